@@ -1,0 +1,1 @@
+"""The live bench: edit the parameters of a neuron model by hand and watch its response."""
