@@ -1,0 +1,282 @@
+"""Spectro-temporal receptive fields: the causal convolution and the kernels that plug into it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .composition import kernel_and_bias
+from .constraints import WIDTH, natural_property, raw_to_sigma
+
+__all__ = ["CausalSTRFConv", "ParametricSTRF", "SeparableSTRF", "gaussian_mixture_kernel", "separable_kernel"]
+
+
+def gaussian_mixture_kernel(P: Tensor, SIG: Tensor, weight: Tensor, F: int, T: int) -> Tensor:
+    r"""Receptive field made of Gaussians, each of unit mass on the (F, T) grid times its weight.
+
+    A 2-D Gaussian is a product of two 1-D ones, and a softmax over the grid of :math:`-((x - P)/\sigma)^2/2`
+    (:math:`\sigma = |SIG| + 0.27`) sums to one wherever the centre lies: nothing underflows, also off the grid. The
+    kernel is then a batched (F, G) x (G, T) product.
+
+    Parameters
+    ----------
+    P : Tensor, shape (2, C_out, C_in, G)
+        Centres in bins: ``P[0]`` frequency in 0 .. F-1, ``P[1]`` time in 0 .. T-1 (T-1 is lag 0).
+    SIG : Tensor, shape (2, C_out, C_in, G)
+        Raw widths, same axes.
+    weight : Tensor, shape (C_out, C_in, G)
+        Mass of each Gaussian.
+    F, T : int
+        Grid size in bands and in taps.
+
+    Returns
+    -------
+    Tensor, shape (C_out, C_in, F, T)
+
+    References
+    ----------
+    Khalfaoui-Hassani, Pellegrini & Masquelier (2023), Dilated convolution with learnable spacings, ICLR.
+    """
+    dtype = weight.dtype
+    if dtype in (torch.float16, torch.bfloat16):
+        P, SIG, weight = P.float(), SIG.float(), weight.float()
+    sigma = raw_to_sigma(SIG)
+    along_f = _unit_mass_gaussian(P[0], sigma[0], F)
+    along_t = _unit_mass_gaussian(P[1], sigma[1], T)
+    kernel = (along_f * weight.unsqueeze(-1)).transpose(-1, -2) @ along_t
+    return kernel.to(dtype)
+
+
+def _unit_mass_gaussian(centre: Tensor, sigma: Tensor, size: int) -> Tensor:
+    """Gaussian sampled on 0 .. size-1 and normalised to sum one, shape (..., size)."""
+    grid = torch.arange(size, dtype=centre.dtype, device=centre.device)
+    z = (grid - centre.unsqueeze(-1)) / sigma.unsqueeze(-1)
+    return torch.softmax(-0.5 * z * z, dim=-1)
+
+
+def separable_kernel(weight_f: Tensor, weight_t: Tensor) -> Tensor:
+    """Receptive field as the product of a frequency profile and a time profile.
+
+    Parameters
+    ----------
+    weight_f : Tensor, shape (C_out, C_in, F, 1)
+    weight_t : Tensor, shape (C_out, C_in, 1, T)
+
+    Returns
+    -------
+    Tensor, shape (C_out, C_in, F, T)
+    """
+    return weight_f * weight_t
+
+
+class ParametricSTRF(nn.Module):
+    """Receptive-field kernel drawn as a few Gaussians on the (F, T) grid (see `gaussian_mixture_kernel`).
+
+    Parameters
+    ----------
+    F : int
+        Frequency bands of the kernel.
+    T : int
+        Taps of the kernel, in frames.
+    C_in, C_out : int
+        Input and output channels.
+    num_gaussians : int
+        Gaussians G per (C_out, C_in) pair.
+    bias : bool
+        Add a bias per output channel.
+
+    Raises
+    ------
+    ValueError
+        A size is below 1.
+
+    Notes
+    -----
+    Parameters: ``P`` (2, C_out, C_in, G) centres in bins, starting uniform over the grid; ``SIG`` (2, C_out, C_in, G)
+    raw widths, starting at 1 (``sigma`` shows them in bins); ``weight`` (C_out, C_in, G), Kaiming-uniform;
+    ``bias`` (C_out,), uniform in [-1, 1], or None. The sizes C_in, C_out and G are read from the tensors, so the module
+    can be called on the tensors of a single output through ``torch.func.functional_call``.
+
+    The earlier deepSTRF package sums an (F, T, C_out, C_in, G) array, in which a Gaussian far off the grid underflows
+    and loses its gradient; the softmax form here is equal on the grid and stays exact off it.
+
+    References
+    ----------
+    Khalfaoui-Hassani, Pellegrini & Masquelier (2023), Dilated convolution with learnable spacings, ICLR.
+    """
+
+    sigma = natural_property("SIG", WIDTH, "Standard deviations in bins, shape (2, C_out, C_in, G), at least 0.27.")
+
+    def __init__(self, F: int, T: int, C_in: int, C_out: int, num_gaussians: int = 1, bias: bool = True) -> None:
+        super().__init__()
+        _check_sizes(F=F, T=T, C_in=C_in, C_out=C_out, num_gaussians=num_gaussians)
+        self.F, self.T, self.C_in, self.C_out, self.num_gaussians = F, T, C_in, C_out, num_gaussians
+        shape = (C_out, C_in, num_gaussians)
+        self.P = nn.Parameter(torch.stack([torch.rand(shape) * (F - 1), torch.rand(shape) * (T - 1)]))
+        self.SIG = nn.Parameter(torch.ones(2, *shape))
+        self.weight = nn.Parameter(torch.empty(shape))
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        self.bias = nn.Parameter(torch.empty(C_out).uniform_(-1, 1)) if bias else None
+
+    def build_kernel(self, device: torch.device | str | None = None) -> Tensor:
+        """Kernel (C_out, C_in, F, T), differentiable, on ``device`` (None: where the parameters are)."""
+        kernel = gaussian_mixture_kernel(self.P, self.SIG, self.weight, self.F, self.T)
+        return kernel if device is None else kernel.to(device)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Correlation of ``x`` (B, C_in, F, T_in + T - 1) with the kernel plus bias: (B, C_out, 1, T_in)."""
+        return functional.conv2d(x, self.build_kernel(), self.bias)
+
+    def config(self) -> dict[str, Any]:
+        """Constructor arguments, JSON-able."""
+        return {
+            "F": self.F,
+            "T": self.T,
+            "C_in": self.C_in,
+            "C_out": self.C_out,
+            "num_gaussians": self.num_gaussians,
+            "bias": self.bias is not None,
+        }
+
+    def extra_repr(self) -> str:
+        """Sizes, for ``print(module)``."""
+        return ", ".join(f"{name}={value}" for name, value in self.config().items())
+
+
+class SeparableSTRF(nn.Module):
+    """Rank-one receptive-field kernel: a frequency profile times a time profile per channel pair.
+
+    C_out C_in (F + T) parameters instead of C_out C_in F T.
+
+    Parameters
+    ----------
+    F : int
+        Frequency bands of the kernel.
+    T : int
+        Taps of the kernel, in frames.
+    C_in, C_out : int
+        Input and output channels.
+    bias : bool
+        Add a bias per output channel.
+
+    Raises
+    ------
+    ValueError
+        A size is below 1.
+
+    Notes
+    -----
+    Parameters: ``weight_f`` (C_out, C_in, F, 1) and ``weight_t`` (C_out, C_in, 1, T), Kaiming-uniform; ``bias``
+    (C_out,), uniform within 1/sqrt(C_in F T) as for a full kernel, or None. Sizes are read from the tensors.
+    """
+
+    def __init__(self, F: int, T: int, C_in: int, C_out: int, bias: bool = True) -> None:
+        super().__init__()
+        _check_sizes(F=F, T=T, C_in=C_in, C_out=C_out)
+        self.F, self.T, self.C_in, self.C_out = F, T, C_in, C_out
+        self.weight_f = nn.Parameter(torch.empty(C_out, C_in, F, 1))
+        self.weight_t = nn.Parameter(torch.empty(C_out, C_in, 1, T))
+        nn.init.kaiming_uniform_(self.weight_f, a=math.sqrt(5))
+        nn.init.kaiming_uniform_(self.weight_t, a=math.sqrt(5))
+        bound = 1.0 / math.sqrt(C_in * F * T)
+        self.bias = nn.Parameter(torch.empty(C_out).uniform_(-bound, bound)) if bias else None
+
+    def build_kernel(self, device: torch.device | str | None = None) -> Tensor:
+        """Kernel (C_out, C_in, F, T), differentiable, on ``device`` (None: where the parameters are)."""
+        kernel = separable_kernel(self.weight_f, self.weight_t)
+        return kernel if device is None else kernel.to(device)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Correlation of ``x`` (B, C_in, F, T_in + T - 1) with the kernel plus bias: (B, C_out, 1, T_in)."""
+        return functional.conv2d(x, self.build_kernel(), self.bias)
+
+    def config(self) -> dict[str, Any]:
+        """Constructor arguments, JSON-able."""
+        return {"F": self.F, "T": self.T, "C_in": self.C_in, "C_out": self.C_out, "bias": self.bias is not None}
+
+    def extra_repr(self) -> str:
+        """Sizes, for ``print(module)``."""
+        return ", ".join(f"{name}={value}" for name, value in self.config().items())
+
+
+class CausalSTRFConv(nn.Module):
+    """Causal receptive-field convolution: T-1 zeros on the left, then an (F, T) kernel without padding.
+
+    Output at bin t is ``sum_{c,f,j} kernel[o, c, f, T-1-j] x[c, f, t-j] + bias[o]``: the last tap is lag 0.
+
+    Parameters
+    ----------
+    F : int
+        Frequency bands of the input and of the kernel.
+    T : int
+        Taps of the kernel, in frames.
+    C_in, C_out : int
+        Input and output channels.
+    kernel : nn.Module, optional
+        Maps (B, C_in, F, T_in + T - 1) to (B, C_out, 1, T_in) with no padding of its own: `ParametricSTRF`,
+        `SeparableSTRF`, or a Sequential of two Conv2d. None builds ``nn.Conv2d(C_in, C_out, (F, T))``.
+    bias : bool
+        For the default kernel only.
+
+    Raises
+    ------
+    ValueError
+        A size is below 1.
+    TypeError
+        ``kernel`` is not a module.
+    """
+
+    def __init__(
+        self, F: int, T: int, C_in: int, C_out: int, kernel: nn.Module | None = None, bias: bool = True
+    ) -> None:
+        super().__init__()
+        _check_sizes(F=F, T=T, C_in=C_in, C_out=C_out)
+        if kernel is not None and not isinstance(kernel, nn.Module):
+            raise TypeError(f"kernel must be an nn.Module or None, got {type(kernel).__name__}")
+        self.F, self.T, self.C_in, self.C_out = F, T, C_in, C_out
+        self.pad = nn.ZeroPad2d((T - 1, 0, 0, 0))
+        self.kernel = nn.Conv2d(C_in, C_out, kernel_size=(F, T), bias=bias) if kernel is None else kernel
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Response (B, C_out, 1, T_in) to ``x`` (B, C_in, F, T_in).
+
+        Raises
+        ------
+        ValueError
+            ``x`` has another rank, channel count or band count.
+        """
+        if x.dim() != 4 or x.shape[1] != self.C_in or x.shape[2] != self.F:
+            raise ValueError(f"x must have shape (B, {self.C_in}, {self.F}, T), got {tuple(x.shape)}")
+        return self.kernel(self.pad(x))
+
+    def STRF_weight(self) -> Tensor:
+        """Effective kernel, shape (C_out, C_in, F, T): a detached copy on the CPU.
+
+        Raises
+        ------
+        NotImplementedError
+            The kernel is of a type whose receptive field is not known.
+        """
+        return kernel_and_bias(self.kernel)[0]
+
+    def STRF_bias(self) -> Tensor:
+        """Effective bias of each output, shape (C_out,), zero without one: a detached copy on the CPU.
+
+        Raises
+        ------
+        NotImplementedError
+            The kernel is of a type whose receptive field is not known.
+        """
+        return kernel_and_bias(self.kernel)[1]
+
+
+def _check_sizes(**sizes: int) -> None:
+    for name, size in sizes.items():
+        if isinstance(size, bool) or not isinstance(size, int):
+            raise TypeError(f"{name} must be an int, got {type(size).__name__}")
+        if size < 1:
+            raise ValueError(f"{name} must be at least 1, got {size}")

@@ -1,0 +1,443 @@
+"""What happens to a spectrogram before the model sees it: adaptation to the recent past of each band."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .layers.constraints import FRACTION, WEIGHT, FloatLike, a_to_d, as_float_tensor, d_to_a, natural_property, w_to_p
+from .layers.exponential import exponential_average, exponential_taps, geometric_sum
+from .scales import (
+    ERB_to_Hz,
+    Greenwood,
+    Hz_to_ERB,
+    Hz_to_mel,
+    Values,
+    apply_elementwise,
+    inverse_Greenwood,
+    mel_to_Hz,
+)
+
+__all__ = [
+    "AdapTrans",
+    "ICAdaptation",
+    "Willmore_Adaptation",
+    "a_to_tau",
+    "freq_to_tau",
+    "get_CFs",
+    "make_prefiltering",
+    "tau_to_a",
+]
+
+TAU_AT_1_HZ_MS = 500.0
+TAU_MS_PER_DECADE = 105.0
+KERNEL_LENGTH_IN_TAU = 3.0
+WARPS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "mel": (Hz_to_mel, mel_to_Hz),
+    "greenwood": (inverse_Greenwood, Greenwood),
+    "erb": (Hz_to_ERB, ERB_to_Hz),
+}
+
+
+def get_CFs(min_freq: float, max_freq: float, n_freqs: int, scale: str) -> Tensor:
+    """Centre frequencies equally spaced on a warped axis, both ends included.
+
+    Parameters
+    ----------
+    min_freq, max_freq : float
+        Ends of the range in Hz, 0 <= min_freq < max_freq.
+    n_freqs : int
+        How many, at least 1 (one: ``min_freq``).
+    scale : {'mel', 'greenwood', 'erb'}
+        Axis on which the spacing is equal ('greenwood' is the human map).
+
+    Returns
+    -------
+    Tensor, shape (n_freqs,)
+        Hz, ascending, in torch's default dtype.
+
+    Raises
+    ------
+    NotImplementedError
+        Unknown scale.
+    ValueError
+        The range or the number is not as said.
+
+    Examples
+    --------
+    >>> get_CFs(500, 20000, 3, "mel").round().tolist()
+    [500.0, 4284.0, 20000.0]
+    """
+    if scale not in WARPS:
+        raise NotImplementedError(f"scale must be one of {sorted(WARPS)}, got {scale!r}")
+    if not 0 <= min_freq < max_freq < float("inf"):
+        raise ValueError(f"min_freq, max_freq must satisfy 0 <= min_freq < max_freq (Hz), got {min_freq}, {max_freq}")
+    if n_freqs < 1:
+        raise ValueError(f"n_freqs must be at least 1, got {n_freqs}")
+    warp, unwarp = WARPS[scale]
+    # Warped in float64: the spacing is then equal to float precision whatever dtype comes out.
+    cf_hz = unwarp(np.linspace(warp(float(min_freq)), warp(float(max_freq)), n_freqs))
+    cf_hz[0] = min_freq
+    if n_freqs > 1:
+        cf_hz[-1] = max_freq
+    return torch.as_tensor(cf_hz, dtype=torch.get_default_dtype())
+
+
+def freq_to_tau(freqs: Values) -> Values:
+    """Adaptation time constant of midbrain neurons at each frequency, ``500 - 105 log10 f``.
+
+    Parameters
+    ----------
+    freqs : float, ndarray or Tensor, shape (...)
+        Frequency in Hz, above 0 and below 57.7 kHz, where the fit reaches zero.
+
+    Returns
+    -------
+    same kind and shape as ``freqs``
+        Time constant in ms.
+
+    Raises
+    ------
+    ValueError
+        A frequency is not positive, or so high that its time constant is not.
+
+    References
+    ----------
+    Willmore et al. (2016), J. Neurosci. 36:280.
+
+    Examples
+    --------
+    >>> round(freq_to_tau(500.0), 1)
+    216.6
+    """
+    highest_hz = 10.0 ** (TAU_AT_1_HZ_MS / TAU_MS_PER_DECADE)
+    return apply_elementwise(
+        lambda xp, hz: TAU_AT_1_HZ_MS - TAU_MS_PER_DECADE * xp.log10(hz),
+        freqs,
+        argument="freqs",
+        rule=f"must lie in (0, {highest_hz:.0f}) Hz, where the time constant is positive",
+        allowed=lambda hz: (hz > 0) & (hz < highest_hz),
+    )
+
+
+def tau_to_a(time_constants: Values, dt: float = 1) -> Values:
+    """Decay factor per time bin of each time constant, ``exp(-dt/tau)``.
+
+    Parameters
+    ----------
+    time_constants : float, ndarray or Tensor, shape (...)
+        Time constant in ms, positive.
+    dt : float
+        Bin width in ms, positive.
+
+    Returns
+    -------
+    same kind and shape as ``time_constants``
+        Dimensionless, in (0, 1).
+
+    Raises
+    ------
+    ValueError
+        A time constant or the bin width is not positive.
+    """
+    _check_bin_width(dt)
+    return apply_elementwise(
+        lambda xp, tau: xp.exp(-dt / tau),
+        time_constants,
+        argument="time_constants",
+        rule="must be positive (ms)",
+        allowed=lambda tau: tau > 0,
+    )
+
+
+def a_to_tau(a: Values, dt: float = 1) -> Values:
+    """Time constant of each decay factor, ``-dt/log(a)``: the inverse of `tau_to_a`.
+
+    Parameters
+    ----------
+    a : float, ndarray or Tensor, shape (...)
+        Decay per time bin, in (0, 1).
+    dt : float
+        Bin width in ms, positive.
+
+    Returns
+    -------
+    same kind and shape as ``a``
+        Time constant in ms.
+
+    Raises
+    ------
+    ValueError
+        A decay factor lies outside (0, 1), or the bin width is not positive.
+    """
+    _check_bin_width(dt)
+    return apply_elementwise(
+        lambda xp, decay: -dt / xp.log(decay),
+        a,
+        argument="a",
+        rule="must lie in (0, 1) for its time constant to be finite",
+        allowed=lambda decay: (decay > 0) & (decay < 1),
+    )
+
+
+def _check_bin_width(dt: float) -> None:
+    if not 0 < dt < float("inf"):
+        raise ValueError(f"dt must be positive (ms), got {dt}")
+
+
+def _check_kernel_size(kernel_size: int) -> None:
+    if isinstance(kernel_size, bool) or not isinstance(kernel_size, int):
+        raise TypeError(f"kernel_size must be an int, got {type(kernel_size).__name__}")
+    if kernel_size < 2:
+        raise ValueError(f"kernel_size must be at least 2 frames, got {kernel_size}")
+
+
+def _per_band(values: FloatLike, argument: str) -> Tensor:
+    """Copy of ``values`` as a 1-D float tensor."""
+    tensor = as_float_tensor(values).detach().clone()
+    if tensor.dim() != 1 or tensor.numel() == 0:
+        raise ValueError(f"{argument} must have shape (F,), one value per band, got {tuple(tensor.shape)}")
+    return tensor
+
+
+def _band_signals(spectro_in: Tensor, F: int) -> Tensor:
+    """Spectrogram (B, 1, F, T) as (B, F, T)."""
+    if spectro_in.dim() != 4 or spectro_in.shape[1] != 1 or spectro_in.shape[2] != F or spectro_in.shape[3] == 0:
+        raise ValueError(f"spectro_in must have shape (B, 1, {F}, T) with T > 0, got {tuple(spectro_in.shape)}")
+    return spectro_in.squeeze(1)
+
+
+def _past_taps(a: Tensor, kernel_size: int) -> Tensor:
+    """Taps of the exponential average over lags K-1 .. 1, summing to one, shape (F, K-1)."""
+    return exponential_taps(a, kernel_size - 1) / geometric_sum(a, kernel_size - 1).unsqueeze(-1)
+
+
+class ICAdaptation(nn.Module):
+    r"""Adaptation of the inferior colliculus: each band minus its exponential average, half-wave rectified.
+
+    :math:`y_t = \max(0, x_t - \sum_{j=1}^{K-1} a^{j-1} x_{t-j} / S)` with :math:`S = \sum_{i=0}^{K-2} a^i`; before the
+    first sample the band is taken to have had that value for ever.
+
+    Parameters
+    ----------
+    init_a_vals : Tensor or sequence of float, shape (F,)
+        Decay per time bin of each band, in (0, 1]. Copied.
+    kernel_size : int
+        Taps K, the current bin included; at least 2.
+
+    Raises
+    ------
+    ValueError
+        A decay lies outside (0, 1], or a shape or size is wrong.
+
+    Notes
+    -----
+    (B, 1, F, T) -> (B, 1, F, T). Not learnable: the decays are the buffer ``a`` (F,), which follow from the centre
+    frequencies (`freq_to_tau`). `AdapTrans` is the learnable extension.
+
+    References
+    ----------
+    Willmore et al. (2016), J. Neurosci. 36:280.
+    """
+
+    out_channels: int = 1
+    a: Tensor
+
+    def __init__(self, init_a_vals: FloatLike, kernel_size: int = 2) -> None:
+        super().__init__()
+        _check_kernel_size(kernel_size)
+        a = _per_band(init_a_vals, "init_a_vals")
+        a_to_d(a)
+        self.kernel_size = kernel_size
+        self._init_a_vals: list[float] = a.tolist()
+        self.register_buffer("a", a)
+
+    def build_kernels(self) -> Tensor:
+        """Kernel (F, 1, K), last tap the current bin: +1 there, minus the exponential average before."""
+        past = _past_taps(self.a, self.kernel_size)
+        return torch.cat([-past, torch.ones_like(past[:, :1])], dim=-1).unsqueeze(1)
+
+    def forward(self, spectro_in: Tensor) -> Tensor:
+        """Adapted spectrogram (B, 1, F, T), non-negative; ValueError for another shape."""
+        x = _band_signals(spectro_in, self.a.shape[0])
+        return torch.relu(x - exponential_average(x, self.a, self.kernel_size)).unsqueeze(1)
+
+    def config(self) -> dict[str, Any]:
+        """Constructor arguments, JSON-able."""
+        return {"init_a_vals": list(self._init_a_vals), "kernel_size": self.kernel_size}
+
+    def extra_repr(self) -> str:
+        """Sizes, for ``print(module)``."""
+        return f"F={self.a.shape[0]}, kernel_size={self.kernel_size}"
+
+
+Willmore_Adaptation = ICAdaptation
+
+
+class AdapTrans(nn.Module):
+    r"""Learnable ON and OFF adaptation: present against exponential average of the past, in both directions.
+
+    With :math:`m_t(a) = \sum_{j=1}^{K-1} a^{j-1} x_{t-j} / S` and :math:`S = \sum_{i=0}^{K-2} a^i`,
+    ON :math:`= \max(0, x_t - w\,m_t(a_{on}))` and OFF :math:`= \max(0, m_t(a_{off}) - w\,x_t)`. Both kernels sum in
+    absolute value of their DC gain to 1 - w; before the first sample the band is taken to have had that value for ever.
+
+    Parameters
+    ----------
+    init_a_vals : Tensor or sequence of float, shape (F,)
+        Decay per time bin of each band, in (0, 1], for both polarities at first. Copied.
+    init_w_vals : Tensor or sequence of float, shape (F,)
+        Weight of the past (ON) or of the present (OFF), in (0, 1]. Copied.
+    kernel_size : int
+        Taps K, the current bin included; at least 2.
+    learnable : bool
+        Parameters if True, buffers if False.
+
+    Raises
+    ------
+    ValueError
+        A decay or a weight lies outside (0, 1], or a shape or size is wrong.
+
+    Notes
+    -----
+    (B, 1, F, T) -> (B, 2, F, T), channel 0 ON, channel 1 OFF. Tensors, each (F,): ``d_on``, ``d_off`` with
+    a = 1/(1 + d^2), and ``p`` with w = 1/(1 + p^2), shared by both polarities. The properties ``a_on``, ``a_off`` and
+    ``w`` read and set them in natural units. F is read from the tensors, so the module can be called on some bands only
+    through ``torch.func.functional_call``.
+
+    References
+    ----------
+    Rançon, Masquelier & Cottereau (2024), PLOS Comput. Biol. 20:e1012288.
+    """
+
+    out_channels: int = 2
+    d_on: Tensor
+    d_off: Tensor
+    p: Tensor
+    a_on = natural_property("d_on", FRACTION, "Decay per time bin of the ON kernels (F,), in (0, 1].")
+    a_off = natural_property("d_off", FRACTION, "Decay per time bin of the OFF kernels (F,), in (0, 1].")
+    w = natural_property("p", WEIGHT, "Weight of the past (F,), in (0, 1].")
+
+    def __init__(
+        self, init_a_vals: FloatLike, init_w_vals: FloatLike, kernel_size: int = 2, learnable: bool = True
+    ) -> None:
+        super().__init__()
+        _check_kernel_size(kernel_size)
+        a, w = _per_band(init_a_vals, "init_a_vals"), _per_band(init_w_vals, "init_w_vals")
+        if a.shape != w.shape:
+            raise ValueError(
+                f"init_a_vals and init_w_vals must have the same length F, got {a.shape[0]} and {w.shape[0]}"
+            )
+        self.kernel_size = kernel_size
+        self.learnable = learnable
+        self._init_a_vals: list[float] = a.tolist()
+        self._init_w_vals: list[float] = w.tolist()
+        for name, raw in (("d_on", a_to_d(a)), ("d_off", a_to_d(a)), ("p", w_to_p(w))):
+            if learnable:
+                self.register_parameter(name, nn.Parameter(raw))
+            else:
+                self.register_buffer(name, raw)
+
+    def get_a(self) -> tuple[Tensor, Tensor]:
+        """Decays per time bin ``(a_on, a_off)``, each (F,), in (0, 1]."""
+        return d_to_a(self.d_on), d_to_a(self.d_off)
+
+    def get_w(self) -> Tensor:
+        """Weights of the past (F,), in (0, 1]."""
+        return d_to_a(self.p)
+
+    def ON_kernel(self, d: Tensor, p: Tensor) -> Tensor:
+        """ON kernels (F, 1, K) of raw decays ``d`` (F,) and raw weights ``p`` (F,); last tap the current bin, +1."""
+        past = d_to_a(p).unsqueeze(-1) * _past_taps(d_to_a(d), self.kernel_size)
+        return torch.cat([-past, torch.ones_like(past[:, :1])], dim=-1).unsqueeze(1)
+
+    def OFF_kernel(self, d: Tensor, p: Tensor) -> Tensor:
+        """OFF kernels (F, 1, K) of raw decays ``d`` (F,) and raw weights ``p`` (F,); last tap the current bin, -w."""
+        past = _past_taps(d_to_a(d), self.kernel_size)
+        return torch.cat([past, -d_to_a(p).unsqueeze(-1)], dim=-1).unsqueeze(1)
+
+    def build_kernels(self) -> tuple[Tensor, Tensor]:
+        """ON and OFF kernels, each (F, 1, K), last tap the current bin."""
+        return self.ON_kernel(self.d_on, self.p), self.OFF_kernel(self.d_off, self.p)
+
+    def forward(self, spectro_in: Tensor) -> Tensor:
+        """ON and OFF spectrograms (B, 2, F, T), non-negative; ValueError for another shape than (B, 1, F, T)."""
+        x = _band_signals(spectro_in, self.d_on.shape[0])
+        a_on, a_off = self.get_a()
+        w = self.get_w().unsqueeze(-1)
+        on = x - w * exponential_average(x, a_on, self.kernel_size)
+        off = exponential_average(x, a_off, self.kernel_size) - w * x
+        return torch.relu(torch.stack([on, off], dim=1))
+
+    def config(self) -> dict[str, Any]:
+        """Constructor arguments, JSON-able."""
+        return {
+            "init_a_vals": list(self._init_a_vals),
+            "init_w_vals": list(self._init_w_vals),
+            "kernel_size": self.kernel_size,
+            "learnable": self.learnable,
+        }
+
+    def extra_repr(self) -> str:
+        """Sizes, for ``print(module)``."""
+        return f"F={self.d_on.shape[0]}, kernel_size={self.kernel_size}, learnable={self.learnable}"
+
+
+def make_prefiltering(
+    kind: str,
+    n_frequency_bands: int,
+    dt: float,
+    min_freq: float = 500.0,
+    max_freq: float = 20000.0,
+    scale: str = "mel",
+    learnable: bool = True,
+    init_w: float = 0.75,
+) -> nn.Module:
+    """Prefilter whose time constants follow from the centre frequencies of the spectrogram.
+
+    Parameters
+    ----------
+    kind : {'adaptrans', 'icadaptation', 'willmore'}
+        Which one; 'willmore' is another name of 'icadaptation'.
+    n_frequency_bands : int
+        Bands F of the spectrogram.
+    dt : float
+        Bin width in ms.
+    min_freq, max_freq : float
+        Range of its centre frequencies in Hz.
+    scale : {'mel', 'greenwood', 'erb'}
+        Spacing of its centre frequencies.
+    learnable : bool
+        For AdapTrans only; ICAdaptation is always fixed.
+    init_w : float
+        For AdapTrans only: first weight of the past, in (0, 1].
+
+    Returns
+    -------
+    AdapTrans or ICAdaptation
+        With ``out_channels`` 2 or 1 and K = round(3 max tau in ms) + 1 taps.
+
+    Raises
+    ------
+    ValueError
+        Unknown kind, or a value outside its range.
+    NotImplementedError
+        Unknown scale.
+
+    Notes
+    -----
+    K does not shrink with ``dt``, though 3 max tau / dt + 1 taps would do: checkpoints do not store K, so it has to
+    stay what the earlier deepSTRF package used. The filter's cost does not grow with K.
+    """
+    kinds = ("adaptrans", "icadaptation", "willmore")
+    if kind not in kinds:
+        raise ValueError(f"kind must be one of {list(kinds)}, got {kind!r}")
+    tau_ms = freq_to_tau(get_CFs(min_freq, max_freq, n_frequency_bands, scale))
+    a = tau_to_a(tau_ms, dt)
+    kernel_size = round(KERNEL_LENGTH_IN_TAU * tau_ms.max().item()) + 1
+    if kind == "adaptrans":
+        return AdapTrans(a, torch.full_like(a, init_w), kernel_size=kernel_size, learnable=learnable)
+    return ICAdaptation(a, kernel_size=kernel_size)

@@ -1,0 +1,197 @@
+"""From shared features to the predicted response of every neuron, (B, N, 1, T)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from .layers import CausalSTRFConv
+
+__all__ = ["LinearReadout", "STRFReadout"]
+
+LEAKY_SLOPE = 0.1
+POLARITY_NAMES = (("ON", "On", "on", 0), ("OFF", "Off", "off", 1))
+
+
+class STRFReadout(nn.Module):
+    """Receptive field, batch norm and activation of each neuron.
+
+    Parameters
+    ----------
+    F : int
+        Frequency bands of the input.
+    T : int
+        Taps of the receptive field, in frames.
+    C_in : int
+        Input channels (2 after AdapTrans).
+    out_neurons : int
+        Neurons N.
+    kernel : nn.Module, optional
+        Plug-in kernel of `CausalSTRFConv`; None builds a plain Conv2d.
+    activation : nn.Module, optional
+        Applied with neurons on the last axis, (B, T, N); None is the identity.
+    bias : bool
+        For the default kernel only.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `CausalSTRFConv`.
+
+    Notes
+    -----
+    (B, C_in, F, T) -> (B, N, 1, T). Submodules ``strf``, ``bn`` (BatchNorm1d over neurons) and ``activation``. No
+    parameter is shared between neurons, and in evaluation mode the readout is strictly causal.
+    """
+
+    def __init__(
+        self,
+        F: int,
+        T: int,
+        C_in: int,
+        out_neurons: int,
+        kernel: nn.Module | None = None,
+        activation: nn.Module | None = None,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.strf = CausalSTRFConv(F, T, C_in, out_neurons, kernel=kernel, bias=bias)
+        self.bn = nn.BatchNorm1d(out_neurons)
+        self.activation = nn.Identity() if activation is None else activation
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Response (B, N, 1, T) to ``x`` (B, C_in, F, T); ValueError for another shape."""
+        drive = self.bn(self.strf(x).squeeze(2))
+        return self.activation(drive.transpose(1, 2)).transpose(1, 2).unsqueeze(2)
+
+    def STRF_weight(self, polarity: str | int | None = None) -> Tensor:
+        """Receptive fields before the batch norm: a detached copy on the CPU.
+
+        Parameters
+        ----------
+        polarity : {None, 'ON', 'OFF', 0, 1}
+            One channel, ON (0) or OFF (1), also spelled 'On', 'on', 'Off', 'off'; None keeps both.
+
+        Returns
+        -------
+        Tensor, shape (N, C_in, F, T), or (N, F, T) for one polarity
+            Last tap is lag 0.
+
+        Raises
+        ------
+        ValueError
+            Unknown polarity, or OFF with a single input channel.
+        NotImplementedError
+            The kernel is of a type whose receptive field is not known.
+        """
+        return _one_polarity(self.strf.STRF_weight(), polarity)
+
+    def effective_STRF(self, polarity: str | int | None = None) -> tuple[Tensor, Tensor]:
+        r"""Receptive fields and biases with the batch norm folded in: what each neuron computes in evaluation mode.
+
+        Kernel times :math:`g = \gamma / \sqrt{var + eps}`, bias :math:`(bias - mean) g + \beta`. A negative
+        :math:`\gamma` flips the sign of a receptive field, which `STRF_weight` does not show.
+
+        Parameters
+        ----------
+        polarity : {None, 'ON', 'OFF', 0, 1}
+            As for `STRF_weight`; the bias belongs to both channels together.
+
+        Returns
+        -------
+        kernel : Tensor, shape (N, C_in, F, T), or (N, F, T) for one polarity
+        bias : Tensor, shape (N,)
+            Both detached copies on the CPU.
+
+        Raises
+        ------
+        ValueError, NotImplementedError
+            As `STRF_weight`.
+        """
+        with torch.no_grad():
+            gain, shift = (tensor.cpu() for tensor in batch_norm_affine(self.bn))
+            kernel = self.strf.STRF_weight() * gain.view(-1, 1, 1, 1)
+            return _one_polarity(kernel, polarity), self.strf.STRF_bias() * gain + shift
+
+
+def batch_norm_affine(bn: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
+    """Gain and shift (N,) that a batch norm applies in evaluation mode: ``y = gain x + shift``."""
+    if bn.running_mean is None or bn.running_var is None:
+        raise ValueError("bn must track running statistics for its evaluation-mode gain to exist, got None")
+    gain = torch.rsqrt(bn.running_var + bn.eps)
+    if bn.weight is not None:
+        gain = gain * bn.weight
+    shift = -bn.running_mean * gain
+    return gain, shift if bn.bias is None else shift + bn.bias
+
+
+def _one_polarity(kernel: Tensor, polarity: str | int | None) -> Tensor:
+    """Both channels of ``kernel`` (N, C_in, F, T), or the named one (N, F, T)."""
+    if polarity is None:
+        return kernel
+    for channel, names in enumerate(POLARITY_NAMES):
+        if polarity in names:
+            if channel >= kernel.shape[1]:
+                raise ValueError(f"polarity {polarity!r} needs 2 input channels, got C_in = {kernel.shape[1]}")
+            return kernel[:, channel]
+    raise ValueError(f"polarity must be None, 'ON' (or 0) or 'OFF' (or 1), got {polarity!r}")
+
+
+class LinearReadout(nn.Module):
+    """Linear projection of the features of each time bin to the neurons, with an optional hidden layer.
+
+    Parameters
+    ----------
+    in_features : int
+        Features C of one time bin.
+    out_neurons : int
+        Neurons N.
+    hidden : int, optional
+        Width of a hidden layer with LeakyReLU(0.1); None projects directly.
+    activation : nn.Module, optional
+        Applied with neurons on the last axis, (B, T, N); None is the identity.
+    bias : bool
+        Bias in the projections.
+
+    Raises
+    ------
+    ValueError
+        A size is below 1.
+
+    Notes
+    -----
+    (B, C, T) or (B, C, 1, T) -> (B, N, 1, T). Submodules ``fc`` (Linear, or Sequential of Linear, LeakyReLU, Linear)
+    and ``activation``.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_neurons: int,
+        hidden: int | None = None,
+        activation: nn.Module | None = None,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        for name, size in (("in_features", in_features), ("out_neurons", out_neurons), ("hidden", hidden)):
+            if size is not None and size < 1:
+                raise ValueError(f"{name} must be at least 1, got {size}")
+        self.in_features = in_features
+        self.fc: nn.Module
+        if hidden is None:
+            self.fc = nn.Linear(in_features, out_neurons, bias=bias)
+        else:
+            self.fc = nn.Sequential(
+                nn.Linear(in_features, hidden, bias=bias),
+                nn.LeakyReLU(LEAKY_SLOPE),
+                nn.Linear(hidden, out_neurons, bias=bias),
+            )
+        self.activation = nn.Identity() if activation is None else activation
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Response (B, N, 1, T); ValueError unless ``x`` is (B, C, T) or (B, C, 1, T)."""
+        features = x.squeeze(2) if x.dim() == 4 and x.shape[2] == 1 else x
+        if features.dim() != 3 or features.shape[1] != self.in_features:
+            C = self.in_features
+            raise ValueError(f"x must have shape (B, {C}, T) or (B, {C}, 1, T), got {tuple(x.shape)}")
+        return self.activation(self.fc(features.transpose(1, 2))).transpose(1, 2).unsqueeze(2)
