@@ -1,0 +1,173 @@
+"""Scores of a prediction against a recorded response: correlation, explained variance, and their noise-corrected kin.
+
+In all of them ``pred`` is (B,N,1,T), ``gt`` or ``responses`` is (B,N,R,T) with NaN for what is missing, and ``mask`` is
+a boolean tensor that broadcasts to the latter and chooses bins among those recorded.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from deepstrf.metrics.pooling import align, check_reduction, reduce_neurons
+from deepstrf.metrics.reliability import MAX_SPLITS, compute_CCmax, pooled_pair_moments
+
+
+def _deviations(x: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Deviations of (N, bins) ``x`` from each neuron's mean over the largest (0 where not valid); that scale; defined.
+
+    ``defined`` is False, and the scale 1, for a neuron that is constant or has no valid bin: no rounding error is ever
+    taken for variance.
+    """
+    count = valid.sum(-1, keepdim=True).clamp(min=1)
+    low = torch.where(valid, x, torch.inf).amin(-1, keepdim=True)
+    high = torch.where(valid, x, -torch.inf).amax(-1, keepdim=True)
+    mean = (torch.where(valid, x, 0.0) / count).sum(-1, keepdim=True)
+    centred = torch.where(valid, x - mean, 0.0)
+    scale = centred.detach().abs().amax(-1, keepdim=True)
+    defined = ((low < high) & (scale > 0)).detach()
+    scale = torch.where(defined, scale, 1.0)
+    return torch.where(defined, centred / scale, 0.0), scale, defined[..., 0]
+
+
+def corrcoef(pred: Tensor, gt: Tensor, *, mask: Tensor | None = None, reduction: str = "mean") -> Tensor:
+    r"""Pearson correlation of each neuron over its valid bins, pooled over stimuli and time.
+
+    Parameters
+    ----------
+    pred : Tensor, shape (B,N,1,T)
+        Predicted response.
+    gt : Tensor, shape (B,N,R,T)
+        Recorded response, averaged over the repeats that are there.
+    mask : bool Tensor, optional
+        Bins to use.
+    reduction : {"none", "mean", "sum"}
+        Over neurons, leaving out those without a value.
+
+    Returns
+    -------
+    Tensor, shape (N,) or ()
+        In [-1, 1]; NaN where either side is constant or nothing is recorded.
+
+    Raises
+    ------
+    ValueError
+        Wrong shape or reduction.
+    TypeError
+        A tensor that is not floating-point, or a mask that is not boolean.
+
+    Examples
+    --------
+    >>> import torch
+    >>> x = torch.tensor([[[[0.0, 1.0, 2.0]]]])
+    >>> corrcoef(1e-9 * x, 3 - x).item()
+    -1.0
+    """
+    check_reduction(reduction)
+    pred, gt, valid = align(pred, gt, mask)
+    x, _, x_defined = _deviations(pred, valid)
+    y, _, y_defined = _deviations(gt, valid)
+    defined = x_defined & y_defined
+    squares = torch.where(defined, x.square().sum(-1) * y.square().sum(-1), 1.0)
+    r = ((x * y).sum(-1) / squares.sqrt()).clamp(-1, 1)
+    return reduce_neurons(torch.where(defined, r, torch.nan), reduction)
+
+
+def fve(pred: Tensor, gt: Tensor, *, mask: Tensor | None = None, reduction: str = "mean") -> Tensor:
+    r"""Fraction of variance explained, :math:`1 - \sum (r - \hat r)^2 / \sum (r - \bar r)^2` over the valid bins.
+
+    Parameters
+    ----------
+    pred : Tensor, shape (B,N,1,T)
+        Predicted response, in the unit of the recorded one.
+    gt : Tensor, shape (B,N,R,T)
+        Recorded response, averaged over the repeats that are there.
+    mask : bool Tensor, optional
+        Bins to use.
+    reduction : {"none", "mean", "sum"}
+        Over neurons, leaving out those without a value.
+
+    Returns
+    -------
+    Tensor, shape (N,) or ()
+        At most 1, unbounded below; NaN where the recorded response is constant or missing.
+
+    Raises
+    ------
+    ValueError
+        Wrong shape or reduction.
+    TypeError
+        A tensor that is not floating-point, or a mask that is not boolean.
+    """
+    check_reduction(reduction)
+    pred, gt, valid = align(pred, gt, mask)
+    y, scale, defined = _deviations(gt, valid)
+    residual = (gt - pred) / scale
+    value = 1 - residual.square().sum(-1) / torch.where(defined, y.square().sum(-1), 1.0)
+    return reduce_neurons(torch.where(defined, value, torch.nan), reduction)
+
+
+def normalized_corrcoef(
+    pred: Tensor,
+    responses: Tensor,
+    method: str = "schoppe",
+    *,
+    mask: Tensor | None = None,
+    reduction: str = "mean",
+    n_splits: int = MAX_SPLITS,
+    seed: int = 0,
+) -> Tensor:
+    r"""Correlation that the prediction would have with the noise-free response, for each neuron.
+
+    ``"schoppe"``: :math:`\mathrm{cov}(\hat r, \bar r) / \sqrt{\mathrm{var}(\hat r)\, SP}` with the signal power SP of
+    :func:`~deepstrf.metrics.signal_power`. Every pair of repeats contributes the three terms over the bins that both
+    have, with the same weights, so that a perfect prediction scores 1 however the data are riddled with gaps.
+    Stimuli are pooled as in the signal power: variances within a stimulus, weighted by its bins.
+
+    ``"hsu"``: :func:`corrcoef` divided by :func:`~deepstrf.metrics.compute_CCmax`, both pooled over all bins.
+
+    Parameters
+    ----------
+    pred : Tensor, shape (B,N,1,T)
+        Predicted response.
+    responses : Tensor, shape (B,N,R,T)
+        Recorded repeats. With R = 1 there is nothing to correct with and the value is :func:`corrcoef`.
+    method : {"schoppe", "hsu"}
+        The estimator.
+    mask : bool Tensor, optional
+        Bins to use, in the numerator and in the denominator.
+    reduction : {"none", "mean", "sum"}
+        Over neurons, leaving out those without a value.
+    n_splits, seed : int
+        For ``"hsu"``, as in :func:`~deepstrf.metrics.compute_CCmax`.
+
+    Returns
+    -------
+    Tensor, shape (N,) or ()
+        Near or under 1 (noise can carry an estimate above it); NaN where the repeats share no signal.
+
+    Raises
+    ------
+    ValueError
+        Wrong shape, reduction or method.
+    TypeError
+        A tensor that is not floating-point, or a mask that is not boolean.
+
+    References
+    ----------
+    Schoppe et al. (2016); Hsu, Borst & Theunissen (2004).
+    """
+    check_reduction(reduction)
+    if method not in ("schoppe", "hsu"):
+        raise ValueError(f"method must be 'schoppe' or 'hsu', got {method!r}")
+    absolute = corrcoef(pred, responses, mask=mask, reduction="none")
+    if responses.shape[2] == 1:
+        return reduce_neurons(absolute, reduction)
+    if method == "hsu":
+        ceiling = compute_CCmax(responses, mask=mask, n_splits=n_splits, seed=seed)
+        return reduce_neurons(absolute / torch.where(ceiling > 0, ceiling, torch.nan), reduction)
+    moments = pooled_pair_moments(responses, mask=mask, pred=pred)
+    product = moments.pred_variance * moments.signal
+    value = moments.pred_covariance / torch.where(product > 0, product, torch.nan).sqrt()
+    constant = absolute.isnan()
+    return reduce_neurons(torch.where(constant, torch.nan, value), reduction)

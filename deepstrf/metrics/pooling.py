@@ -1,0 +1,133 @@
+"""How predictions meet recorded responses: shapes, missing data, and the reduction over neurons.
+
+Every loss and score pools the bins of all stimuli of a neuron and then reduces over neurons; the rules stand here once.
+Letters: B batch, N neurons, R repeats, T time bins.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+REDUCTIONS = ("none", "mean", "sum")
+
+
+def check_responses(responses: Tensor, name: str = "responses") -> None:
+    """Raise unless ``responses`` is a floating-point (B,N,R,T) tensor.
+
+    Raises
+    ------
+    TypeError
+        Not a floating-point tensor.
+    ValueError
+        Not four axes, or an empty one.
+    """
+    if not isinstance(responses, Tensor) or not responses.is_floating_point():
+        kind = responses.dtype if isinstance(responses, Tensor) else type(responses).__name__
+        raise TypeError(f"{name} must be a floating-point tensor, got {kind}")
+    if responses.ndim != 4 or 0 in responses.shape:
+        raise ValueError(f"{name} must have shape (B, N, R, T) without empty axes, got {tuple(responses.shape)}")
+
+
+def valid_bins(responses: Tensor, mask: Tensor | None) -> Tensor:
+    """Boolean (B,N,R,T), True where a bin of a repeat counts: recorded (not NaN) and chosen by ``mask``.
+
+    Parameters
+    ----------
+    responses : Tensor, shape (B,N,R,T)
+        NaN marks what is missing.
+    mask : bool Tensor, optional
+        Broadcastable to (B,N,R,T) or (B,N,1,T): the bins to use. Missing data stay out whatever the mask says.
+
+    Raises
+    ------
+    TypeError
+        The mask is not boolean.
+    ValueError
+        The mask does not broadcast.
+    """
+    recorded = ~responses.isnan()
+    if mask is None:
+        return recorded
+    if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
+        kind = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
+        raise TypeError(f"mask must be a boolean tensor, got {kind}")
+    try:
+        return recorded & mask.to(responses.device).expand_as(responses)
+    except RuntimeError:
+        raise ValueError(
+            f"mask must broadcast to the responses' shape {tuple(responses.shape)}, got shape {tuple(mask.shape)}"
+        ) from None
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """``x`` itself, or its float32 copy when it is of half precision."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+def mean_over_repeats(responses: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean over the valid repeats, 0 where there is none, and the (B,N,1,T) mask of where there is one."""
+    count = valid.sum(2, keepdim=True)
+    total = torch.where(valid, responses, responses.new_zeros(())).sum(2, keepdim=True)
+    return total / count.clamp(min=1), count > 0
+
+
+def align(pred: Tensor, gt: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Prediction, response averaged over its repeats, and which bins count: three (N, B*T) tensors.
+
+    What does not count is 0 in both, so that neither values nor gradients can leak a NaN. A NaN of the prediction at
+    a bin that counts is kept: a model that has diverged must show.
+
+    Parameters
+    ----------
+    pred : Tensor, shape (B,N,1,T)
+    gt : Tensor, shape (B,N,R,T)
+    mask : bool Tensor, optional
+        As in :func:`valid_bins`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Wrong kinds or shapes.
+    """
+    check_responses(pred, "pred")
+    check_responses(gt, "gt")
+    b, n, r, t = pred.shape
+    if r != 1 or (b, n, t) != (gt.shape[0], gt.shape[1], gt.shape[3]):
+        raise ValueError(
+            f"pred must have shape (B, N, 1, T) and gt (B, N, R, T) with the same B, N, T; "
+            f"got pred of shape {tuple(pred.shape)} and gt of shape {tuple(gt.shape)}"
+        )
+    pred, gt = at_least_float32(pred), at_least_float32(gt)
+    mean, valid = mean_over_repeats(gt, valid_bins(gt, mask))
+    pred = torch.where(valid, pred, pred.new_zeros(()))
+    pred, mean, valid = (x.transpose(0, 1).reshape(n, b * t) for x in (pred, mean, valid))
+    return pred, mean, valid
+
+
+def check_reduction(reduction: str) -> None:
+    """Raise ValueError unless ``reduction`` is one of ``"none"``, ``"mean"``, ``"sum"``."""
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction must be one of {', '.join(map(repr, REDUCTIONS))}, got {reduction!r}")
+
+
+def reduce_neurons(values: Tensor, reduction: str) -> Tensor:
+    """``values`` (N,) as they are (``"none"``), or their mean or sum over the neurons that are not NaN.
+
+    NaN when no neuron has a value, for the sum too: a loss over no data is not zero.
+    """
+    check_reduction(reduction)
+    if reduction == "none":
+        return values
+    present = ~values.isnan()
+    count = present.sum()
+    total = torch.where(present, values, values.new_zeros(())).sum()
+    divisor = count.clamp(min=1) if reduction == "mean" else count.new_ones(())
+    return torch.where(count > 0, total / divisor, total.new_full((), torch.nan))
+
+
+def mean_over_bins(values: Tensor, valid: Tensor) -> Tensor:
+    """Mean of (N, bins) ``values`` over the valid bins of each neuron; NaN without any."""
+    count = valid.sum(-1)
+    total = torch.where(valid, values, values.new_zeros(())).sum(-1)
+    return torch.where(count > 0, total / count.clamp(min=1), total.new_full((), torch.nan))
