@@ -1,0 +1,242 @@
+"""The four-slot template of an encoding model, and its checkpoints."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from abc import ABC
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from .construction import Construction
+
+__all__ = ["NeuralModel"]
+
+Model = TypeVar("Model", bound="NeuralModel")
+
+SLOTS = ("wav2spec", "prefiltering", "core")
+
+
+class NeuralModel(nn.Module, ABC):
+    """Encoding model of N neurons: ``readout(core(prefiltering(wav2spec(x))))``, (B, N, 1, T).
+
+    The first three slots are the identity until a subclass fills them; ``readout`` it must fill. A subclass whose
+    computation is not of this form overrides `forward`.
+
+    Parameters
+    ----------
+    out_neurons : int
+        Neurons N, at least 1; kept as ``O``.
+
+    Raises
+    ------
+    TypeError
+        ``out_neurons`` is not an integer, or there are other arguments.
+    ValueError
+        ``out_neurons`` is below 1.
+
+    Notes
+    -----
+    The arguments that a subclass is constructed from are recorded (``_init_kwargs`` holds those that fit in JSON,
+    defaults included), so that `from_pretrained` can build the same architecture: see `deepstrf.utils.hub`.
+    """
+
+    O: int  # noqa: E741 - the published name of the number of neurons
+    wav2spec: nn.Module
+    prefiltering: nn.Module
+    core: nn.Module
+    readout: nn.Module
+    _init_kwargs: dict[str, Any]
+    _construction: Construction
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Make the subclass record the arguments of its constructor; the outermost constructor counts."""
+        super().__init_subclass__(**kwargs)
+        if "__init__" not in cls.__dict__:
+            return
+        init = cls.__dict__["__init__"]
+
+        @functools.wraps(init)
+        def recording_init(self: NeuralModel, *args: Any, **kwargs: Any) -> None:
+            if "_init_kwargs" not in self.__dict__:
+                construction = Construction.record(type(self).__init__, args, kwargs)
+                if construction is not None:
+                    self._init_kwargs, self._construction = construction.kwargs, construction
+            init(self, *args, **kwargs)
+
+        setattr(cls, "__init__", recording_init)  # noqa: B010 - a plain assignment is refused by the type checker
+
+    def __init__(self, out_neurons: int = 1, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.O = positive_int("out_neurons", out_neurons)
+        for slot in SLOTS:
+            setattr(self, slot, nn.Identity())
+        self.register_module("readout", None)
+
+    def forward(self, stimulus: Tensor) -> Tensor:
+        """Predicted response (B, N, 1, T) to a stimulus; for audio models a spectrogram (B, 1, F, T).
+
+        Raises
+        ------
+        RuntimeError
+            The subclass has set no readout.
+        """
+        if self.readout is None:
+            raise RuntimeError(f"{type(self).__name__} has no readout: its constructor must set self.readout")
+        return self.readout(self.core(self.prefiltering(self.wav2spec(stimulus))))
+
+    def validate(self) -> None:
+        """Check the slots and the number of neurons; subclasses call this and add their own checks.
+
+        Raises
+        ------
+        AssertionError
+            ``O`` is not a positive int, ``readout`` is unset, or a slot is not a module.
+        """
+        name = type(self).__name__
+        if isinstance(self.O, bool) or not isinstance(self.O, int) or self.O < 1:
+            raise AssertionError(f"{name}.O must be a positive int, got {self.O!r}")
+        for slot in (*SLOTS, "readout"):
+            module = getattr(self, slot, None)
+            if not isinstance(module, nn.Module):
+                raise AssertionError(f"{name}.{slot} must be an nn.Module, got {type(module).__name__}")
+
+    def detach(self) -> None:
+        """Cut the state kept between calls from the computational graph; nothing to do for a stateless model."""
+
+    def count_trainable_params(self) -> int:
+        """Number of parameters that a gradient reaches."""
+        return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
+
+    def save_pretrained(
+        self, save_dir: str | Path, *, metadata: dict[str, Any] | None = None, model_card: str | None = None
+    ) -> Path:
+        """Folder ``save_dir``, now holding this model as a checkpoint; see `deepstrf.utils.hub.save_pretrained_to_dir`.
+
+        Parameters
+        ----------
+        save_dir : str or Path
+            Made if it does not exist. A checkpoint in it is replaced, all or nothing; other files stay.
+        metadata : dict, optional
+            JSON-able facts to keep beside the model, such as the data it was fitted on and its scores.
+        model_card : str, optional
+            Markdown text of README.md; None writes a card from what the model knows of itself.
+
+        Raises
+        ------
+        AttributeError
+            The model has no ``_init_kwargs``.
+        TypeError
+            ``metadata`` does not fit in JSON.
+        """
+        from deepstrf.utils import hub
+
+        return hub.save_pretrained_to_dir(self, save_dir, metadata=metadata, model_card=model_card)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        metadata: dict[str, Any] | None = None,
+        model_card: str | None = None,
+        private: bool = False,
+        token: str | None = None,
+        commit_message: str | None = None,
+    ) -> str:
+        """URL of the commit that put this model into a repository of the Hugging Face Hub, which is made if needed.
+
+        Parameters
+        ----------
+        repo_id : str
+            ``"owner/name"``.
+        metadata, model_card
+            As for `save_pretrained`.
+        private : bool
+            Of a repository made by this call.
+        token : str, optional
+            Access token with the right to write; None uses the one that is logged in.
+        commit_message : str, optional
+            None says that the model was uploaded.
+        """
+        import tempfile
+
+        from deepstrf.utils import hub
+
+        with tempfile.TemporaryDirectory() as folder:
+            self.save_pretrained(folder, metadata=metadata, model_card=model_card)
+            return hub.upload_pretrained(folder, repo_id, private=private, token=token, commit_message=commit_message)
+
+    @classmethod
+    def from_pretrained(
+        cls: type[Model],
+        repo_id_or_path: str | Path,
+        *,
+        extra_kwargs: dict[str, Any] | None = None,
+        strict: bool = True,
+        map_location: str | torch.device = "cpu",
+        cache_dir: str | Path | None = None,
+        revision: str | None = None,
+        token: str | None = None,
+        return_metadata: bool = False,
+    ) -> Any:
+        """Model of this class with the weights of a checkpoint, in evaluation mode.
+
+        Parameters
+        ----------
+        repo_id_or_path : str or Path
+            A local folder if there is one of that name, else ``"owner/name"`` on the Hugging Face Hub.
+        extra_kwargs : dict, optional
+            Constructor arguments that override the saved ones; those that no file can hold must be given here.
+        strict : bool
+            Every tensor of the file must have its place in the model, and the other way round.
+        map_location : str or torch.device
+            Where the model is put.
+        cache_dir, revision, token
+            For the Hub: where downloads are kept, which branch, tag or commit, and the access token.
+        return_metadata : bool
+            Return the metadata too.
+
+        Returns
+        -------
+        model, or (model, metadata)
+            ``metadata`` is a dict, empty when the checkpoint has none.
+
+        Raises
+        ------
+        FileNotFoundError
+            A file of the checkpoint is missing, or there is no such folder or repository.
+        ValueError
+            A file is corrupt, or the saved arguments do not fit the class.
+        RuntimeError
+            The weights do not fit the model.
+
+        Warns
+        -----
+        UserWarning
+            The checkpoint was saved from another class.
+        """
+        from deepstrf.utils import hub
+
+        folder = Path(repo_id_or_path)
+        if not folder.is_dir():
+            folder = hub.download_pretrained(str(repo_id_or_path), cache_dir=cache_dir, revision=revision, token=token)
+        model, metadata = hub.load_pretrained_from_dir(
+            cls, folder, extra_kwargs=extra_kwargs, strict=strict, map_location=map_location
+        )
+        return (model, metadata) if return_metadata else model
+
+
+def positive_int(name: str, value: Any) -> int:
+    """``value`` as a Python int; TypeError unless it is an integer (NumPy's too), ValueError below 1."""
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an int, got {type(value).__name__}") from None
+    if number < 1:
+        raise ValueError(f"{name} must be at least 1, got {number}")
+    return number
