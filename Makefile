@@ -1,0 +1,119 @@
+# Two commands matter: `make lab` opens the tour, `make test` checks everything. `make help` lists the rest.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV ?= .venv
+PORT ?=
+BROWSER ?= 1
+
+py := $(VENV)/bin/python
+tour := notebooks/00_tour.ipynb
+# The pins are for Python 3.11 and newer; on 3.10 only torch is pinned.
+pip_install = constraints=$$($(py) -c 'import sys; print("constraints.txt" if sys.version_info >= (3, 11) else "/dev/null")'); \
+	$(py) -m pip install -q --disable-pip-version-check --progress-bar off -c "$$constraints"
+# The system's Node where it is 20 or newer, else the one which pip put into the virtual environment.
+use_node = if ! { node -e 'process.exit(parseInt(process.versions.node) < 20)' && command -v npm; } >/dev/null 2>&1; \
+	then PATH="$(abspath $(VENV))/bin:$$PATH"; fi
+say = @printf '\n== %s\n'
+
+.PHONY: help lab test lint types unit vitest nbval browser notebooks bundle wheel bench format clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo "Variables: PYTHON=python3.12  VENV=.venv  PORT=8899  BROWSER=0 (lab without opening a browser)"
+
+lab: $(VENV)/.lab ## install what is needed and open JupyterLab on the tour (PORT=, BROWSER=0)
+	@exec $(VENV)/bin/jupyter-lab --ServerApp.ip=127.0.0.1 --ServerApp.root_dir="$(CURDIR)" \
+	  --LabApp.default_url=/lab/tree/$(tour) --ServerApp.jpserver_extensions="deepstrf_widgets.server=True" \
+	  $(if $(PORT),--ServerApp.port=$(PORT) --ServerApp.port_retries=0) $(if $(filter 0,$(BROWSER)),--no-browser) \
+	  $$(if [ "$$(id -u)" -eq 0 ]; then echo --allow-root; fi)
+
+test: lint types unit vitest nbval browser ## install what is needed and run every check
+	$(say) "All checks passed"
+
+lint: $(VENV)/.test widgets/node_modules/.installed ## ruff and biome
+	$(say) "Lint"
+	@$(py) -m ruff check .
+	@$(py) -m ruff format --check .
+	@$(use_node); cd widgets && npx --no-install biome check .
+
+types: $(VENV)/.test widgets/node_modules/.installed ## mypy and tsc
+	$(say) "Types"
+	@$(py) -m mypy
+	@$(use_node); cd widgets && npx --no-install tsc --noEmit
+
+unit: $(VENV)/.test ## pytest without a browser, with the coverage of deepstrf
+	$(say) "Tests (Python)"
+	@$(py) -m pytest -m "not browser" --benchmark-disable --cov=deepstrf --cov-report=term --cov-fail-under=95
+
+vitest: $(VENV)/.test widgets/node_modules/.installed ## the page's tests
+	$(say) "Tests (TypeScript)"
+	@$(use_node); cd widgets && npm --silent test
+
+nbval: $(VENV)/.test ## run the notebooks and compare with their stored outputs
+	$(say) "Notebooks against their stored outputs"
+	@$(py) -m pytest --nbval notebooks
+
+browser: $(VENV)/.test ## drive JupyterLab in Chromium (screenshots go to artefacts/)
+	$(say) "Browser tests"
+	@if chromium=$$(tests/browser/install_chromium.sh); then \
+	  CHROMIUM="$$chromium" $(py) -m pytest tests/browser; \
+	elif [ "$${CI:-}" = true ]; then \
+	  echo "CI must run the browser tests: there is no Chromium" >&2; exit 1; \
+	else \
+	  printf '!!! %s\n' "BROWSER TESTS SKIPPED: there is no Chromium" "see above what to install" >&2; \
+	fi
+
+notebooks: $(VENV)/.test ## run the notebooks and store their outputs
+	@$(py) tests/store_notebooks.py notebooks/*.ipynb
+
+bundle: $(VENV)/.test widgets/node_modules/.installed ## rebuild the widgets' bundle
+	@$(use_node); cd widgets && npm --silent run build
+
+wheel: $(VENV)/.test ## build the wheel into dist/
+	@$(py) -m build --wheel
+
+bench: $(VENV)/.test ## measure the layers, and a drag in JupyterLab
+	@$(py) -m pytest tests/benchmarks --benchmark-only
+	@CHROMIUM="$$(tests/browser/install_chromium.sh)" $(py) tests/benchmarks/bench_drag.py
+
+format: $(VENV)/.test widgets/node_modules/.installed ## format Python and TypeScript
+	@$(py) -m ruff check --fix . && $(py) -m ruff format .
+	@$(use_node); cd widgets && npx --no-install biome check --write .
+
+clean: ## remove everything that the other commands made
+	rm -rf $(VENV) widgets/node_modules dist artefacts .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+
+$(py):
+	@command -v "$(PYTHON)" >/dev/null || \
+	  { echo "No $(PYTHON) here: install Python 3.10 or newer (Debian: apt-get install python3 python3-venv)" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "Python 3.10 or newer is needed, $(PYTHON) is $$("$(PYTHON)" -V); name another with PYTHON=" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo "Python's venv is incomplete (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	$(say) "Making $(VENV)"
+	@"$(PYTHON)" -m venv "$(VENV)"
+
+$(VENV)/.torch: constraints.txt | $(py)
+	$(say) "Installing torch"
+	@$(pip_install) "$$(grep '^torch==' constraints.txt)"
+	@touch $@
+
+$(VENV)/.lab: $(VENV)/.torch pyproject.toml
+	$(say) "Installing deepstrf-lab and JupyterLab"
+	@$(pip_install) -e '.[lab]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.torch pyproject.toml
+	$(say) "Installing deepstrf-lab, JupyterLab and the test tools"
+	@$(pip_install) -e '.[test]'
+	@touch $(VENV)/.lab $@
+
+widgets/node_modules/.installed: widgets/package.json widgets/package-lock.json | $(VENV)/.test
+	$(say) "Installing the page's build tools"
+	@$(use_node); cd widgets && npm ci --silent --no-fund --no-audit
+	@touch $@
