@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from .layers.constraints import POSITIVE, inverse_softplus, natural_property
+from .layers.sizes import check_sizes
 
 __all__ = [
     "MIN_SHARPNESS",
@@ -124,11 +125,8 @@ class _PerNeuron(nn.Module):
 
     def __init__(self, num_features: int) -> None:
         super().__init__()
-        if isinstance(num_features, bool) or not isinstance(num_features, int):
-            raise TypeError(f"num_features must be an int, got {type(num_features).__name__}")
-        if num_features < 1:
-            raise ValueError(f"num_features must be at least 1, got {num_features}")
-        self.num_features = num_features
+        check_sizes(num_features=num_features)
+        self.num_features = int(num_features)
 
     def _uniform(self, low: float, high: float, *, positive: bool = False) -> nn.Parameter:
         """Parameter (N,) whose natural value is uniform in [low, high]; stored through the inverse if positive."""
@@ -182,7 +180,7 @@ class ParametricSigmoid(_PerNeuron):
 
     def __init__(self, num_features: int, bias: bool = True, non_negative_output: bool = True) -> None:
         super().__init__(num_features)
-        self.non_negative_output = non_negative_output
+        self.non_negative_output = bool(non_negative_output)
         self.c = self._uniform(-0.5, 0.5)
         self.d = self._uniform(0.5, 1.5)
         self._raw_b = self._uniform(0.5, 1.5, positive=non_negative_output)
@@ -237,7 +235,7 @@ class ParametricDoubleExponential(_PerNeuron):
 
     def __init__(self, num_features: int, bias: bool = True, non_negative_output: bool = True) -> None:
         super().__init__(num_features)
-        self.non_negative_output = non_negative_output
+        self.non_negative_output = bool(non_negative_output)
         self.k = self._uniform(-1.5, -0.5)
         self.s = self._uniform(0.5, 1.5)
         self._raw_a = self._uniform(0.5, 1.5, positive=non_negative_output)
@@ -285,7 +283,7 @@ class ParametricSoftplus(_PerNeuron):
 
     def __init__(self, num_features: int, non_negative_output: bool = True) -> None:
         super().__init__(num_features)
-        self.non_negative_output = non_negative_output
+        self.non_negative_output = bool(non_negative_output)
         self._raw_beta = self._uniform(5.0, 6.0)
         self._raw_b = self._uniform(-5.0, -3.0) if non_negative_output else self._uniform(-0.1, 0.1)
 

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from .layers.constraints import FRACTION, WEIGHT, FloatLike, a_to_d, as_float_tensor, d_to_a, natural_property, w_to_p
-from .layers.exponential import exponential_average, exponential_taps, geometric_sum
+from .layers.exponential import exponential_filter, exponential_kernel
+from .layers.sizes import check_sizes
 from .scales import (
     ERB_to_Hz,
     Greenwood,
@@ -189,13 +190,6 @@ def _check_bin_width(dt: float) -> None:
         raise ValueError(f"dt must be positive (ms), got {dt}")
 
 
-def _check_kernel_size(kernel_size: int) -> None:
-    if isinstance(kernel_size, bool) or not isinstance(kernel_size, int):
-        raise TypeError(f"kernel_size must be an int, got {type(kernel_size).__name__}")
-    if kernel_size < 2:
-        raise ValueError(f"kernel_size must be at least 2 frames, got {kernel_size}")
-
-
 def _per_band(values: FloatLike, argument: str) -> Tensor:
     """Copy of ``values`` as a 1-D float tensor."""
     tensor = as_float_tensor(values).detach().clone()
@@ -209,11 +203,6 @@ def _band_signals(spectro_in: Tensor, F: int) -> Tensor:
     if spectro_in.dim() != 4 or spectro_in.shape[1] != 1 or spectro_in.shape[2] != F or spectro_in.shape[3] == 0:
         raise ValueError(f"spectro_in must have shape (B, 1, {F}, T) with T > 0, got {tuple(spectro_in.shape)}")
     return spectro_in.squeeze(1)
-
-
-def _past_taps(a: Tensor, kernel_size: int) -> Tensor:
-    """Taps of the exponential average over lags K-1 .. 1, summing to one, shape (F, K-1)."""
-    return exponential_taps(a, kernel_size - 1) / geometric_sum(a, kernel_size - 1).unsqueeze(-1)
 
 
 class ICAdaptation(nn.Module):
@@ -249,22 +238,24 @@ class ICAdaptation(nn.Module):
 
     def __init__(self, init_a_vals: FloatLike, kernel_size: int = 2) -> None:
         super().__init__()
-        _check_kernel_size(kernel_size)
+        check_sizes(2, kernel_size=kernel_size)
         a = _per_band(init_a_vals, "init_a_vals")
         a_to_d(a)
-        self.kernel_size = kernel_size
+        self.kernel_size = int(kernel_size)
         self._init_a_vals: list[float] = a.tolist()
         self.register_buffer("a", a)
 
     def build_kernels(self) -> Tensor:
         """Kernel (F, 1, K), last tap the current bin: +1 there, minus the exponential average before."""
-        past = _past_taps(self.a, self.kernel_size)
-        return torch.cat([-past, torch.ones_like(past[:, :1])], dim=-1).unsqueeze(1)
+        one = torch.ones_like(self.a)
+        return exponential_kernel(self.a, one, -one, self.kernel_size).unsqueeze(1)
 
     def forward(self, spectro_in: Tensor) -> Tensor:
         """Adapted spectrogram (B, 1, F, T), non-negative; ValueError for another shape."""
         x = _band_signals(spectro_in, self.a.shape[0])
-        return torch.relu(x - exponential_average(x, self.a, self.kernel_size)).unsqueeze(1)
+        a = self.a.unsqueeze(0)
+        one = torch.ones_like(a)
+        return torch.relu(exponential_filter(x, a, one, -one, self.kernel_size))
 
     def config(self) -> dict[str, Any]:
         """Constructor arguments, JSON-able."""
@@ -325,14 +316,14 @@ class AdapTrans(nn.Module):
         self, init_a_vals: FloatLike, init_w_vals: FloatLike, kernel_size: int = 2, learnable: bool = True
     ) -> None:
         super().__init__()
-        _check_kernel_size(kernel_size)
+        check_sizes(2, kernel_size=kernel_size)
         a, w = _per_band(init_a_vals, "init_a_vals"), _per_band(init_w_vals, "init_w_vals")
         if a.shape != w.shape:
             raise ValueError(
                 f"init_a_vals and init_w_vals must have the same length F, got {a.shape[0]} and {w.shape[0]}"
             )
-        self.kernel_size = kernel_size
-        self.learnable = learnable
+        self.kernel_size = int(kernel_size)
+        self.learnable = bool(learnable)
         self._init_a_vals: list[float] = a.tolist()
         self._init_w_vals: list[float] = w.tolist()
         for name, raw in (("d_on", a_to_d(a)), ("d_off", a_to_d(a)), ("p", w_to_p(w))):
@@ -351,13 +342,13 @@ class AdapTrans(nn.Module):
 
     def ON_kernel(self, d: Tensor, p: Tensor) -> Tensor:
         """ON kernels (F, 1, K) of raw decays ``d`` (F,) and raw weights ``p`` (F,); last tap the current bin, +1."""
-        past = d_to_a(p).unsqueeze(-1) * _past_taps(d_to_a(d), self.kernel_size)
-        return torch.cat([-past, torch.ones_like(past[:, :1])], dim=-1).unsqueeze(1)
+        w = d_to_a(p)
+        return exponential_kernel(d_to_a(d), torch.ones_like(w), -w, self.kernel_size).unsqueeze(1)
 
     def OFF_kernel(self, d: Tensor, p: Tensor) -> Tensor:
         """OFF kernels (F, 1, K) of raw decays ``d`` (F,) and raw weights ``p`` (F,); last tap the current bin, -w."""
-        past = _past_taps(d_to_a(d), self.kernel_size)
-        return torch.cat([past, -d_to_a(p).unsqueeze(-1)], dim=-1).unsqueeze(1)
+        w = d_to_a(p)
+        return exponential_kernel(d_to_a(d), -w, torch.ones_like(w), self.kernel_size).unsqueeze(1)
 
     def build_kernels(self) -> tuple[Tensor, Tensor]:
         """ON and OFF kernels, each (F, 1, K), last tap the current bin."""
@@ -366,11 +357,10 @@ class AdapTrans(nn.Module):
     def forward(self, spectro_in: Tensor) -> Tensor:
         """ON and OFF spectrograms (B, 2, F, T), non-negative; ValueError for another shape than (B, 1, F, T)."""
         x = _band_signals(spectro_in, self.d_on.shape[0])
-        a_on, a_off = self.get_a()
-        w = self.get_w().unsqueeze(-1)
-        on = x - w * exponential_average(x, a_on, self.kernel_size)
-        off = exponential_average(x, a_off, self.kernel_size) - w * x
-        return torch.relu(torch.stack([on, off], dim=1))
+        w = self.get_w()
+        one = torch.ones_like(w)
+        gains = {"present": torch.stack([one, -w]), "past": torch.stack([-w, one])}
+        return torch.relu(exponential_filter(x, torch.stack(self.get_a()), **gains, kernel_size=self.kernel_size))
 
     def config(self) -> dict[str, Any]:
         """Constructor arguments, JSON-able."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from .layers import CausalSTRFConv
+from .layers.sizes import check_sizes
 
 __all__ = ["LinearReadout", "STRFReadout"]
 
@@ -173,9 +174,9 @@ class LinearReadout(nn.Module):
         bias: bool = True,
     ) -> None:
         super().__init__()
-        for name, size in (("in_features", in_features), ("out_neurons", out_neurons), ("hidden", hidden)):
-            if size is not None and size < 1:
-                raise ValueError(f"{name} must be at least 1, got {size}")
+        check_sizes(in_features=in_features, out_neurons=out_neurons)
+        if hidden is not None:
+            check_sizes(hidden=hidden)
         self.in_features = in_features
         self.fc: nn.Module
         if hidden is None:

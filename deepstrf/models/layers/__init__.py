@@ -1,5 +1,6 @@
 """Layers that the models are built from, one family a file."""
 
+from .attention import build_causal_window_mask, windowed_attention
 from .constraints import (
     MIN_SIGMA,
     Constraint,
@@ -13,8 +14,11 @@ from .constraints import (
     tau_to_d,
     w_to_p,
 )
-from .exponential import exponential_average, exponential_taps, geometric_sum
+from .decay import LearnableExponentialDecay
+from .exponential import exponential_filter, exponential_kernel
+from .locally_connected import LocallyConnected1d, locally_connected
 from .normalization import CausalLayerNorm
+from .positional import SinusoidalPositionalEncoding
 from .strf import CausalSTRFConv, ParametricSTRF, SeparableSTRF, gaussian_mixture_kernel, separable_kernel
 
 __all__ = [
@@ -22,20 +26,25 @@ __all__ = [
     "CausalLayerNorm",
     "CausalSTRFConv",
     "Constraint",
+    "LearnableExponentialDecay",
+    "LocallyConnected1d",
     "ParametricSTRF",
     "SeparableSTRF",
+    "SinusoidalPositionalEncoding",
     "a_to_d",
+    "build_causal_window_mask",
     "d_to_a",
     "d_to_tau",
-    "exponential_average",
-    "exponential_taps",
+    "exponential_filter",
+    "exponential_kernel",
     "gaussian_mixture_kernel",
-    "geometric_sum",
     "inverse_softplus",
+    "locally_connected",
     "raw_to_sigma",
     "separable_kernel",
     "sigma_to_raw",
     "softplus",
     "tau_to_d",
     "w_to_p",
+    "windowed_attention",
 ]

@@ -1,4 +1,8 @@
-"""Truncated exponential averages along time, with the first sample as the past before the recording."""
+"""The present of each band against the exponential average of its past: a filter whose cost need not grow with taps.
+
+The signal before the recording is its first sample, repeated. Two functions compute the same filter: one multiplies tap
+by tap, the other runs the recursion that an exponential obeys; `exponential_filter` picks the faster by size.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,23 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["exponential_average", "exponential_taps", "geometric_sum"]
+__all__ = [
+    "exponential_filter",
+    "exponential_filter_by_recursion",
+    "exponential_filter_by_taps",
+    "exponential_kernel",
+    "exponential_past",
+    "geometric_sum",
+]
+
+BLOCK = 32
+"""Bins that one triangular product of the recursion covers; 16 and 64 were measured slower."""
+
+RECURSION_FROM_TAPS = 65
+"""Taps from which the recursion can be faster than the convolution."""
+
+RECURSION_FROM_PRODUCTS = 1_000_000
+"""Multiplications of the convolution below which the recursion's fixed cost is not worth paying."""
 
 
 def geometric_sum(a: Tensor, terms: int) -> Tensor:
@@ -30,41 +50,136 @@ def geometric_sum(a: Tensor, terms: int) -> Tensor:
     return total
 
 
-def exponential_taps(a: Tensor, taps: int) -> Tensor:
-    """Unnormalised exponential kernel, ``[a^(taps-1), ..., a, 1]``: the last tap is the most recent sample.
+def exponential_past(a: Tensor, kernel_size: int) -> Tensor:
+    """Weights of lags K-1 .. 1 in the average of the past, ``a^(lag-1)`` over their sum.
 
     Parameters
     ----------
-    a : Tensor, shape (F,)
+    a : Tensor, shape (...)
         Decay per time bin, in (0, 1].
-    taps : int
-        Kernel length in frames.
+    kernel_size : int
+        Taps K, the current bin included.
 
     Returns
     -------
-    Tensor, shape (F, taps)
+    Tensor, shape (..., K-1)
     """
-    lags = torch.arange(taps - 1, -1, -1, dtype=a.dtype, device=a.device)
-    return a.unsqueeze(-1) ** lags
+    lags = torch.arange(kernel_size - 2, -1, -1, dtype=a.dtype, device=a.device)
+    weights = a.unsqueeze(-1) ** lags
+    return weights / weights.sum(-1, keepdim=True)
 
 
-def exponential_average(x: Tensor, a: Tensor, kernel_size: int) -> Tensor:
-    """Exponential average of the past of each band: lags 1 to K-1, weights ``a^(lag-1)`` summing to one.
+def exponential_kernel(a: Tensor, present: Tensor, past: Tensor, kernel_size: int) -> Tensor:
+    """Kernels of `exponential_filter`, last tap the current bin: ``[past * average over lags K-1 .. 1, present]``.
+
+    Parameters
+    ----------
+    a, present, past : Tensor, shape (...)
+        Decay per time bin in (0, 1], gain of the current bin, gain of the average of the past.
+    kernel_size : int
+        Taps K, the current bin included, at least 1.
+
+    Returns
+    -------
+    Tensor, shape (..., K)
+    """
+    weights = past.unsqueeze(-1) * exponential_past(a, kernel_size)
+    return torch.cat([weights, present.unsqueeze(-1)], dim=-1)
+
+
+def exponential_filter(x: Tensor, a: Tensor, present: Tensor, past: Tensor, kernel_size: int) -> Tensor:
+    r"""Present and exponentially averaged past of each band, for C gain settings at once.
+
+    :math:`y_{c,f}(t) = present_{c,f}\,x_f(t) + past_{c,f} \sum_{j=1}^{K-1} a_{c,f}^{j-1} x_f(t-j) / S_{c,f}` with
+    :math:`S = \sum_{i=0}^{K-2} a^i` and :math:`x(t) = x(0)` for negative t.
 
     Parameters
     ----------
     x : Tensor, shape (B, F, T)
-        Signal; before its first sample it is taken to have had that value for ever.
-    a : Tensor, shape (F,)
-        Decay per time bin, in (0, 1].
+        Signal of each band, T at least 1.
+    a, present, past : Tensor, shape (C, F)
+        Decay per time bin in (0, 1], gain of the current bin, gain of the average of the past.
     kernel_size : int
-        Taps K of the filter this average belongs to, the current bin included; at least 2.
+        Taps K, the current bin included, at least 1.
 
     Returns
     -------
-    Tensor, shape (B, F, T)
+    Tensor, shape (B, C, F, T)
+        Computed in float32 where the inputs are float16 or bfloat16, and returned in their dtype.
+
+    Notes
+    -----
+    The path depends on the sizes alone, so the result does not depend on whether gradients are asked for.
     """
-    taps = exponential_taps(a, kernel_size - 1)
-    kernel = taps / geometric_sum(a, kernel_size - 1).unsqueeze(-1)
-    past = functional.pad(x, (kernel_size - 1, 0), mode="replicate")[..., :-1]
-    return functional.conv1d(past, kernel.unsqueeze(1).to(x.dtype), groups=x.shape[1])
+    dtype = x.dtype
+    if dtype in (torch.float16, torch.bfloat16):
+        x, a, present, past = x.float(), a.float(), present.float(), past.float()
+    reach = min(kernel_size, x.shape[-1])
+    if reach >= RECURSION_FROM_TAPS and x.numel() * reach >= RECURSION_FROM_PRODUCTS:
+        y = exponential_filter_by_recursion(x, a, present, past, kernel_size)
+    else:
+        y = exponential_filter_by_taps(x, a, present, past, kernel_size)
+    return y.to(dtype)
+
+
+def exponential_filter_by_taps(x: Tensor, a: Tensor, present: Tensor, past: Tensor, kernel_size: int) -> Tensor:
+    """`exponential_filter` as a depthwise convolution with the K taps written out: cost grows with K."""
+    F = x.shape[1]
+    kernels = exponential_kernel(a, present, past, kernel_size)
+    padded = functional.pad(x, (kernel_size - 1, 0), mode="replicate")
+    # One convolution per setting: torch has no fast path for several outputs per depthwise input.
+    return torch.stack([functional.conv1d(padded, kernel.unsqueeze(1), groups=F) for kernel in kernels], dim=1)
+
+
+def exponential_filter_by_recursion(x: Tensor, a: Tensor, present: Tensor, past: Tensor, kernel_size: int) -> Tensor:
+    """`exponential_filter` as a first-order recursion, truncated after K taps: cost does not grow with K.
+
+    With y = x - x(0) the past before the recording is zero, and the sum over lags 1 to K-1 is
+    ``s(t-1) - a^(K-1) s(t-K)`` where ``s(t) = y(t) + a s(t-1)``.
+    """
+    T, terms = x.shape[-1], kernel_size - 1
+    first = x[..., :1]
+    before = functional.pad(x[..., :-1] - first, (1, 0))
+    total = _decaying_sum(before, a, past / geometric_sum(a, terms))
+    if terms < T:
+        expired = functional.pad(total[..., :-terms], (terms, 0))
+        total = torch.addcmul(total, -(a**terms).unsqueeze(-1), expired)
+    total = total + past.unsqueeze(-1) * first.unsqueeze(1)
+    return torch.addcmul(total, present.unsqueeze(-1), x.unsqueeze(1))
+
+
+def _decaying_sum(y: Tensor, a: Tensor, gain: Tensor) -> Tensor:
+    """``gain * sum over j >= 0 of a^j y(t-j)`` with zeros before the first sample, by blocks.
+
+    Inside a block a triangular product does all bins at once; the value at the end of each block is carried into the
+    next ones by the same sum over blocks, whose decay is a^BLOCK.
+
+    Parameters
+    ----------
+    y : Tensor, shape (B, F, T)
+    a, gain : Tensor, shape (C, F)
+
+    Returns
+    -------
+    Tensor, shape (B, C, F, T)
+    """
+    (B, F, T), C = y.shape, a.shape[0]
+    size = min(BLOCK, T)
+    blocks = -(-T // size)
+    powers = a.unsqueeze(-1) ** torch.arange(size + 1, dtype=a.dtype, device=a.device)
+    triangle = _toeplitz(gain.unsqueeze(-1) * powers[..., :size]).permute(1, 2, 0, 3).reshape(F, size, C * size)
+    padded = functional.pad(y, (0, blocks * size - T)).view(B, F, blocks, size)
+    inside = torch.bmm(padded.transpose(0, 1).reshape(F, B * blocks, size), triangle).view(F, B, blocks, C, size)
+    if blocks > 1:
+        ends = inside[:, :, :-1, :, -1].permute(1, 3, 0, 2).reshape(B, C * F, blocks - 1)
+        decay = powers[..., size].reshape(1, C * F)
+        carried = _decaying_sum(ends, decay, torch.ones_like(decay)).view(B, C, F, blocks - 1)
+        carried = functional.pad(carried, (1, 0)).permute(2, 0, 3, 1).unsqueeze(-1)
+        inside = torch.addcmul(inside, carried, powers[..., 1:].transpose(0, 1)[:, None, None])
+    return inside.permute(1, 3, 0, 2, 4).reshape(B, C, F, blocks * size)[..., :T]
+
+
+def _toeplitz(column: Tensor) -> Tensor:
+    """Matrix whose entry (i, j) is ``column[j - i]`` for j >= i and zero below, shape (..., L, L)."""
+    L = column.shape[-1]
+    return functional.pad(column, (L - 1, 0)).unfold(-1, L, 1).flip(-2)

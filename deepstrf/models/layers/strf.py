@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from .composition import kernel_and_bias
 from .constraints import WIDTH, natural_property, raw_to_sigma
+from .sizes import check_sizes
 
 __all__ = ["CausalSTRFConv", "ParametricSTRF", "SeparableSTRF", "gaussian_mixture_kernel", "separable_kernel"]
 
@@ -113,8 +114,9 @@ class ParametricSTRF(nn.Module):
 
     def __init__(self, F: int, T: int, C_in: int, C_out: int, num_gaussians: int = 1, bias: bool = True) -> None:
         super().__init__()
-        _check_sizes(F=F, T=T, C_in=C_in, C_out=C_out, num_gaussians=num_gaussians)
-        self.F, self.T, self.C_in, self.C_out, self.num_gaussians = F, T, C_in, C_out, num_gaussians
+        check_sizes(F=F, T=T, C_in=C_in, C_out=C_out, num_gaussians=num_gaussians)
+        self.F, self.T, self.C_in, self.C_out = int(F), int(T), int(C_in), int(C_out)
+        self.num_gaussians = int(num_gaussians)
         shape = (C_out, C_in, num_gaussians)
         self.P = nn.Parameter(torch.stack([torch.rand(shape) * (F - 1), torch.rand(shape) * (T - 1)]))
         self.SIG = nn.Parameter(torch.ones(2, *shape))
@@ -176,8 +178,8 @@ class SeparableSTRF(nn.Module):
 
     def __init__(self, F: int, T: int, C_in: int, C_out: int, bias: bool = True) -> None:
         super().__init__()
-        _check_sizes(F=F, T=T, C_in=C_in, C_out=C_out)
-        self.F, self.T, self.C_in, self.C_out = F, T, C_in, C_out
+        check_sizes(F=F, T=T, C_in=C_in, C_out=C_out)
+        self.F, self.T, self.C_in, self.C_out = int(F), int(T), int(C_in), int(C_out)
         self.weight_f = nn.Parameter(torch.empty(C_out, C_in, F, 1))
         self.weight_t = nn.Parameter(torch.empty(C_out, C_in, 1, T))
         nn.init.kaiming_uniform_(self.weight_f, a=math.sqrt(5))
@@ -234,10 +236,10 @@ class CausalSTRFConv(nn.Module):
         self, F: int, T: int, C_in: int, C_out: int, kernel: nn.Module | None = None, bias: bool = True
     ) -> None:
         super().__init__()
-        _check_sizes(F=F, T=T, C_in=C_in, C_out=C_out)
+        check_sizes(F=F, T=T, C_in=C_in, C_out=C_out)
         if kernel is not None and not isinstance(kernel, nn.Module):
             raise TypeError(f"kernel must be an nn.Module or None, got {type(kernel).__name__}")
-        self.F, self.T, self.C_in, self.C_out = F, T, C_in, C_out
+        self.F, self.T, self.C_in, self.C_out = int(F), int(T), int(C_in), int(C_out)
         self.pad = nn.ZeroPad2d((T - 1, 0, 0, 0))
         self.kernel = nn.Conv2d(C_in, C_out, kernel_size=(F, T), bias=bias) if kernel is None else kernel
 
@@ -272,11 +274,3 @@ class CausalSTRFConv(nn.Module):
             The kernel is of a type whose receptive field is not known.
         """
         return kernel_and_bias(self.kernel)[1]
-
-
-def _check_sizes(**sizes: int) -> None:
-    for name, size in sizes.items():
-        if isinstance(size, bool) or not isinstance(size, int):
-            raise TypeError(f"{name} must be an int, got {type(size).__name__}")
-        if size < 1:
-            raise ValueError(f"{name} must be at least 1, got {size}")

@@ -1,0 +1,121 @@
+"""Leaky memory of each band, with a learnable time constant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .constraints import d_to_tau, tau_to_d
+from .exponential import exponential_filter, exponential_kernel, geometric_sum
+from .sizes import check_sizes
+
+__all__ = ["LearnableExponentialDecay", "exponential_decay_gains"]
+
+
+def exponential_decay_gains(a: Tensor, kernel_size: int, unit_gain: bool) -> tuple[Tensor, Tensor]:
+    """Gains of the present and of the averaged past that make the taps ``s a^lag``, lag 0 .. K-1.
+
+    Parameters
+    ----------
+    a : Tensor, shape (...)
+        Decay per frame, in [0, 1).
+    kernel_size : int
+        Taps K, at least 1.
+    unit_gain : bool
+        True: s makes the taps sum to one. False: s is 1.
+
+    Returns
+    -------
+    present, past : Tensor, shape (...)
+        For `exponential_filter`, whose past taps are ``past a^(lag-1) / S``.
+    """
+    past = a * geometric_sum(a, kernel_size - 1)
+    present = torch.ones_like(a)
+    if unit_gain:
+        total = present + past
+        return present / total, past / total
+    return present, past
+
+
+class LearnableExponentialDecay(nn.Module):
+    r"""Low-pass filter of each band by a causal exponential with a learnable time constant.
+
+    :math:`y_f(t) = s_f \sum_{j=0}^{K-1} a_f^j x_f(t-j)` with :math:`\tau = 1 + d^2` frames and
+    :math:`a = 1 - 1/\tau = d^2/(1 + d^2)`; before the first sample the band is taken to have had that value for ever.
+
+    Parameters
+    ----------
+    input_size : int
+        Bands F.
+    kernel_size : int
+        Taps K, in frames.
+    init_tau : float
+        First time constant of every band, in frames, above 1.
+    decay_input : bool
+        True: s makes the taps sum to exactly one (unit DC gain). False: s is 1, so that the present enters unscaled.
+
+    Raises
+    ------
+    ValueError
+        A size is below 1 or ``init_tau`` is not above 1 frame.
+
+    Notes
+    -----
+    Takes (B, 1, F, T), (B, F, 1, T) or (B, F, T) and returns the same shape. Parameter ``d`` (F,).
+
+    With ``decay_input`` the earlier deepSTRF package scaled by 1/tau, to which the sum of the taps only tends as K
+    grows; here the gain is one for every K.
+
+    References
+    ----------
+    Rahman et al. (2019), PLOS Comput. Biol. 15:e1006618; Fang et al. (2021), ICCV.
+    """
+
+    def __init__(self, input_size: int, kernel_size: int, init_tau: float = 2.0, decay_input: bool = True) -> None:
+        super().__init__()
+        check_sizes(input_size=input_size, kernel_size=kernel_size)
+        if not 1 < init_tau < float("inf"):
+            raise ValueError(f"init_tau must be above 1 frame, got {init_tau}")
+        self.input_size, self.kernel_size = int(input_size), int(kernel_size)
+        self.init_tau, self.decay_input = float(init_tau), bool(decay_input)
+        self.d = nn.Parameter(tau_to_d([self.init_tau] * input_size))
+
+    def tau(self) -> Tensor:
+        """Time constant of each band (F,), in frames, at least 1."""
+        return d_to_tau(self.d)
+
+    def build_kernel(self, device: torch.device | str = "cpu") -> Tensor:
+        """Kernels (F, 1, K) on ``device``, differentiable, last tap the current bin."""
+        a = self._decay()
+        present, past = exponential_decay_gains(a, self.kernel_size, self.decay_input)
+        return exponential_kernel(a, present, past, self.kernel_size).unsqueeze(1).to(device)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Filtered ``x`` in the layout it came in; ValueError unless that is one of the three named above."""
+        F = self.d.shape[0]
+        layouts = {3: (1,), 4: (1, 2)}
+        if all(x.numel() != x.shape[0] * F * x.shape[-1] or x.shape[axis] != F for axis in layouts.get(x.dim(), ())):
+            raise ValueError(f"x must have shape (B, 1, {F}, T), (B, {F}, 1, T) or (B, {F}, T), got {tuple(x.shape)}")
+        a = self._decay().unsqueeze(0)
+        present, past = exponential_decay_gains(a, self.kernel_size, self.decay_input)
+        bands = x.reshape(x.shape[0], F, x.shape[-1])
+        return exponential_filter(bands, a, present, past, self.kernel_size).reshape(x.shape)
+
+    def _decay(self) -> Tensor:
+        squared = self.d * self.d
+        return squared / (1.0 + squared)
+
+    def config(self) -> dict[str, Any]:
+        """Constructor arguments, JSON-able."""
+        return {
+            "input_size": self.input_size,
+            "kernel_size": self.kernel_size,
+            "init_tau": self.init_tau,
+            "decay_input": self.decay_input,
+        }
+
+    def extra_repr(self) -> str:
+        """Sizes, for ``print(module)``."""
+        return ", ".join(f"{name}={value}" for name, value in self.config().items())
