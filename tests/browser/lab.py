@@ -1,0 +1,152 @@
+"""A real Jupyter server for a test: own port, token and folders, and an end when the test ends."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+TOKEN = "a-token-for-tests"
+START_SECONDS = 60
+STOP_SECONDS = 20
+# Neither news nor update checks: both would ask a host outside, and put a toast over the notebook.
+QUIET = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM_ARGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running Jupyter server."""
+
+    port: int
+    folder: Path
+    log: Path
+
+    def url(self, path: str, port: int | None = None) -> str:
+        """Address of ``path`` with the token; ``port`` is another one when a proxy stands in between."""
+        return f"http://127.0.0.1:{port or self.port}/{path}{'&' if '?' in path else '?'}token={TOKEN}"
+
+    def ask(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """Answer of the REST interface to a GET, or to a POST of ``body``."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/{path}", data=data, headers={"Authorization": f"token {TOKEN}"}
+        )
+        with urllib.request.urlopen(request, timeout=START_SECONDS) as answer:
+            return json.load(answer)
+
+
+def find_chromium() -> str | None:
+    """Path of the Chromium which ``CHROMIUM`` or the search path names, None where there is none."""
+    for name in (os.environ.get("CHROMIUM", ""), *CHROMIUM_NAMES):
+        if name and (path := shutil.which(name)):
+            return path
+    return None
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 which nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def own_folders(home: Path) -> dict[str, str]:
+    """Environment in which Jupyter and IPython read and write below ``home`` only."""
+    names = {
+        "JUPYTER_CONFIG_DIR": "config",
+        "JUPYTER_DATA_DIR": "data",
+        "JUPYTER_RUNTIME_DIR": "runtime",
+        "JUPYTERLAB_SETTINGS_DIR": "settings",
+        "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+        "IPYTHONDIR": "ipython",
+    }
+    folders = {name: home / folder for name, folder in names.items()}
+    for folder in folders.values():
+        folder.mkdir(parents=True, exist_ok=True)
+    notification = folders["JUPYTERLAB_SETTINGS_DIR"] / "@jupyterlab" / "apputils-extension"
+    notification.mkdir(parents=True, exist_ok=True)
+    (notification / "notification.jupyterlab-settings").write_text(json.dumps(QUIET))
+    return {**os.environ, **{name: str(folder) for name, folder in folders.items()}}
+
+
+def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            process.wait(0.05)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/api", timeout=10):
+                return
+        else:
+            break
+    raise RuntimeError(f"the Jupyter server did not start:\n{log.read_text()}")
+
+
+@contextlib.contextmanager
+def serve(
+    home: Path, *, app: str = "lab", options: Sequence[str] = (), environment: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """A server of the folder ``home / "notebooks"`` as long as the context lasts.
+
+    Parameters
+    ----------
+    home : Path
+        An empty folder; Jupyter's settings, the served folder and the log stand in it.
+    app : str
+        "lab", or "server" for the REST interface and the kernels alone.
+    options : sequence of str
+        Further options of the command line.
+    environment : mapping, optional
+        Further environment variables.
+
+    Raises
+    ------
+    RuntimeError
+        The server ended or was not up after a minute; the message carries its log.
+    """
+    folder, log, port = home / "notebooks", home / "server.log", free_port()
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", f"jupyter{app}" if app == "lab" else f"jupyter_{app}", "--no-browser"]
+    command += ["--allow-root", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
+    command += [f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={folder}"]
+    command += ["--LabApp.expose_app_in_browser=True"] if app == "lab" else []
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [*command, *options],
+            cwd=home,
+            env={**own_folders(home), **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+        )
+    try:
+        _wait_until_it_answers(process, port, log)
+        yield Server(port=port, folder=folder, log=log)
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
