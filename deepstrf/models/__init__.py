@@ -1,6 +1,25 @@
 """Encoding models and the parts they are made of."""
 
-from .audio import AudioEncodingModel, Linear, LinearNonlinear
+from .audio import (
+    AudioEncodingModel,
+    ConvNet2D,
+    DNet,
+    Linear,
+    LinearNonlinear,
+    NetworkReceptiveField,
+    StateNet,
+    Transformer,
+)
 from .neural_model import NeuralModel
 
-__all__ = ["AudioEncodingModel", "Linear", "LinearNonlinear", "NeuralModel"]
+__all__ = [
+    "AudioEncodingModel",
+    "ConvNet2D",
+    "DNet",
+    "Linear",
+    "LinearNonlinear",
+    "NetworkReceptiveField",
+    "NeuralModel",
+    "StateNet",
+    "Transformer",
+]

@@ -6,12 +6,15 @@ import functools
 import operator
 from abc import ABC
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from .construction import Construction
+
+if TYPE_CHECKING:
+    from .streaming import Stage, Stream
 
 __all__ = ["NeuralModel"]
 
@@ -110,6 +113,46 @@ class NeuralModel(nn.Module, ABC):
     def count_trainable_params(self) -> int:
         """Number of parameters that a gradient reaches."""
         return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
+
+    def stream(self) -> Stream:
+        """Live use in evaluation mode: an object that is fed chunk after chunk and answers each with its response.
+
+        The concatenated answers equal one forward pass in evaluation mode over the whole sequence, whatever the chunks.
+
+        Raises
+        ------
+        ValueError
+            The model needs an unbounded past.
+        NotImplementedError
+            Some module has no streaming form; see `deepstrf.models.streaming`.
+
+        Examples
+        --------
+        >>> from deepstrf.models.audio import Linear
+        >>> stream = Linear(34, 9, out_neurons=5).stream()
+        >>> stream(torch.zeros(1, 1, 34, 3)).shape
+        torch.Size([1, 5, 1, 3])
+        """
+        from .streaming import Stream
+
+        return Stream(self)
+
+    def stream_stages(self) -> list[Stage]:
+        """Fresh stages of the chain that a `Stream` walks through: the four slots, for a model of that form.
+
+        Raises
+        ------
+        ValueError
+            The model needs an unbounded past.
+        NotImplementedError
+            A module has no streaming form, or a subclass overrides `forward` and not this method.
+        """
+        from .streaming import stage_of
+
+        owners = [next(c for c in type(self).__mro__ if name in c.__dict__) for name in ("forward", "stream_stages")]
+        if not issubclass(owners[1], owners[0]):
+            raise NotImplementedError(f"{owners[0].__name__} overrides forward, so it must override stream_stages too")
+        return [stage_of(module) for module in (self.wav2spec, self.prefiltering, self.core, self.readout)]
 
     def save_pretrained(
         self, save_dir: str | Path, *, metadata: dict[str, Any] | None = None, model_card: str | None = None

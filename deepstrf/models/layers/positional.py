@@ -51,13 +51,16 @@ class SinusoidalPositionalEncoding(nn.Module):
         """``x`` plus the encoding, same shape and dtype; ValueError unless it is (B, L, d_model)."""
         if x.dim() != 3 or x.shape[-1] != self.d_model:
             raise ValueError(f"x must have shape (B, L, {self.d_model}), got {tuple(x.shape)}")
+        return x + self.encoding(0, x.shape[1], x)
+
+    def encoding(self, first: int, length: int, like: Tensor) -> Tensor:
+        """Encoding (length, d_model) of the positions from ``first`` on, with the dtype and device of ``like``."""
         frequencies = self.div_term
         if frequencies.dtype in (torch.float16, torch.bfloat16):
-            frequencies = wave_frequencies(self.d_model).to(x.device, torch.float32)
-        position = torch.arange(x.shape[1], device=x.device, dtype=frequencies.dtype)
+            frequencies = wave_frequencies(self.d_model).to(like.device, torch.float32)
+        position = torch.arange(first, first + length, device=like.device, dtype=frequencies.dtype)
         angle = position.unsqueeze(-1) * frequencies
-        encoding = torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(-2)
-        return x + encoding.to(x.dtype)
+        return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(-2).to(like.dtype)
 
 
 def wave_frequencies(d_model: int) -> Tensor:

@@ -1,0 +1,85 @@
+"""The 2-D convolutional network model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from ..activations import ParametricSoftplus
+from ..layers import CausalLayerNorm
+from ..neural_model import positive_int
+from ..readouts import LinearReadout
+from .audio_model import AudioEncodingModel
+
+__all__ = ["ConvNet2D"]
+
+N_LAYERS = 3
+LEAKY_SLOPE = 0.1
+
+
+class ConvNet2D(AudioEncodingModel):
+    """Each neuron's response read out from three convolutional layers over frequency and time.
+
+    Parameters
+    ----------
+    n_frequency_bands : int
+        Bands F of the spectrogram.
+    out_neurons : int
+        Neurons N.
+    n_channels : int
+        Channels C of every layer.
+    kernel_size : (int, int)
+        Bands and frames (K_F, K_T) of every kernel; three layers must leave at least one band.
+    n_hidden : int
+        Units of the hidden layer of the readout.
+    prefiltering, wav2spec : nn.Module, optional
+        As for `AudioEncodingModel`.
+    output_activation : nn.Module, optional
+        Applied with neurons on the last axis; None is `ParametricSoftplus` over the N neurons.
+
+    Raises
+    ------
+    ValueError
+        ``kernel_size`` is not two positive ints, or is too high for F.
+
+    Notes
+    -----
+    Structure: prefilter, zeros on the left, three times convolution, layer norm over the channels of each pixel and
+    LeakyReLU(0.1), then a readout with one hidden layer over all C (F - 3 (K_F - 1)) features of a frame. There is no
+    padding in frequency. The temporal window ``T`` is the true receptive field, 3 (K_T - 1) + 1 frames.
+
+    References
+    ----------
+    Pennington & David (2023), PLOS Comput. Biol. 19:e1011110.
+    """
+
+    def __init__(
+        self,
+        n_frequency_bands: int = 34,
+        out_neurons: int = 1,
+        n_channels: int = 10,
+        kernel_size: Sequence[int] = (3, 9),
+        n_hidden: int = 20,
+        prefiltering: nn.Module | None = None,
+        wav2spec: nn.Module | None = None,
+        output_activation: nn.Module | None = None,
+    ) -> None:
+        if len(kernel_size) != 2:
+            raise ValueError(f"kernel_size must be two ints, bands and frames, got {kernel_size!r}")
+        K_F, K_T = (positive_int("kernel_size", size) for size in kernel_size)
+        window = N_LAYERS * (K_T - 1) + 1
+        super().__init__(n_frequency_bands, window, out_neurons, prefiltering, wav2spec)
+        C = positive_int("n_channels", n_channels)
+        bands_left = self.F - N_LAYERS * (K_F - 1)
+        if bands_left < 1:
+            raise ValueError(
+                f"kernel_size must leave a band: {N_LAYERS} (K_F - 1) must be below F = {self.F}, got K_F = {K_F}"
+            )
+        layers: list[nn.Module] = [nn.ZeroPad2d((window - 1, 0, 0, 0))]
+        for layer in range(N_LAYERS):
+            convolution = nn.Conv2d(self.C_in if layer == 0 else C, C, (K_F, K_T))
+            layers += [convolution, CausalLayerNorm(C), nn.LeakyReLU(LEAKY_SLOPE)]
+        self.core = nn.Sequential(*layers, nn.Flatten(1, 2))
+        activation = ParametricSoftplus(self.O) if output_activation is None else output_activation
+        self.readout = LinearReadout(C * bands_left, self.O, hidden=n_hidden, activation=activation)

@@ -1,0 +1,66 @@
+"""The network receptive field (NRF) model."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ..activations import ParametricSoftplus
+from ..layers import CausalLayerNorm, CausalSTRFConv
+from ..neural_model import positive_int
+from ..readouts import LinearReadout
+from .audio_model import AudioEncodingModel
+
+__all__ = ["NetworkReceptiveField"]
+
+
+class NetworkReceptiveField(AudioEncodingModel):
+    """Each neuron's response as a weighted sum of hidden units, each with a receptive field of its own.
+
+    Parameters
+    ----------
+    n_frequency_bands : int
+        Bands F of the spectrogram.
+    temporal_window_size : int
+        Taps T of the hidden receptive fields, in frames.
+    out_neurons : int
+        Neurons N.
+    n_hidden : int
+        Hidden units H.
+    kernel : nn.Module, optional
+        Plug-in kernel of the hidden units; None is a free (H, C_in, F, T) kernel.
+    prefiltering, wav2spec : nn.Module, optional
+        As for `AudioEncodingModel`.
+    output_activation : nn.Module, optional
+        Applied with neurons on the last axis; None is `ParametricSoftplus` over the N neurons.
+
+    Notes
+    -----
+    Structure: prefilter, receptive fields, layer norm over the hidden units of each frame, tanh, linear readout.
+
+    References
+    ----------
+    Harper et al. (2016), PLOS Comput. Biol. 12:e1005113.
+    """
+
+    def __init__(
+        self,
+        n_frequency_bands: int = 34,
+        temporal_window_size: int = 9,
+        out_neurons: int = 1,
+        n_hidden: int = 20,
+        kernel: nn.Module | None = None,
+        prefiltering: nn.Module | None = None,
+        wav2spec: nn.Module | None = None,
+        output_activation: nn.Module | None = None,
+    ) -> None:
+        super().__init__(n_frequency_bands, temporal_window_size, out_neurons, prefiltering, wav2spec)
+        self.H = positive_int("n_hidden", n_hidden)
+        self.core = nn.Sequential(
+            CausalSTRFConv(self.F, self.T, self.C_in, self.H, kernel=kernel), CausalLayerNorm(self.H), nn.Tanh()
+        )
+        activation = ParametricSoftplus(self.O) if output_activation is None else output_activation
+        self.readout = LinearReadout(self.H, self.O, activation=activation)
+
+    def hidden_STRF_weight(self) -> Tensor:
+        """Receptive fields of the hidden units before the layer norm, (H, C_in, F, T): a detached copy on the CPU."""
+        return self.core.get_submodule("0").STRF_weight()  # type: ignore[operator]

@@ -1,0 +1,271 @@
+"""Live use of a causal model: chunks of sound in, chunks of response out, with a bounded memory.
+
+A model is a chain of stages. A stage is a function from the next frames, time on the last axis, to the outputs that
+they complete; it keeps whatever it needs of the past. Modules that treat every frame alone are their own stage. A module
+of another kind joins by a method ``stream_stage() -> Stage`` that gives a fresh stage; a model that overrides `forward`
+joins by overriding ``stream_stages() -> list[Stage]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .layers import CausalLayerNorm, CausalSTRFConv, LearnableExponentialDecay
+from .prefiltering import AdapTrans, ICAdaptation
+from .readouts import LinearReadout, STRFReadout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .neural_model import NeuralModel
+
+__all__ = ["Stage", "Stream", "evaluating", "stage_of", "with_past"]
+
+Stage = Callable[[Tensor], Tensor]
+
+# Modules whose output at a frame depends on that frame alone (time last; dropout is off in evaluation mode).
+FRAME_BY_FRAME: tuple[type[nn.Module], ...] = (
+    nn.CELU, nn.Dropout, nn.ELU, nn.GELU, nn.Hardsigmoid, nn.Hardswish, nn.Hardtanh, nn.Identity, nn.LeakyReLU,
+    nn.LogSigmoid, nn.Mish, nn.ReLU, nn.ReLU6, nn.SELU, nn.SiLU, nn.Sigmoid, nn.Softplus, nn.Softsign, nn.Tanh,
+    nn.Tanhshrink, LinearReadout,
+)  # fmt: skip
+
+
+class Stream:
+    """A model at work on an endless stimulus: call it with the next chunk, get the response to it.
+
+    The concatenated responses equal one forward pass in evaluation mode over the whole stimulus, whatever the chunks,
+    single frames included. Nothing is kept for gradients, and the memory in use does not grow.
+
+    Parameters
+    ----------
+    model : NeuralModel
+        Used as it is at each call, so a parameter changed meanwhile has its effect from the next chunk on.
+
+    Raises
+    ------
+    ValueError
+        The model needs an unbounded past.
+    NotImplementedError
+        A module has no streaming form.
+    """
+
+    def __init__(self, model: NeuralModel) -> None:
+        self.model = model
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the past: the next chunk starts a new stimulus."""
+        self._stages = self.model.stream_stages()
+        self._like: Tensor | None = None
+
+    def __call__(self, chunk: Tensor) -> Tensor:
+        """Response (B, N, 1, t) to the next ``chunk`` (B, 1, F, t), detached; t may be 0.
+
+        Raises
+        ------
+        ValueError
+            The chunk has not the shape that the model takes, or another batch size, dtype or device than the first.
+        """
+        F = getattr(self.model, "F", None)
+        if chunk.dim() != 4 or chunk.shape[1] != 1 or (F is not None and chunk.shape[2] != F):
+            raise ValueError(f"chunk must have shape (B, 1, {F or 'F'}, t), got {tuple(chunk.shape)}")
+        if self._like is None:
+            self._like = chunk.new_empty(chunk.shape[0], 0)
+        like = self._like
+        if (chunk.shape[0], chunk.dtype, chunk.device) != (like.shape[0], like.dtype, like.device):
+            raise ValueError(
+                f"chunk must have the batch size, dtype and device of the first one ({like.shape[0]}, {like.dtype}, "
+                f"{like.device}), got {chunk.shape[0]}, {chunk.dtype}, {chunk.device}; reset() starts a new stimulus"
+            )
+        if chunk.shape[-1] == 0:
+            return chunk.new_empty(chunk.shape[0], self.model.O, 1, 0)
+        with torch.no_grad(), evaluating(self.model):
+            for stage in self._stages:
+                chunk = stage(chunk)
+        return chunk
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside the ``with`` block; afterwards every submodule is in the mode it was in."""
+    training = [module for module in model.modules() if module.training]
+    for module in training:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+def with_past(function: Stage, memory: int, before: Literal["nothing", "zeros", "first"]) -> Stage:
+    """Stage that gives ``function`` the last ``memory`` frames in front of the new ones.
+
+    Parameters
+    ----------
+    function : callable
+        Maps (..., memory + t) to (..., t).
+    memory : int
+        Frames to keep.
+    before : {'nothing', 'zeros', 'first'}
+        What stands before the first frame: nothing (fewer outputs come from the first chunk), zeros, or repetitions of
+        that frame.
+    """
+    past: Tensor | None = None
+
+    def stage(x: Tensor) -> Tensor:
+        nonlocal past
+        if past is None:
+            if before == "first":
+                past = x[..., :1].expand(*x.shape[:-1], memory)
+            else:
+                past = x.new_zeros(*x.shape[:-1], memory if before == "zeros" else 0)
+        frames = torch.cat([past, x], dim=-1)
+        # A copy, so that the chunk it came from can be freed.
+        past = frames[..., max(0, frames.shape[-1] - memory) :].clone()
+        return function(frames)
+
+    return stage
+
+
+def stage_of(module: nn.Module) -> Stage:
+    """Fresh stage for ``module``.
+
+    Raises
+    ------
+    NotImplementedError
+        Nothing is known about a module of this type.
+    """
+    if hasattr(module, "stream_stage"):
+        return module.stream_stage()  # type: ignore[operator]
+    cls = type(module)
+    if cls in FRAME_BY_FRAME:
+        return module
+    if cls in _STAGE_MAKERS:
+        return _STAGE_MAKERS[cls](module)
+    raise NotImplementedError(
+        f"a {cls.__name__} cannot be streamed: give it a method stream_stage() that returns a function of the next frames"
+    )
+
+
+def chain(stages: list[Stage]) -> Stage:
+    """One stage that does ``stages`` one after the other."""
+
+    def stage(x: Tensor) -> Tensor:
+        for part in stages:
+            x = part(x)
+        return x
+
+    return stage
+
+
+def _strf_stage(conv: CausalSTRFConv) -> Stage:
+    return with_past(conv.kernel, conv.T - 1, "zeros")
+
+
+def _strf_readout_stage(readout: STRFReadout) -> Stage:
+    memory = readout.strf.T - 1
+    return with_past(lambda frames: readout(frames)[..., memory:], memory, "zeros")
+
+
+def _convolution_stage(conv: nn.Conv2d) -> Stage:
+    """Convolution that runs on without a seam: no padding in time, or else its zeros would enter at every chunk."""
+    padding = conv.padding if isinstance(conv.padding, str) else conv.padding[1]
+    if padding not in (0, "valid") or conv.stride[1] != 1:
+        raise NotImplementedError(f"only a Conv2d without stride or padding in time can be streamed, got {conv}")
+    memory = (conv.kernel_size[1] - 1) * conv.dilation[1]
+
+    def convolve(frames: Tensor) -> Tensor:
+        if frames.shape[-1] > memory:
+            return conv(frames)
+        raise NotImplementedError(f"the zeros padded before a {conv} must be at least {memory} frames")
+
+    return with_past(convolve, memory, "nothing")
+
+
+def _padding_stage(pad: nn.ZeroPad2d) -> Stage:
+    """Zeros in front of the first chunk only."""
+    left, right, top, bottom = pad.padding
+    if right != 0:
+        raise NotImplementedError(f"padding on the right looks into the future and cannot be streamed, got {pad}")
+    started = False
+
+    def stage(x: Tensor) -> Tensor:
+        nonlocal started
+        width = 0 if started else left
+        started = True
+        return functional.pad(x, (width, 0, top, bottom))
+
+    return stage
+
+
+def _norm_stage(norm: CausalLayerNorm) -> Stage:
+    if norm.dim in (-1, 3):
+        raise NotImplementedError(f"a layer norm over time cannot be streamed, got dim={norm.dim}")
+    return norm
+
+
+def _flatten_stage(flatten: nn.Flatten) -> Stage:
+    if (flatten.start_dim, flatten.end_dim) not in ((1, 2), (1, -2)):
+        raise NotImplementedError(f"only a Flatten that keeps time last can be streamed, got {flatten}")
+    return flatten
+
+
+def _exponential_stage(module: Any, kernels: Callable[[], Tensor], rectify: bool) -> Stage:
+    """Stage of a filter with the taps ``kernels()`` (C, F, K), before which the first sample stands for ever.
+
+    A short chunk costs its own length times K; a long one goes through the module, whose cost does not grow with K.
+    """
+    K = module.kernel_size
+
+    def by_taps(frames: Tensor) -> Tensor:
+        wide = frames.flatten(1, 2).to(torch.promote_types(frames.dtype, torch.float32))  # (B, F, K - 1 + t)
+        taps = kernels().to(wide.dtype).unsqueeze(2)
+        bands = [functional.conv1d(wide, channel, groups=wide.shape[1]) for channel in taps]
+        return torch.stack(bands, dim=1).to(frames.dtype)
+
+    def stage(frames: Tensor) -> Tensor:
+        new = frames.shape[-1] - (K - 1)
+        if SHORT_CHUNK * new >= K:
+            return module(frames)[..., K - 1 :]
+        y = by_taps(frames)
+        return torch.relu(y) if rectify else y.reshape(*frames.shape[:-1], new)
+
+    return with_past(stage, K - 1, "first")
+
+
+SHORT_CHUNK = 4
+"""A chunk is short when the filter has more taps than this many chunks have frames."""
+
+
+def _adaptrans_stage(module: AdapTrans) -> Stage:
+    return _exponential_stage(module, lambda: torch.stack(module.build_kernels()).squeeze(2), rectify=True)
+
+
+def _ic_adaptation_stage(module: ICAdaptation) -> Stage:
+    return _exponential_stage(module, lambda: module.build_kernels().transpose(0, 1), rectify=True)
+
+
+def _decay_stage(module: LearnableExponentialDecay) -> Stage:
+    return _exponential_stage(module, lambda: module.build_kernel(module.d.device).transpose(0, 1), rectify=False)
+
+
+_STAGE_MAKERS: dict[type[nn.Module], Callable[[Any], Stage]] = {
+    nn.Sequential: lambda module: chain([stage_of(part) for part in module]),
+    nn.Conv2d: _convolution_stage,
+    nn.ZeroPad2d: _padding_stage,
+    nn.Flatten: _flatten_stage,
+    CausalLayerNorm: _norm_stage,
+    CausalSTRFConv: _strf_stage,
+    STRFReadout: _strf_readout_stage,
+    AdapTrans: _adaptrans_stage,
+    ICAdaptation: _ic_adaptation_stage,
+    LearnableExponentialDecay: _decay_stage,
+}
