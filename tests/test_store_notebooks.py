@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+
 from tests import store_notebooks
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -1,0 +1,109 @@
+"""The pins of CI, the ranges of users and the environment of Binder speak of the same packages."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import stat
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+try:
+    import tomllib
+except ImportError:  # Python 3.10
+    import tomli as tomllib  # type: ignore[no-redef]
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+OPTIONAL = ["mamba"]  # neither CI nor Binder installs it
+
+
+def pins() -> dict[str, Version]:
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line and line[0] != "#"]
+    found = {}
+    for requirement in map(Requirement, lines):
+        (exact,) = requirement.specifier
+        assert exact.operator == "=="
+        found[canonicalize_name(requirement.name)] = Version(exact.version)
+    assert len(found) == len(lines)
+    return found
+
+
+def direct(*extras: str) -> dict[str, Requirement]:
+    groups = [PROJECT["dependencies"], *(PROJECT["optional-dependencies"][extra] for extra in extras)]
+    named = [Requirement(line) for group in groups for line in group]
+    return {canonicalize_name(one.name): one for one in named if one.name != PROJECT["name"]}
+
+
+def binder() -> tuple[dict[str, Version], dict[str, Version]]:
+    """Versions that Binder takes from conda, and from pip."""
+    listed = yaml.safe_load((ROOT / "binder" / "environment.yml").read_text())["dependencies"]
+    conda = dict(line.split("=") for line in listed if isinstance(line, str) and "=" in line)
+    (pip,) = (entry["pip"] for entry in listed if isinstance(entry, dict))
+    split = dict(line.split("==") for line in pip)
+    return {canonicalize_name(name): Version(version) for name, version in conda.items()}, {
+        canonicalize_name(name): Version(version) for name, version in split.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "requirement"),
+    direct(*(extra for extra in PROJECT["optional-dependencies"] if extra not in OPTIONAL)).items(),
+)
+def test_direct_dependency_is_pinned_within_its_range(name: str, requirement: Requirement) -> None:
+    assert name in pins()
+    assert pins()[name] in requirement.specifier
+
+
+@pytest.mark.skipif(os.environ.get("CI") != "true", reason="a developer may try other versions")
+def test_ci_runs_what_is_pinned() -> None:
+    installed = {name: importlib.metadata.version(name) for name in direct("test", "lab", "widgets")}
+    differing = {
+        name: (found, str(pins()[name]))
+        for name, found in installed.items()
+        if Version(found).base_version != str(pins()[name])
+    }
+    assert differing == {}
+
+
+def test_torch_is_pinned_without_a_local_version() -> None:
+    assert pins()["torch"].local is None
+
+
+def test_binder_takes_torch_for_the_cpu_in_the_pinned_version() -> None:
+    conda, pip = binder()
+    assert conda["pytorch-cpu"] == pins()["torch"]
+    assert "torch" not in pip
+    assert not [name for name in (*conda, *pip) if re.search("cuda|nvidia|gpu|node", name)]
+
+
+def test_binder_names_every_dependency_of_the_lab_in_its_pinned_version() -> None:
+    conda, pip = binder()
+    named = {**conda, **pip}
+    del named["python"], named["pytorch-cpu"]
+    assert set(named) - {"hatchling"} == set(direct("widgets", "lab")) - {"torch"}
+    assert named == {name: pins()[name] for name in named}
+
+
+def test_binder_python_is_one_that_the_project_allows() -> None:
+    assert str(binder()[0]["python"]) in Requirement(f"python{PROJECT['requires-python']}").specifier
+
+
+@pytest.mark.parametrize("name", ["postBuild", "start"])
+def test_binder_script_is_executable_and_stops_at_an_error(name: str) -> None:
+    path = ROOT / "binder" / name
+    first, *rest = path.read_text().splitlines()
+    assert first == "#!/usr/bin/env bash"
+    commands = [line for line in rest if line and not line.startswith("#")]
+    assert commands[0].startswith("set -e")
+    assert path.stat().st_mode & stat.S_IXUSR
+
+
+def test_binder_start_hands_over_to_jupyter() -> None:
+    assert (ROOT / "binder" / "start").read_text().splitlines()[-1] == 'exec "$@"'
