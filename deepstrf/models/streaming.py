@@ -1,9 +1,9 @@
 """Live use of a causal model: chunks of sound in, chunks of response out, with a bounded memory.
 
 A model is a chain of stages. A stage is a function from the next frames, time on the last axis, to the outputs that
-they complete; it keeps whatever it needs of the past. Modules that treat every frame alone are their own stage. A module
-of another kind joins by a method ``stream_stage() -> Stage`` that gives a fresh stage; a model that overrides `forward`
-joins by overriding ``stream_stages() -> list[Stage]``.
+they complete; it keeps whatever it needs of the past. Modules that treat every frame alone are their own stage. A
+module of another kind joins by a method ``stream_stage() -> Stage`` that gives a fresh stage; a model that overrides
+`forward` joins by overriding ``stream_stages() -> list[Stage]``.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ def stage_of(module: nn.Module) -> Stage:
     if cls in _STAGE_MAKERS:
         return _STAGE_MAKERS[cls](module)
     raise NotImplementedError(
-        f"a {cls.__name__} cannot be streamed: give it a method stream_stage() that returns a function of the next frames"
+        f"a {cls.__name__} cannot be streamed: it needs a method stream_stage() -> function of the next frames"
     )
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from torch import nn
+from collections.abc import Sequence
+from typing import Literal
+
+from torch import Tensor, nn
 
 from ..neural_model import NeuralModel, positive_int
 
@@ -70,3 +73,64 @@ class AudioEncodingModel(NeuralModel):
             size = getattr(self, name)
             if isinstance(size, bool) or not isinstance(size, int) or size < 1:
                 raise AssertionError(f"{type(self).__name__}.{name} must be a positive int, got {size!r}")
+
+    def STRF_gradmap(
+        self,
+        stimulus: Tensor | None = None,
+        *,
+        window: int | None = None,
+        bins: Sequence[int] | Literal["all"] | None = None,
+        per_channel: bool = False,
+    ) -> Tensor:
+        """Receptive field of each neuron as the gradient of its response with respect to the spectrogram.
+
+        Positive where added sound raises the response. The model is linearised in evaluation mode and left as it is.
+        The arguments and the operating point are those of `deepstrf.models.gradient_maps.spectrogram_gradients`.
+
+        Parameters
+        ----------
+        stimulus : Tensor, shape (1, 1, F, L) or (F, L), optional
+            Spectrogram to linearise around; None is silence.
+        window : int, optional
+            Lags to show; None is ``T``.
+        bins : None, 'all' or sequence of int
+            None: the response in the last bin; else the response in each of these bins.
+        per_channel : bool
+            With respect to the channels after the prefilter instead.
+
+        Returns
+        -------
+        Tensor, shape (N, C, F, T), or (len(bins), N, C, F, T)
+            C is 1, or ``C_in`` per channel. Last index is lag 0.
+
+        Raises
+        ------
+        ValueError
+            The stimulus has another shape, or a bin lies outside it.
+        """
+        from ..gradient_maps import spectrogram_gradients
+
+        return spectrogram_gradients(self, stimulus, window=window, bins=bins, per_channel=per_channel)
+
+    def waveform_gradmap(self, waveform: Tensor, *, bins: Sequence[int] | Literal["all"] | None = None) -> Tensor:
+        """Gradient of each neuron's response with respect to the samples of a waveform, through ``wav2spec``.
+
+        Parameters
+        ----------
+        waveform : Tensor, shape (1, ...)
+            One sound, as ``wav2spec`` takes it.
+        bins : None, 'all' or sequence of int
+            None: the response in the last bin; else the response in each of these bins.
+
+        Returns
+        -------
+        Tensor, shape (N, ...), or (len(bins), N, ...)
+
+        Raises
+        ------
+        ValueError
+            The model has no front end, there is more than one sound, or a bin lies outside the response.
+        """
+        from ..gradient_maps import waveform_gradients
+
+        return waveform_gradients(self, waveform, bins=bins)

@@ -1,0 +1,199 @@
+"""What each neuron of any model responds to, as the gradient of its response with respect to the sound.
+
+The gradient has a positive sign: sound added where the map is positive raises the response.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+from .neural_model import positive_int
+from .streaming import evaluating
+
+if TYPE_CHECKING:
+    from .audio.audio_model import AudioEncodingModel
+
+__all__ = ["PassingAtTheKink", "spectrogram_gradients", "waveform_gradients"]
+
+Bins = Sequence[int] | Literal["all"] | None
+
+NUMBERS_AT_ONCE = 2**19
+"""Responses of one backward pass: the batch of copies of the stimulus is cut to it."""
+
+MOST_COPIES = 32
+
+
+class PassingAtTheKink(TorchFunctionMode):
+    """Inside the ``with`` block a rectifier whose input is exactly 0 has slope 1, where PyTorch says 0.
+
+    At silence the rectifiers of every ON/OFF prefilter are on their kink. Slope 1 is the one-sided derivative towards
+    the side that passes; with slope 0 a neuron would seem to respond to nothing.
+    """
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Clamp instead of rectify: the same values, and the slope of a clamp is 1 on its bound."""
+        if func in (torch.relu, torch.relu_, functional.relu, Tensor.relu, Tensor.relu_):
+            return args[0].clamp_min(0)
+        return func(*args, **(kwargs or {}))
+
+
+def spectrogram_gradients(
+    model: AudioEncodingModel,
+    stimulus: Tensor | None = None,
+    *,
+    window: int | None = None,
+    bins: Bins = None,
+    per_channel: bool = False,
+) -> Tensor:
+    """Gradient of each neuron's response with respect to the last ``window`` bins of the spectrogram.
+
+    Parameters
+    ----------
+    model : AudioEncodingModel
+        Left exactly as it is: mode, statistics and ``.grad`` do not change.
+    stimulus : Tensor, shape (1, 1, F, L) or (F, L), optional
+        Spectrogram around which the model is linearised; None is silence (zero), twice as long as ``window``.
+    window : int, optional
+        Lags T to show; None is ``model.T``.
+    bins : None, 'all' or sequence of int
+        None: the response in the last bin. Otherwise the response in each of these bins (dynamic receptive field);
+        negative ones count from the end.
+    per_channel : bool
+        Gradient with respect to the channels after the prefilter instead of the spectrogram before it.
+
+    Returns
+    -------
+    Tensor, shape (N, C, F, T), or (len(bins), N, C, F, T)
+        C is 1, or ``C_in`` per channel. Last index is lag 0; lags before the start of the stimulus are 0.
+
+    Raises
+    ------
+    ValueError
+        The stimulus has another shape, or a bin lies outside it.
+
+    Notes
+    -----
+    A rectifier that sits exactly on its kink counts as passing (`PassingAtTheKink`), so at silence the map is that of
+    the ON and the OFF path together. Memory grows with N, not with its square.
+    """
+    T = model.T if window is None else positive_int("window", window)
+    like = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
+    if stimulus is None:
+        stimulus = torch.zeros(model.F, 2 * T, dtype=like.dtype, device=like.device)
+    x = stimulus[None, None] if stimulus.dim() == 2 else stimulus
+    if x.dim() != 4 or x.shape[:3] != (1, 1, model.F) or x.shape[3] == 0:
+        raise ValueError(f"stimulus must have shape (1, 1, {model.F}, L) with L > 0, got {tuple(stimulus.shape)}")
+    L = x.shape[-1]
+    wanted = [L - 1] if bins is None else _checked_bins(bins, L)
+    part = _with_identity(model, "wav2spec")
+    if per_channel:
+        with torch.no_grad(), evaluating(model):
+            x = model.prefiltering(x)
+        part = _with_identity(part, "prefiltering")
+    maps = x.new_zeros(len(wanted), model.O, x.shape[1], model.F, T)
+    pairs = [(row, neuron, t) for row, t in enumerate(wanted) for neuron in range(model.O)]
+    for some, gradients in _gradients(part, x, pairs, causal=True):
+        for (row, neuron, t), gradient in zip(some, gradients, strict=True):
+            lags = min(T, t + 1)
+            maps[row, neuron, ..., T - lags :] = gradient[..., t + 1 - lags : t + 1]
+    return maps[0] if bins is None else maps
+
+
+def waveform_gradients(model: AudioEncodingModel, waveform: Tensor, *, bins: Bins = None) -> Tensor:
+    """Gradient of each neuron's response with respect to the samples of a waveform, through the model's front end.
+
+    Parameters
+    ----------
+    model : AudioEncodingModel
+        With a ``wav2spec`` that is not the identity. Left exactly as it is.
+    waveform : Tensor, shape (1, ...)
+        One sound, in the form that ``wav2spec`` takes.
+    bins : None, 'all' or sequence of int
+        Response bins, as for `spectrogram_gradients`.
+
+    Returns
+    -------
+    Tensor, shape (N, ...), or (len(bins), N, ...)
+        The dots stand for the shape of the waveform without its first axis.
+
+    Raises
+    ------
+    ValueError
+        The model has no front end, there is more than one sound, or a bin lies outside the response.
+    """
+    if type(model.wav2spec) is nn.Identity:
+        raise ValueError(f"wav2spec of this {type(model).__name__} is the identity: it takes no waveform")
+    if waveform.dim() < 2 or waveform.shape[0] != 1:
+        raise ValueError(f"waveform must hold one sound, shape (1, ...), got {tuple(waveform.shape)}")
+    with torch.no_grad(), evaluating(model):
+        length = model(waveform).shape[-1]
+    wanted = [length - 1] if bins is None else _checked_bins(bins, length)
+    maps = waveform.new_zeros(len(wanted), model.O, *waveform.shape[1:])
+    pairs = [(row, neuron, t) for row, t in enumerate(wanted) for neuron in range(model.O)]
+    for some, gradients in _gradients(model, waveform, pairs, causal=False):
+        for (row, neuron, _), gradient in zip(some, gradients, strict=True):
+            maps[row, neuron] = gradient
+    return maps[0] if bins is None else maps
+
+
+def _gradients(
+    model: AudioEncodingModel, x: Tensor, pairs: list[tuple[int, int, int]], *, causal: bool
+) -> Iterator[tuple[list[tuple[int, int, int]], Tensor]]:
+    """Some of the ``pairs`` (row, neuron, bin) at a time, with the gradient of that response for each of them.
+
+    Every pair has its own copy of the stimulus in the batch, so one backward pass serves them all, recurrent layers
+    included. With ``causal`` the copies end at the last bin in question.
+    """
+    copies = max(1, min(MOST_COPIES, NUMBERS_AT_ONCE // (model.O * x.shape[-1])))
+    for start in range(0, len(pairs), copies):
+        some = pairs[start : start + copies]
+        neurons, times = [neuron for _, neuron, _ in some], [t for _, _, t in some]
+        end = max(times) + 1 if causal else x.shape[-1]
+        with _linearised(model):
+            leaf = x[..., :end].detach().expand(len(some), *x.shape[1:-1], end).clone().requires_grad_()
+            response = model(leaf)[torch.arange(len(some)), neurons, 0, times]
+            (gradient,) = torch.autograd.grad(response.sum(), leaf)
+        yield some, gradient
+
+
+@contextmanager
+def _linearised(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode with one-sided gradients, also where the caller has switched gradients off."""
+    # cuDNN refuses the backward pass of a recurrent layer in evaluation mode; PyTorch's own kernels do not.
+    with (
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        evaluating(model),
+        PassingAtTheKink(),
+        torch.backends.cudnn.flags(enabled=False),
+    ):
+        yield
+
+
+def _with_identity(model: AudioEncodingModel, slot: str) -> AudioEncodingModel:
+    """The same model, sharing every tensor, with the identity in one slot; ``model`` itself is not touched."""
+    other = copy.copy(model)
+    other._modules = {**model._modules, slot: nn.Identity()}
+    return other
+
+
+def _checked_bins(bins: Sequence[int] | Literal["all"], length: int) -> list[int]:
+    """Non-negative bin indices; ValueError for one outside 0 .. length-1."""
+    if isinstance(bins, str):
+        if bins != "all":
+            raise ValueError(f"bins must be None, 'all' or a sequence of ints, got {bins!r}")
+        return list(range(length))
+    for t in bins:
+        if not -length <= t < length:
+            raise ValueError(f"bins must lie in {-length} .. {length - 1}, got {t}")
+    return [t % length for t in bins]
