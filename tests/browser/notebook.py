@@ -53,11 +53,12 @@ class NotebookPage:
     """One notebook in one browser page.
 
     ``console_errors`` are the page's errors, and ``blocked`` the requests to another host than 127.0.0.1, which were
-    not let out.
+    not let out. Watching each request costs time: a benchmark goes without (Chromium itself knows no other host).
     """
 
     page: Page
     server: Server
+    watch_requests: bool = True
     console_errors: list[str] = field(default_factory=list)
     blocked: list[str] = field(default_factory=list)
 
@@ -65,7 +66,8 @@ class NotebookPage:
         self.page.on("console", self._on_console)
         self.page.on("pageerror", lambda error: self.console_errors.append(str(error)))
         self.page.on("websocket", lambda socket: self._on_socket(socket.url))
-        self.page.route("**/*", self._on_request)
+        if self.watch_requests:
+            self.page.route("**/*", self._on_request)
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type == "error":

@@ -1,0 +1,209 @@
+"""A hand drags a handle in a real JupyterLab for three seconds: what the page and the kernel make of it.
+
+    python tests/benchmarks/bench_drag.py [--neurons 119] [--frames 2000] [--no-bars] [--json FILE]
+
+Needs Chromium. Prints the figures of the drag, the same with a slower line between browser and server, and those of the
+same edit by way of ``ipywidgets.interact`` and a new Plotly figure. The exit status is 1 when a bar is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import math
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parents[1])]
+
+from playwright.sync_api import Browser, sync_playwright  # noqa: E402
+
+from tests.benchmarks.delay_proxy import delayed  # noqa: E402
+from tests.benchmarks.drag_figures import DragFigures, drag_figures  # noqa: E402
+from tests.browser.lab import CHROMIUM_ARGS, Server, find_chromium, serve  # noqa: E402
+from tests.browser.notebook import NotebookPage, write_notebook  # noqa: E402
+
+HAND_HZ = 60
+SECONDS = 3
+FAR_MS = 150
+MEDIAN_MS, P95_MS, SETTLE_MS = 45, 80, 120
+LAG_GROWTH_MS = 1000 / 60  # one frame: less than that nobody can see
+FAR_SHARE = 0.9  # of the local repaint rate that must be left over the slower line
+
+MODEL = """
+import torch
+from deepstrf.demo.population import build_model
+torch.manual_seed(0)
+model = build_model({neurons}).eval()
+stimulus = 60 * torch.rand(34, {frames})
+"""
+EXPLORE = """
+from deepstrf_widgets import explore
+bench = explore(model, stimulus)
+bench
+"""
+INTERACT = """
+import plotly.graph_objects as go
+from ipywidgets import FloatSlider, interact
+from plotly.subplots import make_subplots
+from deepstrf_widgets.session import LiveSession
+session = LiveSession(model, stimulus)
+
+def show(weight):
+    session.set("strf.weight", weight, (0, 0, 0))
+    figure = make_subplots(rows=1, cols=2)
+    figure.add_trace(go.Heatmap(z=session.model.STRF_weight()[0, 0].numpy()), row=1, col=1)
+    figure.add_trace(go.Scatter(y=session.rate(0)[0].numpy()), row=1, col=2)
+    figure.update_layout(title=f"{weight:.3f}")
+    return figure
+
+interact(show, weight=FloatSlider(min=0, max=1, step=0.002, readout_format=".3f", layout={"width": "700px"}));
+"""
+HANDLE = ".deepstrf-bench [role=slider]"
+WATCHED = {"field": ".deepstrf-bench canvas", "rate": ".deepstrf-bench canvas"}
+SLIDER = ".widget-slider .noUi-touch-area"
+READOUT = ".widget-slider .widget-readout"
+TITLE = ".js-plotly-plot .gtitle"
+
+
+def circle(share: float) -> tuple[float, float]:
+    """Offset in pixels at a share of the gesture: round and round, so that something changes at every event."""
+    angle = 2 * math.pi * 2 * share
+    return 30 * math.sin(angle), 20 * (1 - math.cos(angle))
+
+
+def line(share: float) -> tuple[float, float]:
+    """Offset in pixels at a share of the gesture: one way."""
+    return 500 * share, 0.0
+
+
+def drag(notebook: NotebookPage, selector: str, path: Callable[[float], tuple[float, float]]) -> dict[str, Any]:
+    """Record of one drag along ``path``, from the button going down until everything has been quiet for a second."""
+    page = notebook.page
+    box = notebook.bring(selector).bounding_box()
+    if box is None:
+        raise RuntimeError(f"{selector} is not on screen")
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.evaluate("__drag.clear()")
+    page.mouse.down()
+    start, total = time.perf_counter(), HAND_HZ * SECONDS
+    step = 0
+    while step < total:
+        step = max(step + 1, int((time.perf_counter() - start) * HAND_HZ))  # a late hand skips, it does not queue
+        time.sleep(max(start + step / HAND_HZ - time.perf_counter(), 0))
+        dx, dy = path(min(step / total, 1))
+        page.mouse.move(x + dx, y + dy)
+    page.mouse.up()
+    quiet = """() => {
+      const d = __drag, newest = (list) => list?.at(-1)?.at ?? 0;
+      const last = Math.max(newest(d.sends), newest(d.answers), newest(d.pointers), newest(d.shown.title));
+      const done = d.sends.length === 0 || newest(d.answers) > 0 && d.answers.at(-1).seq >= d.sends.at(-1).seq;
+      return done && performance.now() - last > 1000;
+    }"""
+    page.wait_for_function(quiet, timeout=60_000)
+    record: dict[str, Any] = page.evaluate("__drag")
+    return record
+
+
+@contextmanager
+def opened(browser: Browser, server: Server, name: str, port: int | None = None) -> Iterator[NotebookPage]:
+    """A notebook whose cells have run, in a page of its own, with the probe watching."""
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page.set_default_timeout(60_000)
+    page.add_init_script(path=HERE / "drag_probe.js")
+    notebook = NotebookPage(page, server, watch_requests=False)
+    notebook.open(name, port=port)
+    notebook.run_all()
+    yield notebook
+    page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    page.close()
+
+
+def measure_bench(browser: Browser, server: Server, port: int | None = None) -> DragFigures:
+    """Figures of a drag in the explorer."""
+    with opened(browser, server, "bench.ipynb", port) as notebook:
+        notebook.bring(HANDLE)
+        notebook.page.evaluate("(watched) => { __drag.watched = watched; }", WATCHED)
+        drag(notebook, HANDLE, circle)  # the first gesture warms up both sides
+        return drag_figures(drag(notebook, HANDLE, circle))
+
+
+def measure_interact(browser: Browser, server: Server) -> DragFigures:
+    """Figures of the same edit by a slider which makes a new Plotly figure each time."""
+    with opened(browser, server, "interact.ipynb") as notebook:
+        notebook.bring(TITLE)
+        notebook.page.evaluate(
+            "([reading, title]) => { __drag.reading = reading; __drag.texts = { title }; }", [READOUT, TITLE]
+        )
+        return drag_figures(drag(notebook, SLIDER, line), text="title")
+
+
+def missed_bars(near: DragFigures, far: DragFigures) -> list[str]:
+    """One line per bar which a figure misses."""
+    bars = [
+        ("pointer -> answer painted, median", near.median_ms, MEDIAN_MS),
+        ("pointer -> answer painted, p95", near.p95_ms, P95_MS),
+        ("settled after release", near.settle_ms, SETTLE_MS),
+        ("lag growth", near.lag_growth_ms, LAG_GROWTH_MS),
+        (f"lag growth with {FAR_MS} ms more", far.lag_growth_ms, LAG_GROWTH_MS),
+    ]
+    missed = [f"{name} must be at most {bar:.0f} ms, got {got:.1f}" for name, got, bar in bars if not got <= bar]
+    if not far.local_fps >= FAR_SHARE * near.local_fps:
+        missed.append(
+            f"local repaint with {FAR_MS} ms more must stay within {FAR_SHARE:.0%} of {near.local_fps:.1f} frames/s, "
+            f"got {far.local_fps:.1f}"
+        )
+    return missed
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit status: 1 when a bar is missed, 2 without Chromium, else 0."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--neurons", type=int, default=6)
+    parser.add_argument("--frames", type=int, default=1000)
+    parser.add_argument("--no-bars", action="store_true", help="print only; exit status 0")
+    parser.add_argument("--no-interact", action="store_true", help="leave the comparison with interact out")
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    options = parser.parse_args(arguments)
+    path = find_chromium()
+    if path is None:
+        print("no Chromium: install it (Debian: apt-get install chromium) or name it with CHROMIUM", file=sys.stderr)
+        return 2
+    cells = MODEL.format(neurons=options.neurons, frames=options.frames)
+    found: dict[str, DragFigures] = {}
+    with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
+        extension = "--ServerApp.jpserver_extensions=deepstrf_widgets.server=True"
+        with serve(Path(home), options=[extension]) as server:
+            write_notebook(server.folder / "bench.ipynb", cells, EXPLORE)
+            write_notebook(server.folder / "interact.ipynb", cells, INTERACT)
+            browser = playwright.chromium.launch(executable_path=path, args=list(CHROMIUM_ARGS))
+            found["explorer"] = measure_bench(browser, server)
+            with delayed(server.port, FAR_MS) as port:
+                found[f"explorer, {FAR_MS} ms further away"] = measure_bench(browser, server, port)
+            if not options.no_interact:
+                found["interact with a new Plotly figure"] = measure_interact(browser, server)
+            browser.close()
+    print(f"{options.neurons} neurons, 34 bands, 40 lags, {options.frames} frames; {HAND_HZ} Hz for {SECONDS} s")
+    for name, figures in found.items():
+        print(f"\n{name}", *figures.lines(), sep="\n  ")
+    near, far, *interact = found.values()
+    for slow in interact:
+        print(f"\ninteract / explorer: {slow.median_ms / near.median_ms:.1f} x the latency (median),", end=" ")
+        print(f"{near.local_fps / slow.local_fps:.1f} x fewer repaints")
+    if options.json:
+        options.json.write_text(json.dumps({name: dataclasses.asdict(each) for name, each in found.items()}, indent=1))
+    missed = [] if options.no_bars else missed_bars(near, far)
+    print(*missed, sep="\n", file=sys.stderr)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
