@@ -47,6 +47,8 @@ def replace_files(folder: Path, contents: Mapping[str, bytes], names: Sequence[s
     folder.mkdir(parents=True, exist_ok=True)
     try:
         _finish_interrupted_swap(folder, names)
+        for left_over in folder.glob(f"{INCOMING_PREFIX}*"):
+            shutil.rmtree(left_over, ignore_errors=True)
         incoming = Path(tempfile.mkdtemp(prefix=INCOMING_PREFIX, dir=folder))
         try:
             for name, data in contents.items():
@@ -76,20 +78,23 @@ def _swap(folder: Path, incoming: Path, contents: Mapping[str, bytes], names: Se
         if (folder / name).is_file():
             _link_or_copy(folder / name, aside / name)
     _sync_folder(aside)
-    os.rename(aside, folder / PREVIOUS)
-    _sync_folder(folder)
+    outdated = incoming / "outdated"
     try:
+        os.rename(aside, folder / PREVIOUS)
+        _sync_folder(folder)
         for name in names:
             if name in contents:
                 os.replace(incoming / name, folder / name)
             else:
                 (folder / name).unlink(missing_ok=True)
         _sync_folder(folder)
-        os.rename(folder / PREVIOUS, incoming / "outdated")
+        os.rename(folder / PREVIOUS, outdated)
+        _sync_folder(folder)
     except BaseException:
+        if outdated.is_dir():
+            os.rename(outdated, folder / PREVIOUS)
         _finish_interrupted_swap(folder, names)
         raise
-    _sync_folder(folder)
 
 
 def _finish_interrupted_swap(folder: Path, names: Sequence[str]) -> None:

@@ -187,7 +187,8 @@ def upload_pretrained(
     Parameters
     ----------
     folder : str or Path
-        As written by `save_pretrained_to_dir`; files of other names stay here.
+        As written by `save_pretrained_to_dir`; files of other names stay here. A checkpoint file that the repository
+        has and this folder has not, such as an old metadata.json, is deleted there.
     repo_id : str
         ``"owner/name"``; made if it does not exist.
     private : bool
@@ -216,6 +217,7 @@ def upload_pretrained(
         repo_id=repo_id,
         folder_path=source,
         allow_patterns=list(CHECKPOINT_FILES),
+        delete_patterns=list(CHECKPOINT_FILES),
         commit_message=commit_message or "Upload model",
     )
     return commit.commit_url
