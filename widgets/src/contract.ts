@@ -1,0 +1,138 @@
+/**
+ * The contract between page and kernel: traits, messages, and the small part of anywidget's model that is used.
+ *
+ * Bytes are little-endian float32 in C order. F bands, T lags, C channels, G Gaussians; lag 0 = now = last index.
+ */
+
+/** Every trait that the page reads; the Python class has the same names. */
+export const TRAITS = [
+  "view",
+  "info",
+  "cf_hz",
+  "stimulus",
+  "neuron",
+  "of_neuron",
+  "channel",
+  "selected",
+  "gaussians",
+  "trained_gaussians",
+  "kernel",
+  "trained_kernel",
+  "rate",
+  "trained_rate",
+  "psth",
+  "score",
+  "trained_score",
+  "can_undo",
+  "can_redo",
+  "edited",
+  "error",
+] as const;
+
+export type Trait = (typeof TRAITS)[number];
+
+/** The traits that the page also writes. */
+export const WRITTEN = ["neuron", "channel", "selected"] as const;
+export type WrittenTrait = (typeof WRITTEN)[number];
+
+export type View = "strf" | "response" | "explorer";
+export type Kind = "gaussians" | "full" | "separable" | "none";
+export type Bytes = DataView | ArrayBuffer | Uint8Array;
+
+export interface Info {
+  model: string;
+  n_neurons: number;
+  n_bands: number;
+  n_lags: number;
+  n_channels: number;
+  n_gaussians: number;
+  n_frames: number;
+  dt_ms: number;
+  kind: Kind;
+  channel_names: string[];
+  neuron_names: string[];
+  stimulus_unit: string;
+  rate_unit: string;
+  has_responses: boolean;
+  /** Lowest and highest value a hand may set; null (or an infinity) where there is none. */
+  limits: Record<string, [number | null, number | null]>;
+}
+
+/** Columns of the (C, G, 5) array `gaussians`. */
+export const COLUMNS = ["center_hz", "center_ms", "sigma_oct", "sigma_ms", "weight"] as const;
+export type Column = (typeof COLUMNS)[number];
+export type EditName = `strf.${Column}`;
+
+export interface Edit {
+  name: EditName;
+  index: number[];
+  count?: number;
+}
+export interface EditRequest {
+  type: "edit";
+  client: string;
+  seq: number;
+  gesture: string;
+  phase: "move" | "end";
+  edits: Edit[];
+}
+export interface UndoRequest {
+  type: "undo" | "redo";
+  client: string;
+  seq: number;
+}
+export interface RevertRequest {
+  type: "revert";
+  client: string;
+  seq: number;
+  names: EditName[] | null;
+  index: number[] | null;
+}
+export type Request = EditRequest | UndoRequest | RevertRequest;
+export interface Ready {
+  type: "ready";
+  client: string;
+}
+
+export type AnswerPart = "gaussians" | "kernel" | "rate";
+export interface Answer {
+  type: "answer";
+  client: string;
+  seq: number;
+  work_ms: number;
+  neuron: number;
+  channel?: number;
+  settled: boolean;
+  score: number | null;
+  can_undo: boolean;
+  can_redo: boolean;
+  parts: AnswerPart[];
+}
+export interface Failure {
+  type: "error";
+  client: string;
+  seq: number;
+  text: string;
+}
+export type Message = Answer | Failure;
+
+/** What is used of anywidget's model; `src/host.ts` gives the same without a kernel. */
+export interface BenchModel {
+  get(name: string): unknown;
+  set(name: string, value: unknown): void;
+  on(event: string, callback: (...args: never[]) => void): void;
+  off(event: string, callback: (...args: never[]) => void): void;
+  save_changes(): void;
+  send(content: unknown, callbacks?: unknown, buffers?: ArrayBuffer[]): void;
+}
+
+/** Copy of little-endian float32 bytes as a Float32Array, whatever view or alignment they came with. */
+export function floats(bytes: unknown): Float32Array<ArrayBuffer> {
+  if (bytes instanceof ArrayBuffer) return new Float32Array(bytes.slice(0));
+  if (ArrayBuffer.isView(bytes)) {
+    const copy = new Uint8Array(bytes.byteLength);
+    copy.set(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    return new Float32Array(copy.buffer);
+  }
+  return new Float32Array(0);
+}

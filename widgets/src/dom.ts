@@ -1,0 +1,59 @@
+/** Building elements and taking everything back: the two chores that every panel has. */
+
+type Child = Node | string;
+type Properties = Record<string, string | number | boolean | null | undefined>;
+
+/** A new element with attributes (`false`, null and undefined leave one out) and children; strings become text. */
+export function element<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  properties: Properties = {},
+  ...children: Child[]
+): HTMLElementTagNameMap[K] {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) setAttribute(made, name, value);
+  made.append(...children);
+  return made;
+}
+
+/** Set an attribute where it differs; `false`, null and undefined remove it, `true` sets it empty. */
+export function setAttribute(target: Element, name: string, value: Properties[string]): void {
+  if (value === false || value === null || value === undefined) {
+    if (target.hasAttribute(name)) target.removeAttribute(name);
+    return;
+  }
+  const text = value === true ? "" : String(value);
+  if (target.getAttribute(name) !== text) target.setAttribute(name, text);
+}
+
+/** Set the text where it differs. */
+export function setText(target: Node, text: string): void {
+  if (target.textContent !== text) target.textContent = text;
+}
+
+type Listenable = Pick<EventTarget, "addEventListener" | "removeEventListener">;
+
+/** Collects what must be undone when a view goes away. */
+export class Cleanup {
+  private undo: (() => void)[] = [];
+  private done = false;
+
+  add(undo: () => void): void {
+    if (this.done) undo();
+    else this.undo.push(undo);
+  }
+
+  listen<E extends Event>(
+    target: Listenable,
+    type: string,
+    listener: (event: E) => void,
+    options?: AddEventListenerOptions,
+  ): void {
+    target.addEventListener(type, listener as EventListener, options);
+    this.add(() => target.removeEventListener(type, listener as EventListener, options));
+  }
+
+  run(): void {
+    this.done = true;
+    for (const undo of this.undo.splice(0).reverse()) undo();
+  }
+}

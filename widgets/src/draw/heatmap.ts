@@ -1,0 +1,113 @@
+/** Matrices as pictures: one pixel a cell, stretched when painted. */
+
+import { type Box, drawAxis, linearTicks } from "./axes";
+import { css, type Table } from "./colormap";
+import type { Theme } from "./theme";
+
+/** Paint a (rows, columns) matrix into a canvas of that many pixels, row 0 at the bottom. */
+export function fillImage(
+  canvas: HTMLCanvasElement,
+  values: ArrayLike<number>,
+  rows: number,
+  columns: number,
+  [low, high]: [number, number],
+  colours: Table,
+  offset = 0,
+  stride = columns,
+): void {
+  if (canvas.width !== columns) canvas.width = columns;
+  if (canvas.height !== rows) canvas.height = rows;
+  const ctx = canvas.getContext("2d");
+  if (!ctx || rows === 0 || columns === 0) return;
+  const image = ctx.createImageData(columns, rows);
+  const pixels = new Uint32Array(image.data.buffer);
+  const scale = high > low ? 255 / (high - low) : 0;
+  const middle = high > low ? 0 : 127.5;
+  for (let r = 0; r < rows; r++) {
+    const from = offset + r * stride;
+    const to = (rows - 1 - r) * columns;
+    for (let c = 0; c < columns; c++) {
+      const level = (values[from + c] - low) * scale + middle;
+      pixels[to + c] = colours[level < 0 ? 0 : level > 255 ? 255 : Math.round(level)] ?? 0;
+    }
+  }
+  ctx.putImageData(image, 0, 0);
+}
+
+/** A vertical colour bar with its numbers on the right and its unit above them. */
+export function drawColourBar(
+  ctx: CanvasRenderingContext2D,
+  theme: Theme,
+  box: Box,
+  [low, high]: [number, number],
+  colours: Table,
+  title: string,
+  most: number,
+): void {
+  const gradient = ctx.createLinearGradient(0, box.y + box.height, 0, box.y);
+  for (let i = 0; i <= 16; i++) gradient.addColorStop(i / 16, css(colours, Math.round((255 * i) / 16)));
+  ctx.fillStyle = gradient;
+  ctx.fillRect(box.x, box.y, box.width, box.height);
+  ctx.strokeStyle = theme.line;
+  ctx.lineWidth = 1;
+  ctx.strokeRect(box.x - 0.5, box.y - 0.5, box.width + 1, box.height + 1);
+  const place = (at: number) => box.y + box.height * (1 - (at - low) / (high - low || 1));
+  drawAxis(ctx, theme, box, "right", linearTicks(low, high, most), place, title);
+}
+
+const TILE = 4096;
+
+/** A long spectrogram, rendered once; halved again and again in time so that a wide view stays true and quick. */
+export class LongImage {
+  private levels: { columns: number; tiles: HTMLCanvasElement[] }[] = [];
+
+  constructor(values: Float32Array, rows: number, columns: number, range: [number, number], colours: Table) {
+    let data: Float32Array = values;
+    let width = columns;
+    while (width > 0) {
+      const tiles: HTMLCanvasElement[] = [];
+      for (let start = 0; start < width; start += TILE) {
+        const tile = document.createElement("canvas");
+        fillImage(tile, data, rows, Math.min(TILE, width - start), range, colours, start, width);
+        tiles.push(tile);
+      }
+      this.levels.push({ columns: width, tiles });
+      if (width <= 512) break;
+      const half = Math.floor(width / 2);
+      const coarse = new Float32Array(rows * half);
+      for (let r = 0; r < rows; r++) {
+        for (let c = 0; c < half; c++) {
+          coarse[r * half + c] = (data[r * width + 2 * c] + data[r * width + 2 * c + 1]) / 2;
+        }
+      }
+      data = coarse;
+      width = half;
+    }
+  }
+
+  /** Paint frames [from, to) of the whole into a box; `pixels` is the box's width on the screen. */
+  draw(ctx: CanvasRenderingContext2D, box: Box, from: number, to: number, pixels: number): void {
+    const finest = this.levels[0];
+    if (!finest || to <= from) return;
+    let level = finest;
+    for (const coarser of this.levels) {
+      const shown = ((to - from) * coarser.columns) / finest.columns;
+      if (shown >= pixels) level = coarser;
+    }
+    const scale = level.columns / finest.columns;
+    const perColumn = box.width / ((to - from) * scale);
+    const sharp = level === finest && perColumn > 1.5;
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(box.x, box.y, box.width, box.height);
+    ctx.clip();
+    ctx.imageSmoothingEnabled = !sharp;
+    level.tiles.forEach((tile, i) => {
+      const x = box.x + (i * TILE - from * scale) * perColumn;
+      const width = tile.width * perColumn;
+      if (x + width < box.x || x > box.x + box.width) return;
+      ctx.drawImage(tile, x, box.y, width, box.height);
+    });
+    ctx.restore();
+  }
+}

@@ -1,0 +1,136 @@
+/** The selected Gaussian in numbers, each of which can be typed. */
+
+import type { Column } from "../contract";
+import { type Cleanup, element, setAttribute, setText } from "../dom";
+import { limitsOf } from "../math/field";
+import type { BenchState } from "../state";
+import type { Handles } from "./handles";
+
+interface Field {
+  column: Column;
+  label: string;
+  unit: string;
+  /** Natural unit = shown number times this. */
+  scale: number;
+  decimals: number;
+  step: number;
+}
+
+const FIELDS: Field[] = [
+  { column: "center_hz", label: "frequency", unit: "kHz", scale: 1000, decimals: 3, step: 0.1 },
+  { column: "center_ms", label: "lag", unit: "ms", scale: 1, decimals: 1, step: 1 },
+  { column: "sigma_oct", label: "σ frequency", unit: "oct", scale: 1, decimals: 3, step: 0.05 },
+  { column: "sigma_ms", label: "σ lag", unit: "ms", scale: 1, decimals: 1, step: 0.5 },
+  { column: "weight", label: "weight", unit: "", scale: 1, decimals: 4, step: 0.01 },
+];
+
+export class Inspector {
+  readonly element = element("div", {
+    class: "db-inspector",
+    role: "group",
+    "aria-label": "Selected Gaussian",
+  });
+  private readonly hint = element("p", { class: "db-hint" });
+  private readonly form = element("div", { class: "db-form" });
+  private readonly name = element("span", { class: "db-name" });
+  private readonly inputs: HTMLInputElement[] = [];
+  private readonly back = element(
+    "button",
+    { type: "button", class: "db-button", title: "Back to the trained values of this Gaussian (Delete)" },
+    "Revert",
+  );
+  private explanation = "";
+  /** A number is being typed: its gesture is open. */
+  private typing = false;
+
+  constructor(
+    private readonly state: BenchState,
+    private readonly handles: Handles,
+    cleanup: Cleanup,
+  ) {
+    this.form.append(this.name);
+    for (const field of FIELDS) {
+      const input = element("input", {
+        type: "number",
+        step: field.step,
+        class: "db-number",
+        inputmode: "decimal",
+      });
+      const label = element(
+        "label",
+        { class: "db-field" },
+        element("span", {}, field.label + (field.unit ? ` (${field.unit})` : "")),
+        input,
+      );
+      this.inputs.push(input);
+      this.form.append(label);
+      cleanup.listen(input, "input", () => this.onInput(field, input));
+      for (const type of ["change", "blur"]) cleanup.listen(input, type, () => this.onDone());
+    }
+    this.form.append(this.back);
+    cleanup.listen(this.back, "click", () => {
+      if (state.selected >= 0) state.revert(state.selected);
+    });
+    this.element.append(this.form, this.hint);
+  }
+
+  /** A sentence in place of the numbers; empty for none. */
+  explain(text: string): void {
+    this.explanation = text;
+  }
+
+  paint(): void {
+    const { state } = this;
+    const k = state.selected;
+    const shown = state.info.kind === "gaussians" && k >= 0 && k < state.info.n_gaussians;
+    this.form.hidden = !shown;
+    const hint =
+      this.explanation || "Drag a circle to move a Gaussian; select one to see its widths and numbers.";
+    this.hint.hidden = shown;
+    setText(this.hint, hint);
+    if (!shown) return;
+    const g = state.gaussian(k);
+    setText(this.name, `Gaussian ${k + 1} of ${state.info.n_gaussians}`);
+    FIELDS.forEach((field, i) => {
+      const input = this.inputs[i];
+      input.disabled = !state.editable;
+      const [low, high] = limitsOf(field.column, g, state.info, state.axes);
+      setAttribute(
+        input,
+        "min",
+        Number.isFinite(low) ? round(low / field.scale, field.decimals, Math.ceil) : null,
+      );
+      setAttribute(
+        input,
+        "max",
+        Number.isFinite(high) ? round(high / field.scale, field.decimals, Math.floor) : null,
+      );
+      if (this.typing && input === input.ownerDocument.activeElement) return;
+      const text = String(round(g[field.column] / field.scale, field.decimals));
+      if (input.value !== text) input.value = text;
+    });
+    this.back.disabled = !state.editable;
+  }
+
+  private onInput(field: Field, input: HTMLInputElement): void {
+    const { state } = this;
+    const value = input.valueAsNumber;
+    if (!Number.isFinite(value) || state.selected < 0 || !state.editable) return;
+    if (!this.typing || !state.inGesture) {
+      this.handles.release(false);
+      state.beginGesture(state.selected);
+      this.typing = true;
+    }
+    state.edit({ [field.column]: value * field.scale });
+  }
+
+  private onDone(): void {
+    if (this.typing) this.state.endGesture();
+    this.typing = false;
+  }
+}
+
+function round(value: number, decimals: number, way: (v: number) => number = Math.round): number {
+  const scale = 10 ** decimals;
+  return way(value * scale) / scale;
+}

@@ -1,0 +1,296 @@
+/** The receptive-field editor: heatmap, handles, and the numbers of the selected Gaussian. */
+
+import { type Cleanup, element, setAttribute, setText } from "../dom";
+import { type Box, drawAxis, drawFrame, frequencyTicks, linearTicks } from "../draw/axes";
+import { diverging } from "../draw/colormap";
+import { Grid } from "../draw/grid";
+import { drawCrosshair, drawEllipse, drawGhost } from "../draw/handles";
+import { drawColourBar, fillImage } from "../draw/heatmap";
+import { extent } from "../draw/line";
+import { Eased, type Frames, Surface } from "../draw/surface";
+import { reducedMotion, type Theme } from "../draw/theme";
+import { frequency, milliseconds, number, octaves } from "../format";
+import { gaussianAt, onGrid } from "../math/field";
+import { bandToHz, frameToLagMs, lagMsToFrame } from "../math/units";
+import type { BenchState, Part } from "../state";
+import { Handles } from "./handles";
+import { Inspector } from "./inspector";
+
+const MARGIN = { left: 54, right: 70, top: 10, bottom: 40 };
+const BAR = { gap: 14, width: 10 };
+
+const PLAIN: Record<string, string> = {
+  full: "Every weight of this receptive field is free: it is shown here, and edited from Python.",
+  separable:
+    "This receptive field is a product of a frequency and a time profile: shown here, edited from Python.",
+  none: "This model has no single receptive field to edit.",
+};
+
+export class StrfEditor {
+  readonly element: HTMLElement;
+  readonly handles: Handles;
+  /** Repaints of the heatmap and when they happened: read by benchmarks. */
+  paints = 0;
+  readonly frames: number[] = [];
+  private readonly surface: Surface;
+  private readonly picture = element("canvas");
+  private readonly canvas = element("canvas", { class: "db-canvas", role: "img" });
+  private readonly stage: HTMLElement;
+  private readonly tip = element("div", { class: "db-tip", "aria-hidden": "true", hidden: true });
+  private readonly readout = element("p", { class: "db-readout" });
+  private readonly title = element("h3", { class: "db-title" });
+  private readonly inspector: Inspector;
+  private readonly range = new Eased();
+  private grid: Grid | null = null;
+  private hover: { x: number; y: number } | null = null;
+  private pictureIsStale = true;
+  private painted: ArrayLike<number> | null = null;
+  private paintedRange = Number.NaN;
+  private paintedDark = false;
+
+  constructor(
+    private readonly state: BenchState,
+    private readonly frameQueue: Frames,
+    private readonly theme: () => Theme,
+    cleanup: Cleanup,
+  ) {
+    const helpId = `db-help-${state.client}`;
+    const help = element(
+      "p",
+      { id: helpId, class: "db-hidden" },
+      "Arrows move, with Shift farther; plus and minus change the weight; Delete goes back to the trained values; Escape cancels.",
+    );
+    this.stage = element("div", { class: "db-stage" }, this.canvas);
+    this.handles = new Handles(state, this.stage, cleanup, helpId);
+    this.stage.append(this.handles.element, this.tip);
+    this.inspector = new Inspector(state, this.handles, cleanup);
+    const head = element("div", { class: "db-head" }, this.title, this.readout);
+    this.element = element("section", { class: "db-strf" }, head, this.stage, this.inspector.element, help);
+    setAttribute(this.element, "aria-label", "Receptive field");
+    this.surface = new Surface(this.canvas, cleanup, () => this.ask());
+    cleanup.listen<PointerEvent>(this.stage, "pointermove", (e) => this.onHover(e));
+    cleanup.listen<PointerEvent>(this.stage, "pointerleave", () => this.setHover(null));
+    cleanup.listen<PointerEvent>(this.canvas, "pointerdown", (e) => this.onCanvasDown(e));
+    cleanup.add(state.onChange((parts) => this.onChange(parts)));
+    this.ask();
+  }
+
+  /** Paint in the next frame. */
+  ask(): void {
+    this.frameQueue.request(this.paint);
+  }
+
+  private onChange(parts: ReadonlySet<Part>): void {
+    const mine: Part[] = ["info", "field", "channel", "neuron", "selected", "peek", "gesture"];
+    if (mine.some((part) => parts.has(part))) this.ask();
+  }
+
+  // ---- paint ------------------------------------------------------------------------------------------------
+
+  private readonly paint = (now: number): void => {
+    const { state, theme } = this;
+    const { info, axes } = state;
+    const colours = theme();
+    const accent = info.n_channels > 1 && state.channel === 1 ? "off" : info.n_channels > 1 ? "on" : "none";
+    setAttribute(this.element, "data-channel", accent);
+    setAttribute(this.element, "data-stale", state.current ? null : "true");
+    const channelName = info.n_channels > 1 ? ` · ${info.channel_names[state.channel] ?? state.channel}` : "";
+    setText(this.title, `Receptive field${channelName}${state.peek ? " · trained" : ""}`);
+
+    const ctx = this.surface.begin();
+    const { width, height } = this.surface;
+    const box: Box = {
+      x: MARGIN.left,
+      y: MARGIN.top,
+      width: Math.max(width - MARGIN.left - MARGIN.right, 10),
+      height: Math.max(height - MARGIN.top - MARGIN.bottom, 10),
+    };
+    const grid = new Grid(box, axes.F, axes.T);
+    this.grid = grid;
+
+    const cells = axes.F * axes.T;
+    const kernel = state.kernel.subarray(state.channel * cells, (state.channel + 1) * cells);
+    this.follow(now);
+    const reach = this.range.value;
+    if (ctx && kernel.length === cells && cells > 0) {
+      this.paintPicture(kernel, reach, colours.dark);
+      ctx.imageSmoothingEnabled = false;
+      ctx.drawImage(this.picture, box.x, box.y, box.width, box.height);
+    }
+    if (ctx) {
+      this.paintAxes(ctx, colours, grid, reach);
+      this.paintGaussians(ctx, colours, grid);
+    }
+    this.handles.paint(grid);
+    this.inspector.paint();
+    this.paintTip(grid);
+    this.paintReadout(kernel);
+    this.describe();
+    this.paints += 1;
+    this.frames.push(now);
+    if (this.frames.length > 600) this.frames.shift();
+  };
+
+  /** The colour range holds still in a gesture and glides to its new value afterwards. */
+  private follow(now: number): void {
+    const { state } = this;
+    if (!state.inGesture) {
+      let reach = 0;
+      for (const values of [state.kernel, state.trainedKernel]) {
+        const [low, high] = extent(values) ?? [0, 0];
+        reach = Math.max(reach, -low, high);
+      }
+      this.range.aim(reach || 1, now, !reducedMotion());
+    }
+    if (Number.isNaN(this.range.value)) this.range.aim(1, now, false);
+    if (this.range.step(now)) this.ask();
+  }
+
+  private paintPicture(kernel: Float32Array | Float64Array, reach: number, dark: boolean): void {
+    const { F, T } = this.state.axes;
+    const same = this.painted !== null && kernel.length === this.painted.length && this.painted.length > 0;
+    const unchanged =
+      !this.pictureIsStale &&
+      same &&
+      reach === this.paintedRange &&
+      dark === this.paintedDark &&
+      equal(kernel, this.painted!);
+    if (unchanged) return;
+    fillImage(this.picture, kernel, F, T, [-reach, reach], diverging(dark));
+    this.painted = kernel.slice();
+    this.paintedRange = reach;
+    this.paintedDark = dark;
+    this.pictureIsStale = false;
+  }
+
+  private paintAxes(ctx: CanvasRenderingContext2D, theme: Theme, grid: Grid, reach: number): void {
+    const { axes } = this.state;
+    const { box } = grid;
+    drawFrame(ctx, theme, box);
+    const bands = frequencyTicks(axes.cfHz, box.height);
+    drawAxis(ctx, theme, box, "left", bands, (band) => grid.y(band), "frequency (kHz)");
+    const longest = frameToLagMs(0, axes.T, axes.dtMs);
+    const lags = linearTicks(0, longest || 1, Math.max(Math.floor(box.width / 60), 2)).filter(
+      (t) => t.at <= longest,
+    );
+    const place = (lag: number) => grid.x(lagMsToFrame(lag, axes.T, axes.dtMs));
+    drawAxis(ctx, theme, box, "bottom", lags, place, "lag (ms), 0 = now");
+    const bar: Box = { x: box.x + box.width + BAR.gap, y: box.y, width: BAR.width, height: box.height };
+    drawColourBar(
+      ctx,
+      theme,
+      bar,
+      [-reach, reach],
+      diverging(theme.dark),
+      "weight",
+      Math.floor(box.height / 44),
+    );
+  }
+
+  private paintGaussians(ctx: CanvasRenderingContext2D, theme: Theme, grid: Grid): void {
+    const { state } = this;
+    const { info, axes } = state;
+    if (info.kind !== "gaussians") return;
+    const G = info.n_gaussians;
+    for (let k = 0; k < G; k++) {
+      const at = state.channel * G + k;
+      const now = onGrid(state.gaussian(k), axes);
+      if (!state.peek && 5 * at + 4 < state.trainedGaussians.length) {
+        drawGhost(ctx, theme, grid, onGrid(gaussianAt(state.trainedGaussians, at), axes), now);
+      }
+      if (k === state.selected) {
+        drawEllipse(ctx, theme, grid, now, true);
+        if (this.handles.busy) drawCrosshair(ctx, theme, grid, now);
+      }
+    }
+  }
+
+  /** The numbers beside the handle that moves. */
+  private paintTip(grid: Grid): void {
+    const { state, tip } = this;
+    const k = state.selected;
+    tip.hidden = !this.handles.busy || k < 0;
+    if (tip.hidden) return;
+    const g = state.gaussian(k);
+    const p = onGrid(g, state.axes);
+    const { x, y } = grid.centre(p);
+    setText(
+      tip,
+      `${frequency(g.center_hz)} · ${milliseconds(g.center_ms)}\nσ ${octaves(g.sigma_oct)} · ${milliseconds(g.sigma_ms)}\nweight ${number(g.weight)}`,
+    );
+    const right = x < grid.box.x + grid.box.width / 2;
+    const above = y > grid.box.y + grid.box.height / 2;
+    const left = right ? `${(x + 20).toFixed(0)}px` : `calc(${(x - 20).toFixed(0)}px - 100%)`;
+    const top = above ? `calc(${(y - 16).toFixed(0)}px - 100%)` : `${(y + 16).toFixed(0)}px`;
+    tip.style.transform = `translate(${left}, ${top})`;
+  }
+
+  private paintReadout(kernel: ArrayLike<number>): void {
+    const { state, hover, grid } = this;
+    const { F, T, cfHz, dtMs } = state.axes;
+    let text = "";
+    if (hover && grid?.holds(hover.x, hover.y) && !this.handles.busy) {
+      const band = Math.min(Math.max(Math.round(grid.band(hover.y)), 0), F - 1);
+      const frame = Math.min(Math.max(Math.round(grid.frame(hover.x)), 0), T - 1);
+      const value = kernel[band * T + frame];
+      text = `${frequency(bandToHz(band, cfHz))}, ${milliseconds(frameToLagMs(frame, T, dtMs))}: ${number(value, 2)}`;
+    }
+    setText(this.readout, text);
+  }
+
+  private describe(): void {
+    const { info, channel, neuron } = this.state;
+    const plain = PLAIN[info.kind];
+    setAttribute(
+      this.canvas,
+      "aria-label",
+      `Receptive field of neuron ${neuron}, ${info.channel_names[channel] ?? "input"}: frequency upward in kHz, ` +
+        `lag in ms to 0 at the right. ${plain ?? `${info.n_gaussians} Gaussians, each with handles.`}`,
+    );
+    this.inspector.explain(plain ?? "");
+  }
+
+  // ---- pointer on the picture -------------------------------------------------------------------------------
+
+  private onHover(event: PointerEvent): void {
+    const rect = this.canvas.getBoundingClientRect();
+    this.setHover({ x: event.clientX - rect.left, y: event.clientY - rect.top });
+  }
+
+  private setHover(at: { x: number; y: number } | null): void {
+    this.hover = at;
+    this.frameQueue.request(this.paintHover);
+  }
+
+  private readonly paintHover = (): void => {
+    const { state } = this;
+    const cells = state.axes.F * state.axes.T;
+    this.paintReadout(state.kernel.subarray(state.channel * cells, (state.channel + 1) * cells));
+  };
+
+  /** A press beside the handles selects the Gaussian whose ellipse it lies in, or none. */
+  private onCanvasDown(event: PointerEvent): void {
+    const { state, grid } = this;
+    if (!grid || event.button !== 0 || state.info.kind !== "gaussians") return;
+    const rect = this.canvas.getBoundingClientRect();
+    const [x, y] = [event.clientX - rect.left, event.clientY - rect.top];
+    if (!grid.holds(x, y)) return;
+    let best = -1;
+    let nearest = 1.3;
+    for (let k = 0; k < state.info.n_gaussians; k++) {
+      const p = onGrid(state.gaussian(k), state.axes);
+      const distance = Math.hypot(
+        (grid.frame(x) - p.frame) / p.sigmaFrames,
+        (grid.band(y) - p.band) / p.sigmaBands,
+      );
+      if (distance < nearest) [best, nearest] = [k, distance];
+    }
+    this.handles.release(false);
+    state.choose("selected", best);
+  }
+}
+
+function equal(a: ArrayLike<number>, b: ArrayLike<number>): boolean {
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}

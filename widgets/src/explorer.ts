@@ -1,0 +1,174 @@
+/** One mounted view: header, panels, message line, and the keys that work anywhere in it. */
+
+import type { BenchModel } from "./contract";
+import { Cleanup, element } from "./dom";
+import { Frames } from "./draw/surface";
+import { readTheme, type Theme, watchTheme } from "./draw/theme";
+import { StrfEditor } from "./editors/strf";
+import { ChannelChooser } from "./parts/channel-chooser";
+import { MessageLine } from "./parts/message-line";
+import { NeuronChooser } from "./parts/neuron-chooser";
+import { Shortcuts } from "./parts/shortcuts";
+import { Toolbar } from "./parts/toolbar";
+import { BenchState } from "./state";
+import { ResponseView } from "./views/response";
+
+/** What a benchmark in the page reads. */
+export interface BenchCounters {
+  /** Repaints of the receptive field, and the animation-frame times of the last 600. */
+  readonly paints: number;
+  readonly frames: readonly number[];
+  readonly responsePaints: number;
+  readonly responseFrames: readonly number[];
+  /** Answers to this view, when they came (performance.now) and the round trips of the last 600 in ms. */
+  readonly answers: number;
+  readonly answeredAt: readonly number[];
+  readonly rtt: readonly number[];
+  readonly sent: number;
+  readonly lastSeq: number;
+  readonly lastAnswered: number;
+  readonly window: number;
+  pending(): number;
+}
+
+export function mount(model: BenchModel, el: HTMLElement): () => void {
+  const cleanup = new Cleanup();
+  const clock = {
+    now: () => performance.now(),
+    later: (callback: () => void, ms: number) => {
+      const handle = setTimeout(callback, ms);
+      return () => clearTimeout(handle);
+    },
+  };
+  const state = new BenchState(model, clock);
+  const root = element("div", {
+    class: `deepstrf-bench db-view-${state.view}`,
+    "data-lm-suppress-shortcuts": "true",
+    tabindex: -1,
+  });
+  el.append(root);
+  cleanup.add(() => root.remove());
+
+  const frames = new Frames(cleanup);
+  let colours: Theme | null = null;
+  const theme = () => {
+    colours ??= readTheme(root);
+    return colours;
+  };
+  const shortcuts = new Shortcuts(cleanup);
+  const editing = state.view !== "response";
+  const toolbar = new Toolbar(state, editing, () => shortcuts.open(), cleanup);
+  const chooser = new NeuronChooser(state, cleanup);
+  const channels = new ChannelChooser(state, cleanup);
+  const name = element("strong", { class: "db-model-name" }, state.info.model);
+  const header = element("header", { class: "db-header" }, name, chooser.element);
+  if (editing) header.append(channels.element);
+  header.append(element("span", { class: "db-spring" }), toolbar.score, toolbar.element);
+  const panels = element("div", { class: "db-panels" });
+  root.append(header, panels, new MessageLine(state, cleanup).element, shortcuts.element);
+
+  const editor = editing ? new StrfEditor(state, frames, theme, cleanup) : null;
+  if (editor) panels.append(editor.element);
+  const response = state.view !== "strf" ? new ResponseView(state, frames, theme, cleanup) : null;
+  if (response) panels.append(response.element);
+
+  watchTheme(root, cleanup, () => {
+    colours = null;
+    editor?.ask();
+    response?.ask();
+  });
+  cleanup.add(
+    state.onChange((parts) => {
+      if (parts.has("info")) name.textContent = state.info.model;
+    }),
+  );
+  listenKeys(root, state, editor, () => shortcuts.open(), cleanup);
+  expose(root, state, editor, response);
+  cleanup.add(() => {
+    editor?.handles.release(false);
+    state.close();
+  });
+  state.ready();
+  return () => cleanup.run();
+}
+
+function listenKeys(
+  root: HTMLElement,
+  state: BenchState,
+  editor: StrfEditor | null,
+  openShortcuts: () => void,
+  cleanup: Cleanup,
+): void {
+  const writing = (target: EventTarget | null) =>
+    target instanceof HTMLElement && (target.tagName === "INPUT" || target.isContentEditable);
+  const release = () => {
+    if (state.inGesture) editor?.handles.release(false);
+  };
+  cleanup.listen<KeyboardEvent>(root, "keydown", (event) => {
+    if (writing(event.target)) return;
+    const key = event.key.toLowerCase();
+    const command = event.ctrlKey || event.metaKey;
+    if (command && !event.altKey && (key === "z" || key === "y")) {
+      release();
+      if (key === "y" || event.shiftKey) state.redo();
+      else state.undo();
+    } else if (command || event.altKey) return;
+    else if (key === "t") {
+      if (!event.repeat && !editor?.handles.dragging) state.setPeek(true);
+    } else if (key === "?") openShortcuts();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  cleanup.listen<KeyboardEvent>(root, "keyup", (event) => {
+    if (event.key.toLowerCase() === "t") state.setPeek(false);
+  });
+  cleanup.listen<FocusEvent>(root, "focusout", (event) => {
+    if (!(event.relatedTarget instanceof Node) || !root.contains(event.relatedTarget)) state.setPeek(false);
+  });
+}
+
+function expose(
+  root: HTMLElement,
+  state: BenchState,
+  editor: StrfEditor | null,
+  response: ResponseView | null,
+): void {
+  const counters: BenchCounters = {
+    get paints() {
+      return editor?.paints ?? 0;
+    },
+    get frames() {
+      return editor?.frames ?? [];
+    },
+    get responsePaints() {
+      return response?.paints ?? 0;
+    },
+    get responseFrames() {
+      return response?.frames ?? [];
+    },
+    get answers() {
+      return state.answers;
+    },
+    get answeredAt() {
+      return state.answeredAt;
+    },
+    get rtt() {
+      return state.rtts;
+    },
+    get sent() {
+      return state.queue.sent;
+    },
+    get lastSeq() {
+      return state.queue.seq;
+    },
+    get lastAnswered() {
+      return state.queue.answered;
+    },
+    get window() {
+      return state.queue.window();
+    },
+    pending: () => state.queue.pending(),
+  };
+  Object.defineProperty(root, "__bench", { value: counters, enumerable: false });
+}

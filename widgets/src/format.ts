@@ -1,0 +1,49 @@
+/** Numbers with their units, as they are shown and spoken. */
+
+const MINUS = "−";
+
+/** `digits` significant digits without an exponent for ordinary sizes, with a true minus sign. */
+export function number(value: number, digits = 3): string {
+  if (!Number.isFinite(value)) return "–";
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  let text: string;
+  if (size >= 1e5 || size < 1e-4) text = value.toExponential(Math.max(digits - 1, 0));
+  else {
+    const decimals = Math.max(digits - 1 - Math.floor(Math.log10(size) + 1e-12), 0);
+    text = value.toFixed(decimals);
+  }
+  return text.replace("-", MINUS);
+}
+
+export const signed = (value: number, digits = 3): string => (value > 0 ? "+" : "") + number(value, digits);
+
+/** Fixed decimals, with a true minus sign and never a minus before zero. */
+export function fixed(value: number, decimals: number): string {
+  const text = value.toFixed(decimals);
+  return (Number(text) === 0 ? text.replace("-", "") : text).replace("-", MINUS);
+}
+
+/** "4.2 kHz", "850 Hz". */
+export function frequency(hz: number): string {
+  return hz >= 1000
+    ? `${number(hz / 1000, hz >= 10_000 ? 3 : 2)} kHz`
+    : `${number(hz, hz >= 100 ? 3 : 2)} Hz`;
+}
+
+/** "35 ms", "2.5 ms". */
+export function milliseconds(ms: number): string {
+  return `${fixed(ms, Math.abs(ms) < 10 ? 1 : 0)} ms`;
+}
+
+export const octaves = (oct: number): string => `${fixed(oct, 2)} oct`;
+
+/** "r = 0.71 (+0.04)": the score, and how far it is from the trained one. */
+export function scoreText(score: number | null, trained: number | null): string {
+  if (score === null || !Number.isFinite(score)) return "r = –";
+  const text = `r = ${fixed(score, 2)}`;
+  if (trained === null || !Number.isFinite(trained)) return text;
+  const gain = score - trained;
+  const rounded = fixed(gain, 2);
+  return `${text} (${Number(gain.toFixed(2)) > 0 ? "+" : Number(gain.toFixed(2)) === 0 ? "±" : ""}${rounded})`;
+}

@@ -1,0 +1,59 @@
+/** ON | OFF: which channel of the receptive field is on screen. */
+
+import { type Cleanup, element, setAttribute } from "../dom";
+import type { BenchState } from "../state";
+
+export class ChannelChooser {
+  readonly element = element("div", { class: "db-segments", role: "radiogroup", "aria-label": "Channel" });
+  private names = "";
+
+  constructor(
+    private readonly state: BenchState,
+    cleanup: Cleanup,
+  ) {
+    cleanup.listen(this.element, "click", (e) => {
+      const button = e.target instanceof Element ? e.target.closest<HTMLElement>("[data-channel]") : null;
+      if (button) state.choose("channel", Number(button.dataset.channel));
+    });
+    cleanup.listen<KeyboardEvent>(this.element, "keydown", (e) => this.onKey(e));
+    cleanup.add(
+      state.onChange((parts) => {
+        if (parts.has("channel") || parts.has("info")) this.paint();
+      }),
+    );
+    this.paint();
+  }
+
+  private paint(): void {
+    const { info, channel } = this.state;
+    this.element.hidden = info.n_channels < 2;
+    const names = JSON.stringify(info.channel_names);
+    if (names !== this.names) {
+      this.names = names;
+      const buttons = Array.from({ length: info.n_channels }, (_, i) => {
+        const name = info.channel_names[i] ?? String(i);
+        return element(
+          "button",
+          { type: "button", role: "radio", class: "db-segment", "data-channel": i },
+          name,
+        );
+      });
+      this.element.replaceChildren(...buttons);
+    }
+    for (const button of this.element.children) {
+      const on = Number((button as HTMLElement).dataset.channel) === channel;
+      setAttribute(button, "aria-checked", String(on));
+      setAttribute(button, "tabindex", on ? 0 : -1);
+    }
+  }
+
+  private onKey(event: KeyboardEvent): void {
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (!step || event.ctrlKey || event.altKey || event.metaKey) return;
+    const n = this.state.info.n_channels;
+    this.state.choose("channel", (this.state.channel + step + n) % n);
+    (this.element.children[this.state.channel] as HTMLElement).focus();
+    event.preventDefault();
+    event.stopPropagation();
+  }
+}

@@ -1,0 +1,42 @@
+/** The dialog that lists what the keys do. */
+
+import { type Cleanup, element } from "../dom";
+
+const SHORTCUTS: [string, string][] = [
+  ["Arrows", "move the centre of the focused Gaussian, or change the focused width"],
+  ["Shift + arrows", "the same in big steps"],
+  ["+ / −, wheel", "weight of the selected Gaussian"],
+  ["Tab", "next handle: centre, width in frequency, width in time"],
+  ["Delete, double-click", "back to the trained values of this Gaussian"],
+  ["Escape", "cancel the running drag"],
+  ["Ctrl + Z", "undo"],
+  ["Ctrl + Shift + Z, Ctrl + Y", "redo"],
+  ["T (hold)", "show the trained values"],
+  ["Ctrl + wheel", "zoom in time; drag to pan; 0 shows the whole sound"],
+  ["?", "this list"],
+];
+
+export class Shortcuts {
+  readonly element: HTMLDialogElement;
+
+  constructor(cleanup: Cleanup) {
+    const rows = SHORTCUTS.flatMap(([keys, what]) => [element("dt", {}, keys), element("dd", {}, what)]);
+    const close = element("button", { type: "button", class: "db-button" }, "Close");
+    this.element = element(
+      "dialog",
+      { class: "db-dialog", "aria-label": "Keys and gestures" },
+      element("h3", { class: "db-title" }, "Keys and gestures"),
+      element("dl", {}, ...rows),
+      close,
+    );
+    cleanup.listen(close, "click", () => this.element.close());
+    cleanup.listen(this.element, "click", (e) => {
+      if (e.target === this.element) this.element.close();
+    });
+    cleanup.listen<KeyboardEvent>(this.element, "keydown", (e) => e.stopPropagation());
+  }
+
+  open(): void {
+    if (!this.element.open) this.element.showModal();
+  }
+}

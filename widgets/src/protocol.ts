@@ -1,0 +1,207 @@
+/**
+ * Latest wins: how edits travel to the kernel and which answers still count.
+ *
+ * Pure: the clock, the timer and the sender are given. At most `window()` requests are in flight; what does not fit
+ * waits and is merged, slot by slot, within its gesture. Nothing final is lost: the last value of every slot and the
+ * end of every gesture reach the kernel, a request whose answer never comes is sent again with its own number.
+ */
+
+import type { Edit, EditName, EditRequest, Request, RevertRequest } from "./contract";
+
+export const MAX_IN_FLIGHT = 4;
+/** Silence after which a request is sent again, doubled each time. */
+export const PATIENCE_MS = 4000;
+const LONGEST_PATIENCE_MS = 60_000;
+/** Share of a new measurement in the running means. */
+const NEW_SHARE = 0.25;
+
+/** One changed number. */
+export interface Slot {
+  name: EditName;
+  index: number[];
+  value: number;
+}
+
+export interface QueueOptions {
+  client: string;
+  send(request: Request, values: Float32Array<ArrayBuffer>): void;
+  now(): number;
+  /** Calls back once after `ms`; returns what cancels it. */
+  later(callback: () => void, ms: number): () => void;
+}
+
+type Command = Omit<RevertRequest, "client" | "seq"> | { type: "undo" | "redo" };
+type Waiting =
+  | { kind: "edit"; gesture: string; slots: Map<string, Slot>; ended: boolean }
+  | { kind: "command"; command: Command };
+interface InFlight {
+  request: Request;
+  values: Float32Array<ArrayBuffer>;
+  sentAt: number;
+  ahead: number;
+  repeated: boolean;
+}
+
+/** What an acknowledged answer means for the page. */
+export interface Verdict {
+  /** A newer answer has been seen: throw this one away. */
+  stale: boolean;
+  /** Nothing is in flight and nothing waits: the answer holds the truth. */
+  idle: boolean;
+  /** Time between sending the acknowledged request and this answer; null when it cannot be told. */
+  rttMs: number | null;
+}
+
+const keyOf = (slot: Slot) => `${slot.name}/${slot.index.join(",")}`;
+
+export class LatestWins {
+  /** Number of the last request sent, and of the newest answered. */
+  seq = 0;
+  answered = 0;
+  sent = 0;
+  private waiting: Waiting[] = [];
+  private inFlight: InFlight[] = [];
+  private rtt: number | null = null;
+  private work: number | null = null;
+  private patience = PATIENCE_MS;
+  private stopTimer: (() => void) | null = null;
+  private closed = false;
+
+  constructor(private readonly options: QueueOptions) {}
+
+  /** Queue new values of a gesture; `end` closes it. */
+  push(gesture: string, slots: Slot[], phase: "move" | "end"): void {
+    const last = this.waiting.at(-1);
+    let item = last?.kind === "edit" && last.gesture === gesture ? last : null;
+    if (!item) {
+      item = { kind: "edit", gesture, slots: new Map(), ended: false };
+      this.waiting.push(item);
+    }
+    for (const slot of slots) item.slots.set(keyOf(slot), slot);
+    if (phase === "end") item.ended = true;
+    this.pump();
+  }
+
+  /** Queue an undo, redo or revert; it keeps its place among the edits. */
+  command(command: Command): void {
+    this.waiting.push({ kind: "command", command });
+    this.pump();
+  }
+
+  /** Note an answer to everything up to `seq`. */
+  answer(seq: number, workMs: number): Verdict {
+    if (seq <= this.answered) return { stale: true, idle: this.idle, rttMs: null };
+    const newest = this.inFlight.filter((f) => f.request.seq <= seq).at(-1);
+    let rttMs: number | null = null;
+    if (newest && newest.request.seq === seq && !newest.repeated) {
+      rttMs = this.options.now() - newest.sentAt;
+      const work = Math.max(workMs, 0.1);
+      this.work = mean(this.work, work);
+      this.rtt = mean(this.rtt, Math.max(rttMs - newest.ahead * work, work));
+    }
+    this.acknowledge(seq);
+    return { stale: false, idle: this.idle, rttMs };
+  }
+
+  /** Note that the request `seq`, and with it all before it, was refused. */
+  refuse(seq: number): Verdict {
+    const stale = seq <= this.answered;
+    if (!stale) this.acknowledge(seq);
+    return { stale, idle: this.idle, rttMs: null };
+  }
+
+  get idle(): boolean {
+    return this.inFlight.length === 0 && this.waiting.length === 0;
+  }
+
+  /** Requests in flight and waiting. */
+  pending(): number {
+    return this.inFlight.length + this.waiting.length;
+  }
+
+  inFlightCount(): number {
+    return this.inFlight.length;
+  }
+
+  /** Age in ms of the oldest request without an answer, 0 when there is none. */
+  oldestMs(): number {
+    return this.inFlight.length ? this.options.now() - this.inFlight[0].sentAt : 0;
+  }
+
+  /** How many requests may be in flight: round trip over work time, 1 to 4. */
+  window(): number {
+    if (this.rtt === null || this.work === null) return 1;
+    return Math.min(Math.max(Math.round(this.rtt / this.work), 1), MAX_IN_FLIGHT);
+  }
+
+  /** The view goes away: what still waits leaves at once, and nothing is repeated after that. */
+  close(): void {
+    while (this.waiting.length > 0) this.launch(this.waiting.shift() as Waiting);
+    this.closed = true;
+    this.stopTimer?.();
+    this.stopTimer = null;
+  }
+
+  private acknowledge(seq: number): void {
+    this.answered = seq;
+    this.inFlight = this.inFlight.filter((f) => f.request.seq > seq);
+    this.patience = PATIENCE_MS;
+    this.watch();
+    this.pump();
+  }
+
+  private pump(): void {
+    while (!this.closed && this.waiting.length > 0 && this.inFlight.length < this.window()) {
+      this.launch(this.waiting.shift() as Waiting);
+    }
+  }
+
+  private launch(item: Waiting): void {
+    const [request, values] = this.numbered(item);
+    const flight = {
+      request,
+      values,
+      sentAt: this.options.now(),
+      ahead: this.inFlight.length,
+      repeated: false,
+    };
+    this.inFlight.push(flight);
+    if (this.inFlight.length === 1) this.watch();
+    this.transmit(flight);
+  }
+
+  private numbered(item: Waiting): [Request, Float32Array<ArrayBuffer>] {
+    const { client } = this.options;
+    this.seq += 1;
+    if (item.kind === "command") return [{ ...item.command, client, seq: this.seq }, new Float32Array(0)];
+    const slots = [...item.slots.values()];
+    const edits: Edit[] = slots.map(({ name, index }) => ({ name, index }));
+    const phase = item.ended ? "end" : "move";
+    const request: EditRequest = { type: "edit", client, seq: this.seq, gesture: item.gesture, phase, edits };
+    return [request, Float32Array.from(slots, (slot) => slot.value)];
+  }
+
+  private transmit(flight: InFlight): void {
+    this.sent += 1;
+    this.options.send(flight.request, flight.values);
+  }
+
+  /** (Re)start the timer that sends the unanswered again. */
+  private watch(): void {
+    this.stopTimer?.();
+    this.stopTimer = null;
+    if (this.closed || this.inFlight.length === 0) return;
+    this.stopTimer = this.options.later(() => {
+      this.patience = Math.min(2 * this.patience, LONGEST_PATIENCE_MS);
+      for (const flight of [...this.inFlight]) {
+        flight.repeated = true;
+        this.transmit(flight);
+      }
+      this.watch();
+    }, this.patience);
+  }
+}
+
+function mean(old: number | null, value: number): number {
+  return old === null ? value : old + NEW_SHARE * (value - old);
+}

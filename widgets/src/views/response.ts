@@ -1,0 +1,327 @@
+/** The stimulus, and under it on the same time axis what was recorded, what training gave and what the model says. */
+
+import { type Cleanup, element, setAttribute, setText } from "../dom";
+import { type Box, drawAxis, drawFrame, frequencyTicks, linearTicks } from "../draw/axes";
+import { sequential } from "../draw/colormap";
+import { Grid } from "../draw/grid";
+import { drawColourBar, LongImage } from "../draw/heatmap";
+import { extent, fillSteps, traceLine, type Window } from "../draw/line";
+import { Eased, type Frames, Surface } from "../draw/surface";
+import { reducedMotion, type Theme } from "../draw/theme";
+import { fixed, frequency, number } from "../format";
+import { bandToHz } from "../math/units";
+import type { BenchState, Part } from "../state";
+import { TimeAxis } from "./time-axis";
+
+const MARGIN = { left: 54, right: 70, top: 8 };
+const SPECTROGRAM_BOTTOM = 8;
+const RATE_BOTTOM = 40;
+const BAR = { gap: 14, width: 10 };
+
+export class ResponseView {
+  readonly element: HTMLElement;
+  /** Repaints of the response and when they happened: read by benchmarks. */
+  paints = 0;
+  readonly frames: number[] = [];
+  private readonly spectrogram = element("canvas", { class: "db-canvas db-spectrogram", role: "img" });
+  private readonly curves = element("canvas", { class: "db-canvas db-curves", role: "img" });
+  private readonly cursor = element("div", { class: "db-cursor", hidden: true });
+  private readonly bracket = element("div", { class: "db-bracket", hidden: true });
+  private readonly readout = element("p", { class: "db-readout" });
+  private readonly legend = element("div", { class: "db-legend" });
+  private readonly stage: HTMLElement;
+  private readonly upper: Surface;
+  private readonly lower: Surface;
+  private readonly time: TimeAxis;
+  private readonly low = new Eased();
+  private readonly high = new Eased();
+  private image: LongImage | null = null;
+  private stimulusRange: [number, number] = [0, 1];
+  private hoverX: number | null = null;
+  private trainedLabel = "";
+
+  constructor(
+    private readonly state: BenchState,
+    private readonly frameQueue: Frames,
+    private readonly theme: () => Theme,
+    cleanup: Cleanup,
+  ) {
+    const axisAsk = () => {
+      this.frameQueue.request(this.paintUpper);
+      this.frameQueue.request(this.paintLower);
+      this.frameQueue.request(this.paintHover);
+    };
+    const lane = element("div", { class: "db-lane" }, this.spectrogram, this.bracket);
+    this.stage = element(
+      "div",
+      { class: "db-time-stage", tabindex: 0 },
+      lane,
+      this.legend,
+      this.curves,
+      this.cursor,
+    );
+    setAttribute(this.stage, "role", "group");
+    setAttribute(
+      this.stage,
+      "aria-label",
+      "Sound and response over time: arrows pan, plus and minus zoom, 0 shows all",
+    );
+    this.time = new TimeAxis(this.stage, () => this.box(this.lower), axisAsk, cleanup);
+    this.element = element(
+      "section",
+      { class: "db-response", "aria-label": "Response" },
+      element(
+        "div",
+        { class: "db-head" },
+        element("h3", { class: "db-title" }, "Stimulus and response"),
+        this.readout,
+        this.time.tools,
+      ),
+      this.stage,
+    );
+    this.upper = new Surface(this.spectrogram, cleanup, () => this.frameQueue.request(this.paintUpper));
+    this.lower = new Surface(this.curves, cleanup, () => this.frameQueue.request(this.paintLower));
+    cleanup.listen<PointerEvent>(this.stage, "pointermove", (e) => this.onHover(e));
+    cleanup.listen(this.stage, "pointerleave", () => this.setHover(null));
+    cleanup.add(state.onChange((parts) => this.onChange(parts)));
+    this.time.setLength(state.info.n_frames);
+    this.makeImage();
+    this.ask();
+  }
+
+  ask(): void {
+    for (const paint of [this.paintUpper, this.paintLower, this.paintHover]) this.frameQueue.request(paint);
+  }
+
+  private onChange(parts: ReadonlySet<Part>): void {
+    const has = (...names: Part[]) => names.some((name) => parts.has(name));
+    if (has("info", "stimulus")) {
+      this.time.setLength(this.state.info.n_frames);
+      this.makeImage();
+      this.ask();
+    } else if (has("rate", "recorded", "peek", "neuron", "gesture")) {
+      this.frameQueue.request(this.paintLower);
+      this.frameQueue.request(this.paintHover);
+    }
+  }
+
+  private makeImage(): void {
+    const { stimulus, info } = this.state;
+    this.stimulusRange = extent(stimulus) ?? [0, 1];
+    this.image = new LongImage(stimulus, info.n_bands, info.n_frames, this.stimulusRange, sequential());
+  }
+
+  private box(surface: Surface): Box {
+    const bottom = surface === this.upper ? SPECTROGRAM_BOTTOM : RATE_BOTTOM;
+    return {
+      x: MARGIN.left,
+      y: MARGIN.top,
+      width: Math.max(surface.width - MARGIN.left - MARGIN.right, 10),
+      height: Math.max(surface.height - MARGIN.top - bottom, 10),
+    };
+  }
+
+  // ---- paint ------------------------------------------------------------------------------------------------
+
+  private readonly paintUpper = (): void => {
+    const { state } = this;
+    const theme = this.theme();
+    const ctx = this.upper.begin();
+    setAttribute(
+      this.spectrogram,
+      "aria-label",
+      "Spectrogram of the stimulus: frequency upward in kHz, time in seconds",
+    );
+    if (!ctx) return;
+    const box = this.box(this.upper);
+    const { from, to } = this.time.window;
+    this.image?.draw(ctx, box, from, to, box.width * devicePixelRatio);
+    drawFrame(ctx, theme, box);
+    const grid = new Grid(box, state.axes.F, 1);
+    drawAxis(
+      ctx,
+      theme,
+      box,
+      "left",
+      frequencyTicks(state.axes.cfHz, box.height),
+      (b) => grid.y(b),
+      "freq. (kHz)",
+    );
+    const bar: Box = { x: box.x + box.width + BAR.gap, y: box.y, width: BAR.width, height: box.height };
+    const most = Math.floor(box.height / 36);
+    drawColourBar(ctx, theme, bar, this.stimulusRange, sequential(), state.info.stimulus_unit, most);
+    drawAxis(ctx, theme, box, "bottom", this.timeTicks(box, false), this.placeTime(box), "");
+  };
+
+  private readonly paintLower = (now: number): void => {
+    const { state } = this;
+    const theme = this.theme();
+    setAttribute(this.element, "data-stale", state.current ? null : "true");
+    this.paintLegend();
+    this.follow(now);
+    const ctx = this.lower.begin();
+    setAttribute(
+      this.curves,
+      "aria-label",
+      `Response of neuron ${state.neuron} in ${state.info.rate_unit} over time in seconds`,
+    );
+    if (!ctx) return;
+    const box = this.box(this.lower);
+    const [low, high] = [this.low.value, this.high.value];
+    const place = (value: number) => box.y + box.height * (1 - (value - low) / (high - low || 1));
+    const window = this.time.window;
+    this.paintCurves(ctx, theme, box, window, place);
+    drawFrame(ctx, theme, box);
+    const ticks = linearTicks(low, high, Math.floor(box.height / 30));
+    drawAxis(ctx, theme, box, "left", ticks, place, `rate (${state.info.rate_unit})`);
+    drawAxis(ctx, theme, box, "bottom", this.timeTicks(box, true), this.placeTime(box), "time (s)");
+    this.paints += 1;
+    this.frames.push(now);
+    if (this.frames.length > 600) this.frames.shift();
+  };
+
+  private paintCurves(
+    ctx: CanvasRenderingContext2D,
+    theme: Theme,
+    box: Box,
+    window: Window,
+    place: (value: number) => number,
+  ): void {
+    const { state } = this;
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(box.x, box.y, box.width, box.height);
+    ctx.clip();
+    if (state.info.has_responses && state.psth.length) {
+      ctx.fillStyle = theme.recorded;
+      fillSteps(ctx, state.psth, window, box, place, 0);
+    }
+    ctx.lineJoin = "round";
+    const line = (values: ArrayLike<number>) => {
+      ctx.beginPath();
+      traceLine(ctx, values, window, box, place);
+      ctx.stroke();
+    };
+    ctx.strokeStyle = theme.model;
+    ctx.lineWidth = 1.5;
+    line(state.peek ? state.trainedRate : state.rate);
+    if (!state.peek && state.trainedRate.length) {
+      ctx.strokeStyle = theme.trained;
+      ctx.lineWidth = 1;
+      ctx.setLineDash([4, 3]);
+      line(state.trainedRate);
+    }
+    ctx.restore();
+  }
+
+  /** The rate axis holds still in a gesture and glides to its new ends afterwards. */
+  private follow(now: number): void {
+    const { state } = this;
+    if (!state.inGesture) {
+      let [low, high] = [0, 0];
+      for (const values of [state.rate, state.trainedRate, state.psth]) {
+        const ends = extent(values) ?? [0, 0];
+        low = Math.min(low, ends[0]);
+        high = Math.max(high, ends[1]);
+      }
+      const room = 0.06 * (high - low || 1);
+      this.low.aim(low < 0 ? low - room : 0, now, !reducedMotion());
+      this.high.aim(high + room, now, !reducedMotion());
+    }
+    if (Number.isNaN(this.high.value)) {
+      this.low.aim(0, now, false);
+      this.high.aim(1, now, false);
+    }
+    const moving = [this.low.step(now), this.high.step(now)];
+    if (moving.includes(true)) this.frameQueue.request(this.paintLower);
+  }
+
+  private paintLegend(): void {
+    const { state } = this;
+    const label = `${state.info.has_responses}/${state.peek}`;
+    if (label === this.trainedLabel) return;
+    this.trainedLabel = label;
+    const entry = (kind: string, text: string) =>
+      element(
+        "span",
+        { class: "db-entry" },
+        element("i", { class: `db-swatch db-${kind}`, "aria-hidden": "true" }),
+        text,
+      );
+    this.legend.replaceChildren();
+    if (state.info.has_responses) this.legend.append(entry("recorded", "recorded"));
+    this.legend.append(entry("model", state.peek ? "model as trained" : "model"));
+    if (!state.peek) this.legend.append(entry("trained", "as trained"));
+  }
+
+  private placeTime(box: Box): (seconds: number) => number {
+    const { from, to } = this.time.window;
+    const framesPerSecond = 1000 / this.state.info.dt_ms;
+    return (seconds) => box.x + ((seconds * framesPerSecond - from) / (to - from)) * box.width;
+  }
+
+  private timeTicks(box: Box, numbers: boolean) {
+    const { from, to } = this.time.window;
+    const seconds = this.state.info.dt_ms / 1000;
+    const ticks = linearTicks(from * seconds, to * seconds, Math.max(Math.floor(box.width / 80), 2));
+    return numbers ? ticks : ticks.map(({ at }) => ({ at, text: "" }));
+  }
+
+  // ---- hover ------------------------------------------------------------------------------------------------
+
+  private onHover(event: PointerEvent): void {
+    const rect = this.stage.getBoundingClientRect();
+    this.setHover({ x: event.clientX - rect.left, y: event.clientY - rect.top });
+  }
+
+  private hoverY = 0;
+
+  private setHover(at: { x: number; y: number } | null): void {
+    this.hoverX = at?.x ?? null;
+    this.hoverY = at?.y ?? 0;
+    this.frameQueue.request(this.paintHover);
+  }
+
+  /** One cursor through both panels, its values, and the stretch of sound that the receptive field sees there. */
+  private readonly paintHover = (): void => {
+    const { state, cursor, bracket, hoverX } = this;
+    const box = this.box(this.lower);
+    const inside = hoverX !== null && hoverX >= box.x && hoverX <= box.x + box.width;
+    cursor.hidden = !inside;
+    bracket.hidden = !inside;
+    if (!inside) {
+      setText(this.readout, "");
+      return;
+    }
+    const { from, to } = this.time.window;
+    const perFrame = box.width / (to - from);
+    const frame = Math.min(
+      Math.max(Math.floor(from + (hoverX - box.x) / perFrame), 0),
+      state.info.n_frames - 1,
+    );
+    cursor.style.transform = `translateX(${hoverX.toFixed(1)}px)`;
+    const end = box.x + (frame + 1 - from) * perFrame;
+    const start = Math.max(end - state.axes.T * perFrame, box.x);
+    bracket.style.transform = `translateX(${start.toFixed(1)}px)`;
+    bracket.style.width = `${Math.max(Math.min(end, box.x + box.width) - start, 1).toFixed(1)}px`;
+    setText(this.readout, this.valuesAt(frame));
+  };
+
+  private valuesAt(frame: number): string {
+    const { state } = this;
+    const { info, axes } = state;
+    const seconds = ((frame + 0.5) * info.dt_ms) / 1000;
+    const parts = [`${fixed(seconds, 3)} s`];
+    const box = this.box(this.upper);
+    const band = Math.round(new Grid(box, axes.F, 1).band(this.hoverY));
+    if (band >= 0 && band < axes.F && this.hoverY < this.upper.height) {
+      const level = state.stimulus[band * info.n_frames + frame];
+      parts.push(`${frequency(bandToHz(band, axes.cfHz))}: ${fixed(level, 1)} ${info.stimulus_unit}`);
+    } else {
+      parts.push(`model ${number(state.rate[frame] ?? Number.NaN, 2)}`);
+      if (info.has_responses) parts.push(`recorded ${number(state.psth[frame] ?? Number.NaN, 2)}`);
+      parts.push(`trained ${number(state.trainedRate[frame] ?? Number.NaN, 2)}`);
+    }
+    return parts.join(" · ");
+  }
+}
