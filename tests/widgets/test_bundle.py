@@ -1,0 +1,62 @@
+"""The committed bundle is what its sources build, small, and free of links to elsewhere."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+WIDGETS = ROOT / "widgets"
+STATIC = WIDGETS / "deepstrf_widgets" / "static"
+FILES = ("bench.js", "bench.css")
+LARGEST_BYTES = 150_000
+
+
+def find_node():
+    """The system's node, or the one that pip put beside this Python."""
+    beside = Path(sys.executable).with_name("node")
+    return shutil.which("node") or (str(beside) if beside.exists() else None)
+
+
+@pytest.fixture(scope="module")
+def rebuilt(tmp_path_factory):
+    node = find_node()
+    missing = None
+    if node is None:
+        missing = "node is not installed"
+    elif not (WIDGETS / "node_modules" / "esbuild").is_dir():
+        missing = "esbuild is not installed: run `npm ci` in widgets/"
+    if missing:
+        message = f"CANNOT COMPARE THE BUNDLE WITH ITS SOURCES: {missing}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    out = tmp_path_factory.mktemp("bundle")
+    subprocess.run([node, "build.mjs", "--out", str(out)], cwd=WIDGETS, check=True, capture_output=True, timeout=120)
+    return out
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_committed_bundle_is_what_the_sources_build(rebuilt, name):
+    stale = f"{name} is stale: run `make bundle` (npm run build in widgets/) and commit it"
+    assert (STATIC / name).read_bytes() == (rebuilt / name).read_bytes(), stale
+
+
+def test_the_bundle_is_small():
+    assert sum((STATIC / name).stat().st_size for name in FILES) <= LARGEST_BYTES
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_bundle_loads_nothing_from_elsewhere(name):
+    text = (STATIC / name).read_text(encoding="utf-8")
+    links = set(re.findall(r"https?://[\w./-]+", text)) - {"http://www.w3.org/2000/svg"}
+    assert links == set()
+    assert not re.search(r"\bimport\b\s*[\w{*(\"']|@import|\bfrom\s*[\"']", text)
+
+
+def test_the_bundle_exports_what_anywidget_loads():
+    assert re.search(r"export\{\w+ as default\};?\s*$", (STATIC / "bench.js").read_text(encoding="utf-8"))
