@@ -1,0 +1,233 @@
+"""Scores of predictions against slow loops and closed forms, at any scale and under missing data."""
+
+import math
+
+import numpy as np
+import pytest
+import scipy.stats
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deepstrf.metrics import compute_CCmax, corrcoef, fve, normalized_corrcoef
+
+B, N, R, T = 3, 4, 5, 40
+
+
+def data(seed: int = 0, missing: bool = True, dtype: torch.dtype = torch.float64) -> tuple[torch.Tensor, torch.Tensor]:
+    g = torch.Generator().manual_seed(seed)
+    signal = torch.randn(B, N, 1, T, dtype=dtype, generator=g)
+    gt = signal + torch.randn(B, N, R, T, dtype=dtype, generator=g)
+    pred = signal + 0.5 * torch.randn(B, N, 1, T, dtype=dtype, generator=g)
+    if missing:
+        gt[torch.rand(gt.shape, generator=g) < 0.2] = torch.nan
+        gt[1, 0] = torch.nan
+        gt[:, 1, 3] = torch.nan
+        gt[2, :, :, 30:] = torch.nan
+    return pred, gt
+
+
+def pooled(pred, gt, n, mask=None):
+    """The valid bins of neuron n as two lists, one bin at a time."""
+    x, y = [], []
+    for b in range(gt.shape[0]):
+        for t in range(gt.shape[3]):
+            values = [v for v in gt[b, n, :, t].tolist() if not math.isnan(v)]
+            if values and (mask is None or mask[b, 0, 0, t]):
+                x.append(pred[b, n, 0, t].item())
+                y.append(sum(values) / len(values))
+    return x, y
+
+
+MASK = torch.rand(B, 1, 1, T, generator=torch.Generator().manual_seed(9)) < 0.7
+
+
+@pytest.mark.parametrize("mask", [None, MASK])
+def test_corrcoef_and_fve_equal_a_slow_loop(mask):
+    pred, gt = data()
+    r, f = (score(pred, gt, mask=mask, reduction="none") for score in (corrcoef, fve))
+    for n in range(N):
+        x, y = pooled(pred, gt, n, mask)
+        assert r[n].item() == pytest.approx(scipy.stats.pearsonr(x, y).statistic, abs=1e-12)
+        residual = sum((b - a) ** 2 for a, b in zip(x, y, strict=True))
+        total = sum((b - sum(y) / len(y)) ** 2 for b in y)
+        assert f[n].item() == pytest.approx(1 - residual / total, abs=1e-12)
+    torch.testing.assert_close(corrcoef(pred, gt, mask=mask), r.mean())
+    torch.testing.assert_close(fve(pred, gt, mask=mask, reduction="sum"), f.sum())
+
+
+SCORES = {
+    "corrcoef": corrcoef,
+    "fve": fve,
+    "schoppe": lambda p, y, **kw: normalized_corrcoef(p, y, "schoppe", **kw),
+    "hsu": lambda p, y, **kw: normalized_corrcoef(p, y, "hsu", **kw),
+}
+
+
+@pytest.mark.parametrize("name", SCORES)
+@pytest.mark.parametrize("scale", [1e-18, 1e-9, 1e9])
+@pytest.mark.parametrize("missing", [False, True])
+def test_the_unit_does_not_matter(name, scale, missing):
+    pred, gt = data(missing=missing, dtype=torch.float32)
+    expected = SCORES[name](pred, gt, reduction="none")
+    assert expected.isfinite().all()
+    torch.testing.assert_close(SCORES[name](scale * pred, scale * gt, reduction="none"), expected, rtol=1e-4, atol=1e-5)
+
+
+@settings(max_examples=25, deadline=None)
+@given(gain=st.floats(1e-3, 1e3), shift=st.floats(-1e3, 1e3), seed=st.integers(0, 99))
+def test_a_gain_and_a_shift_of_the_prediction_change_no_correlation(gain, shift, seed):
+    pred, gt = data(seed)
+    for name in ("corrcoef", "schoppe", "hsu"):
+        a, b = (SCORES[name](p, gt, reduction="none") for p in (pred, gain * pred + shift))
+        torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-7, equal_nan=True)
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_order_of_repeats_stimuli_and_bins_is_irrelevant(name):
+    pred, gt = data()
+    expected = SCORES[name](pred, gt, reduction="none")
+    for shuffled in (
+        (pred, gt[:, :, [3, 1, 0, 4, 2]]),
+        (pred[[2, 0, 1]], gt[[2, 0, 1]]),
+        (pred.flip(-1), gt.flip(-1)),
+    ):
+        torch.testing.assert_close(SCORES[name](*shuffled, reduction="none"), expected)
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_a_mask_is_the_same_as_nan(name):
+    pred, gt = data()
+    masked = SCORES[name](pred, gt, mask=MASK, reduction="none")
+    nan = torch.where(MASK, gt, torch.nan)
+    torch.testing.assert_close(masked, SCORES[name](pred, nan, reduction="none"))
+    garbage = torch.where(MASK, pred, torch.full((), 1e6, dtype=pred.dtype))
+    torch.testing.assert_close(masked, SCORES[name](garbage, gt, mask=MASK, reduction="none"))
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_neurons_are_independent_and_batch_of_one(name):
+    pred, gt = data()
+    together = SCORES[name](pred, gt, reduction="none")
+    for n in range(N):
+        torch.testing.assert_close(SCORES[name](pred[:, [n]], gt[:, [n]], reduction="none")[0], together[n])
+    assert SCORES[name](pred[:1], data(missing=False)[1][:1], reduction="none").shape == (N,)
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_undefined_is_nan_and_left_out_of_the_mean(name):
+    pred, gt = data(missing=False)
+    gt[:, 1] = torch.nan
+    gt[:, 2] = 0.1  # a constant whose mean is not exact in binary
+    values = SCORES[name](pred, gt, reduction="none")
+    assert values.isnan().tolist() == [False, True, True, False]
+    torch.testing.assert_close(SCORES[name](pred, gt), values[[0, 3]].mean())
+    if name != "fve":
+        pred[:, 0] = 0.1
+        assert SCORES[name](pred, gt, reduction="none").isnan().tolist() == [True, True, True, False]
+
+
+@pytest.mark.parametrize("score", [corrcoef, fve])
+def test_gradients_also_beside_cells_without_a_score(score):
+    pred, gt = data()
+    gt[:, 1] = 0.3
+    pred.requires_grad_()
+    assert torch.autograd.gradcheck(lambda p: score(p, gt), pred)
+    score(pred, gt).backward()
+    assert pred.grad is not None
+    assert pred.grad.isfinite().all()
+
+
+def test_known_values():
+    x = torch.arange(10.0).view(1, 1, 1, 10)
+    assert corrcoef(x, x).item() == 1
+    assert corrcoef(-3 * x, x).item() == -1
+    assert fve(x, x).item() == 1
+    assert fve(x.mean().expand_as(x), x).item() == pytest.approx(0)
+    assert fve(x + 1, x).item() == pytest.approx(1 - 10 / 82.5)  # sum of (x - 4.5)^2 over 0..9 is 82.5
+
+
+# --- noise-corrected correlation ---------------------------------------------------------------------------------
+
+
+def slow_schoppe(pred, y):
+    """The published formula, stimulus by stimulus, for complete data of one neuron: y (B,R,T), pred (B,T)."""
+    covariance = power = variance = 0.0
+    for b in range(len(y)):
+        r = y[b].shape[0]
+        mean = y[b].mean(0)
+        power += (r * np.var(mean, ddof=1) - np.mean([np.var(trial, ddof=1) for trial in y[b]])) / (r - 1)
+        covariance += np.cov(pred[b], mean)[0, 1]
+        variance += np.var(pred[b], ddof=1)
+    return covariance / math.sqrt(variance * power)
+
+
+def test_schoppe_is_the_published_formula():
+    pred, gt = data(missing=False)
+    values = normalized_corrcoef(pred, gt, reduction="none")
+    for n in range(N):
+        expected = slow_schoppe(pred[:, n, 0].numpy(), gt[:, n].numpy())
+        assert values[n].item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_hsu_is_the_correlation_over_its_ceiling():
+    pred, gt = data()
+    expected = corrcoef(pred, gt, reduction="none", mask=MASK) / compute_CCmax(gt, mask=MASK)
+    torch.testing.assert_close(normalized_corrcoef(pred, gt, "hsu", mask=MASK, reduction="none"), expected)
+
+
+@pytest.mark.parametrize("method", ["schoppe", "hsu"])
+def test_a_perfect_prediction_of_noiseless_data_scores_one_whatever_is_missing(method):
+    pred, gt = data()
+    # Stimuli of very different strength and mean, where pooling numerator and denominator differently would show.
+    strength = torch.tensor([0.1, 1.0, 30.0], dtype=pred.dtype)[:, None, None, None]
+    pred = pred * strength + 5 * strength
+    noiseless = torch.where(gt.isnan(), gt, pred)
+    for mask in (None, MASK):
+        values = normalized_corrcoef(pred, noiseless, method, mask=mask, reduction="none")
+        torch.testing.assert_close(values, torch.ones(N, dtype=pred.dtype))
+
+
+@pytest.mark.parametrize("method", ["schoppe", "hsu"])
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_the_true_signal_scores_one_in_the_mean_and_noise_is_corrected(method, missing):
+    g = torch.Generator().manual_seed(4)
+    n = 60
+    signal = torch.randn(4, n, 1, 200, generator=g)
+    gt = signal + 1.5 * torch.randn(4, n, 6, 200, generator=g)
+    gt[torch.rand(gt.shape, generator=g) < missing] = torch.nan
+    perfect = normalized_corrcoef(signal, gt, method, reduction="none")
+    # A cell's value scatters by about 2 % (800 bins), the mean of 60 cells by 0.3 %.
+    assert perfect.mean().item() == pytest.approx(1, abs=0.01)
+    assert corrcoef(signal, gt).item() < 0.9
+    half = signal + torch.randn(signal.shape, generator=g)
+    assert normalized_corrcoef(half, gt, method).item() == pytest.approx(math.sqrt(0.5), abs=0.02)
+
+
+@pytest.mark.parametrize("method", ["schoppe", "hsu"])
+def test_one_repeat_falls_back_to_the_plain_correlation(method):
+    pred, gt = data()
+    one = gt[:, :, :1]
+    expected = corrcoef(pred, one, reduction="none")
+    torch.testing.assert_close(normalized_corrcoef(pred, one, method, reduction="none"), expected)
+
+
+def test_schoppe_is_nan_without_signal():
+    y = torch.tensor([[1.0, -1.0, 1.0, -1.0], [-1.0, 1.0, -1.0, 1.0]]).view(1, 1, 2, 4)
+    y[0, 0, 0, 0] = 1.5  # the mean varies, but the two repeats are opposed: the signal power is negative
+    pred = torch.tensor([1.0, 2.0, 0.0, 1.0]).view(1, 1, 1, 4)
+    for method in ("schoppe", "hsu"):
+        assert normalized_corrcoef(pred, y, method, reduction="none").isnan().all()
+
+
+def test_errors():
+    pred, gt = data()
+    with pytest.raises(ValueError, match="method must be 'schoppe' or 'hsu', got 'sahani'"):
+        normalized_corrcoef(pred, gt, "sahani")
+    for score in SCORES.values():
+        with pytest.raises(ValueError, match=r"reduction must be one of .* got 'max'"):
+            score(pred, gt, reduction="max")
+        with pytest.raises(ValueError, match=r"shape \(3, 4, 1, 39\)"):
+            score(pred[..., 1:], gt)
+        with pytest.raises(ValueError, match="mask must broadcast to the responses' shape"):
+            score(pred, gt, mask=torch.ones(7, dtype=torch.bool))

@@ -1,0 +1,254 @@
+"""Signal, noise and ceilings against slow loops, closed forms and simulations."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deepstrf.metrics import compute_CCmax, compute_TTRC, half_splits, noise_power, signal_power, snr
+
+B, N, R, T = 3, 3, 5, 30
+
+
+def data(seed: int = 0, missing: float = 0.0, repeats: int = R, dtype=torch.float64) -> torch.Tensor:
+    g = torch.Generator().manual_seed(seed)
+    y = torch.randn(B, N, 1, T, dtype=dtype, generator=g) + torch.randn(B, N, repeats, T, dtype=dtype, generator=g)
+    y[torch.rand(y.shape, generator=g) < missing] = torch.nan
+    return y
+
+
+def test_powers_are_the_published_formulas_for_complete_data():
+    y = data()
+    y[1, :, :, 20:] = torch.nan  # a shorter stimulus: its weight is its number of bins
+    sp, np_ = signal_power(y), noise_power(y)
+    for n in range(N):
+        weights, signal, total = [], [], []
+        for b in range(B):
+            trials = y[b, n, :, : (20 if b == 1 else T)].numpy()
+            variance = np.mean([np.var(trial, ddof=1) for trial in trials])
+            weights.append(trials.shape[1])
+            signal.append((R * np.var(trials.mean(0), ddof=1) - variance) / (R - 1))
+            total.append(variance)
+        expected = np.average(signal, weights=weights)
+        assert sp[n].item() == pytest.approx(expected, abs=1e-12)
+        assert np_[n].item() == pytest.approx(np.average(total, weights=weights) - expected, abs=1e-12)
+    torch.testing.assert_close(snr(y), sp / np_)
+    torch.testing.assert_close(signal_power(y, reduction="mean"), sp.mean())
+
+
+def test_powers_with_gaps_are_means_over_pairs_of_repeats():
+    y = data(missing=0.3)
+    y[0, 1, 2] = torch.nan
+    y[2, 2] = torch.nan
+    sp, np_ = signal_power(y), noise_power(y)
+    for n in range(N):
+        weights, signal, noise = [], [], []
+        for b in range(B):
+            dof, s, e = 0, 0.0, 0.0
+            for i, j in itertools.combinations(range(R), 2):
+                both = ~(y[b, n, i].isnan() | y[b, n, j].isnan())
+                if both.sum() >= 2:
+                    p, q = y[b, n, i][both].numpy(), y[b, n, j][both].numpy()
+                    dof += len(p) - 1
+                    s += (len(p) - 1) * np.cov(p, q)[0, 1]
+                    e += (len(p) - 1) * np.var(p - q, ddof=1) / 2
+            if dof:
+                weights.append(int(((~y[b, n].isnan()).sum(0) >= 2).sum()))
+                signal.append(s / dof)
+                noise.append(e / dof)
+        assert sp[n].item() == pytest.approx(np.average(signal, weights=weights), abs=1e-12)
+        assert np_[n].item() == pytest.approx(np.average(noise, weights=weights), abs=1e-12)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.4])
+@pytest.mark.parametrize("repeats", [2, 7])
+def test_powers_are_unbiased(missing, repeats):
+    g = torch.Generator().manual_seed(1)
+    n = 400
+    signal = 1.5 * torch.randn(2, n, 1, 50, generator=g, dtype=torch.float64)
+    y = signal + 2 * torch.randn(2, n, repeats, 50, generator=g, dtype=torch.float64)
+    y[torch.rand(y.shape, generator=g) < missing] = torch.nan
+    for power, expected in ((signal_power, 2.25), (noise_power, 4.0)):
+        values = power(y)
+        standard_error = values.std().item() / math.sqrt(n)
+        assert abs(values.mean().item() - expected) < 4 * standard_error
+        assert standard_error < 0.06
+
+
+def test_noiseless_and_constant_cells():
+    y = data()[:, :, :1].expand(-1, -1, R, -1).clone()
+    y[:, 1] = 0.1
+    y[:, 2, 0] += 1.0  # the same shape with an offset: no noise over time, but the repeats are not the same
+    assert noise_power(y)[:2].tolist() == [0, 0]
+    assert snr(y)[0].item() == math.inf
+    assert snr(y)[1].isnan()
+    assert signal_power(y)[1].item() == 0
+    assert noise_power(y)[2].item() == pytest.approx(0, abs=1e-12)
+    expected = np.average([np.var(y[b, 0, 0].numpy(), ddof=1) for b in range(B)])
+    assert signal_power(y)[0].item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("scale", [1e-15, 1e-9, 1e6])
+def test_any_scale_in_float32(scale):
+    y = data(missing=0.2, dtype=torch.float32)
+    torch.testing.assert_close(snr(scale * y), snr(y), rtol=1e-4, atol=0)
+    torch.testing.assert_close(compute_CCmax(scale * y), compute_CCmax(y), rtol=1e-4, atol=0)
+    torch.testing.assert_close(compute_TTRC(scale * y), compute_TTRC(y), rtol=1e-4, atol=0)
+    torch.testing.assert_close(signal_power(scale * y) / scale / scale, signal_power(y), rtol=1e-4, atol=0)
+
+
+def test_a_large_offset_costs_little():
+    """Membrane potentials: millivolts around -70 mV, in volts and float32."""
+    y = data(dtype=torch.float32)
+    potential = -0.07 + 1e-3 * y
+    torch.testing.assert_close(snr(potential), snr(y), rtol=1e-3, atol=0)
+
+
+@pytest.mark.parametrize("score", [signal_power, noise_power, snr, compute_CCmax, compute_TTRC])
+class TestAll:
+    def test_one_repeat_is_nan(self, score):
+        assert score(data(repeats=1)).isnan().all()
+
+    def test_no_data_is_nan(self, score):
+        y = data()
+        y[:, 1] = torch.nan
+        assert score(y).isnan().tolist() == [False, True, False]
+        assert score(y, reduction="mean").isfinite()
+
+    def test_missing_everywhere_in_one_repeat_is_the_same_as_one_repeat_less(self, score):
+        y = data(repeats=4)
+        z = torch.cat([y, torch.full_like(y[:, :, :1], torch.nan)], 2)
+        if score is not compute_CCmax:  # whose halves then have unequal numbers of repeats
+            torch.testing.assert_close(score(z), score(y))
+
+    def test_a_mask_is_the_same_as_nan(self, score):
+        y = data(missing=0.1)
+        mask = torch.rand(B, N, R, T, generator=torch.Generator().manual_seed(5)) < 0.8
+        torch.testing.assert_close(score(y, mask=mask), score(torch.where(mask, y, torch.nan)))
+
+    def test_order_of_repeats_is_irrelevant(self, score):
+        for missing in (0.0, 0.2):
+            y = data(missing=missing)
+            torch.testing.assert_close(score(y[:, :, [4, 2, 0, 1, 3]]), score(y))
+
+    def test_errors(self, score):
+        with pytest.raises(ValueError, match=r"responses must have shape \(B, N, R, T\).*got \(3, 5, 30\)"):
+            score(data()[0])
+        with pytest.raises(ValueError, match=r"reduction must be one of .* got 'min'"):
+            score(data(), reduction="min")
+        with pytest.raises(TypeError, match=r"responses must be a floating-point tensor, got torch\.int64"):
+            score(data().long())
+
+
+# --- half-splits -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("repeats", "count"), [(2, 1), (3, 3), (4, 3), (5, 15), (6, 10), (7, 70), (8, 35), (10, 126)])
+def test_all_splits_are_there_once(repeats, count):
+    # C(R,k) C(R-k,k) / 2 with k = R // 2
+    a, b = half_splits(repeats)
+    assert a.shape == b.shape == (count, repeats)
+    assert (a.sum(1) == repeats // 2).all()
+    assert (b.sum(1) == repeats // 2).all()
+    assert not (a & b).any()
+    halves = {frozenset((tuple(p.tolist()), tuple(q.tolist()))) for p, q in zip(a, b, strict=True)}
+    assert len(halves) == count
+
+
+@settings(max_examples=20, deadline=None)
+@given(repeats=st.integers(9, 40), seed=st.integers(0, 5))
+def test_random_splits_are_halves_and_seeded(repeats, seed):
+    a, b = half_splits(repeats, n_splits=20, seed=seed)
+    assert a.shape == (20, repeats)
+    assert (a.sum(1) == repeats // 2).all()
+    assert not (a & b).any()
+    assert torch.equal(a, half_splits(repeats, n_splits=20, seed=seed)[0])
+    assert not torch.equal(a, half_splits(repeats, n_splits=20, seed=seed + 1)[0])
+
+
+@pytest.mark.parametrize(("repeats", "n_splits"), [(1, 5), (4, 0)])
+def test_split_errors(repeats, n_splits):
+    with pytest.raises(ValueError, match=f"repeats >= 2 and n_splits >= 1, got {repeats} and {n_splits}"):
+        half_splits(repeats, n_splits=n_splits)
+
+
+def slow_ccmax(y: np.ndarray) -> float:
+    """One neuron, y (B,R,T): half-means bin by bin, their correlation over all bins, mean over splits."""
+    repeats = y.shape[1]
+    k = repeats // 2
+    values = []
+    for first in itertools.combinations(range(repeats), k):
+        for second in itertools.combinations([r for r in range(repeats) if r not in first], k):
+            p, q = [], []
+            for b in range(y.shape[0]):
+                for t in range(y.shape[2]):
+                    one = [v for v in y[b, list(first), t] if not math.isnan(v)]
+                    two = [v for v in y[b, list(second), t] if not math.isnan(v)]
+                    if one and two:
+                        p.append(np.mean(one))
+                        q.append(np.mean(two))
+            values.append(np.corrcoef(p, q)[0, 1])
+    c = max(0.0, float(np.mean(values)))
+    m = repeats / k
+    return math.sqrt(m * c / (1 + (m - 1) * c))
+
+
+@pytest.mark.parametrize("repeats", [2, 3, 4])
+@pytest.mark.parametrize("gaps", ["none", "bins", "repeats", "ragged", "mixed"])
+def test_ccmax_equals_a_slow_loop(repeats, gaps):
+    y = data(repeats=repeats)
+    if gaps in ("bins", "mixed"):
+        y[1, 0, :, 10:] = torch.nan
+    if gaps in ("repeats", "mixed"):
+        y[0, :, repeats - 1] = torch.nan
+    if gaps in ("ragged", "mixed"):
+        y[:, 2][torch.rand(B, repeats, T, generator=torch.Generator().manual_seed(1)) < 0.3] = torch.nan
+    values = compute_CCmax(y)
+    for n in range(N):
+        assert values[n].item() == pytest.approx(slow_ccmax(y[:, n].numpy()), abs=1e-10)
+
+
+@pytest.mark.parametrize(("repeats", "missing"), [(2, 0.0), (3, 0.0), (5, 0.0), (10, 0.0), (5, 0.3), (10, 0.3)])
+def test_ccmax_is_the_correlation_of_the_signal_with_the_mean(repeats, missing):
+    """sqrt(S / (S + N/R)) with S = N = 1 when all repeats are there, for even and odd numbers of them."""
+    g = torch.Generator().manual_seed(3)
+    y = torch.randn(4, 40, 1, 250, generator=g) + torch.randn(4, 40, repeats, 250, generator=g)
+    expected = math.sqrt(repeats / (repeats + 1))
+    tolerance = 0.01
+    if missing:
+        y[torch.rand(y.shape, generator=g) < missing] = torch.nan
+        expected, tolerance = math.sqrt(0.7 * repeats / (0.7 * repeats + 1)), 0.04  # about 0.7 R repeats per bin
+    assert compute_CCmax(y, n_splits=10, reduction="mean").item() == pytest.approx(expected, abs=tolerance)
+
+
+def test_ccmax_bounds():
+    y = data()
+    same = y[:, :, :1].expand(-1, -1, R, -1)
+    torch.testing.assert_close(compute_CCmax(same), torch.ones(N, dtype=y.dtype))
+    opposed = torch.stack([y[:, :, 0], -y[:, :, 0]], 2)
+    assert compute_CCmax(opposed).tolist() == [0, 0, 0]
+    silent = torch.zeros_like(y)
+    assert compute_CCmax(silent).isnan().all()
+
+
+# --- trial-to-trial correlation ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_ttrc_equals_a_slow_loop(missing):
+    y = data(missing=missing)
+    y[:, 1, 2] = 0.1  # a silent repeat has no correlation
+    values = compute_TTRC(y)
+    for n in range(N):
+        r = []
+        for i, j in itertools.combinations(range(R), 2):
+            if n == 1 and 2 in (i, j):
+                continue
+            p, q = y[:, n, i].flatten(), y[:, n, j].flatten()
+            both = ~(p.isnan() | q.isnan())
+            r.append(np.corrcoef(p[both].numpy(), q[both].numpy())[0, 1])
+        assert values[n].item() == pytest.approx(np.mean(r), abs=1e-12)
