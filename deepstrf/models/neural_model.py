@@ -89,7 +89,11 @@ class NeuralModel(nn.Module, ABC):
         """
         if self.readout is None:
             raise RuntimeError(f"{type(self).__name__} has no readout: its constructor must set self.readout")
-        return self.readout(self.core(self.prefiltering(self.wav2spec(stimulus))))
+        return self.readout(self.core(self.prefiltered(stimulus)))
+
+    def prefiltered(self, stimulus: Tensor) -> Tensor:
+        """What the core is given: the stimulus after the front end and the prefilter."""
+        return self.prefiltering(self.wav2spec(stimulus))
 
     def validate(self) -> None:
         """Check the slots and the number of neurons; subclasses call this and add their own checks.

@@ -22,7 +22,7 @@ from safetensors.torch import load as read_tensors
 from safetensors.torch import save as write_tensors
 from torch import Tensor
 
-from deepstrf.models.construction import NotEncodable, arguments_for, decode_module, to_json, unfit
+from deepstrf.models.construction import Construction, NotEncodable, arguments_for, decode_module, to_json, unfit
 
 from .file_set import replace_files, valid_folder
 from .model_card import write_model_card
@@ -269,7 +269,7 @@ def download_pretrained(
 def _config_of(model: NeuralModel) -> dict[str, Any]:
     """What config.json says of ``model``, with a warning for each argument that it cannot say."""
     config = {**model._init_kwargs, CLASS_KEY: type(model).__name__}
-    construction = model._construction
+    construction: Construction = getattr(model, "_construction", Construction())
     if construction.modules:
         config[MODULES_KEY] = construction.modules
     if construction.unsaved:

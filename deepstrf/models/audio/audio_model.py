@@ -60,6 +60,14 @@ class AudioEncodingModel(NeuralModel):
             setattr(self, slot, module)
         self.C_in = positive_int("prefiltering.out_channels", getattr(self.prefiltering, "out_channels", 1))
 
+    def prefiltered(self, stimulus: Tensor) -> Tensor:
+        """Spectrogram (B, C_in, F, T) after the front end and the prefilter; ValueError for another shape."""
+        x = super().prefiltered(stimulus)
+        if x.dim() != 4 or x.shape[1:3] != (self.C_in, self.F):
+            given = "stimulus" if self.C_in == 1 else "prefiltered stimulus"
+            raise ValueError(f"{given} must have shape (B, {self.C_in}, {self.F}, T), got {tuple(x.shape)}")
+        return x
+
     def validate(self) -> None:
         """Check the slots and the sizes.
 

@@ -111,14 +111,12 @@ class StateNet(AudioEncodingModel):
 
     def forward(self, stimulus: Tensor) -> Tensor:
         """Predicted response (B, N, 1, T) to a spectrogram (B, 1, F, T)."""
-        frames = self._encode(self.prefiltering(self.wav2spec(stimulus)))
+        frames = self._encode(self.prefiltered(stimulus))
         hidden = mamba_sequence(self.rnn, frames) if self.rnn_type == "Mamba" else self.rnn(frames)[0]
         return self.readout(hidden.transpose(1, 2))
 
     def _encode(self, x: Tensor) -> Tensor:
         """Encoded frames (B, T, H) of a prefiltered spectrogram (B, C_in, F, T)."""
-        if x.dim() != 4 or x.shape[1:3] != (self.C_in, self.F):
-            raise ValueError(f"x must have shape (B, {self.C_in}, {self.F}, T), got {tuple(x.shape)}")
         B, C, F, T = x.shape
         return self.encoder_layers(x.permute(0, 3, 1, 2).reshape(B * T, C, F)).reshape(B, T, self.H)
 

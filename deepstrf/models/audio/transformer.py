@@ -110,19 +110,13 @@ class Transformer(AudioEncodingModel):
 
     def forward(self, stimulus: Tensor) -> Tensor:
         """Predicted response (B, N, 1, T) to a spectrogram (B, 1, F, T)."""
-        patches = self.patchify(self.time_pad(self._checked(self.prefiltering(self.wav2spec(stimulus)))))
+        patches = self.patchify(self.time_pad(self.prefiltered(stimulus)))
         tokens = self.pos_encoding(_tokens(patches))
         for layer in self.tsfm.layers:
             q, k, v = _queries_keys_values(layer, tokens)
             dropout = layer.self_attn.dropout if self.training else 0.0
             tokens = _rest_of_layer(layer, tokens, windowed_attention(q, k, v, self.window, dropout=dropout))
         return self.readout(self._frames(tokens))
-
-    def _checked(self, x: Tensor) -> Tensor:
-        """``x`` itself; ValueError unless it is (B, C_in, F, T)."""
-        if x.dim() != 4 or x.shape[1:3] != (self.C_in, self.F):
-            raise ValueError(f"x must have shape (B, {self.C_in}, {self.F}, T), got {tuple(x.shape)}")
-        return x
 
     def _frames(self, tokens: Tensor) -> Tensor:
         """Features (B, P E, T) of the frames that the tokens (B, T P, E) make up."""
