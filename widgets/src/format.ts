@@ -38,12 +38,14 @@ export function milliseconds(ms: number): string {
 
 export const octaves = (oct: number): string => `${fixed(oct, 2)} oct`;
 
-/** "r = 0.71 (+0.04)": the score, and how far it is from the trained one. */
-export function scoreText(score: number | null, trained: number | null): string {
-  if (score === null || !Number.isFinite(score)) return "r = –";
-  const text = `r = ${fixed(score, 2)}`;
-  if (trained === null || !Number.isFinite(trained)) return text;
-  const gain = score - trained;
-  const rounded = fixed(gain, 2);
-  return `${text} (${Number(gain.toFixed(2)) > 0 ? "+" : Number(gain.toFixed(2)) === 0 ? "±" : ""}${rounded})`;
+/** "r = 0.71", or a dash where there is none. */
+export function scoreText(score: number | null): string {
+  return `r = ${score === null ? "–" : fixed(score, 2)}`;
+}
+
+/** "(+0.04)": how far a score is from the trained one; empty where either is missing or they are the same. */
+export function gainText(score: number | null, trained: number | null): string {
+  if (score === null || trained === null || Math.abs(score - trained) < 1e-6) return "";
+  const gain = Number((score - trained).toFixed(2));
+  return `(${gain > 0 ? "+" : gain === 0 ? "±" : ""}${fixed(gain, 2)})`;
 }

@@ -2,7 +2,11 @@ import { describe, expect, it } from "vitest";
 import type { EditRequest, Request } from "./contract";
 import { LatestWins, MAX_IN_FLIGHT, PATIENCE_MS, type Slot } from "./protocol";
 
-const slot = (value: number, g = 0, name: Slot["name"] = "strf.weight"): Slot => ({ name, index: [0, 0, g], value });
+const slot = (value: number, g = 0, name: Slot["name"] = "strf.weight"): Slot => ({
+  name,
+  index: [0, 0, g],
+  value,
+});
 
 /** A clock that moves only when told, with its timers. */
 class FakeClock {
@@ -54,7 +58,10 @@ describe("LatestWins", () => {
     expect(out).toHaveLength(2);
     const { request, values } = out[1];
     expect(request).toMatchObject({ type: "edit", client: "me", seq: 2, gesture: "g1", phase: "move" });
-    expect((request as EditRequest).edits.map((e) => e.index)).toEqual([[0, 0, 0], [0, 0, 1]]);
+    expect((request as EditRequest).edits.map((e) => e.index)).toEqual([
+      [0, 0, 0],
+      [0, 0, 1],
+    ]);
     expect(values).toEqual([3, 9]);
   });
 
@@ -182,58 +189,64 @@ function random(seed: number): () => number {
 }
 
 describe("over a line whose answers are late, doubled, out of order and lost", () => {
-  it.each(Array.from({ length: 40 }, (_, seed) => seed))("the last value of every slot arrives (seed %i)", (seed) => {
-    const next = random(seed);
-    const clock = new FakeClock();
-    const kernel = new Map<string, number>();
-    const ended = new Set<string>();
-    let newest = 0;
-    const loss = seed % 4 === 0 ? 0 : 0.25;
-    const inFlight: number[] = [];
-    const queue: LatestWins = new LatestWins({
-      client: "me",
-      now: clock.now,
-      later: clock.later,
-      send: (request, values) => {
-        expect(queue.inFlightCount()).toBeLessThanOrEqual(MAX_IN_FLIGHT);
-        inFlight.push(queue.inFlightCount());
-        const copies = next() < 0.2 ? 2 : 1;
-        for (let copy = 0; copy < copies; copy++) {
-          // The way to the kernel is one ordered line; a repeated request is only answered.
-          if (request.seq > newest && request.type === "edit") {
-            expect(request.seq).toBe(newest + 1);
-            request.edits.forEach((edit, i) => {
-              kernel.set(`${edit.name}/${edit.index}`, values[i]);
-            });
+  it.each(Array.from({ length: 40 }, (_, seed) => seed))(
+    "the last value of every slot arrives (seed %i)",
+    (seed) => {
+      const next = random(seed);
+      const clock = new FakeClock();
+      const kernel = new Map<string, number>();
+      const ended = new Set<string>();
+      let newest = 0;
+      const loss = seed % 4 === 0 ? 0 : 0.25;
+      const inFlight: number[] = [];
+      const queue: LatestWins = new LatestWins({
+        client: "me",
+        now: clock.now,
+        later: clock.later,
+        send: (request, values) => {
+          expect(queue.inFlightCount()).toBeLessThanOrEqual(MAX_IN_FLIGHT);
+          inFlight.push(queue.inFlightCount());
+          const copies = next() < 0.2 ? 2 : 1;
+          for (let copy = 0; copy < copies; copy++) {
+            // The way to the kernel is one ordered line; a repeated request is only answered.
+            if (request.seq > newest && request.type === "edit") {
+              expect(request.seq).toBe(newest + 1);
+              request.edits.forEach((edit, i) => {
+                kernel.set(`${edit.name}/${edit.index}`, values[i]);
+              });
+            }
+            if (request.type === "edit" && request.phase === "end") ended.add(request.gesture);
+            const seq = request.seq;
+            newest = Math.max(newest, seq);
+            if (next() < loss) continue;
+            clock.later(
+              () => (next() < 0.1 ? queue.refuse(seq) : queue.answer(seq, 1 + 30 * next())),
+              400 * next(),
+            );
           }
-          if (request.type === "edit" && request.phase === "end") ended.add(request.gesture);
-          const seq = request.seq;
-          newest = Math.max(newest, seq);
-          if (next() < loss) continue;
-          clock.later(() => (next() < 0.1 ? queue.refuse(seq) : queue.answer(seq, 1 + 30 * next())), 400 * next());
+        },
+      });
+      const wanted = new Map<string, number>();
+      const gestures: string[] = [];
+      for (let gesture = 0; gesture < 6; gesture++) {
+        const id = `g${gesture}`;
+        const g = Math.floor(3 * next());
+        const moves = 1 + Math.floor(25 * next());
+        for (let move = 0; move < moves; move++) {
+          const value = Math.fround(next());
+          wanted.set(`strf.weight/0,0,${g}`, value);
+          queue.push(id, [slot(value, g)], "move");
+          clock.to(clock.time + 16);
         }
-      },
-    });
-    const wanted = new Map<string, number>();
-    const gestures: string[] = [];
-    for (let gesture = 0; gesture < 6; gesture++) {
-      const id = `g${gesture}`;
-      const g = Math.floor(3 * next());
-      const moves = 1 + Math.floor(25 * next());
-      for (let move = 0; move < moves; move++) {
-        const value = Math.fround(next());
-        wanted.set(`strf.weight/0,0,${g}`, value);
-        queue.push(id, [slot(value, g)], "move");
-        clock.to(clock.time + 16);
+        queue.push(id, [], "end");
+        gestures.push(id);
       }
-      queue.push(id, [], "end");
-      gestures.push(id);
-    }
-    for (let i = 0; i < 4000 && !queue.idle; i++) clock.to(clock.time + 250);
-    expect(queue.idle).toBe(true);
-    expect(queue.pending()).toBe(0);
-    expect(Object.fromEntries(kernel)).toEqual(Object.fromEntries(wanted));
-    expect([...ended]).toEqual(gestures);
-    expect(Math.max(...inFlight)).toBeLessThanOrEqual(MAX_IN_FLIGHT);
-  });
+      for (let i = 0; i < 4000 && !queue.idle; i++) clock.to(clock.time + 250);
+      expect(queue.idle).toBe(true);
+      expect(queue.pending()).toBe(0);
+      expect(Object.fromEntries(kernel)).toEqual(Object.fromEntries(wanted));
+      expect([...ended]).toEqual(gestures);
+      expect(Math.max(...inFlight)).toBeLessThanOrEqual(MAX_IN_FLIGHT);
+    },
+  );
 });

@@ -32,8 +32,8 @@ export function linearTicks(low: number, high: number, most: number): Tick[] {
   const ticks: Tick[] = [];
   const first = Math.ceil(low / step - 1e-6);
   for (let i = first; i * step <= high + 1e-6 * step && ticks.length < 100; i++) {
-    const at = i * step;
-    const text = (i === 0 ? 0 : at).toFixed(decimals).replace("-", "−");
+    const at = i === 0 ? 0 : i * step;
+    const text = at.toFixed(decimals).replace("-", "−");
     ticks.push({ at, text });
   }
   return ticks;
@@ -83,7 +83,10 @@ export function setFont(ctx: CanvasRenderingContext2D, theme: Theme, bold = fals
   ctx.font = `${bold ? "600 " : ""}${FONT_PX}px ${theme.font}`;
 }
 
-/** Ticks, numbers and a title under (`side` "bottom") or left of (`"left"`) a box; `place` gives pixels. */
+/**
+ * Ticks, numbers and a title: under a box (`side` "bottom"), left of it ("left"), or right of it with the title on top
+ * ("right"). `place` gives pixels.
+ */
 export function drawAxis(
   ctx: CanvasRenderingContext2D,
   theme: Theme,
@@ -127,8 +130,12 @@ export function drawAxis(
   if (side === "bottom") {
     ctx.textBaseline = "top";
     ctx.fillText(title, box.x + box.width / 2, bottom + 22);
+  } else if (side === "right") {
+    ctx.textAlign = "left";
+    ctx.textBaseline = "bottom";
+    ctx.fillText(title, box.x, box.y - 5);
   } else if (title) {
-    ctx.translate(side === "left" ? box.x - 40 : right + 46, box.y + box.height / 2);
+    ctx.translate(box.x - 42, box.y + box.height / 2);
     ctx.rotate(-Math.PI / 2);
     ctx.textBaseline = "middle";
     ctx.fillText(title, 0, 0);

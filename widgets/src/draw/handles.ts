@@ -52,7 +52,7 @@ export function drawGhost(
   ctx.save();
   ctx.setLineDash([3, 3]);
   ctx.strokeStyle = theme.foreground;
-  ctx.globalAlpha = 0.7;
+  ctx.globalAlpha = 0.85;
   ctx.lineWidth = 1;
   ctx.beginPath();
   ctx.arc(from.x, from.y, 7, 0, 2 * Math.PI);

@@ -219,6 +219,7 @@ export class Handles {
     if (!on || event.button !== 0 || this.drag || !this.grid) return;
     event.preventDefault();
     this.endJoined();
+    this.element.dataset.pointer = "true";
     on.handle.focus({ preventScroll: true });
     this.state.choose("selected", on.k);
     if (!this.state.editable) return;
@@ -299,7 +300,7 @@ export class Handles {
     const { x, y } = grid.centre(p);
     const dx = (event.clientX - rect.left - x) / Math.max(p.sigmaFrames * grid.perFrame, CLEARANCE_PX);
     const dy = (event.clientY - rect.top - y) / Math.max(p.sigmaBands * grid.perBand, CLEARANCE_PX);
-    if (Math.hypot(dx, dy) > 1.15) return;
+    if (!(Math.hypot(dx, dy) <= 1.15)) return;
     event.preventDefault();
     this.nudgeWeight(k, (event.deltaY < 0 ? 1 : -1) * (event.shiftKey ? 4 : 1));
   }
@@ -309,6 +310,7 @@ export class Handles {
   private onKey(event: KeyboardEvent): void {
     const on = this.gripOf(event.target);
     if (!on) return;
+    if (event.key === "Tab" || event.key.startsWith("Arrow")) delete this.element.dataset.pointer;
     if (event.key === "Escape") {
       if (this.release(true)) stop(event);
       return;

@@ -14,14 +14,39 @@ interface Field {
   scale: number;
   decimals: number;
   step: number;
+  spoken: string;
 }
 
 const FIELDS: Field[] = [
-  { column: "center_hz", label: "frequency", unit: "kHz", scale: 1000, decimals: 3, step: 0.1 },
-  { column: "center_ms", label: "lag", unit: "ms", scale: 1, decimals: 1, step: 1 },
-  { column: "sigma_oct", label: "σ frequency", unit: "oct", scale: 1, decimals: 3, step: 0.05 },
-  { column: "sigma_ms", label: "σ lag", unit: "ms", scale: 1, decimals: 1, step: 0.5 },
-  { column: "weight", label: "weight", unit: "", scale: 1, decimals: 4, step: 0.01 },
+  {
+    column: "center_hz",
+    label: "freq.",
+    unit: "kHz",
+    scale: 1000,
+    decimals: 3,
+    step: 0.1,
+    spoken: "Centre frequency in kHz",
+  },
+  {
+    column: "center_ms",
+    label: "lag",
+    unit: "ms",
+    scale: 1,
+    decimals: 1,
+    step: 1,
+    spoken: "Centre lag in ms",
+  },
+  {
+    column: "sigma_oct",
+    label: "σ",
+    unit: "oct",
+    scale: 1,
+    decimals: 3,
+    step: 0.05,
+    spoken: "Width in octaves",
+  },
+  { column: "sigma_ms", label: "σ", unit: "ms", scale: 1, decimals: 1, step: 0.5, spoken: "Width in ms" },
+  { column: "weight", label: "weight", unit: "", scale: 1, decimals: 4, step: 0.01, spoken: "Weight" },
 ];
 
 export class Inspector {
@@ -48,13 +73,15 @@ export class Inspector {
     private readonly handles: Handles,
     cleanup: Cleanup,
   ) {
-    this.form.append(this.name);
+    this.form.append(element("div", { class: "db-form-head" }, this.name, this.back));
     for (const field of FIELDS) {
       const input = element("input", {
         type: "number",
         step: field.step,
         class: "db-number",
         inputmode: "decimal",
+        "aria-label": field.spoken,
+        title: field.spoken,
       });
       const label = element(
         "label",
@@ -67,7 +94,6 @@ export class Inspector {
       cleanup.listen(input, "input", () => this.onInput(field, input));
       for (const type of ["change", "blur"]) cleanup.listen(input, type, () => this.onDone());
     }
-    this.form.append(this.back);
     cleanup.listen(this.back, "click", () => {
       if (state.selected >= 0) state.revert(state.selected);
     });

@@ -16,7 +16,7 @@ import type { BenchState, Part } from "../state";
 import { Handles } from "./handles";
 import { Inspector } from "./inspector";
 
-const MARGIN = { left: 54, right: 70, top: 10, bottom: 40 };
+const MARGIN = { left: 54, right: 66, top: 20, bottom: 40 };
 const BAR = { gap: 14, width: 10 };
 
 const PLAIN: Record<string, string> = {
@@ -122,10 +122,10 @@ export class StrfEditor {
       this.paintGaussians(ctx, colours, grid);
     }
     this.handles.paint(grid);
+    this.describe();
     this.inspector.paint();
     this.paintTip(grid);
     this.paintReadout(kernel);
-    this.describe();
     this.paints += 1;
     this.frames.push(now);
     if (this.frames.length > 600) this.frames.shift();

@@ -1,16 +1,14 @@
 /** Score, undo and redo, back to the trained values, and a look at them. */
 
 import { type Cleanup, element, setText } from "../dom";
-import { scoreText } from "../format";
+import { gainText, scoreText } from "../format";
 import type { BenchState } from "../state";
 import { icon } from "./icons";
 
 export class Toolbar {
-  readonly score = element("output", {
-    class: "db-score",
-    title:
-      "Correlation of the model's response with the recorded one; in brackets the gain over the trained model",
-  });
+  readonly score: HTMLElement;
+  private readonly value = element("span");
+  private readonly gain = element("span", { class: "db-gain" });
   readonly element: HTMLElement;
   private readonly undo: HTMLButtonElement;
   private readonly redo: HTMLButtonElement;
@@ -23,6 +21,8 @@ export class Toolbar {
     openShortcuts: () => void,
     cleanup: Cleanup,
   ) {
+    const title = "Correlation of model and recorded response; in brackets the gain over the trained model";
+    this.score = element("output", { class: "db-score", title }, this.value, " ", this.gain);
     const button = (label: string, content: Node | string, ...classes: string[]) => {
       const made = element("button", { type: "button", title: label }, content);
       made.className = ["db-button", ...classes].join(" ");
@@ -31,7 +31,7 @@ export class Toolbar {
     };
     this.undo = button("Undo (Ctrl+Z)", icon("undo"), "db-icon");
     this.redo = button("Redo (Ctrl+Shift+Z)", icon("redo"), "db-icon");
-    this.revert = button("Take this neuron back to its trained values", "Revert");
+    this.revert = button("Take this neuron back to its trained values", "Revert neuron");
     this.peek = button("Hold to see the trained values (T)", "Trained", "db-hold");
     const help = button("Keys and gestures (?)", "?", "db-icon");
     this.element = element("div", { class: "db-toolbar", role: "toolbar", "aria-label": "Editing" });
@@ -70,9 +70,9 @@ export class Toolbar {
     this.revert.disabled = !state.edited && !state.canUndo;
     this.peek.setAttribute("aria-pressed", String(state.peek));
     this.score.hidden = !state.info.has_responses;
-    const score = state.peek ? state.trainedScore : state.score;
-    setText(this.score, scoreText(score, state.peek ? null : state.trainedScore));
-    const gain = (state.score ?? 0) - (state.trainedScore ?? state.score ?? 0);
+    setText(this.value, scoreText(state.peek ? state.trainedScore : state.score));
+    setText(this.gain, state.peek ? "(trained)" : gainText(state.score, state.trainedScore));
+    const gain = state.peek ? 0 : (state.score ?? 0) - (state.trainedScore ?? state.score ?? 0);
     this.score.dataset.gain = gain > 0.005 ? "better" : gain < -0.005 ? "worse" : "same";
   }
 }

@@ -13,7 +13,8 @@ import { bandToHz } from "../math/units";
 import type { BenchState, Part } from "../state";
 import { TimeAxis } from "./time-axis";
 
-const MARGIN = { left: 54, right: 70, top: 8 };
+const MARGIN = { left: 54, right: 66, top: 20 };
+const RATE_TOP = 6;
 const SPECTROGRAM_BOTTOM = 8;
 const RATE_BOTTOM = 40;
 const BAR = { gap: 14, width: 10 };
@@ -112,12 +113,12 @@ export class ResponseView {
   }
 
   private box(surface: Surface): Box {
-    const bottom = surface === this.upper ? SPECTROGRAM_BOTTOM : RATE_BOTTOM;
+    const [top, bottom] = surface === this.upper ? [MARGIN.top, SPECTROGRAM_BOTTOM] : [RATE_TOP, RATE_BOTTOM];
     return {
       x: MARGIN.left,
-      y: MARGIN.top,
+      y: top,
       width: Math.max(surface.width - MARGIN.left - MARGIN.right, 10),
-      height: Math.max(surface.height - MARGIN.top - bottom, 10),
+      height: Math.max(surface.height - top - bottom, 10),
     };
   }
 
@@ -145,7 +146,7 @@ export class ResponseView {
       "left",
       frequencyTicks(state.axes.cfHz, box.height),
       (b) => grid.y(b),
-      "freq. (kHz)",
+      "frequency (kHz)",
     );
     const bar: Box = { x: box.x + box.width + BAR.gap, y: box.y, width: BAR.width, height: box.height };
     const most = Math.floor(box.height / 36);
@@ -202,15 +203,16 @@ export class ResponseView {
       traceLine(ctx, values, window, box, place);
       ctx.stroke();
     };
-    ctx.strokeStyle = theme.model;
-    ctx.lineWidth = 1.5;
-    line(state.peek ? state.trainedRate : state.rate);
     if (!state.peek && state.trainedRate.length) {
       ctx.strokeStyle = theme.trained;
       ctx.lineWidth = 1;
       ctx.setLineDash([4, 3]);
       line(state.trainedRate);
+      ctx.setLineDash([]);
     }
+    ctx.strokeStyle = theme.model;
+    ctx.lineWidth = 1.5;
+    line(state.peek ? state.trainedRate : state.rate);
     ctx.restore();
   }
 
