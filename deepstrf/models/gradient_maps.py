@@ -53,6 +53,7 @@ def spectrogram_gradients(
     *,
     window: int | None = None,
     bins: Bins = None,
+    neurons: Sequence[int] | None = None,
     per_channel: bool = False,
 ) -> Tensor:
     """Gradient of each neuron's response with respect to the last ``window`` bins of the spectrogram.
@@ -68,6 +69,8 @@ def spectrogram_gradients(
     bins : None, 'all' or sequence of int
         None: the response in the last bin. Otherwise the response in each of these bins (dynamic receptive field);
         negative ones count from the end.
+    neurons : sequence of int, optional
+        Neurons to map, in this order; None is all N.
     per_channel : bool
         Gradient with respect to the channels after the prefilter instead of the spectrogram before it.
 
@@ -79,12 +82,13 @@ def spectrogram_gradients(
     Raises
     ------
     ValueError
-        The stimulus has another shape, or a bin lies outside it.
+        The stimulus has another shape, a bin lies outside it, or there is no such neuron.
 
     Notes
     -----
     A rectifier that sits exactly on its kink counts as passing (`PassingAtTheKink`), so at silence the map is that of
-    the ON and the OFF path together. Memory grows with N, not with its square.
+    the ON and the OFF path together. Memory grows with N, not with its square; time with the number of maps, one for
+    each pair of a neuron and a bin.
     """
     T = model.T if window is None else positive_int("window", window)
     like = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
@@ -94,18 +98,18 @@ def spectrogram_gradients(
     if x.dim() != 4 or x.shape[:3] != (1, 1, model.F) or x.shape[3] == 0:
         raise ValueError(f"stimulus must have shape (1, 1, {model.F}, L) with L > 0, got {tuple(stimulus.shape)}")
     L = x.shape[-1]
-    wanted = [L - 1] if bins is None else _checked_bins(bins, L)
+    wanted = [L - 1] if bins is None else _checked("bins", range(L) if _all(bins) else bins, L)
+    chosen = list(range(model.O)) if neurons is None else _checked("neurons", neurons, model.O)
     part = _with_identity(model, "wav2spec")
     if per_channel:
         with torch.no_grad(), evaluating(model):
             x = model.prefiltering(x)
         part = _with_identity(part, "prefiltering")
-    maps = x.new_zeros(len(wanted), model.O, x.shape[1], model.F, T)
-    pairs = [(row, neuron, t) for row, t in enumerate(wanted) for neuron in range(model.O)]
-    for some, gradients in _gradients(part, x, pairs, causal=True):
-        for (row, neuron, t), gradient in zip(some, gradients, strict=True):
-            lags = min(T, t + 1)
-            maps[row, neuron, ..., T - lags :] = gradient[..., t + 1 - lags : t + 1]
+    maps = x.new_zeros(len(wanted), len(chosen), x.shape[1], model.F, T)
+    pairs = [(neuron, t) for t in wanted for neuron in chosen]
+    for place, (_, t), gradient in _gradients(part, x, pairs, causal=True):
+        lags = min(T, t + 1)
+        maps.flatten(0, 1)[place, ..., T - lags :] = gradient[..., t + 1 - lags : t + 1]
     return maps[0] if bins is None else maps
 
 
@@ -137,33 +141,33 @@ def waveform_gradients(model: AudioEncodingModel, waveform: Tensor, *, bins: Bin
         raise ValueError(f"waveform must hold one sound, shape (1, ...), got {tuple(waveform.shape)}")
     with torch.no_grad(), evaluating(model):
         length = model(waveform).shape[-1]
-    wanted = [length - 1] if bins is None else _checked_bins(bins, length)
+    wanted = [length - 1] if bins is None else _checked("bins", range(length) if _all(bins) else bins, length)
     maps = waveform.new_zeros(len(wanted), model.O, *waveform.shape[1:])
-    pairs = [(row, neuron, t) for row, t in enumerate(wanted) for neuron in range(model.O)]
-    for some, gradients in _gradients(model, waveform, pairs, causal=False):
-        for (row, neuron, _), gradient in zip(some, gradients, strict=True):
-            maps[row, neuron] = gradient
+    pairs = [(neuron, t) for t in wanted for neuron in range(model.O)]
+    for place, _, gradient in _gradients(model, waveform, pairs, causal=False):
+        maps.flatten(0, 1)[place] = gradient
     return maps[0] if bins is None else maps
 
 
 def _gradients(
-    model: AudioEncodingModel, x: Tensor, pairs: list[tuple[int, int, int]], *, causal: bool
-) -> Iterator[tuple[list[tuple[int, int, int]], Tensor]]:
-    """Some of the ``pairs`` (row, neuron, bin) at a time, with the gradient of that response for each of them.
+    model: AudioEncodingModel, x: Tensor, pairs: list[tuple[int, int]], *, causal: bool
+) -> Iterator[tuple[int, tuple[int, int], Tensor]]:
+    """Place, (neuron, bin) and gradient of that response with respect to ``x``, for each of the ``pairs`` in turn.
 
-    Every pair has its own copy of the stimulus in the batch, so one backward pass serves them all, recurrent layers
-    included. With ``causal`` the copies end at the last bin in question.
+    Every pair has its own copy of the stimulus in a batch, so one backward pass serves many, recurrent layers included.
+    With ``causal`` the copies end at the last bin in question.
     """
     copies = max(1, min(MOST_COPIES, NUMBERS_AT_ONCE // (model.O * x.shape[-1])))
     for start in range(0, len(pairs), copies):
         some = pairs[start : start + copies]
-        neurons, times = [neuron for _, neuron, _ in some], [t for _, _, t in some]
+        neurons, times = [neuron for neuron, _ in some], [t for _, t in some]
         end = max(times) + 1 if causal else x.shape[-1]
         with _linearised(model):
             leaf = x[..., :end].detach().expand(len(some), *x.shape[1:-1], end).clone().requires_grad_()
             response = model(leaf)[torch.arange(len(some)), neurons, 0, times]
-            (gradient,) = torch.autograd.grad(response.sum(), leaf)
-        yield some, gradient
+            (gradients,) = torch.autograd.grad(response.sum(), leaf)
+        for row, gradient in enumerate(gradients):
+            yield start + row, some[row], gradient
 
 
 @contextmanager
@@ -187,13 +191,15 @@ def _with_identity(model: AudioEncodingModel, slot: str) -> AudioEncodingModel:
     return other
 
 
-def _checked_bins(bins: Sequence[int] | Literal["all"], length: int) -> list[int]:
-    """Non-negative bin indices; ValueError for one outside 0 .. length-1."""
-    if isinstance(bins, str):
-        if bins != "all":
-            raise ValueError(f"bins must be None, 'all' or a sequence of ints, got {bins!r}")
-        return list(range(length))
-    for t in bins:
-        if not -length <= t < length:
-            raise ValueError(f"bins must lie in {-length} .. {length - 1}, got {t}")
-    return [t % length for t in bins]
+def _checked(name: str, indices: Sequence[int] | str, length: int) -> list[int]:
+    """Indices counted from the start; ValueError for one outside 0 .. length-1."""
+    if isinstance(indices, str):
+        raise ValueError(f"{name} must be None, 'all' or a sequence of ints, got {indices!r}")
+    for index in indices:
+        if not -length <= index < length:
+            raise ValueError(f"{name} must lie in {-length} .. {length - 1}, got {index}")
+    return [index % length for index in indices]
+
+
+def _all(bins: Sequence[int] | str) -> bool:
+    return isinstance(bins, str) and bins == "all"

@@ -246,20 +246,21 @@ def download_pretrained(
     Raises
     ------
     FileNotFoundError
-        ``repo_id`` cannot be the name of a repository, or there is none that this token may read.
+        ``repo_id`` cannot be the name of a repository, or there is none that this token may read, or the Hub cannot be
+        reached and the repository was not downloaded before.
     huggingface_hub.errors.HfHubHTTPError
         The Hub refused otherwise, such as for an unknown revision.
     """
     if REPO_ID.fullmatch(repo_id) is None:
         raise FileNotFoundError(f"{repo_id!r} is neither a local folder nor a Hub repository, owner/name")
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import RepositoryNotFoundError
+    from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
 
     try:
         folder = snapshot_download(
             repo_id, cache_dir=cache_dir, revision=revision, token=token, allow_patterns=list(CHECKPOINT_FILES)
         )
-    except RepositoryNotFoundError as error:
+    except (RepositoryNotFoundError, LocalEntryNotFoundError) as error:
         raise FileNotFoundError(
             f"{repo_id!r} is neither a local folder nor a Hub repository that can be read. {error}"
         ) from error

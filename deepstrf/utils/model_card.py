@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -59,16 +60,9 @@ def write_model_card(model: NeuralModel, config: Mapping[str, Any], metadata: Ma
     return "\n\n".join(sections) + "\n"
 
 
-def _docstring(cls: type) -> list[str]:
-    """Paragraphs of the nearest docstring."""
-    for base in cls.__mro__:
-        if base.__doc__:
-            return [" ".join(part.split()) for part in base.__doc__.split("\n\n")]
-    return [""]
-
-
 def _summary(cls: type) -> str:
-    return _docstring(cls)[0].replace("`", "")
+    """First paragraph of the docstring, its own or inherited."""
+    return " ".join((inspect.getdoc(cls) or "").split("\n\n")[0].split()).replace("`", "")
 
 
 def _citation(cls: type) -> str:

@@ -131,6 +131,15 @@ def test_chosen_bins() -> None:
     assert model.STRF_gradmap(x, bins=[]).shape == (0, N, 1, F, 5)
 
 
+def test_chosen_neurons() -> None:
+    model = make("NetworkReceptiveField")
+    x = torch.rand(F, 9)
+    assert_close(model.STRF_gradmap(neurons=[2, -3]), model.STRF_gradmap()[[2, 0]])
+    assert_close(model.STRF_gradmap(x, bins=[3, 8], neurons=[1]), model.STRF_gradmap(x, bins=[3, 8])[:, [1]])
+    with pytest.raises(ValueError, match=r"neurons must lie in -3 \.\. 2, got 3"):
+        model.STRF_gradmap(neurons=[3])
+
+
 def test_many_neurons_in_several_passes() -> None:
     model = Linear(4, 3, 100).double().eval()
     assert_close(model.STRF_gradmap(), model.effective_STRF()[0])

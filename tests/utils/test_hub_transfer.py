@@ -145,6 +145,18 @@ def test_an_unknown_revision_is_named(server: HubServer) -> None:
         LinearNonlinear.from_pretrained(REPO, revision="v9")
 
 
+def test_offline_the_last_download_is_used(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    model = make_model()
+    model.push_to_hub(REPO, token=GOOD_TOKEN)
+    LinearNonlinear.from_pretrained(REPO)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    assert torch.equal(LinearNonlinear.from_pretrained(REPO).STRF_weight(), model.STRF_weight())
+    with pytest.raises(FileNotFoundError, match="'lab/other' is neither a local folder nor a Hub repository"):
+        LinearNonlinear.from_pretrained("lab/other")
+
+
 @pytest.mark.parametrize("name", ["no/such/folder", "./nothing here", "/nowhere"])
 def test_what_cannot_be_a_repository_is_not_asked_for(server: HubServer, name: str) -> None:
     with pytest.raises(FileNotFoundError, match="is neither a local folder nor a Hub repository"):

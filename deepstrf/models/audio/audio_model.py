@@ -88,6 +88,7 @@ class AudioEncodingModel(NeuralModel):
         *,
         window: int | None = None,
         bins: Sequence[int] | Literal["all"] | None = None,
+        neurons: Sequence[int] | None = None,
         per_channel: bool = False,
     ) -> Tensor:
         """Receptive field of each neuron as the gradient of its response with respect to the spectrogram.
@@ -103,6 +104,8 @@ class AudioEncodingModel(NeuralModel):
             Lags to show; None is ``T``.
         bins : None, 'all' or sequence of int
             None: the response in the last bin; else the response in each of these bins.
+        neurons : sequence of int, optional
+            Neurons to map; None is all of them.
         per_channel : bool
             With respect to the channels after the prefilter instead.
 
@@ -114,11 +117,11 @@ class AudioEncodingModel(NeuralModel):
         Raises
         ------
         ValueError
-            The stimulus has another shape, or a bin lies outside it.
+            The stimulus has another shape, a bin lies outside it, or there is no such neuron.
         """
         from ..gradient_maps import spectrogram_gradients
 
-        return spectrogram_gradients(self, stimulus, window=window, bins=bins, per_channel=per_channel)
+        return spectrogram_gradients(self, stimulus, window=window, bins=bins, neurons=neurons, per_channel=per_channel)
 
     def waveform_gradmap(self, waveform: Tensor, *, bins: Sequence[int] | Literal["all"] | None = None) -> Tensor:
         """Gradient of each neuron's response with respect to the samples of a waveform, through ``wav2spec``.
