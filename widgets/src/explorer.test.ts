@@ -481,6 +481,20 @@ describe("message line", () => {
     expect(line.textContent).toBe("");
   });
 
+  it("says which neuron has not come yet", async () => {
+    const { fixture, root } = mount();
+    const line = root.querySelector(".db-message")!;
+    root.querySelectorAll<HTMLButtonElement>(".db-neuron button")[1].click();
+    await settle();
+    vi.advanceTimersByTime(2300);
+    expect(line.textContent).toBe("waiting for neuron 1: 2 s");
+    expect(root.querySelector<HTMLElement>(".db-strf")!.dataset.stale).toBe("true");
+    fixture.model.set("of_neuron", 1);
+    await settle();
+    expect(line.textContent).toBe("");
+    expect(root.querySelector<HTMLElement>(".db-strf")!.dataset.stale).toBeUndefined();
+  });
+
   it("counts for benchmarks", () => {
     const { fixture, root } = mount();
     const counters = (root as unknown as { __bench: Record<string, unknown> & { pending(): number } })

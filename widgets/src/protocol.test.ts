@@ -84,6 +84,15 @@ describe("LatestWins", () => {
     expect(queue.idle).toBe(true);
   });
 
+  it("keeps the end of a gesture even where more of it comes late", () => {
+    const { out, queue } = made();
+    queue.push("g0", [slot(0)], "end");
+    queue.push("g1", [slot(1)], "end");
+    queue.push("g1", [slot(2)], "move");
+    queue.answer(1, 1);
+    expect(out[1]).toMatchObject({ request: { gesture: "g1", phase: "end" }, values: [2] });
+  });
+
   it("drops answers that a newer one has overtaken, and duplicates", () => {
     const { clock, queue } = made();
     queue.push("g", [slot(1)], "move");

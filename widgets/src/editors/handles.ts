@@ -62,7 +62,6 @@ export class Handles {
     cleanup.listen<KeyboardEvent>(root, "keydown", (e) => this.onKey(e));
     cleanup.listen<FocusEvent>(root, "focusin", (e) => this.onFocus(e));
     cleanup.listen<WheelEvent>(stage, "wheel", (e) => this.onWheel(e), { passive: false });
-    cleanup.add(() => this.endJoined());
   }
 
   get dragging(): boolean {

@@ -11,6 +11,8 @@ const LOOK_MS = 250;
 export class MessageLine {
   readonly element = element("p", { class: "db-message", role: "status", "aria-live": "polite" });
   private cancel: (() => void) | null = null;
+  /** Since when the arrays on screen are of another neuron than the one chosen. */
+  private staleSince: number | null = null;
 
   constructor(
     private readonly state: BenchState,
@@ -28,14 +30,17 @@ export class MessageLine {
   private paint(): void {
     const { state } = this;
     const waited = state.queue.oldestMs();
+    this.staleSince = state.current ? null : (this.staleSince ?? state.clock.now());
+    const stale = this.staleSince === null ? 0 : state.clock.now() - this.staleSince;
     let text = "";
     if (state.error) text = state.error;
     else if (waited > LATE_MS) text = `kernel is busy: ${fixed(waited / 1000, 0)} s`;
+    else if (stale > LATE_MS) text = `waiting for neuron ${state.neuron}: ${fixed(stale / 1000, 0)} s`;
     else if (state.rttMs !== null && state.rttMs > SLOW_MS)
       text = `last answer took ${fixed(state.rttMs, 0)} ms`;
     setText(this.element, text);
     this.element.classList.toggle("db-error", state.error !== "");
-    if (state.queue.idle || this.cancel) return;
+    if ((state.queue.idle && state.current) || this.cancel) return;
     this.cancel = state.clock.later(() => {
       this.cancel = null;
       this.paint();
