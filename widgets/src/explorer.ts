@@ -136,25 +136,25 @@ function expose(
 ): void {
   const counters: BenchCounters = {
     get paints() {
-      return editor?.paints ?? 0;
+      return editor?.paints.count ?? 0;
     },
     get frames() {
-      return editor?.frames ?? [];
+      return editor?.paints.times ?? [];
     },
     get responsePaints() {
-      return response?.paints ?? 0;
+      return response?.paints.count ?? 0;
     },
     get responseFrames() {
-      return response?.frames ?? [];
+      return response?.paints.times ?? [];
     },
     get answers() {
-      return state.answers;
+      return state.counters.answers;
     },
     get answeredAt() {
-      return state.answeredAt;
+      return state.counters.answeredAt;
     },
     get rtt() {
-      return state.rtts;
+      return state.counters.rtts;
     },
     get sent() {
       return state.queue.sent;

@@ -4,6 +4,7 @@
  * No elements here. Panels read the fields, call the methods and are told which parts changed.
  */
 
+import { PARTS_OF, type Part } from "./changes";
 import {
   type Answer,
   type BenchModel,
@@ -19,23 +20,9 @@ import {
   type View,
   type WrittenTrait,
 } from "./contract";
+import { Counters } from "./counters";
 import { type Axes, changed, type Gaussian, gaussianAt, kernelOf } from "./math/field";
 import { LatestWins, type Slot } from "./protocol";
-
-export type Part =
-  | "info"
-  | "neuron"
-  | "channel"
-  | "selected"
-  | "field"
-  | "stimulus"
-  | "rate"
-  | "recorded"
-  | "score"
-  | "history"
-  | "message"
-  | "peek"
-  | "gesture";
 
 type Numbers = Float32Array | Float64Array;
 
@@ -50,30 +37,6 @@ export interface Clock {
   now(): number;
   later(callback: () => void, ms: number): () => void;
 }
-
-const PARTS_OF: Record<Trait, Part[]> = {
-  view: [],
-  info: ["info", "stimulus", "field", "rate", "recorded", "neuron", "channel"],
-  cf_hz: ["info", "field", "stimulus"],
-  stimulus: ["stimulus"],
-  neuron: ["neuron"],
-  of_neuron: ["neuron", "field", "rate", "recorded", "score"],
-  channel: ["channel", "field"],
-  selected: ["selected"],
-  gaussians: ["field"],
-  trained_gaussians: ["field"],
-  kernel: ["field"],
-  trained_kernel: ["field"],
-  rate: ["rate"],
-  trained_rate: ["recorded"],
-  psth: ["recorded"],
-  score: ["score"],
-  trained_score: ["score"],
-  can_undo: ["history"],
-  can_redo: ["history"],
-  edited: ["history"],
-  error: ["message"],
-};
 
 export class BenchState {
   readonly client = Math.random().toString(36).slice(2, 12);
@@ -97,11 +60,7 @@ export class BenchState {
   edited = false;
   /** Message of the last refused request; empty when all is well. */
   error = "";
-  /** Round trip of the last answer in ms, and all that benchmarks count. */
-  rttMs: number | null = null;
-  answers = 0;
-  rtts: number[] = [];
-  answeredAt: number[] = [];
+  readonly counters = new Counters();
   /** The trained values are on screen while it is held. */
   peek = false;
 
@@ -348,7 +307,7 @@ export class BenchState {
     if (answer.client === this.client) {
       const verdict = this.queue.answer(answer.seq, answer.work_ms);
       if (verdict.stale) return;
-      this.count(verdict.rttMs);
+      this.counters.answered(this.clock.now(), verdict.rttMs);
     }
     this.error = "";
     const parts = new Set<Part>(["message", "history"]);
@@ -416,16 +375,6 @@ export class BenchState {
 
   private slot(k: number, column: Column, value: number): Slot {
     return { name: `strf.${column}`, index: [this.neuron, this.channel, k], value };
-  }
-
-  private count(rttMs: number | null): void {
-    this.answers += 1;
-    this.answeredAt.push(this.clock.now());
-    if (this.answeredAt.length > 600) this.answeredAt.shift();
-    if (rttMs === null) return;
-    this.rttMs = rttMs;
-    this.rtts.push(rttMs);
-    if (this.rtts.length > 600) this.rtts.shift();
   }
 
   private post(content: unknown, buffers: ArrayBuffer[]): void {

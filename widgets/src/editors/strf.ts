@@ -1,5 +1,7 @@
 /** The receptive-field editor: heatmap, handles, and the numbers of the selected Gaussian. */
 
+import type { Part } from "../changes";
+import { Paints } from "../counters";
 import { type Cleanup, element, setAttribute, setText } from "../dom";
 import { type Box, drawAxis, drawFrame, frequencyTicks, linearTicks } from "../draw/axes";
 import { diverging } from "../draw/colormap";
@@ -12,7 +14,7 @@ import { reducedMotion, type Theme } from "../draw/theme";
 import { frequency, milliseconds, number, octaves } from "../format";
 import { gaussianAt, onGrid } from "../math/field";
 import { bandToHz, frameToLagMs, lagMsToFrame } from "../math/units";
-import type { BenchState, Part } from "../state";
+import type { BenchState } from "../state";
 import { Handles } from "./handles";
 import { Inspector } from "./inspector";
 
@@ -29,9 +31,7 @@ const PLAIN: Record<string, string> = {
 export class StrfEditor {
   readonly element: HTMLElement;
   readonly handles: Handles;
-  /** Repaints of the heatmap and when they happened: read by benchmarks. */
-  paints = 0;
-  readonly frames: number[] = [];
+  readonly paints = new Paints();
   private readonly surface: Surface;
   private readonly picture = element("canvas");
   private readonly canvas = element("canvas", { class: "db-canvas", role: "img" });
@@ -126,9 +126,7 @@ export class StrfEditor {
     this.inspector.paint();
     this.paintTip(grid);
     this.paintReadout(kernel);
-    this.paints += 1;
-    this.frames.push(now);
-    if (this.frames.length > 600) this.frames.shift();
+    this.paints.painted(now);
   };
 
   /** The colour range holds still in a gesture and glides to its new value afterwards. */

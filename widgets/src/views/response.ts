@@ -1,5 +1,7 @@
 /** The stimulus, and under it on the same time axis what was recorded, what training gave and what the model says. */
 
+import type { Part } from "../changes";
+import { Paints } from "../counters";
 import { type Cleanup, element, setAttribute, setText } from "../dom";
 import { type Box, drawAxis, drawFrame, frequencyTicks, linearTicks } from "../draw/axes";
 import { sequential } from "../draw/colormap";
@@ -10,7 +12,7 @@ import { Eased, type Frames, Surface } from "../draw/surface";
 import { reducedMotion, type Theme } from "../draw/theme";
 import { fixed, frequency, number } from "../format";
 import { bandToHz } from "../math/units";
-import type { BenchState, Part } from "../state";
+import type { BenchState } from "../state";
 import { TimeAxis } from "./time-axis";
 
 const MARGIN = { left: 54, right: 66, top: 20 };
@@ -21,9 +23,7 @@ const BAR = { gap: 14, width: 10 };
 
 export class ResponseView {
   readonly element: HTMLElement;
-  /** Repaints of the response and when they happened: read by benchmarks. */
-  paints = 0;
-  readonly frames: number[] = [];
+  readonly paints = new Paints();
   private readonly spectrogram = element("canvas", { class: "db-canvas db-spectrogram", role: "img" });
   private readonly curves = element("canvas", { class: "db-canvas db-curves", role: "img" });
   private readonly cursor = element("div", { class: "db-cursor", hidden: true });
@@ -176,9 +176,7 @@ export class ResponseView {
     const ticks = linearTicks(low, high, Math.floor(box.height / 30));
     drawAxis(ctx, theme, box, "left", ticks, place, `rate (${state.info.rate_unit})`);
     drawAxis(ctx, theme, box, "bottom", this.timeTicks(box, true), this.placeTime(box), "time (s)");
-    this.paints += 1;
-    this.frames.push(now);
-    if (this.frames.length > 600) this.frames.shift();
+    this.paints.painted(now);
   };
 
   private paintCurves(

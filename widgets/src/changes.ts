@@ -1,0 +1,42 @@
+/** What of a view changes when a trait does. */
+
+import type { Trait } from "./contract";
+
+export type Part =
+  | "info"
+  | "neuron"
+  | "channel"
+  | "selected"
+  | "field"
+  | "stimulus"
+  | "rate"
+  | "recorded"
+  | "score"
+  | "history"
+  | "message"
+  | "peek"
+  | "gesture";
+
+export const PARTS_OF: Record<Trait, Part[]> = {
+  view: [],
+  info: ["info", "stimulus", "field", "rate", "recorded", "neuron", "channel"],
+  cf_hz: ["info", "field", "stimulus"],
+  stimulus: ["stimulus"],
+  neuron: ["neuron"],
+  of_neuron: ["neuron", "field", "rate", "recorded", "score"],
+  channel: ["channel", "field"],
+  selected: ["selected"],
+  gaussians: ["field"],
+  trained_gaussians: ["field"],
+  kernel: ["field"],
+  trained_kernel: ["field"],
+  rate: ["rate"],
+  trained_rate: ["recorded"],
+  psth: ["recorded"],
+  score: ["score"],
+  trained_score: ["score"],
+  can_undo: ["history"],
+  can_redo: ["history"],
+  edited: ["history"],
+  error: ["message"],
+};
