@@ -29,31 +29,55 @@ class PairMoments(NamedTuple):
     scale: Tensor
 
 
-def _standardise(responses: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-    """Responses less the neuron's mean, over the largest deviation, 0 where missing; what is valid; the scale (N,).
+class _Standardised(NamedTuple):
+    """Responses ``z`` (B,N,R,T) less the neuron's mean, over its ``scale`` (N,), 0 where not ``valid``.
 
-    The scale of a neuron that never varies is NaN.
+    The scale is the largest deviation from the middle, or NaN for a neuron that never varies. ``complete``: nothing is
+    missing, so that sums need no mask.
     """
+
+    z: Tensor
+    valid: Tensor
+    complete: bool
+    scale: Tensor
+
+
+def _standardise(responses: Tensor, mask: Tensor | None) -> _Standardised:
     check_responses(responses)
     valid = valid_bins(responses, mask)
+    complete = bool(valid.all())
     responses = at_least_float32(responses)
-    low = torch.where(valid, responses, torch.inf).amin((0, 2, 3))
-    high = torch.where(valid, responses, -torch.inf).amax((0, 2, 3))
+    missing = None if complete else ~valid
+    low = responses if missing is None else responses.masked_fill(missing, torch.inf)
+    high = responses if missing is None else responses.masked_fill(missing, -torch.inf)
+    low, high = low.flatten(2).amin(-1).amin(0), high.flatten(2).amax(-1).amax(0)
     varies = low < high
     middle = torch.where(varies, low / 2 + high / 2, 0.0)[:, None, None]
     scale = torch.where(varies, high / 2 - low / 2, torch.nan)
-    safe = torch.where(varies, scale, 1.0)[:, None, None]
-    z = torch.where(valid, (responses - middle) / safe, 0.0)
-    count = valid.sum((0, 2, 3)).clamp(min=1)
-    z = torch.where(valid, z - (z.sum((0, 2, 3)) / count)[:, None, None], 0.0)
-    return z, valid, scale
+    z = (responses - middle).div_(torch.where(varies, scale, 1.0)[:, None, None])
+    if missing is not None:
+        z = z.masked_fill_(missing, 0.0)
+    count = valid.flatten(2).sum(-1).sum(0).clamp(min=1)
+    z = z.sub_((z.flatten(2).sum(-1).sum(0) / count)[:, None, None])
+    if missing is not None:
+        z = z.masked_fill_(missing, 0.0)
+    return _Standardised(z, valid, complete, scale)
 
 
-def _pair_sums(z: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _sum_over_shared(x: Tensor, present: Tensor | None, repeats: int) -> Tensor:
+    """Sum (..., R, R) of the rows r of ``x`` (..., R or 1, T) over the bins that repeat r' has too; None: has all."""
+    if present is None:
+        return x.sum(-1, keepdim=True).expand(*x.shape[:-2], repeats, repeats)
+    return (x @ present.mT).expand(*x.shape[:-2], repeats, repeats)
+
+
+def _pair_sums(data: _Standardised) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Sums over the bins that repeats r and r' share, each (..., R, R): 1, z_r, z_r squared, z_r z_r'."""
-    present = valid.to(z.dtype)
-    other = present.transpose(-1, -2)
-    return present @ other, z @ other, z.square() @ other, z @ z.transpose(-1, -2)
+    z, repeats = data.z, data.z.shape[2]
+    present = None if data.complete else data.valid.to(z.dtype)
+    ones = torch.ones_like(z[:, :, :1]) if present is None else present
+    of_one, of_z, of_square = (_sum_over_shared(x, present, repeats) for x in (ones, z, z.square()))
+    return of_one, of_z, of_square, z @ z.mT
 
 
 def pooled_pair_moments(responses: Tensor, *, mask: Tensor | None = None, pred: Tensor | None = None) -> PairMoments:
@@ -72,10 +96,10 @@ def pooled_pair_moments(responses: Tensor, *, mask: Tensor | None = None, pred: 
     pred : Tensor, shape (B,N,1,T), optional
         Without it the prediction's terms are NaN.
     """
-    z, valid, scale = _standardise(responses, mask)
-    bins, total, square, product = _pair_sums(z, valid)
-    off_diagonal = ~torch.eye(z.shape[2], dtype=torch.bool, device=z.device)
-    used = off_diagonal & (bins >= 2)
+    data = _standardise(responses, mask)
+    z, valid, repeats = data.z, data.valid, data.z.shape[2]
+    bins, total, square, product = _pair_sums(data)
+    used = ~torch.eye(repeats, dtype=torch.bool, device=z.device) & (bins >= 2)
     n = bins.clamp(min=1)
     dof = torch.where(used, bins - 1, 0.0).sum((-1, -2))
     recorded = (valid.sum(2) >= 2).sum(-1) * (dof > 0)
@@ -87,19 +111,31 @@ def pooled_pair_moments(responses: Tensor, *, mask: Tensor | None = None, pred: 
 
     signal = pooled(product - total * total.mT / n)
     noise = pooled((square + square.mT) / 2 - product - (total - total.mT).square() / (2 * n))
-    spread = torch.where(valid, z, -torch.inf).amax(2) - torch.where(valid, z, torch.inf).amin(2)
-    noise = torch.where((spread <= 0).all(-1).all(0), noise * 0, noise.clamp(min=0))
+    noise = _exactly_zero_where_repeats_agree(noise.clamp(min=0), data)
     if pred is None:
         nothing = torch.full_like(signal, torch.nan)
-        return PairMoments(signal, noise, nothing, nothing, scale)
-    present = valid.to(z.dtype)
-    p, _, pred_scale = _standardise(pred, valid.any(2, keepdim=True))
-    p_bins = (p * present) @ present.mT
-    covariance = (p * z) @ present.mT
+        return PairMoments(signal, noise, nothing, nothing, data.scale)
+    p = _standardise(pred, valid.any(2, keepdim=True))
+    present = None if data.complete else valid.to(z.dtype)
+    p_present = p.z if present is None else p.z * present
+    p_bins = _sum_over_shared(p_present, present, repeats)
+    p_square = _sum_over_shared(p_present * p.z, present, repeats)
+    covariance = _sum_over_shared(p.z * z, present, repeats)
     covariance = pooled((covariance + covariance.mT) / 2 - p_bins * (total + total.mT) / (2 * n))
-    variance = pooled((p.square() * present) @ present.mT - p_bins.square() / n)
-    unit = torch.where(pred_scale > 0, 1.0, torch.nan)
-    return PairMoments(signal, noise, covariance * unit, variance * unit, scale)
+    variance = pooled(p_square - p_bins.square() / n)
+    unit = torch.where(p.scale > 0, 1.0, torch.nan)
+    return PairMoments(signal, noise, covariance * unit, variance * unit, data.scale)
+
+
+def _exactly_zero_where_repeats_agree(noise: Tensor, data: _Standardised) -> Tensor:
+    """Noise power with the rounding error taken out of cells whose repeats are all the same."""
+    suspects = (noise < 1e3 * torch.finfo(noise.dtype).eps).nonzero()[:, 0]
+    if suspects.numel() == 0:
+        return noise
+    z, valid = data.z[:, suspects], data.valid[:, suspects]
+    spread = torch.where(valid, z, -torch.inf).amax(2) - torch.where(valid, z, torch.inf).amin(2)
+    agree = (spread <= 0).all(-1).all(0)
+    return noise.index_put((suspects,), torch.where(agree, 0.0, noise[suspects]))
 
 
 def signal_power(responses: Tensor, *, mask: Tensor | None = None, reduction: str = "none") -> Tensor:
@@ -223,16 +259,20 @@ def _split_correlations(z: Tensor, valid: Tensor, a: Tensor, b: Tensor) -> Tenso
     rectangular = (valid == (repeat_has[..., None] & bin_has[:, :, None])).flatten(2).all(-1).all(0)
     out = z.new_full((z.shape[1], a.shape[0]), torch.nan)
     if rectangular.any():
-        zr, has = z[:, rectangular], repeat_has[:, rectangular, None]
+        every = bool(rectangular.all())
+        zr = z if every else z[:, rectangular]
+        has, bins = repeat_has[:, rectangular, None], bin_has[:, rectangular].sum(-1, keepdim=True)
+        gram, total = zr @ zr.mT, zr.sum(-1, keepdim=True)
+        if has.all():  # every stimulus then has the same weights, and their sums can be added first
+            has, bins, gram, total = (x.sum(0, keepdim=True) for x in (has, bins, gram, total))
+            has = has[:, :1] > 0
         wa, wb = ((half & has).to(z.dtype) for half in (a, b))
         ca, cb = wa.sum(-1, keepdim=True), wb.sum(-1, keepdim=True)
         both = (ca > 0) & (cb > 0)
         wa, wb = wa * both / ca.clamp(min=1), wb * both / cb.clamp(min=1)
-        gram, total = zr @ zr.mT, zr.sum(-1, keepdim=True)
         ga, gb = wa @ gram, wb @ gram
-        bins = both[..., 0] * bin_has[:, rectangular].sum(-1, keepdim=True)
         sums = ((wa @ total)[..., 0], (wb @ total)[..., 0], (ga * wa).sum(-1), (gb * wb).sum(-1), (ga * wb).sum(-1))
-        out[rectangular] = _correlation(bins.sum(0), *(s.sum(0) for s in sums))
+        out[rectangular] = _correlation((both[..., 0] * bins).sum(0), *(s.sum(0) for s in sums))
     ragged = ~rectangular
     if ragged.any():
         zr, present = z[:, ragged], valid[:, ragged].to(z.dtype)
@@ -290,7 +330,7 @@ def compute_CCmax(
     Hsu, Borst & Theunissen (2004); Schoppe et al. (2016).
     """
     check_reduction(reduction)
-    z, valid, scale = _standardise(responses, mask)
+    z, valid, _, scale = _standardise(responses, mask)
     repeats = z.shape[2]
     if repeats == 1:
         return reduce_neurons(torch.full_like(scale, torch.nan), reduction)
@@ -329,8 +369,8 @@ def compute_TTRC(responses: Tensor, *, mask: Tensor | None = None, reduction: st
         A tensor that is not floating-point, or a mask that is not boolean.
     """
     check_reduction(reduction)
-    z, valid, _ = _standardise(responses, mask)
-    n, total, square, product = (s.sum(0) for s in _pair_sums(z, valid))
+    data = _standardise(responses, mask)
+    n, total, square, product = (s.sum(0) for s in _pair_sums(data))
     r = _correlation(n, total, total.mT, square, square.mT, product)
-    upper = torch.triu_indices(z.shape[2], z.shape[2], offset=1, device=z.device)
+    upper = torch.triu_indices(n.shape[-1], n.shape[-1], offset=1, device=n.device)
     return reduce_neurons(r[:, upper[0], upper[1]].nanmean(-1), reduction)
