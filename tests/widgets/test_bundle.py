@@ -1,5 +1,6 @@
 """The committed bundle is what its sources build, small, and free of links to elsewhere."""
 
+import json
 import os
 import re
 import shutil
@@ -60,3 +61,12 @@ def test_the_bundle_loads_nothing_from_elsewhere(name):
 
 def test_the_bundle_exports_what_anywidget_loads():
     assert re.search(r"export\{\w+ as default\};?\s*$", (STATIC / "bench.js").read_text(encoding="utf-8"))
+
+
+def test_the_lock_names_no_registry_and_lists_every_platform():
+    # npm drops an optional package that its registry lacks, and `npm ci` then refuses the lock on every machine.
+    packages = json.loads((WIDGETS / "package-lock.json").read_text(encoding="utf-8"))["packages"]
+    assert [name for name, package in packages.items() if "resolved" in package] == []
+    names = {name.rpartition("node_modules/")[2] for name in packages}
+    wanted = {optional for package in packages.values() for optional in package.get("optionalDependencies", {})}
+    assert wanted - names == set()
