@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from deepstrf.metrics.pooling import align, check_reduction, reduce_neurons
+from deepstrf.metrics.pooling import align, check_pair, check_reduction, reduce_neurons
 from deepstrf.metrics.reliability import MAX_SPLITS, compute_CCmax, pooled_pair_moments
 
 
@@ -160,14 +160,13 @@ def normalized_corrcoef(
     check_reduction(reduction)
     if method not in ("schoppe", "hsu"):
         raise ValueError(f"method must be 'schoppe' or 'hsu', got {method!r}")
-    absolute = corrcoef(pred, responses, mask=mask, reduction="none")
+    check_pair(pred, responses)
     if responses.shape[2] == 1:
-        return reduce_neurons(absolute, reduction)
+        return corrcoef(pred, responses, mask=mask, reduction=reduction)
     if method == "hsu":
         ceiling = compute_CCmax(responses, mask=mask, n_splits=n_splits, seed=seed)
+        absolute = corrcoef(pred, responses, mask=mask, reduction="none")
         return reduce_neurons(absolute / torch.where(ceiling > 0, ceiling, torch.nan), reduction)
     moments = pooled_pair_moments(responses, mask=mask, pred=pred)
     product = moments.pred_variance * moments.signal
-    value = moments.pred_covariance / torch.where(product > 0, product, torch.nan).sqrt()
-    constant = absolute.isnan()
-    return reduce_neurons(torch.where(constant, torch.nan, value), reduction)
+    return reduce_neurons(moments.pred_covariance / torch.where(product > 0, product, torch.nan).sqrt(), reduction)

@@ -29,6 +29,18 @@ def check_responses(responses: Tensor, name: str = "responses") -> None:
         raise ValueError(f"{name} must have shape (B, N, R, T) without empty axes, got {tuple(responses.shape)}")
 
 
+def check_pair(pred: Tensor, gt: Tensor) -> None:
+    """Raise unless ``pred`` is (B,N,1,T) and ``gt`` (B,N,R,T) with the same B, N, T; errors as `check_responses`."""
+    check_responses(pred, "pred")
+    check_responses(gt, "gt")
+    b, n, r, t = pred.shape
+    if r != 1 or (b, n, t) != (gt.shape[0], gt.shape[1], gt.shape[3]):
+        raise ValueError(
+            f"pred must have shape (B, N, 1, T) and gt (B, N, R, T) with the same B, N, T; "
+            f"got pred of shape {tuple(pred.shape)} and gt of shape {tuple(gt.shape)}"
+        )
+
+
 def valid_bins(responses: Tensor, mask: Tensor | None) -> Tensor:
     """Boolean (B,N,R,T), True where a bin of a repeat counts: recorded (not NaN) and chosen by ``mask``.
 
@@ -90,14 +102,8 @@ def align(pred: Tensor, gt: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor
     TypeError, ValueError
         Wrong kinds or shapes.
     """
-    check_responses(pred, "pred")
-    check_responses(gt, "gt")
-    b, n, r, t = pred.shape
-    if r != 1 or (b, n, t) != (gt.shape[0], gt.shape[1], gt.shape[3]):
-        raise ValueError(
-            f"pred must have shape (B, N, 1, T) and gt (B, N, R, T) with the same B, N, T; "
-            f"got pred of shape {tuple(pred.shape)} and gt of shape {tuple(gt.shape)}"
-        )
+    check_pair(pred, gt)
+    b, n, _, t = pred.shape
     pred, gt = at_least_float32(pred), at_least_float32(gt)
     mean, valid = mean_over_repeats(gt, valid_bins(gt, mask))
     pred = torch.where(valid, pred, pred.new_zeros(()))
