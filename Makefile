@@ -100,6 +100,8 @@ $(py):
 
 $(VENV)/.torch: constraints.txt | $(py)
 	$(say) "Installing torch"
+	@# Debian's own pip searches for hours where a newer one resolves the pins at once.
+	@$(py) -m pip install -q --disable-pip-version-check --progress-bar off -U 'pip>=25'
 	@$(pip_install) "$$(grep '^torch==' constraints.txt)"
 	@touch $@
 

@@ -83,7 +83,7 @@ def hz_to_band(hz: ArrayLike, cf_hz: ArrayLike) -> Array:
     axis = _log2_axis(cf_hz)
     f = np.asarray(hz, dtype=np.float64)
     if not np.all(f > 0):
-        raise ValueError(f"hz must be positive in Hz, got {hz}")
+        raise ValueError(f"hz must be positive in Hz, got {hz!r}")
     x = np.log2(f)
     if axis.size == 1:
         return np.asarray(x - axis[0])

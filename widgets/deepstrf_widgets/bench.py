@@ -1,0 +1,288 @@
+"""The kernel's half of the bench: an anywidget that shows one neuron of a session and takes a hand's edits."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import numpy as np
+import torch
+import traitlets
+from torch import Tensor
+
+from .messages import MessageError, Request, parse
+from .session import Change, LiveSession
+
+__all__ = ["BenchWidget"]
+
+STATIC = Path(__file__).parent / "static"
+COLUMNS = ("center_hz", "center_ms", "sigma_oct", "sigma_ms", "weight")
+BURST_S = 0.001
+"""How long the kernel gathers requests that have already arrived before it computes one answer to them all."""
+
+MAX_CLIENTS = 64
+
+
+def _bytes(values: Tensor | np.ndarray) -> bytes:
+    if isinstance(values, Tensor):
+        values = values.detach().to("cpu", torch.float32).numpy()
+    return np.ascontiguousarray(values, dtype="<f4").tobytes()
+
+
+def _json_number(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else round(value, 6)
+
+
+class BenchWidget(anywidget.AnyWidget):
+    """Receptive field and response of one neuron of a :class:`LiveSession`, to edit by hand.
+
+    The page computes the receptive field itself while a hand drags and paints it at once; the kernel follows with
+    the true response. Several widgets may show one session: they stay in step.
+
+    Parameters
+    ----------
+    session : LiveSession
+        What is edited.
+    neuron : int
+        The neuron on screen first.
+    sound : int
+        Which sound of the stimulus batch is shown.
+    """
+
+    _esm = STATIC / "bench.js"
+    _css = STATIC / "bench.css"
+
+    view = traitlets.Unicode("explorer").tag(sync=True)
+    info = traitlets.Dict().tag(sync=True)
+    cf_hz = traitlets.Bytes().tag(sync=True)
+    stimulus = traitlets.Bytes().tag(sync=True)
+    neuron = traitlets.Int(0).tag(sync=True)
+    of_neuron = traitlets.Int(0).tag(sync=True)
+    channel = traitlets.Int(0).tag(sync=True)
+    selected = traitlets.Int(-1).tag(sync=True)
+    gaussians = traitlets.Bytes().tag(sync=True)
+    trained_gaussians = traitlets.Bytes().tag(sync=True)
+    kernel = traitlets.Bytes().tag(sync=True)
+    trained_kernel = traitlets.Bytes().tag(sync=True)
+    rate = traitlets.Bytes().tag(sync=True)
+    trained_rate = traitlets.Bytes().tag(sync=True)
+    psth = traitlets.Bytes().tag(sync=True)
+    score = traitlets.Float(None, allow_none=True).tag(sync=True)
+    trained_score = traitlets.Float(None, allow_none=True).tag(sync=True)
+    can_undo = traitlets.Bool(False).tag(sync=True)
+    can_redo = traitlets.Bool(False).tag(sync=True)
+    edited = traitlets.Bool(False).tag(sync=True)
+    error = traitlets.Unicode("").tag(sync=True)
+
+    def __init__(self, session: LiveSession, *, neuron: int = 0, sound: int = 0, **kwargs: Any) -> None:
+        if not isinstance(session, LiveSession):
+            raise TypeError(f"session must be a LiveSession, got {type(session).__name__}")
+        B, _, _, T = session.stimulus.shape
+        if isinstance(sound, bool) or not isinstance(sound, int) or not 0 <= sound < B:
+            raise ValueError(f"sound must be an integer in [0, {B - 1}], got {sound!r}")
+        session.rate(neuron)
+        self.session = session
+        self.sound = sound
+        self._newest: dict[str, int] = {}
+        self._awaiting: dict[str, bool] = {}
+        self._burst: asyncio.Handle | None = None
+        self._ready: list[Callable[[], None]] = []
+        super().__init__(
+            info=self._describe(T),
+            cf_hz=_bytes(session.cf_hz),
+            stimulus=_bytes(session.stimulus[sound, 0]),
+            neuron=neuron,
+            **self._state(neuron),
+            **kwargs,
+        )
+        self.on_msg(self._received)
+        self.observe(self._neuron_chosen, "neuron")
+        self._stop = session.observe(self._session_changed)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.session!r}, neuron={self.neuron})"
+
+    def close(self) -> None:
+        """End the widget: it no longer follows the session."""
+        if hasattr(self, "_stop"):
+            self._stop()
+        if self._burst is not None:
+            self._burst.cancel()
+            self._burst = None
+        super().close()
+
+    def when_ready(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` once, when a page has painted this widget."""
+        self._ready.append(callback)
+
+    # -- state for the page --------------------------------------------------------------------------------------
+
+    def _describe(self, n_frames: int) -> dict[str, Any]:
+        session = self.session
+        kernel = session.live.kernel(0)
+        C, F, T = (1, session.stimulus.shape[2], 1) if kernel is None else kernel.shape
+        names = session.parameters
+        kind = "none"
+        for wanted, name in (("gaussians", "strf.weight"), ("separable", "strf.factor_f"), ("full", "strf.kernel")):
+            if name in names:
+                kind = wanted
+        if kind == "none" and kernel is not None:
+            kind = "full"
+        limits = {}
+        for name in (f"strf.{column}" for column in COLUMNS):
+            # A width in octaves has limits that depend on its centre: the page knows them in bands.
+            if kind == "gaussians" and name != "strf.sigma_oct":
+                limits[name] = [_json_number(float(v)) for v in names[name].limits((0, 0, 0))]
+        if kind == "gaussians":
+            limits["strf.sigma_bands"] = [0.27, float(F)]
+        return {
+            "model": type(session.model).__name__,
+            "n_neurons": session.n_neurons,
+            "n_bands": F,
+            "n_lags": T,
+            "n_channels": C,
+            "n_gaussians": names["strf.weight"].shape[2] if kind == "gaussians" else 0,
+            "n_frames": n_frames,
+            "dt_ms": session.dt_ms,
+            "kind": kind,
+            "channel_names": ["ON", "OFF"] if C == 2 else ["input"] if C == 1 else [f"channel {c}" for c in range(C)],
+            "neuron_names": session.neuron_names,
+            "stimulus_unit": session.stimulus_unit,
+            "rate_unit": "spikes/bin",
+            "has_responses": session.responses is not None,
+            "limits": limits,
+        }
+
+    def _gaussians(self, neuron: int, *, trained: bool = False) -> bytes:
+        if "strf.weight" not in self.session.parameters:
+            return b""
+        read = self.session.trained_value if trained else self.session.value
+        return _bytes(np.stack([read(f"strf.{column}", (neuron,)) for column in COLUMNS], axis=-1))
+
+    def _parts(self, neuron: int) -> dict[str, bytes]:
+        kernel = self.session.live.kernel(neuron)
+        return {
+            "gaussians": self._gaussians(neuron),
+            "kernel": b"" if kernel is None else _bytes(kernel),
+            "rate": _bytes(self.session.rate(neuron)[self.sound]),
+        }
+
+    def _state(self, neuron: int) -> dict[str, Any]:
+        session = self.session
+        trained_kernel = session.trained.kernel(neuron)
+        psth = session.psth(neuron)
+        return {
+            **self._parts(neuron),
+            "of_neuron": neuron,
+            "trained_gaussians": self._gaussians(neuron, trained=True),
+            "trained_kernel": b"" if trained_kernel is None else _bytes(trained_kernel),
+            "trained_rate": _bytes(session.trained.rate(neuron)[self.sound]),
+            "psth": b"" if psth is None else _bytes(psth[self.sound]),
+            "score": _json_number(session.score(neuron)),
+            "trained_score": _json_number(session.trained_score(neuron)),
+            "can_undo": session.can_undo,
+            "can_redo": session.can_redo,
+            "edited": session.edited(neuron),
+        }
+
+    def _save_traits(self) -> None:
+        with self.hold_sync():
+            for name, value in self._state(self.neuron).items():
+                setattr(self, name, value)
+
+    # -- requests of the page ------------------------------------------------------------------------------------
+
+    def _received(self, _widget: Any, content: Any, buffers: list[Any]) -> None:
+        fields = content if isinstance(content, dict) else {}
+        client, seq = fields.get("client", ""), fields.get("seq", 0)
+        client = client if isinstance(client, str) else ""
+        seq = seq if isinstance(seq, int) else 0
+        try:
+            request = parse(content, buffers)
+            if request.kind == "ready":
+                callbacks, self._ready = self._ready, []
+                for callback in callbacks:
+                    callback()
+                return
+            self._apply(request)
+        except (MessageError, KeyError, IndexError, TypeError, ValueError) as error:
+            text = str(error.args[0]) if error.args else str(error)
+            self._fail(client, seq, text)
+
+    def _apply(self, request: Request) -> None:
+        repeated = request.seq <= self._newest.get(request.client, -1)
+        if not repeated:
+            # Noted before it is applied: a bad request that is sent again is not applied at the second try either.
+            self._newest.pop(request.client, None)
+            self._newest[request.client] = request.seq
+            while len(self._newest) > MAX_CLIENTS:
+                self._newest.pop(next(iter(self._newest)))
+            if request.kind == "edit":
+                # Two pages may choose the same word for a gesture; the client's name keeps them apart.
+                gesture = f"{request.client}/{request.gesture}"
+                self.session.apply(request.edits, gesture, settled=request.settled, source=self)
+            elif request.kind == "revert":
+                self.session.revert(request.names, request.index, source=self)
+            elif request.kind == "undo":
+                self.session.undo(source=self)
+            else:
+                self.session.redo(source=self)
+        self._answer_later(request.client, request.settled or repeated)
+
+    def _fail(self, client: str, seq: int, text: str) -> None:
+        self.error = text
+        self._save_traits()
+        self.send({"type": "error", "client": client, "seq": seq, "text": text})
+
+    def _answer_later(self, client: str, settled: bool) -> None:
+        self._awaiting[client] = settled or self._awaiting.get(client, False)
+        if self._burst is not None:
+            return
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._answer()
+            return
+        self._burst = loop.call_later(BURST_S, self._answer)
+
+    def _answer(self) -> None:
+        self._burst = None
+        awaiting, self._awaiting = self._awaiting, {}
+        begun = time.perf_counter()
+        parts = self._parts(self.neuron)
+        message = {
+            "type": "answer",
+            "neuron": self.neuron,
+            "score": _json_number(self.session.score(self.neuron)),
+            "can_undo": self.session.can_undo,
+            "can_redo": self.session.can_redo,
+            "parts": list(parts),
+            "work_ms": round(1e3 * (time.perf_counter() - begun), 3),
+        }
+        for client, settled in awaiting.items():
+            seq = self._newest.get(client, 0)
+            self.send({**message, "client": client, "seq": seq, "settled": settled}, buffers=list(parts.values()))
+        if any(awaiting.values()):
+            self.error = ""
+            self._save_traits()
+
+    # -- changes from elsewhere ----------------------------------------------------------------------------------
+
+    def _session_changed(self, change: Change) -> None:
+        if change.source is self:
+            return
+        self._answer_later("", change.settled)
+
+    def _neuron_chosen(self, change: dict[str, Any]) -> None:
+        try:
+            self.session.rate(change["new"])
+        except (IndexError, TypeError) as error:
+            self.neuron = self.of_neuron
+            self.error = str(error)
+            return
+        self._save_traits()

@@ -1,0 +1,149 @@
+"""A model on a stimulus as a chain of stages that remember their output: an edit re-runs only what lies downstream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from deepstrf.models import NeuralModel
+from deepstrf.models.layers import ParametricSTRF, SeparableSTRF, gaussian_mixture_kernel
+from deepstrf.models.readouts import STRFReadout
+
+__all__ = ["Chain"]
+
+# Axis of each tensor that counts the neurons, where it is not the first.
+_NEURON_AXIS: dict[type[nn.Module], dict[str, int]] = {ParametricSTRF: {"P": 1, "SIG": 1}}
+_SLICED_KERNELS = (nn.Conv2d, ParametricSTRF, SeparableSTRF)
+
+
+def for_neuron(module: nn.Module, x: Tensor, neuron: int, n_neurons: int) -> Tensor:
+    """``module(x)`` for one neuron alone: its tensors are cut to that neuron, nothing is copied."""
+    axes = _NEURON_AXIS.get(type(module), {})
+    cut = {}
+    for name, tensor in (*module.named_parameters(), *module.named_buffers()):
+        axis = axes.get(name, 0)
+        if tensor.ndim > axis and tensor.shape[axis] == n_neurons:
+            cut[name] = tensor.narrow(axis, neuron, 1)
+    return functional_call(module, cut, (x,))
+
+
+class Chain:
+    """The stages stimulus -> prefilter -> core -> drive -> rate of one model on one stimulus batch, each cached.
+
+    ``drive`` is the STRF with its batch norm, ``rate`` the output curve. Both are computed neuron by neuron, when
+    somebody reads them. A model that is not of this shape has one stage, the whole forward pass.
+
+    Parameters
+    ----------
+    model : NeuralModel
+        In eval mode; the chain never changes it.
+    stimulus : Tensor, shape (B, 1, F, T)
+        Spectrogram batch.
+    """
+
+    def __init__(self, model: NeuralModel, stimulus: Tensor) -> None:
+        self.model = model
+        self.stimulus = stimulus
+        whole = type(model).forward is not NeuralModel.forward or not isinstance(model.readout, STRFReadout)
+        self._readout: STRFReadout | None = None if whole else cast(STRFReadout, model.readout)
+        self._prefiltered: Tensor | None = None
+        self._padded: Tensor | None = None
+        self._whole: Tensor | None = None
+        self._drive: dict[int, Tensor] = {}
+        self._rate: dict[int, Tensor] = {}
+        self._kernel: dict[int, Tensor] = {}
+
+    @property
+    def staged(self) -> bool:
+        """Whether drive and rate can be computed neuron by neuron."""
+        return self._readout is not None
+
+    def forget(self, stage: str, neurons: Iterable[int] | None = None) -> None:
+        """Mark what reads ``stage`` as stale, for the given neurons or for all.
+
+        Parameters
+        ----------
+        stage : {"prefilter", "drive", "rate"}
+            The first stage whose parameters changed.
+        neurons : iterable of int, optional
+            Whose parameters changed; all when None.
+        """
+        self._whole = None
+        if stage == "prefilter":
+            self._prefiltered = self._padded = None
+        stale = [self._rate]
+        if stage != "rate":
+            stale.append(self._drive)
+        if stage == "drive":
+            stale.append(self._kernel)
+        for cache in stale:
+            if neurons is None:
+                cache.clear()
+            else:
+                for neuron in neurons:
+                    cache.pop(neuron, None)
+
+    @torch.no_grad()
+    def prefiltered(self) -> Tensor:
+        """Spectrogram after the prefilter, shape (B, C, F, T)."""
+        if self._prefiltered is None:
+            self._prefiltered = self.model.prefiltering(self.model.wav2spec(self.stimulus))
+        return self._prefiltered
+
+    @torch.no_grad()
+    def kernel(self, neuron: int) -> Tensor | None:
+        """STRF of one neuron, shape (C, F, T), last index lag 0; None when the model has none to show."""
+        if self._readout is None:
+            return None
+        if neuron not in self._kernel:
+            module = self._readout.strf.kernel
+            if isinstance(module, ParametricSTRF):
+                one = slice(neuron, neuron + 1)
+                P, SIG, weight = module.P[:, one], module.SIG[:, one], module.weight[one]
+                self._kernel[neuron] = gaussian_mixture_kernel(P, SIG, weight, module.F, module.T)[0]
+            else:
+                try:
+                    self._kernel[neuron] = self._readout.STRF_weight()[neuron]
+                except NotImplementedError:
+                    return None
+        return self._kernel[neuron]
+
+    @torch.no_grad()
+    def drive(self, neuron: int) -> Tensor:
+        """Input of the output curve of one neuron, shape (B, T)."""
+        readout = self._readout
+        if readout is None:
+            raise ValueError(f"{type(self.model).__name__} has no separate drive: its readout is not an STRFReadout")
+        if neuron not in self._drive:
+            N = int(self.model.O)
+            if self._padded is None:
+                self._padded = cast(Tensor, readout.strf.pad(self.model.core(self.prefiltered())))
+            kernel = readout.strf.kernel
+            if isinstance(kernel, _SLICED_KERNELS) and getattr(kernel, "groups", 1) == 1:
+                out = for_neuron(kernel, self._padded, neuron, N)[:, :, 0]
+                self._drive[neuron] = for_neuron(readout.bn, out, neuron, N)[:, 0]
+            else:
+                every = readout.bn(kernel(self._padded)[:, :, 0])
+                self._drive = dict(enumerate(every.unbind(1)))
+        return self._drive[neuron]
+
+    @torch.no_grad()
+    def rate(self, neuron: int) -> Tensor:
+        """Predicted response of one neuron, shape (B, T)."""
+        readout = self._readout
+        if readout is None:
+            if self._whole is None:
+                self._whole = self.model(self.stimulus)[:, :, 0]
+            return self._whole[:, neuron]
+        if neuron not in self._rate:
+            drive = self.drive(neuron)[..., None]
+            self._rate[neuron] = for_neuron(readout.activation, drive, neuron, int(self.model.O))[..., 0]
+        return self._rate[neuron]
+
+    def rates(self) -> Tensor:
+        """Predicted response of every neuron, shape (B, N, 1, T)."""
+        return torch.stack([self.rate(n) for n in range(self.model.O)], dim=1)[:, :, None]

@@ -1,0 +1,212 @@
+"""Everything about one model on one screen: the bench to edit it, and Plotly figures of the settled state."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from deepstrf.models import NeuralModel
+from deepstrf.stimuli import Spectrogram
+
+from .bench import BenchWidget
+from .session import Change, LiveSession
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+__all__ = ["Explorer", "explore"]
+
+LIVE_FIGURE_S = 1.5
+"""Shortest time between two repaints of the Plotly figure while a gesture runs: each costs the page about 0.1 s."""
+
+
+class Explorer(ipywidgets.VBox):
+    """The bench over linked Plotly figures, for one session. Made by :func:`explore`.
+
+    Attributes
+    ----------
+    session : LiveSession
+        The model under edit; ``session.model`` is the edited model.
+    bench : BenchWidget
+        Editor and response.
+    figures : plotly.graph_objects.FigureWidget or None
+        None until a page shows the bench: building them takes seconds, and the bench is usable before.
+    """
+
+    def __init__(self, session: LiveSession, *, neuron: int = 0, sound: int = 0, figures: bool = True) -> None:
+        self.session = session
+        self.bench = BenchWidget(session, neuron=neuron, sound=sound)
+        self.figures: Any = None
+        self._pending: asyncio.TimerHandle | None = None
+        super().__init__([self.bench])
+        self._stop = session.observe(self._session_changed)
+        self.bench.observe(self._neuron_changed, "of_neuron")
+        if figures:
+            self.bench.when_ready(self._warm_up)
+
+    def __repr__(self) -> str:
+        return f"Explorer({self.session!r}, neuron={self.bench.neuron})"
+
+    @property
+    def neuron(self) -> int:
+        """The neuron on screen."""
+        return int(self.bench.neuron)
+
+    @neuron.setter
+    def neuron(self, value: int) -> None:
+        self.session.rate(value)
+        self.bench.neuron = value
+
+    def figure(self) -> go.Figure:
+        """The neuron on screen as a plain Plotly figure, for a paper or a saved notebook."""
+        from .figures import neuron_figure
+
+        return neuron_figure(self.session, self.neuron, sound=self.bench.sound)
+
+    def undo(self) -> None:
+        """Take the last gesture back."""
+        self.session.undo()
+
+    def redo(self) -> None:
+        """Repeat the gesture that was taken back."""
+        self.session.redo()
+
+    def revert(self, names: Iterable[str] | None = None) -> None:
+        """Set every parameter, or the named ones, back to the trained values."""
+        self.session.revert(names)
+
+    def save_pretrained(self, save_dir: str | Path) -> Path:
+        """Write the edited model as a checkpoint folder."""
+        return self.session.save_pretrained(save_dir)
+
+    def close(self) -> None:
+        """End the widgets; the session lives on."""
+        self._stop()
+        if self._pending is not None:
+            self._pending.cancel()
+        self.bench.close()
+        if self.figures is not None:
+            self.figures.close()
+        super().close()
+
+    # -- figures -------------------------------------------------------------------------------------------------
+
+    def show_figures(self) -> None:
+        """Build the linked Plotly figures now, below the bench."""
+        if self.figures is None:
+            import plotly.graph_objects as go
+
+            self.figures = go.FigureWidget(self.figure())
+            self.children = [self.bench, self.figures]
+
+    def _warm_up(self) -> None:
+        """Load Plotly's many classes beside the kernel's loop, so that the first drag does not wait for them."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.show_figures()
+            return
+
+        def load() -> None:
+            import plotly.graph_objects as go
+
+            from .figures import neuron_figure
+
+            # The template's validation is what takes long; it is kept for the process.
+            go.Figure(neuron_figure(self.session, self.neuron, sound=self.bench.sound).to_dict())
+            loop.call_soon_threadsafe(self.show_figures)
+
+        threading.Thread(target=load, name="deepstrf-figures", daemon=True).start()
+
+    def _session_changed(self, change: Change) -> None:
+        if self.figures is not None and change.touches(self.neuron):
+            self._repaint_later(0.0 if change.settled else LIVE_FIGURE_S)
+
+    def _neuron_changed(self, _change: Any) -> None:
+        if self.figures is not None:
+            self._repaint_later(0.0)
+
+    def _repaint_later(self, delay_s: float) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._repaint()
+            return
+        if self._pending is not None:
+            if delay_s > 0:
+                return
+            self._pending.cancel()
+        # Even the settled state waits for the bench's own answer: it goes out first.
+        self._pending = loop.call_later(max(delay_s, 0.02), self._repaint)
+
+    def _repaint(self) -> None:
+        from .figures import figure_updates
+
+        self._pending = None
+        updates = figure_updates(self.session, self.neuron, sound=self.bench.sound)
+        with self.figures.batch_update():
+            for trace in self.figures.data:
+                for name, value in updates.get(trace.name, {}).items():
+                    setattr(trace, name, value)
+            self.figures.layout.title.text = self.session.neuron_names[self.neuron]
+
+
+def explore(
+    model: NeuralModel | LiveSession,
+    stimulus: Spectrogram | Tensor | None = None,
+    responses: Tensor | None = None,
+    *,
+    dt_ms: float | None = None,
+    cf_hz: ArrayLike | None = None,
+    neuron_names: Sequence[str] | None = None,
+    neuron: int = 0,
+    sound: int = 0,
+    figures: bool = True,
+) -> Explorer:
+    """Editor, response and figures of a model on a stimulus, to show in a notebook.
+
+    Parameters
+    ----------
+    model : NeuralModel or LiveSession
+        A model is copied, so it stays as it is; a session is shared.
+    stimulus, responses, dt_ms, cf_hz, neuron_names
+        See :class:`LiveSession`; not with a session, which has them.
+    neuron, sound : int
+        What is on screen first.
+    figures : bool
+        Whether the Plotly figures are built once the bench is on screen.
+
+    Returns
+    -------
+    Explorer
+        The last expression of a cell shows it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument is missing, is given twice or is wrong; the message names it.
+
+    Examples
+    --------
+    >>> from deepstrf.demo import load_demo
+    >>> demo = load_demo()
+    >>> explore(demo.model, demo.stimulus, demo.responses)
+    Explorer(LiveSession(LinearNonlinear, 6 neurons, 34 bands x 1000 bins), neuron=0)
+    """
+    if isinstance(model, LiveSession):
+        given = (stimulus, responses, dt_ms, cf_hz, neuron_names)
+        if any(argument is not None for argument in given):
+            raise TypeError("stimulus, responses, dt_ms, cf_hz and neuron_names must not be given with a LiveSession")
+        session = model
+    else:
+        if stimulus is None:
+            raise TypeError("stimulus must be given with a model, got None")
+        session = LiveSession(model, stimulus, responses, dt_ms=dt_ms, cf_hz=cf_hz, neuron_names=neuron_names)
+    return Explorer(session, neuron=neuron, sound=sound, figures=figures)

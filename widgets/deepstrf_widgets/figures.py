@@ -1,0 +1,117 @@
+"""The settled state of a session as one linked Plotly figure: stimulus, after adaptation, STRF, response."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+from torch import Tensor
+
+from .session import LiveSession
+
+__all__ = ["figure_updates", "neuron_figure"]
+
+DIGITS = 5
+DIVERGING = [[0.0, "#2166ac"], [0.25, "#92c5de"], [0.5, "#f7f7f7"], [0.75, "#f4a582"], [1.0, "#b2182b"]]
+HEIGHT_PX = 640
+
+
+def _round(values: Tensor) -> np.ndarray:
+    """Values with five significant digits: enough to look at, and the same text on every machine."""
+    array = values.detach().cpu().double().numpy()
+    scale = float(np.nanmax(np.abs(array))) if array.size and not np.all(np.isnan(array)) else 0.0
+    return array.round(DIGITS - int(np.ceil(np.log10(scale)))) if scale > 0 else array
+
+
+def _traces(session: LiveSession, neuron: int, sound: int) -> dict[str, dict[str, Any]]:
+    """What each trace shows that depends on the state, by trace name."""
+    drawn: dict[str, dict[str, Any]] = {"stimulus": {"z": _round(session.stimulus[sound, 0])}}
+    prefiltered = session.live.prefiltered()[sound]
+    if prefiltered.shape[0] == 2:
+        drawn["ON"], drawn["OFF"] = ({"z": _round(channel)} for channel in prefiltered)
+    kernel = session.live.kernel(neuron)
+    if kernel is not None:
+        peak = float(kernel.abs().max()) or 1.0
+        names = ["STRF"] if kernel.shape[0] == 1 else ["STRF, ON", "STRF, OFF"] if kernel.shape[0] == 2 else []
+        for name, channel in zip(names, kernel, strict=False):
+            drawn[name] = {"z": _round(channel), "zmin": -round(peak, DIGITS), "zmax": round(peak, DIGITS)}
+    psth = session.psth(neuron)
+    if psth is not None:
+        drawn["recorded"] = {"y": _round(psth[sound])}
+    drawn["trained"] = {"y": _round(session.trained.rate(neuron)[sound])}
+    drawn["model"] = {"y": _round(session.rate(neuron)[sound])}
+    return drawn
+
+
+def figure_updates(session: LiveSession, neuron: int, *, sound: int = 0) -> dict[str, dict[str, Any]]:
+    """New values of the traces that an edit can change, by trace name: for a figure that is on screen already."""
+    drawn = _traces(session, neuron, sound)
+    drawn.pop("stimulus")
+    return drawn
+
+
+def neuron_figure(session: LiveSession, neuron: int, *, sound: int = 0) -> go.Figure:
+    """One neuron of a session as a Plotly figure.
+
+    Parameters
+    ----------
+    session : LiveSession
+        Read, not changed.
+    neuron : int
+        Which neuron.
+    sound : int
+        Which sound of the stimulus batch.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        Stimulus spectrogram, ON and OFF after the prefilter (when it has both), response, all over one time axis in
+        s; the STRF over lag in ms. Frequencies in kHz.
+    """
+    drawn = _traces(session, neuron, sound)
+    time_s = (np.arange(session.stimulus.shape[3]) * session.dt_ms / 1e3).round(6)
+    khz = (session.cf_hz / 1e3).round(4)
+    kernels = [name for name in drawn if name.startswith("STRF")]
+    images: list[str] = [name for name in ("stimulus", "ON", "OFF") if name in drawn]
+    rows = len(images) + 1
+    spans: list[list[Any]] = [[{"colspan": 2}, None] for _ in range(rows)]
+    titles = [*["Stimulus", "After adaptation, ON", "After adaptation, OFF"][: len(images)], "Response"]
+    if kernels:
+        spans.append([{}, {}] if len(kernels) == 2 else [{"colspan": 2}, None])
+        titles += kernels
+    figure = make_subplots(rows=len(spans), cols=2, specs=spans, subplot_titles=titles, vertical_spacing=0.07)
+    ticks = [round(float(f), 1) for f in np.geomspace(khz[0], khz[-1], 5)]
+    log_axis = {"type": "log", "title_text": "kHz", "tickvals": ticks, "ticktext": [f"{t:g}" for t in ticks]}
+    for row, name in enumerate(images, start=1):
+        scale = "Cividis" if name == "stimulus" else "OrRd" if name == "ON" else "Blues"
+        heat = go.Heatmap(x=time_s, y=khz, name=name, colorscale=scale, showscale=False, **drawn[name])
+        figure.add_trace(heat, row=row, col=1)
+        figure.update_yaxes(**log_axis, row=row, col=1)
+    if "recorded" in drawn:
+        area = {"fill": "tozeroy", "line": {"color": "rgba(128,128,128,0.6)", "width": 0.5}}
+        figure.add_trace(go.Scatter(x=time_s, name="recorded", **area, **drawn["recorded"]), row=rows, col=1)
+    dashed = {"color": "#7a7a7a", "width": 1, "dash": "dash"}
+    figure.add_trace(go.Scatter(x=time_s, name="trained", line=dashed, **drawn["trained"]), row=rows, col=1)
+    solid = {"color": "#d95f02", "width": 1.5}
+    figure.add_trace(go.Scatter(x=time_s, name="model", line=solid, **drawn["model"]), row=rows, col=1)
+    figure.update_yaxes(title_text="spikes/bin", row=rows, col=1)
+    figure.update_xaxes(title_text="time (s)", row=rows, col=1)
+    for row in range(1, rows):
+        figure.update_xaxes(matches=f"x{rows}", showticklabels=False, row=row, col=1)
+    for column, name in enumerate(kernels, start=1):
+        lags = (np.arange(drawn[name]["z"].shape[1])[::-1] * session.dt_ms).round(6)
+        heat = go.Heatmap(x=lags, y=khz, name=name, colorscale=DIVERGING, showscale=column == 1, **drawn[name])
+        heat.colorbar = {"len": 0.2, "y": 0.08, "thickness": 10}
+        figure.add_trace(heat, row=rows + 1, col=column)
+        figure.update_xaxes(title_text="lag (ms)", autorange="reversed", row=rows + 1, col=column)
+        figure.update_yaxes(**log_axis, row=rows + 1, col=column)
+    figure.update_layout(
+        height=HEIGHT_PX,
+        margin={"l": 60, "r": 20, "t": 40, "b": 40},
+        title_text=f"{session.neuron_names[neuron]}",
+        legend={"orientation": "h", "y": 1.06, "x": 1, "xanchor": "right"},
+        template="plotly_white",
+    )
+    return figure

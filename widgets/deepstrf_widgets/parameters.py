@@ -1,0 +1,324 @@
+"""The table of what a hand may edit: one row per parameter, in natural units, joined to its raw tensor.
+
+Editors, keyboard, undo and messages all speak this table; a new layer becomes editable by adding rows to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor, nn
+
+from deepstrf.models import NeuralModel
+from deepstrf.models.activations import (
+    ParametricDoubleExponential,
+    ParametricSigmoid,
+    ParametricSoftplus,
+    inverse_softplus,
+)
+from deepstrf.models.layers import MIN_SIGMA, ParametricSTRF, SeparableSTRF
+from deepstrf.models.prefiltering import AdapTrans, ICAdaptation, a_to_d, w_to_p
+from deepstrf.models.readouts import STRFReadout
+
+from .units import band_to_hz, frame_to_lag_ms, hz_to_band, lag_ms_to_frame, octaves_per_band
+
+__all__ = ["Index", "Parameter", "parameter_table"]
+
+Array = NDArray[np.float64]
+Index = tuple[int, ...]
+Convert = Callable[[Array, Index], Array]
+
+SLACK = 1e-4
+"""Fraction of a limit (or of the range, where a limit is 0) by which float32 values from the page may overshoot it."""
+
+MAX_TAU_MS = 10_000.0
+MIN_W = 1e-3
+
+
+def _same(values: Array, _index: Index) -> Array:
+    return values
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One editable parameter of a model, in natural units.
+
+    Attributes
+    ----------
+    name : str
+        For example ``strf.center_hz``.
+    unit : str
+        Unit of the values, ``""`` when dimensionless.
+    stage : {"prefilter", "drive", "rate"}
+        The first stage of the model that reads it.
+    shape : tuple of int
+        Shape of the values. The first axis is the neuron, except for the prefilter (bands).
+    tensor : str
+        Name of the raw tensor in the model's state dict; ``prefix`` is the part of its index that the row fixes.
+    limits : callable
+        ``limits(index) -> (low, high)``: lowest and highest valid value there, both included.
+    """
+
+    name: str
+    unit: str
+    stage: str
+    shape: tuple[int, ...]
+    tensor: str
+    raw: Tensor = field(repr=False)
+    limits: Callable[[Index], tuple[Any, Any]] = field(repr=False)
+    from_raw: Convert = field(default=_same, repr=False)
+    to_raw: Convert = field(default=_same, repr=False)
+    prefix: Index = ()
+
+    @property
+    def per_neuron(self) -> bool:
+        """Whether the first axis of the values is the neuron."""
+        return self.stage != "prefilter"
+
+    def check_index(self, index: Index) -> Index:
+        """Return the index as a tuple of ints; IndexError where it does not fit the parameter's shape."""
+        index = tuple(index)
+        fits = len(index) <= len(self.shape) and all(
+            isinstance(i, (int, np.integer)) and not isinstance(i, bool) and 0 <= i < n
+            for i, n in zip(index, self.shape, strict=False)
+        )
+        if not fits:
+            raise IndexError(f"index of {self.name} must lie within its shape {self.shape}, got {index}")
+        return tuple(int(i) for i in index)
+
+    def read(self, index: Index = ()) -> Array:
+        """Values in natural units at a (partial) index, float64."""
+        index = self.check_index(index)
+        raw = self.raw[self.prefix + index].detach().to("cpu", torch.float64).numpy()
+        return self.from_raw(raw, index)
+
+    def encode(self, values: ArrayLike, index: Index = ()) -> Tensor:
+        """Raw values that give ``values`` at ``index``, shaped as that part of the raw tensor; sets nothing.
+
+        Raises
+        ------
+        IndexError
+            ``index`` does not fit the shape.
+        TypeError, ValueError
+            ``values`` are not numbers, have another shape, are not finite or lie outside the limits.
+        """
+        index = self.check_index(index)
+        shape = self.shape[len(index) :]
+        try:
+            v = np.asarray(values, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"{self.name} must be a number or an array of numbers, got {values!r}") from error
+        if v.shape != shape and v.shape != ():
+            raise ValueError(f"{self.name} at index {index} must have shape {shape}, got {v.shape}")
+        v = np.broadcast_to(v, shape)
+        if not np.all(np.isfinite(v)):
+            raise ValueError(f"{self.name} must be finite, got {values!r}")
+        low, high = self.limits(index)
+        slack = SLACK * np.where(np.isfinite(low) & np.isfinite(high), np.maximum(np.abs(low), np.abs(high)), 0.0)
+        if np.any(v < low - slack) or np.any(v > high + slack):
+            unit = f" {self.unit}" if self.unit else ""
+            worst = v[(v < low - slack) | (v > high + slack)].flat[0]
+            raise ValueError(
+                f"{self.name} must lie in [{np.min(low):.6g}, {np.max(high):.6g}]{unit}, got {float(worst):.6g}"
+            )
+        raw = self.to_raw(np.clip(v, low, high), index)
+        return torch.as_tensor(np.array(raw), dtype=self.raw.dtype, device=self.raw.device)
+
+
+def _anywhere(_index: Index) -> tuple[float, float]:
+    return -np.inf, np.inf
+
+
+def _between(low: float, high: float) -> Callable[[Index], tuple[float, float]]:
+    return lambda _index: (low, high)
+
+
+def _softplus(values: Array, _index: Index) -> Array:
+    return np.logaddexp(0.0, values)
+
+
+def _unsoftplus(values: Array, _index: Index) -> Array:
+    return inverse_softplus(torch.from_numpy(np.array(values))).numpy()
+
+
+def _prefilter_rows(prefilter: nn.Module, dt_ms: float) -> Iterator[Parameter]:
+    tau_limits = _between(0.1 * dt_ms, MAX_TAU_MS)
+
+    def decay_of(tau_ms: Array) -> Array:
+        return np.exp(-dt_ms / tau_ms)
+
+    if isinstance(prefilter, AdapTrans):
+        for polarity in ("on", "off"):
+            raw = getattr(prefilter, f"d_{polarity}")
+            yield Parameter(
+                f"prefilter.tau_{polarity}_ms",
+                "ms",
+                "prefilter",
+                tuple(raw.shape),
+                f"prefiltering.d_{polarity}",
+                raw,
+                tau_limits,
+                from_raw=lambda d, _i: dt_ms / np.log1p(np.square(d)),
+                to_raw=lambda tau, _i: a_to_d(torch.from_numpy(decay_of(tau))).numpy(),
+            )
+        yield Parameter(
+            "prefilter.w",
+            "",
+            "prefilter",
+            tuple(prefilter.p.shape),
+            "prefiltering.p",
+            prefilter.p,
+            _between(MIN_W, 1.0),
+            from_raw=lambda p, _i: 1 / (1 + np.square(p)),
+            to_raw=lambda w, _i: w_to_p(torch.from_numpy(np.array(w))).numpy(),
+        )
+    elif isinstance(prefilter, ICAdaptation):
+        yield Parameter(
+            "prefilter.tau_ms",
+            "ms",
+            "prefilter",
+            tuple(prefilter.a.shape),
+            "prefiltering.a",
+            prefilter.a,
+            tau_limits,
+            from_raw=lambda a, _i: -dt_ms / np.log(a),
+            to_raw=lambda tau, _i: decay_of(tau),
+        )
+
+
+def _gaussian_rows(kernel: ParametricSTRF, cf_hz: Array, dt_ms: float) -> Iterator[Parameter]:
+    _, N, C, G = kernel.P.shape
+    F, T = kernel.F, kernel.T
+    where = "readout.strf.kernel."
+
+    def slope(index: Index) -> Array:
+        centre = kernel.P[(0, *index)].detach().to("cpu", torch.float64).numpy()
+        return octaves_per_band(centre, cf_hz)
+
+    def row(name: str, unit: str, tensor: str, prefix: Index, limits: Any, from_raw: Convert, to_raw: Convert) -> Any:
+        raw = getattr(kernel, tensor)
+        return Parameter(name, unit, "drive", (N, C, G), where + tensor, raw, limits, from_raw, to_raw, prefix)
+
+    def width(sig: Array) -> Array:
+        return np.abs(sig) + MIN_SIGMA
+
+    low_hz, high_hz = float(band_to_hz(0, cf_hz)), float(band_to_hz(F - 1, cf_hz))
+    yield row(
+        "strf.center_hz",
+        "Hz",
+        "P",
+        (0,),
+        _between(low_hz, high_hz),
+        lambda p, _i: band_to_hz(p, cf_hz),
+        lambda hz, _i: hz_to_band(hz, cf_hz),
+    )
+    yield row(
+        "strf.center_ms",
+        "ms",
+        "P",
+        (1,),
+        _between(0.0, (T - 1) * dt_ms),
+        lambda p, _i: frame_to_lag_ms(p, T, dt_ms),
+        lambda ms, _i: lag_ms_to_frame(ms, T, dt_ms),
+    )
+    widest_bands, widest_frames = max(float(F), 1.0), max(float(T), 1.0)
+    yield row(
+        "strf.sigma_oct",
+        "oct",
+        "SIG",
+        (0,),
+        lambda index: (MIN_SIGMA * slope(index), widest_bands * slope(index)),
+        lambda sig, index: width(sig) * slope(index),
+        lambda octaves, index: np.maximum(octaves / slope(index) - MIN_SIGMA, 0.0),
+    )
+    yield row(
+        "strf.sigma_ms",
+        "ms",
+        "SIG",
+        (1,),
+        _between(MIN_SIGMA * dt_ms, widest_frames * dt_ms),
+        lambda sig, _i: width(sig) * dt_ms,
+        lambda ms, _i: np.maximum(ms / dt_ms - MIN_SIGMA, 0.0),
+    )
+    yield row("strf.weight", "", "weight", (), _anywhere, _same, _same)
+
+
+def _readout_rows(readout: STRFReadout, cf_hz: Array, dt_ms: float) -> Iterator[Parameter]:
+    kernel = readout.strf.kernel
+    where = "readout.strf.kernel."
+    if isinstance(kernel, ParametricSTRF):
+        yield from _gaussian_rows(kernel, cf_hz, dt_ms)
+    elif isinstance(kernel, SeparableSTRF):
+        for axis in ("f", "t"):
+            raw = getattr(kernel, f"weight_{axis}").flatten(2)
+            yield Parameter(
+                f"strf.factor_{axis}", "", "drive", tuple(raw.shape), f"{where}weight_{axis}", raw, _anywhere
+            )
+    elif isinstance(kernel, nn.Conv2d) and kernel.groups == 1:
+        yield Parameter(
+            "strf.kernel", "", "drive", tuple(kernel.weight.shape), where + "weight", kernel.weight, _anywhere
+        )
+    else:
+        return
+    if kernel.bias is not None:
+        yield Parameter("strf.bias", "", "drive", tuple(kernel.bias.shape), where + "bias", kernel.bias, _anywhere)
+
+
+# What each activation lets a hand edit: (name, raw tensor, kept positive by softplus when the module says so).
+_ACTIVATION_ROWS: dict[type[nn.Module], tuple[tuple[str, str], ...]] = {
+    ParametricSigmoid: (("a", "_raw_a"), ("b", "_raw_b"), ("c", "c"), ("d", "d")),
+    ParametricDoubleExponential: (("a", "_raw_a"), ("b", "_raw_b"), ("k", "k"), ("s", "s")),
+    ParametricSoftplus: (("beta", "_raw_beta"), ("b", "_raw_b")),
+}
+SMALLEST_POSITIVE = 1e-6
+
+
+def _activation_rows(activation: nn.Module) -> Iterator[Parameter]:
+    for name, tensor in _ACTIVATION_ROWS.get(type(activation), ()):
+        raw = getattr(activation, tensor, None)
+        if raw is None:
+            continue
+        positive = tensor == "_raw_beta" or (tensor.startswith("_raw") and activation.non_negative_output)
+        yield Parameter(
+            f"activation.{name}",
+            "",
+            "rate",
+            tuple(raw.shape),
+            f"readout.activation.{tensor}",
+            raw,
+            _between(SMALLEST_POSITIVE, np.inf) if positive else _anywhere,
+            from_raw=_softplus if positive else _same,
+            to_raw=_unsoftplus if positive else _same,
+        )
+
+
+def parameter_table(model: NeuralModel, *, cf_hz: Array, dt_ms: float) -> dict[str, Parameter]:
+    """Everything that can be edited in ``model``, by name.
+
+    Parameters
+    ----------
+    model : NeuralModel
+        The rows hold its tensors, not copies.
+    cf_hz : ndarray, shape (F,)
+        Centre frequency of each band in Hz.
+    dt_ms : float
+        Width of a time bin in ms.
+
+    Returns
+    -------
+    dict of str to Parameter
+        Empty for a model with nothing that this table knows.
+    """
+    rows = list(_prefilter_rows(model.prefiltering, dt_ms))
+    if isinstance(model.readout, STRFReadout):
+        # The frequency axis of a readout behind a core is the core's, not the cochlea's: then only the
+        # output curve keeps its meaning.
+        if isinstance(model.core, nn.Identity):
+            rows += _readout_rows(model.readout, cf_hz, dt_ms)
+        rows += _activation_rows(model.readout.activation)
+    return {row.name: row for row in rows}

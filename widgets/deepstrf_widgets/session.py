@@ -1,0 +1,457 @@
+"""A model, a stimulus and recorded responses under edit: parameters in natural units, undo, comparison, score."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from deepstrf.metrics import corrcoef
+from deepstrf.models import NeuralModel
+from deepstrf.models.prefiltering import get_CFs
+from deepstrf.stimuli import Spectrogram
+
+from .chain import Chain
+from .parameters import Index, Parameter, parameter_table
+
+__all__ = ["Change", "Edit", "LiveSession"]
+
+MAX_UNDO = 1000
+Slot = tuple[str, Index]
+
+
+class Edit(NamedTuple):
+    """One new value (or array of values) of one parameter, in natural units."""
+
+    name: str
+    value: ArrayLike
+    index: Index = ()  # type: ignore[assignment]  # hides tuple.index, which nobody calls on an edit
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an edit, undo, redo or revert touched: told to every observer of a session."""
+
+    names: frozenset[str]
+    neurons: frozenset[int] | None
+    settled: bool
+    source: object = None
+
+    def touches(self, neuron: int) -> bool:
+        """Whether the response of ``neuron`` may have changed."""
+        return self.neurons is None or neuron in self.neurons
+
+
+@dataclass
+class _Entry:
+    """One undo entry: raw values by parameter and index; ``before`` in the order of writing, as slots may overlap."""
+
+    gesture: str | None
+    before: dict[Slot, Tensor] = field(default_factory=dict)
+    after: dict[Slot, Tensor] = field(default_factory=dict)
+
+
+class LiveSession:
+    """A neuron model that is edited by hand, one gesture at a time, on one stimulus batch.
+
+    An edit re-runs only what lies downstream of it, and only for the neurons that somebody looks at. The values
+    equal a fresh forward pass of the edited model.
+
+    Parameters
+    ----------
+    model : NeuralModel
+        Copied; the caller's model stays untouched unless ``copy_model`` is False.
+    stimulus : Spectrogram or Tensor, shape (F, T), (1, F, T) or (B, 1, F, T)
+        What the neurons hear. A :class:`~deepstrf.stimuli.Spectrogram` brings ``dt_ms`` and ``cf_hz`` along.
+    responses : Tensor, shape (N, T), (N, R, T) or (B, N, R, T), optional
+        Recorded responses; NaN where nothing was recorded.
+    dt_ms : float, optional
+        Width of a time bin in ms; 5 when neither it nor a Spectrogram is given.
+    cf_hz : array-like, shape (F,), optional
+        Centre frequency of each band in Hz. Without it (and without a Spectrogram) the default axis of
+        :func:`~deepstrf.models.prefiltering.make_prefiltering` is assumed, with a warning.
+    neuron_names : sequence of str, optional
+        One name a neuron, for display.
+    copy_model : bool
+        Whether to edit a copy.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument has the wrong type, shape or value; the message names it.
+
+    Examples
+    --------
+    >>> from deepstrf.demo import load_demo
+    >>> demo = load_demo()
+    >>> session = LiveSession(demo.model, demo.stimulus, demo.responses)
+    >>> session.set("strf.center_hz", 4000.0, (0, 0, 1))
+    >>> session.can_undo
+    True
+    >>> session.undo()
+    """
+
+    def __init__(
+        self,
+        model: NeuralModel,
+        stimulus: Spectrogram | Tensor,
+        responses: Tensor | None = None,
+        *,
+        dt_ms: float | None = None,
+        cf_hz: ArrayLike | None = None,
+        neuron_names: Sequence[str] | None = None,
+        copy_model: bool = True,
+    ) -> None:
+        if not isinstance(model, NeuralModel):
+            raise TypeError(f"model must be a deepstrf NeuralModel, got {type(model).__name__}")
+        self.stimulus_unit = ""
+        if isinstance(stimulus, Spectrogram):
+            dt_ms = stimulus.dt_ms if dt_ms is None else dt_ms
+            cf_hz = stimulus.cf_hz if cf_hz is None else cf_hz
+            self.stimulus_unit = stimulus.unit
+            stimulus = stimulus.values
+        self.dt_ms = _checked_dt(5.0 if dt_ms is None else dt_ms)
+        trained = copy.deepcopy(model).eval().requires_grad_(False)
+        self.model = copy.deepcopy(trained) if copy_model else model.eval()
+        reference = next(iter(model.state_dict().values()), torch.empty(0))
+        batch = _checked_stimulus(stimulus, getattr(model, "F", None)).to(reference.device)
+        batch = batch.to(reference.dtype if reference.is_floating_point() else torch.float32)
+        self.cf_hz = _checked_cf(cf_hz, batch.shape[2])
+        self.responses = None if responses is None else _checked_responses(responses, batch, model.O)
+        self.neuron_names = _checked_names(neuron_names, model.O)
+
+        self.live = Chain(self.model, batch)
+        self.trained = Chain(trained, batch)
+        self.parameters = parameter_table(self.model, cf_hz=self.cf_hz, dt_ms=self.dt_ms)
+        self.trained_parameters = parameter_table(trained, cf_hz=self.cf_hz, dt_ms=self.dt_ms)
+        self._done: list[_Entry] = []
+        self._undone: list[_Entry] = []
+        self._observers: list[Callable[[Change], None]] = []
+        # One forward pass of one neuron: a model that cannot run on this stimulus fails here, by name.
+        first = self.live.rate(0)
+        if first.shape != (batch.shape[0], batch.shape[3]):
+            raise ValueError(
+                f"model must answer with one value per stimulus bin, shape {(batch.shape[0], batch.shape[3])}, "
+                f"got {tuple(first.shape)}"
+            )
+
+    def __repr__(self) -> str:
+        B, _, F, T = self.stimulus.shape
+        sounds = "" if B == 1 else f"{B} sounds of "
+        return f"LiveSession({type(self.model).__name__}, {self.n_neurons} neurons, {sounds}{F} bands x {T} bins)"
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    @property
+    def n_neurons(self) -> int:
+        """Number of neurons N."""
+        return int(self.model.O)
+
+    @property
+    def stimulus(self) -> Tensor:
+        """The stimulus batch, shape (B, 1, F, T)."""
+        return self.live.stimulus
+
+    def value(self, name: str, index: Index = ()) -> NDArray[np.float64]:
+        """Present value of a parameter in natural units, at a (partial) index."""
+        return self._parameter(name).read(index)
+
+    def trained_value(self, name: str, index: Index = ()) -> NDArray[np.float64]:
+        """Value of a parameter when the session began."""
+        self._parameter(name)
+        return self.trained_parameters[name].read(index)
+
+    def rate(self, neuron: int) -> Tensor:
+        """Predicted response of one neuron, shape (B, T)."""
+        return self.live.rate(self._neuron(neuron))
+
+    def psth(self, neuron: int) -> Tensor | None:
+        """Recorded response of one neuron, mean over its repeats, shape (B, T); NaN where none was recorded."""
+        if self.responses is None:
+            return None
+        return self.responses[:, self._neuron(neuron)].nanmean(dim=1)
+
+    def score(self, neuron: int) -> float | None:
+        """Correlation of predicted and recorded response of one neuron; None without responses, NaN if undefined."""
+        return self._score(self.live, neuron)
+
+    def trained_score(self, neuron: int) -> float | None:
+        """:meth:`score` of the trained values."""
+        return self._score(self.trained, neuron)
+
+    def edited(self, neuron: int | None = None) -> bool:
+        """Whether any parameter differs from its trained value, of one neuron or of the whole model."""
+        for name, parameter in self.parameters.items():
+            index = () if neuron is None or not parameter.per_neuron else (neuron,)
+            at = parameter.prefix + index
+            if not torch.equal(parameter.raw[at], self.trained_parameters[name].raw[at]):
+                return True
+        return False
+
+    # -- editing -------------------------------------------------------------------------------------------------
+
+    def set(self, name: str, value: ArrayLike, index: Index = ()) -> None:
+        """Set one parameter: one undo entry. See :meth:`apply`."""
+        self.apply([Edit(name, value, index)])
+
+    def apply(
+        self,
+        edits: Iterable[Edit],
+        gesture: str | None = None,
+        *,
+        settled: bool | None = None,
+        source: object = None,
+    ) -> None:
+        """Set parameters, all or none.
+
+        Parameters
+        ----------
+        edits : iterable of Edit
+            Taken in their order: a width in octaves is read at the centre that an edit before it has set.
+        gesture : str, optional
+            Edits with one gesture id in a row make one undo entry; None makes an entry of its own.
+        settled : bool, optional
+            Whether the gesture ends here; by default it does when ``gesture`` is None.
+        source : object, optional
+            Handed to the observers, so that one can know its own edits.
+
+        Raises
+        ------
+        KeyError, IndexError, TypeError, ValueError
+            An edit names no parameter, or has a bad index or value. Everything is then as before.
+        """
+        settled = gesture is None if settled is None else settled
+        entry = _Entry(gesture)
+        try:
+            for edit in edits:
+                name, value, index = edit
+                parameter = self._parameter(name)
+                index = parameter.check_index(index)
+                new = parameter.encode(value, index)
+                self._write(entry, parameter, index, new)
+        except (KeyError, IndexError, TypeError, ValueError):
+            self._put(entry.before)
+            raise
+        self._record(entry, settled)
+        if entry.before or settled:
+            self._tell(entry.before, settled, source)
+
+    def undo(self, *, source: object = None) -> None:
+        """Take the last gesture back; nothing happens when there is none."""
+        if self._done:
+            entry = self._done.pop()
+            entry.gesture = None
+            entry.after = {slot: self._raw(slot).clone() for slot in entry.before}
+            self._put(entry.before)
+            self._undone.append(entry)
+            self._tell(entry.before, True, source)
+
+    def redo(self, *, source: object = None) -> None:
+        """Repeat the gesture that was taken back last; nothing happens when there is none."""
+        if self._undone:
+            entry = self._undone.pop()
+            self._put(entry.after)
+            self._done.append(entry)
+            self._tell(entry.before, True, source)
+
+    def revert(self, names: Iterable[str] | None = None, index: Index = (), *, source: object = None) -> None:
+        """Set parameters back to their trained values: one undo entry.
+
+        Parameters
+        ----------
+        names : iterable of str, optional
+            Which parameters; all when None.
+        index : tuple of int
+            Leading part of the index, for parameters whose first axis is the neuron; those of the prefilter are
+            then left alone unless they are named.
+        source : object, optional
+            Handed to the observers.
+        """
+        if names is None:
+            chosen = [p for p in self.parameters.values() if not index or p.per_neuron]
+        else:
+            chosen = [self._parameter(name) for name in names]
+        parts = [(p, p.check_index(index[: len(p.shape)])) for p in chosen]
+        entry = _Entry(None)
+        for parameter, at in parts:
+            trained = self.trained_parameters[parameter.name].raw[parameter.prefix + at]
+            self._write(entry, parameter, at, trained)
+        self._record(entry, settled=True)
+        self._tell(entry.before, True, source)
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a gesture to take back."""
+        return bool(self._done)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is a gesture to repeat."""
+        return bool(self._undone)
+
+    def observe(self, callback: Callable[[Change], None]) -> Callable[[], None]:
+        """Call ``callback`` after every change; returns a function that ends this."""
+        self._observers.append(callback)
+
+        def stop() -> None:
+            if callback in self._observers:
+                self._observers.remove(callback)
+
+        return stop
+
+    def save_pretrained(self, save_dir: str | Path, *, metadata: Mapping[str, Any] | None = None) -> Path:
+        """Write the edited model as a checkpoint folder and return its path."""
+        notes = {"edited_by_hand": self.edited(), **(metadata or {})}
+        return self.model.save_pretrained(save_dir, metadata=notes)
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _parameter(self, name: str) -> Parameter:
+        try:
+            return self.parameters[name]
+        except (KeyError, TypeError):
+            known = ", ".join(sorted(self.parameters)) or "none"
+            raise KeyError(f"name must be one of this model's parameters ({known}), got {name!r}") from None
+
+    def _neuron(self, neuron: int) -> int:
+        if isinstance(neuron, bool) or not isinstance(neuron, (int, np.integer)):
+            raise TypeError(f"neuron must be an integer, got {neuron!r}")
+        if not 0 <= neuron < self.n_neurons:
+            raise IndexError(f"neuron must lie in [0, {self.n_neurons - 1}], got {neuron}")
+        return int(neuron)
+
+    def _score(self, chain: Chain, neuron: int) -> float | None:
+        if self.responses is None:
+            return None
+        neuron = self._neuron(neuron)
+        predicted = chain.rate(neuron)[:, None, None]
+        return float(corrcoef(predicted, self.responses[:, neuron : neuron + 1], reduction="none")[0])
+
+    @torch.no_grad()
+    def _write(self, entry: _Entry, parameter: Parameter, index: Index, new: Tensor) -> None:
+        at = parameter.prefix + index
+        slot = (parameter.name, index)
+        if slot not in entry.before:
+            entry.before[slot] = parameter.raw[at].clone()
+        parameter.raw[at] = new
+        self._forget(parameter, index)
+
+    def _raw(self, slot: Slot) -> Tensor:
+        parameter = self.parameters[slot[0]]
+        return parameter.raw[parameter.prefix + slot[1]]
+
+    def _forget(self, parameter: Parameter, index: Index) -> None:
+        neurons = index[:1] if parameter.per_neuron and index else None
+        self.live.forget(parameter.stage, neurons)
+
+    @torch.no_grad()
+    def _put(self, values: Mapping[Slot, Tensor]) -> None:
+        # Backwards: where two slots of one gesture overlap, the one written first holds the older value.
+        for slot, old in reversed(list(values.items())):
+            self._raw(slot).copy_(old)
+            self._forget(self.parameters[slot[0]], slot[1])
+
+    def _record(self, entry: _Entry, settled: bool) -> None:
+        last = self._done[-1] if self._done else None
+        if entry.before:
+            self._undone.clear()
+            if last is not None and last.gesture is not None and last.gesture == entry.gesture:
+                for slot, old in entry.before.items():
+                    last.before.setdefault(slot, old)
+            else:
+                self._done.append(entry)
+                del self._done[:-MAX_UNDO]
+        if settled and self._done:
+            last = self._done[-1]
+            if last.gesture == entry.gesture:
+                last.gesture = None
+                if all(torch.equal(old, self._raw(slot)) for slot, old in last.before.items()):
+                    self._done.pop()
+
+    def _tell(self, slots: Iterable[Slot], settled: bool, source: object) -> None:
+        names, neurons = set(), set()
+        whole = False
+        for name, index in slots:
+            names.add(name)
+            if self.parameters[name].per_neuron and index:
+                neurons.add(index[0])
+            else:
+                whole = True
+        change = Change(frozenset(names), None if whole else frozenset(neurons), settled, source)
+        for callback in tuple(self._observers):
+            callback(change)
+
+
+def _checked_dt(dt_ms: float) -> float:
+    if isinstance(dt_ms, bool) or not isinstance(dt_ms, (int, float, np.number)):
+        raise TypeError(f"dt_ms must be a number of ms, got {dt_ms!r}")
+    if not (np.isfinite(dt_ms) and dt_ms > 0):
+        raise ValueError(f"dt_ms must be positive and finite in ms, got {dt_ms}")
+    return float(dt_ms)
+
+
+def _checked_stimulus(stimulus: Tensor, F: int | None) -> Tensor:
+    if not isinstance(stimulus, Tensor):
+        raise TypeError(f"stimulus must be a Spectrogram or a Tensor, got {type(stimulus).__name__}")
+    if stimulus.ndim == 2:
+        stimulus = stimulus[None, None]
+    elif stimulus.ndim == 3:
+        stimulus = stimulus[None]
+    if stimulus.ndim != 4 or stimulus.shape[1] != 1 or 0 in stimulus.shape:
+        raise ValueError(
+            f"stimulus must have shape (F, T), (1, F, T) or (B, 1, F, T), nothing empty, got {tuple(stimulus.shape)}"
+        )
+    if F is not None and stimulus.shape[2] != F:
+        raise ValueError(f"stimulus must have the model's F = {F} frequency bands, got {stimulus.shape[2]}")
+    if not stimulus.is_floating_point() or not bool(torch.isfinite(stimulus).all()):
+        raise ValueError("stimulus must hold finite floating-point numbers, got NaN, infinity or another type")
+    return stimulus.detach().clone()
+
+
+def _checked_cf(cf_hz: ArrayLike | None, F: int) -> NDArray[np.float64]:
+    if cf_hz is None:
+        warnings.warn(
+            f"cf_hz was not given: {F} mel-spaced bands from 500 to 20000 Hz are assumed", UserWarning, stacklevel=3
+        )
+        cf_hz = get_CFs(500.0, 20000.0, F, "mel")
+    cf = np.asarray(cf_hz, dtype=np.float64)
+    if cf.shape != (F,):
+        raise ValueError(f"cf_hz must have one frequency per band, shape ({F},), got {cf.shape}")
+    if not np.all(np.isfinite(cf)) or np.any(cf <= 0) or np.any(np.diff(cf) <= 0):
+        raise ValueError(f"cf_hz must be positive and strictly ascending in Hz, got {cf}")
+    return cf
+
+
+def _checked_responses(responses: Tensor, stimulus: Tensor, N: int) -> Tensor:
+    if not isinstance(responses, Tensor):
+        raise TypeError(f"responses must be a Tensor, got {type(responses).__name__}")
+    if responses.ndim == 2:
+        responses = responses[None, :, None]
+    elif responses.ndim == 3:
+        responses = responses[None]
+    B, _, _, T = stimulus.shape
+    if responses.ndim != 4 or (responses.shape[0], responses.shape[1], responses.shape[3]) != (B, N, T):
+        raise ValueError(
+            f"responses must have shape (B, N, R, T) = ({B}, {N}, R, {T}) (or (N, R, T), (N, T) for one sound), "
+            f"got {tuple(responses.shape)}"
+        )
+    if bool(torch.isinf(responses).any()):
+        raise ValueError("responses must be finite or NaN (missing), got infinity")
+    return responses.detach().clone().to(stimulus)
+
+
+def _checked_names(names: Sequence[str] | None, N: int) -> list[str]:
+    if names is None:
+        return [f"neuron {n}" for n in range(N)]
+    names = [str(name) for name in names]
+    if len(names) != N:
+        raise ValueError(f"neuron_names must have one name per neuron ({N}), got {len(names)}")
+    return names
