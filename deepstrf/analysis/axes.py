@@ -1,0 +1,83 @@
+"""The axes of a receptive field: their checks, and places between their samples."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def check_strf(strf: Tensor, *, min_ndim: int = 2) -> Tensor:
+    """The receptive fields (..., F, T) detached and at least in float32.
+
+    Raises
+    ------
+    TypeError
+        Not a floating-point tensor.
+    ValueError
+        Too few axes, an empty one, or values that are not finite.
+    """
+    if not isinstance(strf, Tensor) or not strf.is_floating_point():
+        kind = strf.dtype if isinstance(strf, Tensor) else type(strf).__name__
+        raise TypeError(f"strf must be a floating-point tensor, got {kind}")
+    if strf.ndim < min_ndim or 0 in strf.shape:
+        wanted = "(..., F, T)" if min_ndim == 2 else "(..., 2, F, T)"
+        raise ValueError(f"strf must have shape {wanted} without empty axes, got {tuple(strf.shape)}")
+    if not bool(strf.isfinite().all()):
+        raise ValueError(f"strf must be finite, got {int((~strf.isfinite()).sum())} values that are not")
+    strf = strf.detach()
+    return strf.float() if strf.dtype in (torch.float16, torch.bfloat16) else strf
+
+
+def octaves_of(cf_hz: Tensor, strf: Tensor) -> Tensor:
+    """``log2(cf_hz)`` (F,) in float64, on the device of the receptive fields.
+
+    Raises
+    ------
+    TypeError
+        Not a tensor.
+    ValueError
+        Another length than the F of ``strf``, or not positive and ascending.
+    """
+    if not isinstance(cf_hz, Tensor):
+        raise TypeError(f"cf_hz must be a tensor, got {type(cf_hz).__name__}")
+    if cf_hz.shape != strf.shape[-2:-1]:
+        raise ValueError(f"cf_hz must have shape (F,) with F = {strf.shape[-2]}, got {tuple(cf_hz.shape)}")
+    if not (bool((cf_hz > 0).all()) and bool((cf_hz.diff() > 0).all())):
+        raise ValueError(f"cf_hz must be positive and ascending (Hz), got {cf_hz.tolist()}")
+    return cf_hz.detach().to(strf.device, torch.float64).log2()
+
+
+def check_dt(dt_ms: float) -> None:
+    """Raise ValueError unless ``dt_ms`` is a positive number."""
+    if not (dt_ms > 0 and math.isfinite(dt_ms)):
+        raise ValueError(f"dt_ms must be positive (ms), got {dt_ms}")
+
+
+def sub_bin_peak(profile: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+    """Place (...) in bins and height (...) of the peak of ``profile`` (..., K) whose highest sample is at ``index``.
+
+    A Gaussian through the sample and its two neighbours, or a parabola when one of the three is not positive: a
+    sampled Gaussian is recovered exactly. At the ends of the axis, the sample itself.
+    """
+    last = profile.shape[-1] - 1
+    inside = (index > 0) & (index < last)
+    left, middle, right = (
+        profile.gather(-1, (index + step).clamp(0, last).unsqueeze(-1)).squeeze(-1) for step in (-1, 0, 1)
+    )
+    gaussian = (left > 0) & (middle > 0) & (right > 0)
+    a, b, c = (torch.where(gaussian, y.clamp(min=torch.finfo(y.dtype).tiny).log(), y) for y in (left, middle, right))
+    curvature = a - 2 * b + c
+    usable = inside & (curvature < 0)
+    offset = torch.where(usable, (a - c) / torch.where(usable, 2 * curvature, 1.0), 0.0).clamp(-0.5, 0.5)
+    top = b - offset * (a - c) / 4
+    height = torch.where(usable, torch.where(gaussian, top.exp(), top), middle)
+    return index + offset, height
+
+
+def at_bin(values: Tensor, place: Tensor) -> Tensor:
+    """``values`` (K,) at fractional bins (...), straight lines between them."""
+    low = place.floor().long().clamp(0, max(len(values) - 2, 0))
+    high = (low + 1).clamp(max=len(values) - 1)
+    return values[low] + (place.to(values.dtype) - low) * (values[high] - values[low])

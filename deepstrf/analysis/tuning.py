@@ -1,0 +1,232 @@
+"""Tuning of receptive fields: best frequency, latency, bandwidth, separability, ON against OFF.
+
+All take ``strf`` (..., F, T), with bands from low to high and lag 0 in the last tap, and give one value per receptive
+field, (...): (N, C, F, T) gives (N, C). "Peak" is the largest positive value, in both bands and lags, unless
+``inhibitory``, which looks for the most negative one. A field without any such value has no tuning: NaN.
+
+Between samples: a Gaussian through the peak sample and its neighbours gives the place in bins; frequencies between
+centre frequencies lie on straight lines of log2 Hz against band, as in the rest of the library.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from deepstrf.analysis.axes import at_bin, check_dt, check_strf, octaves_of, sub_bin_peak
+
+
+def _peak(strf: Tensor, inhibitory: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Signed fields, band and tap (...) of the peak sample, and whether it is positive."""
+    strf = -strf if inhibitory else strf
+    flat = strf.flatten(-2)
+    index = flat.argmax(-1)
+    return strf, index // strf.shape[-1], index % strf.shape[-1], flat.amax(-1) > 0
+
+
+def _column(strf: Tensor, tap: Tensor) -> Tensor:
+    """Frequency profile (..., F) of the fields at the given taps."""
+    return strf.gather(-1, tap[..., None, None].expand(*strf.shape[:-1], 1)).squeeze(-1)
+
+
+def _row(strf: Tensor, band: Tensor) -> Tensor:
+    """Time profile (..., T) of the fields at the given bands."""
+    return strf.gather(-2, band[..., None, None].expand(*strf.shape[:-2], 1, strf.shape[-1])).squeeze(-2)
+
+
+def best_frequency(strf: Tensor, cf_hz: Tensor, *, inhibitory: bool = False) -> Tensor:
+    """Frequency of the peak of each receptive field, Hz.
+
+    Parameters
+    ----------
+    strf : Tensor, shape (..., F, T)
+    cf_hz : Tensor, shape (F,)
+        Centre frequencies, Hz, ascending.
+    inhibitory : bool
+        Of the most negative value rather than the most positive one.
+
+    Returns
+    -------
+    Tensor, shape (...)
+        Between the first and the last centre frequency; NaN without a peak.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A shape or a value is not as said.
+
+    Examples
+    --------
+    >>> field = torch.zeros(3, 4)
+    >>> field[1, 2] = 1.0
+    >>> best_frequency(field, torch.tensor([1000.0, 2000.0, 4000.0])).item()
+    2000.0
+    """
+    strf = check_strf(strf)
+    octaves = octaves_of(cf_hz, strf)
+    strf, band, tap, present = _peak(strf, inhibitory)
+    place, _ = sub_bin_peak(_column(strf, tap), band)
+    return torch.where(present, at_bin(octaves, place).exp2().to(strf.dtype), torch.nan)
+
+
+def latency(strf: Tensor, dt_ms: float, *, inhibitory: bool = False) -> Tensor:
+    """Lag of the peak of each receptive field, ms before the response; 0 is the current bin.
+
+    Parameters
+    ----------
+    strf : Tensor, shape (..., F, T)
+    dt_ms : float
+        Bin width, ms.
+    inhibitory : bool
+        Of the most negative value rather than the most positive one.
+
+    Returns
+    -------
+    Tensor, shape (...)
+        In [0, (T-1) dt_ms]; NaN without a peak.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A shape or a value is not as said.
+
+    Examples
+    --------
+    >>> field = torch.zeros(3, 4)
+    >>> field[1, 2] = 1.0
+    >>> latency(field, 5.0).item()
+    5.0
+    """
+    strf = check_strf(strf)
+    check_dt(dt_ms)
+    strf, band, tap, present = _peak(strf, inhibitory)
+    place, _ = sub_bin_peak(_row(strf, band), tap)
+    return torch.where(present, (strf.shape[-1] - 1 - place) * dt_ms, torch.nan)
+
+
+def bandwidth(strf: Tensor, cf_hz: Tensor, *, level: float = 0.5, inhibitory: bool = False) -> Tensor:
+    r"""Width of each receptive field along frequency at its peak lag, octaves.
+
+    From where the profile first falls under ``level`` times the peak below it, to where it does so above it. Between
+    two bands the flank is that of a Gaussian about the peak, or a straight line to a value that is not positive. For a
+    Gaussian of standard deviation :math:`\sigma` octaves and level 1/2 it is :math:`2\sqrt{2 \ln 2}\,\sigma =
+    2.355\,\sigma`.
+
+    Parameters
+    ----------
+    strf : Tensor, shape (..., F, T)
+    cf_hz : Tensor, shape (F,)
+        Centre frequencies, Hz, ascending.
+    level : float
+        In (0, 1).
+    inhibitory : bool
+        Of the most negative value rather than the most positive one.
+
+    Returns
+    -------
+    Tensor, shape (...)
+        NaN without a peak, and where the profile leaves the frequency range before it has fallen.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A shape or a value is not as said.
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie in (0, 1), got {level}")
+    strf = check_strf(strf)
+    octaves = octaves_of(cf_hz, strf)
+    strf, band, tap, present = _peak(strf, inhibitory)
+    profile = _column(strf, tap)
+    peak, height = sub_bin_peak(profile, band)
+    last = profile.shape[-1] - 1
+    upper = _first_crossing(profile, band, peak, height, level)
+    lower = last - _first_crossing(profile.flip(-1), last - band, last - peak, height, level)
+    edges = [at_bin(octaves, place.nan_to_num()) for place in (upper, lower)]
+    defined = present & upper.isfinite() & lower.isfinite()
+    return torch.where(defined, (edges[0] - edges[1]).to(strf.dtype), torch.nan)
+
+
+def _first_crossing(profile: Tensor, start: Tensor, peak: Tensor, height: Tensor, level: float) -> Tensor:
+    """Fractional bin (...) after ``start`` where ``profile`` (..., K) first falls under ``level`` of its peak, or NaN.
+
+    ``peak`` is the place of the peak between the bins and ``height`` its value.
+    """
+    threshold = level * height
+    bins = torch.arange(profile.shape[-1], device=profile.device)
+    under = (profile < threshold.unsqueeze(-1)) & (bins > start.unsqueeze(-1))
+    after = under.to(torch.uint8).argmax(-1)
+    before = (after - 1).clamp(min=0)
+    above, below = (profile.gather(-1, i.unsqueeze(-1)).squeeze(-1) for i in (before, after))
+    straight = (above - threshold) / torch.where(above > below, above - below, 1.0)
+    # On a Gaussian flank sqrt(log(height / value)) is the distance from the peak in units of sqrt(2) sigma.
+    near, far = (
+        (height / y.clamp(min=torch.finfo(y.dtype).tiny)).log().clamp(min=0).sqrt() * side
+        for y, side in ((above, torch.sign(before - peak)), (below, 1.0))
+    )
+    gaussian = (math.sqrt(-math.log(level)) - near) / torch.where(far > near, far - near, 1.0)
+    fraction = torch.where((below > 0) & (far > near), gaussian, straight).clamp(0, 1)
+    return torch.where(under.any(-1), before + fraction, torch.nan)
+
+
+def separability_index(strf: Tensor) -> Tensor:
+    r"""How far each receptive field is a product of a frequency and a time profile, :math:`s_1^2 / \sum_i s_i^2`.
+
+    The :math:`s_i` are its singular values. 1 is separable; the least is 1/min(F, T). (One minus this is the
+    inseparability :math:`\alpha_{SVD}` of Depireux et al. 2001.)
+
+    Parameters
+    ----------
+    strf : Tensor, shape (..., F, T)
+
+    Returns
+    -------
+    Tensor, shape (...)
+        NaN for a field that is zero.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A shape or a value is not as said.
+
+    Examples
+    --------
+    >>> separability_index(torch.eye(4)).item()
+    0.25
+    """
+    strf = check_strf(strf)
+    largest = strf.abs().amax((-1, -2), keepdim=True)
+    power = torch.linalg.svdvals(strf / torch.where(largest > 0, largest, 1.0)).square()
+    total = power.sum(-1)
+    return torch.where(total > 0, power[..., 0] / torch.where(total > 0, total, 1.0), torch.nan)
+
+
+def on_off_index(strf: Tensor) -> Tensor:
+    r"""Excitation by ON against excitation by OFF, :math:`(E_{on} - E_{off}) / (E_{on} + E_{off})`.
+
+    E is the sum of the positive values of a channel: 1 for a neuron that only onsets excite, -1 for one that only
+    offsets do.
+
+    Parameters
+    ----------
+    strf : Tensor, shape (..., 2, F, T)
+        Channel 0 ON, channel 1 OFF.
+
+    Returns
+    -------
+    Tensor, shape (...)
+        In [-1, 1]; NaN without any excitation.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A shape or a value is not as said.
+    """
+    strf = check_strf(strf, min_ndim=3)
+    if strf.shape[-3] != 2:
+        raise ValueError(f"strf must have 2 channels, ON and OFF, in shape (..., 2, F, T), got {tuple(strf.shape)}")
+    on, off = strf.clamp(min=0).sum((-1, -2)).unbind(-1)
+    total = on + off
+    return torch.where(total > 0, (on - off) / torch.where(total > 0, total, 1.0), torch.nan)
