@@ -60,7 +60,7 @@ def parametric_sigmoid(x: Tensor, b: Tensor, c: Tensor, d: Tensor, a: Tensor | N
     ----------
     Willmore et al. (2016), J. Neurosci. 36:280.
     """
-    floor = torch.where(d < 0, -MIN_WIDTH, MIN_WIDTH).to(d.dtype)
+    floor = torch.where(d < 0, -1.0, 1.0).to(d.dtype) * MIN_WIDTH
     width = d + (torch.where(d.abs() < MIN_WIDTH, floor, d) - d).detach()
     y = b * torch.sigmoid((x - c).clamp(-LARGEST_INPUT, LARGEST_INPUT) / width)
     return y if a is None else y + a

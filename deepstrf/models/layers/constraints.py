@@ -249,6 +249,7 @@ def natural_property(raw_name: str, constraint: Constraint, doc: str, *, only_if
         if raw is None:
             raise ValueError(f"{type(module).__name__} was built without {raw_name}, so it cannot be set")
         with torch.no_grad():
-            raw.copy_(constraint.to_raw(values) if constrained(module) else as_float_tensor(values))
+            natural = torch.as_tensor(values, dtype=raw.dtype, device=raw.device)
+            raw.copy_(constraint.to_raw(natural) if constrained(module) else natural)
 
     return property(read, write, doc=doc)

@@ -123,10 +123,20 @@ def exponential_filter(x: Tensor, a: Tensor, present: Tensor, past: Tensor, kern
 
 
 def exponential_filter_by_taps(x: Tensor, a: Tensor, present: Tensor, past: Tensor, kernel_size: int) -> Tensor:
-    """`exponential_filter` as a depthwise convolution with the K taps written out: cost grows with K."""
-    F = x.shape[1]
+    """`exponential_filter` as a depthwise convolution with the taps written out: cost grows with min(K, T)."""
     kernels = exponential_kernel(a, present, past, kernel_size)
-    padded = functional.pad(x, (kernel_size - 1, 0), mode="replicate")
+    T = x.shape[-1]
+    if kernel_size <= T:
+        return _depthwise(functional.pad(x, (kernel_size - 1, 0), mode="replicate"), kernels)
+    # Beyond T taps a kernel only ever meets the first sample, repeated.
+    first = x[..., :1]
+    change = _depthwise(functional.pad(x - first, (T - 1, 0)), kernels[..., -T:])
+    return change + (present + past).unsqueeze(-1) * first.unsqueeze(1)
+
+
+def _depthwise(padded: Tensor, kernels: Tensor) -> Tensor:
+    """Correlation of each band of (B, F, T + K - 1) with its own kernel, for each of (C, F, K): (B, C, F, T)."""
+    F = padded.shape[1]
     # One convolution per setting: torch has no fast path for several outputs per depthwise input.
     return torch.stack([functional.conv1d(padded, kernel.unsqueeze(1), groups=F) for kernel in kernels], dim=1)
 
@@ -135,7 +145,8 @@ def exponential_filter_by_recursion(x: Tensor, a: Tensor, present: Tensor, past:
     """`exponential_filter` as a first-order recursion, truncated after K taps: cost does not grow with K.
 
     With y = x - x(0) the past before the recording is zero, and the sum over lags 1 to K-1 is
-    ``s(t-1) - a^(K-1) s(t-K)`` where ``s(t) = y(t) + a s(t-1)``.
+    ``s(t-1) - a^(K-1) s(t-K)`` where ``s(t) = y(t) + a s(t-1)``. As a nears 1 both terms grow with T / K and their
+    difference loses digits: in float32, at T = 8000 and a = 0.9999, values keep six digits, gradients by ``a`` three.
     """
     T, terms = x.shape[-1], kernel_size - 1
     first = x[..., :1]

@@ -1,4 +1,4 @@
-"""The same quantities computed in the plainest way: oracles of the tests, and the forms that benchmarks compare with."""
+"""The same quantities in the plainest way: oracles of the tests, and the forms that benchmarks compare with."""
 
 from __future__ import annotations
 

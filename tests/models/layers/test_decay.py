@@ -1,0 +1,85 @@
+"""Exponential decay: taps worked out by hand, layouts, gain, and errors."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deepstrf.models.layers import LearnableExponentialDecay, tau_to_d
+from tests.models.layers.plain import decay_by_convolution
+from tests.tolerances import assert_close
+
+
+def test_taps_worked_out_by_hand() -> None:
+    # d = 1: tau = 2, a = 1/2, and five taps 1/16 .. 1 that sum to 31/16.
+    taps = torch.tensor([1, 2, 4, 8, 16], dtype=torch.float64) / 16
+    layer = LearnableExponentialDecay(1, 5, init_tau=2.0, decay_input=False)
+    assert_close(layer.d, [1.0], torch.float32)
+    assert_close(layer.build_kernel(), taps.view(1, 1, 5), torch.float32)
+    assert_close(LearnableExponentialDecay(1, 5).build_kernel(), taps.view(1, 1, 5) * 16 / 31, torch.float32)
+
+
+@given(tau=st.floats(1.0, 500.0), kernel_size=st.integers(1, 200))
+def test_unit_gain_for_every_time_constant_and_length(tau: float, kernel_size: int) -> None:
+    layer = LearnableExponentialDecay(1, kernel_size).double()
+    with torch.no_grad():
+        layer.d.copy_(tau_to_d(torch.tensor([tau], dtype=torch.float64)))
+    assert_close(layer.tau(), [tau])
+    assert_close(layer.build_kernel().sum(), torch.tensor(1.0))
+    constant = torch.full((1, 1, 300), 3.0, dtype=torch.float64)
+    assert_close(layer(constant), constant)
+
+
+@pytest.mark.parametrize("decay_input", [True, False])
+@pytest.mark.parametrize(("kernel_size", "T"), [(1, 5), (2, 5), (9, 5), (14, 300), (150, 600)])
+def test_output_is_the_convolution_with_the_kernel(decay_input: bool, kernel_size: int, T: int) -> None:
+    layer = LearnableExponentialDecay(20, kernel_size, decay_input=decay_input).double()
+    with torch.no_grad():
+        layer.d.uniform_(-3.0, 3.0)
+    x = torch.randn(4, 20, T, dtype=torch.float64)
+    expected = decay_by_convolution(x, layer.d, kernel_size)
+    if not decay_input:
+        a = layer.d**2 / (1 + layer.d**2)
+        expected = expected * sum(a**lag for lag in range(kernel_size)).unsqueeze(-1)
+    assert_close(layer(x), expected)
+
+
+def test_every_layout_comes_back_as_it_went_in() -> None:
+    layer = LearnableExponentialDecay(3, 4)
+    x = torch.rand(2, 3, 9)
+    y = layer(x)
+    assert y.shape == (2, 3, 9)
+    assert torch.equal(layer(x.unsqueeze(1)), y.unsqueeze(1))
+    assert torch.equal(layer(x.unsqueeze(2)), y.unsqueeze(2))
+
+
+def test_no_memory_at_the_shortest_time_constant() -> None:
+    layer = LearnableExponentialDecay(2, 6)
+    torch.nn.init.zeros_(layer.d)
+    x = torch.rand(1, 2, 9)
+    assert torch.equal(layer(x), x)
+    layer(x).sum().backward()
+    assert layer.d.grad is not None
+    assert layer.d.grad.isfinite().all()
+
+
+def test_the_first_time_constant_is_the_one_asked_for() -> None:
+    layer = LearnableExponentialDecay(7, 5, init_tau=3.5)
+    assert list(layer.state_dict()) == ["d"]
+    assert_close(layer.tau(), torch.full((7,), 3.5))
+
+
+def test_errors() -> None:
+    for bad in (1.0, 0.0, float("nan")):
+        with pytest.raises(ValueError, match=f"init_tau must be above 1 frame, got {bad}"):
+            LearnableExponentialDecay(3, 4, init_tau=bad)
+    with pytest.raises(ValueError, match="kernel_size must be at least 1, got 0"):
+        LearnableExponentialDecay(3, 0)
+    with pytest.raises(ValueError, match="input_size must be at least 1, got -2"):
+        LearnableExponentialDecay(-2, 4)
+    layer = LearnableExponentialDecay(3, 4)
+    for shape in ((2, 4, 9), (2, 1, 4, 9), (2, 4, 1, 9), (2, 2, 3, 9), (2, 3, 2, 9), (3, 9), (1, 1, 1, 3, 9)):
+        with pytest.raises(ValueError, match=rf"x must have shape .*\(B, 3, T\), got \({shape[0]}, {shape[1]}"):
+            layer(torch.zeros(shape))

@@ -1,0 +1,180 @@
+"""Receptive-field layers: orientation, kernels against plain forms, single neurons, composition, and errors."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+from torch.func import functional_call
+
+from deepstrf.models.layers import (
+    CausalSTRFConv,
+    ParametricSTRF,
+    SeparableSTRF,
+    gaussian_mixture_kernel,
+    separable_kernel,
+)
+from tests.models.layers.plain import gaussian_mixture_on_dense_grid
+from tests.tolerances import assert_close
+
+F, T = 4, 5
+KERNELS = {
+    "conv": lambda C, N: nn.Conv2d(C, N, (F, T)),
+    "gaussians": lambda C, N: ParametricSTRF(F, T, C, N, 3),
+    "separable": lambda C, N: SeparableSTRF(F, T, C, N),
+    "frequency then time": lambda C, N: nn.Sequential(nn.Conv2d(C, 6, (F, 1)), nn.Conv2d(6, N, (1, T))),
+    "time then frequency": lambda C, N: nn.Sequential(nn.Conv2d(C, N, (1, T), groups=C), nn.Conv2d(N, N, (F, 1))),
+    "depthwise": lambda C, N: nn.Sequential(
+        nn.Conv2d(C, N, (F, 1), bias=False), nn.Conv2d(N, N, (1, T), groups=N, bias=False)
+    ),
+    "grouped conv": lambda C, N: nn.Conv2d(C, N, (F, T), groups=2, bias=False),
+}
+every_kernel = pytest.mark.parametrize("kernel", list(KERNELS))
+
+
+def test_the_last_tap_is_the_current_bin() -> None:
+    layer = CausalSTRFConv(1, 4, 1, 1, bias=False)
+    with torch.no_grad():
+        layer.kernel.weight.copy_(torch.tensor([1.0, 2.0, 3.0, 4.0]).view(1, 1, 1, 4))
+    impulse = torch.zeros(1, 1, 1, 8)
+    impulse[..., 2] = 1.0
+    assert layer(impulse).flatten().tolist() == [0, 0, 4, 3, 2, 1, 0, 0]
+
+
+@every_kernel
+def test_weight_and_bias_reproduce_the_layer(kernel: str) -> None:
+    layer = CausalSTRFConv(F, T, 2, 4, kernel=KERNELS[kernel](2, 4)).double()
+    weight, bias = layer.STRF_weight(), layer.STRF_bias()
+    assert weight.shape == (4, 2, F, T)
+    assert bias.shape == (4,)
+    x = torch.randn(3, 2, F, 9, dtype=torch.float64)
+    padded = torch.cat([torch.zeros(3, 2, F, T - 1, dtype=torch.float64), x], dim=-1)
+    expected = torch.empty(3, 4, 1, 9, dtype=torch.float64)
+    for t in range(9):
+        expected[..., 0, t] = torch.einsum("bcfk,ocfk->bo", padded[..., t : t + T], weight) + bias
+    assert_close(layer(x), expected)
+    assert not weight.requires_grad
+    assert not bias.requires_grad
+    weight.zero_()
+    assert layer.STRF_weight().any()
+
+
+def test_kernels_without_a_known_receptive_field() -> None:
+    for kernel, name in ((nn.Identity(), "Identity"), (nn.Sequential(nn.Conv2d(1, 1, 2)), "Sequential")):
+        layer = CausalSTRFConv(F, T, 1, 1, kernel=kernel)
+        for method in (layer.STRF_weight, layer.STRF_bias):
+            with pytest.raises(NotImplementedError, match=f"no receptive field is known for .* of type {name}"):
+                method()
+    both = nn.Sequential(nn.Conv2d(1, 2, (2, 2)), nn.Conv2d(2, 1, (3, 4)))
+    with pytest.raises(NotImplementedError, match="of type Sequential"):
+        CausalSTRFConv(F, T, 1, 1, kernel=both).STRF_weight()
+
+
+@pytest.mark.parametrize(("C_in", "C_out", "G"), [(1, 1, 1), (2, 3, 4)])
+@pytest.mark.parametrize(("bands", "taps"), [(1, 1), (6, 9), (9, 6)])
+def test_gaussians_against_the_dense_grid(C_in: int, C_out: int, G: int, bands: int, taps: int) -> None:
+    kernel = ParametricSTRF(bands, taps, C_in, C_out, G).double()
+    with torch.no_grad():
+        kernel.SIG.uniform_(-2.0, 2.0)
+    dense = gaussian_mixture_on_dense_grid(kernel.P, kernel.SIG, kernel.weight, bands, taps)
+    assert_close(kernel.build_kernel(), dense)
+    leaves = [kernel.P, kernel.SIG, kernel.weight]
+    upstream = torch.randn_like(dense)
+    ours = torch.autograd.grad(kernel.build_kernel(), leaves, upstream)
+    theirs = torch.autograd.grad(dense, leaves, upstream)
+    for gradient, expected in zip(ours, theirs, strict=True):
+        assert_close(gradient, expected)
+
+
+@given(
+    f=st.floats(-500.0, 500.0),
+    t=st.floats(-500.0, 500.0),
+    raw=st.floats(-30.0, 30.0),
+    weight=st.floats(-5.0, 5.0),
+)
+def test_a_gaussian_has_unit_mass_wherever_it_lies(f: float, t: float, raw: float, weight: float) -> None:
+    P = torch.tensor([f, t], dtype=torch.float64).view(2, 1, 1, 1).requires_grad_()
+    SIG = torch.full((2, 1, 1, 1), raw, dtype=torch.float64)
+    kernel = gaussian_mixture_kernel(P, SIG, torch.full((1, 1, 1), weight, dtype=torch.float64), 8, 6)
+    assert kernel.shape == (1, 1, 8, 6)
+    assert_close(kernel.sum(), weight)
+    (gradient,) = torch.autograd.grad((kernel * torch.arange(48.0).view(8, 6)).sum(), P)
+    assert gradient.isfinite().all()
+
+
+def test_a_centre_off_the_grid_keeps_its_gradient_and_a_moved_peak() -> None:
+    # At the starting width 1.27 the mixture pulls a centre 20 bins away back towards a target on the grid.
+    P = torch.tensor([25.0, 2.0]).view(2, 1, 1, 1).requires_grad_()
+    kernel = gaussian_mixture_kernel(P, torch.ones(2, 1, 1, 1), torch.ones(1, 1, 1), 6, 5)
+    kernel[0, 0, 0].sum().backward()
+    assert P.grad is not None
+    assert P.grad[0] < 0  # lowering the centre raises the mass of band 0
+    peaked = gaussian_mixture_kernel(
+        torch.tensor([4.0, 1.0]).view(2, 1, 1, 1), torch.zeros(2, 1, 1, 1), torch.ones(1, 1, 1), 6, 5
+    )
+    assert peaked[0, 0].argmax() == 4 * 5 + 1
+
+
+def test_separable_kernel_is_the_outer_product() -> None:
+    layer = SeparableSTRF(F, T, 2, 3)
+    expected = torch.einsum("oif,oit->oift", layer.weight_f[..., 0], layer.weight_t[:, :, 0])
+    assert_close(layer.build_kernel(), expected)
+    assert torch.equal(layer.build_kernel("cpu"), separable_kernel(layer.weight_f, layer.weight_t))
+
+
+def test_initial_values_lie_where_the_docstring_says() -> None:
+    gaussians = ParametricSTRF(34, 9, 2, 60, 4)
+    assert gaussians.P.shape == gaussians.SIG.shape == (2, 60, 2, 4)
+    assert gaussians.weight.shape == (60, 2, 4)
+    separable = SeparableSTRF(34, 9, 2, 60)
+    bounds = {
+        (0.0, 33.0): gaussians.P[0],
+        (0.0, 8.0): gaussians.P[1],
+        (-1.0, 1.0): gaussians.bias,
+        # Kaiming-uniform with a = sqrt 5 is uniform within 1/sqrt(fan in).
+        (-((2 * 4) ** -0.5), (2 * 4) ** -0.5): gaussians.weight,
+        (-((2 * 34) ** -0.5), (2 * 34) ** -0.5): separable.weight_f,
+        (-((2 * 9) ** -0.5), (2 * 9) ** -0.5): separable.weight_t,
+        (-((2 * 34 * 9) ** -0.5), (2 * 34 * 9) ** -0.5): separable.bias,
+    }
+    for (low, high), values in bounds.items():
+        margin = 0.1 * (high - low)
+        assert low <= values.min() < low + margin
+        assert high - margin < values.max() <= high
+    assert (gaussians.SIG == 1).all()
+    assert set(ParametricSTRF(3, 3, 1, 1, bias=False).state_dict()) == {"P", "SIG", "weight"}
+    assert set(SeparableSTRF(3, 3, 1, 1, bias=False).state_dict()) == {"weight_f", "weight_t"}
+
+
+@pytest.mark.parametrize("kernel", ["conv", "gaussians", "separable"])
+def test_the_tensors_of_one_neuron_give_that_neuron(kernel: str) -> None:
+    layer = KERNELS[kernel](2, 4)
+    x = torch.randn(1, 2, F, 20)
+    y = layer(x)
+    for n in range(4):
+        one = {
+            name: tensor[:, n : n + 1] if name in ("P", "SIG") else tensor[n : n + 1]
+            for name, tensor in layer.named_parameters()
+        }
+        assert_close(functional_call(layer, one, (x,)), y[:, n : n + 1])
+
+
+def test_errors() -> None:
+    for layer, sizes in (
+        (ParametricSTRF, {"F": 3, "T": 3, "C_in": 1, "C_out": 1, "num_gaussians": 1}),
+        (SeparableSTRF, {"F": 3, "T": 3, "C_in": 1, "C_out": 1}),
+        (CausalSTRFConv, {"F": 3, "T": 3, "C_in": 1, "C_out": 1}),
+    ):
+        for name in sizes:
+            with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
+                layer(**{**sizes, name: 0})
+            with pytest.raises(TypeError, match=f"{name} must be an int, got float"):
+                layer(**{**sizes, name: 2.0})
+    with pytest.raises(TypeError, match=r"kernel must be an nn.Module or None, got str"):
+        CausalSTRFConv(F, T, 1, 1, kernel="gaussians")  # type: ignore[arg-type]
+    layer = CausalSTRFConv(F, T, 2, 3)
+    for shape in ((1, 2, F + 1, 9), (1, 1, F, 9), (2, F, 9)):
+        with pytest.raises(ValueError, match=rf"x must have shape \(B, 2, {F}, T\), got \({shape[0]}, "):
+            layer(torch.zeros(shape))

@@ -1,0 +1,224 @@
+"""Adaptation prefilters: frequency maps, kernels worked out by hand, both ways of computing them, and errors."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.func import functional_call
+
+from deepstrf.models.prefiltering import (
+    AdapTrans,
+    ICAdaptation,
+    Willmore_Adaptation,
+    a_to_tau,
+    freq_to_tau,
+    get_CFs,
+    make_prefiltering,
+    tau_to_a,
+)
+from deepstrf.models.scales import Hz_to_ERB, Hz_to_mel, inverse_Greenwood
+from tests.models.layers.plain import adaptrans_by_convolution
+from tests.tolerances import assert_close
+
+fractions = st.floats(1e-6, 1.0)
+
+
+@pytest.mark.parametrize(("scale", "warp"), [("mel", Hz_to_mel), ("erb", Hz_to_ERB), ("greenwood", inverse_Greenwood)])
+def test_centre_frequencies_are_equally_spaced_on_their_axis(scale: str, warp: Any) -> None:
+    cf_hz = get_CFs(500.0, 20000.0, 34, scale)
+    assert cf_hz.shape == (34,)
+    assert cf_hz.dtype == torch.get_default_dtype()
+    assert cf_hz[0] == 500.0
+    assert cf_hz[-1] == 20000.0
+    steps = torch.diff(warp(cf_hz.double()))
+    assert_close(steps, steps.mean().expand(33), torch.float32)
+
+
+def test_one_centre_frequency_is_the_lowest() -> None:
+    assert get_CFs(500.0, 20000.0, 1, "mel").tolist() == [500.0]
+
+
+def test_centre_frequency_errors() -> None:
+    with pytest.raises(NotImplementedError, match=r"scale must be one of \['erb', 'greenwood', 'mel'\], got 'bark'"):
+        get_CFs(500.0, 20000.0, 3, "bark")
+    with pytest.raises(ValueError, match=r"min_freq, max_freq must satisfy .* \(Hz\), got 900.0, 800.0"):
+        get_CFs(900.0, 800.0, 3, "mel")
+    with pytest.raises(ValueError, match="n_freqs must be at least 1, got 0"):
+        get_CFs(500.0, 800.0, 0, "mel")
+
+
+def test_time_constants_of_frequencies() -> None:
+    # 500 - 105 log10(500) = 216.608..., 500 - 105 log10(20000) = 48.391... ms
+    assert freq_to_tau(500.0) == pytest.approx(500 - 105 * math.log10(500))
+    assert freq_to_tau(np.array([20000.0])) == pytest.approx(500 - 105 * math.log10(20000))
+    assert_close(freq_to_tau(torch.tensor([10.0, 100.0])), [395.0, 290.0])
+
+
+@pytest.mark.parametrize("bad", [0.0, -5.0, 57800.0, float("nan")])
+def test_frequencies_without_a_time_constant(bad: float) -> None:
+    # The fit reaches zero at 10^(500/105) = 57742 Hz... of which 57800 is beyond.
+    with pytest.raises(ValueError, match=rf"freqs must lie in \(0, {10 ** (500 / 105):.0f}\) Hz.*got {bad:g}"):
+        freq_to_tau(bad)
+
+
+@given(tau=st.floats(0.5, 5000.0), dt=st.floats(0.1, 20.0))
+def test_decay_and_time_constant_are_inverse(tau: float, dt: float) -> None:
+    assert tau_to_a(tau, dt) == pytest.approx(math.exp(-dt / tau))
+    assert a_to_tau(tau_to_a(tau, dt), dt) == pytest.approx(tau, rel=1e-9)
+
+
+def test_decay_errors() -> None:
+    with pytest.raises(ValueError, match=r"time_constants must be positive \(ms\), got 0"):
+        tau_to_a(0.0)
+    with pytest.raises(ValueError, match=r"dt must be positive \(ms\), got -1"):
+        tau_to_a(5.0, -1)
+    with pytest.raises(ValueError, match=r"a must lie in \(0, 1\).*got 1"):
+        a_to_tau(torch.tensor([0.5, 1.0]))
+    with pytest.raises(ValueError, match=r"dt must be positive \(ms\), got nan"):
+        a_to_tau(0.5, float("nan"))
+
+
+def test_kernels_worked_out_by_hand() -> None:
+    # a = 1/2, K = 5: weights 1/8, 1/4, 1/2, 1 over their sum 15/8 are 1/15, 2/15, 4/15, 8/15; w = 3/4.
+    past = torch.tensor([1.0, 2.0, 4.0, 8.0], dtype=torch.float64) / 15
+    one, w = torch.ones(1, dtype=torch.float64), torch.full((1,), 0.75, dtype=torch.float64)
+    assert_close(ICAdaptation([0.5], 5).double().build_kernels(), torch.cat([-past, one]).view(1, 1, 5))
+    on, off = AdapTrans(one / 2, w, 5).build_kernels()
+    assert_close(on, torch.cat([-0.75 * past, one]).view(1, 1, 5))
+    assert_close(off, torch.cat([past, -w]).view(1, 1, 5))
+
+
+@given(a=st.lists(fractions, min_size=1, max_size=4), w=fractions, kernel_size=st.integers(2, 700))
+def test_both_kernels_sum_to_one_minus_w(a: list[float], w: float, kernel_size: int) -> None:
+    filters = AdapTrans(torch.tensor(a).double(), torch.full((len(a),), w).double(), kernel_size)
+    for kernel in filters.build_kernels():
+        assert kernel.shape == (len(a), 1, kernel_size)
+        assert_close(kernel.sum(-1), torch.full((len(a), 1), 1 - w).double(), torch.float32)
+
+
+@pytest.mark.parametrize("kernel_size", [2, 5, 70, 651])
+@pytest.mark.parametrize("T", [1, 3, 400])
+def test_output_is_the_rectified_convolution_with_the_kernels(kernel_size: int, T: int) -> None:
+    filters = AdapTrans(torch.linspace(0.3, 1.0, 40), torch.linspace(0.1, 1.0, 40), kernel_size)
+    x = torch.rand(2, 1, 40, T)
+    raw = [tensor.double() for tensor in (filters.d_on, filters.d_off, filters.p)]
+    assert_close(filters(x), adaptrans_by_convolution(x.double(), *raw, kernel_size))
+    adaptation = ICAdaptation(torch.linspace(0.3, 1.0, 40), kernel_size)
+    padded = torch.nn.functional.pad(x.squeeze(1).double(), (kernel_size - 1, 0), mode="replicate")
+    kernels = copy.deepcopy(adaptation).double().build_kernels()
+    expected = torch.relu(torch.nn.functional.conv1d(padded, kernels, groups=40))
+    assert_close(adaptation(x), expected.unsqueeze(1))
+
+
+def test_a_step_shows_both_polarities() -> None:
+    # Onset: the past average is 0, so ON = 1 and OFF = max(0, -w) = 0. Offset after a long tone: ON = 0, OFF = 1.
+    filters = AdapTrans([0.5], [0.75], 5)
+    x = torch.zeros(1, 1, 1, 40)
+    x[..., 10:30] = 1.0
+    on, off = filters(x)[0, :, 0]
+    assert on[10] == 1.0
+    assert off[10] == 0.0
+    assert on[30] == 0.0
+    assert_close(off[30], 1.0, torch.float32)
+    # Sustained sound longer than the kernel: ON settles at 1 - w, OFF at 1 - w, both being present minus past.
+    assert_close(on[29], 0.25, torch.float32)
+    assert_close(off[29], 0.25, torch.float32)
+
+
+@given(a=fractions, w=fractions)
+def test_natural_units_round_trip_through_the_raw_tensors(a: float, w: float) -> None:
+    def numbers(*values: float) -> torch.Tensor:
+        return torch.tensor(values, dtype=torch.float64)
+
+    filters = AdapTrans(numbers(a, 1.0), numbers(w, 1.0), 3)
+    for decay in filters.get_a():
+        assert_close(decay, numbers(a, 1.0))
+    assert_close(filters.get_w(), numbers(w, 1.0))
+    filters.a_off = numbers(w, a)
+    filters.w = [a, w]
+    assert_close(filters.get_a()[1], numbers(w, a))
+    assert_close(filters.get_a()[0], numbers(a, 1.0))
+    assert_close(filters.w, numbers(a, w))
+
+
+def test_a_slice_of_bands_gives_a_slice_of_the_output() -> None:
+    filters = make_prefiltering("adaptrans", 34, 5.0)
+    x = torch.rand(1, 1, 34, 300)
+    some = {name: tensor[5:9] for name, tensor in filters.named_parameters()}
+    assert_close(functional_call(filters, some, (x[:, :, 5:9],)), filters(x)[:, :, 5:9])
+
+
+@pytest.mark.parametrize("learnable", [True, False])
+def test_the_tensors_are_copies_and_learnable_only_on_request(learnable: bool) -> None:
+    a, w = torch.full((3,), 0.5), torch.full((3,), 0.75)
+    filters = AdapTrans(a, w, 4, learnable=learnable)
+    adaptation = ICAdaptation(a, 4)
+    a.zero_()
+    w.zero_()
+    assert_close(filters.get_a()[0], torch.full((3,), 0.5))
+    assert_close(filters.get_w(), torch.full((3,), 0.75))
+    assert_close(adaptation.a, torch.full((3,), 0.5))
+    assert list(filters.state_dict()) == ["d_on", "d_off", "p"]
+    assert [name for name, _ in filters.named_parameters()] == (["d_on", "d_off", "p"] if learnable else [])
+    assert list(adaptation.state_dict()) == ["a"]
+    assert not list(adaptation.parameters())
+
+
+def test_silence_and_long_recordings_in_float32_stay_exact() -> None:
+    """A constant sound differs from its own past by nothing, however long it lasts and however slow the decay."""
+    filters = AdapTrans([0.999, 1.0], [1.0, 1.0], 651)
+    y = filters(torch.full((1, 1, 2, 20000), 80.0))
+    assert_close(y, torch.zeros(1, 2, 2, 20000))
+
+
+def test_the_factory() -> None:
+    filters = make_prefiltering("adaptrans", 34, 5.0)
+    assert isinstance(filters, AdapTrans)
+    # K = round(3 max tau) + 1 = round(3 * 216.608) + 1 = 651, whatever dt is.
+    assert filters.kernel_size == 651
+    assert filters.out_channels == 2
+    cf_hz = get_CFs(500.0, 20000.0, 34, "mel")
+    assert_close(filters.get_a()[0], torch.exp(-5.0 / (500 - 105 * torch.log10(cf_hz))))
+    assert_close(filters.get_w(), torch.full((34,), 0.75))
+    assert not list(make_prefiltering("adaptrans", 4, 1.0, learnable=False).parameters())
+    for kind in ("icadaptation", "willmore"):
+        adaptation = make_prefiltering(kind, 8, 1.0, min_freq=1000.0, max_freq=8000.0, scale="greenwood")
+        assert isinstance(adaptation, Willmore_Adaptation)
+        assert adaptation.out_channels == 1
+        assert adaptation.kernel_size == 3 * (500 - 105 * 3) + 1
+    with pytest.raises(ValueError, match=r"kind must be one of \['adaptrans', .*got 'adaptation'"):
+        make_prefiltering("adaptation", 4, 1.0)
+    with pytest.raises(ValueError, match=r"w must lie in \(0, 1\], got 0"):
+        make_prefiltering("adaptrans", 4, 1.0, init_w=0.0)
+
+
+@pytest.mark.parametrize("bad", [0.0, -0.5, 1.5, float("nan")])
+def test_values_outside_their_range(bad: float) -> None:
+    with pytest.raises(ValueError, match=rf"a must lie in \(0, 1\], got {bad:g}"):
+        ICAdaptation([0.5, bad])
+    with pytest.raises(ValueError, match=rf"a must lie in \(0, 1\], got {bad:g}"):
+        AdapTrans([0.5, bad], [0.5, 0.5])
+    with pytest.raises(ValueError, match=rf"w must lie in \(0, 1\], got {bad:g}"):
+        AdapTrans([0.5, 0.5], [bad, 0.5])
+
+
+def test_shapes_that_do_not_fit() -> None:
+    with pytest.raises(ValueError, match=r"init_a_vals must have shape \(F,\).*got \(1, 2\)"):
+        ICAdaptation([[0.5, 0.5]])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match=r"init_a_vals and init_w_vals must have the same length F, got 2 and 1"):
+        AdapTrans([0.5, 0.5], [0.5])
+    with pytest.raises(ValueError, match="kernel_size must be at least 2, got 1"):
+        AdapTrans([0.5], [0.5], kernel_size=1)
+    with pytest.raises(TypeError, match="kernel_size must be an int, got float"):
+        ICAdaptation([0.5], kernel_size=5.0)  # type: ignore[arg-type]
+    for layer in (ICAdaptation([0.5, 0.5], 3), AdapTrans([0.5, 0.5], [0.5, 0.5], 3)):
+        for shape in ((1, 2, 9), (1, 2, 2, 9), (1, 1, 3, 9), (1, 1, 2, 0)):
+            with pytest.raises(ValueError, match=rf"spectro_in must have shape \(B, 1, 2, T\).*got \({shape[0]}, "):
+                layer(torch.zeros(shape))
