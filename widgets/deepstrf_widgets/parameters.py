@@ -197,7 +197,7 @@ def _gaussian_rows(kernel: ParametricSTRF, cf_hz: Array, dt_ms: float) -> Iterat
     where = "readout.strf.kernel."
 
     def slope(index: Index) -> Array:
-        centre = kernel.P[(0, *index)].detach().to("cpu", torch.float64).numpy()
+        centre = kernel.P[0][index].detach().to("cpu", torch.float64).numpy()
         return octaves_per_band(centre, cf_hz)
 
     def row(name: str, unit: str, tensor: str, prefix: Index, limits: Any, from_raw: Convert, to_raw: Convert) -> Any:
