@@ -97,6 +97,7 @@ $(py):
 	  { echo "Python's venv is incomplete (Debian: apt-get install python3-venv)" >&2; exit 1; }
 	$(say) "Making $(VENV)"
 	@"$(PYTHON)" -m venv "$(VENV)"
+	@$(pip_install) "$$(grep '^pip==' constraints.txt)"  # an old pip takes very long to choose
 
 $(VENV)/.torch: constraints.txt | $(py)
 	$(say) "Installing torch"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -21,6 +22,7 @@ except ImportError:  # Python 3.10
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+DEBIAN_PYTHON = "3.11.2"
 OPTIONAL = ["mamba"]  # neither CI nor Binder installs it
 
 
@@ -70,6 +72,16 @@ def test_ci_runs_what_is_pinned() -> None:
         if Version(found).base_version != str(pins()[name])
     }
     assert differing == {}
+
+
+def test_every_pin_runs_on_the_python_of_debian_12() -> None:
+    """Debian's 3.11.2: a package which asks for more cannot be installed there, whatever runs on this machine."""
+    too_new = {}
+    for distribution in importlib.metadata.distributions():
+        name, asked = canonicalize_name(distribution.name), distribution.metadata.get("Requires-Python")
+        if pins().get(name) == Version(distribution.version) and asked and DEBIAN_PYTHON not in SpecifierSet(asked):
+            too_new[name] = asked
+    assert too_new == {}
 
 
 def test_torch_is_pinned_without_a_local_version() -> None:
