@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from .layers.constraints import FRACTION, WEIGHT, FloatLike, a_to_d, as_float_tensor, d_to_a, natural_property, w_to_p
 from .layers.exponential import exponential_filter, exponential_kernel
 from .layers.sizes import check_sizes
-from .scales import (
-    ERB_to_Hz,
-    Greenwood,
-    Hz_to_ERB,
-    Hz_to_mel,
-    Values,
-    apply_elementwise,
-    inverse_Greenwood,
-    mel_to_Hz,
-)
+from .time_constants import a_to_tau, freq_to_tau, get_CFs, tau_to_a
 
 __all__ = [
     "AdapTrans",
@@ -34,160 +23,7 @@ __all__ = [
     "tau_to_a",
 ]
 
-TAU_AT_1_HZ_MS = 500.0
-TAU_MS_PER_DECADE = 105.0
 KERNEL_LENGTH_IN_TAU = 3.0
-WARPS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
-    "mel": (Hz_to_mel, mel_to_Hz),
-    "greenwood": (inverse_Greenwood, Greenwood),
-    "erb": (Hz_to_ERB, ERB_to_Hz),
-}
-
-
-def get_CFs(min_freq: float, max_freq: float, n_freqs: int, scale: str) -> Tensor:
-    """Centre frequencies equally spaced on a warped axis, both ends included.
-
-    Parameters
-    ----------
-    min_freq, max_freq : float
-        Ends of the range in Hz, 0 <= min_freq < max_freq.
-    n_freqs : int
-        How many, at least 1 (one: ``min_freq``).
-    scale : {'mel', 'greenwood', 'erb'}
-        Axis on which the spacing is equal ('greenwood' is the human map).
-
-    Returns
-    -------
-    Tensor, shape (n_freqs,)
-        Hz, ascending, in torch's default dtype.
-
-    Raises
-    ------
-    NotImplementedError
-        Unknown scale.
-    ValueError
-        The range or the number is not as said.
-
-    Examples
-    --------
-    >>> get_CFs(500, 20000, 3, "mel").round().tolist()
-    [500.0, 4284.0, 20000.0]
-    """
-    if scale not in WARPS:
-        raise NotImplementedError(f"scale must be one of {sorted(WARPS)}, got {scale!r}")
-    if not 0 <= min_freq < max_freq < float("inf"):
-        raise ValueError(f"min_freq, max_freq must satisfy 0 <= min_freq < max_freq (Hz), got {min_freq}, {max_freq}")
-    if n_freqs < 1:
-        raise ValueError(f"n_freqs must be at least 1, got {n_freqs}")
-    warp, unwarp = WARPS[scale]
-    # Warped in float64: the spacing is then equal to float precision whatever dtype comes out.
-    cf_hz = unwarp(np.linspace(warp(float(min_freq)), warp(float(max_freq)), n_freqs))
-    cf_hz[0] = min_freq
-    if n_freqs > 1:
-        cf_hz[-1] = max_freq
-    return torch.as_tensor(cf_hz, dtype=torch.get_default_dtype())
-
-
-def freq_to_tau(freqs: Values) -> Values:
-    """Adaptation time constant of midbrain neurons at each frequency, ``500 - 105 log10 f``.
-
-    Parameters
-    ----------
-    freqs : float, ndarray or Tensor, shape (...)
-        Frequency in Hz, above 0 and below 57.7 kHz, where the fit reaches zero.
-
-    Returns
-    -------
-    same kind and shape as ``freqs``
-        Time constant in ms.
-
-    Raises
-    ------
-    ValueError
-        A frequency is not positive, or so high that its time constant is not.
-
-    References
-    ----------
-    Willmore et al. (2016), J. Neurosci. 36:280.
-
-    Examples
-    --------
-    >>> round(freq_to_tau(500.0), 1)
-    216.6
-    """
-    highest_hz = 10.0 ** (TAU_AT_1_HZ_MS / TAU_MS_PER_DECADE)
-    return apply_elementwise(
-        lambda xp, hz: TAU_AT_1_HZ_MS - TAU_MS_PER_DECADE * xp.log10(hz),
-        freqs,
-        argument="freqs",
-        rule=f"must lie in (0, {highest_hz:.0f}) Hz, where the time constant is positive",
-        allowed=lambda hz: (hz > 0) & (hz < highest_hz),
-    )
-
-
-def tau_to_a(time_constants: Values, dt: float = 1) -> Values:
-    """Decay factor per time bin of each time constant, ``exp(-dt/tau)``.
-
-    Parameters
-    ----------
-    time_constants : float, ndarray or Tensor, shape (...)
-        Time constant in ms, positive.
-    dt : float
-        Bin width in ms, positive.
-
-    Returns
-    -------
-    same kind and shape as ``time_constants``
-        Dimensionless, in (0, 1).
-
-    Raises
-    ------
-    ValueError
-        A time constant or the bin width is not positive.
-    """
-    _check_bin_width(dt)
-    return apply_elementwise(
-        lambda xp, tau: xp.exp(-dt / tau),
-        time_constants,
-        argument="time_constants",
-        rule="must be positive (ms)",
-        allowed=lambda tau: tau > 0,
-    )
-
-
-def a_to_tau(a: Values, dt: float = 1) -> Values:
-    """Time constant of each decay factor, ``-dt/log(a)``: the inverse of `tau_to_a`.
-
-    Parameters
-    ----------
-    a : float, ndarray or Tensor, shape (...)
-        Decay per time bin, in (0, 1).
-    dt : float
-        Bin width in ms, positive.
-
-    Returns
-    -------
-    same kind and shape as ``a``
-        Time constant in ms.
-
-    Raises
-    ------
-    ValueError
-        A decay factor lies outside (0, 1), or the bin width is not positive.
-    """
-    _check_bin_width(dt)
-    return apply_elementwise(
-        lambda xp, decay: -dt / xp.log(decay),
-        a,
-        argument="a",
-        rule="must lie in (0, 1) for its time constant to be finite",
-        allowed=lambda decay: (decay > 0) & (decay < 1),
-    )
-
-
-def _check_bin_width(dt: float) -> None:
-    if not 0 < dt < float("inf"):
-        raise ValueError(f"dt must be positive (ms), got {dt}")
 
 
 def _per_band(values: FloatLike, argument: str) -> Tensor:
@@ -273,8 +109,8 @@ class AdapTrans(nn.Module):
     r"""Learnable ON and OFF adaptation: present against exponential average of the past, in both directions.
 
     With :math:`m_t(a) = \sum_{j=1}^{K-1} a^{j-1} x_{t-j} / S` and :math:`S = \sum_{i=0}^{K-2} a^i`,
-    ON :math:`= \max(0, x_t - w\,m_t(a_{on}))` and OFF :math:`= \max(0, m_t(a_{off}) - w\,x_t)`. Both kernels sum in
-    absolute value of their DC gain to 1 - w; before the first sample the band is taken to have had that value for ever.
+    ON :math:`= \max(0, x_t - w\,m_t(a_{on}))` and OFF :math:`= \max(0, m_t(a_{off}) - w\,x_t)`. Both kernels
+    sum to 1 - w; before the first sample the band is taken to have had that value for ever.
 
     Parameters
     ----------
