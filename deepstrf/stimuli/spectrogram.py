@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deepstrf.models.prefiltering import WARPS, get_CFs
+from deepstrf.models.prefiltering import get_CFs
+from deepstrf.models.time_constants import WARPS
 from deepstrf.stimuli.sound_files import MAX_SECONDS, read_wav
 
 FRAMES_AT_ONCE = 1024
