@@ -15,7 +15,8 @@ import torch
 import traitlets
 from torch import Tensor
 
-from .messages import MessageError, Request, parse
+from .chain import one_thread
+from .messages import MessageError, Request, is_count, is_name, parse
 from .session import Change, LiveSession
 
 __all__ = ["BenchWidget"]
@@ -86,6 +87,7 @@ class BenchWidget(anywidget.AnyWidget):
         if isinstance(sound, bool) or not isinstance(sound, int) or not 0 <= sound < B:
             raise ValueError(f"sound must be an integer in [0, {B - 1}], got {sound!r}")
         session.rate(neuron)
+        neuron = int(neuron)
         self.session = session
         self.sound = sound
         self._newest: dict[str, int] = {}
@@ -109,11 +111,12 @@ class BenchWidget(anywidget.AnyWidget):
 
     def close(self) -> None:
         """End the widget: it no longer follows the session."""
+        # The constructor may have failed before any of this was there.
         if hasattr(self, "_stop"):
             self._stop()
-        if self._burst is not None:
-            self._burst.cancel()
-            self._burst = None
+            if self._burst is not None:
+                self._burst.cancel()
+                self._burst = None
         super().close()
 
     def when_ready(self, callback: Callable[[], None]) -> None:
@@ -199,9 +202,9 @@ class BenchWidget(anywidget.AnyWidget):
 
     def _received(self, _widget: Any, content: Any, buffers: list[Any]) -> None:
         fields = content if isinstance(content, dict) else {}
-        client, seq = fields.get("client", ""), fields.get("seq", 0)
-        client = client if isinstance(client, str) else ""
-        seq = seq if isinstance(seq, int) else 0
+        client, seq = fields.get("client"), fields.get("seq")
+        client = client if is_name(client) else ""
+        seq = seq if is_count(seq) else 0
         try:
             request = parse(content, buffers)
             if request.kind == "ready":
@@ -250,6 +253,7 @@ class BenchWidget(anywidget.AnyWidget):
             return
         self._burst = loop.call_later(BURST_S, self._answer)
 
+    @one_thread()
     def _answer(self) -> None:
         self._burst = None
         awaiting, self._awaiting = self._awaiting, {}
@@ -278,6 +282,7 @@ class BenchWidget(anywidget.AnyWidget):
             return
         self._answer_later("", change.settled)
 
+    @one_thread()
     def _neuron_chosen(self, change: dict[str, Any]) -> None:
         try:
             self.session.rate(change["new"])

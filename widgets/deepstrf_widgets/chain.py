@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import cast
 
 import torch
@@ -10,14 +11,49 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from deepstrf.models import NeuralModel
+from deepstrf.models.activations import (
+    ParametricDoubleExponential,
+    ParametricSigmoid,
+    ParametricSoftplus,
+)
 from deepstrf.models.layers import ParametricSTRF, SeparableSTRF, gaussian_mixture_kernel
 from deepstrf.models.readouts import STRFReadout
 
-__all__ = ["Chain"]
+__all__ = ["Chain", "one_thread"]
 
 # Axis of each tensor that counts the neurons, where it is not the first.
 _NEURON_AXIS: dict[type[nn.Module], dict[str, int]] = {ParametricSTRF: {"P": 1, "SIG": 1}}
 _SLICED_KERNELS = (nn.Conv2d, ParametricSTRF, SeparableSTRF)
+# Output curves that treat every neuron by itself; any other one may mix them (a softmax), so it is given all.
+_POINTWISE = (
+    nn.ELU,
+    nn.GELU,
+    nn.Identity,
+    nn.LeakyReLU,
+    nn.ReLU,
+    nn.Sigmoid,
+    nn.SiLU,
+    nn.Softplus,
+    nn.Tanh,
+    ParametricDoubleExponential,
+    ParametricSigmoid,
+    ParametricSoftplus,
+)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch on one thread inside, as many as before outside.
+
+    What an answer computes is small, and the browser needs the other cores while a hand drags: torch's threads then
+    wait for one another. On two busy cores the kernel of one neuron took 0.08 ms with one thread, 47 ms with two.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def for_neuron(module: nn.Module, x: Tensor, neuron: int, n_neurons: int) -> Tensor:
@@ -48,7 +84,11 @@ class Chain:
     def __init__(self, model: NeuralModel, stimulus: Tensor) -> None:
         self.model = model
         self.stimulus = stimulus
-        whole = type(model).forward is not NeuralModel.forward or not isinstance(model.readout, STRFReadout)
+        whole = (
+            type(model).forward is not NeuralModel.forward
+            or not isinstance(model.readout, STRFReadout)
+            or type(model.readout).forward is not STRFReadout.forward
+        )
         self._readout: STRFReadout | None = None if whole else cast(STRFReadout, model.readout)
         self._prefiltered: Tensor | None = None
         self._padded: Tensor | None = None
@@ -75,6 +115,9 @@ class Chain:
         self._whole = None
         if stage == "prefilter":
             self._prefiltered = self._padded = None
+        readout = self._readout
+        if readout is not None and type(readout.activation) not in _POINTWISE:
+            self._rate.clear()
         stale = [self._rate]
         if stage != "rate":
             stale.append(self._drive)
@@ -91,13 +134,14 @@ class Chain:
     def prefiltered(self) -> Tensor:
         """Spectrogram after the prefilter, shape (B, C, F, T)."""
         if self._prefiltered is None:
-            self._prefiltered = self.model.prefiltering(self.model.wav2spec(self.stimulus))
+            self._prefiltered = self.model.prefiltered(self.stimulus)
         return self._prefiltered
 
     @torch.no_grad()
     def kernel(self, neuron: int) -> Tensor | None:
         """STRF of one neuron, shape (C, F, T), last index lag 0; None when the model has none to show."""
-        if self._readout is None:
+        # Behind a core the frequency axis of a kernel is the core's, not the stimulus's: nothing to draw.
+        if self._readout is None or not isinstance(self.model.core, nn.Identity):
             return None
         if neuron not in self._kernel:
             module = self._readout.strf.kernel
@@ -140,8 +184,13 @@ class Chain:
                 self._whole = self.model(self.stimulus)[:, :, 0]
             return self._whole[:, neuron]
         if neuron not in self._rate:
-            drive = self.drive(neuron)[..., None]
-            self._rate[neuron] = for_neuron(readout.activation, drive, neuron, int(self.model.O))[..., 0]
+            N = int(self.model.O)
+            if type(readout.activation) in _POINTWISE:
+                drive = self.drive(neuron)[..., None]
+                self._rate[neuron] = for_neuron(readout.activation, drive, neuron, N)[..., 0]
+            else:
+                every = readout.activation(torch.stack([self.drive(n) for n in range(N)], dim=-1))
+                self._rate = dict(enumerate(every.unbind(-1)))
         return self._rate[neuron]
 
     def rates(self) -> Tensor:

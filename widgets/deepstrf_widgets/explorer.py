@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from deepstrf.models import NeuralModel
 from deepstrf.stimuli import Spectrogram
 
 from .bench import BenchWidget
+from .chain import one_thread
 from .session import Change, LiveSession
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ class Explorer(ipywidgets.VBox):
         self.bench = BenchWidget(session, neuron=neuron, sound=sound)
         self.figures: Any = None
         self._pending: asyncio.TimerHandle | None = None
+        self._closed = False
         super().__init__([self.bench])
         self._stop = session.observe(self._session_changed)
         self.bench.observe(self._neuron_changed, "of_neuron")
@@ -88,19 +91,23 @@ class Explorer(ipywidgets.VBox):
 
     def close(self) -> None:
         """End the widgets; the session lives on."""
-        self._stop()
-        if self._pending is not None:
-            self._pending.cancel()
-        self.bench.close()
-        if self.figures is not None:
-            self.figures.close()
+        # The constructor may have failed before any of this was there.
+        if hasattr(self, "_stop"):
+            self._closed = True
+            self._stop()
+            if self._pending is not None:
+                self._pending.cancel()
+                self._pending = None
+            self.bench.close()
+            if self.figures is not None:
+                self.figures.close()
         super().close()
 
     # -- figures -------------------------------------------------------------------------------------------------
 
     def show_figures(self) -> None:
         """Build the linked Plotly figures now, below the bench."""
-        if self.figures is None:
+        if self.figures is None and not self._closed:
             import plotly.graph_objects as go
 
             self.figures = go.FigureWidget(self.figure())
@@ -115,13 +122,13 @@ class Explorer(ipywidgets.VBox):
             return
 
         def load() -> None:
-            import plotly.graph_objects as go
+            from .figures import load_plotly
 
-            from .figures import neuron_figure
-
-            # The template's validation is what takes long; it is kept for the process.
-            go.Figure(neuron_figure(self.session, self.neuron, sound=self.bench.sound).to_dict())
-            loop.call_soon_threadsafe(self.show_figures)
+            # The session belongs to the loop's thread: nothing of it is read here.
+            load_plotly()
+            # The loop may have ended in the meantime.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self.show_figures)
 
         threading.Thread(target=load, name="deepstrf-figures", daemon=True).start()
 
@@ -146,6 +153,7 @@ class Explorer(ipywidgets.VBox):
         # Even the settled state waits for the bench's own answer: it goes out first.
         self._pending = loop.call_later(max(delay_s, 0.02), self._repaint)
 
+    @one_thread()
     def _repaint(self) -> None:
         from .figures import figure_updates
 

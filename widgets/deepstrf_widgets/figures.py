@@ -11,37 +11,49 @@ from torch import Tensor
 
 from .session import LiveSession
 
-__all__ = ["figure_updates", "neuron_figure"]
+__all__ = ["figure_updates", "load_plotly", "neuron_figure"]
 
 DIGITS = 5
 DIVERGING = [[0.0, "#2166ac"], [0.25, "#92c5de"], [0.5, "#f7f7f7"], [0.75, "#f4a582"], [1.0, "#b2182b"]]
 HEIGHT_PX = 640
 
 
+def load_plotly() -> None:
+    """Load Plotly's classes and check its template once: what makes the first figure slow. Reads no session."""
+    figure = make_subplots(rows=2, cols=1, subplot_titles=["a", "b"])
+    figure.add_trace(go.Heatmap(z=[[0.0]], colorscale=DIVERGING, colorbar={"len": 0.2}), row=1, col=1)
+    figure.add_trace(go.Scatter(y=[0.0], line={"width": 1}), row=2, col=1)
+    figure.update_layout(template="plotly_white", legend={"orientation": "h"})
+    go.Figure(figure.to_dict())
+
+
 def _round(values: Tensor) -> np.ndarray:
     """Values with five significant digits: enough to look at, and the same text on every machine."""
     array = values.detach().cpu().double().numpy()
-    scale = float(np.nanmax(np.abs(array))) if array.size and not np.all(np.isnan(array)) else 0.0
+    scale = float(np.abs(array).max(initial=0.0, where=np.isfinite(array)))
     return array.round(DIGITS - int(np.ceil(np.log10(scale)))) if scale > 0 else array
 
 
 def _traces(session: LiveSession, neuron: int, sound: int) -> dict[str, dict[str, Any]]:
     """What each trace shows that depends on the state, by trace name."""
+    rate = session.rate(neuron)
+    trained = session.trained.rate(neuron)
+    if not 0 <= sound < len(rate):
+        raise IndexError(f"sound must lie in [0, {len(rate) - 1}], got {sound}")
     drawn: dict[str, dict[str, Any]] = {"stimulus": {"z": _round(session.stimulus[sound, 0])}}
     prefiltered = session.live.prefiltered()[sound]
     if prefiltered.shape[0] == 2:
         drawn["ON"], drawn["OFF"] = ({"z": _round(channel)} for channel in prefiltered)
     kernel = session.live.kernel(neuron)
     if kernel is not None:
-        peak = float(kernel.abs().max()) or 1.0
+        peak = float(f"{float(kernel.abs().max()) or 1.0:.{DIGITS}g}")
         names = ["STRF"] if kernel.shape[0] == 1 else ["STRF, ON", "STRF, OFF"] if kernel.shape[0] == 2 else []
         for name, channel in zip(names, kernel, strict=False):
-            drawn[name] = {"z": _round(channel), "zmin": -round(peak, DIGITS), "zmax": round(peak, DIGITS)}
+            drawn[name] = {"z": _round(channel), "zmin": -peak, "zmax": peak}
     psth = session.psth(neuron)
     if psth is not None:
         drawn["recorded"] = {"y": _round(psth[sound])}
-    drawn["trained"] = {"y": _round(session.trained.rate(neuron)[sound])}
-    drawn["model"] = {"y": _round(session.rate(neuron)[sound])}
+    drawn["trained"], drawn["model"] = {"y": _round(trained[sound])}, {"y": _round(rate[sound])}
     return drawn
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -55,12 +56,12 @@ def parse(content: Any, buffers: Sequence[Any] | None) -> Request:
     kind, client = content.get("type"), content.get("client")
     if kind not in ("edit", "undo", "redo", "revert", "ready"):
         raise MessageError(f"type must be edit, undo, redo, revert or ready, got {_shown(kind)}")
-    if not isinstance(client, str) or not 0 < len(client) <= MAX_TEXT:
+    if not is_name(client):
         raise MessageError(f"client must be a text of 1 to {MAX_TEXT} letters, got {_shown(client)}")
     if kind == "ready":
         return Request(kind, client)
     seq = content.get("seq", -1)
-    if not _is_count(seq):
+    if not is_count(seq):
         raise MessageError(f"seq must be a whole number, 0 or more, got {_shown(seq)}")
     if kind == "revert":
         names, index = content.get("names"), content.get("index")
@@ -71,7 +72,7 @@ def parse(content: Any, buffers: Sequence[Any] | None) -> Request:
     if kind != "edit":
         return Request(kind, client, seq)
     gesture, phase = content.get("gesture"), content.get("phase")
-    if not isinstance(gesture, str) or not 0 < len(gesture) <= MAX_TEXT:
+    if not is_name(gesture):
         raise MessageError(f"gesture must be a text of 1 to {MAX_TEXT} letters, got {_shown(gesture)}")
     if phase not in ("move", "end"):
         raise MessageError(f"phase must be move or end, got {_shown(phase)}")
@@ -82,6 +83,8 @@ def parse(content: Any, buffers: Sequence[Any] | None) -> Request:
 def _edits(listed: Any, buffers: Sequence[Any]) -> tuple[Edit, ...]:
     if not isinstance(listed, list) or len(listed) > MAX_EDITS:
         raise MessageError(f"edits must be a list of at most {MAX_EDITS}, got {_shown(listed)}")
+    if not all(isinstance(buffer, (bytes, bytearray, memoryview)) for buffer in buffers):
+        raise MessageError(f"values must come as one float32 buffer, got {_shown(buffers)}")
     raw = bytes(buffers[0]) if len(buffers) == 1 else b""
     if len(buffers) > 1 or len(raw) % 4 or len(raw) > 4 * MAX_VALUES:
         raise MessageError(f"values must come as one float32 buffer, got {len(buffers)} with {len(raw)} bytes")
@@ -91,8 +94,8 @@ def _edits(listed: Any, buffers: Sequence[Any]) -> tuple[Edit, ...]:
         if not isinstance(item, dict) or not isinstance(item.get("name"), str):
             raise MessageError(f"an edit must be an object with a name, got {_shown(item)}")
         count = item.get("count", 1)
-        if not _is_count(count) or count < 1:
-            raise MessageError(f"count of {item['name'][:MAX_TEXT]} must be 1 or more, got {_shown(count)}")
+        if not is_count(count) or count < 1:
+            raise MessageError(f"count of {_shown(item['name'])} must be 1 or more, got {_shown(count)}")
         part = values[taken : taken + count]
         taken += count
         edits.append(Edit(item["name"], part[0] if part.size == count == 1 else part, _index(item.get("index"))))
@@ -102,15 +105,21 @@ def _edits(listed: Any, buffers: Sequence[Any]) -> tuple[Edit, ...]:
 
 
 def _index(index: Any) -> tuple[int, ...]:
-    if not isinstance(index, list) or len(index) > 4 or not all(_is_count(i) for i in index):
+    if not isinstance(index, list) or len(index) > 4 or not all(is_count(i) for i in index):
         raise MessageError(f"index must be a list of up to 4 whole numbers, 0 or more, got {_shown(index)}")
     return tuple(index)
 
 
-def _is_count(value: Any) -> bool:
+def is_name(value: Any) -> bool:
+    """Whether ``value`` may name a client or a gesture: a short printable text, so that it can be sent back."""
+    return isinstance(value, str) and 0 < len(value) <= MAX_TEXT and value.isprintable()
+
+
+def is_count(value: Any) -> bool:
+    """Whether ``value`` is a whole number that the page can hold exactly."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    text = reprlib.repr(value)  # bounded in depth and length, whatever has arrived
     return text if len(text) <= 80 else text[:77] + "..."

@@ -82,6 +82,8 @@ class Parameter:
 
     def check_index(self, index: Index) -> Index:
         """Return the index as a tuple of ints; IndexError where it does not fit the parameter's shape."""
+        if not isinstance(index, (tuple, list)):
+            raise TypeError(f"index of {self.name} must be a tuple of whole numbers, got {index!r}")
         index = tuple(index)
         fits = len(index) <= len(self.shape) and all(
             isinstance(i, (int, np.integer)) and not isinstance(i, bool) and 0 <= i < n
@@ -109,8 +111,13 @@ class Parameter:
         """
         index = self.check_index(index)
         shape = self.shape[len(index) :]
+        if isinstance(values, Tensor):
+            values = values.detach().cpu()
         try:
-            v = np.asarray(values, dtype=np.float64)
+            v = np.asarray(values)
+            if v.dtype.kind not in "iuf":
+                raise TypeError(f"dtype {v.dtype}")
+            v = v.astype(np.float64)
         except (TypeError, ValueError) as error:
             raise TypeError(f"{self.name} must be a number or an array of numbers, got {values!r}") from error
         if v.shape != shape and v.shape != ():
@@ -119,15 +126,18 @@ class Parameter:
         if not np.all(np.isfinite(v)):
             raise ValueError(f"{self.name} must be finite, got {values!r}")
         low, high = self.limits(index)
-        slack = SLACK * np.where(np.isfinite(low) & np.isfinite(high), np.maximum(np.abs(low), np.abs(high)), 0.0)
+        slack = SLACK * np.maximum(*(np.where(np.isfinite(limit), np.abs(limit), 0.0) for limit in (low, high)))
         if np.any(v < low - slack) or np.any(v > high + slack):
             unit = f" {self.unit}" if self.unit else ""
             worst = v[(v < low - slack) | (v > high + slack)].flat[0]
             raise ValueError(
                 f"{self.name} must lie in [{np.min(low):.6g}, {np.max(high):.6g}]{unit}, got {float(worst):.6g}"
             )
-        raw = self.to_raw(np.clip(v, low, high), index)
-        return torch.as_tensor(np.array(raw), dtype=self.raw.dtype, device=self.raw.device)
+        raw = np.array(self.to_raw(np.clip(v, low, high), index))
+        largest = torch.finfo(self.raw.dtype).max
+        if not np.all(np.abs(raw) <= largest):
+            raise ValueError(f"{self.name} must stay finite in {self.raw.dtype} (up to {largest:.3g}), got {values!r}")
+        return torch.as_tensor(raw, dtype=self.raw.dtype, device=self.raw.device)
 
 
 def _anywhere(_index: Index) -> tuple[float, float]:
@@ -152,6 +162,11 @@ def _prefilter_rows(prefilter: nn.Module, dt_ms: float) -> Iterator[Parameter]:
     def decay_of(tau_ms: Array) -> Array:
         return np.exp(-dt_ms / tau_ms)
 
+    def tau_of(neg_log_decay: Array) -> Array:
+        # No decay at all is an infinite time constant.
+        out = np.full_like(neg_log_decay, np.inf)
+        return np.divide(dt_ms, neg_log_decay, out=out, where=neg_log_decay > 0)
+
     if isinstance(prefilter, AdapTrans):
         for polarity in ("on", "off"):
             raw = getattr(prefilter, f"d_{polarity}")
@@ -163,7 +178,7 @@ def _prefilter_rows(prefilter: nn.Module, dt_ms: float) -> Iterator[Parameter]:
                 f"prefiltering.d_{polarity}",
                 raw,
                 tau_limits,
-                from_raw=lambda d, _i: dt_ms / np.log1p(np.square(d)),
+                from_raw=lambda d, _i: tau_of(np.log1p(np.square(d))),
                 to_raw=lambda tau, _i: a_to_d(torch.from_numpy(decay_of(tau))).numpy(),
             )
         yield Parameter(
@@ -186,7 +201,7 @@ def _prefilter_rows(prefilter: nn.Module, dt_ms: float) -> Iterator[Parameter]:
             "prefiltering.a",
             prefilter.a,
             tau_limits,
-            from_raw=lambda a, _i: -dt_ms / np.log(a),
+            from_raw=lambda a, _i: tau_of(-np.log(a)),
             to_raw=lambda tau, _i: decay_of(tau),
         )
 

@@ -230,6 +230,7 @@ class LiveSession:
         """
         settled = gesture is None if settled is None else settled
         entry = _Entry(gesture)
+        done = False
         try:
             for edit in edits:
                 name, value, index = edit
@@ -237,9 +238,10 @@ class LiveSession:
                 index = parameter.check_index(index)
                 new = parameter.encode(value, index)
                 self._write(entry, parameter, index, new)
-        except (KeyError, IndexError, TypeError, ValueError):
-            self._put(entry.before)
-            raise
+            done = True
+        finally:
+            if not done:
+                self._put(entry.before)
         self._record(entry, settled)
         if entry.before or settled:
             self._tell(entry.before, settled, source)
@@ -361,9 +363,12 @@ class LiveSession:
 
     def _record(self, entry: _Entry, settled: bool) -> None:
         last = self._done[-1] if self._done else None
+        joins = last is not None and last.gesture is not None and last.gesture == entry.gesture
+        if settled and not joins and self._unchanged(entry):
+            return
         if entry.before:
             self._undone.clear()
-            if last is not None and last.gesture is not None and last.gesture == entry.gesture:
+            if last is not None and joins:
                 for slot, old in entry.before.items():
                     last.before.setdefault(slot, old)
             else:
@@ -373,8 +378,11 @@ class LiveSession:
             last = self._done[-1]
             if last.gesture == entry.gesture:
                 last.gesture = None
-                if all(torch.equal(old, self._raw(slot)) for slot, old in last.before.items()):
+                if self._unchanged(last):
                     self._done.pop()
+
+    def _unchanged(self, entry: _Entry) -> bool:
+        return all(torch.equal(old, self._raw(slot)) for slot, old in entry.before.items())
 
     def _tell(self, slots: Iterable[Slot], settled: bool, source: object) -> None:
         names, neurons = set(), set()
@@ -422,7 +430,10 @@ def _checked_cf(cf_hz: ArrayLike | None, F: int) -> NDArray[np.float64]:
             f"cf_hz was not given: {F} mel-spaced bands from 500 to 20000 Hz are assumed", UserWarning, stacklevel=3
         )
         cf_hz = get_CFs(500.0, 20000.0, F, "mel")
-    cf = np.asarray(cf_hz, dtype=np.float64)
+    try:
+        cf = np.asarray(cf_hz, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"cf_hz must be an array of frequencies in Hz, got {cf_hz!r}") from error
     if cf.shape != (F,):
         raise ValueError(f"cf_hz must have one frequency per band, shape ({F},), got {cf.shape}")
     if not np.all(np.isfinite(cf)) or np.any(cf <= 0) or np.any(np.diff(cf) <= 0):
@@ -443,6 +454,8 @@ def _checked_responses(responses: Tensor, stimulus: Tensor, N: int) -> Tensor:
             f"responses must have shape (B, N, R, T) = ({B}, {N}, R, {T}) (or (N, R, T), (N, T) for one sound), "
             f"got {tuple(responses.shape)}"
         )
+    if responses.shape[2] == 0:
+        raise ValueError("responses must hold at least one repeat R, got 0")
     if bool(torch.isinf(responses).any()):
         raise ValueError("responses must be finite or NaN (missing), got infinity")
     return responses.detach().clone().to(stimulus)
@@ -451,6 +464,8 @@ def _checked_responses(responses: Tensor, stimulus: Tensor, N: int) -> Tensor:
 def _checked_names(names: Sequence[str] | None, N: int) -> list[str]:
     if names is None:
         return [f"neuron {n}" for n in range(N)]
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise TypeError(f"neuron_names must be a sequence of names, got {names!r}")
     names = [str(name) for name in names]
     if len(names) != N:
         raise ValueError(f"neuron_names must have one name per neuron ({N}), got {len(names)}")
