@@ -9,25 +9,27 @@ same edit by way of ``ipywidgets.interact`` and a new Plotly figure. The exit st
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import math
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parents[1])]
 
-from playwright.sync_api import Browser, sync_playwright  # noqa: E402
+import websocket  # noqa: E402
+from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
 
 from tests.benchmarks.delay_proxy import delayed  # noqa: E402
 from tests.benchmarks.drag_figures import DragFigures, drag_figures  # noqa: E402
-from tests.browser.lab import CHROMIUM_ARGS, Server, find_chromium, serve  # noqa: E402
+from tests.browser.lab import CHROMIUM_ARGS, Server, find_chromium, free_port, serve  # noqa: E402
 from tests.browser.notebook import NotebookPage, write_notebook  # noqa: E402
 
 HAND_HZ = 60
@@ -38,15 +40,18 @@ LAG_GROWTH_MS = 1000 / 60  # one frame: less than that nobody can see
 FAR_SHARE = 0.9  # of the local repaint rate that must be left over the slower line
 
 MODEL = """
+import numpy as np
 import torch
 from deepstrf.demo.population import build_model
+CF_HZ = np.geomspace(500, 20000, 34)
 torch.manual_seed(0)
 model = build_model({neurons}).eval()
 stimulus = 60 * torch.rand(34, {frames})
+responses = torch.poisson(torch.rand(1, {neurons}, 4, {frames}))
 """
 EXPLORE = """
 from deepstrf_widgets import explore
-bench = explore(model, stimulus)
+bench = explore(model, stimulus, responses, dt_ms=5.0, cf_hz=CF_HZ)
 bench
 """
 INTERACT = """
@@ -54,7 +59,7 @@ import plotly.graph_objects as go
 from ipywidgets import FloatSlider, interact
 from plotly.subplots import make_subplots
 from deepstrf_widgets.session import LiveSession
-session = LiveSession(model, stimulus)
+session = LiveSession(model, stimulus, responses, dt_ms=5.0, cf_hz=CF_HZ)
 
 def show(weight):
     session.set("strf.weight", weight, (0, 0, 0))
@@ -66,11 +71,20 @@ def show(weight):
 
 interact(show, weight=FloatSlider(min=0, max=1, step=0.002, readout_format=".3f", layout={"width": "700px"}));
 """
-HANDLE = ".deepstrf-bench [role=slider]"
-WATCHED = {"field": ".deepstrf-bench canvas", "rate": ".deepstrf-bench canvas"}
+HANDLE = ".deepstrf-bench [data-handle=center][data-gaussian='0']"
+WATCHED = {"field": ".deepstrf-bench .db-strf .db-canvas", "rate": ".deepstrf-bench .db-curves"}
 SLIDER = ".widget-slider .noUi-touch-area"
 READOUT = ".widget-slider .widget-readout"
+PLOT = ".js-plotly-plot"
 TITLE = ".js-plotly-plot .gtitle"
+
+
+QUIET = """() => {
+  const d = __drag, newest = (list) => list?.at(-1)?.at ?? 0;
+  const last = Math.max(newest(d.sends), newest(d.answers), newest(d.pointers), newest(d.shown.title));
+  const done = d.sends.length === 0 || newest(d.answers) > 0 && d.answers.at(-1).seq >= d.sends.at(-1).seq;
+  return d.pointers.at(-1)?.kind === "pointerup" && done && performance.now() - last > 1000;
+}"""
 
 
 def circle(share: float) -> tuple[float, float]:
@@ -84,7 +98,37 @@ def line(share: float) -> tuple[float, float]:
     return 500 * share, 0.0
 
 
-def drag(notebook: NotebookPage, selector: str, path: Callable[[float], tuple[float, float]]) -> dict[str, Any]:
+class Hand:
+    """A mouse which moves when it wants to, and does not wait until the page has seen where it is.
+
+    Playwright's own mouse waits for the page at every move, so it slows down with the page. This one writes to the
+    browser's debugging socket and reads nothing.
+    """
+
+    def __init__(self, page: Page, debugging_port: int) -> None:
+        with urllib.request.urlopen(f"http://127.0.0.1:{debugging_port}/json/list", timeout=10) as answer:
+            targets = json.load(answer)
+        (address,) = (
+            one["webSocketDebuggerUrl"] for one in targets if one["type"] == "page" and one["url"] == page.url
+        )
+        self._socket = websocket.create_connection(address, suppress_origin=True, timeout=10)
+        self._number = 0
+
+    def act(self, kind: str, x: float, y: float) -> None:
+        """Nothing; the browser is told of "mouseMoved", "mousePressed" or "mouseReleased" at (x, y)."""
+        self._number += 1
+        event = {"type": kind, "x": x, "y": y, "button": "left", "buttons": 1, "clickCount": 1, "pointerType": "mouse"}
+        message = {"id": self._number, "method": "Input.dispatchMouseEvent", "params": event}
+        self._socket.send(json.dumps(message))
+
+    def close(self) -> None:
+        """Nothing; the debugging socket is closed."""
+        self._socket.close()
+
+
+def drag(
+    notebook: NotebookPage, debugging_port: int, selector: str, path: Callable[[float], tuple[float, float]]
+) -> dict[str, Any]:
     """Record of one drag along ``path``, from the button going down until everything has been quiet for a second."""
     page = notebook.page
     box = notebook.bring(selector).bounding_box()
@@ -93,27 +137,20 @@ def drag(notebook: NotebookPage, selector: str, path: Callable[[float], tuple[fl
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(x, y)
     page.evaluate("__drag.clear()")
-    page.mouse.down()
-    start, total = time.perf_counter(), HAND_HZ * SECONDS
-    step = 0
-    while step < total:
-        step = max(step + 1, int((time.perf_counter() - start) * HAND_HZ))  # a late hand skips, it does not queue
-        time.sleep(max(start + step / HAND_HZ - time.perf_counter(), 0))
-        dx, dy = path(min(step / total, 1))
-        page.mouse.move(x + dx, y + dy)
-    page.mouse.up()
-    quiet = """() => {
-      const d = __drag, newest = (list) => list?.at(-1)?.at ?? 0;
-      const last = Math.max(newest(d.sends), newest(d.answers), newest(d.pointers), newest(d.shown.title));
-      const done = d.sends.length === 0 || newest(d.answers) > 0 && d.answers.at(-1).seq >= d.sends.at(-1).seq;
-      return done && performance.now() - last > 1000;
-    }"""
-    page.wait_for_function(quiet, timeout=60_000)
+    with contextlib.closing(Hand(page, debugging_port)) as hand:
+        hand.act("mousePressed", x, y)
+        start, total = time.perf_counter(), HAND_HZ * SECONDS
+        for step in range(1, total + 1):
+            time.sleep(max(start + step / HAND_HZ - time.perf_counter(), 0))
+            dx, dy = path(step / total)
+            hand.act("mouseMoved", x + dx, y + dy)
+        hand.act("mouseReleased", x + dx, y + dy)
+        page.wait_for_function(QUIET, timeout=60_000)
     record: dict[str, Any] = page.evaluate("__drag")
     return record
 
 
-@contextmanager
+@contextlib.contextmanager
 def opened(browser: Browser, server: Server, name: str, port: int | None = None) -> Iterator[NotebookPage]:
     """A notebook whose cells have run, in a page of its own, with the probe watching."""
     page = browser.new_page(viewport={"width": 1280, "height": 1000})
@@ -127,23 +164,23 @@ def opened(browser: Browser, server: Server, name: str, port: int | None = None)
     page.close()
 
 
-def measure_bench(browser: Browser, server: Server, port: int | None = None) -> DragFigures:
-    """Figures of a drag in the explorer."""
+def measure_bench(browser: Browser, server: Server, debugging_port: int, port: int | None = None) -> DragFigures:
+    """Figures of a drag in the explorer, once its Plotly figures are there."""
     with opened(browser, server, "bench.ipynb", port) as notebook:
-        notebook.bring(HANDLE)
+        notebook.bring(PLOT)
         notebook.page.evaluate("(watched) => { __drag.watched = watched; }", WATCHED)
-        drag(notebook, HANDLE, circle)  # the first gesture warms up both sides
-        return drag_figures(drag(notebook, HANDLE, circle))
+        drag(notebook, debugging_port, HANDLE, circle)  # the first gesture warms up both sides
+        return drag_figures(drag(notebook, debugging_port, HANDLE, circle))
 
 
-def measure_interact(browser: Browser, server: Server) -> DragFigures:
+def measure_interact(browser: Browser, server: Server, debugging_port: int) -> DragFigures:
     """Figures of the same edit by a slider which makes a new Plotly figure each time."""
     with opened(browser, server, "interact.ipynb") as notebook:
         notebook.bring(TITLE)
         notebook.page.evaluate(
             "([reading, title]) => { __drag.reading = reading; __drag.texts = { title }; }", [READOUT, TITLE]
         )
-        return drag_figures(drag(notebook, SLIDER, line), text="title")
+        return drag_figures(drag(notebook, debugging_port, SLIDER, line), text="title")
 
 
 def missed_bars(near: DragFigures, far: DragFigures) -> list[str]:
@@ -184,12 +221,14 @@ def main(arguments: list[str] | None = None) -> int:
         with serve(Path(home), options=[extension]) as server:
             write_notebook(server.folder / "bench.ipynb", cells, EXPLORE)
             write_notebook(server.folder / "interact.ipynb", cells, INTERACT)
-            browser = playwright.chromium.launch(executable_path=path, args=list(CHROMIUM_ARGS))
-            found["explorer"] = measure_bench(browser, server)
+            debugging = free_port()
+            switches = [*CHROMIUM_ARGS, f"--remote-debugging-port={debugging}"]
+            browser = playwright.chromium.launch(executable_path=path, args=switches)
+            found["explorer"] = measure_bench(browser, server, debugging)
             with delayed(server.port, FAR_MS) as port:
-                found[f"explorer, {FAR_MS} ms further away"] = measure_bench(browser, server, port)
+                found[f"explorer, {FAR_MS} ms further away"] = measure_bench(browser, server, debugging, port)
             if not options.no_interact:
-                found["interact with a new Plotly figure"] = measure_interact(browser, server)
+                found["interact with a new Plotly figure"] = measure_interact(browser, server, debugging)
             browser.close()
     print(f"{options.neurons} neurons, 34 bands, 40 lags, {options.frames} frames; {HAND_HZ} Hz for {SECONDS} s")
     for name, figures in found.items():
