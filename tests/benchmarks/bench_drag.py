@@ -160,8 +160,7 @@ def opened(browser: Browser, server: Server, name: str, port: int | None = None)
     notebook.open(name, port=port)
     notebook.run_all()
     yield notebook
-    page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
-    page.close()
+    notebook.shut_down()
 
 
 def measure_bench(browser: Browser, server: Server, debugging_port: int, port: int | None = None) -> DragFigures:

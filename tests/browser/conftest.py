@@ -55,7 +55,13 @@ def open_page(
     for number, notebook in enumerate(opened):
         if request.node.stash.get(FAILED, False):
             screenshot(notebook, f"failed-{request.node.name}-{number}")
-        notebook.page.close()
+        notebook.shut_down()
+
+
+@pytest.fixture
+def keep() -> Callable[[NotebookPage, str], Path]:
+    """Function (page, name) -> path of a picture of the page in ``artefacts/``."""
+    return screenshot
 
 
 FAILED = pytest.StashKey[bool]()

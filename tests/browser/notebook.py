@@ -90,6 +90,15 @@ class NotebookPage:
         self.page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=RUN_SECONDS * SECOND)
         self.page.evaluate(READY)
 
+    def shut_down(self) -> None:
+        """Nothing; the notebook's kernel has ended, and the page is closed."""
+        self.page.evaluate("() => window.jupyterapp?.shell.currentWidget?.sessionContext?.shutdown()")
+        self.page.close()
+
+    def hide_side_bar(self) -> None:
+        """Nothing; the file browser leaves its width to the notebook, as on a narrow screen it must."""
+        self.page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
+
     def use_theme(self, dark: bool) -> None:
         """Nothing; JupyterLab shows its dark or its light theme."""
         self.page.evaluate(THEME, "JupyterLab Dark" if dark else "JupyterLab Light")

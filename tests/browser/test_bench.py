@@ -1,0 +1,121 @@
+"""A hand edits the demo in JupyterLab: mouse and keyboard reach the kernel, both figures follow, undo takes it back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.browser.bench_page import CURVES, FIELD, ROOT, BenchPage
+from tests.browser.lab import Server
+from tests.browser.notebook import NotebookPage, write_notebook
+
+pytestmark = pytest.mark.browser
+
+LOAD = """
+from deepstrf.demo import load_demo
+from deepstrf_widgets import explore
+demo = load_demo()
+bench = explore(demo.model, demo.stimulus, demo.responses, neuron_names=demo.neuron_names)
+bench
+"""
+PLACE = ("strf.center_hz", "strf.center_ms")
+FIRST = (0, 0, 0)
+
+
+@pytest.fixture
+def bench(open_page: Callable[..., NotebookPage], server: Server) -> Iterator[BenchPage]:
+    """The demo's bench with its Plotly figure, its first Gaussian selected; at the end the page has seen no error."""
+    write_notebook(server.folder / "bench.ipynb", LOAD)
+    notebook = open_page(1280, 1000)
+    notebook.open("bench.ipynb")
+    notebook.run_all()
+    notebook.bring(ROOT)
+    bench = BenchPage(notebook)
+    bench.wait_for_plot()
+    bench.handle().click()
+    bench.page.mouse.move(2, 2)
+    bench.settle()
+    yield bench
+    assert notebook.console_errors == []
+    assert notebook.blocked == []
+
+
+def state_of(bench: BenchPage) -> dict[str, object]:
+    """All that an edit changes and an undo must bring back: values, traits, pictures."""
+    return {
+        "values": [bench.value(name, FIRST) for name in PLACE],
+        "traits": bench.trait_digest("gaussians", "kernel", "rate"),
+        "field": bench.picture(FIELD),
+        "curves": bench.picture(CURVES),
+    }
+
+
+def test_mouse_drag_reaches_python_and_both_figures_and_undo_takes_it_back(bench: BenchPage) -> None:
+    before, plotted = state_of(bench), bench.plotted()
+    bench.drag(-60, 25)
+    after = state_of(bench)
+    assert {name for name in before if before[name] != after[name]} == set(before)
+    assert after["values"][0] < before["values"][0]  # type: ignore[index]  # downwards: a lower frequency
+    assert after["values"][1] > before["values"][1]  # type: ignore[index]  # to the left: a longer lag
+    spoken = float(bench.handle().get_attribute("aria-valuenow") or "nan")
+    assert spoken == pytest.approx(after["values"][0], rel=1e-3)  # type: ignore[index]  # spoken with four digits
+    bench.wait_until_plotted(bench.rate())
+    assert bench.plotted() != plotted
+
+    assert bench.notebook.kernel_eval("bench.session.can_undo") is True
+    bench.button("Undo").click()
+    bench.page.mouse.move(2, 2)
+    bench.settle()
+    assert state_of(bench) == before
+    assert bench.notebook.kernel_eval("[bench.session.can_undo, bench.session.edited()]") == [False, False]
+    bench.wait_until_plotted(bench.rate())
+    assert bench.plotted() == plotted
+
+    bench.button("Redo").click()
+    bench.page.mouse.move(2, 2)
+    bench.settle()
+    assert state_of(bench) == after
+
+
+def test_keyboard_moves_the_same_handle_and_undo_takes_it_back(bench: BenchPage) -> None:
+    before = state_of(bench)
+    bench.handle().focus()
+    for key in ("ArrowUp", "ArrowUp", "ArrowLeft", "+"):
+        bench.page.keyboard.press(key)
+    bench.page.wait_for_function("() => !document.querySelector('.db-toolbar button[title^=Undo]').disabled")
+    bench.settle()
+    frequency, lag = (bench.value(name, FIRST) for name in PLACE)
+    assert frequency > before["values"][0]  # type: ignore[index]
+    assert lag > before["values"][1]  # type: ignore[index]
+    assert bench.picture(FIELD) != before["field"]
+    assert bench.picture(CURVES) != before["curves"]
+    bench.handle().focus()
+    while bench.notebook.kernel_eval("bench.session.can_undo"):
+        bench.page.keyboard.press("Control+z")
+        bench.settle()
+    after = state_of(bench)
+    assert after["values"] == before["values"]
+    assert after["traits"] == before["traits"]
+    assert after["curves"] == before["curves"]
+
+
+def test_edit_from_python_shows_on_the_page(bench: BenchPage) -> None:
+    before = bench.picture(FIELD), bench.picture(CURVES)
+    bench.notebook.kernel_eval("bench.session.set('strf.center_hz', 2500.0, (0, 0, 0))")
+    bench.page.wait_for_function(
+        "() => document.querySelector('[data-handle=center][data-gaussian=\"0\"]').ariaValueNow === '2500'"
+    )
+    bench.settle()
+    assert bench.picture(FIELD) != before[0]
+    assert bench.picture(CURVES) != before[1]
+
+
+def test_page_which_is_loaded_again_shows_the_edited_state(bench: BenchPage) -> None:
+    bench.drag(-60, 25)
+    edited = bench.value("strf.center_hz", FIRST)
+    bench.notebook.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+    bench.notebook.open("bench.ipynb")
+    bench.notebook.bring(ROOT)
+    spoken = float(bench.handle().get_attribute("aria-valuenow") or "nan")
+    assert spoken == pytest.approx(edited, rel=1e-3)
