@@ -25,6 +25,7 @@ def load_plotly() -> None:
     figure.add_trace(go.Scatter(y=[0.0], line={"width": 1}), row=2, col=1)
     figure.update_layout(template="plotly_white", legend={"orientation": "h"})
     go.Figure(figure.to_dict())
+    _ = go.FigureWidget  # imported when it is first named, in seconds
 
 
 def _round(values: Tensor) -> np.ndarray:

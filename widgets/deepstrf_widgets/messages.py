@@ -5,7 +5,7 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -110,12 +110,12 @@ def _index(index: Any) -> tuple[int, ...]:
     return tuple(index)
 
 
-def is_name(value: Any) -> bool:
+def is_name(value: object) -> TypeGuard[str]:
     """Whether ``value`` may name a client or a gesture: a short printable text, so that it can be sent back."""
     return isinstance(value, str) and 0 < len(value) <= MAX_TEXT and value.isprintable()
 
 
-def is_count(value: Any) -> bool:
+def is_count(value: object) -> TypeGuard[int]:
     """Whether ``value`` is a whole number that the page can hold exactly."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
 
