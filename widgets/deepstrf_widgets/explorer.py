@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
+import numpy as np
 from numpy.typing import ArrayLike
 from torch import Tensor
 
@@ -159,11 +160,15 @@ class Explorer(ipywidgets.VBox):
 
         self._pending = None
         updates = figure_updates(self.session, self.neuron, sound=self.bench.sound)
+        title = self.session.neuron_names[self.neuron]
         with self.figures.batch_update():
             for trace in self.figures.data:
                 for name, value in updates.get(trace.name, {}).items():
-                    setattr(trace, name, value)
-            self.figures.layout.title.text = self.session.neuron_names[self.neuron]
+                    # What is on screen already is not sent again: the ON and OFF spectrograms are most of the figure.
+                    if not np.array_equal(trace[name], value, equal_nan=True):
+                        trace[name] = value
+            if self.figures.layout.title.text != title:
+                self.figures.layout.title.text = title
 
 
 def explore(
