@@ -102,7 +102,7 @@ class NotebookPage:
     def use_theme(self, dark: bool) -> None:
         """Nothing; JupyterLab shows its dark or its light theme."""
         self.page.evaluate(THEME, "JupyterLab Dark" if dark else "JupyterLab Light")
-        self.page.wait_for_selector(f"body[data-jp-theme-light={'false' if dark else 'true'}]")
+        self.page.wait_for_selector(f"body[data-jp-theme-light={'false' if dark else 'true'}]", state="attached")
 
     def run_all(self) -> None:
         """Nothing; every cell has run, and none of them failed."""

@@ -23,16 +23,16 @@ import deepstrf, deepstrf_widgets
 from deepstrf.demo import load_demo
 from deepstrf_widgets import explore
 
-model, stimulus, responses = load_demo()
+demo = load_demo()
 with torch.no_grad():
-    rate = model(stimulus.as_tensor())
-widget = explore(model, stimulus, responses)
+    rate = demo.model(demo.stimulus.values[None, None])
+bench = explore(demo.model, demo.stimulus, demo.responses).bench
 print(json.dumps({
-    "files": [deepstrf.__file__, deepstrf_widgets.__file__],
+    "files": [deepstrf.__file__, deepstrf_widgets.__file__, str(demo.sound_path)],
     "finite": bool(torch.isfinite(rate).all()),
     "neurons": int(rate.shape[1]),
-    "esm": len(str(widget._esm)),
-    "css": len(str(widget._css)),
+    "esm": len(str(bench._esm)),
+    "css": len(str(bench._css)),
 }))
 """
 
