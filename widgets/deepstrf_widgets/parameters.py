@@ -97,7 +97,7 @@ class Parameter:
         """Values in natural units at a (partial) index, float64."""
         index = self.check_index(index)
         raw = self.raw[self.prefix + index].detach().to("cpu", torch.float64).numpy()
-        return self.from_raw(raw, index)
+        return np.asarray(self.from_raw(raw, index))
 
     def encode(self, values: ArrayLike, index: Index = ()) -> Tensor:
         """Raw values that give ``values`` at ``index``, shaped as that part of the raw tensor; sets nothing.
@@ -160,7 +160,7 @@ def _prefilter_rows(prefilter: nn.Module, dt_ms: float) -> Iterator[Parameter]:
     tau_limits = _between(0.1 * dt_ms, MAX_TAU_MS)
 
     def decay_of(tau_ms: Array) -> Array:
-        return np.exp(-dt_ms / tau_ms)
+        return np.asarray(np.exp(-dt_ms / tau_ms))
 
     def tau_of(neg_log_decay: Array) -> Array:
         # No decay at all is an infinite time constant.

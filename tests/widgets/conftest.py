@@ -1,0 +1,122 @@
+"""Small models and sessions of every kind that the bench can show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from deepstrf.models import LinearNonlinear, NeuralModel
+from deepstrf.models.activations import ParametricDoubleExponential, ParametricSigmoid, ParametricSoftplus
+from deepstrf.models.layers import ParametricSTRF, SeparableSTRF
+from deepstrf.models.prefiltering import make_prefiltering
+from deepstrf_widgets import LiveSession
+
+F, T, N, FRAMES, DT_MS = 5, 4, 3, 30, 5.0
+CF_HZ = np.array([500.0, 900.0, 2000.0, 7000.0, 16000.0])  # no even spacing: a slip of one band shows
+KERNELS = ("gaussians", "full", "separable")
+PREFILTERS = ("adaptrans", "icadaptation", None)
+ACTIVATIONS: dict[str, Callable[[int], torch.nn.Module]] = {
+    "softplus": ParametricSoftplus,
+    "sigmoid": ParametricSigmoid,
+    "double_exponential": ParametricDoubleExponential,
+    "signed_sigmoid": lambda n: ParametricSigmoid(n, non_negative_output=False),
+    "identity": lambda _n: torch.nn.Identity(),
+    "relu": lambda _n: torch.nn.ReLU(),
+}
+
+
+def build_model(
+    kernel: str = "gaussians",
+    prefilter: str | None = "adaptrans",
+    activation: str = "softplus",
+    *,
+    neurons: int = N,
+    dtype: torch.dtype = torch.float64,
+    seed: int = 0,
+) -> NeuralModel:
+    """LN model in evaluation mode whose batch norm is not the identity."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        front = None if prefilter is None else make_prefiltering(prefilter, F, DT_MS)
+        channels = 2 if prefilter == "adaptrans" else 1
+        layer = {
+            "gaussians": lambda: ParametricSTRF(F, T, channels, neurons, num_gaussians=2),
+            "separable": lambda: SeparableSTRF(F, T, channels, neurons),
+            "full": lambda: None,
+        }[kernel]()
+        model = LinearNonlinear(
+            F, T, neurons, kernel=layer, prefiltering=front, output_activation=ACTIVATIONS[activation](neurons)
+        )
+        bn = model.readout.bn
+        for tensor in (bn.weight, bn.bias, bn.running_mean):
+            torch.nn.init.uniform_(tensor, -1.0, 1.0)
+        torch.nn.init.uniform_(bn.running_var, 0.5, 2.0)
+    return model.to(dtype).eval()
+
+
+def build_stimulus(sounds: int = 1, *, dtype: torch.dtype = torch.float64, frames: int = FRAMES) -> torch.Tensor:
+    return torch.rand(sounds, 1, F, frames, generator=torch.Generator().manual_seed(1), dtype=dtype) * 10
+
+
+def build_responses(sounds: int = 1, neurons: int = N, repeats: int = 3, frames: int = FRAMES) -> torch.Tensor:
+    rates = torch.full((sounds, neurons, repeats, frames), 2.0)
+    return torch.poisson(rates, generator=torch.Generator().manual_seed(2))
+
+
+def build_session(*model_args: Any, sounds: int = 1, responses: bool = True, **model_kwargs: Any) -> LiveSession:
+    model = build_model(*model_args, **model_kwargs)
+    dtype = next(model.parameters()).dtype
+    recorded = build_responses(sounds, int(model.O)) if responses else None
+    return LiveSession(model, build_stimulus(sounds, dtype=dtype), recorded, dt_ms=DT_MS, cf_hz=CF_HZ)
+
+
+@pytest.fixture(scope="session")
+def make_model() -> Callable[..., NeuralModel]:
+    """``make_model(kernel, prefilter, activation, neurons=3, dtype=float64)``."""
+    return build_model
+
+
+@pytest.fixture(scope="session")
+def make_session() -> Callable[..., LiveSession]:
+    """``make_session(kernel, prefilter, activation, sounds=1, responses=True)``."""
+    return build_session
+
+
+@pytest.fixture(scope="session")
+def make_stimulus() -> Callable[..., torch.Tensor]:
+    return build_stimulus
+
+
+@pytest.fixture(scope="session")
+def make_responses() -> Callable[..., torch.Tensor]:
+    return build_responses
+
+
+@pytest.fixture
+def session(make_session: Callable[..., LiveSession]) -> LiveSession:
+    """Three neurons with two Gaussians for each of ON and OFF, in float64."""
+    return make_session()
+
+
+def same_state(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def state_of(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+@pytest.fixture(scope="session")
+def state() -> Callable[[torch.nn.Module], dict[str, torch.Tensor]]:
+    """``state(model)``: a copy of its state dict."""
+    return state_of
+
+
+@pytest.fixture(scope="session")
+def same() -> Callable[[dict[str, torch.Tensor], dict[str, torch.Tensor]], bool]:
+    """``same(state, state)``: equal bit for bit."""
+    return same_state
