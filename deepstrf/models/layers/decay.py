@@ -8,14 +8,20 @@ import torch
 from torch import Tensor, nn
 
 from .constraints import d_to_tau, tau_to_d
-from .exponential import exponential_filter, exponential_kernel, geometric_sum
+from .exponential import (
+    at_least_float32,
+    causal_filter,
+    exponential_filter_by_recursion,
+    geometric_sum,
+    recursion_pays,
+)
 from .sizes import check_sizes
 
-__all__ = ["LearnableExponentialDecay", "exponential_decay_gains"]
+__all__ = ["LearnableExponentialDecay", "decay_filter", "decay_kernel"]
 
 
-def exponential_decay_gains(a: Tensor, kernel_size: int, unit_gain: bool) -> tuple[Tensor, Tensor]:
-    """Gains of the present and of the averaged past that make the taps ``s a^lag``, lag 0 .. K-1.
+def decay_kernel(a: Tensor, kernel_size: int, unit_gain: bool) -> Tensor:
+    """Taps ``s a^lag`` of lags K-1 .. 0, where s makes them sum to one (or is one, without ``unit_gain``).
 
     Parameters
     ----------
@@ -24,19 +30,43 @@ def exponential_decay_gains(a: Tensor, kernel_size: int, unit_gain: bool) -> tup
     kernel_size : int
         Taps K, at least 1.
     unit_gain : bool
-        True: s makes the taps sum to one. False: s is 1.
 
     Returns
     -------
-    present, past : Tensor, shape (...)
-        For `exponential_filter`, whose past taps are ``past a^(lag-1) / S``.
+    Tensor, shape (..., K)
     """
-    past = a * geometric_sum(a, kernel_size - 1)
-    present = torch.ones_like(a)
+    lags = torch.arange(kernel_size - 1, -1, -1, dtype=a.dtype, device=a.device)
+    taps = a.unsqueeze(-1) ** lags
+    return taps / taps.sum(-1, keepdim=True) if unit_gain else taps
+
+
+def decay_filter(x: Tensor, a: Tensor, kernel_size: int, unit_gain: bool) -> Tensor:
+    """Each band filtered by its `decay_kernel`, with the first sample repeated before the recording.
+
+    Parameters
+    ----------
+    x : Tensor, shape (B, F, T)
+    a : Tensor, shape (F,)
+        Decay per frame, in [0, 1).
+    kernel_size : int
+        Taps K, at least 1.
+    unit_gain : bool
+
+    Returns
+    -------
+    Tensor, shape (B, F, T)
+        Computed in float32 where the inputs are float16 or bfloat16, and returned in their dtype.
+    """
+    dtype = x.dtype
+    x, a = at_least_float32(x, a.unsqueeze(0))
+    if not recursion_pays(x, 1, kernel_size):
+        return causal_filter(x, decay_kernel(a, kernel_size, unit_gain)).squeeze(1).to(dtype)
+    # The same taps as a present and an averaged past, s and s a (1 + a + ... + a^(K-2)).
+    present, past = torch.ones_like(a), a * geometric_sum(a, kernel_size - 1)
     if unit_gain:
         total = present + past
-        return present / total, past / total
-    return present, past
+        present, past = present / total, past / total
+    return exponential_filter_by_recursion(x, a, present, past, kernel_size).squeeze(1).to(dtype)
 
 
 class LearnableExponentialDecay(nn.Module):
@@ -88,20 +118,15 @@ class LearnableExponentialDecay(nn.Module):
 
     def build_kernel(self, device: torch.device | str = "cpu") -> Tensor:
         """Kernels (F, 1, K) on ``device``, differentiable, last tap the current bin."""
-        a = self._decay()
-        present, past = exponential_decay_gains(a, self.kernel_size, self.decay_input)
-        return exponential_kernel(a, present, past, self.kernel_size).unsqueeze(1).to(device)
+        return decay_kernel(self._decay(), self.kernel_size, self.decay_input).unsqueeze(1).to(device)
 
     def forward(self, x: Tensor) -> Tensor:
         """Filtered ``x`` in the layout it came in; ValueError unless that is one of the three named above."""
         F = self.d.shape[0]
-        layouts = {3: (1,), 4: (1, 2)}
-        if all(x.numel() != x.shape[0] * F * x.shape[-1] or x.shape[axis] != F for axis in layouts.get(x.dim(), ())):
+        if tuple(x.shape[1:-1]) not in ((F,), (1, F), (F, 1)):
             raise ValueError(f"x must have shape (B, 1, {F}, T), (B, {F}, 1, T) or (B, {F}, T), got {tuple(x.shape)}")
-        a = self._decay().unsqueeze(0)
-        present, past = exponential_decay_gains(a, self.kernel_size, self.decay_input)
-        bands = x.reshape(x.shape[0], F, x.shape[-1])
-        return exponential_filter(bands, a, present, past, self.kernel_size).reshape(x.shape)
+        bands = x if x.dim() == 3 else x.reshape(x.shape[0], F, x.shape[-1])
+        return decay_filter(bands, self._decay(), self.kernel_size, self.decay_input).reshape(x.shape)
 
     def _decay(self) -> Tensor:
         squared = self.d * self.d

@@ -11,19 +11,22 @@ from torch import Tensor
 from torch.nn import functional
 
 __all__ = [
+    "at_least_float32",
+    "causal_filter",
     "exponential_filter",
     "exponential_filter_by_recursion",
     "exponential_filter_by_taps",
     "exponential_kernel",
     "exponential_past",
     "geometric_sum",
+    "recursion_pays",
 ]
 
 BLOCK = 32
 """Bins that one triangular product of the recursion covers; 16 and 64 were measured slower."""
 
-RECURSION_FROM_TAPS = 65
-"""Taps from which the recursion can be faster than the convolution."""
+RECURSION_FROM_TAPS = 130
+"""Taps, those of all settings together, from which the recursion can be faster than the convolution."""
 
 RECURSION_FROM_PRODUCTS = 1_000_000
 """Multiplications of the convolution below which the recursion's fixed cost is not worth paying."""
@@ -112,33 +115,55 @@ def exponential_filter(x: Tensor, a: Tensor, present: Tensor, past: Tensor, kern
     The path depends on the sizes alone, so the result does not depend on whether gradients are asked for.
     """
     dtype = x.dtype
-    if dtype in (torch.float16, torch.bfloat16):
-        x, a, present, past = x.float(), a.float(), present.float(), past.float()
+    x, a, present, past = at_least_float32(x, a, present, past)
+    way = exponential_filter_by_recursion if recursion_pays(x, len(a), kernel_size) else exponential_filter_by_taps
+    return way(x, a, present, past, kernel_size).to(dtype)
+
+
+def at_least_float32(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """The tensors, those in half precision turned into float32: long sums lose too much there."""
+    return tuple(t.float() if t.dtype in (torch.float16, torch.bfloat16) else t for t in tensors)
+
+
+def recursion_pays(x: Tensor, settings: int, kernel_size: int) -> bool:
+    """Whether for (B, F, T), C settings and K taps the recursion was measured to be faster than the convolution."""
     reach = min(kernel_size, x.shape[-1])
-    if reach >= RECURSION_FROM_TAPS and x.numel() * reach >= RECURSION_FROM_PRODUCTS:
-        y = exponential_filter_by_recursion(x, a, present, past, kernel_size)
-    else:
-        y = exponential_filter_by_taps(x, a, present, past, kernel_size)
-    return y.to(dtype)
+    return settings * reach >= RECURSION_FROM_TAPS and x.numel() * reach >= RECURSION_FROM_PRODUCTS
 
 
 def exponential_filter_by_taps(x: Tensor, a: Tensor, present: Tensor, past: Tensor, kernel_size: int) -> Tensor:
     """`exponential_filter` as a depthwise convolution with the taps written out: cost grows with min(K, T)."""
-    kernels = exponential_kernel(a, present, past, kernel_size)
-    T = x.shape[-1]
-    if kernel_size <= T:
-        return _depthwise(functional.pad(x, (kernel_size - 1, 0), mode="replicate"), kernels)
+    return causal_filter(x, exponential_kernel(a, present, past, kernel_size))
+
+
+def causal_filter(x: Tensor, kernels: Tensor) -> Tensor:
+    """Each band filtered by its own kernel, with the first sample repeated before the recording.
+
+    Parameters
+    ----------
+    x : Tensor, shape (B, F, T)
+    kernels : Tensor, shape (C, F, K)
+        C settings; last tap the current bin.
+
+    Returns
+    -------
+    Tensor, shape (B, C, F, T)
+    """
+    T, K = x.shape[-1], kernels.shape[-1]
+    if K <= T:
+        return _depthwise(functional.pad(x, (K - 1, 0), mode="replicate"), kernels)
     # Beyond T taps a kernel only ever meets the first sample, repeated.
     first = x[..., :1]
     change = _depthwise(functional.pad(x - first, (T - 1, 0)), kernels[..., -T:])
-    return change + (present + past).unsqueeze(-1) * first.unsqueeze(1)
+    return change + kernels.sum(-1, keepdim=True) * first.unsqueeze(1)
 
 
 def _depthwise(padded: Tensor, kernels: Tensor) -> Tensor:
     """Correlation of each band of (B, F, T + K - 1) with its own kernel, for each of (C, F, K): (B, C, F, T)."""
     F = padded.shape[1]
     # One convolution per setting: torch has no fast path for several outputs per depthwise input.
-    return torch.stack([functional.conv1d(padded, kernel.unsqueeze(1), groups=F) for kernel in kernels], dim=1)
+    outputs = [functional.conv1d(padded, kernel.unsqueeze(1), groups=F) for kernel in kernels]
+    return outputs[0].unsqueeze(1) if len(outputs) == 1 else torch.stack(outputs, dim=1)
 
 
 def exponential_filter_by_recursion(x: Tensor, a: Tensor, present: Tensor, past: Tensor, kernel_size: int) -> Tensor:

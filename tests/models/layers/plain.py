@@ -83,6 +83,13 @@ def locally_connected_by_copies(x: Tensor, weights: Tensor, biases: Tensor, K: i
     return (patches.unsqueeze(1) * weights).sum(2) + biases
 
 
+def locally_connected_by_products(x: Tensor, weights: Tensor, biases: Tensor, K: int, stride: int) -> Tensor:
+    """Local connections as one matrix product per output position."""
+    positions = range(weights.shape[2])
+    patches = [x[:, :, stride * i : stride * i + K].flatten(1) for i in positions]
+    return torch.stack([patches[i] @ weights[:, :, i].t() + biases[:, i] for i in positions], dim=-1)
+
+
 def attention_by_dense_scores(q: Tensor, k: Tensor, v: Tensor, window: int | None) -> Tensor:
     """Windowed attention through all L x L scores."""
     L, d = q.shape[-2:]
