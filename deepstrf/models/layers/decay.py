@@ -58,9 +58,10 @@ def decay_filter(x: Tensor, a: Tensor, kernel_size: int, unit_gain: bool) -> Ten
         Computed in float32 where the inputs are float16 or bfloat16, and returned in their dtype.
     """
     dtype = x.dtype
-    x, a = at_least_float32(x, a.unsqueeze(0))
+    x, a = at_least_float32(x, a)
     if not recursion_pays(x, 1, kernel_size):
-        return causal_filter(x, decay_kernel(a, kernel_size, unit_gain)).squeeze(1).to(dtype)
+        return causal_filter(x, decay_kernel(a, kernel_size, unit_gain)).to(dtype)
+    a = a.unsqueeze(0)
     # The same taps as a present and an averaged past, s and s a (1 + a + ... + a^(K-2)).
     present, past = torch.ones_like(a), a * geometric_sum(a, kernel_size - 1)
     if unit_gain:

@@ -133,37 +133,32 @@ def recursion_pays(x: Tensor, settings: int, kernel_size: int) -> bool:
 
 def exponential_filter_by_taps(x: Tensor, a: Tensor, present: Tensor, past: Tensor, kernel_size: int) -> Tensor:
     """`exponential_filter` as a depthwise convolution with the taps written out: cost grows with min(K, T)."""
-    return causal_filter(x, exponential_kernel(a, present, past, kernel_size))
+    kernels = exponential_kernel(a, present, past, kernel_size)
+    # One convolution per setting: torch has no fast path for several outputs per depthwise input.
+    return torch.stack([causal_filter(x, kernel) for kernel in kernels], dim=1)
 
 
-def causal_filter(x: Tensor, kernels: Tensor) -> Tensor:
+def causal_filter(x: Tensor, kernel: Tensor) -> Tensor:
     """Each band filtered by its own kernel, with the first sample repeated before the recording.
 
     Parameters
     ----------
     x : Tensor, shape (B, F, T)
-    kernels : Tensor, shape (C, F, K)
-        C settings; last tap the current bin.
+    kernel : Tensor, shape (F, K)
+        Last tap the current bin.
 
     Returns
     -------
-    Tensor, shape (B, C, F, T)
+    Tensor, shape (B, F, T)
     """
-    T, K = x.shape[-1], kernels.shape[-1]
+    (F, K), T = kernel.shape, x.shape[-1]
     if K <= T:
-        return _depthwise(functional.pad(x, (K - 1, 0), mode="replicate"), kernels)
+        padded = functional.pad(x, (K - 1, 0), mode="replicate")
+        return functional.conv1d(padded, kernel.unsqueeze(1), groups=F)
     # Beyond T taps a kernel only ever meets the first sample, repeated.
     first = x[..., :1]
-    change = _depthwise(functional.pad(x - first, (T - 1, 0)), kernels[..., -T:])
-    return change + kernels.sum(-1, keepdim=True) * first.unsqueeze(1)
-
-
-def _depthwise(padded: Tensor, kernels: Tensor) -> Tensor:
-    """Correlation of each band of (B, F, T + K - 1) with its own kernel, for each of (C, F, K): (B, C, F, T)."""
-    F = padded.shape[1]
-    # One convolution per setting: torch has no fast path for several outputs per depthwise input.
-    outputs = [functional.conv1d(padded, kernel.unsqueeze(1), groups=F) for kernel in kernels]
-    return outputs[0].unsqueeze(1) if len(outputs) == 1 else torch.stack(outputs, dim=1)
+    padded = functional.pad(x - first, (T - 1, 0))
+    return functional.conv1d(padded, kernel[:, -T:].unsqueeze(1), groups=F) + kernel.sum(-1, keepdim=True) * first
 
 
 def exponential_filter_by_recursion(x: Tensor, a: Tensor, present: Tensor, past: Tensor, kernel_size: int) -> Tensor:
