@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -120,3 +120,19 @@ def state() -> Callable[[torch.nn.Module], dict[str, torch.Tensor]]:
 def same() -> Callable[[dict[str, torch.Tensor], dict[str, torch.Tensor]], bool]:
     """``same(state, state)``: equal bit for bit."""
     return same_state
+
+
+def assert_rates_are_fresh(session: LiveSession, neurons: Iterable[int]) -> None:
+    with torch.no_grad():
+        fresh = session.model(session.stimulus)[:, :, 0]
+    tolerance = 1e-10 if fresh.dtype == torch.float64 else 1e-6
+    for neuron in neurons:
+        scale = float(fresh[:, neuron].abs().max()) or 1.0
+        difference = float((session.rate(neuron) - fresh[:, neuron]).abs().max())
+        assert difference <= tolerance * scale, (neuron, difference, scale)
+
+
+@pytest.fixture(scope="session")
+def assert_fresh() -> Callable[[LiveSession, Iterable[int]], None]:
+    """``assert_fresh(session, neurons)``: their rates are those of a forward pass of the edited model."""
+    return assert_rates_are_fresh

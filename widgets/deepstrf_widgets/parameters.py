@@ -97,7 +97,7 @@ class Parameter:
         """Values in natural units at a (partial) index, float64."""
         index = self.check_index(index)
         raw = self.raw[self.prefix + index].detach().to("cpu", torch.float64).numpy()
-        return np.asarray(self.from_raw(raw, index))
+        return np.array(self.from_raw(raw, index))  # a copy: nobody holds a window into the model
 
     def encode(self, values: ArrayLike, index: Index = ()) -> Tensor:
         """Raw values that give ``values`` at ``index``, shaped as that part of the raw tensor; sets nothing.

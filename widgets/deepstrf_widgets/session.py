@@ -52,11 +52,15 @@ class Change:
 
 @dataclass
 class _Entry:
-    """One undo entry: raw values by parameter and index; ``before`` in the order of writing, as slots may overlap."""
+    """One undo entry: raw values by parameter and index; ``before`` in the order of writing, as slots may overlap.
+
+    ``overtook`` is what could be redone when an unfinished gesture began: it can again when that ends in no change.
+    """
 
     gesture: str | None
     before: dict[Slot, Tensor] = field(default_factory=dict)
     after: dict[Slot, Tensor] = field(default_factory=dict)
+    overtook: list[_Entry] = field(default_factory=list)
 
 
 class LiveSession:
@@ -250,7 +254,7 @@ class LiveSession:
         """Take the last gesture back; nothing happens when there is none."""
         if self._done:
             entry = self._done.pop()
-            entry.gesture = None
+            entry.gesture, entry.overtook = None, []
             entry.after = {slot: self._raw(slot).clone() for slot in entry.before}
             self._put(entry.before)
             self._undone.append(entry)
@@ -363,23 +367,22 @@ class LiveSession:
 
     def _record(self, entry: _Entry, settled: bool) -> None:
         last = self._done[-1] if self._done else None
-        joins = last is not None and last.gesture is not None and last.gesture == entry.gesture
-        if settled and not joins and self._unchanged(entry):
+        if last is not None and last.gesture is not None and last.gesture == entry.gesture:
+            for slot, old in entry.before.items():
+                last.before.setdefault(slot, old)
+            entry = last
+        elif entry.before:
+            entry.overtook, self._undone = self._undone, []
+            self._done.append(entry)
+        else:
             return
-        if entry.before:
-            self._undone.clear()
-            if last is not None and joins:
-                for slot, old in entry.before.items():
-                    last.before.setdefault(slot, old)
-            else:
-                self._done.append(entry)
-                del self._done[:-MAX_UNDO]
-        if settled and self._done:
-            last = self._done[-1]
-            if last.gesture == entry.gesture:
-                last.gesture = None
-                if self._unchanged(last):
-                    self._done.pop()
+        if settled:
+            if self._unchanged(entry):
+                # It ended where it began: as if it had never been.
+                self._done.pop()
+                self._undone = entry.overtook
+            entry.gesture, entry.overtook = None, []
+        del self._done[:-MAX_UNDO]
 
     def _unchanged(self, entry: _Entry) -> bool:
         return all(torch.equal(old, self._raw(slot)) for slot, old in entry.before.items())
