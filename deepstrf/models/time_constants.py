@@ -81,7 +81,7 @@ def freq_to_tau(freqs: Values) -> Values:
     Parameters
     ----------
     freqs : float, ndarray or Tensor, shape (...)
-        Frequency in Hz, above 0 and below 57.7 kHz, where the fit reaches zero.
+        Frequency in Hz, above 0 and below 57.8 kHz, where the fit reaches zero.
 
     Returns
     -------

@@ -49,7 +49,7 @@ def test_time_constants_of_frequencies() -> None:
 
 @pytest.mark.parametrize("bad", [0.0, -5.0, 57800.0, float("nan")])
 def test_frequencies_without_a_time_constant(bad: float) -> None:
-    # The fit reaches zero at 10^(500/105) = 57742 Hz... of which 57800 is beyond.
+    # The fit reaches zero at 10^(500/105) = 57797 Hz.
     with pytest.raises(ValueError, match=rf"freqs must lie in \(0, {10 ** (500 / 105):.0f}\) Hz.*got {bad:g}"):
         freq_to_tau(bad)
 
