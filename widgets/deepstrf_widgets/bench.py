@@ -93,7 +93,7 @@ class BenchWidget(anywidget.AnyWidget):
         self._newest: dict[str, int] = {}
         self._awaiting: dict[str, bool] = {}
         self._burst: asyncio.Handle | None = None
-        self._ready: list[Callable[[], None]] = []
+        self._ready: list[Callable[[int], None]] = []
         super().__init__(
             info=self._describe(T),
             cf_hz=_bytes(session.cf_hz),
@@ -119,8 +119,8 @@ class BenchWidget(anywidget.AnyWidget):
                 self._burst = None
         super().close()
 
-    def when_ready(self, callback: Callable[[], None]) -> None:
-        """Call ``callback`` once, when a page has painted this widget."""
+    def when_ready(self, callback: Callable[[int], None]) -> None:
+        """Call ``callback`` once, with the widget's width in px, when a page has painted it."""
         self._ready.append(callback)
 
     # -- state for the page --------------------------------------------------------------------------------------
@@ -210,7 +210,7 @@ class BenchWidget(anywidget.AnyWidget):
             if request.kind == "ready":
                 callbacks, self._ready = self._ready, []
                 for callback in callbacks:
-                    callback()
+                    callback(request.width)
                 return
             self._apply(request)
         except (MessageError, KeyError, IndexError, TypeError, ValueError) as error:

@@ -106,20 +106,21 @@ class Explorer(ipywidgets.VBox):
 
     # -- figures -------------------------------------------------------------------------------------------------
 
-    def show_figures(self) -> None:
-        """Build the linked Plotly figures now, below the bench."""
+    def show_figures(self, width: int | None = None) -> None:
+        """Build the linked Plotly figures now, below the bench; ``width`` in px, Plotly's own choice when None."""
         if self.figures is None and not self._closed:
             import plotly.graph_objects as go
 
-            self.figures = go.FigureWidget(self.figure())
+            # Plotly measures its place before it has one, so it is told how wide the bench is.
+            self.figures = go.FigureWidget(self.figure().update_layout(width=width))
             self.children = [self.bench, self.figures]
 
-    def _warm_up(self) -> None:
+    def _warm_up(self, width: int) -> None:
         """Load Plotly's many classes beside the kernel's loop, so that the first drag does not wait for them."""
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            self.show_figures()
+            self.show_figures(width or None)
             return
 
         def load() -> None:
@@ -129,7 +130,7 @@ class Explorer(ipywidgets.VBox):
             load_plotly()
             # The loop may have ended in the meantime.
             with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(self.show_figures)
+                loop.call_soon_threadsafe(self.show_figures, width or None)
 
         threading.Thread(target=load, name="deepstrf-figures", daemon=True).start()
 

@@ -15,7 +15,7 @@ __all__ = ["figure_updates", "load_plotly", "neuron_figure"]
 
 DIGITS = 5
 DIVERGING = [[0.0, "#2166ac"], [0.25, "#92c5de"], [0.5, "#f7f7f7"], [0.75, "#f4a582"], [1.0, "#b2182b"]]
-HEIGHT_PX = 640
+HEIGHT_PX = 860
 
 
 def load_plotly() -> None:
@@ -94,7 +94,10 @@ def neuron_figure(session: LiveSession, neuron: int, *, sound: int = 0) -> go.Fi
     if kernels:
         spans.append([{}, {}] if len(kernels) == 2 else [{"colspan": 2}, None])
         titles += kernels
-    figure = make_subplots(rows=len(spans), cols=2, specs=spans, subplot_titles=titles, vertical_spacing=0.07)
+    heights = [1.0] * len(images) + [1.4] + [1.8] * bool(kernels)
+    layout = {"row_heights": heights, "vertical_spacing": 0.075, "horizontal_spacing": 0.1}
+    figure = make_subplots(rows=len(spans), cols=2, specs=spans, subplot_titles=titles, **layout)
+    figure.update_annotations(font_size=13)
     ticks = [round(float(f), 1) for f in np.geomspace(khz[0], khz[-1], 5)]
     log_axis = {"type": "log", "title_text": "kHz", "tickvals": ticks, "ticktext": [f"{t:g}" for t in ticks]}
     for row, name in enumerate(images, start=1):
@@ -110,21 +113,22 @@ def neuron_figure(session: LiveSession, neuron: int, *, sound: int = 0) -> go.Fi
     solid = {"color": "#d95f02", "width": 1.5}
     figure.add_trace(go.Scatter(x=time_s, name="model", line=solid, **drawn["model"]), row=rows, col=1)
     figure.update_yaxes(title_text="spikes/bin", row=rows, col=1)
-    figure.update_xaxes(title_text="time (s)", row=rows, col=1)
+    figure.update_xaxes(title={"text": "time (s)", "standoff": 2}, row=rows, col=1)
     for row in range(1, rows):
         figure.update_xaxes(matches=f"x{rows}", showticklabels=False, row=row, col=1)
     for column, name in enumerate(kernels, start=1):
         lags = (np.arange(drawn[name]["z"].shape[1])[::-1] * session.dt_ms).round(6)
         heat = go.Heatmap(x=lags, y=khz, name=name, colorscale=DIVERGING, showscale=column == 1, **drawn[name])
-        heat.colorbar = {"len": 0.2, "y": 0.08, "thickness": 10}
+        heat.colorbar = {"len": 0.22, "y": 0.0, "yanchor": "bottom", "thickness": 10, "title": {"text": "weight"}}
         figure.add_trace(heat, row=rows + 1, col=column)
         figure.update_xaxes(title_text="lag (ms)", autorange="reversed", row=rows + 1, col=column)
         figure.update_yaxes(**log_axis, row=rows + 1, col=column)
     figure.update_layout(
         height=HEIGHT_PX,
-        margin={"l": 60, "r": 20, "t": 40, "b": 40},
-        title_text=f"{session.neuron_names[neuron]}",
-        legend={"orientation": "h", "y": 1.06, "x": 1, "xanchor": "right"},
+        autosize=True,
+        margin={"l": 60, "r": 20, "t": 70, "b": 45},
+        title={"text": session.neuron_names[neuron], "y": 0.98, "yanchor": "top"},
+        legend={"orientation": "h", "y": 1.03, "yanchor": "bottom", "x": 1, "xanchor": "right"},
         template="plotly_white",
     )
     return figure

@@ -34,6 +34,7 @@ class Request:
     edits: tuple[Edit, ...] = ()
     names: tuple[str, ...] | None = None
     index: tuple[int, ...] = ()
+    width: int = 0
 
 
 def parse(content: Any, buffers: Sequence[Any] | None) -> Request:
@@ -59,7 +60,10 @@ def parse(content: Any, buffers: Sequence[Any] | None) -> Request:
     if not is_name(client):
         raise MessageError(f"client must be a text of 1 to {MAX_TEXT} letters, got {_shown(client)}")
     if kind == "ready":
-        return Request(kind, client)
+        width = content.get("width", 0)
+        if not is_count(width):
+            raise MessageError(f"width must be a whole number of pixels, 0 or more, got {_shown(width)}")
+        return Request(kind, client, width=width)
     seq = content.get("seq", -1)
     if not is_count(seq):
         raise MessageError(f"seq must be a whole number, 0 or more, got {_shown(seq)}")

@@ -92,6 +92,8 @@ export type Request = EditRequest | UndoRequest | RevertRequest;
 export interface Ready {
   type: "ready";
   client: string;
+  /** Width of the view in CSS pixels; 0 while it is hidden. */
+  width: number;
 }
 
 export type AnswerPart = "gaussians" | "kernel" | "rate";

@@ -88,7 +88,7 @@ export function mount(model: BenchModel, el: HTMLElement): () => void {
     editor?.handles.release(false);
     state.close();
   });
-  state.ready();
+  state.ready(Math.round(root.clientWidth));
   return () => cleanup.run();
 }
 

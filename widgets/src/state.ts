@@ -103,9 +103,9 @@ export class BenchState {
     this.stop.push(() => model.off("msg:custom", heard));
   }
 
-  /** Tell the kernel that the view is on screen. */
-  ready(): void {
-    this.post({ type: "ready", client: this.client }, []);
+  /** Tell the kernel that the view is on screen, and how wide it is (px): what it puts below is to fit. */
+  ready(width: number): void {
+    this.post({ type: "ready", client: this.client, width }, []);
   }
 
   close(): void {
