@@ -1,0 +1,79 @@
+"""The page's list of traits, columns and fields is the kernel's."""
+
+import re
+from pathlib import Path
+
+import anywidget
+import pytest
+
+from deepstrf_widgets import BenchWidget
+from deepstrf_widgets.bench import COLUMNS
+
+CONTRACT = Path(__file__).resolve().parents[2] / "widgets" / "src" / "contract.ts"
+
+
+@pytest.fixture(scope="module")
+def contract():
+    return CONTRACT.read_text(encoding="utf-8")
+
+
+def listed(contract, name):
+    """The texts of ``export const NAME = [...]``."""
+    body = re.search(rf"export const {name} = \[(.*?)\] as const;", contract, re.DOTALL).group(1)
+    return re.findall(r'"(\w+)"', body)
+
+
+def fields(contract, name):
+    """The fields of ``export interface NAME``: name to its type, an optional one with a question mark."""
+    body = re.search(rf"export interface {name} {{(.*?)\n}}", contract, re.DOTALL).group(1)
+    body = re.sub(r"/\*\*.*?\*/", "", body, flags=re.DOTALL)
+    return dict(re.findall(r"^\s*(\w+\??): (.*);$", body, re.MULTILINE))
+
+
+def test_traits_are_the_same(contract):
+    own = set(BenchWidget.class_trait_names(sync=True)) - set(anywidget.AnyWidget.class_trait_names(sync=True))
+    assert set(listed(contract, "TRAITS")) == {name for name in own if not name.startswith("_")}
+    assert len(listed(contract, "TRAITS")) == len(set(listed(contract, "TRAITS")))
+
+
+def test_the_page_writes_traits_only(contract):
+    assert set(listed(contract, "WRITTEN")) <= set(listed(contract, "TRAITS"))
+
+
+def test_columns_are_the_same(contract):
+    assert tuple(listed(contract, "COLUMNS")) == COLUMNS
+
+
+def test_every_column_is_a_parameter(session):
+    assert {f"strf.{column}" for column in COLUMNS} <= set(session.parameters)
+
+
+def test_info_has_the_fields_that_the_page_reads(contract, session):
+    widget = BenchWidget(session)
+    assert set(fields(contract, "Info")) == set(widget.info)
+    widget.close()
+
+
+def test_answers_and_errors_have_the_fields_that_the_page_reads(contract, session, monkeypatch):
+    widget, sent = BenchWidget(session), []
+    monkeypatch.setattr(widget, "send", lambda content, buffers=None: sent.append(content))
+    for kind in ("undo", "drag"):
+        widget._received(widget, {"type": kind, "client": "page", "seq": 1}, [])
+    for name, content in zip(("Answer", "Failure"), sent, strict=True):
+        wanted = fields(contract, name)
+        assert {field for field in wanted if not field.endswith("?")} <= set(content)
+        assert set(content) <= {field.rstrip("?") for field in wanted}
+        assert wanted["type"] == f'"{content["type"]}"'
+    parts = re.search(r"export type AnswerPart = (.*);", contract).group(1)
+    assert set(re.findall(r'"(\w+)"', parts)) == set(sent[0]["parts"])
+    widget.close()
+
+
+def test_the_kinds_of_kernel_are_the_same(contract, make_session):
+    kinds = re.findall(r'"(\w+)"', re.search(r"export type Kind = (.*);", contract).group(1))
+    made = []
+    for kernel in ("gaussians", "full", "separable"):
+        widget = BenchWidget(make_session(kernel))
+        made.append(widget.info["kind"])
+        widget.close()
+    assert set(kinds) == {*made, "none"}
