@@ -51,7 +51,7 @@ responses = torch.poisson(torch.rand(1, {neurons}, 4, {frames}))
 """
 EXPLORE = """
 from deepstrf_widgets import explore
-bench = explore(model, stimulus, responses, dt_ms=5.0, cf_hz=CF_HZ)
+bench = explore(model, stimulus, responses, dt_ms=5.0, cf_hz=CF_HZ, figures={figures})
 bench
 """
 INTERACT = """
@@ -163,10 +163,12 @@ def opened(browser: Browser, server: Server, name: str, port: int | None = None)
     notebook.shut_down()
 
 
-def measure_bench(browser: Browser, server: Server, debugging_port: int, port: int | None = None) -> DragFigures:
+def measure_bench(
+    browser: Browser, server: Server, debugging_port: int, *, figures: bool, port: int | None = None
+) -> DragFigures:
     """Figures of a drag in the explorer, once its Plotly figures are there."""
     with opened(browser, server, "bench.ipynb", port) as notebook:
-        notebook.bring(PLOT)
+        notebook.bring(PLOT if figures else HANDLE)
         notebook.page.evaluate("(watched) => { __drag.watched = watched; }", WATCHED)
         drag(notebook, debugging_port, HANDLE, circle)  # the first gesture warms up both sides
         return drag_figures(drag(notebook, debugging_port, HANDLE, circle))
@@ -206,6 +208,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--neurons", type=int, default=6)
     parser.add_argument("--frames", type=int, default=1000)
     parser.add_argument("--no-bars", action="store_true", help="print only; exit status 0")
+    parser.add_argument("--no-figures", action="store_true", help="the bench without Plotly figures below it")
     parser.add_argument("--no-interact", action="store_true", help="leave the comparison with interact out")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     options = parser.parse_args(arguments)
@@ -214,24 +217,27 @@ def main(arguments: list[str] | None = None) -> int:
         print("no Chromium: install it (Debian: apt-get install chromium) or name it with CHROMIUM", file=sys.stderr)
         return 2
     cells = MODEL.format(neurons=options.neurons, frames=options.frames)
+    figures = not options.no_figures
     found: dict[str, DragFigures] = {}
     with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
         extension = "--ServerApp.jpserver_extensions=deepstrf_widgets.server=True"
         with serve(Path(home), options=[extension]) as server:
-            write_notebook(server.folder / "bench.ipynb", cells, EXPLORE)
+            write_notebook(server.folder / "bench.ipynb", cells, EXPLORE.format(figures=figures))
             write_notebook(server.folder / "interact.ipynb", cells, INTERACT)
             debugging = free_port()
             switches = [*CHROMIUM_ARGS, f"--remote-debugging-port={debugging}"]
             browser = playwright.chromium.launch(executable_path=path, args=switches)
-            found["explorer"] = measure_bench(browser, server, debugging)
+            found["explorer"] = measure_bench(browser, server, debugging, figures=figures)
             with delayed(server.port, FAR_MS) as port:
-                found[f"explorer, {FAR_MS} ms further away"] = measure_bench(browser, server, debugging, port)
+                found[f"explorer, {FAR_MS} ms further away"] = measure_bench(
+                    browser, server, debugging, figures=figures, port=port
+                )
             if not options.no_interact:
                 found["interact with a new Plotly figure"] = measure_interact(browser, server, debugging)
             browser.close()
     print(f"{options.neurons} neurons, 34 bands, 40 lags, {options.frames} frames; {HAND_HZ} Hz for {SECONDS} s")
-    for name, figures in found.items():
-        print(f"\n{name}", *figures.lines(), sep="\n  ")
+    for name, measured in found.items():
+        print(f"\n{name}", *measured.lines(), sep="\n  ")
     near, far, *interact = found.values()
     for slow in interact:
         print(f"\ninteract / explorer: {slow.median_ms / near.median_ms:.1f} x the latency (median),", end=" ")
