@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 import websocket
 
+import deepstrf_widgets
 from deepstrf_widgets import server as extension
 from tests.browser.lab import ROOT, TOKEN, Server, serve
 
@@ -89,6 +92,24 @@ def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_extension_points_name_this_module() -> None:
     (point,) = extension._jupyter_server_extension_points()
     assert point == {"module": extension.__name__}
+
+
+def test_loading_it_costs_the_server_neither_torch_nor_a_widget() -> None:
+    probe = "import sys, deepstrf_widgets.server; print(*{'torch', 'numpy', 'ipywidgets', 'plotly'} & set(sys.modules))"
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'widgets'}"}
+    done = subprocess.run([sys.executable, "-c", probe], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("name", deepstrf_widgets.__all__)
+def test_public_name_is_found_on_first_use(name: str) -> None:
+    assert getattr(deepstrf_widgets, name).__name__ == name
+    assert name in dir(deepstrf_widgets)
+
+
+def test_unknown_name_is_refused() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'explorre'"):
+        _ = deepstrf_widgets.explorre
 
 
 def test_open_does_its_own_work_first_and_then_sets_the_option(log: logging.Logger) -> None:

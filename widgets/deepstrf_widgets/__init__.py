@@ -1,9 +1,37 @@
 """The live bench: edit the parameters of a neuron model by hand and watch its response."""
 
-from .bench import BenchWidget
-from .editor import STRFEditor
-from .explorer import Explorer, explore
-from .response import ResponseView
-from .session import Change, Edit, LiveSession
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .bench import BenchWidget
+    from .editor import STRFEditor
+    from .explorer import Explorer, explore
+    from .response import ResponseView
+    from .session import Change, Edit, LiveSession
 
 __all__ = ["BenchWidget", "Change", "Edit", "Explorer", "LiveSession", "ResponseView", "STRFEditor", "explore"]
+
+_HOMES = {
+    "BenchWidget": "bench",
+    "Change": "session",
+    "Edit": "session",
+    "Explorer": "explorer",
+    "LiveSession": "session",
+    "ResponseView": "response",
+    "STRFEditor": "editor",
+    "explore": "explorer",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Public names on first use: Jupyter's server loads `deepstrf_widgets.server` and must not pay for torch."""
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
