@@ -13,6 +13,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,7 +62,7 @@ def measure(neurons: int, frames: int, repeats: int) -> tuple[float, float]:
 
     passes, edits = [], []
     for repeat in range(repeats + 1):
-        times = [seconds(forward)], [seconds(lambda n=name: edit(n)) for name in VALUES for _ in range(EDITS)]
+        times = [seconds(forward)], [seconds(partial(edit, name)) for name in VALUES for _ in range(EDITS)]
         if repeat:  # the first one warms up
             passes += times[0]
             edits += times[1]
