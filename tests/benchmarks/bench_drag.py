@@ -39,27 +39,28 @@ MEDIAN_MS, P95_MS, SETTLE_MS = 45, 80, 120
 LAG_GROWTH_MS = 1000 / 60  # one frame: less than that nobody can see
 FAR_SHARE = 0.9  # of the local repaint rate that must be left over the slower line
 
-MODEL = """
+SESSION = """
 import numpy as np
 import torch
 from deepstrf.demo.population import build_model
-CF_HZ = np.geomspace(500, 20000, 34)
+from deepstrf_widgets import LiveSession, explore
 torch.manual_seed(0)
 model = build_model({neurons}).eval()
 stimulus = 60 * torch.rand(34, {frames})
 responses = torch.poisson(torch.rand(1, {neurons}, 4, {frames}))
+session = LiveSession(model, stimulus, responses, dt_ms=5.0, cf_hz=np.geomspace(500, 20000, 34))
+# In the middle of the axes: nothing that the hand does is clamped.
+session.set("strf.center_hz", 3000.0, (0, 0, 0))
+session.set("strf.center_ms", 100.0, (0, 0, 0))
 """
 EXPLORE = """
-from deepstrf_widgets import explore
-bench = explore(model, stimulus, responses, dt_ms=5.0, cf_hz=CF_HZ, figures={figures})
+bench = explore(session, figures={figures})
 bench
 """
 INTERACT = """
 import plotly.graph_objects as go
 from ipywidgets import FloatSlider, interact
 from plotly.subplots import make_subplots
-from deepstrf_widgets.session import LiveSession
-session = LiveSession(model, stimulus, responses, dt_ms=5.0, cf_hz=CF_HZ)
 
 def show(weight):
     session.set("strf.weight", weight, (0, 0, 0))
@@ -216,7 +217,7 @@ def main(arguments: list[str] | None = None) -> int:
     if path is None:
         print("no Chromium: install it (Debian: apt-get install chromium) or name it with CHROMIUM", file=sys.stderr)
         return 2
-    cells = MODEL.format(neurons=options.neurons, frames=options.frames)
+    cells = SESSION.format(neurons=options.neurons, frames=options.frames)
     figures = not options.no_figures
     found: dict[str, DragFigures] = {}
     with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:

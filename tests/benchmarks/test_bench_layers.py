@@ -1,8 +1,8 @@
 """Layers against the plain forms of the same quantities: equal always, and how many times faster.
 
 ``pytest tests/benchmarks/test_bench_layers.py --benchmark-only`` measures, asserts the bars and prints the table of
-ratios; any other run only checks that the two agree. Both are timed in turns in one process, and the quickest turn of
-each counts, so that a busy machine disturbs the ratio little.
+ratios; any other run only checks that the two agree. Both are timed in turns in one process, in processor time of one
+thread, and the quickest turn of each counts: a busy machine then disturbs the ratio little.
 """
 
 from __future__ import annotations
@@ -144,27 +144,30 @@ def measuring(request: pytest.FixtureRequest) -> bool:
 
 
 def seconds_of(function: Callable[[], object], calls: int) -> float:
-    start = time.perf_counter()
+    start = time.process_time()
     for _ in range(calls):
         function()
-    return (time.perf_counter() - start) / calls
+    return (time.process_time() - start) / calls
 
 
 def quickest(ours: Callable[[], object], other: Callable[[], object], bar: float) -> tuple[float, float]:
-    """Seconds of the quickest turn of each; taken in turns until the bar is met or the time is over."""
+    """Processor seconds of the quickest turn of each; taken in turns until the bar is met or the time is over."""
+    threads = torch.get_num_threads()
     functions = (ours, other)
-    calls = [max(1, round(TURN_S / max(seconds_of(function, 1), seconds_of(function, 1)))) for function in functions]
     best = [float("inf"), float("inf")]
     end = time.perf_counter() + MOST_SECONDS
     turn = 0
+    torch.set_num_threads(1)
     gc.disable()
     try:
+        calls = [max(1, round(TURN_S / max(1e-6, *(seconds_of(f, 1) for _ in range(2))))) for f in functions]
         while turn < FEWEST_TURNS or (best[1] / best[0] < bar and time.perf_counter() < end):
             for i, function in enumerate(functions):
                 best[i] = min(best[i], seconds_of(function, calls[i]))
             turn += 1
     finally:
         gc.enable()
+        torch.set_num_threads(threads)
     return best[0], best[1]
 
 

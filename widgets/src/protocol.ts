@@ -9,6 +9,7 @@
 import type { Edit, EditName, EditRequest, Request, RevertRequest } from "./contract";
 
 export const MAX_IN_FLIGHT = 4;
+export const LEAST_WORK_MS = 50;
 /** Silence after which a request is sent again, doubled each time. */
 export const PATIENCE_MS = 4000;
 const LONGEST_PATIENCE_MS = 60_000;
@@ -128,10 +129,15 @@ export class LatestWins {
     return this.inFlight.length ? this.options.now() - this.inFlight[0].sentAt : 0;
   }
 
-  /** How many requests may be in flight: round trip over work time, 1 to 4. */
+  /**
+   * How many requests may be in flight: round trip over work time, 1 to 4. Work counts as {@link LEAST_WORK_MS} at least:
+   * an answer also costs the browser, the server and the kernel's messages, and on a near machine these share its cores
+   * with the hand. One in flight already gives thirty answers a second there; four only made each of them late.
+   */
   window(): number {
     if (this.rtt === null || this.work === null) return 1;
-    return Math.min(Math.max(Math.round(this.rtt / this.work), 1), MAX_IN_FLIGHT);
+    const work = Math.max(this.work, LEAST_WORK_MS);
+    return Math.min(Math.max(Math.round(this.rtt / work), 1), MAX_IN_FLIGHT);
   }
 
   /** The view goes away: what still waits leaves at once, and nothing is repeated after that. */

@@ -107,16 +107,15 @@ def windowed_attention(q: Tensor, k: Tensor, v: Tensor, window: int | None, *, d
     block = min(max(window, SMALLEST_BLOCK), LARGEST_BLOCK)
     before = -(-(window - 1) // block)  # whole blocks of past that a query may reach into
     if torch.is_grad_enabled() and (q.requires_grad or k.requires_grad or v.requires_grad):
-        chunk = L  # the weights are kept for the backward pass in any case
-    else:
-        chunk = block * max(1, NUMBERS_AT_ONCE // (B * heads * (before + 1) * block * (block + 2 * d)))
-    outputs = []
+        # In one piece: the weights are kept for the backward pass in any case.
+        return _attend_blocks(q, k, v, window, block, dropout)
+    chunk = block * max(1, NUMBERS_AT_ONCE // (B * heads * (before + 1) * block * (block + 2 * d)))
+    y = torch.empty_like(q)
     for start in range(0, L, chunk):
-        stop = min(start + chunk, L)
-        seen = max(0, start - before * block)
-        past = slice(seen, stop)
-        outputs.append(_attend_blocks(q[:, :, start:stop], k[:, :, past], v[:, :, past], window, block, dropout))
-    return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=2)
+        now = slice(start, min(start + chunk, L))
+        past = slice(max(0, start - before * block), now.stop)
+        y[:, :, now] = _attend_blocks(q[:, :, now], k[:, :, past], v[:, :, past], window, block, dropout)
+    return y
 
 
 def _attend_blocks(q: Tensor, k: Tensor, v: Tensor, window: int, block: int, dropout: float) -> Tensor:

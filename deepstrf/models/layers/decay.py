@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from .constraints import d_to_tau, tau_to_d
 from .exponential import (
-    at_least_float32,
+    HALF_PRECISION,
     causal_filter,
     exponential_filter_by_recursion,
     geometric_sum,
@@ -57,17 +57,17 @@ def decay_filter(x: Tensor, a: Tensor, kernel_size: int, unit_gain: bool) -> Ten
     Tensor, shape (B, F, T)
         Computed in float32 where the inputs are float16 or bfloat16, and returned in their dtype.
     """
-    dtype = x.dtype
-    x, a = at_least_float32(x, a)
+    if x.dtype in HALF_PRECISION:
+        return decay_filter(x.float(), a.float(), kernel_size, unit_gain).to(x.dtype)
     if not recursion_pays(x, 1, kernel_size):
-        return causal_filter(x, decay_kernel(a, kernel_size, unit_gain)).to(dtype)
+        return causal_filter(x, [decay_kernel(a, kernel_size, unit_gain)])[0]
     a = a.unsqueeze(0)
     # The same taps as a present and an averaged past, s and s a (1 + a + ... + a^(K-2)).
     present, past = torch.ones_like(a), a * geometric_sum(a, kernel_size - 1)
     if unit_gain:
         total = present + past
         present, past = present / total, past / total
-    return exponential_filter_by_recursion(x, a, present, past, kernel_size).squeeze(1).to(dtype)
+    return exponential_filter_by_recursion(x, a, present, past, kernel_size).squeeze(1)
 
 
 class LearnableExponentialDecay(nn.Module):
@@ -127,7 +127,8 @@ class LearnableExponentialDecay(nn.Module):
         if tuple(x.shape[1:-1]) not in ((F,), (1, F), (F, 1)):
             raise ValueError(f"x must have shape (B, 1, {F}, T), (B, {F}, 1, T) or (B, {F}, T), got {tuple(x.shape)}")
         bands = x if x.dim() == 3 else x.reshape(x.shape[0], F, x.shape[-1])
-        return decay_filter(bands, self._decay(), self.kernel_size, self.decay_input).reshape(x.shape)
+        y = decay_filter(bands, self._decay(), self.kernel_size, self.decay_input)
+        return y if x.dim() == 3 else y.reshape(x.shape)
 
     def _decay(self) -> Tensor:
         squared = self.d * self.d

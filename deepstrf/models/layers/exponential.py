@@ -6,12 +6,14 @@ by tap, the other runs the recursion that an exponential obeys; `exponential_fil
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 __all__ = [
-    "at_least_float32",
+    "HALF_PRECISION",
     "causal_filter",
     "exponential_filter",
     "exponential_filter_by_recursion",
@@ -21,6 +23,9 @@ __all__ = [
     "geometric_sum",
     "recursion_pays",
 ]
+
+HALF_PRECISION = (torch.float16, torch.bfloat16)
+"""Types in which long sums lose too much: they are computed in float32."""
 
 BLOCK = 32
 """Bins that one triangular product of the recursion covers; 16 and 64 were measured slower."""
@@ -114,15 +119,11 @@ def exponential_filter(x: Tensor, a: Tensor, present: Tensor, past: Tensor, kern
     -----
     The path depends on the sizes alone, so the result does not depend on whether gradients are asked for.
     """
-    dtype = x.dtype
-    x, a, present, past = at_least_float32(x, a, present, past)
+    if x.dtype in HALF_PRECISION:
+        inputs = (t.float() for t in (x, a, present, past))
+        return exponential_filter(*inputs, kernel_size).to(x.dtype)
     way = exponential_filter_by_recursion if recursion_pays(x, len(a), kernel_size) else exponential_filter_by_taps
-    return way(x, a, present, past, kernel_size).to(dtype)
-
-
-def at_least_float32(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """The tensors, those in half precision turned into float32: long sums lose too much there."""
-    return tuple(t.float() if t.dtype in (torch.float16, torch.bfloat16) else t for t in tensors)
+    return way(x, a, present, past, kernel_size)
 
 
 def recursion_pays(x: Tensor, settings: int, kernel_size: int) -> bool:
@@ -133,32 +134,34 @@ def recursion_pays(x: Tensor, settings: int, kernel_size: int) -> bool:
 
 def exponential_filter_by_taps(x: Tensor, a: Tensor, present: Tensor, past: Tensor, kernel_size: int) -> Tensor:
     """`exponential_filter` as a depthwise convolution with the taps written out: cost grows with min(K, T)."""
-    kernels = exponential_kernel(a, present, past, kernel_size)
-    # One convolution per setting: torch has no fast path for several outputs per depthwise input.
-    return torch.stack([causal_filter(x, kernel) for kernel in kernels], dim=1)
+    return torch.stack(causal_filter(x, exponential_kernel(a, present, past, kernel_size).unbind()), dim=1)
 
 
-def causal_filter(x: Tensor, kernel: Tensor) -> Tensor:
-    """Each band filtered by its own kernel, with the first sample repeated before the recording.
+def causal_filter(x: Tensor, kernels: Sequence[Tensor]) -> list[Tensor]:
+    """Each band filtered by its own kernel, once per setting, with the first sample repeated before the recording.
 
     Parameters
     ----------
     x : Tensor, shape (B, F, T)
-    kernel : Tensor, shape (F, K)
-        Last tap the current bin.
+    kernels : sequence of Tensor, shape (F, K)
+        One per setting; last tap the current bin.
 
     Returns
     -------
-    Tensor, shape (B, F, T)
+    list of Tensor, shape (B, F, T)
+        One per setting: torch has no fast depthwise convolution with several outputs per input.
     """
-    (F, K), T = kernel.shape, x.shape[-1]
+    (F, K), T = kernels[0].shape, x.shape[-1]
     if K <= T:
         padded = functional.pad(x, (K - 1, 0), mode="replicate")
-        return functional.conv1d(padded, kernel.unsqueeze(1), groups=F)
+        return [functional.conv1d(padded, kernel.unsqueeze(1), groups=F) for kernel in kernels]
     # Beyond T taps a kernel only ever meets the first sample, repeated.
     first = x[..., :1]
     padded = functional.pad(x - first, (T - 1, 0))
-    return functional.conv1d(padded, kernel[:, -T:].unsqueeze(1), groups=F) + kernel.sum(-1, keepdim=True) * first
+    return [
+        functional.conv1d(padded, kernel[:, -T:].unsqueeze(1), groups=F) + kernel.sum(-1, keepdim=True) * first
+        for kernel in kernels
+    ]
 
 
 def exponential_filter_by_recursion(x: Tensor, a: Tensor, present: Tensor, past: Tensor, kernel_size: int) -> Tensor:

@@ -7,7 +7,7 @@ import { type Box, drawAxis, drawFrame, frequencyTicks, linearTicks } from "../d
 import { sequential } from "../draw/colormap";
 import { Grid } from "../draw/grid";
 import { drawColourBar, LongImage } from "../draw/heatmap";
-import { extent, fillSteps, traceLine, type Window } from "../draw/line";
+import { extent, fillSteps, traceLine } from "../draw/line";
 import { Eased, type Frames, Surface } from "../draw/surface";
 import { reducedMotion, type Theme } from "../draw/theme";
 import { fixed, frequency, number } from "../format";
@@ -24,6 +24,8 @@ const BAR = { gap: 14, width: 10 };
 export class ResponseView {
   readonly element: HTMLElement;
   readonly paints = new Paints();
+  private readonly still = document.createElement("canvas");
+  private stillKey: unknown[] = [];
   private readonly spectrogram = element("canvas", { class: "db-canvas db-spectrogram", role: "img" });
   private readonly curves = element("canvas", { class: "db-canvas db-curves", role: "img" });
   private readonly cursor = element("div", { class: "db-cursor", hidden: true });
@@ -170,48 +172,61 @@ export class ResponseView {
     const box = this.box(this.lower);
     const [low, high] = [this.low.value, this.high.value];
     const place = (value: number) => box.y + box.height * (1 - (value - low) / (high - low || 1));
-    const window = this.time.window;
-    this.paintCurves(ctx, theme, box, window, place);
-    drawFrame(ctx, theme, box);
-    const ticks = linearTicks(low, high, Math.floor(box.height / 30));
-    drawAxis(ctx, theme, box, "left", ticks, place, `rate (${state.info.rate_unit})`);
-    drawAxis(ctx, theme, box, "bottom", this.timeTicks(box, true), this.placeTime(box), "time (s)");
+    this.paintStill(theme, box, place);
+    ctx.drawImage(this.still, 0, 0, this.lower.width, this.lower.height);
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(box.x, box.y, box.width, box.height);
+    ctx.clip();
+    ctx.lineJoin = "bevel";
+    ctx.strokeStyle = theme.model;
+    ctx.lineWidth = 1.5;
+    ctx.beginPath();
+    traceLine(ctx, state.peek ? state.trainedRate : state.rate, this.time.window, box, place);
+    ctx.stroke();
+    ctx.restore();
     this.paints.painted(now);
   };
 
-  private paintCurves(
-    ctx: CanvasRenderingContext2D,
-    theme: Theme,
-    box: Box,
-    window: Window,
-    place: (value: number) => number,
-  ): void {
-    const { state } = this;
+  /**
+   * What does not change under the hand (recorded, as trained, axes), on a canvas of its own: a thousand filled steps and a
+   * dashed line take longer to draw than everything else in a frame.
+   */
+  private paintStill(theme: Theme, box: Box, place: (value: number) => number): void {
+    const { state, lower, still } = this;
+    const { from, to } = this.time.window;
+    const { width, height } = lower.canvas;
+    const [low, high] = [this.low.value, this.high.value];
+    const shown = [state.psth, state.trainedRate, state.peek, state.info, from, to, width, height, low, high];
+    const key = [...shown, theme.recorded, theme.trained, theme.foreground, theme.muted];
+    if (key.length === this.stillKey.length && key.every((value, i) => value === this.stillKey[i])) return;
+    this.stillKey = key;
+    still.width = width;
+    still.height = height;
+    const ctx = still.getContext("2d");
+    if (!ctx) return;
+    ctx.scale(width / lower.width, height / lower.height);
     ctx.save();
     ctx.beginPath();
     ctx.rect(box.x, box.y, box.width, box.height);
     ctx.clip();
     if (state.info.has_responses && state.psth.length) {
       ctx.fillStyle = theme.recorded;
-      fillSteps(ctx, state.psth, window, box, place, 0);
+      fillSteps(ctx, state.psth, this.time.window, box, place, 0);
     }
-    ctx.lineJoin = "round";
-    const line = (values: ArrayLike<number>) => {
-      ctx.beginPath();
-      traceLine(ctx, values, window, box, place);
-      ctx.stroke();
-    };
     if (!state.peek && state.trainedRate.length) {
       ctx.strokeStyle = theme.trained;
       ctx.lineWidth = 1;
       ctx.setLineDash([4, 3]);
-      line(state.trainedRate);
-      ctx.setLineDash([]);
+      ctx.beginPath();
+      traceLine(ctx, state.trainedRate, this.time.window, box, place);
+      ctx.stroke();
     }
-    ctx.strokeStyle = theme.model;
-    ctx.lineWidth = 1.5;
-    line(state.peek ? state.trainedRate : state.rate);
     ctx.restore();
+    drawFrame(ctx, theme, box);
+    const ticks = linearTicks(low, high, Math.floor(box.height / 30));
+    drawAxis(ctx, theme, box, "left", ticks, place, `rate (${state.info.rate_unit})`);
+    drawAxis(ctx, theme, box, "bottom", this.timeTicks(box, true), this.placeTime(box), "time (s)");
   }
 
   /** The rate axis holds still in a gesture and glides to its new ends afterwards. */
