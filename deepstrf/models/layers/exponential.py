@@ -120,8 +120,8 @@ def exponential_filter(x: Tensor, a: Tensor, present: Tensor, past: Tensor, kern
     The path depends on the sizes alone, so the result does not depend on whether gradients are asked for.
     """
     if x.dtype in HALF_PRECISION:
-        inputs = (t.float() for t in (x, a, present, past))
-        return exponential_filter(*inputs, kernel_size).to(x.dtype)
+        y = exponential_filter(x.float(), a.float(), present.float(), past.float(), kernel_size)
+        return y.to(x.dtype)
     way = exponential_filter_by_recursion if recursion_pays(x, len(a), kernel_size) else exponential_filter_by_taps
     return way(x, a, present, past, kernel_size)
 
