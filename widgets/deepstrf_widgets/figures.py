@@ -16,6 +16,9 @@ __all__ = ["figure_updates", "load_plotly", "neuron_figure"]
 DIGITS = 5
 DIVERGING = [[0.0, "#2166ac"], [0.25, "#92c5de"], [0.5, "#f7f7f7"], [0.75, "#f4a582"], [1.0, "#b2182b"]]
 HEIGHT_PX = 860
+CLEAR = "rgba(0,0,0,0)"
+GREY = "#7d8590"
+FAINT = "rgba(128,128,128,0.25)"
 
 
 def load_plotly() -> None:
@@ -130,5 +133,11 @@ def neuron_figure(session: LiveSession, neuron: int, *, sound: int = 0) -> go.Fi
         title={"text": session.neuron_names[neuron], "y": 0.98, "yanchor": "top"},
         legend={"orientation": "h", "y": 1.03, "yanchor": "bottom", "x": 1, "xanchor": "right"},
         template="plotly_white",
+        # No ground of its own, and a grey that reads on both: the notebook's theme may be light or dark.
+        paper_bgcolor=CLEAR,
+        plot_bgcolor=CLEAR,
+        font={"color": GREY},
     )
+    figure.update_xaxes(gridcolor=FAINT, zerolinecolor=FAINT)
+    figure.update_yaxes(gridcolor=FAINT, zerolinecolor=FAINT)
     return figure
