@@ -48,14 +48,14 @@ def locally_connected(
     One product (C_out, C_in K) x (C_in K, B) per position, all in one batched call: no (B, C_out, C_in K, L) array is
     made, except for a few rows (under 32), for which that is the faster way.
     """
-    B, _, L = x.shape[0], *weights.shape[1:]
-    span = dilation * (kernel_size - 1) + 1
-    padded = functional.pad(x, (padding, padding)) if padding else x
-    patches = padded.unfold(2, span, stride)[..., ::dilation]  # (B, C_in, L, K)
+    B, L = x.shape[0], weights.shape[2]
     if B < PRODUCT_FROM_BATCH:
-        columns = patches.transpose(2, 3).reshape(B, 1, -1, L)
-        y = (columns * weights).sum(dim=2)
+        options = {"dilation": (1, dilation), "padding": (0, padding), "stride": (1, stride)}
+        columns = functional.unfold(x.unsqueeze(2), (1, kernel_size), **options)  # (B, C_in K, L)
+        y = (columns.unsqueeze(1) * weights).sum(dim=2)
         return y if biases is None else y + biases
+    padded = functional.pad(x, (padding, padding)) if padding else x
+    patches = padded.unfold(2, dilation * (kernel_size - 1) + 1, stride)[..., ::dilation]  # (B, C_in, L, K)
     columns = patches.permute(2, 1, 3, 0).reshape(L, -1, B)
     filters = weights.permute(2, 0, 1)
     if biases is None:
