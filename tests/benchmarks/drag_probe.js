@@ -69,8 +69,7 @@
     };
   }
   const last = {};
-  const channel = new MessageChannel();
-  channel.port1.onmessage = () => {
+  const framed = () => {
     const now = performance.now();
     probe.frames.push(now);
     for (const [name, selector] of Object.entries(probe.watched)) {
@@ -90,7 +89,8 @@
     }
   };
   const frame = () => {
-    channel.port2.postMessage(null); // arrives once this frame has been painted
+    // Runs once this frame has been painted. A plain message would wait behind the hand: input and frames go first.
+    scheduler.postTask(framed, { priority: "user-blocking" });
     requestAnimationFrame(frame);
   };
   requestAnimationFrame(frame);
