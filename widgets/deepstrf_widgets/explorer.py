@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Explorer", "explore"]
 
+MIN_FIGURE_PX = 300
+"""Narrower than this a bench was measured while hidden; Plotly then chooses its width itself."""
+
 LIVE_FIGURE_S = 1.5
 """Shortest time between two repaints of the Plotly figure while a gesture runs: each costs the page about 0.1 s."""
 
@@ -120,7 +123,7 @@ class Explorer(ipywidgets.VBox):
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            self.show_figures(width or None)
+            self.show_figures(width if width >= MIN_FIGURE_PX else None)
             return
 
         def load() -> None:
@@ -130,7 +133,7 @@ class Explorer(ipywidgets.VBox):
             load_plotly()
             # The loop may have ended in the meantime.
             with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(self.show_figures, width or None)
+                loop.call_soon_threadsafe(self.show_figures, width if width >= MIN_FIGURE_PX else None)
 
         threading.Thread(target=load, name="deepstrf-figures", daemon=True).start()
 
