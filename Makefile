@@ -27,8 +27,9 @@ help: ## list the commands
 	@echo "Variables: PYTHON=python3.12  VENV=.venv  PORT=8899  BROWSER=0 (lab without opening a browser)"
 
 lab: $(VENV)/.lab ## install what is needed and open JupyterLab on the tour (PORT=, BROWSER=0)
-	@exec $(VENV)/bin/jupyter-lab --ServerApp.ip=127.0.0.1 --ServerApp.root_dir="$(CURDIR)" \
-	  --LabApp.default_url=/lab/tree/$(tour) --ServerApp.jpserver_extensions="deepstrf_widgets.server=True" \
+	@export JUPYTER_CONFIG_PATH="$(CURDIR)/widgets/jupyter$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}"; \
+	exec $(VENV)/bin/jupyter-lab --ServerApp.ip=127.0.0.1 --ServerApp.root_dir="$(CURDIR)" \
+	  --LabApp.default_url=/lab/tree/$(tour) \
 	  $(if $(PORT),--ServerApp.port=$(PORT) --ServerApp.port_retries=0) $(if $(filter 0,$(BROWSER)),--no-browser) \
 	  $$(if [ "$$(id -u)" -eq 0 ]; then echo --allow-root; fi)
 

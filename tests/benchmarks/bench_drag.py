@@ -29,7 +29,7 @@ from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
 
 from tests.benchmarks.delay_proxy import delayed  # noqa: E402
 from tests.benchmarks.drag_figures import DragFigures, drag_figures  # noqa: E402
-from tests.browser.lab import CHROMIUM_ARGS, Server, find_chromium, free_port, serve  # noqa: E402
+from tests.browser.lab import CHROMIUM_ARGS, OUR_JUPYTER, Server, find_chromium, free_port, serve  # noqa: E402
 from tests.browser.notebook import NotebookPage, write_notebook  # noqa: E402
 
 HAND_HZ = 60
@@ -73,7 +73,7 @@ def show(weight):
 interact(show, weight=FloatSlider(min=0, max=1, step=0.002, readout_format=".3f", layout={"width": "700px"}));
 """
 HANDLE = ".deepstrf-bench [data-handle=center][data-gaussian='0']"
-WATCHED = {"field": ".deepstrf-bench .db-strf .db-canvas", "rate": ".deepstrf-bench .db-curves"}
+WATCHED = {"field": ".deepstrf-bench .db-strf .db-picture", "rate": ".deepstrf-bench .db-curves"}
 SLIDER = ".widget-slider .noUi-touch-area"
 READOUT = ".widget-slider .widget-readout"
 PLOT = ".js-plotly-plot"
@@ -221,8 +221,7 @@ def main(arguments: list[str] | None = None) -> int:
     figures = not options.no_figures
     found: dict[str, DragFigures] = {}
     with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
-        extension = "--ServerApp.jpserver_extensions=deepstrf_widgets.server=True"
-        with serve(Path(home), options=[extension]) as server:
+        with serve(Path(home), environment=OUR_JUPYTER) as server:
             write_notebook(server.folder / "bench.ipynb", cells, EXPLORE.format(figures=figures))
             write_notebook(server.folder / "interact.ipynb", cells, INTERACT)
             debugging = free_port()

@@ -11,7 +11,7 @@ from playwright.sync_api import Locator
 from tests.browser.notebook import SECOND, NotebookPage
 
 ROOT = ".deepstrf-bench"
-FIELD = f"{ROOT} .db-strf .db-canvas"
+FIELD = f"{ROOT} .db-strf .db-picture"
 CURVES = f"{ROOT} .db-curves"
 PLOT = ".js-plotly-plot"
 PLOT_SECONDS = 60

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.browser.lab import CHROMIUM_ARGS, ROOT, Server, find_chromium, serve
+from tests.browser.lab import CHROMIUM_ARGS, OUR_JUPYTER, ROOT, Server, find_chromium, serve
 from tests.browser.notebook import SECOND, NotebookPage
 
 ARTEFACTS = ROOT / "artefacts"
@@ -33,8 +33,7 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A JupyterLab with the server extension on, in folders of its own."""
-    extension = "--ServerApp.jpserver_extensions=deepstrf_widgets.server=True"
-    with serve(tmp_path_factory.mktemp("lab"), options=[extension]) as running:
+    with serve(tmp_path_factory.mktemp("lab"), environment=OUR_JUPYTER) as running:
         yield running
 
 

@@ -17,6 +17,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+OUR_JUPYTER = {"JUPYTER_CONFIG_PATH": str(Path(__file__).resolve().parents[2] / "widgets" / "jupyter")}
+"""Environment which sets Jupyter up as ``make lab`` and Binder do."""
+
 TOKEN = "a-token-for-tests"
 START_SECONDS = 60
 STOP_SECONDS = 20

@@ -9,6 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn import functional
 
 from deepstrf.models import NeuralModel
 from deepstrf.models.activations import (
@@ -167,7 +168,13 @@ class Chain:
             if self._padded is None:
                 self._padded = cast(Tensor, readout.strf.pad(self.model.core(self.prefiltered())))
             kernel = readout.strf.kernel
-            if isinstance(kernel, _SLICED_KERNELS) and getattr(kernel, "groups", 1) == 1:
+            shown = self.kernel(neuron) if isinstance(kernel, ParametricSTRF) else None
+            if shown is not None:
+                # The page shows this kernel anyway: it is not built twice.
+                bias = None if kernel.bias is None else kernel.bias[neuron : neuron + 1]
+                out = functional.conv2d(self._padded, shown[None], bias)[:, :, 0]
+                self._drive[neuron] = for_neuron(readout.bn, out, neuron, N)[:, 0]
+            elif isinstance(kernel, _SLICED_KERNELS) and getattr(kernel, "groups", 1) == 1:
                 out = for_neuron(kernel, self._padded, neuron, N)[:, :, 0]
                 self._drive[neuron] = for_neuron(readout.bn, out, neuron, N)[:, 0]
             else:

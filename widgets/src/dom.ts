@@ -25,6 +25,11 @@ export function setAttribute(target: Element, name: string, value: Properties[st
   if (target.getAttribute(name) !== text) target.setAttribute(name, text);
 }
 
+/** Set a style property where it differs. */
+export function setStyle(target: HTMLElement, name: string, value: string): void {
+  if (target.style.getPropertyValue(name) !== value) target.style.setProperty(name, value);
+}
+
 /** Set the text where it differs. */
 export function setText(target: Node, text: string): void {
   if (target.textContent !== text) target.textContent = text;

@@ -64,6 +64,18 @@ export class Frames {
   }
 }
 
+/** Remembers what a picture was painted from. */
+export class Unchanged {
+  private last: unknown[] = [];
+
+  /** Whether all values are those of the call before; they are remembered. */
+  by(...values: unknown[]): boolean {
+    const same = values.length === this.last.length && values.every((value, i) => value === this.last[i]);
+    this.last = values;
+    return same;
+  }
+}
+
 const EASE_MS = 180;
 
 /** A number that follows its goal: at once, after a short glide, or not at all while it is held. */

@@ -5,7 +5,7 @@
  * are set from it.
  */
 
-import { type Cleanup, element, setAttribute, setText } from "../dom";
+import { type Cleanup, element, setAttribute, setStyle, setText } from "../dom";
 import type { Grid } from "../draw/grid";
 import { frequency, milliseconds, number, octaves, signed } from "../format";
 import { type Gaussian, limitsOf, offGrid, onGrid } from "../math/field";
@@ -154,7 +154,7 @@ export class Handles {
     const radius = 6.5 + 4.5 * Math.sqrt(Math.min(Math.abs(g.weight) / (heaviest || 1), 1));
     const sign = g.weight > 0 ? "+" : g.weight < 0 ? "−" : "0";
 
-    grips.center.style.setProperty("--radius", `${radius.toFixed(1)}px`);
+    setStyle(grips.center, "--radius", `${radius.toFixed(1)}px`);
     setText(grips.center.firstChild as Node, sign);
     move(grips.center, x, y);
     move(grips.sigma_f, x, y + this.sideF(p.band) * Math.max(p.sigmaBands * grid.perBand, CLEARANCE_PX));
@@ -172,11 +172,18 @@ export class Handles {
       if (grip !== "center") handle.hidden = !selected || outside;
       setAttribute(handle, "aria-disabled", !state.editable && "true");
     }
-    this.speak(k, g);
   }
 
-  private speak(k: number, g: Gaussian): void {
+  /** Set what every handle says to who cannot see it. */
+  speak(): void {
+    this.grips.forEach((_, k) => {
+      if (k < this.state.info.n_gaussians) this.speakOf(k);
+    });
+  }
+
+  private speakOf(k: number): void {
     const { state } = this;
+    const g = state.gaussian(k);
     const grips = this.grips[k];
     const channel = state.info.channel_names[state.channel] ?? "";
     const name = `Gaussian ${k + 1} of ${state.info.n_gaussians}${channel ? `, ${channel}` : ""}`;
@@ -370,7 +377,7 @@ export class Handles {
 }
 
 function move(handle: HTMLElement, x: number, y: number): void {
-  handle.style.transform = `translate(${x.toFixed(1)}px, ${y.toFixed(1)}px)`;
+  setStyle(handle, "transform", `translate(${x.toFixed(1)}px, ${y.toFixed(1)}px)`);
 }
 
 function stop(event: Event): void {

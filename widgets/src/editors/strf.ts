@@ -6,13 +6,13 @@ import { type Cleanup, element, setAttribute, setText } from "../dom";
 import { type Box, drawAxis, drawFrame, frequencyTicks, linearTicks } from "../draw/axes";
 import { diverging } from "../draw/colormap";
 import { Grid } from "../draw/grid";
-import { drawCrosshair, drawEllipse, drawGhost } from "../draw/handles";
 import { drawColourBar, fillImage } from "../draw/heatmap";
 import { extent } from "../draw/line";
-import { Eased, type Frames, Surface } from "../draw/surface";
+import { type Ghost, Marks } from "../draw/marks";
+import { Eased, type Frames, Surface, Unchanged } from "../draw/surface";
 import { reducedMotion, type Theme } from "../draw/theme";
 import { frequency, milliseconds, number, octaves } from "../format";
-import { gaussianAt, onGrid } from "../math/field";
+import { gaussianAt, type OnGrid, onGrid } from "../math/field";
 import { bandToHz, frameToLagMs, lagMsToFrame } from "../math/units";
 import type { BenchState } from "../state";
 import { Handles } from "./handles";
@@ -20,6 +20,7 @@ import { Inspector } from "./inspector";
 
 const MARGIN = { left: 54, right: 66, top: 20, bottom: 40 };
 const BAR = { gap: 14, width: 10 };
+const TELL_MS = 100;
 
 const PLAIN: Record<string, string> = {
   full: "Every weight of this receptive field is free: it is shown here, and edited from Python.",
@@ -33,8 +34,12 @@ export class StrfEditor {
   readonly handles: Handles;
   readonly paints = new Paints();
   private readonly surface: Surface;
-  private readonly picture = element("canvas");
+  /** Axes and colour bar: painted when they change, not under the hand. */
   private readonly canvas = element("canvas", { class: "db-canvas", role: "img" });
+  /** One pixel a cell; the page stretches it over the grid. */
+  private readonly picture = element("canvas", { class: "db-picture", "aria-hidden": "true" });
+  private readonly marks = new Marks();
+  private readonly plot = element("div", { class: "db-plot" }, this.picture, this.marks.element);
   private readonly stage: HTMLElement;
   private readonly tip = element("div", { class: "db-tip", "aria-hidden": "true", hidden: true });
   private readonly readout = element("p", { class: "db-readout" });
@@ -43,10 +48,9 @@ export class StrfEditor {
   private readonly range = new Eased();
   private grid: Grid | null = null;
   private hover: { x: number; y: number } | null = null;
-  private pictureIsStale = true;
-  private painted: ArrayLike<number> | null = null;
-  private paintedRange = Number.NaN;
-  private paintedDark = false;
+  private readonly pictured = new Unchanged();
+  private readonly framed = new Unchanged();
+  private toldAt = Number.NEGATIVE_INFINITY;
 
   constructor(
     private readonly state: BenchState,
@@ -60,7 +64,7 @@ export class StrfEditor {
       { id: helpId, class: "db-hidden" },
       "Arrows move, with Shift farther; plus and minus change the weight; Delete goes back to the trained values; Escape cancels.",
     );
-    this.stage = element("div", { class: "db-stage" }, this.canvas);
+    this.stage = element("div", { class: "db-stage" }, this.canvas, this.plot);
     this.handles = new Handles(state, this.stage, cleanup, helpId);
     this.stage.append(this.handles.element, this.tip);
     this.inspector = new Inspector(state, this.handles, cleanup);
@@ -97,7 +101,6 @@ export class StrfEditor {
     const channelName = info.n_channels > 1 ? ` · ${info.channel_names[state.channel] ?? state.channel}` : "";
     setText(this.title, `Receptive field${channelName}${state.peek ? " · trained" : ""}`);
 
-    const ctx = this.surface.begin();
     const { width, height } = this.surface;
     const box: Box = {
       x: MARGIN.left,
@@ -109,24 +112,34 @@ export class StrfEditor {
     this.grid = grid;
 
     const cells = axes.F * axes.T;
-    const kernel = state.kernel.subarray(state.channel * cells, (state.channel + 1) * cells);
+    const field = state.kernel;
+    const kernel = field.subarray(state.channel * cells, (state.channel + 1) * cells);
     this.follow(now);
     const reach = this.range.value;
-    if (ctx && kernel.length === cells && cells > 0) {
-      this.paintPicture(kernel, reach, colours.dark);
-      ctx.imageSmoothingEnabled = false;
-      ctx.drawImage(this.picture, box.x, box.y, box.width, box.height);
+    this.picture.hidden = kernel.length !== cells || cells === 0;
+    if (!this.pictured.by(field, state.channel, reach, colours.dark) && !this.picture.hidden) {
+      fillImage(this.picture, kernel, axes.F, axes.T, [-reach, reach], diverging(colours.dark));
+      this.paints.painted(now);
     }
-    if (ctx) {
-      this.paintAxes(ctx, colours, grid, reach);
-      this.paintGaussians(ctx, colours, grid);
-    }
+    if (!this.framed.by(width, height, devicePixelRatio, axes, reach, colours))
+      this.paintAxes(colours, grid, reach);
+    this.paintMarks(grid);
     this.handles.paint(grid);
+    this.paintTip(grid);
+    this.tell(now);
+    this.paintReadout(kernel);
+  };
+
+  /** Numbers and spoken values: in a drag a few times a second, which is faster than they can be read or heard. */
+  private readonly tell = (now: number): void => {
+    if (this.handles.dragging && now - this.toldAt < TELL_MS) {
+      this.frameQueue.request(this.tell);
+      return;
+    }
+    this.toldAt = now;
     this.describe();
     this.inspector.paint();
-    this.paintTip(grid);
-    this.paintReadout(kernel);
-    this.paints.painted(now);
+    this.handles.speak();
   };
 
   /** The colour range holds still in a gesture and glides to its new value afterwards. */
@@ -144,26 +157,17 @@ export class StrfEditor {
     if (this.range.step(now)) this.ask();
   }
 
-  private paintPicture(kernel: Float32Array | Float64Array, reach: number, dark: boolean): void {
-    const { F, T } = this.state.axes;
-    const same = this.painted !== null && kernel.length === this.painted.length && this.painted.length > 0;
-    const unchanged =
-      !this.pictureIsStale &&
-      same &&
-      reach === this.paintedRange &&
-      dark === this.paintedDark &&
-      equal(kernel, this.painted!);
-    if (unchanged) return;
-    fillImage(this.picture, kernel, F, T, [-reach, reach], diverging(dark));
-    this.painted = kernel.slice();
-    this.paintedRange = reach;
-    this.paintedDark = dark;
-    this.pictureIsStale = false;
-  }
-
-  private paintAxes(ctx: CanvasRenderingContext2D, theme: Theme, grid: Grid, reach: number): void {
+  private paintAxes(theme: Theme, grid: Grid, reach: number): void {
+    const ctx = this.surface.begin();
+    if (!ctx) return;
     const { axes } = this.state;
     const { box } = grid;
+    Object.assign(this.plot.style, {
+      left: `${box.x}px`,
+      top: `${box.y}px`,
+      width: `${box.width}px`,
+      height: `${box.height}px`,
+    });
     drawFrame(ctx, theme, box);
     const bands = frequencyTicks(axes.cfHz, box.height);
     drawAxis(ctx, theme, box, "left", bands, (band) => grid.y(band), "frequency (kHz)");
@@ -185,22 +189,20 @@ export class StrfEditor {
     );
   }
 
-  private paintGaussians(ctx: CanvasRenderingContext2D, theme: Theme, grid: Grid): void {
+  private paintMarks(grid: Grid): void {
     const { state } = this;
     const { info, axes } = state;
-    if (info.kind !== "gaussians") return;
-    const G = info.n_gaussians;
-    for (let k = 0; k < G; k++) {
-      const at = state.channel * G + k;
+    const ghosts: Ghost[] = [];
+    let selected: OnGrid | null = null;
+    for (let k = 0; info.kind === "gaussians" && k < info.n_gaussians; k++) {
+      const at = state.channel * info.n_gaussians + k;
       const now = onGrid(state.gaussian(k), axes);
       if (!state.peek && 5 * at + 4 < state.trainedGaussians.length) {
-        drawGhost(ctx, theme, grid, onGrid(gaussianAt(state.trainedGaussians, at), axes), now);
+        ghosts.push({ trained: onGrid(gaussianAt(state.trainedGaussians, at), axes), now });
       }
-      if (k === state.selected) {
-        drawEllipse(ctx, theme, grid, now, true);
-        if (this.handles.busy) drawCrosshair(ctx, theme, grid, now);
-      }
+      if (k === state.selected) selected = now;
     }
+    this.marks.paint(grid, ghosts, selected, this.handles.busy);
   }
 
   /** The numbers beside the handle that moves. */
@@ -251,6 +253,8 @@ export class StrfEditor {
   // ---- pointer on the picture -------------------------------------------------------------------------------
 
   private onHover(event: PointerEvent): void {
+    // Measuring a place makes the page lay itself out, and nothing is read out under a hand that drags.
+    if (this.handles.dragging) return;
     const rect = this.canvas.getBoundingClientRect();
     this.setHover({ x: event.clientX - rect.left, y: event.clientY - rect.top });
   }
@@ -286,9 +290,4 @@ export class StrfEditor {
     this.handles.release(false);
     state.choose("selected", best);
   }
-}
-
-function equal(a: ArrayLike<number>, b: ArrayLike<number>): boolean {
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
 }

@@ -7,8 +7,8 @@ import { type Box, drawAxis, drawFrame, frequencyTicks, linearTicks } from "../d
 import { sequential } from "../draw/colormap";
 import { Grid } from "../draw/grid";
 import { drawColourBar, LongImage } from "../draw/heatmap";
-import { extent, fillSteps, traceLine } from "../draw/line";
-import { Eased, type Frames, Surface } from "../draw/surface";
+import { extent, fillSteps, strokeSignal, traceLine } from "../draw/line";
+import { Eased, type Frames, Surface, Unchanged } from "../draw/surface";
 import { reducedMotion, type Theme } from "../draw/theme";
 import { fixed, frequency, number } from "../format";
 import { bandToHz } from "../math/units";
@@ -24,9 +24,10 @@ const BAR = { gap: 14, width: 10 };
 export class ResponseView {
   readonly element: HTMLElement;
   readonly paints = new Paints();
-  private readonly still = document.createElement("canvas");
-  private stillKey: unknown[] = [];
   private readonly spectrogram = element("canvas", { class: "db-canvas db-spectrogram", role: "img" });
+  /** Recorded, as trained and axes: painted when they change, not under the hand. */
+  private readonly still = element("canvas", { class: "db-canvas db-still", "aria-hidden": "true" });
+  private readonly stillPainted = new Unchanged();
   private readonly curves = element("canvas", { class: "db-canvas db-curves", role: "img" });
   private readonly cursor = element("div", { class: "db-cursor", hidden: true });
   private readonly bracket = element("div", { class: "db-bracket", hidden: true });
@@ -35,6 +36,7 @@ export class ResponseView {
   private readonly stage: HTMLElement;
   private readonly upper: Surface;
   private readonly lower: Surface;
+  private readonly behind: Surface;
   private readonly time: TimeAxis;
   private readonly low = new Eased();
   private readonly high = new Eased();
@@ -60,7 +62,7 @@ export class ResponseView {
       { class: "db-time-stage", tabindex: 0 },
       lane,
       this.legend,
-      this.curves,
+      element("div", { class: "db-lane" }, this.still, this.curves),
       this.cursor,
     );
     setAttribute(this.stage, "role", "group");
@@ -84,6 +86,7 @@ export class ResponseView {
     );
     this.upper = new Surface(this.spectrogram, cleanup, () => this.frameQueue.request(this.paintUpper));
     this.lower = new Surface(this.curves, cleanup, () => this.frameQueue.request(this.paintLower));
+    this.behind = new Surface(this.still, cleanup, () => this.frameQueue.request(this.paintLower));
     cleanup.listen<PointerEvent>(this.stage, "pointermove", (e) => this.onHover(e));
     cleanup.listen(this.stage, "pointerleave", () => this.setHover(null));
     cleanup.add(state.onChange((parts) => this.onChange(parts)));
@@ -162,70 +165,68 @@ export class ResponseView {
     setAttribute(this.element, "data-stale", state.current ? null : "true");
     this.paintLegend();
     this.follow(now);
-    const ctx = this.lower.begin();
     setAttribute(
       this.curves,
       "aria-label",
       `Response of neuron ${state.neuron} in ${state.info.rate_unit} over time in seconds`,
     );
+    const ctx = this.lower.begin();
     if (!ctx) return;
     const box = this.box(this.lower);
     const [low, high] = [this.low.value, this.high.value];
     const place = (value: number) => box.y + box.height * (1 - (value - low) / (high - low || 1));
     this.paintStill(theme, box, place);
-    ctx.drawImage(this.still, 0, 0, this.lower.width, this.lower.height);
+    const line = new Path2D();
+    traceLine(line, state.peek ? state.trainedRate : state.rate, this.time.window, box, place);
     ctx.save();
-    ctx.beginPath();
-    ctx.rect(box.x, box.y, box.width, box.height);
-    ctx.clip();
-    ctx.lineJoin = "bevel";
-    ctx.strokeStyle = theme.model;
-    ctx.lineWidth = 1.5;
-    ctx.beginPath();
-    traceLine(ctx, state.peek ? state.trainedRate : state.rate, this.time.window, box, place);
-    ctx.stroke();
+    clip(ctx, box);
+    strokeSignal(ctx, theme.model, line);
     ctx.restore();
     this.paints.painted(now);
   };
 
-  /**
-   * What does not change under the hand (recorded, as trained, axes), on a canvas of its own: a thousand filled steps and a
-   * dashed line take longer to draw than everything else in a frame.
-   */
+  /** What does not change under the hand: a thousand filled steps and a dashed line take longer than all the rest. */
   private paintStill(theme: Theme, box: Box, place: (value: number) => number): void {
-    const { state, lower, still } = this;
+    const { state, behind } = this;
     const { from, to } = this.time.window;
-    const { width, height } = lower.canvas;
+    const { width, height } = behind;
     const [low, high] = [this.low.value, this.high.value];
-    const shown = [state.psth, state.trainedRate, state.peek, state.info, from, to, width, height, low, high];
-    const key = [...shown, theme.recorded, theme.trained, theme.foreground, theme.muted];
-    if (key.length === this.stillKey.length && key.every((value, i) => value === this.stillKey[i])) return;
-    this.stillKey = key;
-    still.width = width;
-    still.height = height;
-    const ctx = still.getContext("2d");
+    const { psth, trainedRate, peek, info } = state;
+    const shown = [
+      psth,
+      trainedRate,
+      peek,
+      info,
+      from,
+      to,
+      low,
+      high,
+      width,
+      height,
+      devicePixelRatio,
+      theme,
+    ];
+    if (this.stillPainted.by(...shown)) return;
+    const ctx = behind.begin();
     if (!ctx) return;
-    ctx.scale(width / lower.width, height / lower.height);
     ctx.save();
-    ctx.beginPath();
-    ctx.rect(box.x, box.y, box.width, box.height);
-    ctx.clip();
-    if (state.info.has_responses && state.psth.length) {
+    clip(ctx, box);
+    if (info.has_responses && psth.length) {
       ctx.fillStyle = theme.recorded;
-      fillSteps(ctx, state.psth, this.time.window, box, place, 0);
+      fillSteps(ctx, psth, this.time.window, box, place, 0);
     }
-    if (!state.peek && state.trainedRate.length) {
+    if (!peek && trainedRate.length) {
       ctx.strokeStyle = theme.trained;
       ctx.lineWidth = 1;
       ctx.setLineDash([4, 3]);
       ctx.beginPath();
-      traceLine(ctx, state.trainedRate, this.time.window, box, place);
+      traceLine(ctx, trainedRate, this.time.window, box, place);
       ctx.stroke();
     }
     ctx.restore();
     drawFrame(ctx, theme, box);
     const ticks = linearTicks(low, high, Math.floor(box.height / 30));
-    drawAxis(ctx, theme, box, "left", ticks, place, `rate (${state.info.rate_unit})`);
+    drawAxis(ctx, theme, box, "left", ticks, place, `rate (${info.rate_unit})`);
     drawAxis(ctx, theme, box, "bottom", this.timeTicks(box, true), this.placeTime(box), "time (s)");
   }
 
@@ -339,4 +340,10 @@ export class ResponseView {
     }
     return parts.join(" · ");
   }
+}
+
+function clip(ctx: CanvasRenderingContext2D, box: Box): void {
+  ctx.beginPath();
+  ctx.rect(box.x, box.y, box.width, box.height);
+  ctx.clip();
 }
