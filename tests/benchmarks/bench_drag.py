@@ -220,21 +220,24 @@ def main(arguments: list[str] | None = None) -> int:
     cells = SESSION.format(neurons=options.neurons, frames=options.frames)
     figures = not options.no_figures
     found: dict[str, DragFigures] = {}
-    with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
-        with serve(Path(home), environment=OUR_JUPYTER) as server:
-            write_notebook(server.folder / "bench.ipynb", cells, EXPLORE.format(figures=figures))
-            write_notebook(server.folder / "interact.ipynb", cells, INTERACT)
-            debugging = free_port()
-            switches = [*CHROMIUM_ARGS, f"--remote-debugging-port={debugging}"]
-            browser = playwright.chromium.launch(executable_path=path, args=switches)
-            found["explorer"] = measure_bench(browser, server, debugging, figures=figures)
-            with delayed(server.port, FAR_MS) as port:
-                found[f"explorer, {FAR_MS} ms further away"] = measure_bench(
-                    browser, server, debugging, figures=figures, port=port
-                )
-            if not options.no_interact:
-                found["interact with a new Plotly figure"] = measure_interact(browser, server, debugging)
-            browser.close()
+    with (
+        tempfile.TemporaryDirectory() as home,
+        sync_playwright() as playwright,
+        serve(Path(home), environment=OUR_JUPYTER) as server,
+    ):
+        write_notebook(server.folder / "bench.ipynb", cells, EXPLORE.format(figures=figures))
+        write_notebook(server.folder / "interact.ipynb", cells, INTERACT)
+        debugging = free_port()
+        switches = [*CHROMIUM_ARGS, f"--remote-debugging-port={debugging}"]
+        browser = playwright.chromium.launch(executable_path=path, args=switches)
+        found["explorer"] = measure_bench(browser, server, debugging, figures=figures)
+        with delayed(server.port, FAR_MS) as port:
+            found[f"explorer, {FAR_MS} ms further away"] = measure_bench(
+                browser, server, debugging, figures=figures, port=port
+            )
+        if not options.no_interact:
+            found["interact with a new Plotly figure"] = measure_interact(browser, server, debugging)
+        browser.close()
     print(f"{options.neurons} neurons, 34 bands, 40 lags, {options.frames} frames; {HAND_HZ} Hz for {SECONDS} s")
     for name, measured in found.items():
         print(f"\n{name}", *measured.lines(), sep="\n  ")

@@ -24,6 +24,7 @@ from deepstrf.models.layers import (
     LocallyConnected1d,
     ParametricSTRF,
     build_causal_window_mask,
+    locally_connected,
     windowed_attention,
 )
 from deepstrf.models.prefiltering import AdapTrans
@@ -72,10 +73,11 @@ def local(
     layer = LocallyConnected1d(size, C_in, C_out, K, stride)
     x = torch.randn(B, C_in, size, requires_grad=True)
     form = plain.locally_connected_by_products if products else plain.locally_connected_by_copies
+    parameters = (layer.weights, layer.biases)
     return Comparison(
-        lambda: layer(x),
-        lambda: form(x, layer.weights, layer.biases, K, stride),
-        [x, layer.weights, layer.biases],
+        lambda: locally_connected(x, *parameters, kernel_size=K, stride=stride),
+        lambda: form(x, *parameters, K, stride),
+        [x, *parameters],
         *bars,
     )
 
