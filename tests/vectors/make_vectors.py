@@ -55,6 +55,21 @@ AXES: dict[str, list[float]] = {
     "two bands": [1000.0, 3000.0],
     "one band": [1500.0],
 }
+# name: (prefilter, kernel, activation); seeded parameters, pushed to an edge where the name says so.
+FORWARDS: dict[str, tuple[str, str, str]] = {
+    "AdapTrans, Gaussians, softplus": ("adaptrans", "gaussians", "softplus"),
+    "AdapTrans, Gaussians, sigmoid": ("adaptrans", "gaussians", "sigmoid"),
+    "AdapTrans, full, double exponential": ("adaptrans", "full", "double_exponential"),
+    "AdapTrans with one slow and one fast band, separable, ReLU": ("adaptrans edge", "separable", "plain_relu"),
+    "IC adaptation, Gaussians, softplus so sharp that it is linear": ("ic", "gaussians", "softplus edge"),
+    "nothing, Gaussians with one of no weight, sigmoid without width": ("none", "gaussians edge", "sigmoid edge"),
+    "nothing, full, sigmoid of torch": ("none", "full", "plain_sigmoid"),
+    "IC adaptation, full, softplus of torch": ("ic", "full", "plain_softplus"),
+    "nothing, full, tanh": ("none", "full", "plain_tanh"),
+    "nothing, full, identity": ("none", "full", "plain_identity"),
+    "IC adaptation, full, double exponential that overflows": ("ic", "full", "double_exponential edge"),
+}
+
 BANDS = [-3.5, -0.5, 0.0, 0.27, 0.5, 1.0, 1.999, 2.5, 4.0, 4.6, 9.25]
 LAGS = [(40, 5.0), (1, 5.0), (9, 10.0), (7, 2.5)]
 FRAMES = [-2.0, 0.0, 3.3, 6.0, 39.0, 45.5]
@@ -117,9 +132,110 @@ def units() -> dict[str, list[dict[str, Any]]]:
     return {"frequency": frequency, "lag": lag}
 
 
+def forward_model(prefilter: str, kernel: str, activation: str, F: int, T: int, N: int) -> Any:
+    """LN model in float64 with seeded parameters, a batch norm that has seen something, and the edges asked for."""
+    from torch import nn
+
+    from deepstrf.models import LinearNonlinear
+    from deepstrf.models.activations import ParametricDoubleExponential, ParametricSigmoid, ParametricSoftplus
+    from deepstrf.models.layers import ParametricSTRF, SeparableSTRF
+    from deepstrf.models.prefiltering import AdapTrans, ICAdaptation
+
+    a, w = torch.linspace(0.3, 0.9, F), torch.linspace(0.2, 1.0, F)
+    if prefilter.endswith("edge"):
+        a[0], a[-1], w[-1] = 1.0, 1e-5, 1e-3
+    slot: dict[str, Any] = {
+        "adaptrans": lambda: AdapTrans(a, w, 9),
+        "ic": lambda: ICAdaptation(a, 4),
+        "none": nn.Identity,
+    }
+    fields: dict[str, Any] = {
+        "gaussians": lambda C: ParametricSTRF(F, T, C, N, num_gaussians=3),
+        "full": lambda C: None,
+        "separable": lambda C: SeparableSTRF(F, T, C, N),
+    }
+    curves: dict[str, Any] = {
+        "softplus": lambda: ParametricSoftplus(N),
+        "sigmoid": lambda: ParametricSigmoid(N, non_negative_output=False),
+        "double_exponential": lambda: ParametricDoubleExponential(N),
+        "plain_relu": nn.ReLU,
+        "plain_sigmoid": nn.Sigmoid,
+        "plain_softplus": nn.Softplus,
+        "plain_tanh": nn.Tanh,
+        "plain_identity": nn.Identity,
+    }
+    before = slot[prefilter.split()[0]]()
+    channels = getattr(before, "out_channels", 1)
+    model = LinearNonlinear(
+        F,
+        T,
+        out_neurons=N,
+        prefiltering=before,
+        kernel=fields[kernel.split()[0]](channels),
+        output_activation=curves[activation.split()[0]](),
+    ).double()
+    norm, field, curve = model.readout.bn, model.readout.strf.kernel, model.readout.activation
+    with torch.no_grad():
+        norm.running_mean.uniform_(-1, 1)
+        norm.running_var.uniform_(0.5, 2)
+        norm.weight.uniform_(-1.5, 1.5)
+        norm.bias.uniform_(-1, 1)
+        if kernel.endswith("edge"):
+            field.weight[:, :, 1] = 0.0
+        if activation == "softplus edge":
+            curve._raw_beta.fill_(200.0)
+        elif activation == "sigmoid edge":
+            curve.d.fill_(-1e-6)
+        elif activation == "double_exponential edge":
+            curve.k.fill_(900.0)
+    return model.eval()
+
+
+def forwards() -> list[dict[str, Any]]:
+    """Every step of the forward pass of each model above, for its second neuron, with what the page is told of it."""
+    from deepstrf_widgets import LiveSession
+    from deepstrf_widgets.slots import activation_slot, folding, prefilter_slot, receptive_field_kind
+
+    F, T, N, n, neuron = 5, 6, 2, 24, 1
+    made = []
+    for seed, (name, (prefilter, kernel, activation)) in enumerate(FORWARDS.items()):
+        torch.manual_seed(seed)
+        model = forward_model(prefilter, kernel, activation, F, T, N)
+        stimulus = 3 * torch.rand(F, n, dtype=torch.float64) - 0.5
+        session = LiveSession(model, stimulus, dt_ms=5.0, cf_hz=np.geomspace(500, 8000, F))
+        names = session.parameters
+        slots = prefilter_slot(session.model, names), activation_slot(session.model, names)
+        columns = ("center_hz", "center_ms", "sigma_oct", "sigma_ms", "weight")
+        gaussians = [session.value(f"strf.{c}", (neuron,)) for c in columns] if "strf.weight" in names else []
+        made.append(
+            {
+                "name": name,
+                "F": F,
+                "T": T,
+                "dt_ms": 5.0,
+                "cf_hz": session.cf_hz.tolist(),
+                "kind": receptive_field_kind(names, True),
+                "prefilter": slots[0],
+                "activation": slots[1],
+                "n_channels": int(session.live.kernel(neuron).shape[0]),
+                "n_gaussians": int(gaussians[0].shape[1]) if gaussians else 0,
+                "stimulus": stimulus.flatten().tolist(),
+                "rows": [min(v, 1e308) for row in slots[0]["rows"] for v in session.value(row).tolist()],
+                "curve": [float(session.value(f"activation.{c}", (neuron,))) for c in slots[1]["names"]],
+                "gaussians": np.stack(gaussians, axis=-1).ravel().tolist() if gaussians else [],
+                "kernel": session.live.kernel(neuron).flatten().tolist(),
+                "folding": folding(session.model, neuron).tolist(),
+                "adapted": session.live.prefiltered().flatten().tolist(),
+                "drive": session.live.drive(neuron).flatten().tolist(),
+                "rate": session.rate(neuron).flatten().tolist(),
+            }
+        )
+    return made
+
+
 def compute() -> dict[str, Any]:
     """Content of every file, by file name."""
-    return {"gaussians.json": fields(), "units.json": units()}
+    return {"gaussians.json": fields(), "units.json": units(), "forward.json": forwards()}
 
 
 if __name__ == "__main__":

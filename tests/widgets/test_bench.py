@@ -2,12 +2,13 @@
 
 import asyncio
 import gc
+import time
 
 import numpy as np
 import pytest
 import torch
 
-from deepstrf_widgets import BenchWidget, LiveSession, ResponseView, STRFEditor
+from deepstrf_widgets import BenchWidget, LiveSession, ResponseView, STRFEditor, bench
 
 CF_HZ = np.array([500.0, 900.0, 2000.0, 7000.0, 16000.0])
 COLUMNS = ("center_hz", "center_ms", "sigma_oct", "sigma_ms", "weight")
@@ -46,9 +47,9 @@ class Page:
 
 @pytest.fixture
 def widget(session):
-    bench = BenchWidget(session)
-    yield bench
-    bench.close()
+    made = BenchWidget(session)
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -109,7 +110,8 @@ def test_info_describes_the_session(widget):
 @pytest.mark.parametrize(("kernel", "kind"), [("full", "full"), ("separable", "separable")])
 def test_other_kernels_have_no_gaussians(make_session, kernel, kind):
     widget = BenchWidget(make_session(kernel, None, responses=False))
-    assert (widget.info["kind"], widget.info["n_gaussians"], widget.info["limits"]) == (kind, 0, {})
+    assert (widget.info["kind"], widget.info["n_gaussians"]) == (kind, 0)
+    assert not any(name.startswith("strf.") for name in widget.info["limits"])
     assert widget.info["channel_names"] == ["input"]
     assert widget.gaussians == widget.trained_gaussians == widget.psth == b""
     assert len(array(widget.kernel)) == 5 * 4
@@ -281,19 +283,39 @@ def test_a_neuron_that_does_not_exist_is_refused(widget, neuron):
 # -- bursts, on a running loop ------------------------------------------------------------------------------------
 
 
-def test_a_burst_of_edits_gets_one_answer(widget, monkeypatch):
+@pytest.fixture
+def queued(monkeypatch):
+    """However long a test takes, a request counts as one that waited behind the answer before it."""
+    monkeypatch.setattr(bench, "QUEUED_S", 3600.0)
+
+
+def test_a_request_that_comes_alone_is_answered_at_once(widget, monkeypatch):
+    async def alone():
+        page = Page(widget, monkeypatch)
+        page.edit(1.0)
+        assert [content["seq"] for content, _ in page.got] == [1]
+        assert widget._burst is None
+
+    asyncio.run(alone())
+
+
+def test_what_waits_behind_an_answer_gets_one_answer(widget, monkeypatch, queued):
     async def burst():
         page = Page(widget, monkeypatch)
+        page.edit(0.5)
+        assert [content["seq"] for content, _ in page.got] == [1]
+        page.got.clear()
+        page.news.clear()
         for value in (1.0, 2.0, 3.0, 4.0, 5.0):
             page.edit(value)
         assert page.got == []
         assert widget.session.value("strf.weight", (0, 0, 0)) == 5.0
         answer = await page.answer()
-        assert (answer["seq"], answer["settled"]) == (5, False)
-        np.testing.assert_array_equal(page.got[-1][1][2], widget.session.rate(0)[0].float())
+        assert (answer["seq"], answer["settled"]) == (6, False)
+        np.testing.assert_array_equal(page.got[-1][1][-1], widget.session.rate(0)[0].float())
         page.edit(6.0, phase="end")
         answer = await page.answer()
-        assert (answer["seq"], answer["settled"]) == (6, True)
+        assert (answer["seq"], answer["settled"]) == (7, True)
         assert len(page.got) == 2
         assert widget._burst is None
         assert_shows(widget, 0)
@@ -301,9 +323,10 @@ def test_a_burst_of_edits_gets_one_answer(widget, monkeypatch):
     asyncio.run(burst())
 
 
-def test_each_page_of_a_burst_is_answered(widget, monkeypatch):
+def test_each_page_of_a_burst_is_answered(widget, monkeypatch, queued):
     async def burst():
         page = Page(widget, monkeypatch)
+        widget._answered_at = time.perf_counter()
         page.edit(1.0, client="a", seq=3)
         page.edit(2.0, client="b", seq=8, phase="end")
         page.edit(3.0, client="a", seq=4)
@@ -315,9 +338,10 @@ def test_each_page_of_a_burst_is_answered(widget, monkeypatch):
     asyncio.run(burst())
 
 
-def test_an_error_does_not_wait_for_the_burst(widget, monkeypatch):
+def test_an_error_does_not_wait_for_the_burst(widget, monkeypatch, queued):
     async def burst():
         page = Page(widget, monkeypatch)
+        widget._answered_at = time.perf_counter()
         page.edit(1.0)
         page.edit(float("nan"))
         assert [content["type"] for content, _ in page.got] == ["error"]
@@ -328,9 +352,10 @@ def test_an_error_does_not_wait_for_the_burst(widget, monkeypatch):
     asyncio.run(burst())
 
 
-def test_a_closed_widget_answers_no_burst(session, monkeypatch):
+def test_a_closed_widget_answers_no_burst(session, monkeypatch, queued):
     async def burst():
         widget = BenchWidget(session)
+        widget._answered_at = time.perf_counter()
         page = Page(widget, monkeypatch)
         page.edit(1.0)
         pending = widget._burst
@@ -350,7 +375,7 @@ def test_two_widgets_on_one_session_stay_in_step(session, monkeypatch):
     hand.edit(0.5)
     ((seen, buffers),) = eye.got
     assert (seen["type"], seen["client"], seen["settled"]) == ("answer", "", False)
-    np.testing.assert_array_equal(buffers[2], session.rate(0)[0].float())
+    np.testing.assert_array_equal(buffers[-1], session.rate(0)[0].float())
     hand.edit(0.75, phase="end")
     assert_shows(editor, 0)
     assert_shows(view, 0)

@@ -51,6 +51,8 @@ def test_every_column_is_a_parameter(session):
 def test_info_has_the_fields_that_the_page_reads(contract, session):
     widget = BenchWidget(session)
     assert set(fields(contract, "Info")) == set(widget.info)
+    assert set(fields(contract, "PrefilterSlot")) == set(widget.info["prefilter"])
+    assert set(fields(contract, "ActivationSlot")) == set(widget.info["activation"])
     widget.close()
 
 
@@ -64,8 +66,17 @@ def test_answers_and_errors_have_the_fields_that_the_page_reads(contract, sessio
         assert {field for field in wanted if not field.endswith("?")} <= set(content)
         assert set(content) <= {field.rstrip("?") for field in wanted}
         assert wanted["type"] == f'"{content["type"]}"'
-    parts = re.search(r"export type AnswerPart = (.*);", contract).group(1)
-    assert set(re.findall(r'"(\w+)"', parts)) == set(sent[0]["parts"])
+    widget.close()
+
+
+def test_answers_have_the_parts_that_changed(contract, session, monkeypatch):
+    widget, sent = BenchWidget(session), []
+    monkeypatch.setattr(widget, "send", lambda content, buffers=None: sent.append(content["parts"]))
+    session.set("strf.weight", 0.5, (0, 0, 0))
+    session.set("prefilter.w", 0.5, (0,))
+    session.set("activation.beta", 2.0, (0,))
+    assert sent == [["gaussians", "kernel", "folding", "rate"], ["prefilter", "rate"], ["activation", "rate"]]
+    assert set(listed(contract, "PARTS")) == {part for parts in sent for part in parts}
     widget.close()
 
 

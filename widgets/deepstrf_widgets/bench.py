@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,17 @@ from torch import Tensor
 from .chain import one_thread
 from .messages import MessageError, Request, is_count, is_name, parse
 from .session import Change, LiveSession
+from .slots import activation_slot, folding, is_local, prefilter_slot, receptive_field_kind
 
 __all__ = ["BenchWidget"]
 
 STATIC = Path(__file__).parent / "static"
 COLUMNS = ("center_hz", "center_ms", "sigma_oct", "sigma_ms", "weight")
+QUEUED_S = 0.001
+"""A request that comes this soon after an answer was waiting behind it, and others may wait with it."""
+
 BURST_S = 0.001
-"""A request this soon after an answer was waiting behind it: then one answer is given to all that wait with it."""
+"""How long the kernel then gathers what waits before it computes one answer to it all."""
 
 MAX_CLIENTS = 64
 
@@ -70,6 +74,11 @@ class BenchWidget(anywidget.AnyWidget):
     trained_gaussians = traitlets.Bytes().tag(sync=True)
     kernel = traitlets.Bytes().tag(sync=True)
     trained_kernel = traitlets.Bytes().tag(sync=True)
+    prefilter = traitlets.Bytes().tag(sync=True)
+    trained_prefilter = traitlets.Bytes().tag(sync=True)
+    activation = traitlets.Bytes().tag(sync=True)
+    trained_activation = traitlets.Bytes().tag(sync=True)
+    folding = traitlets.Bytes().tag(sync=True)
     rate = traitlets.Bytes().tag(sync=True)
     trained_rate = traitlets.Bytes().tag(sync=True)
     psth = traitlets.Bytes().tag(sync=True)
@@ -94,6 +103,7 @@ class BenchWidget(anywidget.AnyWidget):
         self._awaiting: dict[str, bool] = {}
         self._burst: asyncio.Handle | None = None
         self._answered_at = -math.inf
+        self._changed: set[str] = set()
         self._ready: list[Callable[[int], None]] = []
         super().__init__(
             info=self._describe(T),
@@ -131,12 +141,7 @@ class BenchWidget(anywidget.AnyWidget):
         kernel = session.live.kernel(0)
         C, F, T = (1, session.stimulus.shape[2], 1) if kernel is None else kernel.shape
         names = session.parameters
-        kind = "none"
-        for wanted, name in (("gaussians", "strf.weight"), ("separable", "strf.factor_f"), ("full", "strf.kernel")):
-            if name in names:
-                kind = wanted
-        if kind == "none" and kernel is not None:
-            kind = "full"
+        kind = receptive_field_kind(names, kernel is not None)
         limits = {}
         for name in (f"strf.{column}" for column in COLUMNS):
             # A width in octaves has limits that depend on its centre: the page knows them in bands.
@@ -144,6 +149,9 @@ class BenchWidget(anywidget.AnyWidget):
                 limits[name] = [_json_number(float(v)) for v in names[name].limits((0, 0, 0))]
         if kind == "gaussians":
             limits["strf.sigma_bands"] = [0.27, float(F)]
+        for name in names:
+            if not name.startswith("strf."):
+                limits[name] = [_json_number(float(v)) for v in names[name].limits((0,))]
         return {
             "model": type(session.model).__name__,
             "n_neurons": session.n_neurons,
@@ -159,6 +167,9 @@ class BenchWidget(anywidget.AnyWidget):
             "stimulus_unit": session.stimulus_unit,
             "rate_unit": "spikes/bin",
             "has_responses": session.responses is not None,
+            "prefilter": prefilter_slot(session.model, names),
+            "activation": activation_slot(session.model, names),
+            "local": is_local(session.model),
             "limits": limits,
         }
 
@@ -168,21 +179,40 @@ class BenchWidget(anywidget.AnyWidget):
         read = self.session.trained_value if trained else self.session.value
         return _bytes(np.stack([read(f"strf.{column}", (neuron,)) for column in COLUMNS], axis=-1))
 
-    def _parts(self, neuron: int) -> dict[str, bytes]:
-        kernel = self.session.live.kernel(neuron)
-        return {
-            "gaussians": self._gaussians(neuron),
-            "kernel": b"" if kernel is None else _bytes(kernel),
-            "rate": _bytes(self.session.rate(neuron)[self.sound]),
-        }
+    def _prefilter(self, *, trained: bool = False) -> bytes:
+        read = self.session.trained_value if trained else self.session.value
+        rows = [read(name) for name in self.session.parameters if name.startswith("prefilter.")]
+        return _bytes(np.stack(rows)) if rows else b""
+
+    def _activation(self, neuron: int, *, trained: bool = False) -> bytes:
+        read = self.session.trained_value if trained else self.session.value
+        names = [name for name in self.session.parameters if name.startswith("activation.")]
+        return _bytes(np.array([read(name, (neuron,)) for name in names]))
+
+    def _parts(self, neuron: int, names: Iterable[str]) -> dict[str, bytes]:
+        """What the page must be told after the named parameters have changed."""
+        stages = {name.split(".")[0] for name in names}
+        parts = {}
+        if "strf" in stages:
+            kernel = self.session.live.kernel(neuron)
+            parts["gaussians"] = self._gaussians(neuron)
+            parts["kernel"] = b"" if kernel is None else _bytes(kernel)
+            parts["folding"] = _bytes(folding(self.session.model, neuron))
+        if "prefilter" in stages:
+            parts["prefilter"] = self._prefilter()
+        if "activation" in stages:
+            parts["activation"] = self._activation(neuron)
+        return {**parts, "rate": _bytes(self.session.rate(neuron)[self.sound])}
 
     def _state(self, neuron: int) -> dict[str, Any]:
         session = self.session
         trained_kernel = session.trained.kernel(neuron)
         psth = session.psth(neuron)
         return {
-            **self._parts(neuron),
+            **self._parts(neuron, ("strf", "prefilter", "activation")),
             "of_neuron": neuron,
+            "trained_prefilter": self._prefilter(trained=True),
+            "trained_activation": self._activation(neuron, trained=True),
             "trained_gaussians": self._gaussians(neuron, trained=True),
             "trained_kernel": b"" if trained_kernel is None else _bytes(trained_kernel),
             "trained_rate": _bytes(session.trained.rate(neuron)[self.sound]),
@@ -202,6 +232,7 @@ class BenchWidget(anywidget.AnyWidget):
     # -- requests of the page ------------------------------------------------------------------------------------
 
     def _received(self, _widget: Any, content: Any, buffers: list[Any]) -> None:
+        arrived = time.perf_counter()
         fields = content if isinstance(content, dict) else {}
         client, seq = fields.get("client"), fields.get("seq")
         client = client if is_name(client) else ""
@@ -213,12 +244,12 @@ class BenchWidget(anywidget.AnyWidget):
                 for callback in callbacks:
                     callback(request.width)
                 return
-            self._apply(request)
+            self._apply(request, arrived)
         except (MessageError, KeyError, IndexError, TypeError, ValueError) as error:
             text = str(error.args[0]) if error.args else str(error)
             self._fail(client, seq, text)
 
-    def _apply(self, request: Request) -> None:
+    def _apply(self, request: Request, arrived: float) -> None:
         repeated = request.seq <= self._newest.get(request.client, -1)
         if not repeated:
             # Noted before it is applied: a bad request that is sent again is not applied at the second try either.
@@ -236,14 +267,17 @@ class BenchWidget(anywidget.AnyWidget):
                 self.session.undo(source=self)
             else:
                 self.session.redo(source=self)
-        self._answer_later(request.client, request.settled or repeated)
+        else:
+            # Its answer was lost, and with it what that said.
+            self._changed |= self.session.parameters.keys()
+        self._answer_later(request.client, request.settled or repeated, queued=arrived - self._answered_at < QUEUED_S)
 
     def _fail(self, client: str, seq: int, text: str) -> None:
         self.error = text
         self._save_traits()
         self.send({"type": "error", "client": client, "seq": seq, "text": text})
 
-    def _answer_later(self, client: str, settled: bool) -> None:
+    def _answer_later(self, client: str, settled: bool, *, queued: bool) -> None:
         self._awaiting[client] = settled or self._awaiting.get(client, False)
         if self._burst is not None:
             return
@@ -253,17 +287,18 @@ class BenchWidget(anywidget.AnyWidget):
             loop = None
         # An answer from inside the request's handler reaches the page before the kernel's "idle", on which the whole
         # of JupyterLab works for some milliseconds.
-        if loop is None or time.perf_counter() - self._answered_at > BURST_S:
-            self._answer()
-        else:
+        if queued and loop is not None:
             self._burst = loop.call_later(BURST_S, self._answer)
+        else:
+            self._answer()
 
     @one_thread()
     def _answer(self) -> None:
         self._burst = None
         awaiting, self._awaiting = self._awaiting, {}
         begun = time.perf_counter()
-        parts = self._parts(self.neuron)
+        names, self._changed = self._changed, set()
+        parts = self._parts(self.neuron, names)
         message = {
             "type": "answer",
             "neuron": self.neuron,
@@ -284,9 +319,10 @@ class BenchWidget(anywidget.AnyWidget):
     # -- changes from elsewhere ----------------------------------------------------------------------------------
 
     def _session_changed(self, change: Change) -> None:
+        self._changed |= change.names
         if change.source is self:
             return
-        self._answer_later("", change.settled)
+        self._answer_later("", change.settled, queued=True)
 
     @one_thread()
     def _neuron_chosen(self, change: dict[str, Any]) -> None:

@@ -232,6 +232,9 @@ export function fakeModel(options: Options): StaticModel {
     stimulus_unit: "dB",
     rate_unit: "spikes/bin",
     has_responses: options.responses,
+    prefilter: { kind: "none", label: "Identity", rows: [], taps: 1 },
+    activation: { kind: "other", label: "", names: [] },
+    local: false,
     limits: {
       "strf.center_hz": [cfHz[0], cfHz[F - 1]],
       "strf.center_ms": [0, (T - 1) * DT],

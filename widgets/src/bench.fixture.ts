@@ -1,6 +1,6 @@
 /** A small model for tests: 3 neurons, 2 channels, 2 Gaussians, 4 bands, 5 lags, 12 frames. */
 
-import type { Answer, Info, Request } from "./contract";
+import { type Answer, type AnswerPart, type Info, PARTS, type Request } from "./contract";
 import { StaticModel } from "./host";
 import { kernelOf } from "./math/field";
 
@@ -21,6 +21,9 @@ export const INFO: Info = {
   stimulus_unit: "dB",
   rate_unit: "spikes/bin",
   has_responses: true,
+  prefilter: { kind: "none", label: "Identity", rows: [], taps: 1 },
+  activation: { kind: "other", label: "", names: [] },
+  local: false,
   limits: {
     "strf.center_hz": [1000, 8000],
     "strf.center_ms": [0, 40],
@@ -94,11 +97,8 @@ export class Fixture {
   }
 
   /** Answer as the kernel does; arrays by name. */
-  answer(
-    over: Partial<Answer>,
-    arrays: { gaussians?: number[]; kernel?: number[]; rate?: number[] } = {},
-  ): void {
-    const parts = (["gaussians", "kernel", "rate"] as const).filter((part) => arrays[part]);
+  answer(over: Partial<Answer>, arrays: Partial<Record<AnswerPart, number[]>> = {}): void {
+    const parts = PARTS.filter((part) => arrays[part]);
     const answer: Answer = {
       type: "answer",
       client: this.last.request.client,

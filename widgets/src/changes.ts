@@ -8,6 +8,8 @@ export type Part =
   | "channel"
   | "selected"
   | "field"
+  | "adaptation"
+  | "curve"
   | "stimulus"
   | "rate"
   | "recorded"
@@ -19,17 +21,22 @@ export type Part =
 
 export const PARTS_OF: Record<Trait, Part[]> = {
   view: [],
-  info: ["info", "stimulus", "field", "rate", "recorded", "neuron", "channel"],
-  cf_hz: ["info", "field", "stimulus"],
+  info: ["info", "stimulus", "field", "adaptation", "curve", "rate", "recorded", "neuron", "channel"],
+  cf_hz: ["info", "field", "adaptation", "stimulus"],
   stimulus: ["stimulus"],
   neuron: ["neuron"],
-  of_neuron: ["neuron", "field", "rate", "recorded", "score"],
+  of_neuron: ["neuron", "field", "curve", "rate", "recorded", "score"],
   channel: ["channel", "field"],
   selected: ["selected"],
   gaussians: ["field"],
   trained_gaussians: ["field"],
   kernel: ["field"],
   trained_kernel: ["field"],
+  prefilter: ["adaptation"],
+  trained_prefilter: ["adaptation"],
+  activation: ["curve"],
+  trained_activation: ["curve"],
+  folding: ["curve"],
   rate: ["rate"],
   trained_rate: ["recorded"],
   psth: ["recorded"],

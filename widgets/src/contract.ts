@@ -18,6 +18,11 @@ export const TRAITS = [
   "trained_gaussians",
   "kernel",
   "trained_kernel",
+  "prefilter",
+  "trained_prefilter",
+  "activation",
+  "trained_activation",
+  "folding",
   "rate",
   "trained_rate",
   "psth",
@@ -39,6 +44,22 @@ export type View = "strf" | "response" | "explorer";
 export type Kind = "gaussians" | "full" | "separable" | "none";
 export type Bytes = DataView | ArrayBuffer | Uint8Array;
 
+export interface PrefilterSlot {
+  kind: "none" | "adaptrans" | "ic" | "other";
+  label: string;
+  /** Names of the rows of the trait `prefilter`, each (F,). */
+  rows: string[];
+  taps: number;
+}
+
+export interface ActivationSlot {
+  /** One of `CURVES` in math/activation.ts, or "other". */
+  kind: string;
+  label: string;
+  /** Parameters that can be edited, in the order of the trait `activation`. */
+  names: string[];
+}
+
 export interface Info {
   model: string;
   n_neurons: number;
@@ -54,6 +75,10 @@ export interface Info {
   stimulus_unit: string;
   rate_unit: string;
   has_responses: boolean;
+  prefilter: PrefilterSlot;
+  activation: ActivationSlot;
+  /** The page can compute the whole forward pass. */
+  local: boolean;
   /** Lowest and highest value a hand may set; null (or an infinity) where there is none. */
   limits: Record<string, [number | null, number | null]>;
 }
@@ -61,7 +86,8 @@ export interface Info {
 /** Columns of the (C, G, 5) array `gaussians`. */
 export const COLUMNS = ["center_hz", "center_ms", "sigma_oct", "sigma_ms", "weight"] as const;
 export type Column = (typeof COLUMNS)[number];
-export type EditName = `strf.${Column}`;
+/** A name of the kernel's parameter table: strf.*, prefilter.* or activation.*. */
+export type EditName = string;
 
 export interface Edit {
   name: EditName;
@@ -96,7 +122,8 @@ export interface Ready {
   width: number;
 }
 
-export type AnswerPart = "gaussians" | "kernel" | "rate";
+export const PARTS = ["gaussians", "kernel", "prefilter", "activation", "folding", "rate"] as const;
+export type AnswerPart = (typeof PARTS)[number];
 export interface Answer {
   type: "answer";
   client: string;

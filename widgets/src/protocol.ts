@@ -53,7 +53,8 @@ export interface Verdict {
   rttMs: number | null;
 }
 
-const keyOf = (slot: Slot) => `${slot.name}/${slot.index.join(",")}`;
+/** One text for one slot. */
+export const slotKey = (slot: Slot) => `${slot.name}/${slot.index.join(",")}`;
 
 export class LatestWins {
   /** Number of the last request sent, and of the newest answered. */
@@ -78,7 +79,7 @@ export class LatestWins {
       item = { kind: "edit", gesture, slots: new Map(), ended: false };
       this.waiting.push(item);
     }
-    for (const slot of slots) item.slots.set(keyOf(slot), slot);
+    for (const slot of slots) item.slots.set(slotKey(slot), slot);
     if (phase === "end") item.ended = true;
     this.pump();
   }

@@ -9,28 +9,26 @@ import {
   type Answer,
   type BenchModel,
   COLUMNS,
-  type Column,
-  type EditName,
   type Failure,
   floats,
   type Info,
   type Message,
+  PARTS,
   TRAITS,
   type Trait,
   type View,
   type WrittenTrait,
 } from "./contract";
 import { Counters } from "./counters";
-import { type Axes, changed, type Gaussian, gaussianAt, kernelOf } from "./math/field";
-import { LatestWins, type Slot } from "./protocol";
-
-type Numbers = Float32Array | Float64Array;
+import { type Axes, changed, type Gaussian, gaussianAt } from "./math/field";
+import { NOTHING, type Numbers, Preview, type Truth } from "./preview";
+import { LatestWins, type Slot, slotKey } from "./protocol";
 
 interface Gesture {
   id: string;
   gaussian: number;
-  start: Gaussian;
-  touched: Set<Column>;
+  /** What each slot held before it was touched. */
+  start: Map<string, Slot>;
 }
 
 export interface Clock {
@@ -50,7 +48,8 @@ export class BenchState {
   selected = -1;
   trainedGaussians: Numbers = new Float32Array(0);
   trainedKernel: Numbers = new Float32Array(0);
-  rate: Numbers = new Float32Array(0);
+  trainedPrefilter: Numbers = new Float32Array(0);
+  trainedActivation: Numbers = new Float32Array(0);
   trainedRate: Numbers = new Float32Array(0);
   psth: Numbers = new Float32Array(0);
   score: number | null = null;
@@ -64,13 +63,8 @@ export class BenchState {
   /** The trained values are on screen while it is held. */
   peek = false;
 
-  private truth: { gaussians: Numbers; kernel: Numbers } = {
-    gaussians: new Float32Array(0),
-    kernel: new Float32Array(0),
-  };
-  private shownGaussians: Float64Array = new Float64Array(0);
-  private shownKernel: Numbers = new Float32Array(0);
-  private kernelIsStale = false;
+  readonly shown = new Preview();
+  private truth: Truth = NOTHING();
   private gesture: Gesture | null = null;
   private gestures = 0;
   private dirty = new Set<Trait>();
@@ -139,17 +133,27 @@ export class BenchState {
 
   /** (C, G, 5) on screen. */
   get gaussians(): Numbers {
-    return this.peek ? this.trainedGaussians : this.shownGaussians;
+    return this.peek ? this.trainedGaussians : this.shown.gaussians;
   }
 
-  /** (C, F, T) on screen; computed here where the hand is ahead of the kernel. */
+  /** (C, F, T) on screen. */
   get kernel(): Numbers {
-    if (this.peek) return this.trainedKernel;
-    if (this.kernelIsStale) {
-      this.shownKernel = kernelOf(this.shownGaussians, this.info.n_gaussians, this.axes);
-      this.kernelIsStale = false;
-    }
-    return this.shownKernel;
+    return this.peek ? this.trainedKernel : this.shown.kernel;
+  }
+
+  /** (rows, F) on screen. */
+  get prefilter(): Numbers {
+    return this.peek ? this.trainedPrefilter : this.shown.prefilter;
+  }
+
+  /** Parameters of the output curve on screen. */
+  get activation(): Numbers {
+    return this.peek ? this.trainedActivation : this.shown.activation;
+  }
+
+  /** Response on screen. */
+  get rate(): Numbers {
+    return this.peek ? this.trainedRate : this.shown.rate;
   }
 
   gaussian(k: number, of: Numbers = this.gaussians): Gaussian {
@@ -158,31 +162,42 @@ export class BenchState {
 
   // ---- gestures ---------------------------------------------------------------------------------------------
 
-  /** Begin a gesture on a Gaussian of the channel on screen. An open gesture on another one is ended first. */
-  beginGesture(k: number): void {
+  /** Begin a gesture, on a Gaussian of the channel on screen or on other parameters. An open one is ended first. */
+  beginGesture(k = -1): void {
     this.endGesture();
     this.gestures += 1;
-    const id = `${this.client}-${this.gestures}`;
-    this.gesture = { id, gaussian: k, start: this.gaussian(k, this.shownGaussians), touched: new Set() };
+    this.gesture = { id: `${this.client}-${this.gestures}`, gaussian: k, start: new Map() };
     this.tell("gesture");
   }
 
-  /** Change columns of the Gaussian in hand, within their limits; repaint now, tell the kernel when it can take it. */
+  /** Change columns of the Gaussian in hand, within their limits. */
   edit(change: Partial<Gaussian>): void {
     const gesture = this.gesture;
-    if (!gesture || !this.editable) return;
-    const before = this.gaussian(gesture.gaussian, this.shownGaussians);
+    if (!gesture || gesture.gaussian < 0 || !this.editable) return;
+    const { gaussian: k } = gesture;
+    const before = this.gaussian(k, this.shown.gaussians);
     const after = changed(before, change, this.info, this.axes);
-    const slots: Slot[] = [];
-    for (const column of COLUMNS) {
-      if (change[column] === undefined || after[column] === before[column]) continue;
-      gesture.touched.add(column);
-      slots.push(this.slot(gesture.gaussian, column, after[column]));
+    const slots = COLUMNS.filter((column) => change[column] !== undefined).map((column) => ({
+      name: `strf.${column}`,
+      index: [this.neuron, this.channel, k],
+      value: after[column],
+    }));
+    this.set(slots);
+  }
+
+  /** Set parameters in the open gesture: repaint now, tell the kernel when it can take it. */
+  set(slots: Slot[]): void {
+    const { gesture, shown } = this;
+    if (!gesture || !this.current || this.peek) return;
+    const moved = slots.filter((slot) => Number.isFinite(slot.value) && shown.read(slot) !== slot.value);
+    if (moved.length === 0) return;
+    for (const slot of moved) {
+      const key = slotKey(slot);
+      if (!gesture.start.has(key)) gesture.start.set(key, { ...slot, value: shown.read(slot) });
     }
-    if (slots.length === 0) return;
-    this.put(gesture.gaussian, after);
-    this.queue.push(gesture.id, slots, "move");
-    this.tell("field");
+    for (const slot of moved) shown.write(slot);
+    this.queue.push(gesture.id, moved, "move");
+    this.tell(...partsOf(moved));
   }
 
   /** End the open gesture: one undo entry. `cancel` returns to the values it began with. */
@@ -190,17 +205,15 @@ export class BenchState {
     const gesture = this.gesture;
     if (!gesture) return;
     this.gesture = null;
-    if (gesture.touched.size > 0) {
-      const slots: Slot[] = [];
-      if (cancel) {
-        this.put(gesture.gaussian, gesture.start);
-        for (const column of gesture.touched) {
-          slots.push(this.slot(gesture.gaussian, column, gesture.start[column]));
-        }
-      }
-      this.queue.push(gesture.id, slots, "end");
+    const parts = partsOf([...gesture.start.values()]);
+    if (gesture.start.size > 0) {
+      // Centres first: a width in octaves is read at the centre that is there then.
+      const back = cancel ? [...gesture.start.values()] : [];
+      back.sort((a, b) => Number(b.name === "strf.center_hz") - Number(a.name === "strf.center_hz"));
+      for (const slot of back) this.shown.write(slot);
+      this.queue.push(gesture.id, back, "end");
     } else if (this.queue.idle) this.adopt();
-    this.tell("field", "gesture");
+    this.tell("field", "gesture", ...parts);
   }
 
   undo(): void {
@@ -217,18 +230,26 @@ export class BenchState {
   revert(k: number | null): void {
     if (!this.current) return;
     this.endGesture();
-    const { n_gaussians: G } = this.info;
-    if (k === null) {
-      this.shownGaussians = Float64Array.from(this.trainedGaussians);
-      this.shownKernel = this.trainedKernel;
-      this.kernelIsStale = false;
-      this.queue.command({ type: "revert", names: null, index: [this.neuron] });
-    } else if (this.trainedGaussians.length) {
-      this.put(k, gaussianAt(this.trainedGaussians, this.channel * G + k));
-      const names = COLUMNS.map((column): EditName => `strf.${column}`);
-      this.queue.command({ type: "revert", names, index: [this.neuron, this.channel, k] });
+    const all = k === null;
+    const G = this.info.n_gaussians;
+    const first = this.channel * G + (k ?? 0);
+    for (let i = all ? 0 : first; 5 * i < this.trainedGaussians.length && (all || i === first); i++) {
+      this.shown.put(i, gaussianAt(this.trainedGaussians, i));
     }
-    this.tell("field");
+    const names = all ? null : COLUMNS.map((column) => `strf.${column}`);
+    this.queue.command({
+      type: "revert",
+      names,
+      index: all ? [this.neuron] : [this.neuron, this.channel, k],
+    });
+    this.tell("field", "rate");
+  }
+
+  /** Back to the trained values of the named parameters, at a part of their index or as a whole. */
+  revertNames(names: string[], index: number[] | null): void {
+    if (!this.current) return;
+    this.endGesture();
+    this.queue.command({ type: "revert", names, index });
   }
 
   choose(trait: WrittenTrait, value: number): void {
@@ -241,14 +262,17 @@ export class BenchState {
     this[trait] = next;
     this.model.set(trait, next);
     this.model.save_changes();
-    this.tell(...PARTS_OF[trait], ...(trait === "neuron" ? (["field", "rate", "score"] as const) : []));
+    this.tell(
+      ...PARTS_OF[trait],
+      ...(trait === "neuron" ? (["field", "curve", "rate", "score"] as const) : []),
+    );
   }
 
   setPeek(on: boolean): void {
     if (on === this.peek) return;
     if (on) this.endGesture();
     this.peek = on;
-    this.tell("peek", "field", "rate", "score");
+    this.tell("peek", "field", "adaptation", "curve", "rate", "score");
   }
 
   // ---- from the kernel --------------------------------------------------------------------------------------
@@ -275,6 +299,9 @@ export class BenchState {
       this.axes = { cfHz, F: this.info.n_bands, T: this.info.n_lags, dtMs: this.info.dt_ms };
     }
     if (traits.has("stimulus")) this.stimulus = floats(get("stimulus"));
+    if (traits.has("info") || traits.has("cf_hz") || traits.has("stimulus")) {
+      this.shown.begin(this.info, this.axes, this.stimulus);
+    }
     const neuron = (get("neuron") as number) ?? 0;
     const moved = neuron !== this.neuron || traits.has("of_neuron");
     this.neuron = neuron;
@@ -283,9 +310,10 @@ export class BenchState {
     this.selected = (get("selected") as number) ?? -1;
     if (traits.has("trained_gaussians")) this.trainedGaussians = floats(get("trained_gaussians"));
     if (traits.has("trained_kernel")) this.trainedKernel = floats(get("trained_kernel"));
-    if (traits.has("gaussians")) this.truth.gaussians = floats(get("gaussians"));
-    if (traits.has("kernel")) this.truth.kernel = floats(get("kernel"));
-    if (traits.has("rate")) this.rate = floats(get("rate"));
+    if (traits.has("trained_prefilter")) this.trainedPrefilter = floats(get("trained_prefilter"));
+    if (traits.has("trained_activation")) this.trainedActivation = floats(get("trained_activation"));
+    const news = PARTS.filter((part) => traits.has(part));
+    for (const part of news) this.truth[part] = floats(get(part));
     if (traits.has("trained_rate")) this.trainedRate = floats(get("trained_rate"));
     if (traits.has("psth")) this.psth = floats(get("psth"));
     if (traits.has("score")) this.score = numberOrNull(get("score"));
@@ -294,8 +322,7 @@ export class BenchState {
     if (traits.has("can_redo")) this.canRedo = get("can_redo") === true;
     if (traits.has("edited")) this.edited = get("edited") === true;
     if (traits.has("error")) this.error = String(get("error") ?? "");
-    const field = traits.has("gaussians") || traits.has("kernel");
-    if (moved || (field && !this.holding)) this.adopt();
+    if (moved || (news.length > 0 && !this.holding)) this.adopt();
   }
 
   private hear(message: Message, buffers: ArrayLike<unknown>): void {
@@ -316,24 +343,17 @@ export class BenchState {
     if (answer.neuron === this.neuron && this.current) {
       this.score = numberOrNull(answer.score);
       parts.add("score");
-      let whole = false;
       answer.parts.forEach((part, i) => {
-        const values = floats(buffers[i]);
-        if (part === "rate") {
-          this.rate = values;
-          parts.add("rate");
-        } else {
-          this.truth[part] = values;
-          whole = true;
-        }
+        this.truth[part] = floats(buffers[i]);
       });
-      if (whole && !this.holding) {
-        this.adopt();
-        parts.add("field");
-      }
-    } else if (!this.holding) {
+    }
+    // While a hand is ahead, its own preview stays; what the page cannot compute itself follows the kernel.
+    if (!this.holding) {
       this.adopt();
-      parts.add("field");
+      for (const part of ["field", "adaptation", "curve", "rate"] as const) parts.add(part);
+    } else if (!this.info.local) {
+      this.shown.follow(this.truth.rate);
+      parts.add("rate");
     }
     this.tell(...parts);
   }
@@ -344,7 +364,7 @@ export class BenchState {
     this.error = failure.text;
     this.abandon();
     this.adopt();
-    this.tell("message", "field", "gesture");
+    this.tell("message", "field", "adaptation", "curve", "rate", "gesture");
   }
 
   /** The hand or a request is ahead of the truth. */
@@ -353,28 +373,14 @@ export class BenchState {
   }
 
   private adopt(): void {
-    this.shownGaussians = Float64Array.from(this.truth.gaussians);
-    this.shownKernel = this.truth.kernel;
-    this.kernelIsStale = false;
+    this.shown.adopt({ ...this.truth });
   }
 
   /** Close the open gesture where its values no longer mean anything here. */
   private abandon(): void {
     const gesture = this.gesture;
     this.gesture = null;
-    if (gesture && gesture.touched.size > 0) this.queue.push(gesture.id, [], "end");
-  }
-
-  private put(k: number, g: Gaussian): void {
-    const start = 5 * (this.channel * this.info.n_gaussians + k);
-    COLUMNS.forEach((column, i) => {
-      this.shownGaussians[start + i] = g[column];
-    });
-    this.kernelIsStale = true;
-  }
-
-  private slot(k: number, column: Column, value: number): Slot {
-    return { name: `strf.${column}`, index: [this.neuron, this.channel, k], value };
+    if (gesture && gesture.start.size > 0) this.queue.push(gesture.id, [], "end");
   }
 
   private post(content: unknown, buffers: ArrayBuffer[]): void {
@@ -386,6 +392,16 @@ export class BenchState {
     const set = new Set(parts);
     for (const listener of this.listeners) listener(set);
   }
+}
+
+const PART_OF_STAGE: Record<string, Part[]> = {
+  strf: ["field", "rate"],
+  prefilter: ["adaptation", "rate"],
+  activation: ["curve", "rate"],
+};
+
+function partsOf(slots: Slot[]): Part[] {
+  return [...new Set(slots.flatMap(({ name }) => PART_OF_STAGE[name.split(".")[0]] ?? []))];
 }
 
 function numberOrNull(value: unknown): number | null {

@@ -58,6 +58,9 @@ describe("handles", () => {
     expect(edits(fixture)).toHaveLength(0);
     pointer(centre, "pointermove", 140, 62.5);
     frame();
+    expect(root.querySelector(".db-tip")!.textContent).toContain("2.8 kHz · 15 ms");
+    // Spoken values follow ten times a second.
+    vi.advanceTimersByTime(120);
     // 40 px right is half a frame nearer to now (5 ms), 37.5 px up half a band (half an octave).
     expect(centre.getAttribute("aria-valuetext")).toBe("2.8 kHz, 15 ms, weight +0.500");
     expect(root.querySelector(".db-tip")!.textContent).toContain("2.8 kHz · 15 ms");
@@ -98,6 +101,7 @@ describe("handles", () => {
     pointer(centre, "pointermove", 80, 0);
     fixture.model.set("gaussians", bytes(GAUSSIANS));
     await settle();
+    vi.advanceTimersByTime(120);
     expect(centre.getAttribute("aria-valuetext")).toContain("10 ms");
   });
 

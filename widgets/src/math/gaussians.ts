@@ -8,7 +8,7 @@
 export const MIN_SIGMA = 0.27;
 
 /** exp(-((i - centre)/sigma)^2 / 2) over i = 0..n-1, divided by its sum: unit mass, wherever the centre lies. */
-function unitMass(centre: number, sigma: number, n: number): Float64Array {
+export function unitMass(centre: number, sigma: number, n: number): Float64Array {
   const mass = new Float64Array(n);
   const nearest = Math.min(Math.max(Math.round(centre), 0), n - 1);
   const top = -0.5 * ((nearest - centre) / sigma) ** 2;

@@ -177,7 +177,7 @@ export class ResponseView {
     const place = (value: number) => box.y + box.height * (1 - (value - low) / (high - low || 1));
     this.paintStill(theme, box, place);
     const line = new Path2D();
-    traceLine(line, state.peek ? state.trainedRate : state.rate, this.time.window, box, place);
+    traceLine(line, state.rate, this.time.window, box, place);
     ctx.save();
     clip(ctx, box);
     strokeSignal(ctx, theme.model, line);
@@ -235,7 +235,7 @@ export class ResponseView {
     const { state } = this;
     if (!state.inGesture) {
       let [low, high] = [0, 0];
-      for (const values of [state.rate, state.trainedRate, state.psth]) {
+      for (const values of [state.shown.rate, state.trainedRate, state.psth]) {
         const ends = extent(values) ?? [0, 0];
         low = Math.min(low, ends[0]);
         high = Math.max(high, ends[1]);

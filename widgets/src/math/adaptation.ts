@@ -1,0 +1,50 @@
+/**
+ * Adaptation of each band to its own past.
+ *
+ * Twin of `deepstrf.models.prefiltering`; `tests/vectors/forward.json` keeps the two equal.
+ */
+
+/** Decay per time bin of a time constant; an infinite one does not decay. */
+export const decayOf = (tauMs: number, dtMs: number) => Math.exp(-dtMs / tauMs);
+
+/**
+ * `out[t] = present * x[t] + past * m[t]`, rectified, where m is the exponential average over lags 1 .. K-1. Before the
+ * first bin the band is taken to have had its value for ever.
+ */
+export function adaptBand(
+  x: ArrayLike<number>,
+  start: number,
+  length: number,
+  a: number,
+  present: number,
+  past: number,
+  K: number,
+  out: Float64Array,
+  to: number,
+): void {
+  const last = a ** (K - 1);
+  const sum = a < 1 ? (1 - last) / (1 - a) : K - 1;
+  const first = x[start];
+  let weighted = first * sum;
+  for (let t = 0; t < length; t++) {
+    const now = x[start + t];
+    const value = present * now + (past * weighted) / sum;
+    out[to + t] = value > 0 ? value : 0;
+    const gone = t - K + 1 >= 0 ? x[start + t - K + 1] : first;
+    weighted = a * weighted + now - last * gone;
+  }
+}
+
+/** Kernel of lags 0 .. n-1 (lag 0 first): `present` now, `past` times the exponential average before. */
+export function adaptationKernel(
+  a: number,
+  present: number,
+  past: number,
+  K: number,
+  n: number,
+): Float64Array {
+  const sum = a < 1 ? (1 - a ** (K - 1)) / (1 - a) : K - 1;
+  return Float64Array.from({ length: n }, (_, lag) =>
+    lag === 0 ? present : lag < K ? (past * a ** (lag - 1)) / sum : 0,
+  );
+}

@@ -1,0 +1,160 @@
+/**
+ * The whole forward pass of one neuron: adaptation, receptive field, batch norm, output curve.
+ *
+ * Twin of a `LinearNonlinear` in evaluation mode; `tests/vectors/forward.json` keeps the two equal. A receptive field of
+ * Gaussians is a sum of products of a profile in frequency and one in time, so each Gaussian costs (F + T) per bin where
+ * the field costs F * T, and a hand that moves one Gaussian leaves the sums of the others as they are.
+ */
+
+import { type Curve, curveOf } from "./activation";
+import { adaptBand, decayOf } from "./adaptation";
+import { type Axes, gaussianAt, onGrid } from "./field";
+import { unitMass } from "./gaussians";
+
+export interface Shape {
+  axes: Axes;
+  /** Bins of the stimulus, channels after adaptation, Gaussians per channel (0: the field is free). */
+  frames: number;
+  channels: number;
+  gaussians: number;
+  adaptation: "none" | "adaptrans" | "ic";
+  /** Taps of the adaptation. */
+  taps: number;
+  curve: Curve;
+  curveNames: string[];
+}
+
+/** Gain and offset around the convolution: `scale * (conv + bias) + shift`. */
+export interface Folding {
+  bias: number;
+  scale: number;
+  shift: number;
+}
+
+type Numbers = ArrayLike<number>;
+
+export class Forward {
+  /** After adaptation, (C, F, n). */
+  readonly adapted: Float64Array;
+  private readonly stimulus: Numbers;
+  private adaptation: Float64Array = new Float64Array(0);
+  private gaussians: Float64Array = new Float64Array(0);
+  private readonly parts: Float64Array[];
+  private readonly sum: Float64Array;
+
+  constructor(
+    readonly shape: Shape,
+    stimulus: Numbers,
+  ) {
+    const { channels, axes, frames, gaussians } = shape;
+    this.stimulus = stimulus;
+    this.adapted = new Float64Array(channels * axes.F * frames);
+    this.parts = Array.from({ length: channels * gaussians }, () => new Float64Array(frames));
+    this.sum = new Float64Array(frames);
+  }
+
+  /** Adapt the bands whose parameters changed; rows as in `prefilter`: tau_on_ms, tau_off_ms, w, or tau_ms. */
+  adapt(rows: Float64Array): boolean {
+    const { axes, frames: n, adaptation, taps } = this.shape;
+    const { F, dtMs } = axes;
+    const before = this.adaptation;
+    if (adaptation === "none") {
+      if (before.length > 0) return false;
+      this.adapted.set(this.stimulus as Float32Array);
+      this.adaptation = Float64Array.of(Number.NaN);
+      return true;
+    }
+    const all = before.length !== rows.length;
+    const count = rows.length / F;
+    let touched = false;
+    for (let f = 0; f < F; f++) {
+      let same = !all;
+      for (let r = 0; same && r < count; r++) same = rows[r * F + f] === before[r * F + f];
+      if (same) continue;
+      touched = true;
+      const start = f * n;
+      if (adaptation === "ic") {
+        adaptBand(this.stimulus, start, n, decayOf(rows[f], dtMs), 1, -1, taps, this.adapted, start);
+      } else {
+        const w = rows[2 * F + f];
+        adaptBand(this.stimulus, start, n, decayOf(rows[f], dtMs), 1, -w, taps, this.adapted, start);
+        const to = F * n + start;
+        adaptBand(this.stimulus, start, n, decayOf(rows[F + f], dtMs), -w, 1, taps, this.adapted, to);
+      }
+    }
+    if (touched) this.adaptation = Float64Array.from(rows);
+    return touched;
+  }
+
+  /** Drive of a field of Gaussians (C, G, 5) in natural units, or of a free field (C, F, T) where there are none. */
+  drive(rows: Float64Array, gaussians: Float64Array, kernel: Numbers, folding: Folding): Float64Array {
+    const adapted = this.adapt(rows);
+    const { bias, scale, shift } = folding;
+    if (this.shape.gaussians > 0) this.addGaussians(gaussians, adapted);
+    else this.convolve(kernel);
+    const drive = new Float64Array(this.sum.length);
+    for (let t = 0; t < drive.length; t++) drive[t] = scale * (this.sum[t] + bias) + shift;
+    return drive;
+  }
+
+  /** Response to a drive; `curve` holds the values of `shape.curveNames`. */
+  rate(drive: Float64Array, curve: Numbers): Float64Array {
+    const parameters = Object.fromEntries(this.shape.curveNames.map((name, i) => [name, curve[i]]));
+    return drive.map(curveOf(this.shape.curve, parameters));
+  }
+
+  private addGaussians(gaussians: Float64Array, all: boolean): void {
+    const before = this.gaussians;
+    for (let k = 0; k < this.parts.length; k++) {
+      let same = !all && before.length === gaussians.length;
+      for (let i = 5 * k; same && i < 5 * k + 5; i++) same = gaussians[i] === before[i];
+      if (!same) this.addGaussian(k, gaussians);
+    }
+    this.gaussians = Float64Array.from(gaussians);
+    this.sum.fill(0);
+    for (const part of this.parts) for (let t = 0; t < part.length; t++) this.sum[t] += part[t];
+  }
+
+  private addGaussian(k: number, gaussians: Float64Array): void {
+    const { axes, frames: n, gaussians: G } = this.shape;
+    const { F, T } = axes;
+    const g = gaussianAt(gaussians, k);
+    const part = this.parts[k].fill(0);
+    if (g.weight === 0) return;
+    const p = onGrid(g, axes);
+    const inBands = unitMass(p.band, p.sigmaBands, F);
+    const inTime = unitMass(p.frame, p.sigmaFrames, T);
+    const channel = Math.floor(k / G) * F * n;
+    const heard = new Float64Array(n);
+    for (let f = 0; f < F; f++) {
+      const mass = g.weight * inBands[f];
+      if (Math.abs(inBands[f]) < LEAST_SHARE) continue;
+      const from = channel + f * n;
+      for (let t = 0; t < n; t++) heard[t] += mass * this.adapted[from + t];
+    }
+    for (let j = 0; j < T; j++) {
+      const mass = inTime[j];
+      if (mass < LEAST_SHARE) continue;
+      const lag = T - 1 - j;
+      for (let t = lag; t < n; t++) part[t] += mass * heard[t - lag];
+    }
+  }
+
+  private convolve(kernel: Numbers): void {
+    const { axes, frames: n, channels } = this.shape;
+    const { F, T } = axes;
+    this.sum.fill(0);
+    for (let row = 0; row < channels * F; row++) {
+      for (let j = 0; j < T; j++) {
+        const weight = kernel[row * T + j];
+        if (weight === 0) continue;
+        const lag = T - 1 - j;
+        const from = row * n - lag;
+        for (let t = lag; t < n; t++) this.sum[t] += weight * this.adapted[from + t];
+      }
+    }
+  }
+}
+
+/** As `LEAST_SHARE` of the torch function: what is smaller changes no sum. */
+const LEAST_SHARE = 1e-16;

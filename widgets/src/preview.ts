@@ -1,0 +1,155 @@
+/** The numbers on screen: the kernel's truth, or what a hand has made of it; the field and the response follow from them. */
+
+import { COLUMNS, type Info } from "./contract";
+import type { Curve } from "./math/activation";
+import { type Axes as AxesType, changed, type Gaussian, gaussianAt, kernelOf } from "./math/field";
+import { type Folding, Forward } from "./math/forward";
+import type { Slot } from "./protocol";
+
+export type Numbers = Float32Array | Float64Array;
+
+/** What the kernel last said. */
+export interface Truth {
+  gaussians: Numbers;
+  kernel: Numbers;
+  prefilter: Numbers;
+  activation: Numbers;
+  rate: Numbers;
+  /** Bias of the field, then gain and offset of the batch norm. */
+  folding: Numbers;
+}
+
+export const NOTHING = (): Truth => {
+  const none = new Float32Array(0);
+  return { gaussians: none, kernel: none, prefilter: none, activation: none, rate: none, folding: none };
+};
+
+export class Preview {
+  gaussians: Float64Array = new Float64Array(0);
+  /** Values of `info.prefilter.rows`, (rows, F). */
+  prefilter: Float64Array = new Float64Array(0);
+  /** Values of `info.activation.names`. */
+  activation: Float64Array = new Float64Array(0);
+  private truth: Truth = NOTHING();
+  private ahead = false;
+  private field: Numbers | null = null;
+  private computed: { drive: Float64Array; rate: Float64Array } | null = null;
+  private forward: Forward | null = null;
+  private info!: Info;
+  private axes!: AxesType;
+
+  /** Begin anew with another model or stimulus. */
+  begin(info: Info, axes: AxesType, stimulus: Numbers): void {
+    this.info = info;
+    this.axes = axes;
+    this.computed = this.forward = null;
+    if (!info.local || stimulus.length !== axes.F * info.n_frames) return;
+    this.forward = new Forward(
+      {
+        axes,
+        frames: info.n_frames,
+        channels: info.n_channels,
+        gaussians: info.n_gaussians,
+        adaptation: info.prefilter.kind as "none",
+        taps: info.prefilter.taps,
+        curve: info.activation.kind as Curve,
+        curveNames: info.activation.names,
+      },
+      stimulus,
+    );
+  }
+
+  /** Show the truth. */
+  adopt(truth: Truth): void {
+    this.truth = truth;
+    this.gaussians = Float64Array.from(truth.gaussians);
+    this.prefilter = Float64Array.from(truth.prefilter);
+    this.activation = Float64Array.from(truth.activation);
+    this.field = truth.kernel;
+    this.computed = null;
+    this.ahead = false;
+  }
+
+  /** Take over a response that the page cannot compute, ahead or not. */
+  follow(rate: Numbers): void {
+    this.truth = { ...this.truth, rate };
+  }
+
+  /** Value of a slot of the neuron on screen; NaN where there is none. */
+  read({ name, index }: Omit<Slot, "value">): number {
+    const at = this.place(name, index);
+    return at ? at.in[at.at] : Number.NaN;
+  }
+
+  /** Set a slot as the kernel will: a moved centre keeps its width in bands. */
+  write(slot: Slot): void {
+    const { name, index, value } = slot;
+    const at = this.place(name, index);
+    if (!at) return;
+    if (name === "strf.center_hz") {
+      const k = index[1] * this.info.n_gaussians + index[2];
+      const g = changed(gaussianAt(this.gaussians, k), { center_hz: value }, this.info, this.axes);
+      this.put(k, { ...g, center_hz: value });
+    } else at.in[at.at] = value;
+    if (name.startsWith("strf.")) this.field = null;
+    this.computed = null;
+    this.ahead = true;
+  }
+
+  /** Show a Gaussian of the neuron on screen; `k` counts through the channels. */
+  put(k: number, g: Gaussian): void {
+    COLUMNS.forEach((column, i) => {
+      this.gaussians[5 * k + i] = g[column];
+    });
+    this.field = this.computed = null;
+    this.ahead = true;
+  }
+
+  /** (C, F, T) */
+  get kernel(): Numbers {
+    this.field ??= kernelOf(this.gaussians, this.info.n_gaussians, this.axes);
+    return this.field;
+  }
+
+  /** Response on screen: the kernel's, or this page's own where a hand is ahead and the model can be computed here. */
+  get rate(): Numbers {
+    return (this.ahead && this.own()?.rate) || this.truth.rate;
+  }
+
+  /** Drive of the output curve; null where only the kernel could compute it. */
+  get drive(): Float64Array | null {
+    return this.own()?.drive ?? null;
+  }
+
+  /** Spectrograms after adaptation, (C, F, n); null where only the kernel could compute them. */
+  get adapted(): Float64Array | null {
+    this.forward?.adapt(this.prefilter);
+    return this.forward?.adapted ?? null;
+  }
+
+  private own() {
+    if (!this.forward || this.truth.folding.length !== 3) return null;
+    if (!this.computed) {
+      const [bias, scale, shift] = this.truth.folding;
+      const folding: Folding = { bias, scale, shift };
+      const drive = this.forward.drive(this.prefilter, this.gaussians, this.kernel, folding);
+      this.computed = { drive, rate: this.forward.rate(drive, this.activation) };
+    }
+    return this.computed;
+  }
+
+  private place(name: string, index: readonly number[]): { in: Float64Array; at: number } | null {
+    const [stage, column] = name.split(".");
+    if (stage === "strf") {
+      const c = COLUMNS.indexOf(column as (typeof COLUMNS)[number]);
+      const at = 5 * (index[1] * this.info.n_gaussians + index[2]) + c;
+      return c >= 0 && at < this.gaussians.length ? { in: this.gaussians, at } : null;
+    }
+    if (stage === "prefilter") {
+      const row = this.info.prefilter.rows.indexOf(name);
+      return row >= 0 ? { in: this.prefilter, at: row * this.axes.F + index[0] } : null;
+    }
+    const at = this.info.activation.names.indexOf(column);
+    return stage === "activation" && at >= 0 ? { in: this.activation, at } : null;
+  }
+}
