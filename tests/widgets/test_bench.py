@@ -248,15 +248,6 @@ def test_an_error_names_the_request_and_is_gone_after_a_good_one(widget, page):
     assert widget.error.startswith("name must be one of this model's parameters (activation.b,")
 
 
-def test_ready_calls_back_once(widget, page):
-    calls = []
-    widget.when_ready(lambda *_: calls.append(1))
-    for _ in range(2):
-        widget._received(widget, {"type": "ready", "client": "page", "width": 700}, [])
-    assert calls == [1]
-    assert page.got == []
-
-
 def test_the_neuron_may_be_changed_from_the_page(widget, page):
     widget.set_state({"neuron": 2})
     assert_shows(widget, 2)

@@ -12,7 +12,6 @@ from deepstrf_widgets import BenchWidget, Edit, Explorer, LiveSession, explore
 from deepstrf_widgets import explorer as module
 
 CF_HZ = np.array([500.0, 900.0, 2000.0, 7000.0, 16000.0])
-READY = {"type": "ready", "client": "page", "width": 700}
 
 
 @pytest.fixture
@@ -150,12 +149,16 @@ def test_an_edit_of_another_neuron_paints_nothing(shown, monkeypatch):
     assert painted == [1]
 
 
-def test_figures_come_when_the_page_is_ready_or_not_at_all(session):
+def test_figures_come_when_a_page_shows_the_bench_or_not_at_all_and_are_as_wide(session):
     with_figures, without = explore(session), explore(session, figures=False)
     for explorer in (with_figures, without):
-        explorer.bench._received(explorer.bench, READY, [])
-    assert with_figures.figures is not None
+        explorer.bench.set_state({"width": 700})
+    assert with_figures.figures.layout.width == 700
     assert without.figures is None
+    with_figures.bench.set_state({"width": 900})
+    assert with_figures.figures.layout.width == 900
+    with_figures.bench.set_state({"width": 20})
+    assert with_figures.figures.layout.width is None  # measured while hidden: Plotly chooses
     with_figures.close()
     without.close()
 
@@ -165,7 +168,7 @@ def test_on_a_running_loop_the_figures_come_later(session, monkeypatch):
         explorer = explore(session)
         come = asyncio.Event()
         explorer.observe(lambda _change: come.set(), "children")
-        explorer.bench._received(explorer.bench, READY, [])
+        explorer.bench.set_state({"width": 700})
         assert explorer.figures is None
         await asyncio.wait_for(come.wait(), 60)
         assert_up_to_date(explorer)

@@ -70,11 +70,6 @@ def test_revert_of_all_or_of_some():
     assert (some.names, some.index) == (("strf.weight",), (2,))
 
 
-def test_ready_needs_a_client_only():
-    assert parse({"type": "ready", "client": "page"}, []).kind == "ready"
-    assert parse({"type": "ready", "client": "page", "width": 800}, []).width == 800
-
-
 NOTHING = object()
 
 
@@ -92,7 +87,7 @@ def edit(**fields):
     [
         (None, [], "a message must be an object, got None"),
         ([GOOD], [], "a message must be an object"),
-        (changed(type=NOTHING), [], "type must be edit, undo, redo, revert or ready, got None"),
+        (changed(type=NOTHING), [], "type must be edit, undo, redo or revert, got None"),
         (changed(type="drag"), [], "type must be .* got 'drag'"),
         (changed(type=["edit"]), [], r"type must be .* got \['edit'\]"),
         (changed(client=NOTHING), [], "client must be a text of 1 to 200 letters, got None"),
@@ -122,7 +117,6 @@ def edit(**fields):
         (GOOD, [floats(1), floats(2)], "values must come as one float32 buffer, got 2 with 0 bytes"),
         (GOOD, ["abcd"], r"values must come as one float32 buffer, got \['abcd'\]"),
         (GOOD, [10**12], "values must come as one float32 buffer"),
-        ({"type": "ready", "client": "p", "width": "wide"}, [], "width must be a whole number of pixels.* got 'wide'"),
         ({"type": "revert", "client": "p", "seq": 1, "names": "strf.weight"}, [], "names must be a list of parameter"),
         ({"type": "revert", "client": "p", "seq": 1, "names": [1]}, [], r"names must be a list .* got \[1\]"),
         ({"type": "revert", "client": "p", "seq": 1, "index": 4}, [], "index must be a list .* got 4"),

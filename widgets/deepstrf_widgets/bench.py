@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,7 @@ class BenchWidget(anywidget.AnyWidget):
     can_redo = traitlets.Bool(False).tag(sync=True)
     edited = traitlets.Bool(False).tag(sync=True)
     error = traitlets.Unicode("").tag(sync=True)
+    width = traitlets.Int(0, min=0).tag(sync=True)
 
     def __init__(self, session: LiveSession, *, neuron: int = 0, sound: int = 0, **kwargs: Any) -> None:
         if not isinstance(session, LiveSession):
@@ -104,7 +105,6 @@ class BenchWidget(anywidget.AnyWidget):
         self._burst: asyncio.Handle | None = None
         self._answered_at = -math.inf
         self._changed: set[str] = set()
-        self._ready: list[Callable[[int], None]] = []
         super().__init__(
             info=self._describe(T),
             cf_hz=_bytes(session.cf_hz),
@@ -129,10 +129,6 @@ class BenchWidget(anywidget.AnyWidget):
                 self._burst.cancel()
                 self._burst = None
         super().close()
-
-    def when_ready(self, callback: Callable[[int], None]) -> None:
-        """Call ``callback`` once, with the widget's width in px, when a page has painted it."""
-        self._ready.append(callback)
 
     # -- state for the page --------------------------------------------------------------------------------------
 
@@ -239,11 +235,6 @@ class BenchWidget(anywidget.AnyWidget):
         seq = seq if is_count(seq) else 0
         try:
             request = parse(content, buffers)
-            if request.kind == "ready":
-                callbacks, self._ready = self._ready, []
-                for callback in callbacks:
-                    callback(request.width)
-                return
             self._apply(request, arrived)
         except (MessageError, KeyError, IndexError, TypeError, ValueError) as error:
             text = str(error.args[0]) if error.args else str(error)

@@ -55,8 +55,8 @@ class Explorer(ipywidgets.VBox):
         super().__init__([self.bench])
         self._stop = session.observe(self._session_changed)
         self.bench.observe(self._neuron_changed, "of_neuron")
-        if figures:
-            self.bench.when_ready(self._warm_up)
+        self._wanted = figures
+        self.bench.observe(self._width_changed, "width")
 
     def __repr__(self) -> str:
         return f"Explorer({self.session!r}, neuron={self.bench.neuron})"
@@ -109,21 +109,31 @@ class Explorer(ipywidgets.VBox):
 
     # -- figures -------------------------------------------------------------------------------------------------
 
-    def show_figures(self, width: int | None = None) -> None:
-        """Build the linked Plotly figures now, below the bench; ``width`` in px, Plotly's own choice when None."""
+    def show_figures(self) -> None:
+        """Build the linked Plotly figures now, below the bench and as wide."""
         if self.figures is None and not self._closed:
             import plotly.graph_objects as go
 
-            # Plotly measures its place before it has one, so it is told how wide the bench is.
-            self.figures = go.FigureWidget(self.figure().update_layout(width=width))
+            self.figures = go.FigureWidget(self.figure().update_layout(width=self._figure_width()))
             self.children = [self.bench, self.figures]
 
-    def _warm_up(self, width: int) -> None:
+    def _figure_width(self) -> int | None:
+        # Plotly measures its place before it has one, so it is told how wide the bench is.
+        return self.bench.width if self.bench.width >= MIN_FIGURE_PX else None
+
+    def _width_changed(self, _change: Any) -> None:
+        if self.figures is not None:
+            self.figures.layout.width = self._figure_width()
+        elif self._wanted:
+            self._wanted = False
+            self._warm_up()
+
+    def _warm_up(self) -> None:
         """Load Plotly's many classes beside the kernel's loop, so that the first drag does not wait for them."""
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            self.show_figures(width if width >= MIN_FIGURE_PX else None)
+            self.show_figures()
             return
 
         def load() -> None:
@@ -133,7 +143,7 @@ class Explorer(ipywidgets.VBox):
             load_plotly()
             # The loop may have ended in the meantime.
             with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(self.show_figures, width if width >= MIN_FIGURE_PX else None)
+                loop.call_soon_threadsafe(self.show_figures)
 
         threading.Thread(target=load, name="deepstrf-figures", daemon=True).start()
 

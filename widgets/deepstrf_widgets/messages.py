@@ -24,7 +24,7 @@ class MessageError(ValueError):
 
 @dataclass(frozen=True)
 class Request:
-    """A checked message: ``kind`` is "edit", "undo", "redo", "revert" or "ready"."""
+    """A checked message: ``kind`` is "edit", "undo", "redo" or "revert"."""
 
     kind: str
     client: str
@@ -34,7 +34,6 @@ class Request:
     edits: tuple[Edit, ...] = ()
     names: tuple[str, ...] | None = None
     index: tuple[int, ...] = ()
-    width: int = 0
 
 
 def parse(content: Any, buffers: Sequence[Any] | None) -> Request:
@@ -55,15 +54,10 @@ def parse(content: Any, buffers: Sequence[Any] | None) -> Request:
     if not isinstance(content, dict):
         raise MessageError(f"a message must be an object, got {_shown(content)}")
     kind, client = content.get("type"), content.get("client")
-    if kind not in ("edit", "undo", "redo", "revert", "ready"):
-        raise MessageError(f"type must be edit, undo, redo, revert or ready, got {_shown(kind)}")
+    if kind not in ("edit", "undo", "redo", "revert"):
+        raise MessageError(f"type must be edit, undo, redo or revert, got {_shown(kind)}")
     if not is_name(client):
         raise MessageError(f"client must be a text of 1 to {MAX_TEXT} letters, got {_shown(client)}")
-    if kind == "ready":
-        width = content.get("width", 0)
-        if not is_count(width):
-            raise MessageError(f"width must be a whole number of pixels, 0 or more, got {_shown(width)}")
-        return Request(kind, client, width=width)
     seq = content.get("seq", -1)
     if not is_count(seq):
         raise MessageError(f"seq must be a whole number, 0 or more, got {_shown(seq)}")

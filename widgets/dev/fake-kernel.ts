@@ -204,8 +204,7 @@ export function fakeModel(options: Options): StaticModel {
   };
 
   const model = new StaticModel({}, (content, buffers) => {
-    const request = content as Request | { type: "ready" };
-    if (request.type === "ready") return;
+    const request = content as Request;
     inbox.push({ request, numbers: buffers[0] ? new Float32Array(buffers[0]) : new Float32Array(0) });
     setTimeout(work, options.delay);
   });

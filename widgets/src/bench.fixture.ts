@@ -91,9 +91,8 @@ export class Fixture {
     return this.sent.at(-1) as Sent;
   }
 
-  /** What was sent, without the greeting. */
   get requests(): Request[] {
-    return this.sent.map((s) => s.request).filter((r) => (r.type as string) !== "ready");
+    return this.sent.map((s) => s.request);
   }
 
   /** Answer as the kernel does; arrays by name. */

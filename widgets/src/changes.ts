@@ -46,4 +46,5 @@ export const PARTS_OF: Record<Trait, Part[]> = {
   can_redo: ["history"],
   edited: ["history"],
   error: ["message"],
+  width: [],
 };

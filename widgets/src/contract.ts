@@ -32,11 +32,12 @@ export const TRAITS = [
   "can_redo",
   "edited",
   "error",
+  "width",
 ] as const;
 
 export type Trait = (typeof TRAITS)[number];
 
-/** The traits that the page also writes. */
+/** The traits that a hand chooses; the page also writes `width`, its own in CSS pixels, 0 until it was seen. */
 export const WRITTEN = ["neuron", "channel", "selected"] as const;
 export type WrittenTrait = (typeof WRITTEN)[number];
 
@@ -115,13 +116,6 @@ export interface RevertRequest {
   index: number[] | null;
 }
 export type Request = EditRequest | UndoRequest | RevertRequest;
-export interface Ready {
-  type: "ready";
-  client: string;
-  /** Width of the view in CSS pixels; 0 while it is hidden. */
-  width: number;
-}
-
 export const PARTS = ["gaussians", "kernel", "prefilter", "activation", "folding", "rate"] as const;
 export type AnswerPart = (typeof PARTS)[number];
 export interface Answer {

@@ -9,7 +9,8 @@ onEveryPage();
 describe("mounting", () => {
   it("greets the kernel and shows the panels of each view", () => {
     const { fixture, root } = mount();
-    expect(fixture.sent[0].request).toMatchObject({ type: "ready" });
+    // The page of the tests is 520 px wide.
+    expect(fixture.model.get("width")).toBe(520);
     expect(root.querySelector(".db-strf")).not.toBeNull();
     expect(root.querySelector(".db-response")).not.toBeNull();
     expect(root.getAttribute("data-lm-suppress-shortcuts")).toBe("true");

@@ -10,7 +10,7 @@ import { MessageLine } from "./parts/message-line";
 import { NeuronChooser } from "./parts/neuron-chooser";
 import { Shortcuts } from "./parts/shortcuts";
 import { Toolbar } from "./parts/toolbar";
-import { BenchState } from "./state";
+import { BenchState, type Clock } from "./state";
 import { ResponseView } from "./views/response";
 
 /** What a benchmark in the page reads. */
@@ -88,8 +88,26 @@ export function mount(model: BenchModel, el: HTMLElement): () => void {
     editor?.handles.release(false);
     state.close();
   });
-  state.ready(Math.round(root.clientWidth));
+  watchWidth(root, state, clock, cleanup);
   return () => cleanup.run();
+}
+
+const CALM_MS = 300;
+
+/** Tell the kernel the width once it is known, and again when it has stopped changing. */
+function watchWidth(root: HTMLElement, state: BenchState, clock: Clock, cleanup: Cleanup): void {
+  const tell = () => state.tellWidth(Math.round(root.clientWidth));
+  let cancel = () => {};
+  const observer = new ResizeObserver(() => {
+    cancel();
+    cancel = clock.later(tell, CALM_MS);
+  });
+  observer.observe(root);
+  cleanup.add(() => {
+    observer.disconnect();
+    cancel();
+  });
+  tell();
 }
 
 function listenKeys(

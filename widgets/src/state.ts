@@ -97,9 +97,11 @@ export class BenchState {
     this.stop.push(() => model.off("msg:custom", heard));
   }
 
-  /** Tell the kernel that the view is on screen, and how wide it is (px): what it puts below is to fit. */
-  ready(width: number): void {
-    this.post({ type: "ready", client: this.client, width }, []);
+  /** Tell the kernel how wide the view is (px): what it puts below is to fit. */
+  tellWidth(width: number): void {
+    if (width <= 0 || width === this.model.get("width")) return;
+    this.model.set("width", width);
+    this.model.save_changes();
   }
 
   close(): void {
