@@ -110,7 +110,7 @@ class BenchWidget(anywidget.AnyWidget):
             cf_hz=_bytes(session.cf_hz),
             stimulus=_bytes(session.stimulus[sound, 0]),
             neuron=neuron,
-            **self._state(neuron),
+            **self.neuron_state(neuron),
             **kwargs,
         )
         self.on_msg(self._received)
@@ -200,7 +200,8 @@ class BenchWidget(anywidget.AnyWidget):
             parts["activation"] = self._activation(neuron)
         return {**parts, "rate": _bytes(self.session.rate(neuron)[self.sound])}
 
-    def _state(self, neuron: int) -> dict[str, Any]:
+    def neuron_state(self, neuron: int) -> dict[str, Any]:
+        """Values of all traits that belong to one neuron."""
         session = self.session
         trained_kernel = session.trained.kernel(neuron)
         psth = session.psth(neuron)
@@ -222,7 +223,7 @@ class BenchWidget(anywidget.AnyWidget):
 
     def _save_traits(self) -> None:
         with self.hold_sync():
-            for name, value in self._state(self.neuron).items():
+            for name, value in self.neuron_state(self.neuron).items():
                 setattr(self, name, value)
 
     # -- requests of the page ------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from deepstrf.stimuli import Spectrogram
 
 from .bench import BenchWidget
 from .chain import one_thread
+from .page import save_html
 from .session import Change, LiveSession
 
 if TYPE_CHECKING:
@@ -92,6 +93,10 @@ class Explorer(ipywidgets.VBox):
     def save_pretrained(self, save_dir: str | Path) -> Path:
         """Write the edited model as a checkpoint folder."""
         return self.session.save_pretrained(save_dir)
+
+    def save_html(self, path: str | Path, *, neurons: Sequence[int] | None = None, title: str | None = None) -> Path:
+        """Write the bench as one HTML file without a kernel: see :func:`deepstrf_widgets.page.save_html`."""
+        return save_html(self.bench, path, neurons=neurons, title=title)
 
     def close(self) -> None:
         """End the widgets; the session lives on."""

@@ -1,10 +1,18 @@
-/** The module that anywidget loads: one bundle for every view of the bench. */
+/** The module that anywidget loads: one bundle for every view of the bench, and for a saved page without a kernel. */
 
 import type { BenchModel } from "./contract";
 import { mount } from "./explorer";
+import { DATA_ID, OfflineKernel, type Saved } from "./offline";
+import { mountGallery } from "./views/gallery";
 
 function render({ model, el }: { model: BenchModel; el: HTMLElement }): () => void {
-  return mount(model, el);
+  return model.get("view") === "gallery" ? mountGallery(model, el) : mount(model, el);
+}
+
+const data = globalThis.document?.getElementById(DATA_ID);
+if (data?.parentElement) {
+  const { model } = new OfflineKernel(JSON.parse(data.textContent ?? "") as Saved);
+  mount(model, data.parentElement);
 }
 
 export default { render };

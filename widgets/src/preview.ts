@@ -116,6 +116,11 @@ export class Preview {
     return (this.ahead && this.own()?.rate) || this.truth.rate;
   }
 
+  /** Response as this page computes it; null where only the kernel could. */
+  get computedRate(): Float64Array | null {
+    return this.own()?.rate ?? null;
+  }
+
   /** Drive of the output curve; null where only the kernel could compute it. */
   get drive(): Float64Array | null {
     return this.own()?.drive ?? null;
@@ -138,18 +143,41 @@ export class Preview {
     return this.computed;
   }
 
-  private place(name: string, index: readonly number[]): { in: Float64Array; at: number } | null {
-    const [stage, column] = name.split(".");
-    if (stage === "strf") {
-      const c = COLUMNS.indexOf(column as (typeof COLUMNS)[number]);
-      const at = 5 * (index[1] * this.info.n_gaussians + index[2]) + c;
-      return c >= 0 && at < this.gaussians.length ? { in: this.gaussians, at } : null;
-    }
-    if (stage === "prefilter") {
-      const row = this.info.prefilter.rows.indexOf(name);
-      return row >= 0 ? { in: this.prefilter, at: row * this.axes.F + index[0] } : null;
-    }
-    const at = this.info.activation.names.indexOf(column);
-    return stage === "activation" && at >= 0 ? { in: this.activation, at } : null;
+  private place(name: string, index: readonly number[]): Place | null {
+    return placeOf(this, name, index, this.info, this.axes.F);
   }
+}
+
+/** Arrays that hold what can be edited of one neuron. */
+export interface Editable {
+  gaussians: Float64Array;
+  prefilter: Float64Array;
+  activation: Float64Array;
+}
+interface Place {
+  in: Float64Array;
+  at: number;
+}
+
+/** Where the value of a parameter stands; null for a name or an index that there is not. */
+export function placeOf(
+  arrays: Editable,
+  name: string,
+  index: readonly number[],
+  info: Info,
+  F: number,
+): Place | null {
+  const [stage, column] = name.split(".");
+  const found = (array: Float64Array, row: number, at: number): Place | null =>
+    row >= 0 && at >= 0 && at < array.length ? { in: array, at } : null;
+  if (stage === "strf") {
+    const row = COLUMNS.indexOf(column as (typeof COLUMNS)[number]);
+    return found(arrays.gaussians, row, 5 * (index[1] * info.n_gaussians + index[2]) + row);
+  }
+  if (stage === "prefilter") {
+    const row = info.prefilter.rows.indexOf(name);
+    return found(arrays.prefilter, row, row * F + index[0]);
+  }
+  const row = stage === "activation" ? info.activation.names.indexOf(column) : -1;
+  return found(arrays.activation, row, row);
 }

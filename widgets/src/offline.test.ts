@@ -1,0 +1,149 @@
+import { describe, expect, it } from "vitest";
+import vectors from "../../tests/vectors/forward.json";
+import { INFO } from "./bench.fixture";
+import { floats, type Info, type Message } from "./contract";
+import { correlation, OfflineKernel, type Saved } from "./offline";
+
+const [vector] = vectors;
+const encode = (values: ArrayLike<number>) => {
+  const bytes = new Uint8Array(Float32Array.from(values).buffer);
+  return btoa(String.fromCharCode(...bytes));
+};
+
+function made() {
+  const info: Info = {
+    ...INFO,
+    n_neurons: 2,
+    n_bands: vector.F,
+    n_lags: vector.T,
+    n_channels: vector.n_channels,
+    n_gaussians: vector.n_gaussians,
+    n_frames: vector.stimulus.length / vector.F,
+    dt_ms: vector.dt_ms,
+    prefilter: vector.prefilter as Info["prefilter"],
+    activation: vector.activation,
+    local: true,
+    limits: {},
+  };
+  const neuron = (weight: number) => {
+    const gaussians = encode(vector.gaussians.map((v, i) => (i === 4 ? weight : v)));
+    const [kernel, curve, rate] = [vector.kernel, vector.curve, vector.rate].map(encode);
+    return {
+      gaussians,
+      trained_gaussians: gaussians,
+      kernel,
+      trained_kernel: kernel,
+      activation: curve,
+      trained_activation: curve,
+      folding: encode(vector.folding),
+      rate,
+      trained_rate: rate,
+      psth: encode(vector.rate.map((v, i) => (i === 3 ? Number.NaN : v))),
+    };
+  };
+  const saved: Saved = {
+    view: "explorer",
+    info,
+    cf_hz: encode(vector.cf_hz),
+    stimulus: encode(vector.stimulus),
+    prefilter: encode(vector.rows),
+    trained_prefilter: encode(vector.rows),
+    neuron: 0,
+    channel: 0,
+    neurons: [neuron(vector.gaussians[4]), neuron(0.125)],
+  };
+  const { model } = new OfflineKernel(saved);
+  const answers: Message[] = [];
+  model.on("msg:custom", (message: Message) => answers.push(message));
+  let seq = 0;
+  const send = (content: object, ...values: number[]) => {
+    seq += 1;
+    model.send({ client: "page", seq, ...content }, undefined, [Float32Array.from(values).buffer]);
+    return Promise.resolve();
+  };
+  const set = (name: string, index: number[], value: number, phase = "end", gesture = `g${seq}`) =>
+    send({ type: "edit", gesture, phase, edits: [{ name, index }] }, value);
+  const read = (trait: string) => [...floats(model.get(trait))];
+  return { model, answers, send, set, read };
+}
+
+describe("a page without a kernel", () => {
+  it("shows what torch computes", () => {
+    const { model, read } = made();
+    const worst = Math.max(...read("rate").map((v, i) => Math.abs(v - vector.rate[i]) / vector.rate[i]));
+    expect(worst).toBeLessThan(1e-5);
+    expect(model.get("score")).toBeCloseTo(1, 6);
+    expect([model.get("can_undo"), model.get("edited")]).toEqual([false, false]);
+  });
+
+  it("answers an edit, takes it back and repeats it", async () => {
+    const { model, answers, send, set, read } = made();
+    const before = read("gaussians");
+    await set("strf.center_hz", [0, 0, 1], 3000, "move", "one");
+    expect(answers.at(-1)).toMatchObject({ type: "answer", seq: 1, settled: false, can_undo: true });
+    expect(read("gaussians")).toEqual(before);
+    await set("strf.weight", [0, 0, 1], 2, "end", "one");
+    expect(answers.at(-1)).toMatchObject({ seq: 2, settled: true });
+    const after = read("gaussians");
+    expect([after[5], after[9]]).toEqual([3000, 2]);
+    expect([model.get("can_undo"), model.get("can_redo"), model.get("edited")]).toEqual([true, false, true]);
+    await send({ type: "undo" });
+    expect(read("gaussians")).toEqual(before);
+    expect([model.get("can_undo"), model.get("can_redo"), model.get("edited")]).toEqual([false, true, false]);
+    await send({ type: "redo" });
+    expect(read("gaussians")).toEqual(after);
+    await send({ type: "undo" });
+    await set("strf.weight", [0, 0, 0], 1);
+    expect(model.get("can_redo")).toBe(false);
+  });
+
+  it("forgets a gesture that ended where it began", async () => {
+    const { model, set } = made();
+    await set("activation.b", [0], 0.7, "move", "one");
+    await set("activation.b", [0], Math.fround(vector.curve[1]), "end", "one");
+    expect(model.get("can_undo")).toBe(false);
+  });
+
+  it("reverts one Gaussian, a neuron, or rows of the prefilter; one step each", async () => {
+    const { model, send, set, read } = made();
+    const [gaussians, rows, curve] = ["gaussians", "prefilter", "activation"].map(read);
+    await set("strf.weight", [0, 0, 0], 5);
+    await set("strf.weight", [0, 1, 1], 6);
+    await set("activation.beta", [0], 3);
+    await set("prefilter.w", [2], 0.4);
+    await send({ type: "revert", names: ["strf.weight", "strf.center_hz"], index: [0, 0, 0] });
+    expect([read("gaussians")[4], read("gaussians")[5 * (vector.n_gaussians + 1) + 4]]).toEqual([
+      gaussians[4],
+      6,
+    ]);
+    await send({ type: "revert", names: null, index: [0] });
+    expect([read("gaussians"), read("activation")]).toEqual([gaussians, curve]);
+    expect(read("prefilter")).not.toEqual(rows);
+    await send({ type: "revert", names: ["prefilter.w"], index: null });
+    expect(read("prefilter")).toEqual(rows);
+    for (let i = 0; i < 3; i++) await send({ type: "undo" });
+    expect([read("gaussians")[4], read("activation")[0]]).toEqual([5, 3]);
+    expect(model.get("can_redo")).toBe(true);
+  });
+
+  it("keeps the neurons apart and their prefilter together", async () => {
+    const { model, set, read } = made();
+    await set("strf.weight", [0, 0, 0], 5);
+    await set("prefilter.w", [1], 0.3);
+    model.set("neuron", 1);
+    model.save_changes();
+    expect(model.get("of_neuron")).toBe(1);
+    expect(read("gaussians")[4]).toBe(0.125);
+    expect(read("prefilter")[2 * vector.F + 1]).toBe(Math.fround(0.3));
+    expect(model.get("edited")).toBe(false);
+  });
+});
+
+describe("correlation", () => {
+  it("leaves out what was not recorded", () => {
+    expect(correlation([1, 2, 9, 3], [2, 4, Number.NaN, 6])).toBeCloseTo(1, 12);
+    expect(correlation([1, 2, 3], [6, 4, 2])).toBeCloseTo(-1, 12);
+    expect(correlation([1, 1, 1], [1, 2, 3])).toBeNull();
+    expect(correlation([1, 2], [])).toBeNull();
+  });
+});
