@@ -43,7 +43,8 @@ def test_a_saved_page_is_edited_without_a_kernel(chromium: Browser, saved: Path)
     start = [bench.picture(canvas) for canvas in (FIELD, CURVES)]
     bench.drag(-60, -40)
     edited = [bench.picture(canvas) for canvas in (FIELD, CURVES)]
-    assert edited[0] != start[0] and edited[1] != start[1]
+    assert edited[0] != start[0]
+    assert edited[1] != start[1]
     assert bench.button("Undo").is_enabled()
     bench.handle().focus()
     page.keyboard.press("Control+z")

@@ -30,7 +30,7 @@ TEMPLATE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; media-src blob:">
+ content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:">
 <title>{title}</title>
 <link rel="icon" href="data:,">
 <style>
@@ -58,6 +58,8 @@ def _text(data: bytes) -> str:
 
 def page_data(bench: BenchWidget, neurons: Sequence[int]) -> dict[str, Any]:
     """What the page needs of the given neurons, JSON-able; they are counted anew from 0."""
+    for neuron in neurons:
+        bench.session.rate(neuron)  # says what is wrong with it
     states = [bench.neuron_state(neuron) for neuron in neurons]
     info = dict(bench.info)
     if not info["local"]:
