@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import traitlets
 from torch import Tensor
 
 from .chain import one_thread
+from .edits import locked_names
 from .messages import MessageError, Request, is_count, is_name, parse
 from .session import Change, LiveSession
 from .slots import activation_slot, folding, is_local, prefilter_slot, receptive_field_kind
@@ -57,6 +58,8 @@ class BenchWidget(anywidget.AnyWidget):
         The neuron on screen first.
     sound : int
         Which sound of the stimulus batch is shown.
+    lock : sequence of str
+        Parameters or whole stages ("prefilter", "strf", "activation") that the page may not edit.
     """
 
     _esm = STATIC / "bench.js"
@@ -90,7 +93,15 @@ class BenchWidget(anywidget.AnyWidget):
     error = traitlets.Unicode("").tag(sync=True)
     width = traitlets.Int(0, min=0).tag(sync=True)
 
-    def __init__(self, session: LiveSession, *, neuron: int = 0, sound: int = 0, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        session: LiveSession,
+        *,
+        neuron: int = 0,
+        sound: int = 0,
+        lock: Sequence[str] = (),
+        **kwargs: Any,
+    ) -> None:
         if not isinstance(session, LiveSession):
             raise TypeError(f"session must be a LiveSession, got {type(session).__name__}")
         B, _, _, T = session.stimulus.shape
@@ -98,6 +109,7 @@ class BenchWidget(anywidget.AnyWidget):
             raise ValueError(f"sound must be an integer in [0, {B - 1}], got {sound!r}")
         session.rate(neuron)
         neuron = int(neuron)
+        self._locked = frozenset(locked_names(session, lock))
         self.session = session
         self.sound = sound
         self._newest: dict[str, int] = {}
@@ -166,6 +178,7 @@ class BenchWidget(anywidget.AnyWidget):
             "prefilter": prefilter_slot(session.model, names),
             "activation": activation_slot(session.model, names),
             "local": is_local(session.model),
+            "locked": sorted(self._locked),
             "limits": limits,
         }
 
@@ -249,12 +262,19 @@ class BenchWidget(anywidget.AnyWidget):
             self._newest[request.client] = request.seq
             while len(self._newest) > MAX_CLIENTS:
                 self._newest.pop(next(iter(self._newest)))
+            self._check_locks(request)
             if request.kind == "edit":
                 # Two pages may choose the same word for a gesture; the client's name keeps them apart.
                 gesture = f"{request.client}/{request.gesture}"
                 self.session.apply(request.edits, gesture, settled=request.settled, source=self)
             elif request.kind == "revert":
-                self.session.revert(request.names, request.index, source=self)
+                names = request.names
+                if names is None and self._locked:
+                    table = self.session.parameters.values()
+                    names = tuple(
+                        p.name for p in table if p.name not in self._locked and (p.per_neuron or not request.index)
+                    )
+                self.session.revert(names, request.index, source=self)
             elif request.kind == "undo":
                 self.session.undo(source=self)
             else:
@@ -263,6 +283,12 @@ class BenchWidget(anywidget.AnyWidget):
             # Its answer was lost, and with it what that said.
             self._changed |= self.session.parameters.keys()
         self._answer_later(request.client, request.settled or repeated, queued=arrived - self._answered_at < QUEUED_S)
+
+    def _check_locks(self, request: Request) -> None:
+        wanted = request.names or () if request.kind == "revert" else [edit.name for edit in request.edits]
+        for name in wanted:
+            if name in self._locked:
+                raise ValueError(f"{name} is locked in this bench")
 
     def _fail(self, client: str, seq: int, text: str) -> None:
         self.error = text

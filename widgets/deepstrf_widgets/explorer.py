@@ -19,6 +19,7 @@ from deepstrf.stimuli import Spectrogram
 
 from .bench import BenchWidget
 from .chain import one_thread
+from .edits import restore_state, state_text, to_code
 from .page import save_html
 from .session import Change, LiveSession
 
@@ -47,9 +48,17 @@ class Explorer(ipywidgets.VBox):
         None until a page shows the bench: building them takes seconds, and the bench is usable before.
     """
 
-    def __init__(self, session: LiveSession, *, neuron: int = 0, sound: int = 0, figures: bool = True) -> None:
+    def __init__(
+        self,
+        session: LiveSession,
+        *,
+        neuron: int = 0,
+        sound: int = 0,
+        figures: bool = True,
+        lock: Sequence[str] = (),
+    ) -> None:
         self.session = session
-        self.bench = BenchWidget(session, neuron=neuron, sound=sound)
+        self.bench = BenchWidget(session, neuron=neuron, sound=sound, lock=lock)
         self.figures: Any = None
         self._pending: asyncio.TimerHandle | None = None
         self._closed = False
@@ -89,6 +98,20 @@ class Explorer(ipywidgets.VBox):
     def revert(self, names: Iterable[str] | None = None) -> None:
         """Set every parameter, or the named ones, back to the trained values."""
         self.session.revert(names)
+
+    @property
+    def code(self) -> str:
+        """Python that makes the same changes to a fresh ``session`` of the same model."""
+        return to_code(self.session)
+
+    @property
+    def state(self) -> str:
+        """What was changed, as one line of letters for :meth:`restore` in another notebook."""
+        return state_text(self.session)
+
+    def restore(self, state: str) -> None:
+        """Set the parameters to those of another explorer's :attr:`state`; see :func:`restore_state` for the errors."""
+        restore_state(self.session, state)
 
     def save_pretrained(self, save_dir: str | Path) -> Path:
         """Write the edited model as a checkpoint folder."""
@@ -201,6 +224,7 @@ def explore(
     neuron: int = 0,
     sound: int = 0,
     figures: bool = True,
+    lock: Sequence[str] = (),
 ) -> Explorer:
     """Editor, response and figures of a model on a stimulus, to show in a notebook.
 
@@ -214,6 +238,9 @@ def explore(
         What is on screen first.
     figures : bool
         Whether the Plotly figures are built once the bench is on screen.
+    lock : sequence of str
+        Parameters, or whole stages ("prefilter", "strf", "activation"), that cannot be edited on the page, for a class
+        that is to look at one thing. Python may still change them.
 
     Returns
     -------
@@ -241,4 +268,4 @@ def explore(
         if stimulus is None:
             raise TypeError("stimulus must be given with a model, got None")
         session = LiveSession(model, stimulus, responses, dt_ms=dt_ms, cf_hz=cf_hz, neuron_names=neuron_names)
-    return Explorer(session, neuron=neuron, sound=sound, figures=figures)
+    return Explorer(session, neuron=neuron, sound=sound, figures=figures, lock=lock)

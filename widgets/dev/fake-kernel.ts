@@ -234,6 +234,7 @@ export function fakeModel(options: Options): StaticModel {
     prefilter: { kind: "none", label: "Identity", rows: [], taps: 1 },
     activation: { kind: "other", label: "", names: [] },
     local: false,
+    locked: [],
     limits: {
       "strf.center_hz": [cfHz[0], cfHz[F - 1]],
       "strf.center_ms": [0, (T - 1) * DT],

@@ -24,6 +24,7 @@ export const INFO: Info = {
   prefilter: { kind: "none", label: "Identity", rows: [], taps: 1 },
   activation: { kind: "other", label: "", names: [] },
   local: false,
+  locked: [],
   limits: {
     "strf.center_hz": [1000, 8000],
     "strf.center_ms": [0, 40],

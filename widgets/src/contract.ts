@@ -41,7 +41,7 @@ export type Trait = (typeof TRAITS)[number];
 export const WRITTEN = ["neuron", "channel", "selected"] as const;
 export type WrittenTrait = (typeof WRITTEN)[number];
 
-export type View = "strf" | "response" | "explorer";
+export type View = "adaptation" | "strf" | "activation" | "response" | "explorer";
 export type Kind = "gaussians" | "full" | "separable" | "none";
 export type Bytes = DataView | ArrayBuffer | Uint8Array;
 
@@ -80,6 +80,8 @@ export interface Info {
   activation: ActivationSlot;
   /** The page can compute the whole forward pass. */
   local: boolean;
+  /** Names of parameters that may not be edited here. */
+  locked: string[];
   /** Lowest and highest value a hand may set; null (or an infinity) where there is none. */
   limits: Record<string, [number | null, number | null]>;
 }

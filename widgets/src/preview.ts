@@ -30,6 +30,8 @@ export class Preview {
   prefilter: Float64Array = new Float64Array(0);
   /** Values of `info.activation.names`. */
   activation: Float64Array = new Float64Array(0);
+  /** Counts what was written or adopted: pictures of arrays that are changed in place know by it that they are old. */
+  version = 0;
   private truth: Truth = NOTHING();
   private ahead = false;
   private field: Numbers | null = null;
@@ -61,6 +63,7 @@ export class Preview {
 
   /** Show the truth. */
   adopt(truth: Truth): void {
+    this.version += 1;
     this.truth = truth;
     this.gaussians = Float64Array.from(truth.gaussians);
     this.prefilter = Float64Array.from(truth.prefilter);
@@ -91,6 +94,7 @@ export class Preview {
       const g = changed(gaussianAt(this.gaussians, k), { center_hz: value }, this.info, this.axes);
       this.put(k, { ...g, center_hz: value });
     } else at.in[at.at] = value;
+    this.version += 1;
     if (name.startsWith("strf.")) this.field = null;
     this.computed = null;
     this.ahead = true;
@@ -101,6 +105,7 @@ export class Preview {
     COLUMNS.forEach((column, i) => {
       this.gaussians[5 * k + i] = g[column];
     });
+    this.version += 1;
     this.field = this.computed = null;
     this.ahead = true;
   }

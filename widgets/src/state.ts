@@ -153,6 +153,11 @@ export class BenchState {
     return this.peek ? this.trainedActivation : this.shown.activation;
   }
 
+  /** Spectrograms after adaptation, (C, F, n); null where the page cannot compute them. */
+  get adapted(): Float64Array | null {
+    return this.shown.adapted;
+  }
+
   /** Response on screen. */
   get rate(): Numbers {
     return this.peek ? this.trainedRate : this.shown.rate;
@@ -191,7 +196,12 @@ export class BenchState {
   set(slots: Slot[]): void {
     const { gesture, shown } = this;
     if (!gesture || !this.current || this.peek) return;
-    const moved = slots.filter((slot) => Number.isFinite(slot.value) && shown.read(slot) !== slot.value);
+    const moved = slots.filter(
+      (slot) =>
+        Number.isFinite(slot.value) &&
+        shown.read(slot) !== slot.value &&
+        !this.info.locked.includes(slot.name),
+    );
     if (moved.length === 0) return;
     for (const slot of moved) {
       const key = slotKey(slot);
@@ -238,7 +248,7 @@ export class BenchState {
     for (let i = all ? 0 : first; 5 * i < this.trainedGaussians.length && (all || i === first); i++) {
       this.shown.put(i, gaussianAt(this.trainedGaussians, i));
     }
-    const names = all ? null : COLUMNS.map((column) => `strf.${column}`);
+    const names = all ? null : this.unlocked(COLUMNS.map((column) => `strf.${column}`));
     this.queue.command({
       type: "revert",
       names,
@@ -251,7 +261,12 @@ export class BenchState {
   revertNames(names: string[], index: number[] | null): void {
     if (!this.current) return;
     this.endGesture();
-    this.queue.command({ type: "revert", names, index });
+    this.queue.command({ type: "revert", names: this.unlocked(names), index });
+  }
+
+  /** Those of the names that may be edited here. */
+  unlocked(names: string[]): string[] {
+    return names.filter((name) => !this.info.locked.includes(name));
   }
 
   choose(trait: WrittenTrait, value: number): void {

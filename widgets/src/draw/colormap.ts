@@ -84,6 +84,30 @@ const SEQUENTIAL = table([
 export const diverging = (dark: boolean): Table => (dark ? DIVERGING_DARK : DIVERGING_LIGHT);
 export const sequential = (): Table => SEQUENTIAL;
 
+const ramps = new Map<string, Table>();
+
+/** From the panel's colour to another one, both as #rrggbb; whatever else is not understood becomes white to black. */
+export function ramp(from: string, to: string): Table {
+  const key = `${from}/${to}`;
+  let colours = ramps.get(key);
+  if (!colours) {
+    const known = [from, to].every((colour) => /^#[0-9a-f]{6}$/i.test(colour));
+    colours = table(
+      known
+        ? [
+            [0, from],
+            [1, to],
+          ]
+        : [
+            [0, "#ffffff"],
+            [1, "#000000"],
+          ],
+    );
+    ramps.set(key, colours);
+  }
+  return colours;
+}
+
 /** CSS colour of entry `i`. */
 export function css(colours: Table, i: number): string {
   const [r, g, b] = new Uint8Array(colours.buffer, 4 * i, 3);

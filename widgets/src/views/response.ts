@@ -13,6 +13,7 @@ import { reducedMotion, type Theme } from "../draw/theme";
 import { fixed, frequency, number } from "../format";
 import { bandToHz } from "../math/units";
 import type { BenchState } from "../state";
+import { AdaptedView } from "./adapted";
 import { TimeAxis } from "./time-axis";
 
 const MARGIN = { left: 54, right: 66, top: 20 };
@@ -38,6 +39,7 @@ export class ResponseView {
   private readonly lower: Surface;
   private readonly behind: Surface;
   private readonly time: TimeAxis;
+  readonly adapted: AdaptedView;
   private readonly low = new Eased();
   private readonly high = new Eased();
   private image: LongImage | null = null;
@@ -51,7 +53,10 @@ export class ResponseView {
     private readonly theme: () => Theme,
     cleanup: Cleanup,
   ) {
+    const place = () => ({ box: this.box(this.lower), window: this.time.window });
+    this.adapted = new AdaptedView(state, frameQueue, theme, place, cleanup);
     const axisAsk = () => {
+      this.adapted.ask();
       this.frameQueue.request(this.paintUpper);
       this.frameQueue.request(this.paintLower);
       this.frameQueue.request(this.paintHover);
@@ -61,6 +66,7 @@ export class ResponseView {
       "div",
       { class: "db-time-stage", tabindex: 0 },
       lane,
+      this.adapted.element,
       this.legend,
       element("div", { class: "db-lane" }, this.still, this.curves),
       this.cursor,
