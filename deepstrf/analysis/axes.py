@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
+
+from deepstrf.arguments import check_floating, check_numbers
 
 
 def check_strf(strf: Tensor, *, min_ndim: int = 2) -> Tensor:
@@ -18,9 +18,7 @@ def check_strf(strf: Tensor, *, min_ndim: int = 2) -> Tensor:
     ValueError
         Too few axes, an empty one, or values that are not finite.
     """
-    if not isinstance(strf, Tensor) or not strf.is_floating_point():
-        kind = strf.dtype if isinstance(strf, Tensor) else type(strf).__name__
-        raise TypeError(f"strf must be a floating-point tensor, got {kind}")
+    check_floating(strf=strf)
     if strf.ndim < min_ndim or 0 in strf.shape:
         wanted = "(..., F, T)" if min_ndim == 2 else "(..., 2, F, T)"
         raise ValueError(f"strf must have shape {wanted} without empty axes, got {tuple(strf.shape)}")
@@ -50,9 +48,8 @@ def octaves_of(cf_hz: Tensor, strf: Tensor) -> Tensor:
 
 
 def check_dt(dt_ms: float) -> None:
-    """Raise ValueError unless ``dt_ms`` is a positive number."""
-    if not (dt_ms > 0 and math.isfinite(dt_ms)):
-        raise ValueError(f"dt_ms must be positive (ms), got {dt_ms}")
+    """Raise TypeError or ValueError unless ``dt_ms`` is a positive number."""
+    check_numbers("must be positive (ms)", lambda width: 0 < width < float("inf"), dt_ms=dt_ms)
 
 
 def sub_bin_peak(profile: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from deepstrf.analysis.axes import at_bin, check_dt, check_strf, octaves_of, sub_bin_peak
+from deepstrf.arguments import check_numbers
 
 
 def _peak(strf: Tensor, inhibitory: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -134,8 +135,7 @@ def bandwidth(strf: Tensor, cf_hz: Tensor, *, level: float = 0.5, inhibitory: bo
     TypeError, ValueError
         A shape or a value is not as said.
     """
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie in (0, 1), got {level}")
+    check_numbers("must lie in (0, 1)", lambda fraction: 0 < fraction < 1, level=level)
     strf = check_strf(strf)
     octaves = octaves_of(cf_hz, strf)
     strf, band, tap, present = _peak(strf, inhibitory)

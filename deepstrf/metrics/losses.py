@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from deepstrf.arguments import check_numbers
 from deepstrf.metrics.pooling import align, check_reduction, mean_over_bins, reduce_neurons
 
 
@@ -96,8 +97,7 @@ def poisson_loss(
         A tensor that is not floating-point, or a mask that is not boolean.
     """
     check_reduction(reduction)
-    if not eps > 0:
-        raise ValueError(f"eps must be positive, got {eps}")
+    check_numbers("must be positive", lambda rate: 0 < rate < float("inf"), eps=eps)
     pred, gt, valid = align(pred, gt, mask)
     if validate_input:
         for name, x in (("pred", pred), ("gt", gt)):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from deepstrf.arguments import check_choice
 from deepstrf.metrics.pooling import align, check_pair, check_reduction, reduce_neurons
 from deepstrf.metrics.reliability import MAX_SPLITS, compute_CCmax, pooled_pair_moments
 
@@ -158,9 +159,8 @@ def normalized_corrcoef(
     Schoppe et al. (2016); Hsu, Borst & Theunissen (2004).
     """
     check_reduction(reduction)
-    if method not in ("schoppe", "hsu"):
-        raise ValueError(f"method must be 'schoppe' or 'hsu', got {method!r}")
-    check_pair(pred, responses)
+    check_choice(("schoppe", "hsu"), method=method)
+    check_pair(pred, responses, "responses")
     if responses.shape[2] == 1:
         return corrcoef(pred, responses, mask=mask, reduction=reduction)
     if method == "hsu":

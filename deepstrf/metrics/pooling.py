@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from deepstrf.arguments import check_choice, check_floating
+
 REDUCTIONS = ("none", "mean", "sum")
 
 
@@ -22,22 +24,20 @@ def check_responses(responses: Tensor, name: str = "responses") -> None:
     ValueError
         Not four axes, or an empty one.
     """
-    if not isinstance(responses, Tensor) or not responses.is_floating_point():
-        kind = responses.dtype if isinstance(responses, Tensor) else type(responses).__name__
-        raise TypeError(f"{name} must be a floating-point tensor, got {kind}")
+    check_floating(**{name: responses})
     if responses.ndim != 4 or 0 in responses.shape:
         raise ValueError(f"{name} must have shape (B, N, R, T) without empty axes, got {tuple(responses.shape)}")
 
 
-def check_pair(pred: Tensor, gt: Tensor) -> None:
+def check_pair(pred: Tensor, gt: Tensor, name: str = "gt") -> None:
     """Raise unless ``pred`` is (B,N,1,T) and ``gt`` (B,N,R,T) with the same B, N, T; errors as `check_responses`."""
     check_responses(pred, "pred")
-    check_responses(gt, "gt")
+    check_responses(gt, name)
     b, n, r, t = pred.shape
     if r != 1 or (b, n, t) != (gt.shape[0], gt.shape[1], gt.shape[3]):
         raise ValueError(
-            f"pred must have shape (B, N, 1, T) and gt (B, N, R, T) with the same B, N, T; "
-            f"got pred of shape {tuple(pred.shape)} and gt of shape {tuple(gt.shape)}"
+            f"pred must have shape (B, N, 1, T) and {name} (B, N, R, T) with the same B, N, T; "
+            f"got pred of shape {tuple(pred.shape)} and {name} of shape {tuple(gt.shape)}"
         )
 
 
@@ -113,8 +113,7 @@ def align(pred: Tensor, gt: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor
 
 def check_reduction(reduction: str) -> None:
     """Raise ValueError unless ``reduction`` is one of ``"none"``, ``"mean"``, ``"sum"``."""
-    if reduction not in REDUCTIONS:
-        raise ValueError(f"reduction must be one of {', '.join(map(repr, REDUCTIONS))}, got {reduction!r}")
+    check_choice(REDUCTIONS, reduction=reduction)
 
 
 def reduce_neurons(values: Tensor, reduction: str) -> Tensor:

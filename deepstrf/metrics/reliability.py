@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from deepstrf.arguments import check_sizes
 from deepstrf.metrics.pooling import at_least_float32, check_reduction, check_responses, reduce_neurons, valid_bins
 
 MAX_SPLITS = 126
@@ -212,14 +213,20 @@ def half_splits(repeats: int, *, n_splits: int = MAX_SPLITS, seed: int = 0) -> t
     All splits when there are at most ``n_splits`` of them (the order of the repeats then does not matter), else a
     random choice drawn from ``seed``. With an odd number one repeat stays out of each split.
 
+    Raises
+    ------
+    TypeError, ValueError
+        A number is no int, or ``repeats`` is below 2, ``n_splits`` below 1 or ``seed`` below 0.
+
     Examples
     --------
     >>> a, b = half_splits(4)
     >>> a.shape, bool((a ^ b).all())
     (torch.Size([3, 4]), True)
     """
-    if repeats < 2 or n_splits < 1:
-        raise ValueError(f"half_splits needs repeats >= 2 and n_splits >= 1, got {repeats} and {n_splits}")
+    check_sizes(2, repeats=repeats)
+    check_sizes(n_splits=n_splits)
+    check_sizes(0, seed=seed)
     k = repeats // 2
     pairs: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
     if math.comb(repeats, k) * math.comb(repeats - k, k) // 2 <= n_splits:

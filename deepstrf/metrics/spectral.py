@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from deepstrf.arguments import check_numbers, whole_number
 from deepstrf.metrics.pooling import align
 
 MIN_SEGMENT, MAX_SEGMENT, WANTED_SEGMENTS = 4, 256, 16
@@ -68,11 +68,10 @@ def coherence(
     ----------
     Hsu, Borst & Theunissen (2004).
     """
-    if not (dt_ms > 0 and math.isfinite(dt_ms)):
-        raise ValueError(f"dt_ms must be positive, got {dt_ms}")
+    check_numbers("must be positive (ms)", lambda width: 0 < width < float("inf"), dt_ms=dt_ms)
     x, y, valid = align(pred, gt, mask)
     stimuli, bins = pred.shape[0], pred.shape[-1]
-    length = _segment_bins(stimuli, bins) if segment_bins is None else segment_bins
+    length = _segment_bins(stimuli, bins) if segment_bins is None else whole_number("segment_bins", segment_bins, None)
     if not MIN_SEGMENT <= length <= bins:
         raise ValueError(f"segment_bins must lie in [{MIN_SEGMENT}, T] with T = {bins} bins, got {length}")
     hop = length // 2

@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from deepstrf.arguments import check_sizes
+
 from .layers.constraints import POSITIVE, inverse_softplus, natural_property
-from .layers.sizes import check_sizes
 
 __all__ = [
     "MIN_SHARPNESS",
@@ -175,8 +176,8 @@ class ParametricSigmoid(_PerNeuron):
     Willmore et al. (2016), J. Neurosci. 36:280.
     """
 
-    a = natural_property("_raw_a", POSITIVE, "Baseline (N,); None without bias.", only_if="non_negative_output")
-    b = natural_property("_raw_b", POSITIVE, "Dynamic range (N,).", only_if="non_negative_output")
+    a = natural_property("a", "_raw_a", POSITIVE, "Baseline (N,); None without bias.", only_if="non_negative_output")
+    b = natural_property("b", "_raw_b", POSITIVE, "Dynamic range (N,).", only_if="non_negative_output")
 
     def __init__(self, num_features: int, bias: bool = True, non_negative_output: bool = True) -> None:
         super().__init__(num_features)
@@ -230,8 +231,8 @@ class ParametricDoubleExponential(_PerNeuron):
     Thorson, Liénard & David (2015), PLOS Comput. Biol. 11:e1004228.
     """
 
-    a = natural_property("_raw_a", POSITIVE, "Saturated rate (N,).", only_if="non_negative_output")
-    b = natural_property("_raw_b", POSITIVE, "Baseline (N,); None without bias.", only_if="non_negative_output")
+    a = natural_property("a", "_raw_a", POSITIVE, "Saturated rate (N,).", only_if="non_negative_output")
+    b = natural_property("b", "_raw_b", POSITIVE, "Baseline (N,); None without bias.", only_if="non_negative_output")
 
     def __init__(self, num_features: int, bias: bool = True, non_negative_output: bool = True) -> None:
         super().__init__(num_features)
@@ -278,8 +279,8 @@ class ParametricSoftplus(_PerNeuron):
     (signed: U(-0.1, 0.1)).
     """
 
-    beta = natural_property("_raw_beta", POSITIVE, "Sharpness (N,), positive.")
-    b = natural_property("_raw_b", POSITIVE, "Baseline (N,).", only_if="non_negative_output")
+    beta = natural_property("beta", "_raw_beta", POSITIVE, "Sharpness (N,), positive.")
+    b = natural_property("b", "_raw_b", POSITIVE, "Baseline (N,).", only_if="non_negative_output")
 
     def __init__(self, num_features: int, non_negative_output: bool = True) -> None:
         super().__init__(num_features)

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from .neural_model import positive_int
+from deepstrf.arguments import check_floating, check_sizes, whole_number
+
 from .streaming import evaluating
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ def spectrogram_gradients(
     ------
     ValueError
         The stimulus has another shape, a bin lies outside it, or there is no such neuron.
+    TypeError
+        The stimulus is not a floating-point tensor, or a bin or a neuron is no int.
 
     Notes
     -----
@@ -90,10 +93,11 @@ def spectrogram_gradients(
     the ON and the OFF path together. Memory grows with N, not with its square; time with the number of maps, one for
     each pair of a neuron and a bin.
     """
-    T = model.T if window is None else positive_int("window", window)
+    T = model.T if window is None else whole_number("window", window)
     like = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
     if stimulus is None:
         stimulus = torch.zeros(model.F, 2 * T, dtype=like.dtype, device=like.device)
+    check_floating(stimulus=stimulus)
     x = stimulus[None, None] if stimulus.dim() == 2 else stimulus
     if x.dim() != 4 or x.shape[:3] != (1, 1, model.F) or x.shape[3] == 0:
         raise ValueError(f"stimulus must have shape (1, 1, {model.F}, L) with L > 0, got {tuple(stimulus.shape)}")
@@ -137,6 +141,7 @@ def waveform_gradients(model: AudioEncodingModel, waveform: Tensor, *, bins: Bin
     """
     if type(model.wav2spec) is nn.Identity:
         raise ValueError(f"wav2spec of this {type(model).__name__} is the identity: it takes no waveform")
+    check_floating(waveform=waveform)
     if waveform.dim() < 2 or waveform.shape[0] != 1:
         raise ValueError(f"waveform must hold one sound, shape (1, ...), got {tuple(waveform.shape)}")
     with torch.no_grad(), evaluating(model):
@@ -192,10 +197,11 @@ def _with_identity(model: AudioEncodingModel, slot: str) -> AudioEncodingModel:
 
 
 def _checked(name: str, indices: Sequence[int] | str, length: int) -> list[int]:
-    """Indices counted from the start; ValueError for one outside 0 .. length-1."""
+    """Indices counted from the start; TypeError unless ints, ValueError for one outside 0 .. length-1."""
     if isinstance(indices, str):
         raise ValueError(f"{name} must be None, 'all' or a sequence of ints, got {indices!r}")
     for index in indices:
+        check_sizes(None, **{name: index})
         if not -length <= index < length:
             raise ValueError(f"{name} must lie in {-length} .. {length - 1}, got {index}")
     return [index % length for index in indices]

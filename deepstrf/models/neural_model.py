@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-import operator
 from abc import ABC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+
+from deepstrf.arguments import whole_number
 
 from .construction import Construction
 
@@ -74,7 +75,7 @@ class NeuralModel(nn.Module, ABC):
 
     def __init__(self, out_neurons: int = 1, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.O = positive_int("out_neurons", out_neurons)
+        self.O = whole_number("out_neurons", out_neurons)
         for slot in SLOTS:
             setattr(self, slot, nn.Identity())
         self.register_module("readout", None)
@@ -274,16 +275,3 @@ class NeuralModel(nn.Module, ABC):
             cls, folder, extra_kwargs=extra_kwargs, strict=strict, map_location=map_location
         )
         return (model, metadata) if return_metadata else model
-
-
-def positive_int(name: str, value: Any) -> int:
-    """``value`` as a Python int; TypeError unless it is an integer (NumPy's too), ValueError below 1."""
-    try:
-        if isinstance(value, bool):
-            raise TypeError
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be an int, got {type(value).__name__}") from None
-    if number < 1:
-        raise ValueError(f"{name} must be at least 1, got {number}")
-    return number

@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .layers.constraints import FRACTION, WEIGHT, FloatLike, a_to_d, as_float_tensor, d_to_a, natural_property, w_to_p
+from deepstrf.arguments import check_choice, check_numbers, check_sizes
+
+from .layers.constraints import FRACTION, FloatLike, a_to_d, as_float_tensor, d_to_a, natural_property, w_to_p
 from .layers.exponential import exponential_filter, exponential_kernel
-from .layers.sizes import check_sizes
-from .time_constants import a_to_tau, freq_to_tau, get_CFs, tau_to_a
+from .time_constants import NO_MEMORY_FROM_HZ, WITH_A_TIME_CONSTANT, a_to_tau, freq_to_tau, get_CFs, tau_to_a
 
 __all__ = [
     "AdapTrans",
@@ -24,11 +25,12 @@ __all__ = [
 ]
 
 KERNEL_LENGTH_IN_TAU = 3.0
+KINDS = ("adaptrans", "icadaptation", "willmore")
 
 
 def _per_band(values: FloatLike, argument: str) -> Tensor:
     """Copy of ``values`` as a 1-D float tensor."""
-    tensor = as_float_tensor(values).detach().clone()
+    tensor = as_float_tensor(values, argument).detach().clone()
     if tensor.dim() != 1 or tensor.numel() == 0:
         raise ValueError(f"{argument} must have shape (F,), one value per band, got {tuple(tensor.shape)}")
     return tensor
@@ -76,7 +78,7 @@ class ICAdaptation(nn.Module):
         super().__init__()
         check_sizes(2, kernel_size=kernel_size)
         a = _per_band(init_a_vals, "init_a_vals")
-        a_to_d(a)
+        a_to_d(a, "init_a_vals")
         self.kernel_size = int(kernel_size)
         self._init_a_vals: list[float] = a.tolist()
         self.register_buffer("a", a)
@@ -144,9 +146,9 @@ class AdapTrans(nn.Module):
     d_on: Tensor
     d_off: Tensor
     p: Tensor
-    a_on = natural_property("d_on", FRACTION, "Decay per time bin of the ON kernels (F,), in (0, 1].")
-    a_off = natural_property("d_off", FRACTION, "Decay per time bin of the OFF kernels (F,), in (0, 1].")
-    w = natural_property("p", WEIGHT, "Weight of the past (F,), in (0, 1].")
+    a_on = natural_property("a_on", "d_on", FRACTION, "Decay per time bin of the ON kernels (F,), in (0, 1].")
+    a_off = natural_property("a_off", "d_off", FRACTION, "Decay per time bin of the OFF kernels (F,), in (0, 1].")
+    w = natural_property("w", "p", FRACTION, "Weight of the past (F,), in (0, 1].")
 
     def __init__(
         self, init_a_vals: FloatLike, init_w_vals: FloatLike, kernel_size: int = 2, learnable: bool = True
@@ -162,7 +164,8 @@ class AdapTrans(nn.Module):
         self.learnable = bool(learnable)
         self._init_a_vals: list[float] = a.tolist()
         self._init_w_vals: list[float] = w.tolist()
-        for name, raw in (("d_on", a_to_d(a)), ("d_off", a_to_d(a)), ("p", w_to_p(w))):
+        d, p = a_to_d(a, "init_a_vals"), w_to_p(w, "init_w_vals")
+        for name, raw in (("d_on", d), ("d_off", d.clone()), ("p", p)):
             if learnable:
                 self.register_parameter(name, nn.Parameter(raw))
             else:
@@ -258,9 +261,10 @@ def make_prefiltering(
     K does not shrink with ``dt``, though 3 max tau / dt + 1 taps would do: checkpoints do not store K, so it has to
     stay what the earlier deepSTRF package used. The filter's cost does not grow with K.
     """
-    kinds = ("adaptrans", "icadaptation", "willmore")
-    if kind not in kinds:
-        raise ValueError(f"kind must be one of {list(kinds)}, got {kind!r}")
+    check_choice(KINDS, kind=kind)
+    check_sizes(n_frequency_bands=n_frequency_bands)
+    check_numbers(WITH_A_TIME_CONSTANT, lambda hz: 0 < hz < NO_MEMORY_FROM_HZ, min_freq=min_freq, max_freq=max_freq)
+    check_numbers("must lie in (0, 1]", lambda w: 0 < w <= 1, init_w=init_w)
     tau_ms = freq_to_tau(get_CFs(min_freq, max_freq, n_frequency_bands, scale))
     a = tau_to_a(tau_ms, dt)
     kernel_size = round(KERNEL_LENGTH_IN_TAU * tau_ms.max().item()) + 1

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from deepstrf.arguments import check_modules, check_sizes
+
 from .layers import CausalSTRFConv
-from .layers.sizes import check_sizes
 
 __all__ = ["LinearReadout", "STRFReadout"]
 
@@ -56,6 +57,8 @@ class STRFReadout(nn.Module):
         bias: bool = True,
     ) -> None:
         super().__init__()
+        check_sizes(out_neurons=out_neurons)
+        check_modules(activation=activation)
         self.strf = CausalSTRFConv(F, T, C_in, out_neurons, kernel=kernel, bias=bias)
         self.bn = nn.BatchNorm1d(out_neurons)
         self.activation = nn.Identity() if activation is None else activation
@@ -158,6 +161,8 @@ class LinearReadout(nn.Module):
     ------
     ValueError
         A size is below 1.
+    TypeError
+        A size is no int, or ``activation`` no module.
 
     Notes
     -----
@@ -177,6 +182,7 @@ class LinearReadout(nn.Module):
         check_sizes(in_features=in_features, out_neurons=out_neurons)
         if hidden is not None:
             check_sizes(hidden=hidden)
+        check_modules(activation=activation)
         self.in_features = in_features
         self.fc: nn.Module
         if hidden is None:

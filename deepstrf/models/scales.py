@@ -12,6 +12,8 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import torch
 
+from deepstrf.arguments import check_choice
+
 __all__ = [
     "ERB_bandwidth",
     "ERB_to_Hz",
@@ -339,6 +341,5 @@ def inverse_Greenwood(f: Values, animal: str = "human") -> Values:
 
 
 def _greenwood_map(animal: str) -> GreenwoodMap:
-    if animal not in GREENWOOD_MAPS:
-        raise NotImplementedError(f"animal must be one of {sorted(GREENWOOD_MAPS)}, got {animal!r}")
+    check_choice(sorted(GREENWOOD_MAPS), NotImplementedError, animal=animal)
     return GREENWOOD_MAPS[animal]

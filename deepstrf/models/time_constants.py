@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from deepstrf.arguments import check_choice, check_numbers, check_sizes
+
 from .scales import (
     ERB_to_Hz,
     Greenwood,
@@ -24,6 +26,9 @@ __all__ = ["a_to_tau", "freq_to_tau", "get_CFs", "tau_to_a"]
 
 TAU_AT_1_HZ_MS = 500.0
 TAU_MS_PER_DECADE = 105.0
+NO_MEMORY_FROM_HZ = 10.0 ** (TAU_AT_1_HZ_MS / TAU_MS_PER_DECADE)
+"""Where the fitted time constant reaches zero: 57.8 kHz."""
+WITH_A_TIME_CONSTANT = f"must lie in (0, {NO_MEMORY_FROM_HZ:.0f}) Hz, where the time constant is positive"
 WARPS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "mel": (Hz_to_mel, mel_to_Hz),
     "greenwood": (inverse_Greenwood, Greenwood),
@@ -60,12 +65,11 @@ def get_CFs(min_freq: float, max_freq: float, n_freqs: int, scale: str) -> Tenso
     >>> get_CFs(500, 20000, 3, "mel").round().tolist()
     [500.0, 4284.0, 20000.0]
     """
-    if scale not in WARPS:
-        raise NotImplementedError(f"scale must be one of {sorted(WARPS)}, got {scale!r}")
-    if not 0 <= min_freq < max_freq < float("inf"):
+    check_choice(sorted(WARPS), NotImplementedError, scale=scale)
+    check_sizes(n_freqs=n_freqs)
+    check_numbers("must lie in [0, inf) Hz", lambda hz: 0 <= hz < float("inf"), min_freq=min_freq, max_freq=max_freq)
+    if not min_freq < max_freq:
         raise ValueError(f"min_freq, max_freq must satisfy 0 <= min_freq < max_freq (Hz), got {min_freq}, {max_freq}")
-    if n_freqs < 1:
-        raise ValueError(f"n_freqs must be at least 1, got {n_freqs}")
     warp, unwarp = WARPS[scale]
     # Warped in float64: the spacing is then equal to float precision whatever dtype comes out.
     cf_hz = unwarp(np.linspace(warp(float(min_freq)), warp(float(max_freq)), n_freqs))
@@ -102,13 +106,12 @@ def freq_to_tau(freqs: Values) -> Values:
     >>> round(freq_to_tau(500.0), 1)
     216.6
     """
-    highest_hz = 10.0 ** (TAU_AT_1_HZ_MS / TAU_MS_PER_DECADE)
     return apply_elementwise(
         lambda xp, hz: TAU_AT_1_HZ_MS - TAU_MS_PER_DECADE * xp.log10(hz),
         freqs,
         argument="freqs",
-        rule=f"must lie in (0, {highest_hz:.0f}) Hz, where the time constant is positive",
-        allowed=lambda hz: (hz > 0) & (hz < highest_hz),
+        rule=WITH_A_TIME_CONSTANT,
+        allowed=lambda hz: (hz > 0) & (hz < NO_MEMORY_FROM_HZ),
     )
 
 
@@ -173,5 +176,4 @@ def a_to_tau(a: Values, dt: float = 1) -> Values:
 
 
 def _check_bin_width(dt: float) -> None:
-    if not 0 < dt < float("inf"):
-        raise ValueError(f"dt must be positive (ms), got {dt}")
+    check_numbers("must be positive (ms)", lambda width: 0 < width < float("inf"), dt=dt)

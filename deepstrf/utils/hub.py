@@ -87,7 +87,7 @@ def save_pretrained_to_dir(
     AttributeError
         The model has no ``_init_kwargs``: it was made without its constructor.
     TypeError
-        ``metadata`` is not a dict that fits in JSON, or the state dict holds something else than tensors.
+        ``metadata`` is not a dict that fits in JSON, ``model_card`` no text, or something in the state dict no tensor.
     OSError
         A file could not be written.
 
@@ -110,6 +110,8 @@ def save_pretrained_to_dir(
             raise TypeError(f"{WEIGHTS_FILE} holds tensors only, but state_dict entry {name!r} is a {type(tensor)}")
         # A copy each: the format refuses tensors that share memory.
         state[name] = tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+    if model_card is not None and not isinstance(model_card, str):
+        raise TypeError(f"model_card must be a str or None, got {type(model_card).__name__}")
     card = write_model_card(model, config, metadata) if model_card is None else model_card
     contents = {WEIGHTS_FILE: write_tensors(state, metadata={"format": "pt"})}
     if metadata is not None:
@@ -245,12 +247,16 @@ def download_pretrained(
 
     Raises
     ------
+    TypeError
+        ``repo_id`` is no text.
     FileNotFoundError
         ``repo_id`` cannot be the name of a repository, or there is none that this token may read, or the Hub cannot be
         reached and the repository was not downloaded before.
     huggingface_hub.errors.HfHubHTTPError
         The Hub refused otherwise, such as for an unknown revision.
     """
+    if not isinstance(repo_id, str):
+        raise TypeError(f"repo_id must be a str, got {type(repo_id).__name__}")
     if REPO_ID.fullmatch(repo_id) is None:
         raise FileNotFoundError(f"{repo_id!r} is neither a local folder nor a Hub repository, owner/name")
     from huggingface_hub import snapshot_download

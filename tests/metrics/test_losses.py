@@ -173,7 +173,7 @@ def test_bad_eps(pred, gt):
 @pytest.mark.parametrize("loss", [mse_loss, poisson_loss])
 class TestErrors:
     def test_reduction(self, loss, pred, gt):
-        with pytest.raises(ValueError, match="reduction must be one of 'none', 'mean', 'sum', got 'median'"):
+        with pytest.raises(ValueError, match=r"reduction must be one of \['none', 'mean', 'sum'\], got 'median'"):
             loss(pred, gt, reduction="median")
 
     @pytest.mark.parametrize("shape", [(B, N, R, T), (B, N, 1, T + 1), (B, N + 1, 1, T), (B + 1, N, 1, T)])

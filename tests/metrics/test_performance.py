@@ -222,7 +222,7 @@ def test_schoppe_is_nan_without_signal():
 
 def test_errors():
     pred, gt = data()
-    with pytest.raises(ValueError, match="method must be 'schoppe' or 'hsu', got 'sahani'"):
+    with pytest.raises(ValueError, match=r"method must be one of \['schoppe', 'hsu'\], got 'sahani'"):
         normalized_corrcoef(pred, gt, "sahani")
     for score in SCORES.values():
         with pytest.raises(ValueError, match=r"reduction must be one of .* got 'max'"):

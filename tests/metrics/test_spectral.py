@@ -95,8 +95,8 @@ def test_undefined_is_nan():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dt_ms": 0.0}, "dt_ms must be positive, got 0.0"),
-        ({"dt_ms": float("inf")}, "dt_ms must be positive, got inf"),
+        ({"dt_ms": 0.0}, "dt_ms must be positive (ms), got 0.0"),
+        ({"dt_ms": float("inf")}, "dt_ms must be positive (ms), got inf"),
         ({"dt_ms": 5.0, "segment_bins": 3}, "segment_bins must lie in [4, T] with T = 64 bins, got 3"),
         ({"dt_ms": 5.0, "segment_bins": 65}, "segment_bins must lie in [4, T] with T = 64 bins, got 65"),
     ],

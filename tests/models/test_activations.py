@@ -198,7 +198,7 @@ def test_natural_values_that_are_set_are_read_back(kind: str, signed: bool) -> N
         layer.b = -values
         assert_close(layer.b, -values)
     else:
-        with pytest.raises(ValueError, match="y must be positive and finite, got -1"):
+        with pytest.raises(ValueError, match=r"^b must be positive and finite, got -1$"):
             layer.b = [-1.0] * N
 
 

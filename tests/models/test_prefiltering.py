@@ -133,17 +133,17 @@ def test_the_factory() -> None:
         assert adaptation.kernel_size == 3 * (500 - 105 * 3) + 1
     with pytest.raises(ValueError, match=r"kind must be one of \['adaptrans', .*got 'adaptation'"):
         make_prefiltering("adaptation", 4, 1.0)
-    with pytest.raises(ValueError, match=r"w must lie in \(0, 1\], got 0"):
+    with pytest.raises(ValueError, match=r"^init_w must lie in \(0, 1\], got 0"):
         make_prefiltering("adaptrans", 4, 1.0, init_w=0.0)
 
 
 @pytest.mark.parametrize("bad", [0.0, -0.5, 1.5, float("nan")])
 def test_values_outside_their_range(bad: float) -> None:
-    with pytest.raises(ValueError, match=rf"a must lie in \(0, 1\], got {bad:g}"):
+    with pytest.raises(ValueError, match=rf"^init_a_vals must lie in \(0, 1\], got {bad:g}$"):
         ICAdaptation([0.5, bad])
-    with pytest.raises(ValueError, match=rf"a must lie in \(0, 1\], got {bad:g}"):
+    with pytest.raises(ValueError, match=rf"^init_a_vals must lie in \(0, 1\], got {bad:g}$"):
         AdapTrans([0.5, bad], [0.5, 0.5])
-    with pytest.raises(ValueError, match=rf"w must lie in \(0, 1\], got {bad:g}"):
+    with pytest.raises(ValueError, match=rf"^init_w_vals must lie in \(0, 1\], got {bad:g}$"):
         AdapTrans([0.5, 0.5], [bad, 0.5])
 
 

@@ -175,6 +175,18 @@ def test_bad_metadata_leaves_the_old_checkpoint(folder: Path, metadata: Any) -> 
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
+def test_a_model_card_that_is_no_text_leaves_the_old_checkpoint(folder: Path) -> None:
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(TypeError, match="model_card must be a str or None, got bytes"):
+        Linear(F, T, N).save_pretrained(folder, model_card=b"# Mine")  # type: ignore[arg-type]
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_repository_that_is_no_text_is_named() -> None:
+    with pytest.raises(TypeError, match="repo_id must be a str, got int"):
+        hub.download_pretrained(5)  # type: ignore[arg-type]
+
+
 def test_tensors_keep_their_dtype(tmp_path: Path) -> None:
     model = trained(Linear(F, T, N)).double()
     model.save_pretrained(tmp_path)

@@ -7,7 +7,9 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from ..neural_model import NeuralModel, positive_int
+from deepstrf.arguments import check_floating, check_modules, whole_number
+
+from ..neural_model import NeuralModel
 
 __all__ = ["AudioEncodingModel"]
 
@@ -50,22 +52,31 @@ class AudioEncodingModel(NeuralModel):
         wav2spec: nn.Module | None = None,
     ) -> None:
         super().__init__(out_neurons)
-        self.F = positive_int("n_frequency_bands", n_frequency_bands)
-        self.T = positive_int("temporal_window_size", temporal_window_size)
-        for slot, module in (("prefiltering", prefiltering), ("wav2spec", wav2spec)):
-            if module is None:
-                continue
-            if not isinstance(module, nn.Module):
-                raise TypeError(f"{slot} must be an nn.Module or None, got {type(module).__name__}")
-            setattr(self, slot, module)
-        self.C_in = positive_int("prefiltering.out_channels", getattr(self.prefiltering, "out_channels", 1))
+        self.F = whole_number("n_frequency_bands", n_frequency_bands)
+        self.T = whole_number("temporal_window_size", temporal_window_size)
+        check_modules(prefiltering=prefiltering, wav2spec=wav2spec)
+        if prefiltering is not None:
+            self.prefiltering = prefiltering
+        if wav2spec is not None:
+            self.wav2spec = wav2spec
+        self.C_in = whole_number("prefiltering.out_channels", getattr(self.prefiltering, "out_channels", 1))
 
     def prefiltered(self, stimulus: Tensor) -> Tensor:
-        """Spectrogram (B, C_in, F, T) after the front end and the prefilter; ValueError for another shape."""
+        """Spectrogram (B, C_in, F, T) after the front end and the prefilter.
+
+        Raises
+        ------
+        TypeError
+            The stimulus is not a floating-point tensor.
+        ValueError
+            It has another shape, or an empty one.
+        """
+        check_floating(stimulus=stimulus)
         x = super().prefiltered(stimulus)
-        if x.dim() != 4 or x.shape[1:3] != (self.C_in, self.F):
+        if x.dim() != 4 or x.shape[1:3] != (self.C_in, self.F) or 0 in x.shape:
             given = "stimulus" if self.C_in == 1 else "prefiltered stimulus"
-            raise ValueError(f"{given} must have shape (B, {self.C_in}, {self.F}, T), got {tuple(x.shape)}")
+            shape = f"(B, {self.C_in}, {self.F}, T)"
+            raise ValueError(f"{given} must have shape {shape} without empty axes, got {tuple(x.shape)}")
         return x
 
     def validate(self) -> None:

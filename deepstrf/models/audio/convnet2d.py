@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from torch import nn
 
+from deepstrf.arguments import check_modules, whole_number
+
 from ..activations import ParametricSoftplus
 from ..layers import CausalLayerNorm
-from ..neural_model import positive_int
 from ..readouts import LinearReadout
 from .audio_model import AudioEncodingModel
 
@@ -65,12 +66,15 @@ class ConvNet2D(AudioEncodingModel):
         wav2spec: nn.Module | None = None,
         output_activation: nn.Module | None = None,
     ) -> None:
+        if not isinstance(kernel_size, Sequence) or isinstance(kernel_size, str):
+            raise TypeError(f"kernel_size must be two ints, bands and frames, got {type(kernel_size).__name__}")
         if len(kernel_size) != 2:
             raise ValueError(f"kernel_size must be two ints, bands and frames, got {kernel_size!r}")
-        K_F, K_T = (positive_int("kernel_size", size) for size in kernel_size)
+        K_F, K_T = (whole_number("kernel_size", size) for size in kernel_size)
         window = N_LAYERS * (K_T - 1) + 1
         super().__init__(n_frequency_bands, window, out_neurons, prefiltering, wav2spec)
-        C = positive_int("n_channels", n_channels)
+        check_modules(output_activation=output_activation)
+        C = whole_number("n_channels", n_channels)
         bands_left = self.F - N_LAYERS * (K_F - 1)
         if bands_left < 1:
             raise ValueError(
@@ -82,4 +86,5 @@ class ConvNet2D(AudioEncodingModel):
             layers += [convolution, CausalLayerNorm(C), nn.LeakyReLU(LEAKY_SLOPE)]
         self.core = nn.Sequential(*layers, nn.Flatten(1, 2))
         activation = ParametricSoftplus(self.O) if output_activation is None else output_activation
-        self.readout = LinearReadout(C * bands_left, self.O, hidden=n_hidden, activation=activation)
+        hidden = whole_number("n_hidden", n_hidden)
+        self.readout = LinearReadout(C * bands_left, self.O, hidden=hidden, activation=activation)

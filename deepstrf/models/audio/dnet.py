@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from deepstrf.arguments import check_modules, check_numbers, whole_number
+
 from ..layers import CausalLayerNorm, CausalSTRFConv, LearnableExponentialDecay
-from ..neural_model import positive_int
 from ..readouts import LinearReadout
 from .audio_model import AudioEncodingModel
 
@@ -64,9 +65,9 @@ class DNet(AudioEncodingModel):
         output_activation: nn.Module | None = None,
     ) -> None:
         super().__init__(n_frequency_bands, temporal_window_size, out_neurons, prefiltering, wav2spec)
-        self.H = positive_int("n_hidden", n_hidden)
-        if not 1 < init_tau < float("inf"):
-            raise ValueError(f"init_tau must be above 1 frame, got {init_tau}")
+        check_modules(output_activation=output_activation)
+        self.H = whole_number("n_hidden", n_hidden)
+        check_numbers("must be above 1 frame", lambda tau: 1 < tau < float("inf"), init_tau=init_tau)
         self.core = nn.Sequential(
             CausalSTRFConv(self.F, self.T, self.C_in, self.H, kernel=kernel),
             CausalLayerNorm(self.H),

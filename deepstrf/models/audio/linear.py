@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from deepstrf.arguments import check_modules
+
 from ..readouts import STRFReadout
 from .audio_model import AudioEncodingModel
 
@@ -51,6 +53,7 @@ class Linear(AudioEncodingModel):
         output_activation: nn.Module | None = None,
     ) -> None:
         super().__init__(n_frequency_bands, temporal_window_size, out_neurons, prefiltering, wav2spec)
+        check_modules(output_activation=output_activation)
         activation = self._default_activation() if output_activation is None else output_activation
         self.readout = STRFReadout(self.F, self.T, self.C_in, self.O, kernel=kernel, activation=activation)
 

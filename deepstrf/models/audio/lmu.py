@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ..neural_model import positive_int
+from deepstrf.arguments import check_numbers, whole_number
 
 __all__ = ["LMU", "LMUCell", "legendre_memory"]
 
@@ -72,11 +72,10 @@ class LMUCell(nn.Module):
 
     def __init__(self, input_size: int, hidden_size: int, memory_size: int, theta: float) -> None:
         super().__init__()
-        self.hidden_size = positive_int("hidden_size", hidden_size)
-        self.memory_size = positive_int("memory_size", memory_size)
-        if not 0 < theta < math.inf:
-            raise ValueError(f"theta must be positive (frames), got {theta}")
-        self.e_x = nn.Parameter(_uniform(1, positive_int("input_size", input_size)))
+        self.hidden_size = whole_number("hidden_size", hidden_size)
+        self.memory_size = whole_number("memory_size", memory_size)
+        check_numbers("must be positive (frames)", lambda frames: 0 < frames < math.inf, theta=theta)
+        self.e_x = nn.Parameter(_uniform(1, whole_number("input_size", input_size)))
         self.e_h = nn.Parameter(_uniform(1, hidden_size))
         self.e_m = nn.Parameter(torch.zeros(1, memory_size))
         self.W_x = nn.Parameter(nn.init.xavier_normal_(torch.empty(hidden_size, input_size)))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from deepstrf.arguments import check_modules, whole_number
+
 from ..activations import ParametricSoftplus
 from ..layers import CausalLayerNorm, CausalSTRFConv
-from ..neural_model import positive_int
 from ..readouts import LinearReadout
 from .audio_model import AudioEncodingModel
 
@@ -54,7 +55,8 @@ class NetworkReceptiveField(AudioEncodingModel):
         output_activation: nn.Module | None = None,
     ) -> None:
         super().__init__(n_frequency_bands, temporal_window_size, out_neurons, prefiltering, wav2spec)
-        self.H = positive_int("n_hidden", n_hidden)
+        check_modules(output_activation=output_activation)
+        self.H = whole_number("n_hidden", n_hidden)
         self.core = nn.Sequential(
             CausalSTRFConv(self.F, self.T, self.C_in, self.H, kernel=kernel), CausalLayerNorm(self.H), nn.Tanh()
         )

@@ -7,9 +7,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from deepstrf.arguments import check_choice, check_modules, whole_number
+
 from ..activations import ParametricSoftplus
 from ..layers import CausalLayerNorm, LocallyConnected1d
-from ..neural_model import positive_int
 from ..readouts import LinearReadout
 from ..streaming import Stage, stage_of
 from .audio_model import AudioEncodingModel
@@ -86,13 +87,12 @@ class StateNet(AudioEncodingModel):
         output_activation: nn.Module | None = None,
     ) -> None:
         super().__init__(n_frequency_bands, temporal_window_size, out_neurons, prefiltering, wav2spec)
-        if connectivity not in CONNECTIVITIES:
-            raise NotImplementedError(f"connectivity must be one of {list(CONNECTIVITIES)}, got {connectivity!r}")
-        if rnn_type not in RECURRENT_LAYERS:
-            raise NotImplementedError(f"rnn_type must be one of {list(RECURRENT_LAYERS)}, got {rnn_type!r}")
+        check_modules(output_activation=output_activation)
+        check_choice(CONNECTIVITIES, NotImplementedError, connectivity=connectivity)
+        check_choice(RECURRENT_LAYERS, NotImplementedError, rnn_type=rnn_type)
         self.connectivity, self.rnn_type = connectivity, rnn_type
-        channels = positive_int("hidden_channels", hidden_channels)
-        width, step = positive_int("kernel_size", kernel_size), positive_int("stride", stride)
+        channels = whole_number("hidden_channels", hidden_channels)
+        width, step = whole_number("kernel_size", kernel_size), whole_number("stride", stride)
         if width > self.F:
             raise ValueError(f"kernel_size must be at most F = {self.F} bands, got {width}")
         positions = (self.F - width) // step + 1

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from deepstrf.arguments import check_modules, check_numbers, whole_number
+
 from ..layers import SinusoidalPositionalEncoding, windowed_attention
-from ..neural_model import positive_int
 from ..readouts import LinearReadout
 from ..streaming import Stage, stage_of, with_past
 from .audio_model import AudioEncodingModel
@@ -85,22 +86,22 @@ class Transformer(AudioEncodingModel):
         output_activation: nn.Module | None = None,
     ) -> None:
         super().__init__(n_frequency_bands, temporal_window_size, out_neurons, prefiltering, wav2spec)
-        K_F = self.F if freq_patch_size is None else positive_int("freq_patch_size", freq_patch_size)
-        K_T = positive_int("time_patch_size", time_patch_size)
-        E, heads = positive_int("token_dim", token_dim), positive_int("n_heads", n_heads)
+        check_modules(output_activation=output_activation)
+        K_F = self.F if freq_patch_size is None else whole_number("freq_patch_size", freq_patch_size)
+        K_T = whole_number("time_patch_size", time_patch_size)
+        E, heads = whole_number("token_dim", token_dim), whole_number("n_heads", n_heads)
         if self.F % K_F:
             raise ValueError(f"freq_patch_size must divide F = {self.F}, got {K_F}")
         if E % 2 or E % heads:
             raise ValueError(f"token_dim must be even and divisible by n_heads = {heads}, got {E}")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout must lie in [0, 1), got {dropout}")
-        self.context_window = None if context_window is None else positive_int("context_window", context_window)
+        check_numbers("must lie in [0, 1)", lambda p: 0 <= p < 1, dropout=dropout)
+        self.context_window = None if context_window is None else whole_number("context_window", context_window)
         self.E, self.P = E, self.F // K_F
         self.time_pad = nn.ZeroPad2d((K_T - 1, 0, 0, 0))
         self.patchify = nn.Conv2d(self.C_in, E, (K_F, K_T), stride=(K_F, 1))
         self.pos_encoding = SinusoidalPositionalEncoding(E)
         layer = nn.TransformerEncoderLayer(E, heads, FEEDFORWARD_FACTOR * E, dropout, batch_first=True)
-        self.tsfm = nn.TransformerEncoder(layer, positive_int("n_layers", n_layers), enable_nested_tensor=False)
+        self.tsfm = nn.TransformerEncoder(layer, whole_number("n_layers", n_layers), enable_nested_tensor=False)
         self.readout = LinearReadout(E * self.P, self.O, activation=output_activation)
 
     @property

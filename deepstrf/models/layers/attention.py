@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .sizes import check_sizes
+from deepstrf.arguments import check_numbers, check_sizes
 
 __all__ = ["build_causal_window_mask", "windowed_attention"]
 
@@ -88,7 +88,7 @@ def windowed_attention(q: Tensor, k: Tensor, v: Tensor, window: int | None, *, d
     Raises
     ------
     ValueError
-        Shapes differ or are not 4-D, or ``window`` is below 1 frame.
+        Shapes differ or are not 4-D, ``window`` is below 1 frame, or ``dropout`` lies outside [0, 1].
 
     Notes
     -----
@@ -97,6 +97,7 @@ def windowed_attention(q: Tensor, k: Tensor, v: Tensor, window: int | None, *, d
     if q.dim() != 4 or k.shape != q.shape or v.shape != q.shape:
         shapes = ", ".join(str(tuple(t.shape)) for t in (q, k, v))
         raise ValueError(f"q, k, v must share one shape (B, heads, L, d), got {shapes}")
+    check_numbers("must lie in [0, 1]", lambda p: 0 <= p <= 1, dropout=dropout)
     if window is None:
         return functional.scaled_dot_product_attention(q, k, v, dropout_p=dropout, is_causal=True)
     check_sizes(window=window)

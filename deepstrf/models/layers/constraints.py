@@ -14,8 +14,6 @@ __all__ = [
     "FRACTION",
     "MIN_SIGMA",
     "POSITIVE",
-    "TIME_CONSTANT",
-    "WEIGHT",
     "WIDTH",
     "Constraint",
     "a_to_d",
@@ -37,20 +35,37 @@ MIN_SIGMA = 0.27
 FloatLike = float | Sequence[float] | np.ndarray | Tensor
 
 
-def as_float_tensor(values: FloatLike) -> Tensor:
-    """Floating-point tensor of ``values``: a tensor keeps its float type, all else gets torch's default one."""
+def as_float_tensor(values: FloatLike, argument: str, dtype: torch.dtype | None = None) -> Tensor:
+    """Tensor of ``values`` in ``dtype``; if None, a tensor keeps its float type, all else gets torch's default one.
+
+    Raises
+    ------
+    TypeError
+        ``values`` are no numbers; ``argument`` is what the message calls them.
+    """
     if isinstance(values, Tensor) and values.is_floating_point():
-        return values
-    return torch.as_tensor(values, dtype=torch.get_default_dtype())
+        return values if dtype is None else values.to(dtype)
+    try:
+        return torch.as_tensor(values, dtype=dtype or torch.get_default_dtype())
+    except (TypeError, ValueError, RuntimeError):
+        kind = type(values).__name__
+        raise TypeError(
+            f"{argument} must be a number, a sequence, an array or a tensor of numbers, got {kind}"
+        ) from None
 
 
 def _checked(values: FloatLike, allowed: Callable[[Tensor], Tensor], argument: str, rule: str) -> Tensor:
     """Tensor of ``values``; ValueError naming the first one that breaks the rule (NaN always does)."""
-    tensor = as_float_tensor(values)
+    tensor = as_float_tensor(values, argument)
     obeys = allowed(tensor.detach())
     if not bool(obeys.all()):
         raise ValueError(f"{argument} {rule}, got {tensor.detach()[~obeys].reshape(-1)[0].item():g}")
     return tensor
+
+
+# Each pair below is a transform from raw to natural units and its inverse. The inverses take a float, a sequence, an
+# array or a tensor of any shape, return a tensor of that shape, and raise ValueError for a value (also NaN) that no raw
+# value gives; ``argument`` is what the message calls it.
 
 
 def softplus(raw: Tensor) -> Tensor:
@@ -69,29 +84,15 @@ def softplus(raw: Tensor) -> Tensor:
     return torch.logaddexp(raw, raw.new_zeros(()))
 
 
-def inverse_softplus(y: FloatLike) -> Tensor:
-    """Raw value whose softplus is ``y``: ``y + log(1 - exp(-y))``, accurate for tiny and for huge ``y``.
-
-    Parameters
-    ----------
-    y : float, sequence, ndarray or Tensor, shape (...)
-        Positive.
-
-    Returns
-    -------
-    Tensor, shape (...)
-
-    Raises
-    ------
-    ValueError
-        A value is not a positive finite number.
+def inverse_softplus(y: FloatLike, argument: str = "y") -> Tensor:
+    """Raw value whose softplus is ``y``, positive and finite: ``y + log(1 - exp(-y))``, also for tiny and huge ``y``.
 
     Examples
     --------
     >>> round(softplus(inverse_softplus(0.25)).item(), 6)
     0.25
     """
-    y = _checked(y, lambda v: (v > 0) & (v < torch.inf), "y", "must be positive and finite")
+    y = _checked(y, lambda v: (v > 0) & (v < torch.inf), argument, "must be positive and finite")
     return y + torch.log(-torch.expm1(-y))
 
 
@@ -100,51 +101,15 @@ def d_to_a(d: Tensor) -> Tensor:
     return 1.0 / (1.0 + d * d)
 
 
-def a_to_d(a: FloatLike) -> Tensor:
-    """Raw value of each decay factor ``a``: ``sqrt(1/a - 1)``. Inverse: `d_to_a`.
-
-    Parameters
-    ----------
-    a : float, sequence, ndarray or Tensor, shape (...)
-        Decay per time bin, in (0, 1].
-
-    Returns
-    -------
-    Tensor, shape (...)
-        Non-negative.
-
-    Raises
-    ------
-    ValueError
-        A value lies outside (0, 1] or is NaN.
-    """
-    return _fraction_to_raw(a, "a")
+def a_to_d(a: FloatLike, argument: str = "a") -> Tensor:
+    """Raw value, at least 0, of each decay per time bin ``a`` in (0, 1]: ``sqrt(1/a - 1)``. Inverse of `d_to_a`."""
+    a = _checked(a, lambda v: (v > 0) & (v <= 1), argument, "must lie in (0, 1]")
+    return torch.sqrt((1.0 - a) / a)
 
 
-def w_to_p(w: FloatLike) -> Tensor:
-    """Raw value of each weight of the past ``w``: ``sqrt(1/w - 1)``. Inverse: `d_to_a`.
-
-    Parameters
-    ----------
-    w : float, sequence, ndarray or Tensor, shape (...)
-        Weight of the past average, in (0, 1].
-
-    Returns
-    -------
-    Tensor, shape (...)
-        Non-negative.
-
-    Raises
-    ------
-    ValueError
-        A value lies outside (0, 1] or is NaN.
-    """
-    return _fraction_to_raw(w, "w")
-
-
-def _fraction_to_raw(values: FloatLike, argument: str) -> Tensor:
-    fraction = _checked(values, lambda v: (v > 0) & (v <= 1), argument, "must lie in (0, 1]")
-    return torch.sqrt((1.0 - fraction) / fraction)
+def w_to_p(w: FloatLike, argument: str = "w") -> Tensor:
+    """Raw value of each weight of the past ``w`` in (0, 1], by the formula of `a_to_d`."""
+    return a_to_d(w, argument)
 
 
 def raw_to_sigma(raw: Tensor) -> Tensor:
@@ -152,27 +117,11 @@ def raw_to_sigma(raw: Tensor) -> Tensor:
     return raw.abs() + MIN_SIGMA
 
 
-def sigma_to_raw(sigma: FloatLike) -> Tensor:
-    """Raw width of each standard deviation: ``sigma - 0.27``. Inverse: `raw_to_sigma`.
-
-    Parameters
-    ----------
-    sigma : float, sequence, ndarray or Tensor, shape (...)
-        Standard deviation in bins, at least 0.27.
-
-    Returns
-    -------
-    Tensor, shape (...)
-        Non-negative.
-
-    Raises
-    ------
-    ValueError
-        A value is below 0.27 or NaN.
-    """
+def sigma_to_raw(sigma: FloatLike, argument: str = "sigma") -> Tensor:
+    """Raw width, at least 0, of each standard deviation of at least 0.27 bins. Inverse of `raw_to_sigma`."""
     rule = f"must be at least {MIN_SIGMA} bins"
     # The bound is compared after rounding to the tensor's own type: float32(0.27) is allowed in float32.
-    sigma = _checked(sigma, lambda v: v >= torch.tensor(MIN_SIGMA, dtype=v.dtype, device=v.device), "sigma", rule)
+    sigma = _checked(sigma, lambda v: v >= torch.tensor(MIN_SIGMA, dtype=v.dtype, device=v.device), argument, rule)
     return (sigma - MIN_SIGMA).clamp_min(0.0)
 
 
@@ -181,43 +130,25 @@ def d_to_tau(d: Tensor) -> Tensor:
     return 1.0 + d * d
 
 
-def tau_to_d(tau: FloatLike) -> Tensor:
-    """Raw value of each time constant in frames: ``sqrt(tau - 1)``. Inverse: `d_to_tau`.
-
-    Parameters
-    ----------
-    tau : float, sequence, ndarray or Tensor, shape (...)
-        Time constant in frames, at least 1.
-
-    Returns
-    -------
-    Tensor, shape (...)
-        Non-negative.
-
-    Raises
-    ------
-    ValueError
-        A value is below 1 frame or NaN.
-    """
-    return torch.sqrt(_checked(tau, lambda v: (v >= 1) & (v < torch.inf), "tau", "must be at least 1 frame") - 1.0)
+def tau_to_d(tau: FloatLike, argument: str = "tau") -> Tensor:
+    """Raw value, at least 0, of each time constant of at least 1 frame: ``sqrt(tau - 1)``. Inverse of `d_to_tau`."""
+    return torch.sqrt(_checked(tau, lambda v: (v >= 1) & (v < torch.inf), argument, "must be at least 1 frame") - 1.0)
 
 
 @dataclass(frozen=True)
 class Constraint:
-    """A transform from a raw tensor to natural units, and its inverse."""
+    """A transform from a raw tensor to natural units, and its inverse, which is told what to call the values."""
 
     to_natural: Callable[[Tensor], Tensor]
-    to_raw: Callable[[FloatLike], Tensor]
+    to_raw: Callable[[FloatLike, str], Tensor]
 
 
 POSITIVE = Constraint(softplus, inverse_softplus)
 FRACTION = Constraint(d_to_a, a_to_d)
-WEIGHT = Constraint(d_to_a, w_to_p)
 WIDTH = Constraint(raw_to_sigma, sigma_to_raw)
-TIME_CONSTANT = Constraint(d_to_tau, tau_to_d)
 
 
-def natural_property(raw_name: str, constraint: Constraint, doc: str, *, only_if: str | None = None) -> Any:
+def natural_property(name: str, raw_name: str, constraint: Constraint, doc: str, *, only_if: str | None = None) -> Any:
     """Property that shows the raw tensor ``raw_name`` of a module in natural units, and sets it from them.
 
     Reading applies ``constraint.to_natural`` to the live tensor (None when the module has none), so gradients and
@@ -225,6 +156,8 @@ def natural_property(raw_name: str, constraint: Constraint, doc: str, *, only_if
 
     Parameters
     ----------
+    name : str
+        Name of the property, for its messages.
     raw_name : str
         Attribute that holds the raw tensor.
     constraint : Constraint
@@ -249,7 +182,9 @@ def natural_property(raw_name: str, constraint: Constraint, doc: str, *, only_if
         if raw is None:
             raise ValueError(f"{type(module).__name__} was built without {raw_name}, so it cannot be set")
         with torch.no_grad():
-            natural = torch.as_tensor(values, dtype=raw.dtype, device=raw.device)
-            raw.copy_(constraint.to_raw(natural) if constrained(module) else natural)
+            natural = as_float_tensor(values, name, raw.dtype).to(raw.device)
+            if natural.dim() and natural.shape != raw.shape:
+                raise ValueError(f"{name} must be a number or {tuple(raw.shape)}, got {tuple(natural.shape)}")
+            raw.copy_(constraint.to_raw(natural, name) if constrained(module) else natural)
 
     return property(read, write, doc=doc)

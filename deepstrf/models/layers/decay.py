@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from deepstrf.arguments import check_numbers, check_sizes
+
 from .constraints import d_to_tau, tau_to_d
 from .exponential import (
     HALF_PRECISION,
@@ -15,7 +17,6 @@ from .exponential import (
     geometric_sum,
     recursion_pays,
 )
-from .sizes import check_sizes
 
 __all__ = ["LearnableExponentialDecay", "decay_filter", "decay_kernel"]
 
@@ -107,8 +108,7 @@ class LearnableExponentialDecay(nn.Module):
     def __init__(self, input_size: int, kernel_size: int, init_tau: float = 2.0, decay_input: bool = True) -> None:
         super().__init__()
         check_sizes(input_size=input_size, kernel_size=kernel_size)
-        if not 1 < init_tau < float("inf"):
-            raise ValueError(f"init_tau must be above 1 frame, got {init_tau}")
+        check_numbers("must be above 1 frame", lambda tau: 1 < tau < float("inf"), init_tau=init_tau)
         self.input_size, self.kernel_size = int(input_size), int(kernel_size)
         self.init_tau, self.decay_input = float(init_tau), bool(decay_input)
         self.d = nn.Parameter(tau_to_d([self.init_tau] * input_size))

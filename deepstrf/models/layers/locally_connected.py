@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .sizes import check_sizes
+from deepstrf.arguments import check_sizes
 
 __all__ = ["LocallyConnected1d", "locally_connected"]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from deepstrf.arguments import check_numbers, check_sizes
+
 __all__ = ["CausalLayerNorm"]
 
 
@@ -23,14 +25,26 @@ class CausalLayerNorm(nn.Module):
     elementwise_affine : bool
         Learn a scale and a shift per element.
 
+    Raises
+    ------
+    TypeError, ValueError
+        ``normalized_shape`` or ``dim`` is no int, the former is below 1, or ``eps`` is negative.
+
     Notes
     -----
     Input and output have the same shape (any rank). The learnable tensors are ``ln.weight`` and ``ln.bias``, each of
     shape (normalized_shape,).
+
+    References
+    ----------
+    Ba, Kiros & Hinton (2016), Layer normalization, arXiv:1607.06450.
     """
 
     def __init__(self, normalized_shape: int, dim: int = 1, eps: float = 1e-5, elementwise_affine: bool = True) -> None:
         super().__init__()
+        check_sizes(normalized_shape=normalized_shape)
+        check_sizes(None, dim=dim)
+        check_numbers("must be at least 0", lambda value: 0 <= value < float("inf"), eps=eps)
         self.dim = dim
         self.ln = nn.LayerNorm(normalized_shape, eps=eps, elementwise_affine=elementwise_affine)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .sizes import check_sizes
+from deepstrf.arguments import check_sizes
 
 __all__ = ["SinusoidalPositionalEncoding"]
 

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from deepstrf.arguments import check_modules, check_sizes
+
 from .composition import kernel_and_bias
 from .constraints import WIDTH, natural_property, raw_to_sigma
-from .sizes import check_sizes
 
 __all__ = ["CausalSTRFConv", "ParametricSTRF", "SeparableSTRF", "gaussian_mixture_kernel", "separable_kernel"]
 
@@ -116,7 +117,9 @@ class ParametricSTRF(nn.Module):
     Khalfaoui-Hassani, Pellegrini & Masquelier (2023), Dilated convolution with learnable spacings, ICLR.
     """
 
-    sigma = natural_property("SIG", WIDTH, "Standard deviations in bins, shape (2, C_out, C_in, G), at least 0.27.")
+    sigma = natural_property(
+        "sigma", "SIG", WIDTH, "Standard deviations in bins, shape (2, C_out, C_in, G), at least 0.27."
+    )
 
     def __init__(self, F: int, T: int, C_in: int, C_out: int, num_gaussians: int = 1, bias: bool = True) -> None:
         super().__init__()
@@ -243,8 +246,7 @@ class CausalSTRFConv(nn.Module):
     ) -> None:
         super().__init__()
         check_sizes(F=F, T=T, C_in=C_in, C_out=C_out)
-        if kernel is not None and not isinstance(kernel, nn.Module):
-            raise TypeError(f"kernel must be an nn.Module or None, got {type(kernel).__name__}")
+        check_modules(kernel=kernel)
         self.F, self.T, self.C_in, self.C_out = int(F), int(T), int(C_in), int(C_out)
         self.pad = nn.ZeroPad2d((T - 1, 0, 0, 0))
         self.kernel = nn.Conv2d(C_in, C_out, kernel_size=(F, T), bias=bias) if kernel is None else kernel

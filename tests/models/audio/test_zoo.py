@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -19,7 +21,7 @@ from deepstrf.models.audio import (
     StateNet,
     Transformer,
 )
-from tests.models.audio.zoo import MAKERS, F, N, every_model, every_prefilter, make, needs_mambapy
+from tests.models.audio.zoo import MAKERS, PREFILTERS, F, N, every_model, every_prefilter, make, needs_mambapy
 from tests.tolerances import assert_close
 
 # Totals for F = 34, N = 5 of the earlier package, each recounted from the tensors' shapes beside it.
@@ -248,7 +250,22 @@ def test_a_checkpoint_gives_the_same_responses(name: str, tmp_path: Path) -> Non
 
 
 @every_model
-@pytest.mark.parametrize("shape", [(2, 1, F + 1, 9), (2, 2, F, 9), (2, F, 9)])
-def test_a_wrong_shape_is_named(name: str, shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match=rf"stimulus must have shape \(B, 1, {F}, T\), got \({shape[0]}, {shape[1]}, "):
-        MAKERS[name]()(torch.rand(shape))
+@every_prefilter
+@pytest.mark.parametrize("shape", [(2, 1, F + 1, 9), (2, 2, F, 9), (2, F, 9), (2, 1, F, 0), (0, 1, F, 9)])
+def test_a_wrong_shape_is_named(name: str, prefilter: str, shape: tuple[int, ...]) -> None:
+    model = MAKERS[name](prefiltering=PREFILTERS[prefilter]())
+    argument = "stimulus" if prefilter == "none" else "(spectro_in|prefiltered stimulus)"
+    if prefilter == "ICAdaptation" and shape[0] == 0:
+        argument = "stimulus"
+    with pytest.raises(ValueError, match=rf"^{argument} must have shape \(B, \d, {F}, T\) .*got \({shape[0]}, "):
+        model(torch.rand(shape))
+
+
+@every_model
+@pytest.mark.parametrize(
+    ("stimulus", "kind"),
+    [(torch.ones(1, 1, F, 9, dtype=torch.long), r"torch\.int64"), (np.ones((1, 1, F, 9)), "ndarray")],
+)
+def test_a_stimulus_of_another_kind_is_named(name: str, stimulus: Any, kind: str) -> None:
+    with pytest.raises(TypeError, match=f"^stimulus must be a floating-point tensor, got {kind}$"):
+        MAKERS[name]()(stimulus)

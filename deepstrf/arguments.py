@@ -1,0 +1,76 @@
+"""What a public function asks of its arguments before it uses them: the kind, the range, the choice.
+
+Every message names the argument, the rule, and what arrived.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Collection
+from numbers import Real
+from typing import Any
+
+from torch import Tensor, nn
+
+__all__ = ["check_choice", "check_floating", "check_modules", "check_numbers", "check_sizes", "whole_number"]
+
+
+def whole_number(name: str, value: Any, minimum: int | None = 1) -> int:
+    """``value`` as a Python int.
+
+    Raises
+    ------
+    TypeError
+        It is not an integer (NumPy's count as such, a bool does not).
+    ValueError
+        It is below ``minimum``; None sets no limit.
+    """
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an int, got {type(value).__name__}") from None
+    if minimum is not None and number < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {number}")
+    return number
+
+
+def check_sizes(minimum: int | None = 1, **sizes: Any) -> None:
+    """Raise as `whole_number` unless every one of ``sizes`` is an int of at least ``minimum``."""
+    for name, size in sizes.items():
+        whole_number(name, size, minimum)
+
+
+def check_numbers(rule: str, allowed: Callable[[Any], bool], **numbers: Any) -> None:
+    """Raise TypeError unless every argument is a number, ValueError with the ``rule`` unless it is ``allowed``.
+
+    ``allowed`` should be a comparison that is False for NaN.
+    """
+    for name, number in numbers.items():
+        if isinstance(number, bool) or not isinstance(number, Real):
+            raise TypeError(f"{name} must be a number, got {type(number).__name__}")
+        if not allowed(number):
+            raise ValueError(f"{name} {rule}, got {number}")
+
+
+def check_choice(choices: Collection[str], error: type[Exception] = ValueError, **chosen: Any) -> None:
+    """Raise ``error`` unless every argument is one of the words ``choices``."""
+    for name, choice in chosen.items():
+        if not isinstance(choice, str) or choice not in choices:
+            raise error(f"{name} must be one of {list(choices)}, got {choice!r}")
+
+
+def check_modules(**modules: Any) -> None:
+    """Raise TypeError unless every argument is None or a module (an object, not its class)."""
+    for name, module in modules.items():
+        if module is not None and not isinstance(module, nn.Module):
+            raise TypeError(f"{name} must be an nn.Module or None, got {type(module).__name__}")
+
+
+def check_floating(**tensors: Any) -> None:
+    """Raise TypeError unless every argument is a floating-point tensor."""
+    for name, tensor in tensors.items():
+        if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
+            kind = tensor.dtype if isinstance(tensor, Tensor) else type(tensor).__name__
+            raise TypeError(f"{name} must be a floating-point tensor, got {kind}")
