@@ -12,6 +12,7 @@ import { Eased, type Frames, Surface, Unchanged } from "../draw/surface";
 import { reducedMotion, type Theme } from "../draw/theme";
 import { fixed, frequency, number } from "../format";
 import { bandToHz } from "../math/units";
+import { Player } from "../parts/player";
 import type { BenchState } from "../state";
 import { AdaptedView } from "./adapted";
 import { TimeAxis } from "./time-axis";
@@ -40,6 +41,7 @@ export class ResponseView {
   private readonly behind: Surface;
   private readonly time: TimeAxis;
   readonly adapted: AdaptedView;
+  private readonly player: Player;
   private readonly low = new Eased();
   private readonly high = new Eased();
   private image: LongImage | null = null;
@@ -78,6 +80,15 @@ export class ResponseView {
       "Sound and response over time: arrows pan, plus and minus zoom, 0 shows all",
     );
     this.time = new TimeAxis(this.stage, () => this.box(this.lower), axisAsk, cleanup);
+    const heard = () => this.frameQueue.request(this.paintHover);
+    this.player = new Player(state, frameQueue, () => this.time.window, heard, cleanup);
+    this.time.tools.prepend(this.player.element);
+    cleanup.listen<KeyboardEvent>(this.stage, "keydown", (event) => {
+      if (event.key !== " " || event.ctrlKey || event.altKey || event.metaKey) return;
+      this.player.toggle();
+      event.preventDefault();
+      event.stopPropagation();
+    });
     this.element = element(
       "section",
       { class: "db-response", "aria-label": "Response" },
@@ -304,24 +315,24 @@ export class ResponseView {
     this.frameQueue.request(this.paintHover);
   }
 
-  /** One cursor through both panels, its values, and the stretch of sound that the receptive field sees there. */
+  /** One cursor through all panels, its values, and the stretch of sound that the receptive field sees there. */
   private readonly paintHover = (): void => {
-    const { state, cursor, bracket, hoverX } = this;
+    const { state, cursor, bracket, player } = this;
     const box = this.box(this.lower);
-    const inside = hoverX !== null && hoverX >= box.x && hoverX <= box.x + box.width;
+    const { from, to } = this.time.window;
+    const perFrame = box.width / (to - from);
+    // What is heard goes before what is pointed at.
+    const x = player.frame === null ? this.hoverX : box.x + (player.frame - from) * perFrame;
+    const inside = x !== null && x >= box.x && x <= box.x + box.width;
     cursor.hidden = !inside;
     bracket.hidden = !inside;
     if (!inside) {
       setText(this.readout, "");
       return;
     }
-    const { from, to } = this.time.window;
-    const perFrame = box.width / (to - from);
-    const frame = Math.min(
-      Math.max(Math.floor(from + (hoverX - box.x) / perFrame), 0),
-      state.info.n_frames - 1,
-    );
-    cursor.style.transform = `translateX(${hoverX.toFixed(1)}px)`;
+    const last = state.info.n_frames - 1;
+    const frame = Math.min(Math.max(Math.floor(from + (x - box.x) / perFrame), 0), last);
+    cursor.style.transform = `translateX(${x.toFixed(1)}px)`;
     const end = box.x + (frame + 1 - from) * perFrame;
     const start = Math.max(end - state.axes.T * perFrame, box.x);
     bracket.style.transform = `translateX(${start.toFixed(1)}px)`;
