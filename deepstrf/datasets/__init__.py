@@ -1,0 +1,17 @@
+"""Recordings: stimuli and the responses of neurons to them, read from files and made ready for a fit."""
+
+from deepstrf.datasets.folder import RecordingFolder
+from deepstrf.datasets.nwb import read_nwb
+from deepstrf.datasets.recording import Recording, collate
+from deepstrf.datasets.smoothing import smooth_responses
+from deepstrf.datasets.spikes import count_spikes, spike_times
+
+__all__ = [
+    "Recording",
+    "RecordingFolder",
+    "collate",
+    "count_spikes",
+    "read_nwb",
+    "smooth_responses",
+    "spike_times",
+]

@@ -1,0 +1,183 @@
+"""A recording holds what it was given, and its parts are parts of it."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.utils.data import DataLoader
+
+from deepstrf.datasets import Recording, collate, smooth_responses
+from deepstrf.stimuli import Spectrogram
+
+CF_HZ = torch.tensor([500.0, 1000.0, 2000.0])
+
+
+def recording(bins=(8, 5, 8, 7, 6), units=2, repeats=3):
+    generator = torch.Generator().manual_seed(1)
+    items = [
+        (torch.rand(1, 3, n, generator=generator), torch.rand(units, repeats, n, generator=generator)) for n in bins
+    ]
+    stimuli, responses = collate(items)
+    return Recording(
+        stimuli,
+        responses,
+        dt_ms=5.0,
+        cf_hz=CF_HZ,
+        unit_names=[f"u{n}" for n in range(units)],
+        stimulus_names=[f"s{b}" for b in range(len(bins))],
+        bins=bins,
+    ), items
+
+
+def same(a, b):
+    return torch.equal(a.isnan(), b.isnan()) and torch.equal(a.nan_to_num(0.0), b.nan_to_num(0.0))
+
+
+def test_items_come_back_at_their_own_length():
+    whole, items = recording()
+    assert len(whole) == 5
+    assert whole.duration_s == pytest.approx((8 + 5 + 8 + 7 + 6) * 0.005)
+    for (x, y), (x0, y0) in zip(whole, items, strict=True):
+        assert torch.equal(x, x0)
+        assert torch.equal(y, y0)
+
+
+def test_padding_is_silence_and_nan():
+    whole, _ = recording()
+    assert whole.stimuli.shape == (5, 1, 3, 8)
+    assert whole.responses.shape == (5, 2, 3, 8)
+    assert (whole.stimuli[1, ..., 5:] == 0).all()
+    assert whole.responses[1, ..., 5:].isnan().all()
+    assert not whole.responses[1, ..., :5].isnan().any()
+
+
+def test_a_data_loader_takes_it():
+    whole, _ = recording()
+    x, y = next(iter(DataLoader(whole, batch_size=5, collate_fn=collate)))
+    assert torch.equal(x, whole.stimuli)
+    assert same(y, whole.responses)
+
+
+def test_collate_pads_repeats_too():
+    x, y = collate([(torch.ones(1, 3, 4), torch.ones(2, 1, 4)), (torch.ones(1, 3, 2), torch.ones(2, 4, 2))])
+    assert x.sum() == 3 * (4 + 2)
+    assert y.shape == (2, 2, 4, 4)
+    assert int((~y.isnan()).sum()) == 2 * (1 * 4 + 4 * 2)
+
+
+def test_numbered_names_and_repr():
+    plain = Recording(torch.zeros(2, 1, 3, 200), torch.zeros(2, 1, 1, 200), dt_ms=5, cf_hz=CF_HZ)
+    assert plain.unit_names == ("unit 0",)
+    assert plain.stimulus_names == ("stimulus 0", "stimulus 1")
+    assert repr(plain) == "Recording(2 stimuli, 2 s in bins of 5 ms, 3 bands 500-2000 Hz, 1 units, up to 1 trials)"
+
+
+def test_spectrogram_by_name_or_number():
+    whole, items = recording()
+    one = whole.spectrogram("s1")
+    assert isinstance(one, Spectrogram)
+    assert (one.name, one.dt_ms, one.values.shape) == ("s1", 5.0, (3, 5))
+    assert torch.equal(one.values, items[1][0][0])
+    assert torch.equal(whole.spectrogram(1).values, one.values)
+
+
+def test_select_keeps_the_order_asked_for():
+    whole, items = recording()
+    part = whole.select(units=["u1"], stimuli=[3, "s1"])
+    assert part.unit_names == ("u1",)
+    assert part.stimulus_names == ("s3", "s1")
+    assert part.bins == (7, 5)
+    assert part.stimuli.shape == (2, 1, 3, 7)  # no longer than its longest stimulus
+    assert torch.equal(part[1][1], items[1][1][1:])
+    assert whole.select(stimuli=[-1]).stimulus_names == ("s4",)
+
+
+def test_smoothed_smooths_each_trial_within_its_stimulus():
+    whole, items = recording()
+    smooth = whole.smoothed(15.0, causal=True)
+    assert torch.equal(smooth.stimuli, whole.stimuli)
+    assert torch.allclose(smooth[1][1], smooth_responses(items[1][1], 5.0, 15.0, causal=True))
+    assert (smooth.unit_names, smooth.bins) == (whole.unit_names, whole.bins)
+
+
+@given(st.integers(3, 40), st.integers(0, 1000))
+def test_a_split_is_a_partition(stimuli, seed):
+    whole = Recording(torch.zeros(stimuli, 1, 3, 4), torch.zeros(stimuli, 1, 1, 4), dt_ms=5, cf_hz=CF_HZ)
+    parts = whole.split(0.7, 0.15, 0.15, seed=seed)
+    names = [name for part in parts for name in part.stimulus_names]
+    assert sorted(names) == sorted(whole.stimulus_names)
+    assert [len(p) for p in parts[1:]] == [max(1, round(0.15 * stimuli))] * 2
+    again = whole.split(0.7, 0.15, 0.15, seed=seed)
+    assert [p.stimulus_names for p in parts] == [p.stimulus_names for p in again]
+
+
+def test_another_seed_splits_otherwise():
+    whole = Recording(torch.zeros(40, 1, 3, 4), torch.zeros(40, 1, 1, 4), dt_ms=5, cf_hz=CF_HZ)
+    assert len({whole.split(0.5, 0.5, seed=seed)[0].stimulus_names for seed in range(5)}) == 5
+
+
+@pytest.mark.parametrize("k", [2, 3, 5])
+def test_folds_leave_out_every_stimulus_once(k):
+    whole, _ = recording()
+    out = []
+    for rest, left_out in whole.folds(k):
+        assert sorted(rest.stimulus_names + left_out.stimulus_names) == sorted(whole.stimulus_names)
+        out += left_out.stimulus_names
+    assert sorted(out) == sorted(whole.stimulus_names)
+
+
+def test_errors_of_parts():
+    whole, _ = recording()
+    with pytest.raises(ValueError, match=r"units must be numbers below 2 or names among \['u0', 'u1'\], got 'u7'"):
+        whole.select(units=["u7"])
+    with pytest.raises(ValueError, match=r"stimuli must be numbers below 5 .*, got 5"):
+        whole.select(stimuli=[5])
+    with pytest.raises(ValueError, match=r"units must be at least one and all different, got \[0, 'u0'\]"):
+        whole.select(units=[0, "u0"])
+    with pytest.raises(ValueError, match=r"stimuli must be at least one .*, got \[\]"):
+        whole.select(stimuli=[])
+    with pytest.raises(ValueError, match=r"fractions must be positive with the sum 1, got \(0\.5, 0\.4\)"):
+        whole.split(0.5, 0.4)
+    with pytest.raises(ValueError, match=r"fractions must be positive with the sum 1, got \(\)"):
+        whole.split()
+    with pytest.raises(ValueError, match="fractions must leave each of 6 parts a stimulus, got 5 stimuli"):
+        whole.split(0.5, *([0.1] * 5))
+    for k in (1, 6):
+        with pytest.raises(ValueError, match=rf"k must lie in \[2, 5\], the number of stimuli, got {k}"):
+            whole.folds(k)
+    with pytest.raises(ValueError, match="items must hold at least one pair"):
+        collate([])
+    with pytest.raises(ValueError, match=r"the same number of bands F, got \[2, 3\]"):
+        collate([(torch.ones(1, 3, 4), torch.ones(2, 1, 4)), (torch.ones(1, 2, 4), torch.ones(2, 1, 4))])
+    with pytest.raises(ValueError, match=r"the same number of units N, got \[1, 2\]"):
+        collate([(torch.ones(1, 3, 4), torch.ones(2, 1, 4)), (torch.ones(1, 3, 4), torch.ones(1, 1, 4))])
+
+
+X, Y = torch.zeros(2, 1, 3, 4), torch.zeros(2, 1, 1, 4)
+
+
+@pytest.mark.parametrize(
+    ("stimuli", "responses", "options", "error", "message"),
+    [
+        (X.int(), Y, {}, TypeError, r"stimuli must be a floating-point tensor, got torch\.int32"),
+        ([1.0], Y, {}, TypeError, "stimuli must be a floating-point tensor, got list"),
+        (X, Y.int(), {}, TypeError, r"responses must be a floating-point tensor, got torch\.int32"),
+        (X, Y[0], {}, ValueError, r"responses must have shape \(B, N, R, T\)"),
+        (X[0], Y, {}, ValueError, r"B = 2 and T = 4 of responses, got \(1, 3, 4\)"),
+        (X[..., :3], Y, {}, ValueError, r"stimuli must have shape \(B, 1, F, T\).*got \(2, 1, 3, 3\)"),
+        (X + math.nan, Y, {}, ValueError, "stimuli must be finite, got 24 values that are not"),
+        (X, Y + math.inf, {}, ValueError, "responses must be finite or NaN, got 8 infinite values"),
+        (X, Y, {"dt_ms": 0}, ValueError, r"dt_ms must be positive \(ms\), got 0"),
+        (X, Y, {"cf_hz": CF_HZ[:2]}, ValueError, r"cf_hz must have shape \(F,\) with F = 3"),
+        (X, Y, {"unit_names": ["a", "b"]}, ValueError, r"unit_names must be 1 different names, got \['a', 'b'\]"),
+        (X, Y, {"stimulus_names": ["a", "a"]}, ValueError, r"stimulus_names must be 2 different names"),
+        (X, Y, {"bins": [4, 5]}, ValueError, r"bins must be 2 lengths from 1 to T = 4, got \(4, 5\)"),
+        (X, Y, {"bins": [4]}, ValueError, r"bins must be 2 lengths"),
+        (X, Y, {"bins": [4, 3]}, ValueError, "responses must be NaN after the 3 bins of stimulus 'stimulus 1'"),
+    ],
+)
+def test_errors_of_construction(stimuli, responses, options, error, message):
+    with pytest.raises(error, match=message):
+        Recording(stimuli, responses, **{"dt_ms": 5.0, "cf_hz": CF_HZ, **options})
