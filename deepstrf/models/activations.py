@@ -122,33 +122,56 @@ def parametric_softplus(x: Tensor, beta: Tensor, b: Tensor | None = None) -> Ten
 
 
 class _PerNeuron(nn.Module):
-    """What the three nonlinearities share: N parameter sets and a check of the last axis."""
+    """What the three nonlinearities share: N parameter sets, of which some can be kept positive."""
 
-    def __init__(self, num_features: int) -> None:
+    def __init__(self, num_features: int, non_negative_output: bool) -> None:
         super().__init__()
         check_sizes(num_features=num_features)
         self.num_features = int(num_features)
+        self.non_negative_output = bool(non_negative_output)
 
     def _uniform(self, low: float, high: float, *, positive: bool = False) -> nn.Parameter:
         """Parameter (N,) whose natural value is uniform in [low, high]; stored through the inverse if positive."""
         values = torch.empty(self.num_features).uniform_(low, high)
         return nn.Parameter(inverse_softplus(values) if positive else values)
 
-    @staticmethod
-    def _check_last_axis(x: Tensor, parameter: Tensor) -> None:
+    def _check_last_axis(self, x: Tensor, parameter: Tensor) -> None:
         if x.dim() < 1 or x.shape[-1] != parameter.shape[0]:
             raise ValueError(f"x must have shape (..., {parameter.shape[0]}), neurons last, got {tuple(x.shape)}")
 
     def config(self) -> dict[str, Any]:
         """Constructor arguments, JSON-able."""
-        raise NotImplementedError
+        return {"num_features": self.num_features, "non_negative_output": self.non_negative_output}
 
     def extra_repr(self) -> str:
         """Sizes and options, for ``print(module)``."""
         return ", ".join(f"{name}={value}" for name, value in self.config().items())
 
 
-class ParametricSigmoid(_PerNeuron):
+class _Saturating(_PerNeuron):
+    """What the two saturating nonlinearities share: an amplitude, and a baseline that can be left out."""
+
+    def __init__(self, num_features: int, bias: bool, non_negative_output: bool) -> None:
+        super().__init__(num_features, non_negative_output)
+        self.has_baseline = bool(bias)
+
+    def _amplitude(self) -> nn.Parameter:
+        return self._uniform(0.5, 1.5, positive=self.non_negative_output)
+
+    def _baseline(self) -> nn.Parameter | None:
+        lowest = 0.2 if self.non_negative_output else 0.0
+        return self._uniform(lowest, 1.0, positive=self.non_negative_output) if self.has_baseline else None
+
+    def config(self) -> dict[str, Any]:
+        """Constructor arguments, JSON-able."""
+        return {
+            "num_features": self.num_features,
+            "bias": self.has_baseline,
+            "non_negative_output": self.non_negative_output,
+        }
+
+
+class ParametricSigmoid(_Saturating):
     """Saturating sigmoid with four parameters per neuron (see `parametric_sigmoid`).
 
     Parameters
@@ -180,45 +203,22 @@ class ParametricSigmoid(_PerNeuron):
     b = natural_property("b", "_raw_b", POSITIVE, "Dynamic range (N,).", only_if="non_negative_output")
 
     def __init__(self, num_features: int, bias: bool = True, non_negative_output: bool = True) -> None:
-        super().__init__(num_features)
-        self.non_negative_output = bool(non_negative_output)
+        super().__init__(num_features, bias, non_negative_output)
         self.c = self._uniform(-0.5, 0.5)
         self.d = self._uniform(0.5, 1.5)
-        self._raw_b = self._uniform(0.5, 1.5, positive=non_negative_output)
-        lowest = 0.2 if non_negative_output else 0.0
-        self._raw_a = self._uniform(lowest, 1.0, positive=non_negative_output) if bias else None
+        self._raw_b = self._amplitude()
+        self._raw_a = self._baseline()
 
     def forward(self, x: Tensor) -> Tensor:
         """Response of each neuron to its drive; ValueError unless the last axis is N."""
         self._check_last_axis(x, self.c)
         return parametric_sigmoid(x, self.b, self.c, self.d, self.a)
 
-    def config(self) -> dict[str, Any]:
-        """Constructor arguments, JSON-able."""
-        return {
-            "num_features": self.num_features,
-            "bias": self._raw_a is not None,
-            "non_negative_output": self.non_negative_output,
-        }
 
-
-class ParametricDoubleExponential(_PerNeuron):
+class ParametricDoubleExponential(_Saturating):
     """Saturating double exponential with four parameters per neuron (see `parametric_double_exponential`).
 
-    Parameters
-    ----------
-    num_features : int
-        Neurons N.
-    bias : bool
-        Add the baseline ``b``.
-    non_negative_output : bool
-        Keep ``a`` and ``b`` positive by storing them through a softplus, for rates; False stores them as they are, for
-        signals that may be negative.
-
-    Raises
-    ------
-    ValueError
-        ``num_features`` is below 1.
+    Parameters and errors as for `ParametricSigmoid`, with ``a`` for the saturated rate and ``b`` for the baseline.
 
     Notes
     -----
@@ -235,26 +235,16 @@ class ParametricDoubleExponential(_PerNeuron):
     b = natural_property("b", "_raw_b", POSITIVE, "Baseline (N,); None without bias.", only_if="non_negative_output")
 
     def __init__(self, num_features: int, bias: bool = True, non_negative_output: bool = True) -> None:
-        super().__init__(num_features)
-        self.non_negative_output = bool(non_negative_output)
+        super().__init__(num_features, bias, non_negative_output)
         self.k = self._uniform(-1.5, -0.5)
         self.s = self._uniform(0.5, 1.5)
-        self._raw_a = self._uniform(0.5, 1.5, positive=non_negative_output)
-        lowest = 0.2 if non_negative_output else 0.0
-        self._raw_b = self._uniform(lowest, 1.0, positive=non_negative_output) if bias else None
+        self._raw_a = self._amplitude()
+        self._raw_b = self._baseline()
 
     def forward(self, x: Tensor) -> Tensor:
         """Response of each neuron to its drive; ValueError unless the last axis is N."""
         self._check_last_axis(x, self.k)
         return parametric_double_exponential(x, self.a, self.k, self.s, self.b)
-
-    def config(self) -> dict[str, Any]:
-        """Constructor arguments, JSON-able."""
-        return {
-            "num_features": self.num_features,
-            "bias": self._raw_b is not None,
-            "non_negative_output": self.non_negative_output,
-        }
 
 
 class ParametricSoftplus(_PerNeuron):
@@ -277,14 +267,17 @@ class ParametricSoftplus(_PerNeuron):
     -----
     Input and output (..., N). Parameters, each (N,): ``_raw_beta`` starts in U(5, 6); ``_raw_b`` in U(-5, -3)
     (signed: U(-0.1, 0.1)).
+
+    References
+    ----------
+    Dugas, Bengio, Bélisle, Nadeau & Garcia (2001), NIPS 13, for the curve.
     """
 
     beta = natural_property("beta", "_raw_beta", POSITIVE, "Sharpness (N,), positive.")
     b = natural_property("b", "_raw_b", POSITIVE, "Baseline (N,).", only_if="non_negative_output")
 
     def __init__(self, num_features: int, non_negative_output: bool = True) -> None:
-        super().__init__(num_features)
-        self.non_negative_output = bool(non_negative_output)
+        super().__init__(num_features, non_negative_output)
         self._raw_beta = self._uniform(5.0, 6.0)
         self._raw_b = self._uniform(-5.0, -3.0) if non_negative_output else self._uniform(-0.1, 0.1)
 
@@ -292,7 +285,3 @@ class ParametricSoftplus(_PerNeuron):
         """Response of each neuron to its drive; ValueError unless the last axis is N."""
         self._check_last_axis(x, self._raw_beta)
         return parametric_softplus(x, self.beta, self.b)
-
-    def config(self) -> dict[str, Any]:
-        """Constructor arguments, JSON-able."""
-        return {"num_features": self.num_features, "non_negative_output": self.non_negative_output}

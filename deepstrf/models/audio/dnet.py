@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import nn
 
-from deepstrf.arguments import check_modules, check_numbers, whole_number
+from deepstrf.arguments import check_modules, check_numbers
 
-from ..layers import CausalLayerNorm, CausalSTRFConv, LearnableExponentialDecay
-from ..readouts import LinearReadout
-from .audio_model import AudioEncodingModel
+from ..layers import LearnableExponentialDecay
+from .network_receptive_field import NetworkReceptiveField
 
 __all__ = ["DNet"]
 
 DECAY_LENGTH_IN_TAU = 7.0
 
 
-class DNet(AudioEncodingModel):
+class DNet(NetworkReceptiveField):
     """Each neuron's response as a weighted sum of hidden units that leak, each with a receptive field of its own.
+
+    Parameters as for `NetworkReceptiveField`, except that ``output_activation`` None is the identity, and in addition:
 
     Parameters
     ----------
-    n_frequency_bands : int
-        Bands F of the spectrogram.
-    temporal_window_size : int
-        Taps T of the hidden receptive fields, in frames.
-    out_neurons : int
-        Neurons N.
-    n_hidden : int
-        Hidden units H.
     init_tau : float
         First time constant of the hidden units, in frames, above 1. Their memory is cut after round(7 init_tau) frames.
-    kernel : nn.Module, optional
-        Plug-in kernel of the hidden units; None is a free (H, C_in, F, T) kernel.
-    prefiltering, wav2spec : nn.Module, optional
-        As for `AudioEncodingModel`.
-    output_activation : nn.Module, optional
-        Applied with neurons on the last axis; None is the identity.
 
     Raises
     ------
@@ -64,18 +51,18 @@ class DNet(AudioEncodingModel):
         wav2spec: nn.Module | None = None,
         output_activation: nn.Module | None = None,
     ) -> None:
-        super().__init__(n_frequency_bands, temporal_window_size, out_neurons, prefiltering, wav2spec)
-        check_modules(output_activation=output_activation)
-        self.H = whole_number("n_hidden", n_hidden)
         check_numbers("must be above 1 frame", lambda tau: 1 < tau < float("inf"), init_tau=init_tau)
-        self.core = nn.Sequential(
-            CausalSTRFConv(self.F, self.T, self.C_in, self.H, kernel=kernel),
-            CausalLayerNorm(self.H),
-            nn.Sigmoid(),
-            LearnableExponentialDecay(self.H, round(DECAY_LENGTH_IN_TAU * init_tau), init_tau=init_tau),
+        check_modules(output_activation=output_activation)
+        activation = nn.Identity() if output_activation is None else output_activation
+        super().__init__(
+            n_frequency_bands,
+            temporal_window_size,
+            out_neurons,
+            n_hidden,
+            kernel=kernel,
+            prefiltering=prefiltering,
+            wav2spec=wav2spec,
+            output_activation=activation,
         )
-        self.readout = LinearReadout(self.H, self.O, activation=output_activation)
-
-    def hidden_STRF_weight(self) -> Tensor:
-        """Receptive fields of the hidden units before the layer norm, (H, C_in, F, T): a detached copy on the CPU."""
-        return self.core.get_submodule("0").STRF_weight()  # type: ignore[operator]
+        memory = LearnableExponentialDecay(self.H, round(DECAY_LENGTH_IN_TAU * init_tau), init_tau=init_tau)
+        self.core = nn.Sequential(self.core[0], self.core[1], nn.Sigmoid(), memory)

@@ -43,6 +43,8 @@ class NetworkReceptiveField(AudioEncodingModel):
     Harper et al. (2016), PLOS Comput. Biol. 12:e1005113.
     """
 
+    core: nn.Sequential
+
     def __init__(
         self,
         n_frequency_bands: int = 34,
@@ -65,4 +67,4 @@ class NetworkReceptiveField(AudioEncodingModel):
 
     def hidden_STRF_weight(self) -> Tensor:
         """Receptive fields of the hidden units before the layer norm, (H, C_in, F, T): a detached copy on the CPU."""
-        return self.core.get_submodule("0").STRF_weight()  # type: ignore[operator]
+        return self.core[0].STRF_weight()  # type: ignore[operator]
