@@ -132,6 +132,7 @@ describe("a page without a kernel", () => {
     await set("prefilter.w", [1], 0.3);
     model.set("neuron", 1);
     model.save_changes();
+    await Promise.resolve();
     expect(model.get("of_neuron")).toBe(1);
     expect(read("gaussians")[4]).toBe(0.125);
     expect(read("prefilter")[2 * vector.F + 1]).toBe(Math.fround(0.3));

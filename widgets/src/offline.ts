@@ -76,7 +76,11 @@ export class OfflineKernel {
   private readonly done: Entry[] = [];
   private undone: Entry[] = [];
 
-  constructor(saved: Saved) {
+  /** `later` runs an answer, as from a kernel, once the sender has finished what it is doing. */
+  constructor(
+    saved: Saved,
+    private readonly later: (answer: () => void) => void = (answer) => queueMicrotask(answer),
+  ) {
     const { info } = saved;
     this.info = info;
     const cfHz = Float64Array.from(decode(saved.cf_hz));
@@ -105,9 +109,6 @@ export class OfflineKernel {
     }));
     for (const preview of [this.live, this.original]) preview.begin(info, this.axes, stimulus);
     this.model = new StaticModel({}, (content, buffers) => this.receive(content as Request, buffers));
-    this.model.saved = (changes) => {
-      if (changes.some(([name]) => name === "neuron")) this.tellState();
-    };
     const { view, neuron, channel } = saved;
     const first = {
       view,
@@ -123,6 +124,9 @@ export class OfflineKernel {
     this.model.set("trained_prefilter", encode(trainedPrefilter));
     this.tellState();
     this.model.save_changes();
+    this.model.saved = (changes) => {
+      if (changes.some(([name]) => name === "neuron")) this.later(() => this.tellState());
+    };
   }
 
   private get neuron(): number {
@@ -194,8 +198,7 @@ export class OfflineKernel {
       can_redo: this.undone.length > 0,
       parts: [...PARTS],
     };
-    // As from a kernel: not before the sender has finished what it is doing.
-    queueMicrotask(() => {
+    this.later(() => {
       this.model.message(
         answer,
         PARTS.map((part) => encode(truth[part])),
