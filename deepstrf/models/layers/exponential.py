@@ -12,8 +12,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .negligible import without_negligible
+
 __all__ = [
     "HALF_PRECISION",
+    "LEAST_WEIGHT",
     "causal_filter",
     "exponential_filter",
     "exponential_filter_by_recursion",
@@ -26,6 +29,9 @@ __all__ = [
 
 HALF_PRECISION = (torch.float16, torch.bfloat16)
 """Types in which long sums lose too much: they are computed in float32."""
+
+LEAST_WEIGHT = 1e-24
+"""Smallest power of a decay that a tap is given: far under a rounding of the largest, 1, in float64 too."""
 
 BLOCK = 32
 """Bins that one triangular product of the recursion covers; 16 and 64 were measured slower."""
@@ -73,7 +79,7 @@ def exponential_past(a: Tensor, kernel_size: int) -> Tensor:
     Tensor, shape (..., K-1)
     """
     lags = torch.arange(kernel_size - 2, -1, -1, dtype=a.dtype, device=a.device)
-    weights = a.unsqueeze(-1) ** lags
+    weights = without_negligible(a.unsqueeze(-1) ** lags, LEAST_WEIGHT)
     return weights / weights.sum(-1, keepdim=True)
 
 

@@ -13,11 +13,12 @@ from deepstrf.arguments import check_modules, check_sizes
 
 from .composition import kernel_and_bias
 from .constraints import WIDTH, natural_property, raw_to_sigma
+from .negligible import without_negligible
 
 __all__ = ["CausalSTRFConv", "ParametricSTRF", "SeparableSTRF", "gaussian_mixture_kernel", "separable_kernel"]
 
 LEAST_SHARE = 1e-16
-"""Smallest share of a Gaussian's mass that a bin is given, along one axis."""
+"""Smallest share of a Gaussian's mass that a bin is given, along one axis; a product of two is a normal number."""
 
 
 def gaussian_mixture_kernel(P: Tensor, SIG: Tensor, weight: Tensor, F: int, T: int) -> Tensor:
@@ -61,9 +62,7 @@ def _unit_mass_gaussian(centre: Tensor, sigma: Tensor, size: int) -> Tensor:
     grid = torch.arange(size, dtype=centre.dtype, device=centre.device)
     z = (grid - centre.unsqueeze(-1)) / sigma.unsqueeze(-1)
     share = torch.softmax(-0.5 * z * z, dim=-1)
-    # Shares too small to change a sum become zero: products of two tails would be subnormal numbers, and a convolution
-    # with a few dozen of those takes five times as long. Their gradients stay as they are.
-    return share - (share * (share < LEAST_SHARE)).detach()
+    return without_negligible(share, LEAST_SHARE)
 
 
 def separable_kernel(weight_f: Tensor, weight_t: Tensor) -> Tensor:
