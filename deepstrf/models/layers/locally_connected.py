@@ -13,7 +13,13 @@ from deepstrf.arguments import check_sizes
 __all__ = ["LocallyConnected1d", "locally_connected"]
 
 PRODUCT_FROM_BATCH = 32
-"""Batch size from which one matrix product per position was measured to beat an elementwise product and a sum."""
+"""Rows from which one matrix product per position was measured to beat an elementwise product and a sum."""
+
+FEW_ROWS = 8
+"""Rows up to which the latter is as fast as long as its products fit the cache."""
+
+MOST_PRODUCTS = {True: 5_000_000, False: 250_000}
+"""Numbers of that elementwise product, (B, C_out, C_in K, L), up to which it was faster: for few rows, and for more."""
 
 
 def locally_connected(
@@ -46,10 +52,10 @@ def locally_connected(
     Notes
     -----
     One product (C_out, C_in K) x (C_in K, B) per position, all in one batched call: no (B, C_out, C_in K, L) array is
-    made, except for a few rows (under 32), for which that is the faster way.
+    made, except for a few rows and a small product (at most 20 MB in float32), for which that is the faster way.
     """
     B, L = x.shape[0], weights.shape[2]
-    if B < PRODUCT_FROM_BATCH:
+    if B < PRODUCT_FROM_BATCH and B * weights.numel() <= MOST_PRODUCTS[B <= FEW_ROWS]:
         options = {"dilation": (1, dilation), "padding": (0, padding), "stride": (1, stride)}
         columns = functional.unfold(x.unsqueeze(2), (1, kernel_size), **options)  # (B, C_in K, L)
         y = (columns.unsqueeze(1) * weights).sum(dim=2)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from deepstrf.models.layers import attention, build_causal_window_mask, windowed_attention
 from deepstrf.models.layers.attention import DENSE_UP_TO
+from tests.models.layers.memory import largest_tensor
 from tests.models.layers.plain import attention_by_dense_scores
 from tests.tolerances import assert_close
 
@@ -49,6 +50,16 @@ def test_chunks_and_blocks_do_not_show(L: int, window: int, chunk: int) -> None:
         patch.setattr(attention, "NUMBERS_AT_ONCE", chunk)
         patch.setattr(attention, "DENSE_AT_MOST", 0)
         assert_close(windowed_attention(q, k, v, window), attention_by_dense_scores(q, k, v, window))
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_memory_grows_with_the_length_times_the_window(training: bool) -> None:
+    def largest(L: int) -> int:
+        leaves = [torch.randn(1, 2, L, 4, requires_grad=training) for _ in range(3)]
+        return largest_tensor(lambda: windowed_attention(*leaves, 32))
+
+    assert largest(2 * 4096) <= 2 * largest(4096)
+    assert largest(8192) < 8192 * 2 * 200  # heads times a few windows; all scores would be 8192 * 2 * 8192
 
 
 @pytest.mark.parametrize("window", [None, 1, 7, 40, 200])

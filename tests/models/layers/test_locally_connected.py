@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 from hypothesis import given
@@ -10,6 +12,7 @@ from torch import nn
 
 from deepstrf.models.layers import LocallyConnected1d
 from deepstrf.models.layers.locally_connected import PRODUCT_FROM_BATCH
+from tests.models.layers.memory import largest_tensor
 from tests.models.layers.plain import locally_connected_by_position
 from tests.tolerances import assert_close
 
@@ -67,6 +70,26 @@ def test_gradients_of_both_ways(batch: int) -> None:
     )
     for gradient, theirs in zip(torch.autograd.grad(layer(x), leaves, upstream), expected, strict=True):
         assert_close(gradient, theirs)
+
+
+@pytest.mark.parametrize("batch", [2, 12, 50])
+def test_both_ways_agree(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = LocallyConnected1d(15, 2, 3, 4, stride=2, padding=1).double()
+    x = torch.randn(batch, 2, 15, dtype=torch.float64)
+    module = sys.modules[LocallyConnected1d.__module__]
+    monkeypatch.setattr(module, "MOST_PRODUCTS", dict.fromkeys((True, False), 0))
+    by_products = layer(x)
+    monkeypatch.setattr(module, "MOST_PRODUCTS", dict.fromkeys((True, False), 10**9))
+    assert_close(layer(x), by_products)
+
+
+@pytest.mark.parametrize("batch", [31, 32, 400])
+def test_no_copy_of_the_weights_for_every_row(batch: int) -> None:
+    layer = LocallyConnected1d(120, 16, 16, 9)
+    x = torch.randn(batch, 16, 120)
+    patches = batch * 16 * 9 * layer.output_size
+    assert largest_tensor(lambda: layer(x)) <= max(patches, layer.weights.numel())
+    assert largest_tensor(lambda: layer(x).sum().backward()) <= max(patches, layer.weights.numel())
 
 
 def test_tensors_and_their_first_values() -> None:

@@ -16,6 +16,7 @@ from deepstrf.models.layers import (
     gaussian_mixture_kernel,
     separable_kernel,
 )
+from tests.models.layers.memory import largest_tensor
 from tests.models.layers.plain import gaussian_mixture_on_dense_grid
 from tests.tolerances import assert_close
 
@@ -115,6 +116,30 @@ def test_a_centre_off_the_grid_keeps_its_gradient_and_a_moved_peak() -> None:
         torch.tensor([4.0, 1.0]).view(2, 1, 1, 1), torch.zeros(2, 1, 1, 1), torch.ones(1, 1, 1), 6, 5
     )
     assert peaked[0, 0].argmax() == 4 * 5 + 1
+
+
+def test_no_array_over_grid_and_gaussians_together() -> None:
+    """Bands x taps x Gaussians for every channel pair would be G times the kernel."""
+    kernel = ParametricSTRF(34, 40, 2, 15, num_gaussians=30)
+    size = 34 * 40 * 2 * 15
+    along_one_axis = 40 * 2 * 15 * 30
+    assert largest_tensor(kernel.build_kernel) <= max(size, along_one_axis)
+    assert largest_tensor(lambda: kernel.build_kernel().sum().backward()) <= max(size, along_one_axis)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_off_the_grid_the_plain_form_divides_zero_by_zero_and_this_one_does_not(dtype: torch.dtype) -> None:
+    # 40 widths away: exp(-40^2 / 2) = exp(-800) is zero in float64 (from exp(-746) on), in float32 from exp(-104) on.
+    P = torch.tensor([-40.0, 2.0], dtype=dtype).view(2, 1, 1, 1)
+    SIG, weight = torch.full((2, 1, 1, 1), 0.73, dtype=dtype), torch.ones(1, 1, 1, dtype=dtype)
+    assert gaussian_mixture_on_dense_grid(P, SIG, weight, 6, 5).isnan().all()
+    P.requires_grad_()
+    kernel = gaussian_mixture_kernel(P, SIG, weight, 6, 5)
+    assert_close(kernel.sum(), 1.0, dtype)
+    kernel[0, 0, 0].sum().backward()
+    # Nearly all mass lies in band 0; moving the centre up, towards the grid, moves some of it to band 1.
+    assert P.grad is not None
+    assert P.grad[0] < 0
 
 
 def test_separable_kernel_is_the_outer_product() -> None:
