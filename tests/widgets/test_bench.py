@@ -99,7 +99,7 @@ def test_info_describes_the_session(widget):
     assert limits["strf.center_ms"] == [0.0, 15.0]
     assert limits["strf.sigma_bands"] == [0.27, 5.0]
     assert limits["strf.sigma_ms"] == [1.35, 20.0]
-    assert limits["strf.weight"] == [None, None]
+    assert limits["strf.weight"] == [-1e9, 1e9]
     sizes = ("n_neurons", "n_bands", "n_lags", "n_channels", "n_gaussians", "n_frames", "dt_ms")
     assert [widget.info[name] for name in sizes] == [3, 5, 4, 2, 2, 30, 5.0]
     assert (widget.info["kind"], widget.info["channel_names"]) == ("gaussians", ["ON", "OFF"])

@@ -35,14 +35,14 @@ def counted(make_session, monkeypatch):
             runs[name] += 1 if axis is None else output.shape[axis]
 
         module.register_forward_hook(count)
-    convolve = chain.functional.conv2d
+    correlate = chain.correlate
 
-    def counting(x, weight, bias):
-        # The kernel of Gaussians is built once, for the page and for the drive: the module itself does not run.
-        runs["kernel"] += weight.shape[0]
-        return convolve(x, weight, bias)
+    def counting(x, kernel):
+        # A neuron's drive is computed from its own kernel: the module of all neurons does not run.
+        runs["kernel"] += 1
+        return correlate(x, kernel)
 
-    monkeypatch.setattr(chain.functional, "conv2d", counting)
+    monkeypatch.setattr(chain, "correlate", counting)
     return session, runs
 
 
@@ -209,3 +209,14 @@ def test_torch_has_its_threads_back_after_an_error():
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("B", "C", "F", "T", "K"), [(1, 2, 5, 30, 4), (3, 1, 1, 7, 7), (2, 2, 4, 5, 1), (1, 1, 3, 1, 6)]
+)
+def test_one_receptive_field_is_correlated_as_torch_does(B, C, F, T, K):
+    torch.manual_seed(B)
+    x, kernel = torch.randn(B, C, F, T + K - 1, dtype=torch.float64), torch.randn(C, F, K, dtype=torch.float64)
+    expected = torch.nn.functional.conv2d(x, kernel[None])[:, 0, 0]
+    torch.testing.assert_close(chain.correlate(x, kernel), expected, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(chain.correlate(x.mT.contiguous().mT, kernel), expected, rtol=1e-12, atol=1e-12)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .parameters import LARGEST
 from .session import Edit
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def changed_values(session: LiveSession) -> Iterator[Edit]:
         for row in rows:
             places = np.argwhere(differs[row])
             # An array would also set what was not changed, and training may have left that outside the limits.
-            if len(places) > FEW and np.all(np.isinf(parameter.limits(row))):
+            if len(places) > FEW and parameter.limits(row) == (-LARGEST, LARGEST):
                 yield Edit(name, values[row], row)
                 continue
             for place in places:

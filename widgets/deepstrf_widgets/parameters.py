@@ -44,6 +44,10 @@ def _same(values: Array, _index: Index) -> Array:
     return values
 
 
+LARGEST = 1e9
+"""Size up to which a hand may set what has no limits of its own: with it every response stays finite in float32."""
+
+
 @dataclass(frozen=True)
 class Parameter:
     """One editable parameter of a model, in natural units.
@@ -124,12 +128,15 @@ class Parameter:
             raise ValueError(f"{self.name} at index {index} must have shape {shape}, got {v.shape}")
         v = np.broadcast_to(v, shape)
         if not np.all(np.isfinite(v)):
-            raise ValueError(f"{self.name} must be finite, got {values!r}")
+            raise ValueError(f"{self.name} must be finite, got {float(v[~np.isfinite(v)].flat[0])}")
         low, high = self.limits(index)
-        slack = SLACK * np.maximum(*(np.where(np.isfinite(limit), np.abs(limit), 0.0) for limit in (low, high)))
-        if np.any(v < low - slack) or np.any(v > high + slack):
+        # The page rounds to float32 on the scale of the limits, one that is there only to keep things finite aside.
+        sizes = np.abs(low), np.abs(high)
+        scale = np.maximum(*(np.where(size < LARGEST, size, 0.0) for size in sizes))
+        least, most = low - SLACK * np.maximum(scale, sizes[0]), high + SLACK * np.maximum(scale, sizes[1])
+        if np.any(v < least) or np.any(v > most):
             unit = f" {self.unit}" if self.unit else ""
-            worst = v[(v < low - slack) | (v > high + slack)].flat[0]
+            worst = v[(v < least) | (v > most)].flat[0]
             raise ValueError(
                 f"{self.name} must lie in [{np.min(low):.6g}, {np.max(high):.6g}]{unit}, got {float(worst):.6g}"
             )
@@ -141,7 +148,7 @@ class Parameter:
 
 
 def _anywhere(_index: Index) -> tuple[float, float]:
-    return -np.inf, np.inf
+    return -LARGEST, LARGEST
 
 
 def _between(low: float, high: float) -> Callable[[Index], tuple[float, float]]:
@@ -306,7 +313,7 @@ def _activation_rows(activation: nn.Module) -> Iterator[Parameter]:
             tuple(raw.shape),
             f"readout.activation.{tensor}",
             raw,
-            _between(SMALLEST_POSITIVE, np.inf) if positive else _anywhere,
+            _between(SMALLEST_POSITIVE, LARGEST) if positive else _anywhere,
             from_raw=_softplus if positive else _same,
             to_raw=_unsoftplus if positive else _same,
         )

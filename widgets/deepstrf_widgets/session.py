@@ -274,18 +274,23 @@ class LiveSession:
         Parameters
         ----------
         names : iterable of str, optional
-            Which parameters; all when None.
+            Which parameters. When None all of them; with an index all that it fits and whose first axis is the neuron.
         index : tuple of int
-            Leading part of the index, for parameters whose first axis is the neuron; those of the prefilter are
-            then left alone unless they are named.
+            Leading part of the index of each of these parameters.
         source : object, optional
             Handed to the observers.
+
+        Raises
+        ------
+        KeyError, IndexError, TypeError
+            There is no such parameter, or the index does not fit a named one. Everything is then as before.
         """
         if names is None:
-            chosen = [p for p in self.parameters.values() if not index or p.per_neuron]
+            every = self.parameters.values()
+            chosen = [p for p in every if not index or (p.per_neuron and len(index) <= len(p.shape))]
         else:
             chosen = [self._parameter(name) for name in names]
-        parts = [(p, p.check_index(index[: len(p.shape)])) for p in chosen]
+        parts = [(p, p.check_index(index)) for p in chosen]
         entry = _Entry(None)
         for parameter, at in parts:
             trained = self.trained_parameters[parameter.name].raw[parameter.prefix + at]

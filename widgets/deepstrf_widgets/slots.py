@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from deepstrf.models import NeuralModel
 from deepstrf.models.activations import ParametricDoubleExponential, ParametricSigmoid, ParametricSoftplus
 from deepstrf.models.layers import ParametricSTRF, SeparableSTRF
 from deepstrf.models.prefiltering import AdapTrans, ICAdaptation
-from deepstrf.models.readouts import STRFReadout
+from deepstrf.models.readouts import STRFReadout, batch_norm_affine
 
 from .parameters import Parameter
 
@@ -86,10 +86,6 @@ def folding(model: NeuralModel, neuron: int) -> Tensor:
     readout = model.readout
     if not isinstance(readout, STRFReadout):
         return torch.zeros(0)
-    bias, norm = readout.strf.kernel.bias, readout.bn
-    zero = norm.running_mean.new_zeros(())
-    gain = (norm.running_var[neuron] + norm.eps).rsqrt()
-    if norm.affine:
-        gain = gain * norm.weight[neuron]
-    offset = (norm.bias[neuron] if norm.affine else zero) - norm.running_mean[neuron] * gain
-    return torch.stack([zero if bias is None else bias[neuron], gain, offset])
+    gain, offset = (values[neuron] for values in batch_norm_affine(readout.bn))
+    bias = cast("Tensor | None", readout.strf.kernel.bias)
+    return torch.stack([gain.new_zeros(()) if bias is None else bias[neuron], gain, offset])
