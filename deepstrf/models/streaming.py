@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from deepstrf.arguments import check_floating
+
 from .layers import CausalLayerNorm, CausalSTRFConv, LearnableExponentialDecay
 from .prefiltering import AdapTrans, ICAdaptation
 from .readouts import LinearReadout, STRFReadout
@@ -71,13 +73,22 @@ class Stream:
     def __call__(self, chunk: Tensor) -> Tensor:
         """Response (B, N, 1, t) to the next ``chunk`` (B, 1, F, t), detached; t may be 0.
 
+        A model with a front end is fed the next samples instead, (B, ..., samples), and answers with the bins that they
+        complete, perhaps none.
+
         Raises
         ------
+        TypeError
+            The chunk is not a floating-point tensor.
         ValueError
-            The chunk has not the shape that the model takes, or another batch size, dtype or device than the first.
+            It has not the shape that the model takes, or another batch size, dtype or device than the first one.
         """
+        check_floating(chunk=chunk)
         F = getattr(self.model, "F", None)
-        if chunk.dim() != 4 or chunk.shape[1] != 1 or (F is not None and chunk.shape[2] != F):
+        if type(self.model.wav2spec) is not nn.Identity:
+            if chunk.dim() < 2:
+                raise ValueError(f"chunk must have shape (B, ..., samples), got {tuple(chunk.shape)}")
+        elif chunk.dim() != 4 or chunk.shape[1] != 1 or (F is not None and chunk.shape[2] != F):
             raise ValueError(f"chunk must have shape (B, 1, {F or 'F'}, t), got {tuple(chunk.shape)}")
         if self._like is None:
             self._like = chunk.new_empty(chunk.shape[0], 0)
@@ -87,10 +98,10 @@ class Stream:
                 f"chunk must have the batch size, dtype and device of the first one ({like.shape[0]}, {like.dtype}, "
                 f"{like.device}), got {chunk.shape[0]}, {chunk.dtype}, {chunk.device}; reset() starts a new stimulus"
             )
-        if chunk.shape[-1] == 0:
-            return chunk.new_empty(chunk.shape[0], self.model.O, 1, 0)
         with torch.no_grad(), evaluating(self.model):
             for stage in self._stages:
+                if chunk.shape[-1] == 0:
+                    return chunk.new_empty(chunk.shape[0], self.model.O, 1, 0)
                 chunk = stage(chunk)
         return chunk
 

@@ -217,6 +217,14 @@ def test_a_wrong_shape_is_named(shape: tuple[int, ...]) -> None:
         make("Linear").stream()(torch.rand(shape))
 
 
+@pytest.mark.parametrize(
+    ("chunk", "kind"), [([1.0], "list"), (torch.ones(1, 1, F, 2, dtype=torch.int), r"torch\.int32")]
+)
+def test_another_kind_is_named(chunk: Any, kind: str) -> None:
+    with pytest.raises(TypeError, match=f"chunk must be a floating-point tensor, got {kind}"):
+        make("Linear").stream()(chunk)
+
+
 @pytest.mark.parametrize("other", [torch.rand(3, 1, F, 2), torch.rand(2, 1, F, 2).double()])
 def test_a_stream_is_of_one_kind(other: Tensor) -> None:
     stream = make("Linear").stream()
@@ -260,6 +268,42 @@ def test_a_module_with_its_own_stage() -> None:
     model = Linear(F, 4, N, prefiltering=Delay()).eval()
     x = torch.rand(2, 1, F, 20)
     torch.testing.assert_close(fed(model, x, [1, 1, 5]), whole(model, x), rtol=0, atol=1e-5)
+
+
+class Framing(nn.Module):
+    """A front end: the power in bands of frames of 8 samples, (B, samples) to (B, 1, F, samples / 8)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.filters = nn.Parameter(torch.randn(F, 8))
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        return torch.einsum("fs,bts->bft", self.filters, waveform.unfold(-1, 8, 8)).square().unsqueeze(1)
+
+    def stream_stage(self) -> Stage:
+        rest: Tensor | None = None
+
+        def stage(samples: Tensor) -> Tensor:
+            nonlocal rest
+            samples = samples if rest is None else torch.cat([rest, samples], dim=-1)
+            whole = samples.shape[-1] // 8 * 8
+            rest = samples[..., whole:].clone()
+            return self(samples[..., :whole]) if whole else samples.new_empty(len(samples), 1, F, 0)
+
+        return stage
+
+
+@every_prefilter
+@pytest.mark.parametrize("sizes", [[], [3], [1] * 20, [8, 0, 15, 60]])
+def test_a_model_with_a_front_end_is_fed_samples(prefilter: str, sizes: list[int]) -> None:
+    model = Linear(F, 4, N, prefiltering=PREFILTERS[prefilter](), wav2spec=Framing()).eval()
+    waveform = torch.randn(2, 400)
+    torch.testing.assert_close(fed(model, waveform, sizes), whole(model, waveform), rtol=1e-5, atol=1e-5)
+    stream = model.stream()
+    assert stream(waveform[:, :5]).shape == (2, N, 1, 0)
+    assert stream(waveform[:, 5:20]).shape == (2, N, 1, 2)
+    with pytest.raises(ValueError, match=r"chunk must have shape \(B, \.\.\., samples\), got \(400,\)"):
+        model.stream()(waveform[0])
 
 
 class Model(AudioEncodingModel):
