@@ -248,6 +248,20 @@ def test_an_error_names_the_request_and_is_gone_after_a_good_one(widget, page):
     assert widget.error.startswith("name must be one of this model's parameters (activation.b,")
 
 
+def test_a_bench_that_nobody_looks_at_is_silent_and_right_when_somebody_does(widget, page):
+    widget.set_state({"width": 700})
+    widget.set_state({"width": 0})
+    before = widget.gaussians
+    widget.session.set("strf.weight", 2.0, (0, 0, 0))
+    assert page.got == []
+    assert widget.gaussians == before
+    widget.set_state({"width": 700})
+    assert_shows(widget, 0)
+    widget.session.set("strf.weight", 3.0, (0, 0, 0))
+    assert len(page.got) == 1
+    assert_shows(widget, 0)
+
+
 def test_the_neuron_may_be_changed_from_the_page(widget, page):
     widget.set_state({"neuron": 2})
     assert_shows(widget, 2)

@@ -157,6 +157,11 @@ def test_figures_come_when_a_page_shows_the_bench_or_not_at_all_and_are_as_wide(
     assert without.figures is None
     with_figures.bench.set_state({"width": 900})
     assert with_figures.figures.layout.width == 900
+    with_figures.bench.set_state({"width": 0})  # the last view has gone, and with it the figures
+    assert with_figures.figures is None
+    assert with_figures.children == (with_figures.bench,)
+    with_figures.bench.set_state({"width": 800})
+    assert with_figures.figures.layout.width == 800
     with_figures.bench.set_state({"width": 20})
     assert with_figures.figures.layout.width is None  # measured while hidden: Plotly chooses
     with_figures.close()

@@ -117,6 +117,7 @@ class BenchWidget(anywidget.AnyWidget):
         self._burst: asyncio.Handle | None = None
         self._answered_at = -math.inf
         self._changed: set[str] = set()
+        self._left = False
         super().__init__(
             info=self._describe(T),
             cf_hz=_bytes(session.cf_hz),
@@ -127,6 +128,7 @@ class BenchWidget(anywidget.AnyWidget):
         )
         self.on_msg(self._received)
         self.observe(self._neuron_chosen, "neuron")
+        self.observe(self._looked_at, "width")
         self._stop = session.observe(self._session_changed)
 
     def __repr__(self) -> str:
@@ -338,9 +340,16 @@ class BenchWidget(anywidget.AnyWidget):
 
     def _session_changed(self, change: Change) -> None:
         self._changed |= change.names
-        if change.source is self:
+        # A cell that is run again leaves its old bench behind: nobody looks at it, so it costs nothing.
+        if change.source is self or self._left:
             return
         self._answer_later("", change.settled, queued=True)
+
+    @one_thread()
+    def _looked_at(self, change: dict[str, Any]) -> None:
+        self._left = change["new"] == 0
+        if change["old"] == 0 and self._changed:
+            self._save_traits()
 
     @one_thread()
     def _neuron_chosen(self, change: dict[str, Any]) -> None:

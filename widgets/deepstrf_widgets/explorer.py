@@ -127,12 +127,8 @@ class Explorer(ipywidgets.VBox):
         if hasattr(self, "_stop"):
             self._closed = True
             self._stop()
-            if self._pending is not None:
-                self._pending.cancel()
-                self._pending = None
+            self._drop_figures()
             self.bench.close()
-            if self.figures is not None:
-                self.figures.close()
         super().close()
 
     # -- figures -------------------------------------------------------------------------------------------------
@@ -149,12 +145,25 @@ class Explorer(ipywidgets.VBox):
         # Plotly measures its place before it has one, so it is told how wide the bench is.
         return self.bench.width if self.bench.width >= MIN_FIGURE_PX else None
 
-    def _width_changed(self, _change: Any) -> None:
-        if self.figures is not None:
+    def _width_changed(self, change: dict[str, Any]) -> None:
+        if change["new"] == 0:
+            # Nobody looks any more. The figures are 5 MB each to a page that is loaded again; they come back with a view.
+            self._drop_figures()
+        elif self.figures is not None:
             self.figures.layout.width = self._figure_width()
         elif self._wanted:
             self._wanted = False
             self._warm_up()
+
+    def _drop_figures(self) -> None:
+        if self._pending is not None:
+            self._pending.cancel()
+            self._pending = None
+        if self.figures is not None:
+            self.children = [self.bench]
+            self.figures.close()
+            self.figures = None
+            self._wanted = True
 
     def _warm_up(self) -> None:
         """Load Plotly's many classes beside the kernel's loop, so that the first drag does not wait for them."""

@@ -88,15 +88,32 @@ export function mount(model: BenchModel, el: HTMLElement): () => void {
     editor?.handles.release(false);
     state.close();
   });
-  watchWidth(root, state, clock, cleanup);
+  watchWidth(model, root, state, clock, cleanup);
   return () => cleanup.run();
 }
 
 const CALM_MS = 300;
+/** How many views each model has on this page. */
+const views = new WeakMap<BenchModel, number>();
 
-/** Tell the kernel the width once it is known, and again when it has stopped changing. */
-function watchWidth(root: HTMLElement, state: BenchState, clock: Clock, cleanup: Cleanup): void {
-  const tell = () => state.tellWidth(Math.round(root.clientWidth));
+/** Tell the kernel the width once it is known and again when it has stopped changing; 0 when the last view has gone. */
+function watchWidth(
+  model: BenchModel,
+  root: HTMLElement,
+  state: BenchState,
+  clock: Clock,
+  cleanup: Cleanup,
+): void {
+  const tell = () => {
+    const width = Math.round(root.clientWidth);
+    if (width > 0) state.tellWidth(width);
+  };
+  views.set(model, (views.get(model) ?? 0) + 1);
+  cleanup.add(() => {
+    const left = (views.get(model) ?? 1) - 1;
+    views.set(model, left);
+    if (left === 0) state.tellWidth(0);
+  });
   let cancel = () => {};
   const observer = new ResizeObserver(() => {
     cancel();

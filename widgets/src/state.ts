@@ -97,9 +97,9 @@ export class BenchState {
     this.stop.push(() => model.off("msg:custom", heard));
   }
 
-  /** Tell the kernel how wide the view is (px): what it puts below is to fit. */
+  /** Tell the kernel how wide the view is (px): what it puts below is to fit. 0: nobody looks any more. */
   tellWidth(width: number): void {
-    if (width <= 0 || width === this.model.get("width")) return;
+    if (width < 0 || width === this.model.get("width")) return;
     this.model.set("width", width);
     this.model.save_changes();
   }
@@ -129,6 +129,11 @@ export class BenchState {
 
   get inGesture(): boolean {
     return this.gesture !== null;
+  }
+
+  /** Tells one gesture from the next: who began one ends only that. Null between gestures. */
+  get gestureId(): string | null {
+    return this.gesture?.id ?? null;
   }
 
   // ---- what is on screen ------------------------------------------------------------------------------------
@@ -261,7 +266,14 @@ export class BenchState {
   revertNames(names: string[], index: number[] | null): void {
     if (!this.current) return;
     this.endGesture();
-    this.queue.command({ type: "revert", names: this.unlocked(names), index });
+    const all = this.unlocked(names);
+    this.info.activation.names.forEach((column, i) => {
+      const name = `activation.${column}`;
+      const here = all.includes(name) && (index === null || index[0] === this.neuron);
+      if (here) this.shown.write({ name, index: [this.neuron], value: this.trainedActivation[i] });
+    });
+    this.queue.command({ type: "revert", names: all, index });
+    this.tell("curve", "rate");
   }
 
   /** Those of the names that may be edited here. */
