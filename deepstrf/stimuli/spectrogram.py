@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -117,7 +118,8 @@ def log_mel_spectrogram(
     waveform : ndarray or Tensor, shape (samples,)
         Full scale 1. What follows the last whole bin is left out.
     rate_hz : float
-        Sample rate, Hz, at least twice ``max_hz``.
+        Sample rate, Hz, more than twice ``min_hz``. Bands above half of it are silent, so that sounds of every rate
+        share one frequency axis; a UserWarning says how many.
     dt_ms : float
         Bin width, ms, at least one sample.
     n_bands : int
@@ -141,7 +143,7 @@ def log_mel_spectrogram(
     Raises
     ------
     ValueError
-        A parameter breaks its rule, the highest band lies above half the sample rate, or the waveform is not
+        A parameter breaks its rule, the lowest band lies above half the sample rate, or the waveform is not
         (samples,), is not finite, or is shorter than one bin.
     TypeError
         The waveform is not of floating point.
@@ -160,15 +162,22 @@ def log_mel_spectrogram(
         raise ValueError(f"window_ms must be at least 4 samples, {4000 / float(rate):g} ms, got {window_ms}")
     if not math.isfinite(floor_db):
         raise ValueError(f"floor_db must be finite (dB), got {floor_db}")
-    if max_hz > rate / 2:
+    if min_hz >= rate / 2:
         raise ValueError(
-            f"max_hz must not exceed half the sample rate, {float(rate) / 2:g} Hz at a rate of {float(rate):g} Hz, "
-            f"got {max_hz}"
+            f"min_hz must lie below half the sample rate, {float(rate) / 2:g} Hz at a rate of {float(rate):g} Hz, "
+            f"got {min_hz}"
         )
     n_bins = int(len(samples) / bin_samples)
     if n_bins == 0:
         raise ValueError(f"waveform must last at least one bin of {dt_ms} ms, got {1000 * len(samples) / rate_hz:g} ms")
     cf_hz = get_CFs(min_hz, max_hz, n_bands, scale)
+    if max_hz > rate / 2:
+        warnings.warn(
+            f"a sound at {float(rate):g} Hz holds nothing above {float(rate) / 2:g} Hz: "
+            f"{int((cf_hz > float(rate) / 2).sum())} of {n_bands} bands are silent",
+            UserWarning,
+            stacklevel=2,
+        )
     filters, n_fft = _triangles(float(rate), window_samples, n_bands, min_hz, max_hz, scale)
     window = np.hanning(window_samples + 2)[1:-1]
     filters *= 4 / (n_fft * np.square(window).sum())

@@ -151,8 +151,8 @@ def test_many_frames_are_the_same_as_few():
         ({"window_ms": 0.05}, "window_ms must be at least 4 samples, 0.0907029 ms, got 0.05"),
         ({"n_bands": 1}, "n_bands must be at least 2, got 1"),
         (
-            {"max_hz": 22051.0},
-            "max_hz must not exceed half the sample rate, 22050 Hz at a rate of 44100 Hz, got 22051.0",
+            {"min_hz": 22050.0, "max_hz": 30000.0},
+            "min_hz must lie below half the sample rate, 22050 Hz at a rate of 44100 Hz, got 22050.0",
         ),
         ({"min_hz": 9000.0, "max_hz": 8000.0}, "must satisfy 0 <= min_freq < max_freq (Hz), got 9000.0, 8000.0"),
         ({"floor_db": math.inf}, "floor_db must be finite (dB), got inf"),
@@ -190,8 +190,22 @@ def test_from_wav(tmp_path):
     assert torch.equal(spectrogram.values, direct.values)
     assert spectrogram.name == "my sound"
     assert spectrogram_from_wav(path, name="other").name == "other"
-    with pytest.raises(ValueError, match=r"my sound\.wav: max_hz must not exceed"):
-        spectrogram_from_wav(path, max_hz=30000.0)
+    with pytest.raises(ValueError, match=r"my sound\.wav: min_hz must lie below"):
+        spectrogram_from_wav(path, min_hz=25000.0, max_hz=30000.0)
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 16000, 22050, 32000])
+def test_a_file_of_a_low_rate_has_the_usual_axis_and_silent_bands(rate, tmp_path):
+    path = tmp_path / "speech.wav"
+    soundfile.write(path, np.random.default_rng(0).uniform(-0.5, 0.5, rate // 5), rate, subtype="PCM_16")
+    usual = get_CFs(500.0, 20000.0, 34, "mel")
+    silent = int((usual > rate / 2).sum())
+    with pytest.warns(UserWarning, match=f"holds nothing above {rate / 2:g} Hz: {silent} of 34 bands are silent"):
+        spectrogram = spectrogram_from_wav(path)
+    torch.testing.assert_close(spectrogram.cf_hz, torch.as_tensor(usual, dtype=spectrogram.cf_hz.dtype))
+    # The band next to the limit still hears what lies below it; the one after that hears nothing.
+    assert (spectrogram.values[34 - silent + 1 :] == 0).all()
+    assert (spectrogram.values[: 34 - silent - 1] > 0).all()
 
 
 class TestSpectrogram:
