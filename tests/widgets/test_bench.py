@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 import torch
+import traitlets
 
 from deepstrf_widgets import BenchWidget, LiveSession, ResponseView, STRFEditor, bench
 
@@ -260,6 +261,14 @@ def test_a_bench_that_nobody_looks_at_is_silent_and_right_when_somebody_does(wid
     widget.session.set("strf.weight", 3.0, (0, 0, 0))
     assert len(page.got) == 1
     assert_shows(widget, 0)
+
+
+@pytest.mark.parametrize(("name", "value", "low", "high"), [("channel", -3, 0, 1), ("selected", 99, -1, 1)])
+def test_a_choice_that_there_is_not_is_refused(widget, name, value, low, high):
+    before = getattr(widget, name)
+    with pytest.raises(traitlets.TraitError, match=rf"{name} must lie in \[{low}, {high}\], got {value}"):
+        setattr(widget, name, value)
+    assert getattr(widget, name) == before
 
 
 def test_the_neuron_may_be_changed_from_the_page(widget, page):

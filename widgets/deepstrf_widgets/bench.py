@@ -241,6 +241,16 @@ class BenchWidget(anywidget.AnyWidget):
             for name, value in self.neuron_state(self.neuron).items():
                 setattr(self, name, value)
 
+    @traitlets.validate("channel", "selected")
+    def _within(self, proposal: Any) -> int:
+        """The channel or the Gaussian that was chosen, where there is such a one."""
+        name = proposal.trait.name
+        low = 0 if name == "channel" else -1
+        count = self.info.get("n_channels" if name == "channel" else "n_gaussians", 1)
+        if not low <= proposal.value < max(count, 1):
+            raise traitlets.TraitError(f"{name} must lie in [{low}, {max(count, 1) - 1}], got {proposal.value}")
+        return int(proposal.value)
+
     # -- requests of the page ------------------------------------------------------------------------------------
 
     def _received(self, _widget: Any, content: Any, buffers: list[Any]) -> None:

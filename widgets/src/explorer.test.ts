@@ -200,6 +200,31 @@ describe("numbers", () => {
     expect(edits(fixture).filter((e) => e.phase === "end")).toHaveLength(1);
     expect(fixture.sent.at(-2)!.values[0]).toBeCloseTo(0.75, 6);
   });
+
+  it("end with Enter within the limits, return with Escape, and leave undo to the bench", () => {
+    const { fixture, root } = mount({ selected: 0 });
+    const [lag] = [...root.querySelectorAll<HTMLInputElement>(".db-number")].slice(1);
+    const type = (text: string) => {
+      lag.focus();
+      lag.value = text;
+      lag.dispatchEvent(new Event("input"));
+    };
+    type("99");
+    fixture.answer({});
+    key(lag, "Enter");
+    // The longest lag of 5 bins of 10 ms is 40 ms.
+    expect(lag.value).toBe("40");
+    expect(edits(fixture).at(-1)!.phase).toBe("end");
+    fixture.answer({});
+    type("30");
+    fixture.answer({});
+    key(lag, "Escape");
+    expect(lag.value).not.toBe("30");
+    expect(edits(fixture).at(-1)!.phase).toBe("end");
+    fixture.answer({});
+    key(lag, "z", { ctrlKey: true });
+    expect(fixture.last.request.type).toBe("undo");
+  });
 });
 
 describe("message line", () => {

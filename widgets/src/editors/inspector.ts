@@ -92,7 +92,8 @@ export class Inspector {
       this.inputs.push(input);
       this.form.append(label);
       cleanup.listen(input, "input", () => this.onInput(field, input));
-      for (const type of ["change", "blur"]) cleanup.listen(input, type, () => this.onDone());
+      for (const type of ["change", "blur"]) cleanup.listen(input, type, () => this.onDone(false));
+      cleanup.listen<KeyboardEvent>(input, "keydown", (event) => this.onKey(event));
     }
     cleanup.listen(this.back, "click", () => {
       if (state.selected >= 0) state.revert(state.selected);
@@ -150,9 +151,25 @@ export class Inspector {
     state.edit({ [field.column]: value * field.scale });
   }
 
-  private onDone(): void {
-    if (this.typing) this.state.endGesture();
+  /** Enter ends what was typed, Escape takes it back; undo and redo are the bench's, not the field's. */
+  private onKey(event: KeyboardEvent): void {
+    const command = event.ctrlKey || event.metaKey;
+    const key = event.key.toLowerCase();
+    if (key === "enter") this.onDone(false);
+    else if (key === "escape") this.onDone(true);
+    else if (command && (key === "z" || key === "y")) {
+      this.onDone(false);
+      if (key === "y" || event.shiftKey) this.state.redo();
+      else this.state.undo();
+    } else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  private onDone(cancel: boolean): void {
+    if (this.typing) this.state.endGesture(cancel);
     this.typing = false;
+    this.paint();
   }
 }
 
