@@ -49,6 +49,7 @@ _TORCH_CLASSES: dict[str, tuple[type[nn.Module], tuple[str, ...]]] = {
         (nn.Conv2d, ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups")),
         (nn.ELU, ("alpha",)),
         (nn.GELU, ("approximate",)),
+        (nn.Hardshrink, ("lambd",)),
         (nn.Hardsigmoid, ()),
         (nn.Hardswish, ()),
         (nn.Hardtanh, ("min_val", "max_val")),
@@ -57,15 +58,18 @@ _TORCH_CLASSES: dict[str, tuple[type[nn.Module], tuple[str, ...]]] = {
         (nn.LogSigmoid, ()),
         (nn.Mish, ()),
         (nn.PReLU, ("num_parameters",)),
+        (nn.RReLU, ("lower", "upper")),
         (nn.ReLU, ()),
         (nn.ReLU6, ()),
         (nn.SELU, ()),
         (nn.SiLU, ()),
         (nn.Sigmoid, ()),
         (nn.Softplus, ("beta", "threshold")),
+        (nn.Softshrink, ("lambd",)),
         (nn.Softsign, ()),
         (nn.Tanh, ()),
         (nn.Tanhshrink, ()),
+        (nn.Threshold, ("threshold", "value")),
     )
 }
 

@@ -31,6 +31,10 @@ MODULES = [
     nn.Identity(),
     nn.LeakyReLU(0.3),
     nn.PReLU(3),
+    nn.RReLU(0.1, 0.2),
+    nn.Threshold(0.1, -0.5),
+    nn.Hardshrink(0.3),
+    nn.Softshrink(0.3),
     nn.ReLU(),
     nn.Sigmoid(),
     nn.Softplus(2.0, 30.0),
@@ -48,6 +52,15 @@ def test_a_module_comes_back_through_json(module: nn.Module) -> None:
     again.load_state_dict(module.state_dict())
     learnable = [name for name, _ in module.named_parameters()]
     assert [name for name, _ in again.named_parameters()] == learnable
+
+
+def test_every_elementwise_activation_of_torch_is_known() -> None:
+    """All classes of torch.nn that give a tensor of the shape they take, built with their defaults if they have any."""
+    others = {"GLU", "MultiheadAttention", "Softmax", "Softmax2d", "Softmin", "LogSoftmax"}  # they mix elements
+    arguments = {"Threshold": (0.1, 0.0)}
+    for name in set(torch.nn.modules.activation.__all__) - others:
+        module = getattr(nn, name)(*arguments.get(name, ()))
+        assert type(decode_module(encode_module(module))) is type(module)
 
 
 def test_a_subclass_is_another_class() -> None:

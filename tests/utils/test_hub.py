@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import warnings
 from pathlib import Path
 from typing import Any
@@ -273,6 +274,21 @@ def test_a_config_that_makes_no_sense_is_named(folder: Path, content: bytes, fau
     (folder / "config.json").write_bytes(content)
     with pytest.raises(ValueError, match=rf"config\.json.*{fault}"):
         LinearNonlinear.from_pretrained(folder)
+
+
+def test_pickled_weights_are_refused_and_never_run(folder: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return os.mkdir, (str(folder / "run"),)
+
+    (folder / "model.safetensors").write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(ValueError, match=r"model\.safetensors is corrupt"):
+        LinearNonlinear.from_pretrained(folder)
+    (folder / "model.safetensors").unlink()
+    torch.save({"a": torch.ones(1)}, folder / "pytorch_model.bin")
+    with pytest.raises(FileNotFoundError, match=r"model\.safetensors is missing"):
+        LinearNonlinear.from_pretrained(folder)
+    assert not (folder / "run").exists()
 
 
 class NeedsSize(AudioEncodingModel):
