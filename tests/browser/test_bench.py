@@ -119,3 +119,21 @@ def test_page_which_is_loaded_again_shows_the_edited_state(bench: BenchPage) -> 
     bench.notebook.bring(ROOT)
     spoken = float(bench.handle().get_attribute("aria-valuenow") or "nan")
     assert spoken == pytest.approx(edited, rel=1e-3)
+
+
+LIVE_FIGURES = "sum(type(w).__name__ == 'FigureWidget' for w in __import__('ipywidgets').Widget.widgets.values())"
+
+
+def test_a_cell_that_is_run_again_and_again_leaves_no_figures_behind(bench: BenchPage) -> None:
+    for _ in range(4):
+        bench.notebook.run_all()
+        bench.notebook.bring(ROOT)
+        bench.wait_for_plot()
+        bench.settle()
+    assert bench.notebook.kernel_eval(LIVE_FIGURES) == 1
+    bench.notebook.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+    bench.notebook.open("bench.ipynb")
+    bench.notebook.bring(ROOT)
+    bench.wait_for_plot()
+    bench.drag(-60, 25)
+    assert bench.value("strf.center_ms", FIRST) > 0
