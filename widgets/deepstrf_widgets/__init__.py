@@ -9,20 +9,34 @@ if TYPE_CHECKING:
     from .bench import BenchWidget
     from .editor import STRFEditor
     from .explorer import Explorer, explore
+    from .gallery_view import Gallery, gallery
     from .response import ResponseView
     from .session import Change, Edit, LiveSession
 
-__all__ = ["BenchWidget", "Change", "Edit", "Explorer", "LiveSession", "ResponseView", "STRFEditor", "explore"]
+__all__ = [
+    "BenchWidget",
+    "Change",
+    "Edit",
+    "Explorer",
+    "Gallery",
+    "LiveSession",
+    "ResponseView",
+    "STRFEditor",
+    "explore",
+    "gallery",
+]
 
 _HOMES = {
     "BenchWidget": "bench",
     "Change": "session",
     "Edit": "session",
     "Explorer": "explorer",
+    "Gallery": "gallery_view",
     "LiveSession": "session",
     "ResponseView": "response",
     "STRFEditor": "editor",
     "explore": "explorer",
+    "gallery": "gallery_view",
 }
 
 

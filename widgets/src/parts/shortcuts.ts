@@ -19,8 +19,8 @@ const SHORTCUTS: [string, string][] = [
 export class Shortcuts {
   readonly element: HTMLDialogElement;
 
-  constructor(cleanup: Cleanup) {
-    const rows = SHORTCUTS.flatMap(([keys, what]) => [element("dt", {}, keys), element("dd", {}, what)]);
+  constructor(cleanup: Cleanup, listed = SHORTCUTS) {
+    const rows = listed.flatMap(([keys, what]) => [element("dt", {}, keys), element("dd", {}, what)]);
     const close = element("button", { type: "button", class: "db-button" }, "Close");
     this.element = element(
       "dialog",
