@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -312,38 +311,6 @@ def test_weights_that_do_not_fit_are_named(folder: Path) -> None:
         LinearNonlinear.from_pretrained(folder)
     loaded = LinearNonlinear.from_pretrained(folder, strict=False)
     assert torch.equal(loaded.readout.strf.kernel.weight, tensors["readout.strf.kernel.weight"])
-
-
-@pytest.mark.parametrize("with_prefilter", [False, True])
-def test_a_folder_of_the_earlier_package_loads(tmp_path: Path, with_prefilter: bool) -> None:
-    """Such a folder has the arguments that fitted JSON, the class name and the state dict, and no card."""
-    kernel = torch.rand(N, 2 if with_prefilter else 1, F, T)
-    tensors = {
-        "readout.strf.kernel.weight": kernel,
-        "readout.strf.kernel.bias": torch.rand(N),
-        "readout.bn.weight": torch.rand(N),
-        "readout.bn.bias": torch.rand(N),
-        "readout.bn.running_mean": torch.rand(N),
-        "readout.bn.running_var": torch.rand(N) + 1,
-        "readout.bn.num_batches_tracked": torch.tensor(7),
-        "readout.activation._raw_beta": torch.rand(N),
-        "readout.activation._raw_b": torch.rand(N),
-    }
-    if with_prefilter:
-        tensors.update({f"prefiltering.{name}": torch.rand(F) for name in ("d_on", "d_off", "p")})
-    config = {"n_frequency_bands": F, "temporal_window_size": T, "out_neurons": N, "_model_class": "LinearNonlinear"}
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    save_file(tensors, tmp_path / "model.safetensors")
-    if with_prefilter:
-        with pytest.raises(RuntimeError, match=r"(?s)extra_kwargs.*prefiltering\.d_on"):
-            LinearNonlinear.from_pretrained(tmp_path)
-    extra = {"prefiltering": adaptrans()} if with_prefilter else None
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        loaded = LinearNonlinear.from_pretrained(tmp_path, extra_kwargs=extra)
-    assert loaded.state_dict().keys() == tensors.keys()
-    assert all(torch.equal(loaded.state_dict()[name], tensor) for name, tensor in tensors.items())
-    assert torch.equal(loaded.STRF_weight(), kernel)
 
 
 def test_a_checkpoint_whose_swap_was_interrupted_gives_the_old_model(folder: Path) -> None:

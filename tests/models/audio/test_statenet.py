@@ -79,6 +79,18 @@ def test_without_mambapy_the_error_says_what_to_install(monkeypatch: pytest.Monk
 
 
 @needs_mambapy
+def test_gradients_of_mamba_are_those_of_its_recurrence() -> None:
+    """The parallel scan has a backward pass of its own; one frame after the other, autograd needs none."""
+    block = new_mamba(6).double()
+    x = torch.rand(2, 9, 6, dtype=torch.float64, requires_grad=True)
+    leaves, upstream = [x, *block.parameters()], torch.randn(2, 9, 6, dtype=torch.float64)
+    whole = torch.autograd.grad(mamba_sequence(block, x), leaves, upstream)
+    by_frames = torch.autograd.grad(mamba_frames(block, x)[0], leaves, upstream)
+    for gradient, expected in zip(whole, by_frames, strict=True):
+        assert_close(gradient, expected, torch.float32)  # the block computes exp(A_log) in float32
+
+
+@needs_mambapy
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_mamba_frame_by_frame_equals_the_whole_sequence(dtype: torch.dtype) -> None:
     block = new_mamba(6).to(dtype)
