@@ -272,8 +272,15 @@ export class BenchState {
       const here = all.includes(name) && (index === null || index[0] === this.neuron);
       if (here) this.shown.write({ name, index: [this.neuron], value: this.trainedActivation[i] });
     });
+    this.info.prefilter.rows.forEach((name, row) => {
+      const { F } = this.axes;
+      for (let band = 0; all.includes(name) && band < F; band++) {
+        const here = index === null || index[0] === band;
+        if (here) this.shown.write({ name, index: [band], value: this.trainedPrefilter[row * F + band] });
+      }
+    });
     this.queue.command({ type: "revert", names: all, index });
-    this.tell("curve", "rate");
+    this.tell("adaptation", "curve", "rate");
   }
 
   /** Those of the names that may be edited here. */

@@ -1,0 +1,344 @@
+/**
+ * The hand on the curves of an adaptation: pointer and keys become edits.
+ *
+ * Each curve is a focusable slider of the selected band.
+ */
+
+import { type Cleanup, element, setAttribute, setStyle } from "../dom";
+import {
+  type Curve,
+  type Held,
+  isTau,
+  levelOf,
+  type Place,
+  passed,
+  Sweep,
+  WIDTHS,
+} from "./adaptation-curves";
+import { type Layout, type Plot, plotOf } from "./adaptation-plot";
+import { sliderText } from "./adaptation-text";
+import type { Active, AdaptationTools, Tool } from "./adaptation-tools";
+
+/** Pixels a pointer may tremble before it drags. */
+const THRESHOLD_PX = 2;
+/** How near to a point one must press to hold it. */
+const REACH_PX = 14;
+const TOUCH_REACH_PX = 26;
+/** A press this far outside of a plot still means it. */
+const MARGIN_PX = 5;
+const MANY_BANDS = 5;
+
+const TOOL_KEYS: Record<string, Tool> = { d: "point", c: "curve", b: "brush", s: "smooth" };
+const ACTIVE_KEYS: Record<string, Active> = { 1: "on", 2: "off", 3: "both", 4: "w" };
+
+interface Point {
+  x: number;
+  y: number;
+}
+
+interface Drag {
+  pointer: number;
+  tool: Tool;
+  plot: Plot;
+  /** Where the stage lies on the page, and where on the stage the pointer went down. */
+  origin: Point;
+  from: Point;
+  moved: boolean;
+  held: Held[];
+  sweeps: Sweep[];
+  last: Place;
+}
+
+export class AdaptationHand {
+  readonly element = element("div", { class: "db-handles" });
+  private layout: Layout | null = null;
+  private readonly sliders = new Map<Curve["key"], HTMLElement>();
+  private drag: Drag | null = null;
+
+  constructor(
+    private readonly tools: AdaptationTools,
+    private readonly stage: HTMLElement,
+    private readonly helpId: string,
+    cleanup: Cleanup,
+  ) {
+    cleanup.listen<PointerEvent>(stage, "pointerdown", (e) => this.onDown(e));
+    cleanup.listen<PointerEvent>(stage, "pointermove", (e) => this.onMove(e));
+    for (const type of ["pointerup", "pointercancel", "lostpointercapture"]) {
+      cleanup.listen<PointerEvent>(stage, type, (e) => this.onUp(e));
+    }
+    cleanup.listen<PointerEvent>(stage, "pointerleave", () => {
+      if (!this.drag) tools.setHover(null);
+    });
+    cleanup.listen<MouseEvent>(stage, "dblclick", (e) => this.onDoubleClick(e));
+    cleanup.listen<FocusEvent>(this.element, "focusin", (e) => {
+      const curve = this.curveOf(e.target);
+      if (curve) tools.chooseBy(curve);
+    });
+  }
+
+  get dragging(): boolean {
+    return this.drag?.moved === true;
+  }
+
+  /** Leave a running drag and end the gesture; `cancel` puts everything back to where it was. */
+  release(cancel: boolean): boolean {
+    const { drag } = this;
+    this.drag = null;
+    if (drag) {
+      this.stage.classList.remove("db-dragging");
+      try {
+        this.stage.releasePointerCapture(drag.pointer);
+      } catch {
+        // The pointer is gone already.
+      }
+      this.tools.ask();
+    }
+    return this.tools.end(cancel);
+  }
+
+  // ---- sliders ----------------------------------------------------------------------------------------------
+
+  /** Place the sliders. */
+  paint(layout: Layout): void {
+    this.layout = layout;
+    const { tools, sliders } = this;
+    for (const [key, slider] of sliders) slider.hidden = !tools.curves.some((c) => c.key === key);
+    const active = tools.activeCurves;
+    for (const curve of tools.curves) {
+      const slider = this.sliderOf(curve);
+      const plot = plotOf(layout, curve);
+      const [x, y] = [plot.x(tools.band), plot.y(levelOf(curve, tools.value(curve, tools.band)))];
+      setStyle(slider, "transform", `translate(${x.toFixed(1)}px, ${y.toFixed(1)}px)`);
+      slider.classList.toggle("db-selected", active.includes(curve));
+      setAttribute(slider, "aria-disabled", !tools.free(curve) && "true");
+    }
+  }
+
+  /** Set what every slider says to who cannot see it. */
+  speak(): void {
+    const { tools } = this;
+    const { axes } = tools.state;
+    for (const curve of tools.curves) {
+      const slider = this.sliderOf(curve);
+      const value = tools.value(curve, tools.band);
+      const together = tools.active === "both" && isTau(curve) ? ", moves with the other" : "";
+      const what = isTau(curve) ? "time constant of adaptation in ms" : "weight of the past";
+      const name = curve.label === "tau" ? "" : `${curve.label}: `;
+      setAttribute(slider, "aria-label", `${name}${what}${together}`);
+      setAttribute(slider, "aria-valuemin", curve.low);
+      setAttribute(slider, "aria-valuemax", curve.high);
+      setAttribute(slider, "aria-valuenow", Number(Math.min(value, curve.high).toPrecision(4)));
+      setAttribute(slider, "aria-valuetext", sliderText(curve, value, axes.cfHz[tools.band], axes.dtMs));
+    }
+  }
+
+  private sliderOf(curve: Curve): HTMLElement {
+    let slider = this.sliders.get(curve.key);
+    if (!slider) {
+      slider = element(
+        "div",
+        {
+          class: `db-handle db-adapt-handle db-adapt-${curve.key}`,
+          role: "slider",
+          tabindex: 0,
+          "data-curve": curve.key,
+          "aria-orientation": "vertical",
+          "aria-describedby": this.helpId,
+        },
+        element("span", { class: "db-knob", "aria-hidden": "true" }),
+      );
+      this.sliders.set(curve.key, slider);
+      const at = this.tools.curves.indexOf(curve);
+      this.element.insertBefore(slider, this.element.children[at] ?? null);
+    }
+    return slider;
+  }
+
+  private curveOf(target: EventTarget | null): Curve | null {
+    const slider = target instanceof Element ? target.closest<HTMLElement>("[data-curve]") : null;
+    return this.tools.curves.find((c) => c.key === slider?.dataset.curve) ?? null;
+  }
+
+  // ---- places -----------------------------------------------------------------------------------------------
+
+  private plotAt({ x, y }: Point): Plot | null {
+    const { layout } = this;
+    const inside = ({ box }: Plot) =>
+      x >= box.x - MARGIN_PX &&
+      x <= box.x + box.width + MARGIN_PX &&
+      y >= box.y - MARGIN_PX &&
+      y <= box.y + box.height + MARGIN_PX;
+    return [layout?.tau, layout?.w].find((plot) => plot && inside(plot)) ?? null;
+  }
+
+  private bandAt(plot: Plot, x: number): number {
+    return Math.min(Math.max(Math.round(plot.band(x)), 0), plot.F - 1);
+  }
+
+  /** The point nearest to a place; where two are equally near, the one of the curves in hand. */
+  private pointAt({ x, y }: Point, reach: number): { curve: Curve; band: number } | null {
+    const { layout, tools } = this;
+    if (!layout) return null;
+    const active = tools.activeCurves;
+    let found: { curve: Curve; band: number } | null = null;
+    let nearest = reach;
+    for (const curve of [...active, ...tools.curves.filter((c) => !active.includes(c))]) {
+      const plot = plotOf(layout, curve);
+      tools.levels(curve).forEach((level, band) => {
+        const distance = Math.hypot(plot.x(band) - x, plot.y(level) - y);
+        if (distance < nearest) [found, nearest] = [{ curve, band }, distance];
+      });
+    }
+    return found;
+  }
+
+  // ---- pointer ----------------------------------------------------------------------------------------------
+
+  private onDown(event: PointerEvent): void {
+    if (event.button !== 0 || this.drag) return;
+    const { tools } = this;
+    const rect = this.stage.getBoundingClientRect();
+    const origin = { x: rect.left, y: rect.top };
+    const from = { x: event.clientX - origin.x, y: event.clientY - origin.y };
+    const plot = this.plotAt(from);
+    if (!plot) return;
+    event.preventDefault();
+    tools.end(false);
+    const tool = event.shiftKey ? "curve" : tools.tool;
+    const reach = event.pointerType === "touch" ? TOUCH_REACH_PX : REACH_PX;
+    const point = tool === "point" ? this.pointAt(from, reach) : null;
+    if (!point) tools.choosePlot(plot === this.layout?.w);
+    else if (!tools.activeCurves.includes(point.curve)) tools.choose(point.curve.key);
+    tools.selectBand(point?.band ?? this.bandAt(plot, from.x));
+    this.focus(point?.curve ?? tools.activeCurves[0]);
+    const curves = tools.inHand;
+    if (curves.length === 0 || (tool === "point" && !point)) return;
+    const last = { band: plot.band(from.x), level: plot.level(from.y) };
+    const sweeps = curves.map((curve) => new Sweep(curve, tools.levels(curve), tools.width));
+    const held = tools.grasp(tool);
+    this.drag = { pointer: event.pointerId, tool, plot, origin, from, moved: false, held, sweeps, last };
+    try {
+      this.stage.setPointerCapture(event.pointerId);
+    } catch {
+      // Without capture the drag still works while the pointer stays over the stage.
+    }
+    if (tool === "brush" || tool === "smooth") {
+      this.start(this.drag);
+      this.touch(this.drag, { band: tools.band, level: last.level });
+    }
+  }
+
+  private focus(curve: Curve | undefined): void {
+    this.element.dataset.pointer = "true";
+    if (curve) this.sliderOf(curve).focus({ preventScroll: true });
+  }
+
+  private start(drag: Drag): void {
+    drag.moved = true;
+    this.stage.classList.add("db-dragging");
+    this.tools.begin();
+  }
+
+  private onMove(event: PointerEvent): void {
+    const { drag, tools } = this;
+    if (!drag) {
+      // Measuring a place makes the page lay itself out: never in a drag.
+      const rect = this.stage.getBoundingClientRect();
+      const at = { x: event.clientX - rect.left, y: event.clientY - rect.top };
+      const plot = this.plotAt(at);
+      tools.setHover(plot && this.bandAt(plot, at.x));
+      return;
+    }
+    if (event.pointerId !== drag.pointer) return;
+    const [x, y] = [event.clientX - drag.origin.x, event.clientY - drag.origin.y];
+    if (!drag.moved) {
+      if (Math.hypot(x - drag.from.x, y - drag.from.y) < THRESHOLD_PX) return;
+      this.start(drag);
+    } else if (!tools.busy) {
+      this.release(false);
+      return;
+    }
+    const { plot } = drag;
+    tools.hover = this.bandAt(plot, x);
+    if (drag.tool === "point" || drag.tool === "curve") {
+      tools.moveBy(drag.held, (drag.from.y - y) * plot.perPixel);
+      return;
+    }
+    const to = { band: plot.band(x), level: plot.level(y) };
+    const before = tools.band;
+    for (const place of passed(drag.last, to, plot.F)) {
+      // Smoothing again and again where the pointer trembles would flatten what it only rests on.
+      if (drag.tool === "brush" || place.band !== before) this.touch(drag, place);
+    }
+    drag.last = to;
+  }
+
+  /** One step of a sweep. */
+  private touch(drag: Drag, place: Place): void {
+    const { tools } = this;
+    if (drag.tool === "smooth") tools.smoothAt(place.band);
+    else for (const sweep of drag.sweeps) tools.put(sweep.curve, sweep.dab(place));
+    tools.selectBand(place.band);
+  }
+
+  private onUp(event: PointerEvent): void {
+    if (this.drag && event.pointerId === this.drag.pointer) this.release(false);
+  }
+
+  private onDoubleClick(event: MouseEvent): void {
+    const { tools } = this;
+    if (tools.tool !== "point") return;
+    const rect = this.stage.getBoundingClientRect();
+    const at = { x: event.clientX - rect.left, y: event.clientY - rect.top };
+    const point = this.plotAt(at) && this.pointAt(at, REACH_PX);
+    if (!point) return;
+    event.preventDefault();
+    if (!tools.activeCurves.includes(point.curve)) tools.choose(point.curve.key);
+    tools.revert(point.band);
+  }
+
+  // ---- keys -------------------------------------------------------------------------------------------------
+
+  /** A key pressed anywhere in the panel but in its fields. Whether it meant something. */
+  key(event: KeyboardEvent): boolean {
+    const { tools } = this;
+    if (event.key === "Tab" || event.key.startsWith("Arrow")) delete this.element.dataset.pointer;
+    if (event.key === "Escape") return this.release(true);
+    if (event.ctrlKey || event.altKey || event.metaKey || this.drag) return false;
+    const name = event.key.toLowerCase();
+    if (name === "[" || name === "]") {
+      const at = WIDTHS.indexOf(tools.width) + (name === "]" ? 1 : -1);
+      tools.setWidth(WIDTHS[Math.min(Math.max(at, 0), WIDTHS.length - 1)]);
+    } else if (TOOL_KEYS[name]) tools.take(TOOL_KEYS[name]);
+    else if (ACTIVE_KEYS[name]) this.chooseByKey(ACTIVE_KEYS[name]);
+    else {
+      const curve = this.curveOf(event.target);
+      if (!curve) return false;
+      tools.chooseBy(curve);
+      return this.sliderKey(event);
+    }
+    return true;
+  }
+
+  private chooseByKey(active: Active): void {
+    const { tools } = this;
+    const focused = this.element.contains(this.element.ownerDocument.activeElement);
+    tools.choose(active);
+    const [first] = tools.activeCurves;
+    if (focused && first) this.sliderOf(first).focus({ preventScroll: true });
+  }
+
+  private sliderKey({ key, shiftKey }: KeyboardEvent): boolean {
+    const { tools } = this;
+    const step = shiftKey ? MANY_BANDS : 1;
+    if (key === "ArrowLeft") tools.selectBand(tools.band - step);
+    else if (key === "ArrowRight") tools.selectBand(tools.band + step);
+    else if (key === "Home") tools.selectBand(0);
+    else if (key === "End") tools.selectBand(tools.state.axes.F - 1);
+    else if (key === "ArrowUp" || key === "ArrowDown") tools.nudge(key === "ArrowUp" ? 1 : -1, shiftKey);
+    else if (key === "Delete" || key === "Backspace") tools.revert(tools.band);
+    else if (key === "Enter") tools.dab();
+    else return false;
+    return true;
+  }
+}

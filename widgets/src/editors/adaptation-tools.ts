@@ -1,0 +1,304 @@
+/** What is in hand of an adaptation - curve, tool, band - and what the tools do to it as edits of the state. */
+
+import type { Part } from "../changes";
+import type { Cleanup } from "../dom";
+import type { BenchState } from "../state";
+import {
+  brushed,
+  type Curve,
+  curvesOf,
+  type Held,
+  isTau,
+  levelsOf,
+  type Place,
+  reachable,
+  Sweep,
+  smoothed,
+  valueAt,
+  WIDTHS,
+} from "./adaptation-curves";
+
+export type Tool = "point" | "curve" | "brush" | "smooth";
+/** Which curve is in hand: one, or both time constants. */
+export type Active = "on" | "off" | "tau" | "both" | "w";
+
+/** Steps this close together are one gesture. */
+const JOIN_MS = 600;
+/** Steps of the keys, small and big: factors of tau, and of w. */
+const TAU_STEPS = [Math.log(1.05), Math.log(1.5)];
+const W_STEPS = [0.01, 0.1];
+
+export class AdaptationTools {
+  curves: Curve[] = [];
+  tool: Tool = "point";
+  width = WIDTHS[1];
+  /** The selected band, and the one under the pointer. */
+  band = 0;
+  hover: number | null = null;
+  private tau: Active = "on";
+  private onW = false;
+  /** The open gesture, where it was begun here. */
+  private gesture: string | null = null;
+  private joined: { key: string; cancel: () => void } | null = null;
+
+  constructor(
+    readonly state: BenchState,
+    readonly ask: () => void,
+    cleanup: Cleanup,
+  ) {
+    this.learn();
+    cleanup.add(state.onChange((parts) => this.onChange(parts)));
+    cleanup.add(() => this.joined?.cancel());
+  }
+
+  // ---- what is in hand --------------------------------------------------------------------------------------
+
+  get editable(): boolean {
+    const { state } = this;
+    return state.prefilter.length > 0 && state.current && !state.peek;
+  }
+
+  /** Whether a hand may change a curve. */
+  free(curve: Curve): boolean {
+    return this.editable && this.state.unlocked([curve.name]).length > 0;
+  }
+
+  /** Whether a gesture of this panel is open. */
+  get busy(): boolean {
+    return this.gesture !== null && this.state.gestureId === this.gesture;
+  }
+
+  /** The band whose numbers are shown: in a gesture the one in hand, else the one under the pointer. */
+  get shown(): number {
+    return this.busy ? this.band : (this.hover ?? this.band);
+  }
+
+  /** Bands that the tool would touch at the pointer. */
+  get under(): [first: number, last: number] {
+    const { shown, tool, width, state } = this;
+    if ((tool !== "brush" && tool !== "smooth") || (this.hover === null && !this.busy)) return [shown, shown];
+    const half = (width - 1) / 2;
+    return [Math.max(shown - half, 0), Math.min(shown + half, state.axes.F - 1)];
+  }
+
+  get active(): Active {
+    return this.onW ? "w" : this.tau;
+  }
+
+  get activeCurves(): Curve[] {
+    const { active } = this;
+    return this.curves.filter((c) => c.key === active || (active === "both" && isTau(c)));
+  }
+
+  /** The curves in hand that may be changed. */
+  get inHand(): Curve[] {
+    return this.activeCurves.filter((curve) => this.free(curve));
+  }
+
+  choose(active: Active): void {
+    const there = (key: Active) => this.curves.some((c) => c.key === key);
+    if (active === "both" ? !(there("on") && there("off")) : !there(active)) return;
+    this.onW = active === "w";
+    if (!this.onW) this.tau = active;
+    this.ask();
+  }
+
+  /** Take a curve in hand by its slider or point: of two that move together it takes both. */
+  chooseBy(curve: Curve): void {
+    if (this.activeCurves.includes(curve)) return;
+    this.choose(isTau(curve) && this.tau === "both" ? "both" : curve.key);
+  }
+
+  /** Take what is edited on one of the plots: w, or the time constants that were in hand last. */
+  choosePlot(w: boolean): void {
+    this.choose(w ? "w" : this.tau);
+  }
+
+  take(tool: Tool): void {
+    this.tool = tool;
+    this.ask();
+  }
+
+  setWidth(width: number): void {
+    this.width = width;
+    this.ask();
+  }
+
+  selectBand(band: number): void {
+    if (!Number.isFinite(band)) return;
+    this.band = Math.min(Math.max(Math.round(band), 0), this.state.axes.F - 1);
+    this.ask();
+  }
+
+  setHover(band: number | null): void {
+    if (band === this.hover) return;
+    this.hover = band;
+    this.ask();
+  }
+
+  /** Value on screen. */
+  value(curve: Curve, band: number): number {
+    return this.state.prefilter[curve.row * this.state.axes.F + band];
+  }
+
+  levels(curve: Curve): Float64Array {
+    return levelsOf(curve, this.state.prefilter, this.state.axes.F);
+  }
+
+  /** Whether a curve differs from what training left. */
+  edited({ row }: Curve): boolean {
+    const { prefilter, trainedPrefilter: trained, axes } = this.state;
+    for (let i = row * axes.F; i < (row + 1) * axes.F; i++) {
+      if (trained[i] !== prefilter[i] && !(Math.abs(prefilter[i] - trained[i]) < 1e-6 * trained[i]))
+        return true;
+    }
+    return false;
+  }
+
+  // ---- gestures ---------------------------------------------------------------------------------------------
+
+  begin(): void {
+    this.state.beginGesture();
+    this.gesture = this.state.gestureId;
+  }
+
+  /** End the gesture of this panel, if one is open. */
+  end(cancel: boolean): boolean {
+    this.joined?.cancel();
+    this.joined = null;
+    const open = this.busy;
+    this.gesture = null;
+    if (open) this.state.endGesture(cancel);
+    return open;
+  }
+
+  /** One step of a gesture of small steps: those with one key within 600 ms are one gesture. */
+  private join(key: string): void {
+    if (this.joined?.key !== key || !this.busy) {
+      this.end(false);
+      this.begin();
+    } else this.joined.cancel();
+    this.joined = { key, cancel: this.state.clock.later(() => this.end(false), JOIN_MS) };
+  }
+
+  // ---- edits: in a gesture ----------------------------------------------------------------------------------
+
+  setValue(curve: Curve, value: number): void {
+    const within = Math.min(Math.max(value, curve.low), curve.high);
+    this.state.set([{ name: curve.name, index: [this.band], value: within }]);
+  }
+
+  /** Set levels of a curve. */
+  put(curve: Curve, places: Place[]): void {
+    this.state.set(
+      places.map(({ band, level }) => ({ name: curve.name, index: [band], value: valueAt(curve, level) })),
+    );
+  }
+
+  /** The points that a tool moves up and down from the selected band. */
+  grasp(tool: Tool): Held[] {
+    const { F } = this.state.axes;
+    const held: Held[] = [];
+    for (const curve of this.inHand) {
+      const levels = this.levels(curve);
+      const hold = (band: number, share: number) => held.push({ curve, band, share, level: levels[band] });
+      if (tool === "curve") {
+        for (let band = 0; band < F; band++) {
+          // A band that does not decay has no time constant that could be longer or shorter.
+          if (Number.isFinite(this.value(curve, band))) hold(band, 1);
+        }
+      } else if (tool === "brush") {
+        for (const [band, share] of brushed(this.band, this.width, F)) hold(band, share);
+      } else hold(this.band, 1);
+    }
+    return held;
+  }
+
+  /** Move points by levels from where they were grasped. */
+  moveBy(held: Held[], by: number): void {
+    const reached = reachable(held, by);
+    this.state.set(
+      held.map(({ curve, band, level, share }) => ({
+        name: curve.name,
+        index: [band],
+        value: valueAt(curve, level + share * reached),
+      })),
+    );
+  }
+
+  /** Smooth the curves in hand under a brush that lies on a band. */
+  smoothAt(band: number): void {
+    for (const curve of this.inHand) {
+      const levels = this.levels(curve);
+      const smooth = smoothed(levels);
+      const places = brushed(band, this.width, levels.length).map(([at, share]) => ({
+        band: at,
+        level: levels[at] + share * (smooth[at] - levels[at]),
+      }));
+      this.put(curve, places);
+    }
+  }
+
+  // ---- edits: a gesture each --------------------------------------------------------------------------------
+
+  /** Smooth the curves in hand over all bands. */
+  smoothAll(): void {
+    this.end(false);
+    this.begin();
+    for (const curve of this.inHand) {
+      const levels = [...smoothed(this.levels(curve))];
+      this.put(
+        curve,
+        levels.map((level, band) => ({ band, level })),
+      );
+    }
+    this.end(false);
+  }
+
+  /** Take the curves in hand back to what training left: at one band, or everywhere. */
+  revert(band: number | null): void {
+    this.end(false);
+    const names = this.inHand.map((curve) => curve.name);
+    if (names.length > 0) this.state.revertNames(names, band === null ? null : [band]);
+  }
+
+  /** A step of the keys up or down: the tool says how much of the curves follows. */
+  nudge(way: number, big: boolean): void {
+    const held = this.grasp(this.tool);
+    if (held.length === 0) return;
+    this.join(`${this.active}/${this.tool}/${this.band}`);
+    this.moveBy(held, way * (this.onW ? W_STEPS : TAU_STEPS)[big ? 1 : 0]);
+  }
+
+  /** The sweep of brush and smoothing at the selected band: its neighbours take its level, or are smoothed. */
+  dab(): void {
+    const { tool, band, width } = this;
+    if ((tool !== "brush" && tool !== "smooth") || this.inHand.length === 0) return;
+    this.join(`dab/${this.active}/${tool}`);
+    if (tool === "smooth") this.smoothAt(band);
+    else {
+      for (const curve of this.inHand) {
+        const levels = this.levels(curve);
+        this.put(curve, new Sweep(curve, levels, width).dab({ band, level: levels[band] }));
+      }
+    }
+  }
+
+  // ---- state ------------------------------------------------------------------------------------------------
+
+  private onChange(parts: ReadonlySet<Part>): void {
+    if (parts.has("info")) this.learn();
+  }
+
+  private learn(): void {
+    const { info, axes } = this.state;
+    const before = this.curves.map((c) => c.name).join();
+    this.curves = curvesOf(info);
+    if (this.curves.map((c) => c.name).join() === before && this.band < axes.F) return;
+    this.end(false);
+    this.band = Math.floor(axes.F / 2);
+    this.hover = null;
+    this.tau = this.curves.find(isTau)?.key ?? "on";
+    this.onW = false;
+  }
+}
