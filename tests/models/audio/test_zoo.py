@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.func import functional_call
 
@@ -22,8 +24,9 @@ from deepstrf.models.audio import (
     StateNet,
     Transformer,
 )
+from tests.layouts import layouts_of
 from tests.models.audio.zoo import MAKERS, PREFILTERS, F, N, every_model, every_prefilter, make, needs_mambapy
-from tests.tolerances import assert_close
+from tests.tolerances import TOLERANCES, assert_close
 
 # Totals for F = 34, N = 5 of the earlier package, each recounted from the tensors' shapes beside it.
 TOTALS = [
@@ -190,12 +193,19 @@ def test_a_longer_past_matters_and_the_batch_does_not(name: str) -> None:
 
 
 @every_model
-def test_a_view_gives_what_its_copy_gives(name: str) -> None:
-    model = make(name)
-    x = torch.rand(2, 1, 20, F).transpose(2, 3)
-    assert not x.is_contiguous()
+@given(data=st.data(), B=st.integers(1, 3), T=st.integers(1, 40), prefilter=st.sampled_from(list(PREFILTERS)))
+def test_any_batch_length_dtype_and_layout(name: str, data: st.DataObject, B: int, T: int, prefilter: str) -> None:
+    dtype = data.draw(st.sampled_from([torch.float64, torch.float32, torch.bfloat16]), "dtype")
+    model = make(name, prefilter).to(dtype)
+    x = torch.rand(B, 1, F, T).to(dtype)
     with torch.no_grad():
-        assert_close(model(x), model(x.contiguous()))
+        y = model(data.draw(layouts_of(x), "layout"))
+        exact = model.double()(x.double())  # of the parameters and inputs as rounded
+    assert y.dtype == dtype
+    assert y.shape == (B, N, 1, T)
+    # A model is some layers deep, and every one may add the roundings that one layer is allowed.
+    rtol, atol = (4 * tolerance for tolerance in TOLERANCES[dtype])
+    torch.testing.assert_close(y.double(), exact, rtol=rtol, atol=max(atol, rtol) * exact.abs().max().item())
 
 
 @every_model

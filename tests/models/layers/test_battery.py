@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.func import functional_call
 
@@ -24,6 +26,7 @@ from deepstrf.models.layers import (
 )
 from deepstrf.models.prefiltering import AdapTrans, ICAdaptation
 from deepstrf.models.readouts import LinearReadout, STRFReadout
+from tests.layouts import layouts_of
 from tests.tolerances import assert_close
 
 T = 11
@@ -118,6 +121,28 @@ def test_memory_layout_does_not_matter(case: Case) -> None:
     strided = x.transpose(0, -1).contiguous().transpose(0, -1)
     assert not strided.is_contiguous()
     assert_close(layer(strided), layer(x))
+
+
+def resized(shape: tuple[int, ...], time: int | None, length: int) -> tuple[int, ...]:
+    """The shape with another number of time bins, where the layer has a time axis."""
+    if time is None:
+        return shape
+    return tuple(length if axis == len(shape) + time else size for axis, size in enumerate(shape))
+
+
+@every_case
+@given(data=st.data())
+def test_any_batch_length_dtype_and_layout(case: Case, data: st.DataObject) -> None:
+    batch, length = data.draw(st.integers(1, 4), "batch"), data.draw(st.integers(1, 40), "length")
+    dtype = data.draw(st.sampled_from([torch.float64, torch.float32, torch.bfloat16]), "dtype")
+    layer = case.build().eval()
+    x = torch.rand(batch, *resized(case.input_shape, case.time, length), dtype=torch.float64).to(dtype)
+    y = layer.to(dtype)(data.draw(layouts_of(x), "layout"))
+    assert y.dtype == dtype
+    assert y.shape == (batch, *resized(case.output_shape, case.time, length))
+    exact = layer.double()(x.double())  # of the parameters and inputs as rounded
+    scale = exact.abs().max().clamp_min(1e-3)
+    assert_close(y.double() / scale, exact / scale, dtype)
 
 
 @every_case
