@@ -126,6 +126,11 @@ export class Preview {
     return this.own()?.rate ?? null;
   }
 
+  /** Bias of the field, then gain and offset of the batch norm; empty where there is no such chain. */
+  get folding(): Numbers {
+    return this.truth.folding;
+  }
+
   /** Drive of the output curve; null where only the kernel could compute it. */
   get drive(): Float64Array | null {
     return this.own()?.drive ?? null;

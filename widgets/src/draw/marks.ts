@@ -12,7 +12,8 @@ export interface Ghost {
 
 const GHOST_RADIUS = 7;
 
-function svg(tag: string, name: string, ...children: Element[]): SVGElement {
+/** A new SVG element of a class. */
+export function svg(tag: string, name: string, ...children: Element[]): SVGElement {
   const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
   made.setAttribute("class", name);
   made.append(...children);
