@@ -81,6 +81,10 @@ def modulation_transfer(
     ------
     TypeError, ValueError
         A shape or a value is not as said.
+
+    References
+    ----------
+    Miller, Escabí, Read & Schreiner (2002), J. Neurophysiol. 87:516.
     """
     strf = check_strf(strf)
     check_dt(dt_ms)

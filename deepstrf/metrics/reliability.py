@@ -196,6 +196,10 @@ def snr(responses: Tensor, *, mask: Tensor | None = None, reduction: str = "none
     """Signal power over noise power of each neuron, without unit; inf for a cell without noise, NaN for a constant one.
 
     Under zero by chance when there is no signal. Parameters and errors as in :func:`signal_power`.
+
+    References
+    ----------
+    Sahani & Linden (2003).
     """
     check_reduction(reduction)
     moments = pooled_pair_moments(responses, mask=mask)

@@ -218,7 +218,19 @@ class ParametricSigmoid(_Saturating):
 class ParametricDoubleExponential(_Saturating):
     """Saturating double exponential with four parameters per neuron (see `parametric_double_exponential`).
 
-    Parameters and errors as for `ParametricSigmoid`, with ``a`` for the saturated rate and ``b`` for the baseline.
+    Parameters
+    ----------
+    num_features : int
+        Neurons N.
+    bias : bool
+        Add the baseline ``b``.
+    non_negative_output : bool
+        As for `ParametricSigmoid`, of ``a`` and ``b``.
+
+    Raises
+    ------
+    ValueError
+        ``num_features`` is below 1.
 
     Notes
     -----

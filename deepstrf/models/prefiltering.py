@@ -260,6 +260,11 @@ def make_prefiltering(
     -----
     K does not shrink with ``dt``, though 3 max tau / dt + 1 taps would do: checkpoints do not store K, so it has to
     stay what the earlier deepSTRF package used. The filter's cost does not grow with K.
+
+    References
+    ----------
+    Willmore et al. (2016), J. Neurosci. 36:280; Rançon, Masquelier & Cottereau (2024), PLOS Comput. Biol.
+    20:e1012288.
     """
     check_choice(KINDS, kind=kind)
     check_sizes(n_frequency_bands=n_frequency_bands)

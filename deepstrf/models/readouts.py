@@ -44,6 +44,11 @@ class STRFReadout(nn.Module):
     -----
     (B, C_in, F, T) -> (B, N, 1, T). Submodules ``strf``, ``bn`` (BatchNorm1d over neurons) and ``activation``. No
     parameter is shared between neurons, and in evaluation mode the readout is strictly causal.
+
+    References
+    ----------
+    Aertsen & Johannesma (1981), Biol. Cybern. 42:133, for the receptive field; Ioffe & Szegedy (2015), ICML, for the
+    batch norm.
     """
 
     def __init__(

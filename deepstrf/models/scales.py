@@ -158,6 +158,10 @@ def mel_to_Hz(mel_freqs: Values) -> Values:
     ------
     ValueError
         A value is negative or NaN.
+
+    References
+    ----------
+    O'Shaughnessy (1987), Speech Communication: Human and Machine.
     """
     factor = math.log(10) / MEL_PER_DECADE
     return apply_elementwise(
@@ -220,6 +224,10 @@ def ERB_to_Hz(erb: Values) -> Values:
     ------
     ValueError
         A value is negative or NaN.
+
+    References
+    ----------
+    Glasberg & Moore (1990), Hearing Research 47:103.
     """
     factor = math.log(10) / ERB_PER_DECADE
     return apply_elementwise(
@@ -326,6 +334,10 @@ def inverse_Greenwood(f: Values, animal: str = "human") -> Values:
     Notes
     -----
     The earlier deepSTRF package used another expression here, which did not invert its own map.
+
+    References
+    ----------
+    Greenwood (1990), J. Acoust. Soc. Am. 87:2592.
     """
     scale_hz, slope, offset = _greenwood_map(animal)
     floor_hz = max(0.0, -offset * scale_hz)

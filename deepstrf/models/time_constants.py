@@ -60,6 +60,10 @@ def get_CFs(min_freq: float, max_freq: float, n_freqs: int, scale: str) -> Tenso
     ValueError
         The range or the number is not as said.
 
+    References
+    ----------
+    O'Shaughnessy (1987) for mel, Greenwood (1990) and Glasberg & Moore (1990): see `deepstrf.models.scales`.
+
     Examples
     --------
     >>> get_CFs(500, 20000, 3, "mel").round().tolist()
@@ -134,6 +138,10 @@ def tau_to_a(time_constants: Values, dt: float = 1) -> Values:
     ------
     ValueError
         A time constant or the bin width is not positive.
+
+    References
+    ----------
+    Willmore et al. (2016), J. Neurosci. 36:280.
     """
     _check_bin_width(dt)
     return apply_elementwise(
@@ -164,6 +172,10 @@ def a_to_tau(a: Values, dt: float = 1) -> Values:
     ------
     ValueError
         A decay factor lies outside (0, 1), or the bin width is not positive.
+
+    References
+    ----------
+    Willmore et al. (2016), J. Neurosci. 36:280.
     """
     _check_bin_width(dt)
     return apply_elementwise(

@@ -52,6 +52,10 @@ def build_causal_window_mask(L: int, window: int | None = None, device: torch.de
     ValueError
         ``window`` is below 1 frame or ``L`` below 0.
 
+    References
+    ----------
+    Vaswani et al. (2017), Attention is all you need, NeurIPS.
+
     Examples
     --------
     >>> build_causal_window_mask(3, window=2).int().tolist()
@@ -93,6 +97,11 @@ def windowed_attention(q: Tensor, k: Tensor, v: Tensor, window: int | None, *, d
     Notes
     -----
     Causal bit for bit: a change of any frame after i leaves the output at i the same number.
+
+    References
+    ----------
+    Vaswani et al. (2017), Attention is all you need, NeurIPS; Beltagy, Peters & Cohan (2020), Longformer,
+    arXiv:2004.05150, for the window.
     """
     if q.dim() != 4 or k.shape != q.shape or v.shape != q.shape:
         shapes = ", ".join(str(tuple(t.shape)) for t in (q, k, v))

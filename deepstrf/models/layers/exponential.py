@@ -124,6 +124,11 @@ def exponential_filter(x: Tensor, a: Tensor, present: Tensor, past: Tensor, kern
     Notes
     -----
     The path depends on the sizes alone, so the result does not depend on whether gradients are asked for.
+
+    References
+    ----------
+    Willmore et al. (2016), J. Neurosci. 36:280; Rançon, Masquelier & Cottereau (2024), PLOS Comput. Biol.
+    20:e1012288.
     """
     if x.dtype in HALF_PRECISION:
         y = exponential_filter(x.float(), a.float(), present.float(), past.float(), kernel_size)

@@ -93,6 +93,10 @@ class LocallyConnected1d(nn.Module):
     (B, C_in, input_size) -> (B, C_out, L), with L as for Conv1d. Parameters ``weights`` (C_out, C_in K, L) and
     ``biases`` (C_out, L) or None, both uniform within 1/sqrt(C_in K). Padding, dilation and ``bias=False`` work, which
     they did not in the earlier deepSTRF package.
+
+    References
+    ----------
+    Rançon, Masquelier & Cottereau (2025), Commun. Biol. 8:1456.
     """
 
     def __init__(

@@ -182,6 +182,11 @@ class SeparableSTRF(nn.Module):
     -----
     Parameters: ``weight_f`` (C_out, C_in, F, 1) and ``weight_t`` (C_out, C_in, 1, T), Kaiming-uniform; ``bias``
     (C_out,), uniform within 1/sqrt(C_in F T) as for a full kernel, or None. Sizes are read from the tensors.
+
+    References
+    ----------
+    Depireux, Simon, Klein & Shamma (2001), J. Neurophysiol. 85:1220; Thorson, Liénard & David (2015), PLOS Comput.
+    Biol. 11:e1004228.
     """
 
     def __init__(self, F: int, T: int, C_in: int, C_out: int, bias: bool = True) -> None:
@@ -238,6 +243,10 @@ class CausalSTRFConv(nn.Module):
         A size is below 1.
     TypeError
         ``kernel`` is not a module.
+
+    References
+    ----------
+    Aertsen & Johannesma (1981), Biol. Cybern. 42:133.
     """
 
     def __init__(
