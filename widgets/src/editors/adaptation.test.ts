@@ -158,6 +158,22 @@ describe("the curves", () => {
     frame();
     expect(caption()).toContain("4.0 kHz");
   });
+
+  it("draw the kernels over lag: the past of ON below zero, that of OFF above", () => {
+    const { root } = open();
+    const first = (curve: string) =>
+      root
+        .querySelector(`.db-adapt-kernels .db-adapt-${curve} .db-adapt-line`)!
+        .getAttribute("d")!
+        .split("L")[0];
+    // 100 taps: the weight at the first lag is w (1 - a) / (1 - a ** 99) for ON, without w for OFF.
+    const weight = (tau: number) => (1 - Math.exp(-10 / tau)) / (1 - Math.exp(-990 / tau));
+    // The plot is 58 high from y = 266. Its range: twice the largest of this band, 0.095 of OFF, rounded up to 0.2. It is
+    // as long as 2.5 times the longest tau, 160 ms.
+    const x = (54 + 420 * (1 - 10 / 400)).toFixed(1);
+    expect(first("on")).toBe(`M${x} ${(295 + (29 * 0.5 * weight(80)) / 0.2).toFixed(1)}`);
+    expect(first("off")).toBe(`M${x} ${(295 - (29 * weight(100)) / 0.2).toFixed(1)}`);
+  });
 });
 
 describe("a hand", () => {
@@ -173,6 +189,8 @@ describe("a hand", () => {
     close(row(1), OFF);
     // 40 ms, 10 pixels up: 40 * 50 ** (10 / 124) = 54.8 ms; a = exp(-10 / 54.8).
     expect(root.querySelector(".db-tip")!.textContent).toBe("2.0 kHz\nON τ 55 ms, a 0.833");
+    // Spoken values follow ten times a second.
+    expect(slider("on").getAttribute("aria-valuetext")).toBe("ON, 4.0 kHz: tau 80 ms, a 0.882 per bin");
     vi.advanceTimersByTime(120);
     expect(slider("on").getAttribute("aria-valuetext")).toBe("ON, 2.0 kHz: tau 55 ms, a 0.833 per bin");
     pointer(stage, "pointerup", X(1), Y(40));
@@ -374,22 +392,26 @@ describe("a hand", () => {
   });
 
   it("keeps the axis still until it lets go", () => {
-    const { stage, slider } = open();
-    vi.advanceTimersByTime(300);
+    const { root, stage, slider } = open();
+    const firstY = () =>
+      Number(
+        root
+          .querySelector(".db-adapt-on .db-adapt-line")!
+          .getAttribute("d")!
+          .match(/^M\S+ ([^L]+)/)![1],
+      );
     pointer(stage, "pointerdown", X(3), Y(160));
     pointer(stage, "pointermove", X(3), Y(160) - 200);
     frame();
+    for (let i = 0; i < 20; i++) frame();
     expect(slider("on").style.transform).toBe(`translate(${X(3).toFixed(1)}px, 24.0px)`);
+    expect(firstY()).toBeCloseTo(Y(20), 0);
     pointer(stage, "pointerup", X(3), Y(160) - 200);
     for (let i = 0; i < 20; i++) frame();
     // 160 ms, 200 pixels higher, is 87.8 s: the limit of 10 s, where the axis now ends.
     expect(slider("on").style.transform).toBe(`translate(${X(3).toFixed(1)}px, 24.0px)`);
-    pointer(stage, "pointermove", X(0), 60);
     // 20 ms on an axis from 10 to 10000 ms.
-    pointer(stage, "pointerdown", X(0), 24 + 124 * (1 - Math.log(2) / Math.log(1000)));
-    frame();
-    const y = 24 + 124 * (1 - Math.log(2) / Math.log(1000));
-    expect(slider("on").style.transform).toBe(`translate(${X(0).toFixed(1)}px, ${y.toFixed(1)}px)`);
+    expect(firstY()).toBeCloseTo(24 + 124 * (1 - Math.log(2) / Math.log(1000)), 0);
   });
 });
 
@@ -615,7 +637,7 @@ describe("numbers", () => {
 
 describe("beside other panels", () => {
   it("leaves their gestures alone", () => {
-    const { slider, state, stage, editor } = open();
+    const { slider, state, stage, editor, row } = open();
     key(slider("on"), "ArrowUp");
     state.beginGesture(0);
     vi.advanceTimersByTime(700);
@@ -630,6 +652,7 @@ describe("beside other panels", () => {
     pointer(stage, "pointermove", X(0), Y(20) - 20);
     pointer(stage, "pointerup", X(0), Y(20) - 20);
     expect(state.inGesture).toBe(true);
+    close([row(0)[0]], [20 * PIXEL ** 10]);
   });
 
   it("learns another model, and goes without a trace", async () => {
