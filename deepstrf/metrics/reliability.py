@@ -211,6 +211,11 @@ def _square_or_zero(scale: Tensor) -> Tensor:
     return scale.nan_to_num(nan=0.0).square()
 
 
+def _number_of_half_splits(repeats: int) -> int:
+    k = repeats // 2
+    return math.comb(repeats, k) * math.comb(repeats - k, k) // 2
+
+
 def half_splits(repeats: int, *, n_splits: int = MAX_SPLITS, seed: int = 0) -> tuple[Tensor, Tensor]:
     """Two disjoint halves of the repeats for every split: boolean (S,R) twice, each row with ``repeats // 2`` True.
 
@@ -233,7 +238,7 @@ def half_splits(repeats: int, *, n_splits: int = MAX_SPLITS, seed: int = 0) -> t
     check_sizes(0, seed=seed)
     k = repeats // 2
     pairs: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
-    if math.comb(repeats, k) * math.comb(repeats - k, k) // 2 <= n_splits:
+    if _number_of_half_splits(repeats) <= n_splits:
         for first in itertools.combinations(range(repeats), k):
             rest = [r for r in range(repeats) if r not in first]
             pairs += [(first, second) for second in itertools.combinations(rest, k) if first < second]
@@ -299,6 +304,17 @@ def _split_correlations(z: Tensor, valid: Tensor, a: Tensor, b: Tensor) -> Tenso
     return out
 
 
+def _sorted_by_content(z: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+    """The repeats of each neuron in an order that follows from what they hold, not from how they came.
+
+    The key is a sum of a repeat's bins with fixed random weights: repeats with the same key are the same.
+    """
+    B, _, R, T = z.shape
+    weights = torch.rand(B, 1, 1, T, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(z)
+    order = (z * weights).sum((0, -1)).argsort(-1)[None, :, :, None].expand(B, -1, R, T)
+    return z.gather(2, order), valid.gather(2, order)
+
+
 def compute_CCmax(
     responses: Tensor,
     *,
@@ -311,7 +327,7 @@ def compute_CCmax(
 
     :math:`CC_{max} = \sqrt{m c / (1 + (m-1) c)}` with c the correlation of the means of two halves of k repeats,
     averaged over half-splits, and m = R/k. For even R, m = 2 and this is the formula of Hsu et al.; for odd R it
-    corrects for the repeat that a split leaves out.
+    corrects for the repeat that a split leaves out. The order of the repeats does not matter.
 
     Parameters
     ----------
@@ -346,6 +362,8 @@ def compute_CCmax(
     if repeats == 1:
         return reduce_neurons(torch.full_like(scale, torch.nan), reduction)
     a, b = half_splits(repeats, n_splits=n_splits, seed=seed)
+    if _number_of_half_splits(repeats) > n_splits:  # a choice of splits would depend on the order
+        z, valid = _sorted_by_content(z, valid)
     c = _split_correlations(z, valid, a.to(z.device), b.to(z.device)).nanmean(-1)
     m = repeats / (repeats // 2)
     positive = c.clamp(min=0)

@@ -135,6 +135,14 @@ class TestAll:
             y = data(missing=missing)
             torch.testing.assert_close(score(y[:, :, [4, 2, 0, 1, 3]]), score(y))
 
+    @pytest.mark.parametrize("repeats", [9, 12])
+    def test_order_is_irrelevant_where_the_splits_are_a_random_choice(self, score, repeats):
+        for missing in (0.0, 0.2):
+            y = torch.poisson(data(repeats=repeats).exp())  # counts: many repeats have the same total
+            y[torch.rand(y.shape, generator=torch.Generator().manual_seed(1)) < missing] = torch.nan
+            shuffled = y[:, :, torch.randperm(repeats, generator=torch.Generator().manual_seed(2))]
+            torch.testing.assert_close(score(shuffled), score(y))
+
     def test_errors(self, score):
         with pytest.raises(ValueError, match=r"responses must have shape \(B, N, R, T\).*got \(3, 5, 30\)"):
             score(data()[0])
