@@ -188,6 +188,19 @@ def test_a_perfect_prediction_of_noiseless_data_scores_one_whatever_is_missing(m
         torch.testing.assert_close(values, torch.ones(N, dtype=pred.dtype))
 
 
+def test_pooling_the_two_terms_differently_scores_a_perfect_prediction_far_above_one():
+    """What goes wrong when the numerator pools all bins and the signal power is taken within stimuli."""
+    pred, _ = data(missing=False)
+    pred = pred * torch.tensor([0.1, 1.0, 3.0], dtype=pred.dtype)[:, None, None, None]
+    pred = pred + torch.tensor([0.0, 4.0, 12.0], dtype=pred.dtype)[:, None, None, None]
+    noiseless = pred.expand(B, N, R, T)
+    over_all_bins = pred.transpose(0, 1).flatten(1).var(1)
+    within_stimuli = pred[:, :, 0].var(-1).mean(0)
+    assert (over_all_bins / within_stimuli).sqrt().min() > 2.5
+    values = normalized_corrcoef(pred, noiseless, reduction="none")
+    torch.testing.assert_close(values, torch.ones(N, dtype=pred.dtype))
+
+
 @pytest.mark.parametrize("method", ["schoppe", "hsu"])
 @pytest.mark.parametrize("missing", [0.0, 0.3])
 def test_the_true_signal_scores_one_in_the_mean_and_noise_is_corrected(method, missing):

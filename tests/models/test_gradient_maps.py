@@ -92,6 +92,15 @@ def test_no_neuron_is_blind_at_silence(name: str, prefilter: str) -> None:
         assert (gradient.abs().amax(dim=(2, 3)) > 0).all()
 
 
+@pytest.mark.parametrize("prefilter", ["AdapTrans", "ICAdaptation"])
+def test_plain_autograd_is_blind_at_silence_and_the_map_is_not(prefilter: str) -> None:
+    model = make("LinearNonlinear", prefilter)
+    silence = torch.zeros(1, 1, F, 10, requires_grad=True)
+    (plain,) = torch.autograd.grad(model(silence)[..., -1].sum(), silence)
+    assert not plain.any()
+    assert (model.STRF_gradmap().abs().amax(dim=(1, 2, 3)) > 0).all()
+
+
 @pytest.mark.parametrize("kind", ["adaptrans", "icadaptation"])
 def test_no_neuron_is_blind_behind_the_long_kernels_of_real_prefilters(kind: str) -> None:
     model = LinearNonlinear(prefiltering=make_prefiltering(kind, 34, 5.0), out_neurons=4).eval()

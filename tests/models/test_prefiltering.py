@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.func import functional_call
+from torch.utils.flop_counter import FlopCounterMode
 
 from deepstrf.models.prefiltering import (
     AdapTrans,
@@ -114,6 +115,26 @@ def test_silence_and_long_recordings_in_float32_stay_exact() -> None:
     filters = AdapTrans([0.999, 1.0], [1.0, 1.0], 651)
     y = filters(torch.full((1, 1, 2, 20000), 80.0))
     assert_close(y, torch.zeros(1, 2, 2, 20000))
+
+
+@pytest.mark.parametrize("kind", ["adaptrans", "icadaptation", "willmore"])
+@pytest.mark.parametrize("dt", [0.5, 1.0, 5.0, 20.0])
+def test_the_number_of_taps_does_not_follow_the_bin_width(kind: str, dt: float) -> None:
+    """Checkpoints do not store it: it must be what it was when they were written."""
+    assert make_prefiltering(kind, 34, dt).kernel_size == 651
+
+
+@pytest.mark.parametrize("kind", ["adaptrans", "icadaptation"])
+def test_the_cost_does_not_grow_with_the_taps(kind: str) -> None:
+    decays, weights = torch.linspace(0.9, 0.98, 34), torch.full((34,), 0.75)
+    x = torch.rand(2, 1, 34, 3000)
+    products = []
+    for kernel_size in (651, 2601):
+        layer = AdapTrans(decays, weights, kernel_size) if kind == "adaptrans" else ICAdaptation(decays, kernel_size)
+        with FlopCounterMode(display=False) as counter:
+            layer(x)
+        products.append(counter.get_total_flops())
+    assert 0 < products[1] == products[0] < 2 * 2 * 34 * 3000 * 651  # the convolution would do this much and more
 
 
 def test_the_factory() -> None:

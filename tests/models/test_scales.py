@@ -52,6 +52,16 @@ def test_the_inverse_returns_the_input(warp: Callable[[Any], Any], unwarp: Calla
 
 
 @every_pair
+@given(f=st.floats(320.0, 60000.0, width=32))
+def test_the_inverse_returns_the_input_in_float32(
+    warp: Callable[[Any], Any], unwarp: Callable[[Any], Any], f: float
+) -> None:
+    # A rounding of a position by 2^-24 moves the frequency by some roundings of its own.
+    assert unwarp(warp(torch.tensor(f))).item() == pytest.approx(f, rel=3e-6)
+    assert unwarp(warp(np.array([f], dtype=np.float32)))[0] == pytest.approx(f, rel=3e-6)
+
+
+@every_pair
 def test_every_kind_of_array_gives_its_own_kind_and_the_same_values(
     warp: Callable[[Any], Any], unwarp: Callable[[Any], Any]
 ) -> None:
