@@ -1,14 +1,17 @@
 /** One mounted view: header, panels, message line, and the keys that work anywhere in it. */
 
-import type { BenchModel } from "./contract";
+import type { BenchModel, Info, View } from "./contract";
 import { Cleanup, element } from "./dom";
 import { Frames } from "./draw/surface";
 import { readTheme, type Theme, watchTheme } from "./draw/theme";
+import { ActivationEditor } from "./editors/activation";
+import { AdaptationEditor } from "./editors/adaptation";
 import { StrfEditor } from "./editors/strf";
 import { ChannelChooser } from "./parts/channel-chooser";
 import { MessageLine } from "./parts/message-line";
 import { NeuronChooser } from "./parts/neuron-chooser";
 import { Shortcuts } from "./parts/shortcuts";
+import { Tabs } from "./parts/tabs";
 import { Toolbar } from "./parts/toolbar";
 import { BenchState, type Clock } from "./state";
 import { ResponseView } from "./views/response";
@@ -29,6 +32,34 @@ export interface BenchCounters {
   readonly lastAnswered: number;
   readonly window: number;
   pending(): number;
+}
+
+/** An editor of one stage of the model. */
+interface Stage {
+  readonly element: HTMLElement;
+  ask(): void;
+  /** Leave a running gesture; `cancel` takes it back. Whether there was one. */
+  release(cancel: boolean): boolean;
+}
+type StageName = "adaptation" | "strf" | "activation";
+const LABELS: Record<StageName, string> = {
+  adaptation: "Adaptation",
+  strf: "Receptive field",
+  activation: "Output curve",
+};
+
+/** The stages that a view shows: its own, or in the explorer those that the model has and that may be edited. */
+function stagesOf(view: View, info: Info): StageName[] {
+  if (view === "response") return [];
+  if (view !== "explorer") return [view];
+  const free = (stage: string, names: string[]) =>
+    names.length === 0 || names.some((name) => !info.locked.includes(`${stage}.${name}`));
+  const rows = info.prefilter.rows.map((name) => name.split(".")[1]);
+  const stages: StageName[] = [];
+  if (info.prefilter.kind !== "none" && free("prefilter", rows)) stages.push("adaptation");
+  stages.push("strf");
+  if (info.activation.label && free("activation", info.activation.names)) stages.push("activation");
+  return stages;
 }
 
 export function mount(model: BenchModel, el: HTMLElement): () => void {
@@ -67,14 +98,45 @@ export function mount(model: BenchModel, el: HTMLElement): () => void {
   const panels = element("div", { class: "db-panels" });
   root.append(header, panels, new MessageLine(state, cleanup).element, shortcuts.element);
 
-  const editor = editing ? new StrfEditor(state, frames, theme, cleanup) : null;
-  if (editor) panels.append(editor.element);
-  const response = state.view !== "strf" ? new ResponseView(state, frames, theme, cleanup) : null;
+  const response =
+    state.view === "response" || state.view === "explorer"
+      ? new ResponseView(state, frames, theme, cleanup)
+      : null;
+  const make = (name: StageName): Stage => {
+    if (name === "adaptation") return new AdaptationEditor(state, frames, theme, cleanup);
+    if (name === "activation") return new ActivationEditor(state, frames, theme, cleanup);
+    return new StrfEditor(state, frames, theme, cleanup);
+  };
+  const stages = new Map(stagesOf(state.view, state.info).map((name) => [name, make(name)]));
+  const strf = stages.get("strf");
+  const editor = strf instanceof StrfEditor ? strf : null;
+  const release = () => {
+    for (const stage of stages.values()) stage.release(false);
+  };
+  const tabs = new Tabs(
+    [...stages].map(([name, stage]) => ({
+      name,
+      label: LABELS[name],
+      panel: stage.element,
+      show: () => stage.ask(),
+    })),
+    stages.has("strf") ? "strf" : ([...stages.keys()][0] ?? ""),
+    state.client,
+    () => chosen(),
+    cleanup,
+  );
+  const chosen = () => {
+    release();
+    channels.element.hidden = tabs.current !== "strf" || state.info.n_channels < 2;
+    response?.adapted.show(tabs.current === "adaptation");
+  };
+  chosen();
+  if (stages.size > 0) panels.append(tabs.element);
   if (response) panels.append(response.element);
 
   watchTheme(root, cleanup, () => {
     colours = null;
-    editor?.ask();
+    for (const stage of stages.values()) stage.ask();
     response?.ask();
   });
   cleanup.add(
@@ -82,10 +144,10 @@ export function mount(model: BenchModel, el: HTMLElement): () => void {
       if (parts.has("info")) name.textContent = state.info.model;
     }),
   );
-  listenKeys(root, state, editor, () => shortcuts.open(), cleanup);
+  listenKeys(root, state, release, () => shortcuts.open(), cleanup);
   expose(root, state, editor, response);
   cleanup.add(() => {
-    editor?.handles.release(false);
+    release();
     state.close();
   });
   watchWidth(model, root, state, clock, cleanup);
@@ -130,15 +192,12 @@ function watchWidth(
 function listenKeys(
   root: HTMLElement,
   state: BenchState,
-  editor: StrfEditor | null,
+  release: () => void,
   openShortcuts: () => void,
   cleanup: Cleanup,
 ): void {
   const writing = (target: EventTarget | null) =>
     target instanceof HTMLElement && (target.tagName === "INPUT" || target.isContentEditable);
-  const release = () => {
-    if (state.inGesture) editor?.handles.release(false);
-  };
   cleanup.listen<KeyboardEvent>(root, "keydown", (event) => {
     if (writing(event.target)) return;
     const key = event.key.toLowerCase();
@@ -149,7 +208,7 @@ function listenKeys(
       else state.undo();
     } else if (command || event.altKey) return;
     else if (key === "t") {
-      if (!event.repeat && !editor?.handles.dragging) state.setPeek(true);
+      if (!event.repeat && !state.inGesture) state.setPeek(true);
     } else if (key === "?") openShortcuts();
     else return;
     event.preventDefault();

@@ -44,6 +44,8 @@ export class Handles {
   private readonly grips: Record<Grip, HTMLElement>[] = [];
   private grid: Grid | null = null;
   private drag: Drag | null = null;
+  /** The gesture that was begun here: only that one is ended here. */
+  private own: string | null = null;
   private joined: { key: string; cancel: () => void } | null = null;
 
   constructor(
@@ -86,6 +88,15 @@ export class Handles {
     for (let k = 0; k < G; k++) this.place(k, grid, heaviest);
   }
 
+  private get open(): boolean {
+    return this.own !== null && this.state.gestureId === this.own;
+  }
+
+  private begin(k: number): void {
+    this.state.beginGesture(k);
+    this.own = this.state.gestureId;
+  }
+
   /** Leave a running drag; `cancel` puts the Gaussian back to where it was. */
   release(cancel: boolean): boolean {
     const { drag } = this;
@@ -98,7 +109,7 @@ export class Handles {
         // The pointer is gone already.
       }
     }
-    const open = this.state.inGesture;
+    const open = this.open;
     this.joined?.cancel();
     this.joined = null;
     if (open) this.state.endGesture(cancel);
@@ -258,8 +269,8 @@ export class Handles {
       if (Math.hypot(dx, dy) < THRESHOLD_PX) return;
       drag.moved = true;
       drag.target.classList.add("db-dragging");
-      state.beginGesture(drag.k);
-    } else if (!state.inGesture) {
+      this.begin(drag.k);
+    } else if (!this.open) {
       this.release(false);
       return;
     }
@@ -360,9 +371,9 @@ export class Handles {
   /** One small change; those of one handle within 600 ms are one gesture. */
   private nudge(k: number, what: string, change: Partial<Gaussian>): void {
     const key = `${k}/${what}`;
-    if (this.joined?.key !== key || !this.state.inGesture) {
+    if (this.joined?.key !== key || !this.open) {
       this.endJoined();
-      this.state.beginGesture(k);
+      this.begin(k);
     } else this.joined.cancel();
     this.joined = { key, cancel: this.state.clock.later(() => this.endJoined(), JOIN_MS) };
     this.state.edit(change);
@@ -372,7 +383,7 @@ export class Handles {
     if (!this.joined) return;
     this.joined.cancel();
     this.joined = null;
-    this.state.endGesture();
+    if (this.open) this.state.endGesture();
   }
 }
 

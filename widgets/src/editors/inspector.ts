@@ -67,6 +67,7 @@ export class Inspector {
   private explanation = "";
   /** A number is being typed: its gesture is open. */
   private typing = false;
+  private own: string | null = null;
 
   constructor(
     private readonly state: BenchState,
@@ -146,6 +147,7 @@ export class Inspector {
     if (!this.typing || !state.inGesture) {
       this.handles.release(false);
       state.beginGesture(state.selected);
+      this.own = state.gestureId;
       this.typing = true;
     }
     state.edit({ [field.column]: value * field.scale });
@@ -167,7 +169,7 @@ export class Inspector {
   }
 
   private onDone(cancel: boolean): void {
-    if (this.typing) this.state.endGesture(cancel);
+    if (this.typing && this.state.gestureId === this.own) this.state.endGesture(cancel);
     this.typing = false;
     this.paint();
   }

@@ -84,6 +84,10 @@ export class StrfEditor {
     this.frameQueue.request(this.paint);
   }
 
+  release(cancel: boolean): boolean {
+    return this.handles.release(cancel);
+  }
+
   private onChange(parts: ReadonlySet<Part>): void {
     const mine: Part[] = ["info", "field", "channel", "neuron", "selected", "peek", "gesture"];
     if (mine.some((part) => parts.has(part))) this.ask();

@@ -3,12 +3,18 @@
 import { type Cleanup, element } from "../dom";
 
 const SHORTCUTS: [string, string][] = [
+  ["Left, Right on a tab", "adaptation, receptive field, output curve"],
   ["Arrows", "move the centre of the focused Gaussian, or change the focused width"],
   ["Shift + arrows", "the same in big steps"],
   ["+ / −, wheel", "weight of the selected Gaussian"],
   ["Tab", "next handle: centre, width in frequency, width in time"],
   ["Delete, double-click", "back to the trained values of this Gaussian"],
   ["Escape", "cancel the running drag"],
+  [
+    "Adaptation",
+    "1 to 4 which curve, D C B S drag, shift, brush, smooth, [ ] width of the brush, arrows band and value",
+  ],
+  ["Space (on the sound)", "play what is on screen, stop"],
   ["Ctrl + Z", "undo"],
   ["Ctrl + Shift + Z, Ctrl + Y", "redo"],
   ["T (hold)", "show the trained values"],
