@@ -9,7 +9,15 @@ import pytest
 import torch
 import traitlets
 
-from deepstrf_widgets import BenchWidget, LiveSession, ResponseView, STRFEditor, bench
+from deepstrf_widgets import (
+    ActivationEditor,
+    AdapTransEditor,
+    BenchWidget,
+    LiveSession,
+    ResponseView,
+    STRFEditor,
+    bench,
+)
 
 CF_HZ = np.array([500.0, 900.0, 2000.0, 7000.0, 16000.0])
 COLUMNS = ("center_hz", "center_ms", "sigma_oct", "sigma_ms", "weight")
@@ -139,7 +147,14 @@ def test_a_score_that_is_not_defined_is_none(make_model, make_stimulus):
 
 
 @pytest.mark.parametrize(
-    ("kind", "view"), [(BenchWidget, "explorer"), (STRFEditor, "strf"), (ResponseView, "response")]
+    ("kind", "view"),
+    [
+        (BenchWidget, "explorer"),
+        (AdapTransEditor, "adaptation"),
+        (STRFEditor, "strf"),
+        (ActivationEditor, "activation"),
+        (ResponseView, "response"),
+    ],
 )
 def test_each_view_names_itself(session, kind, view):
     widget = kind(session)

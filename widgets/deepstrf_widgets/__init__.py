@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .bench import BenchWidget
-    from .editor import STRFEditor
+    from .editor import ActivationEditor, AdapTransEditor, STRFEditor
     from .explorer import Explorer, explore
     from .gallery_view import Gallery, gallery
     from .response import ResponseView
     from .session import Change, Edit, LiveSession
 
 __all__ = [
+    "ActivationEditor",
+    "AdapTransEditor",
     "BenchWidget",
     "Change",
     "Edit",
@@ -27,6 +29,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ActivationEditor": "editor",
+    "AdapTransEditor": "editor",
     "BenchWidget": "bench",
     "Change": "session",
     "Edit": "session",
