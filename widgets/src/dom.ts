@@ -39,12 +39,12 @@ type Listenable = Pick<EventTarget, "addEventListener" | "removeEventListener">;
 
 /** Collects what must be undone when a view goes away. */
 export class Cleanup {
-  private undo: (() => void)[] = [];
-  private done = false;
+  #undo: (() => void)[] = [];
+  #done = false;
 
   add(undo: () => void): void {
-    if (this.done) undo();
-    else this.undo.push(undo);
+    if (this.#done) undo();
+    else this.#undo.push(undo);
   }
 
   listen<E extends Event>(
@@ -58,7 +58,7 @@ export class Cleanup {
   }
 
   run(): void {
-    this.done = true;
-    for (const undo of this.undo.splice(0).reverse()) undo();
+    this.#done = true;
+    for (const undo of this.#undo.splice(0).reverse()) undo();
   }
 }

@@ -68,28 +68,28 @@ const encode = (values: ArrayLike<number>) => new DataView(Float32Array.from(val
 
 export class OfflineKernel {
   readonly model: StaticModel;
-  private readonly info: Info;
-  private readonly axes: Axes;
-  private readonly neurons: Neuron[];
-  private readonly live = new Preview();
-  private readonly original = new Preview();
-  private readonly done: Entry[] = [];
-  private undone: Entry[] = [];
+  readonly #info: Info;
+  readonly #axes: Axes;
+  readonly #neurons: Neuron[];
+  readonly #live = new Preview();
+  readonly #original = new Preview();
+  readonly #done: Entry[] = [];
+  #undone: Entry[] = [];
 
   /** `later` runs an answer, as from a kernel, once the sender has finished what it is doing. */
-  constructor(
-    saved: Saved,
-    private readonly later: (answer: () => void) => void = (answer) => queueMicrotask(answer),
-  ) {
+  readonly #later: (answer: () => void) => void;
+
+  constructor(saved: Saved, later: (answer: () => void) => void = (answer) => queueMicrotask(answer)) {
+    this.#later = later;
     const { info } = saved;
-    this.info = info;
+    this.#info = info;
     const cfHz = Float64Array.from(decode(saved.cf_hz));
-    this.axes = { cfHz, F: info.n_bands, T: info.n_lags, dtMs: info.dt_ms };
+    this.#axes = { cfHz, F: info.n_bands, T: info.n_lags, dtMs: info.dt_ms };
     const stimulus = decode(saved.stimulus);
     // The prefilter belongs to all neurons: one array.
     const prefilter = Float64Array.from(decode(saved.prefilter));
     const trainedPrefilter = Float64Array.from(decode(saved.trained_prefilter));
-    this.neurons = saved.neurons.map((n) => ({
+    this.#neurons = saved.neurons.map((n) => ({
       now: {
         gaussians: Float64Array.from(decode(n.gaussians)),
         activation: Float64Array.from(decode(n.activation)),
@@ -107,8 +107,8 @@ export class OfflineKernel {
       trainedRate: decode(n.trained_rate),
       psth: decode(n.psth),
     }));
-    for (const preview of [this.live, this.original]) preview.begin(info, this.axes, stimulus);
-    this.model = new StaticModel({}, (content, buffers) => this.receive(content as Request, buffers));
+    for (const preview of [this.#live, this.#original]) preview.begin(info, this.#axes, stimulus);
+    this.model = new StaticModel({}, (content, buffers) => this.#receive(content as Request, buffers));
     const { view, neuron, channel } = saved;
     const first = {
       view,
@@ -122,25 +122,26 @@ export class OfflineKernel {
     for (const [name, value] of Object.entries({ ...first, error: "", width: 0 }))
       this.model.set(name, value);
     this.model.set("trained_prefilter", encode(trainedPrefilter));
-    this.tellState();
+    this.#tellState();
     this.model.save_changes();
     this.model.saved = (changes) => {
-      if (changes.some(([name]) => name === "neuron")) this.later(() => this.tellState());
+      if (changes.some(([name]) => name === "neuron")) this.#later(() => this.#tellState());
     };
   }
 
-  private get neuron(): number {
+  get #neuron(): number {
     return this.model.get("neuron") as number;
   }
 
   // ---- what the page is told --------------------------------------------------------------------------------
 
-  private truth(neuron: number, trained: boolean): Truth {
-    const n = this.neurons[neuron];
+  #truth(neuron: number, trained: boolean): Truth {
+    const n = this.#neurons[neuron];
     const { gaussians, activation, prefilter } = trained ? n.trained : n.now;
     const free = trained ? n.trainedKernel : n.kernel;
-    const kernel = this.info.n_gaussians > 0 ? kernelOf(gaussians, this.info.n_gaussians, this.axes) : free;
-    const preview = trained ? this.original : this.live;
+    const kernel =
+      this.#info.n_gaussians > 0 ? kernelOf(gaussians, this.#info.n_gaussians, this.#axes) : free;
+    const preview = trained ? this.#original : this.#live;
     const said = trained ? n.trainedRate : n.rate;
     preview.adopt({ gaussians, activation, prefilter, kernel, folding: n.folding, rate: said });
     return {
@@ -153,11 +154,11 @@ export class OfflineKernel {
     };
   }
 
-  private tellState(): void {
-    const neuron = this.neuron;
-    const [now, then] = [this.truth(neuron, false), this.truth(neuron, true)];
-    const { psth } = this.neurons[neuron];
-    const { trained, now: values } = this.neurons[neuron];
+  #tellState(): void {
+    const neuron = this.#neuron;
+    const [now, then] = [this.#truth(neuron, false), this.#truth(neuron, true)];
+    const { psth } = this.#neurons[neuron];
+    const { trained, now: values } = this.#neurons[neuron];
     const arrays = [trained, values].map((e) => [...e.gaussians, ...e.activation]);
     const state = {
       ...Object.fromEntries(PARTS.map((part) => [part, encode(now[part])])),
@@ -168,8 +169,8 @@ export class OfflineKernel {
       psth: encode(psth),
       score: correlation(now.rate, psth),
       trained_score: correlation(then.rate, psth),
-      can_undo: this.done.length > 0,
-      can_redo: this.undone.length > 0,
+      can_undo: this.#done.length > 0,
+      can_redo: this.#undone.length > 0,
       edited: arrays[0].some((value, i) => value !== arrays[1][i]),
       of_neuron: neuron,
     };
@@ -178,14 +179,14 @@ export class OfflineKernel {
 
   // ---- requests ---------------------------------------------------------------------------------------------
 
-  private receive(request: Request, buffers: ArrayBuffer[]): void {
+  #receive(request: Request, buffers: ArrayBuffer[]): void {
     const begun = performance.now();
-    if (request.type === "edit") this.edit(request, floats(buffers[0]));
-    else if (request.type === "revert") this.revert(request);
-    else this.step(request.type);
+    if (request.type === "edit") this.#edit(request, floats(buffers[0]));
+    else if (request.type === "revert") this.#revert(request);
+    else this.#step(request.type);
     const settled = request.type !== "edit" || request.phase === "end";
-    const neuron = this.neuron;
-    const truth = this.truth(neuron, false);
+    const neuron = this.#neuron;
+    const truth = this.#truth(neuron, false);
     const answer: Answer = {
       type: "answer",
       client: request.client,
@@ -193,32 +194,33 @@ export class OfflineKernel {
       work_ms: performance.now() - begun,
       neuron,
       settled,
-      score: correlation(truth.rate, this.neurons[neuron].psth),
-      can_undo: this.done.length > 0,
-      can_redo: this.undone.length > 0,
+      score: correlation(truth.rate, this.#neurons[neuron].psth),
+      can_undo: this.#done.length > 0,
+      can_redo: this.#undone.length > 0,
       parts: [...PARTS],
     };
-    this.later(() => {
+    this.#later(() => {
       this.model.message(
         answer,
         PARTS.map((part) => encode(truth[part])),
       );
-      if (settled) this.tellState();
+      if (settled) this.#tellState();
     });
   }
 
-  private edit({ edits, gesture, phase }: EditRequest, values: Float32Array): void {
-    const entry = this.open(gesture);
+  #edit({ edits, gesture, phase }: EditRequest, values: Float32Array): void {
+    const entry = this.#open(gesture);
     edits.forEach(({ name, index }, i) => {
-      this.write({ name, index, value: values[i] }, entry);
+      this.#write({ name, index, value: values[i] }, entry);
     });
-    this.close(entry, phase === "end");
+    this.#close(entry, phase === "end");
   }
 
-  private revert({ names, index }: RevertRequest): void {
-    const { info, axes } = this;
-    const entry = this.open(null);
-    const neurons = index?.length ? [index[0]] : this.neurons.map((_, n) => n);
+  #revert({ names, index }: RevertRequest): void {
+    const info = this.#info;
+    const axes = this.#axes;
+    const entry = this.#open(null);
+    const neurons = index?.length ? [index[0]] : this.#neurons.map((_, n) => n);
     for (const n of neurons) {
       const all: number[][] = [];
       for (let c = 0; c < info.n_channels; c++)
@@ -230,88 +232,88 @@ export class OfflineKernel {
         ...info.activation.names.map((name) => ({ name: `activation.${name}`, index: [n] })),
       ];
       for (const slot of slots) {
-        if (names === null || names.includes(slot.name)) this.write(this.trainedSlot(n, slot), entry);
+        if (names === null || names.includes(slot.name)) this.#write(this.#trainedSlot(n, slot), entry);
       }
     }
     for (const name of names ?? []) {
       if (!info.prefilter.rows.includes(name)) continue;
       const bands = index?.length ? [index[0]] : Array.from({ length: axes.F }, (_, f) => f);
-      for (const f of bands) this.write(this.trainedSlot(0, { name, index: [f] }), entry);
+      for (const f of bands) this.#write(this.#trainedSlot(0, { name, index: [f] }), entry);
     }
-    this.close(entry, true);
+    this.#close(entry, true);
   }
 
-  private step(way: "undo" | "redo"): void {
-    const entry = (way === "undo" ? this.done : this.undone).pop();
+  #step(way: "undo" | "redo"): void {
+    const entry = (way === "undo" ? this.#done : this.#undone).pop();
     if (!entry) return;
     if (way === "undo") {
       entry.gesture = null;
-      entry.after = [...entry.before.values()].map((slot) => ({ ...slot, value: this.read(slot) }));
-      for (const slot of entry.before.values()) this.put(slot);
-      this.undone.push(entry);
+      entry.after = [...entry.before.values()].map((slot) => ({ ...slot, value: this.#read(slot) }));
+      for (const slot of entry.before.values()) this.#put(slot);
+      this.#undone.push(entry);
     } else {
-      for (const slot of entry.after) this.put(slot);
-      this.done.push(entry);
+      for (const slot of entry.after) this.#put(slot);
+      this.#done.push(entry);
     }
   }
 
-  private open(gesture: string | null): Entry {
-    const last = this.done.at(-1);
+  #open(gesture: string | null): Entry {
+    const last = this.#done.at(-1);
     if (gesture !== null && last?.gesture === gesture) return last;
     return { gesture, before: new Map(), after: [] };
   }
 
-  private close(entry: Entry, ended: boolean): void {
-    const known = this.done.at(-1) === entry;
-    const changed = [...entry.before.values()].some((slot) => this.read(slot) !== slot.value);
+  #close(entry: Entry, ended: boolean): void {
+    const known = this.#done.at(-1) === entry;
+    const changed = [...entry.before.values()].some((slot) => this.#read(slot) !== slot.value);
     if (!known && changed) {
-      this.done.push(entry);
-      this.done.splice(0, this.done.length - MOST_UNDO);
-      this.undone = [];
-    } else if (known && ended && !changed) this.done.pop();
+      this.#done.push(entry);
+      this.#done.splice(0, this.#done.length - MOST_UNDO);
+      this.#undone = [];
+    } else if (known && ended && !changed) this.#done.pop();
     if (ended) entry.gesture = null;
   }
 
   // ---- values -----------------------------------------------------------------------------------------------
 
-  private place({ name, index }: Omit<Slot, "value">) {
+  #place({ name, index }: Omit<Slot, "value">) {
     // Of the prefilter the index is a band, and any neuron will do.
-    const neuron = this.neurons[name.startsWith("prefilter.") ? 0 : index[0]];
-    return neuron ? placeOf(neuron.now, name, index, this.info, this.axes.F) : null;
+    const neuron = this.#neurons[name.startsWith("prefilter.") ? 0 : index[0]];
+    return neuron ? placeOf(neuron.now, name, index, this.#info, this.#axes.F) : null;
   }
 
-  private read(slot: Omit<Slot, "value">): number {
-    const at = this.place(slot);
+  #read(slot: Omit<Slot, "value">): number {
+    const at = this.#place(slot);
     return at ? at.in[at.at] : Number.NaN;
   }
 
-  private put(slot: Slot): void {
-    const at = this.place(slot);
+  #put(slot: Slot): void {
+    const at = this.#place(slot);
     if (at) at.in[at.at] = slot.value;
   }
 
-  private trainedSlot(neuron: number, slot: Omit<Slot, "value">): Slot {
-    const at = placeOf(this.neurons[neuron].trained, slot.name, slot.index, this.info, this.axes.F);
+  #trainedSlot(neuron: number, slot: Omit<Slot, "value">): Slot {
+    const at = placeOf(this.#neurons[neuron].trained, slot.name, slot.index, this.#info, this.#axes.F);
     return { ...slot, value: at ? at.in[at.at] : Number.NaN };
   }
 
   /** Set a value and remember the one before; a moved centre keeps its width in bands. */
-  private write(slot: Slot, entry: Entry): void {
+  #write(slot: Slot, entry: Entry): void {
     if (!Number.isFinite(slot.value) && !(slot.value === Number.POSITIVE_INFINITY)) return;
     const remember = (one: Omit<Slot, "value">) => {
       const key = slotKey({ ...one, value: 0 });
-      if (!entry.before.has(key)) entry.before.set(key, { ...one, value: this.read(one) });
+      if (!entry.before.has(key)) entry.before.set(key, { ...one, value: this.#read(one) });
     };
     remember(slot);
     if (slot.name === "strf.center_hz") {
       const width = { name: "strf.sigma_oct", index: slot.index };
       remember(width);
       const [n, c, k] = slot.index;
-      const before = gaussianAt(this.neurons[n].now.gaussians, c * this.info.n_gaussians + k);
-      const after = changed(before, { center_hz: slot.value }, this.info, this.axes);
-      this.put({ ...width, value: after.sigma_oct });
+      const before = gaussianAt(this.#neurons[n].now.gaussians, c * this.#info.n_gaussians + k);
+      const after = changed(before, { center_hz: slot.value }, this.#info, this.#axes);
+      this.#put({ ...width, value: after.sigma_oct });
     }
-    this.put(slot);
+    this.#put(slot);
   }
 }
 

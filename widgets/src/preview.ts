@@ -32,21 +32,21 @@ export class Preview {
   activation: Float64Array = new Float64Array(0);
   /** Counts what was written or adopted: pictures of arrays that are changed in place know by it that they are old. */
   version = 0;
-  private truth: Truth = NOTHING();
-  private ahead = false;
-  private field: Numbers | null = null;
-  private computed: { drive: Float64Array; rate: Float64Array } | null = null;
-  private forward: Forward | null = null;
-  private info!: Info;
-  private axes!: AxesType;
+  #truth: Truth = NOTHING();
+  #ahead = false;
+  #field: Numbers | null = null;
+  #computed: { drive: Float64Array; rate: Float64Array } | null = null;
+  #forward: Forward | null = null;
+  #info!: Info;
+  #axes!: AxesType;
 
   /** Begin anew with another model or stimulus. */
   begin(info: Info, axes: AxesType, stimulus: Numbers): void {
-    this.info = info;
-    this.axes = axes;
-    this.computed = this.forward = null;
+    this.#info = info;
+    this.#axes = axes;
+    this.#computed = this.#forward = null;
     if (!info.local || stimulus.length !== axes.F * info.n_frames) return;
-    this.forward = new Forward(
+    this.#forward = new Forward(
       {
         axes,
         frames: info.n_frames,
@@ -64,40 +64,40 @@ export class Preview {
   /** Show the truth. */
   adopt(truth: Truth): void {
     this.version += 1;
-    this.truth = truth;
+    this.#truth = truth;
     this.gaussians = Float64Array.from(truth.gaussians);
     this.prefilter = Float64Array.from(truth.prefilter);
     this.activation = Float64Array.from(truth.activation);
-    this.field = truth.kernel;
-    this.computed = null;
-    this.ahead = false;
+    this.#field = truth.kernel;
+    this.#computed = null;
+    this.#ahead = false;
   }
 
   /** Take over a response that the page cannot compute, ahead or not. */
   follow(rate: Numbers): void {
-    this.truth = { ...this.truth, rate };
+    this.#truth = { ...this.#truth, rate };
   }
 
   /** Value of a slot of the neuron on screen; NaN where there is none. */
   read({ name, index }: Omit<Slot, "value">): number {
-    const at = this.place(name, index);
+    const at = this.#place(name, index);
     return at ? at.in[at.at] : Number.NaN;
   }
 
   /** Set a slot as the kernel will: a moved centre keeps its width in bands. */
   write(slot: Slot): void {
     const { name, index, value } = slot;
-    const at = this.place(name, index);
+    const at = this.#place(name, index);
     if (!at) return;
     if (name === "strf.center_hz") {
-      const k = index[1] * this.info.n_gaussians + index[2];
-      const g = changed(gaussianAt(this.gaussians, k), { center_hz: value }, this.info, this.axes);
+      const k = index[1] * this.#info.n_gaussians + index[2];
+      const g = changed(gaussianAt(this.gaussians, k), { center_hz: value }, this.#info, this.#axes);
       this.put(k, { ...g, center_hz: value });
     } else at.in[at.at] = value;
     this.version += 1;
-    if (name.startsWith("strf.")) this.field = null;
-    this.computed = null;
-    this.ahead = true;
+    if (name.startsWith("strf.")) this.#field = null;
+    this.#computed = null;
+    this.#ahead = true;
   }
 
   /** Show a Gaussian of the neuron on screen; `k` counts through the channels. */
@@ -106,55 +106,55 @@ export class Preview {
       this.gaussians[5 * k + i] = g[column];
     });
     this.version += 1;
-    this.field = this.computed = null;
-    this.ahead = true;
+    this.#field = this.#computed = null;
+    this.#ahead = true;
   }
 
   /** (C, F, T) */
   get kernel(): Numbers {
-    this.field ??= kernelOf(this.gaussians, this.info.n_gaussians, this.axes);
-    return this.field;
+    this.#field ??= kernelOf(this.gaussians, this.#info.n_gaussians, this.#axes);
+    return this.#field;
   }
 
   /** Response on screen: the kernel's, or this page's own where a hand is ahead and the model can be computed here. */
   get rate(): Numbers {
-    return (this.ahead && this.own()?.rate) || this.truth.rate;
+    return (this.#ahead && this.#own()?.rate) || this.#truth.rate;
   }
 
   /** Response as this page computes it; null where only the kernel could. */
   get computedRate(): Float64Array | null {
-    return this.own()?.rate ?? null;
+    return this.#own()?.rate ?? null;
   }
 
   /** Bias of the field, then gain and offset of the batch norm; empty where there is no such chain. */
   get folding(): Numbers {
-    return this.truth.folding;
+    return this.#truth.folding;
   }
 
   /** Drive of the output curve; null where only the kernel could compute it. */
   get drive(): Float64Array | null {
-    return this.own()?.drive ?? null;
+    return this.#own()?.drive ?? null;
   }
 
   /** Spectrograms after adaptation, (C, F, n); null where only the kernel could compute them. */
   get adapted(): Float64Array | null {
-    this.forward?.adapt(this.prefilter);
-    return this.forward?.adapted ?? null;
+    this.#forward?.adapt(this.prefilter);
+    return this.#forward?.adapted ?? null;
   }
 
-  private own() {
-    if (!this.forward || this.truth.folding.length !== 3) return null;
-    if (!this.computed) {
-      const [bias, scale, shift] = this.truth.folding;
+  #own() {
+    if (!this.#forward || this.#truth.folding.length !== 3) return null;
+    if (!this.#computed) {
+      const [bias, scale, shift] = this.#truth.folding;
       const folding: Folding = { bias, scale, shift };
-      const drive = this.forward.drive(this.prefilter, this.gaussians, this.kernel, folding);
-      this.computed = { drive, rate: this.forward.rate(drive, this.activation) };
+      const drive = this.#forward.drive(this.prefilter, this.gaussians, this.kernel, folding);
+      this.#computed = { drive, rate: this.#forward.rate(drive, this.activation) };
     }
-    return this.computed;
+    return this.#computed;
   }
 
-  private place(name: string, index: readonly number[]): Place | null {
-    return placeOf(this, name, index, this.info, this.axes.F);
+  #place(name: string, index: readonly number[]): Place | null {
+    return placeOf(this, name, index, this.#info, this.#axes.F);
   }
 }
 

@@ -61,73 +61,77 @@ export class LatestWins {
   seq = 0;
   answered = 0;
   sent = 0;
-  private waiting: Waiting[] = [];
-  private inFlight: InFlight[] = [];
-  private rtt: number | null = null;
-  private work: number | null = null;
-  private patience = PATIENCE_MS;
-  private stopTimer: (() => void) | null = null;
-  private closed = false;
+  #waiting: Waiting[] = [];
+  #inFlight: InFlight[] = [];
+  #rtt: number | null = null;
+  #work: number | null = null;
+  #patience = PATIENCE_MS;
+  #stopTimer: (() => void) | null = null;
+  #closed = false;
 
-  constructor(private readonly options: QueueOptions) {}
+  readonly #options: QueueOptions;
+
+  constructor(options: QueueOptions) {
+    this.#options = options;
+  }
 
   /** Queue new values of a gesture; `end` closes it. */
   push(gesture: string, slots: Slot[], phase: "move" | "end"): void {
-    const last = this.waiting.at(-1);
+    const last = this.#waiting.at(-1);
     let item = last?.kind === "edit" && last.gesture === gesture ? last : null;
     if (!item) {
       item = { kind: "edit", gesture, slots: new Map(), ended: false };
-      this.waiting.push(item);
+      this.#waiting.push(item);
     }
     for (const slot of slots) item.slots.set(slotKey(slot), slot);
     if (phase === "end") item.ended = true;
-    this.pump();
+    this.#pump();
   }
 
   /** Queue an undo, redo or revert; it keeps its place among the edits. */
   command(command: Command): void {
-    this.waiting.push({ kind: "command", command });
-    this.pump();
+    this.#waiting.push({ kind: "command", command });
+    this.#pump();
   }
 
   /** Note an answer to everything up to `seq`. */
   answer(seq: number, workMs: number): Verdict {
     if (seq <= this.answered) return { stale: true, idle: this.idle, rttMs: null };
-    const newest = this.inFlight.filter((f) => f.request.seq <= seq).at(-1);
+    const newest = this.#inFlight.filter((f) => f.request.seq <= seq).at(-1);
     let rttMs: number | null = null;
     if (newest && newest.request.seq === seq && !newest.repeated) {
-      rttMs = this.options.now() - newest.sentAt;
+      rttMs = this.#options.now() - newest.sentAt;
       const work = Math.max(workMs, 0.1);
-      this.work = mean(this.work, work);
-      this.rtt = mean(this.rtt, Math.max(rttMs - newest.ahead * work, work));
+      this.#work = mean(this.#work, work);
+      this.#rtt = mean(this.#rtt, Math.max(rttMs - newest.ahead * work, work));
     }
-    this.acknowledge(seq);
+    this.#acknowledge(seq);
     return { stale: false, idle: this.idle, rttMs };
   }
 
   /** Note that the request `seq`, and with it all before it, was refused. */
   refuse(seq: number): Verdict {
     const stale = seq <= this.answered;
-    if (!stale) this.acknowledge(seq);
+    if (!stale) this.#acknowledge(seq);
     return { stale, idle: this.idle, rttMs: null };
   }
 
   get idle(): boolean {
-    return this.inFlight.length === 0 && this.waiting.length === 0;
+    return this.#inFlight.length === 0 && this.#waiting.length === 0;
   }
 
   /** Requests in flight and waiting. */
   pending(): number {
-    return this.inFlight.length + this.waiting.length;
+    return this.#inFlight.length + this.#waiting.length;
   }
 
   inFlightCount(): number {
-    return this.inFlight.length;
+    return this.#inFlight.length;
   }
 
   /** Age in ms of the oldest request without an answer, 0 when there is none. */
   oldestMs(): number {
-    return this.inFlight.length ? this.options.now() - this.inFlight[0].sentAt : 0;
+    return this.#inFlight.length ? this.#options.now() - this.#inFlight[0].sentAt : 0;
   }
 
   /**
@@ -136,49 +140,49 @@ export class LatestWins {
    * with the hand. One in flight already gives thirty answers a second there; four only made each of them late.
    */
   window(): number {
-    if (this.rtt === null || this.work === null) return 1;
-    const work = Math.max(this.work, LEAST_WORK_MS);
-    return Math.min(Math.max(Math.round(this.rtt / work), 1), MAX_IN_FLIGHT);
+    if (this.#rtt === null || this.#work === null) return 1;
+    const work = Math.max(this.#work, LEAST_WORK_MS);
+    return Math.min(Math.max(Math.round(this.#rtt / work), 1), MAX_IN_FLIGHT);
   }
 
   /** The view goes away: what still waits leaves at once, and nothing is repeated after that. */
   close(): void {
-    while (this.waiting.length > 0) this.launch(this.waiting.shift() as Waiting);
-    this.closed = true;
-    this.stopTimer?.();
-    this.stopTimer = null;
+    while (this.#waiting.length > 0) this.#launch(this.#waiting.shift() as Waiting);
+    this.#closed = true;
+    this.#stopTimer?.();
+    this.#stopTimer = null;
   }
 
-  private acknowledge(seq: number): void {
+  #acknowledge(seq: number): void {
     this.answered = seq;
-    this.inFlight = this.inFlight.filter((f) => f.request.seq > seq);
-    this.patience = PATIENCE_MS;
-    this.watch();
-    this.pump();
+    this.#inFlight = this.#inFlight.filter((f) => f.request.seq > seq);
+    this.#patience = PATIENCE_MS;
+    this.#watch();
+    this.#pump();
   }
 
-  private pump(): void {
-    while (!this.closed && this.waiting.length > 0 && this.inFlight.length < this.window()) {
-      this.launch(this.waiting.shift() as Waiting);
+  #pump(): void {
+    while (!this.#closed && this.#waiting.length > 0 && this.#inFlight.length < this.window()) {
+      this.#launch(this.#waiting.shift() as Waiting);
     }
   }
 
-  private launch(item: Waiting): void {
-    const [request, values] = this.numbered(item);
+  #launch(item: Waiting): void {
+    const [request, values] = this.#numbered(item);
     const flight = {
       request,
       values,
-      sentAt: this.options.now(),
-      ahead: this.inFlight.length,
+      sentAt: this.#options.now(),
+      ahead: this.#inFlight.length,
       repeated: false,
     };
-    this.inFlight.push(flight);
-    if (this.inFlight.length === 1) this.watch();
-    this.transmit(flight);
+    this.#inFlight.push(flight);
+    if (this.#inFlight.length === 1) this.#watch();
+    this.#transmit(flight);
   }
 
-  private numbered(item: Waiting): [Request, Float32Array<ArrayBuffer>] {
-    const { client } = this.options;
+  #numbered(item: Waiting): [Request, Float32Array<ArrayBuffer>] {
+    const { client } = this.#options;
     this.seq += 1;
     if (item.kind === "command") return [{ ...item.command, client, seq: this.seq }, new Float32Array(0)];
     const slots = [...item.slots.values()];
@@ -188,24 +192,24 @@ export class LatestWins {
     return [request, Float32Array.from(slots, (slot) => slot.value)];
   }
 
-  private transmit(flight: InFlight): void {
+  #transmit(flight: InFlight): void {
     this.sent += 1;
-    this.options.send(flight.request, flight.values);
+    this.#options.send(flight.request, flight.values);
   }
 
   /** (Re)start the timer that sends the unanswered again. */
-  private watch(): void {
-    this.stopTimer?.();
-    this.stopTimer = null;
-    if (this.closed || this.inFlight.length === 0) return;
-    this.stopTimer = this.options.later(() => {
-      this.patience = Math.min(2 * this.patience, LONGEST_PATIENCE_MS);
-      for (const flight of [...this.inFlight]) {
+  #watch(): void {
+    this.#stopTimer?.();
+    this.#stopTimer = null;
+    if (this.#closed || this.#inFlight.length === 0) return;
+    this.#stopTimer = this.#options.later(() => {
+      this.#patience = Math.min(2 * this.#patience, LONGEST_PATIENCE_MS);
+      for (const flight of [...this.#inFlight]) {
         flight.repeated = true;
-        this.transmit(flight);
+        this.#transmit(flight);
       }
-      this.watch();
-    }, this.patience);
+      this.#watch();
+    }, this.#patience);
   }
 }
 

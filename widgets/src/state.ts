@@ -64,62 +64,65 @@ export class BenchState {
   peek = false;
 
   readonly shown = new Preview();
-  private truth: Truth = NOTHING();
-  private gesture: Gesture | null = null;
-  private gestures = 0;
-  private dirty = new Set<Trait>();
-  private closed = false;
-  private readonly listeners = new Set<(parts: ReadonlySet<Part>) => void>();
-  private readonly stop: (() => void)[] = [];
+  #truth: Truth = NOTHING();
+  #gesture: Gesture | null = null;
+  #gestures = 0;
+  #dirty = new Set<Trait>();
+  #closed = false;
+  readonly #listeners = new Set<(parts: ReadonlySet<Part>) => void>();
+  readonly #stop: (() => void)[] = [];
+
+  readonly #model: BenchModel;
 
   constructor(
-    private readonly model: BenchModel,
+    model: BenchModel,
     readonly clock: Clock,
   ) {
+    this.#model = model;
     this.view = (model.get("view") as View | undefined) ?? "explorer";
     this.queue = new LatestWins({
       client: this.client,
       now: clock.now,
       later: clock.later,
       send: (request, values) => {
-        this.post(request, values.length ? [values.buffer] : []);
-        this.tell("message");
+        this.#post(request, values.length ? [values.buffer] : []);
+        this.#tell("message");
       },
     });
-    this.read(new Set(TRAITS));
+    this.#read(new Set(TRAITS));
     for (const trait of TRAITS) {
-      const noticed = () => this.notice(trait);
+      const noticed = () => this.#notice(trait);
       model.on(`change:${trait}`, noticed);
-      this.stop.push(() => model.off(`change:${trait}`, noticed));
+      this.#stop.push(() => model.off(`change:${trait}`, noticed));
     }
-    const heard = (message: Message, buffers?: ArrayLike<unknown>) => this.hear(message, buffers ?? []);
+    const heard = (message: Message, buffers?: ArrayLike<unknown>) => this.#hear(message, buffers ?? []);
     model.on("msg:custom", heard);
-    this.stop.push(() => model.off("msg:custom", heard));
+    this.#stop.push(() => model.off("msg:custom", heard));
   }
 
   /** Tell the kernel how wide the view is (px): what it puts below is to fit. 0: nobody looks any more. */
   tellWidth(width: number): void {
-    if (width < 0 || width === this.model.get("width")) return;
-    this.model.set("width", width);
-    this.model.save_changes();
+    if (width < 0 || width === this.#model.get("width")) return;
+    this.#model.set("width", width);
+    this.#model.save_changes();
   }
 
   close(): void {
     this.endGesture();
     this.queue.close();
-    this.closed = true;
-    for (const stop of this.stop.splice(0)) stop();
-    this.listeners.clear();
+    this.#closed = true;
+    for (const stop of this.#stop.splice(0)) stop();
+    this.#listeners.clear();
   }
 
   onChange(listener: (parts: ReadonlySet<Part>) => void): () => void {
-    this.listeners.add(listener);
-    return () => this.listeners.delete(listener);
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** Whether the arrays belong to the neuron on screen; false for a moment after another one was chosen. */
   get current(): boolean {
-    const of = this.model.get("of_neuron");
+    const of = this.#model.get("of_neuron");
     return typeof of !== "number" || of === this.neuron;
   }
 
@@ -128,12 +131,12 @@ export class BenchState {
   }
 
   get inGesture(): boolean {
-    return this.gesture !== null;
+    return this.#gesture !== null;
   }
 
   /** Tells one gesture from the next: who began one ends only that. Null between gestures. */
   get gestureId(): string | null {
-    return this.gesture?.id ?? null;
+    return this.#gesture?.id ?? null;
   }
 
   // ---- what is on screen ------------------------------------------------------------------------------------
@@ -177,14 +180,14 @@ export class BenchState {
   /** Begin a gesture, on a Gaussian of the channel on screen or on other parameters. An open one is ended first. */
   beginGesture(k = -1): void {
     this.endGesture();
-    this.gestures += 1;
-    this.gesture = { id: `${this.client}-${this.gestures}`, gaussian: k, start: new Map() };
-    this.tell("gesture");
+    this.#gestures += 1;
+    this.#gesture = { id: `${this.client}-${this.#gestures}`, gaussian: k, start: new Map() };
+    this.#tell("gesture");
   }
 
   /** Change columns of the Gaussian in hand, within their limits. */
   edit(change: Partial<Gaussian>): void {
-    const gesture = this.gesture;
+    const gesture = this.#gesture;
     if (!gesture || gesture.gaussian < 0 || !this.editable) return;
     const { gaussian: k } = gesture;
     const before = this.gaussian(k, this.shown.gaussians);
@@ -199,7 +202,8 @@ export class BenchState {
 
   /** Set parameters in the open gesture: repaint now, tell the kernel when it can take it. */
   set(slots: Slot[]): void {
-    const { gesture, shown } = this;
+    const shown = this.shown;
+    const gesture = this.#gesture;
     if (!gesture || !this.current || this.peek) return;
     const moved = slots.filter(
       (slot) =>
@@ -214,14 +218,14 @@ export class BenchState {
     }
     for (const slot of moved) shown.write(slot);
     this.queue.push(gesture.id, moved, "move");
-    this.tell(...partsOf(moved));
+    this.#tell(...partsOf(moved));
   }
 
   /** End the open gesture: one undo entry. `cancel` returns to the values it began with. */
   endGesture(cancel = false): void {
-    const gesture = this.gesture;
+    const gesture = this.#gesture;
     if (!gesture) return;
-    this.gesture = null;
+    this.#gesture = null;
     const parts = partsOf([...gesture.start.values()]);
     if (gesture.start.size > 0) {
       // Centres first: a width in octaves is read at the centre that is there then.
@@ -229,8 +233,8 @@ export class BenchState {
       back.sort((a, b) => Number(b.name === "strf.center_hz") - Number(a.name === "strf.center_hz"));
       for (const slot of back) this.shown.write(slot);
       this.queue.push(gesture.id, back, "end");
-    } else if (this.queue.idle) this.adopt();
-    this.tell("field", "gesture", ...parts);
+    } else if (this.queue.idle) this.#adopt();
+    this.#tell("field", "gesture", ...parts);
   }
 
   undo(): void {
@@ -259,7 +263,7 @@ export class BenchState {
       names,
       index: all ? [this.neuron] : [this.neuron, this.channel, k],
     });
-    this.tell("field", "rate");
+    this.#tell("field", "rate");
   }
 
   /** Back to the trained values of the named parameters, at a part of their index or as a whole. */
@@ -280,7 +284,7 @@ export class BenchState {
       }
     });
     this.queue.command({ type: "revert", names: all, index });
-    this.tell("adaptation", "curve", "rate");
+    this.#tell("adaptation", "curve", "rate");
   }
 
   /** Those of the names that may be edited here. */
@@ -296,9 +300,9 @@ export class BenchState {
     if (!Number.isFinite(next) || next === this[trait]) return;
     if (trait !== "selected") this.endGesture();
     this[trait] = next;
-    this.model.set(trait, next);
-    this.model.save_changes();
-    this.tell(
+    this.#model.set(trait, next);
+    this.#model.save_changes();
+    this.#tell(
       ...PARTS_OF[trait],
       ...(trait === "neuron" ? (["field", "curve", "rate", "score"] as const) : []),
     );
@@ -308,27 +312,27 @@ export class BenchState {
     if (on === this.peek) return;
     if (on) this.endGesture();
     this.peek = on;
-    this.tell("peek", "field", "adaptation", "curve", "rate", "score");
+    this.#tell("peek", "field", "adaptation", "curve", "rate", "score");
   }
 
   // ---- from the kernel --------------------------------------------------------------------------------------
 
-  private notice(trait: Trait): void {
-    if (this.dirty.size === 0) {
+  #notice(trait: Trait): void {
+    if (this.#dirty.size === 0) {
       queueMicrotask(() => {
-        if (this.closed) return;
-        const traits = new Set(this.dirty);
-        this.dirty.clear();
-        this.read(traits);
+        if (this.#closed) return;
+        const traits = new Set(this.#dirty);
+        this.#dirty.clear();
+        this.#read(traits);
         const parts = [...traits].flatMap((name) => PARTS_OF[name]);
-        this.tell(...parts);
+        this.#tell(...parts);
       });
     }
-    this.dirty.add(trait);
+    this.#dirty.add(trait);
   }
 
-  private read(traits: ReadonlySet<Trait>): void {
-    const get = (name: Trait) => this.model.get(name);
+  #read(traits: ReadonlySet<Trait>): void {
+    const get = (name: Trait) => this.#model.get(name);
     if (traits.has("info") || traits.has("cf_hz")) {
       this.info = get("info") as Info;
       const cfHz = Float64Array.from(floats(get("cf_hz")));
@@ -341,7 +345,7 @@ export class BenchState {
     const neuron = (get("neuron") as number) ?? 0;
     const moved = neuron !== this.neuron || traits.has("of_neuron");
     this.neuron = neuron;
-    if (moved) this.abandon();
+    if (moved) this.#abandon();
     this.channel = Math.min((get("channel") as number) ?? 0, this.info.n_channels - 1);
     this.selected = (get("selected") as number) ?? -1;
     if (traits.has("trained_gaussians")) this.trainedGaussians = floats(get("trained_gaussians"));
@@ -349,7 +353,7 @@ export class BenchState {
     if (traits.has("trained_prefilter")) this.trainedPrefilter = floats(get("trained_prefilter"));
     if (traits.has("trained_activation")) this.trainedActivation = floats(get("trained_activation"));
     const news = PARTS.filter((part) => traits.has(part));
-    for (const part of news) this.truth[part] = floats(get(part));
+    for (const part of news) this.#truth[part] = floats(get(part));
     if (traits.has("trained_rate")) this.trainedRate = floats(get("trained_rate"));
     if (traits.has("psth")) this.psth = floats(get("psth"));
     if (traits.has("score")) this.score = numberOrNull(get("score"));
@@ -358,15 +362,15 @@ export class BenchState {
     if (traits.has("can_redo")) this.canRedo = get("can_redo") === true;
     if (traits.has("edited")) this.edited = get("edited") === true;
     if (traits.has("error")) this.error = String(get("error") ?? "");
-    if (moved || (news.length > 0 && !this.holding)) this.adopt();
+    if (moved || (news.length > 0 && !this.#holding)) this.#adopt();
   }
 
-  private hear(message: Message, buffers: ArrayLike<unknown>): void {
-    if (message?.type === "answer") this.hearAnswer(message, buffers);
-    else if (message?.type === "error") this.hearFailure(message);
+  #hear(message: Message, buffers: ArrayLike<unknown>): void {
+    if (message?.type === "answer") this.#hearAnswer(message, buffers);
+    else if (message?.type === "error") this.#hearFailure(message);
   }
 
-  private hearAnswer(answer: Answer, buffers: ArrayLike<unknown>): void {
+  #hearAnswer(answer: Answer, buffers: ArrayLike<unknown>): void {
     if (answer.client === this.client) {
       const verdict = this.queue.answer(answer.seq, answer.work_ms);
       if (verdict.stale) return;
@@ -380,53 +384,53 @@ export class BenchState {
       this.score = numberOrNull(answer.score);
       parts.add("score");
       answer.parts.forEach((part, i) => {
-        this.truth[part] = floats(buffers[i]);
+        this.#truth[part] = floats(buffers[i]);
       });
     }
     // While a hand is ahead, its own preview stays; what the page cannot compute itself follows the kernel.
-    if (!this.holding) {
-      this.adopt();
+    if (!this.#holding) {
+      this.#adopt();
       for (const part of ["field", "adaptation", "curve", "rate"] as const) parts.add(part);
     } else if (!this.info.local) {
-      this.shown.follow(this.truth.rate);
+      this.shown.follow(this.#truth.rate);
       parts.add("rate");
     }
-    this.tell(...parts);
+    this.#tell(...parts);
   }
 
-  private hearFailure(failure: Failure): void {
+  #hearFailure(failure: Failure): void {
     if (failure.client !== this.client) return;
     this.queue.refuse(failure.seq);
     this.error = failure.text;
-    this.abandon();
-    this.adopt();
-    this.tell("message", "field", "adaptation", "curve", "rate", "gesture");
+    this.#abandon();
+    this.#adopt();
+    this.#tell("message", "field", "adaptation", "curve", "rate", "gesture");
   }
 
   /** The hand or a request is ahead of the truth. */
-  private get holding(): boolean {
-    return this.gesture !== null || !this.queue.idle;
+  get #holding(): boolean {
+    return this.#gesture !== null || !this.queue.idle;
   }
 
-  private adopt(): void {
-    this.shown.adopt({ ...this.truth });
+  #adopt(): void {
+    this.shown.adopt({ ...this.#truth });
   }
 
   /** Close the open gesture where its values no longer mean anything here. */
-  private abandon(): void {
-    const gesture = this.gesture;
-    this.gesture = null;
+  #abandon(): void {
+    const gesture = this.#gesture;
+    this.#gesture = null;
     if (gesture && gesture.start.size > 0) this.queue.push(gesture.id, [], "end");
   }
 
-  private post(content: unknown, buffers: ArrayBuffer[]): void {
-    this.model.send(content, undefined, buffers);
+  #post(content: unknown, buffers: ArrayBuffer[]): void {
+    this.#model.send(content, undefined, buffers);
   }
 
-  private tell(...parts: Part[]): void {
-    if (this.closed || parts.length === 0) return;
+  #tell(...parts: Part[]): void {
+    if (this.#closed || parts.length === 0) return;
     const set = new Set(parts);
-    for (const listener of this.listeners) listener(set);
+    for (const listener of this.#listeners) listener(set);
   }
 }
 

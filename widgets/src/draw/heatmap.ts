@@ -59,7 +59,7 @@ const TILE = 4096;
 
 /** A long spectrogram, rendered once; halved again and again in time so that a wide view stays true and quick. */
 export class LongImage {
-  private levels: { columns: number; tiles: HTMLCanvasElement[] }[] = [];
+  #levels: { columns: number; tiles: HTMLCanvasElement[] }[] = [];
 
   constructor(values: Float32Array, rows: number, columns: number, range: [number, number], colours: Table) {
     let data: Float32Array = values;
@@ -71,7 +71,7 @@ export class LongImage {
         fillImage(tile, data, rows, Math.min(TILE, width - start), range, colours, start, width);
         tiles.push(tile);
       }
-      this.levels.push({ columns: width, tiles });
+      this.#levels.push({ columns: width, tiles });
       if (width <= 512) break;
       const half = Math.floor(width / 2);
       const coarse = new Float32Array(rows * half);
@@ -87,10 +87,10 @@ export class LongImage {
 
   /** Paint frames [from, to) of the whole into a box; `pixels` is the box's width on the screen. */
   draw(ctx: CanvasRenderingContext2D, box: Box, from: number, to: number, pixels: number): void {
-    const finest = this.levels[0];
+    const finest = this.#levels[0];
     if (!finest || to <= from) return;
     let level = finest;
-    for (const coarser of this.levels) {
+    for (const coarser of this.#levels) {
       const shown = ((to - from) * coarser.columns) / finest.columns;
       if (shown >= pixels) level = coarser;
     }

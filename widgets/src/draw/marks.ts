@@ -22,10 +22,10 @@ export function svg(tag: string, name: string, ...children: Element[]): SVGEleme
 
 /** An SVG over the grid: a move changes a few attributes, where a canvas would be sent to the screen as a whole. */
 export class Marks {
-  private readonly rings = ["db-halo", "db-ring"].map((name) => svg("ellipse", name));
-  private readonly cross = svg("path", "db-cross");
-  private readonly ghosts: SVGElement[] = [];
-  readonly element = svg("svg", "db-marks", svg("svg", "db-clip", ...this.rings), this.cross);
+  readonly #rings = ["db-halo", "db-ring"].map((name) => svg("ellipse", name));
+  readonly #cross = svg("path", "db-cross");
+  readonly #ghosts: SVGElement[] = [];
+  readonly element = svg("svg", "db-marks", svg("svg", "db-clip", ...this.#rings), this.#cross);
 
   constructor() {
     this.element.setAttribute("aria-hidden", "true");
@@ -34,8 +34,8 @@ export class Marks {
   /** Show where the moved Gaussians were, one sigma around the selected one, and its lines to the axes while it moves. */
   paint(grid: Grid, ghosts: Ghost[], selected: OnGrid | null, moving: boolean): void {
     const { x: left, y: top, height } = grid.box;
-    while (this.ghosts.length < ghosts.length) this.ghosts.push(svg("path", "db-ghost"));
-    this.ghosts.forEach((path, i) => {
+    while (this.#ghosts.length < ghosts.length) this.#ghosts.push(svg("path", "db-ghost"));
+    this.#ghosts.forEach((path, i) => {
       const ghost = ghosts[i];
       if (!ghost) {
         path.remove();
@@ -45,7 +45,7 @@ export class Marks {
       const [from, to] = [grid.centre(ghost.trained), grid.centre(ghost.now)];
       setAttribute(path, "d", ghostPath(from.x - left, from.y - top, to.x - left, to.y - top));
     });
-    for (const ring of this.rings) {
+    for (const ring of this.#rings) {
       setAttribute(ring, "visibility", selected ? null : "hidden");
       if (!selected) continue;
       setAttribute(ring, "cx", (grid.x(selected.frame) - left).toFixed(1));
@@ -59,7 +59,7 @@ export class Marks {
       const [x, y] = [(at.x - left).toFixed(1), (at.y - top).toFixed(1)];
       lines = `M0 ${y}H${x}V${height.toFixed(1)}`;
     }
-    setAttribute(this.cross, "d", lines);
+    setAttribute(this.#cross, "d", lines);
   }
 }
 

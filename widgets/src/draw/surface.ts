@@ -5,14 +5,14 @@ import type { Cleanup } from "../dom";
 export class Surface {
   width = 0;
   height = 0;
-  private readonly context: CanvasRenderingContext2D | null;
+  readonly #context: CanvasRenderingContext2D | null;
 
   constructor(
     readonly canvas: HTMLCanvasElement,
     cleanup: Cleanup,
     onResize: () => void,
   ) {
-    this.context = canvas.getContext("2d");
+    this.#context = canvas.getContext("2d");
     const measure = () => {
       const { clientWidth, clientHeight } = canvas;
       if (clientWidth === this.width && clientHeight === this.height) return;
@@ -28,37 +28,37 @@ export class Surface {
 
   /** A cleared context in CSS pixels; null while there is nothing to paint on. */
   begin(): CanvasRenderingContext2D | null {
-    if (!this.context || this.width === 0 || this.height === 0) return null;
+    if (!this.#context || this.width === 0 || this.height === 0) return null;
     const ratio = devicePixelRatio || 1;
     const [w, h] = [Math.round(this.width * ratio), Math.round(this.height * ratio)];
     if (this.canvas.width !== w || this.canvas.height !== h) {
       this.canvas.width = w;
       this.canvas.height = h;
     }
-    this.context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    this.context.clearRect(0, 0, this.width, this.height);
-    return this.context;
+    this.#context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    this.#context.clearRect(0, 0, this.width, this.height);
+    return this.#context;
   }
 }
 
 /** Runs painters once in the next animation frame, however often they were asked for. */
 export class Frames {
-  private readonly waiting = new Set<(now: number) => void>();
-  private handle: number | null = null;
+  readonly #waiting = new Set<(now: number) => void>();
+  #handle: number | null = null;
 
   constructor(cleanup: Cleanup) {
     cleanup.add(() => {
-      this.waiting.clear();
-      if (this.handle !== null) cancelAnimationFrame(this.handle);
+      this.#waiting.clear();
+      if (this.#handle !== null) cancelAnimationFrame(this.#handle);
     });
   }
 
   request(painter: (now: number) => void): void {
-    this.waiting.add(painter);
-    this.handle ??= requestAnimationFrame((now) => {
-      this.handle = null;
-      const painters = [...this.waiting];
-      this.waiting.clear();
+    this.#waiting.add(painter);
+    this.#handle ??= requestAnimationFrame((now) => {
+      this.#handle = null;
+      const painters = [...this.#waiting];
+      this.#waiting.clear();
       for (const paint of painters) paint(now);
     });
   }
@@ -66,12 +66,12 @@ export class Frames {
 
 /** Remembers what a picture was painted from. */
 export class Unchanged {
-  private last: unknown[] = [];
+  #last: unknown[] = [];
 
   /** Whether all values are those of the call before; they are remembered. */
   by(...values: unknown[]): boolean {
-    const same = values.length === this.last.length && values.every((value, i) => value === this.last[i]);
-    this.last = values;
+    const same = values.length === this.#last.length && values.every((value, i) => value === this.#last[i]);
+    this.#last = values;
     return same;
   }
 }
@@ -80,27 +80,27 @@ const EASE_MS = 180;
 
 /** A number that follows its goal: at once, after a short glide, or not at all while it is held. */
 export class Eased {
-  private from = 0;
-  private startedAt = 0;
-  private goal = Number.NaN;
+  #from = 0;
+  #startedAt = 0;
+  #goal = Number.NaN;
   value = Number.NaN;
 
   /** Set the goal; without motion the value is there at once. */
   aim(goal: number, now: number, glide: boolean): void {
-    if (goal === this.goal) return;
+    if (goal === this.#goal) return;
     const first = Number.isNaN(this.value);
-    this.goal = goal;
-    this.from = this.value;
-    this.startedAt = now;
+    this.#goal = goal;
+    this.#from = this.value;
+    this.#startedAt = now;
     if (first || !glide) this.value = goal;
   }
 
   /** Move on to `now`; true while it still moves. */
   step(now: number): boolean {
-    if (this.value === this.goal) return false;
-    const share = Math.min(Math.max((now - this.startedAt) / EASE_MS, 0), 1);
+    if (this.value === this.#goal) return false;
+    const share = Math.min(Math.max((now - this.#startedAt) / EASE_MS, 0), 1);
     const eased = 1 - (1 - share) ** 3;
-    this.value = share >= 1 ? this.goal : this.from + eased * (this.goal - this.from);
-    return this.value !== this.goal;
+    this.value = share >= 1 ? this.#goal : this.#from + eased * (this.#goal - this.#from);
+    return this.value !== this.#goal;
   }
 }

@@ -26,9 +26,11 @@ export class Thumbnails {
   readonly height: number;
   /** Whether a cell is smaller than a pixel: then the page must average. */
   readonly fine: boolean;
-  private readonly gap: number;
-  private readonly image: ImageData;
-  private readonly pixels: Uint32Array;
+  readonly #gap: number;
+  readonly #image: ImageData;
+  readonly #pixels: Uint32Array;
+
+  readonly #colours: Uint32Array;
 
   constructor(
     readonly bands: number,
@@ -37,8 +39,9 @@ export class Thumbnails {
     readonly channels: number[],
     /** CSS pixels for the width of all of them. */
     room: number,
-    private readonly colours: Uint32Array,
+    colours: Uint32Array,
   ) {
+    this.#colours = colours;
     const n = channels.length;
     const each = (room - (n - 1) * GAP_PX) / n;
     // Whole pixels a cell, so that all cells are of one size.
@@ -48,34 +51,36 @@ export class Thumbnails {
     this.perLag = perLag;
     const tall = each * ASPECT;
     const perBand = tall >= bands ? Math.max(Math.round(tall / bands), 1) : tall / bands;
-    this.gap = gap();
-    this.columns = n * lags + (n - 1) * this.gap;
+    this.#gap = gap();
+    this.columns = n * lags + (n - 1) * this.#gap;
     this.width = this.columns * perLag;
     this.height = Math.round(bands * perBand);
     this.fine = perLag < 1 || perBand < 1;
-    this.image = new ImageData(this.columns, bands);
-    this.pixels = new Uint32Array(this.image.data.buffer);
+    this.#image = new ImageData(this.columns, bands);
+    this.#pixels = new Uint32Array(this.#image.data.buffer);
   }
 
   /** Paint the field that begins at `start` of `kernels` (C, F, T) into a canvas, `left` cells from its left edge. */
   paint(context: CanvasRenderingContext2D, left: number, kernels: Int8Array, start: number): void {
-    const { bands, lags, columns, pixels, colours } = this;
+    const { bands, lags, columns } = this;
+    const pixels = this.#pixels;
+    const colours = this.#colours;
     this.channels.forEach((channel, place) => {
-      const at = place * (lags + this.gap);
+      const at = place * (lags + this.#gap);
       for (let band = 0; band < bands; band++) {
         const from = start + (channel * bands + band) * lags;
         const to = (bands - 1 - band) * columns + at;
         for (let lag = 0; lag < lags; lag++) pixels[to + lag] = colours[kernels[from + lag] & 255];
       }
     });
-    context.putImageData(this.image, left, 0);
+    context.putImageData(this.#image, left, 0);
   }
 
   /** Channel, lag and band under a place of the picture (shares from the left and the top); null between channels. */
   at(x: number, y: number): { channel: number; lag: number; band: number } | null {
     const column = Math.floor(x * this.columns);
-    const place = Math.floor(column / (this.lags + this.gap));
-    const lag = column - place * (this.lags + this.gap);
+    const place = Math.floor(column / (this.lags + this.#gap));
+    const lag = column - place * (this.lags + this.#gap);
     const band = this.bands - 1 - Math.floor(y * this.bands);
     const channel = this.channels[place];
     if (channel === undefined || x < 0 || lag >= this.lags || band < 0 || band >= this.bands) return null;

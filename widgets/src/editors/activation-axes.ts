@@ -44,29 +44,29 @@ function widened(low: number, high: number): Ends {
 }
 
 export class CurveAxes {
-  private readonly ends = [new Eased(), new Eased(), new Eased(), new Eased()];
+  readonly #ends = [new Eased(), new Eased(), new Eased(), new Eased()];
 
   /** Whether there are axes yet. */
   get set(): boolean {
-    return !Number.isNaN(this.ends[0].value);
+    return !Number.isNaN(this.#ends[0].value);
   }
 
   get drive(): Ends {
-    return [this.ends[0].value, this.ends[1].value];
+    return [this.#ends[0].value, this.#ends[1].value];
   }
 
   get rate(): Ends {
-    return [this.ends[2].value, this.ends[3].value];
+    return [this.#ends[2].value, this.#ends[3].value];
   }
 
   aim(drive: Ends, rate: Ends, now: number, glide: boolean): void {
     [...drive, ...rate].forEach((goal, i) => {
-      this.ends[i].aim(goal, now, glide);
+      this.#ends[i].aim(goal, now, glide);
     });
   }
 
   /** Move on to `now`; true while they still move. */
   step(now: number): boolean {
-    return this.ends.map((end) => end.step(now)).includes(true);
+    return this.#ends.map((end) => end.step(now)).includes(true);
   }
 }

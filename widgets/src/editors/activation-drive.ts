@@ -26,26 +26,31 @@ export interface Summary {
 export class DriveSummary {
   /** Null without a drive; the same object as long as nothing in it is another. */
   current: Summary | null = null;
-  private trained: { drive: Float64Array | null } | null = null;
-  private spread: { of: Float64Array; ends: Ends | null } | null = null;
+  #trained: { drive: Float64Array | null } | null = null;
+  #spread: { of: Float64Array; ends: Ends | null } | null = null;
 
-  constructor(private readonly state: BenchState) {}
+  readonly #state: BenchState;
+
+  constructor(state: BenchState) {
+    this.#state = state;
+  }
 
   /** Where nearly all of the drive on screen lies; null without a drive. */
   ends(): Ends | null {
-    const drive = this.drive();
+    const drive = this.#drive();
     if (!drive) return null;
-    if (this.spread?.of !== drive) {
+    if (this.#spread?.of !== drive) {
       const ends = quantiles(drive, TAIL, 1 - TAIL);
-      this.spread = { of: drive, ends: ends && ends[1] > ends[0] ? [ends[0], ends[1]] : null };
+      this.#spread = { of: drive, ends: ends && ends[1] > ends[0] ? [ends[0], ends[1]] : null };
     }
-    return this.spread.ends;
+    return this.#spread.ends;
   }
 
   /** Bring it up to date on an axis with these ends; in bins as wide as they are where the axis holds still. */
   follow(reach: Ends, hold: boolean): void {
-    const { current: last, state } = this;
-    const drive = this.drive();
+    const last = this.current;
+    const state = this.#state;
+    const drive = this.#drive();
     const { psth } = state;
     if (!drive || drive.length === 0) {
       this.current = null;
@@ -67,13 +72,13 @@ export class DriveSummary {
   }
 
   /** Drive of what is on screen; null where the page cannot compute it. */
-  private drive(): Float64Array | null {
-    const { state } = this;
+  #drive(): Float64Array | null {
+    const state = this.#state;
     if (!state.peek) {
-      this.trained = null;
+      this.#trained = null;
       return state.shown.drive;
     }
-    if (!this.trained) {
+    if (!this.#trained) {
       const preview = new Preview();
       preview.begin(state.info, state.axes, state.stimulus);
       preview.adopt({
@@ -84,9 +89,9 @@ export class DriveSummary {
         rate: state.trainedRate,
         folding: state.shown.folding,
       });
-      this.trained = { drive: preview.drive };
+      this.#trained = { drive: preview.drive };
     }
-    return this.trained.drive;
+    return this.#trained.drive;
   }
 }
 

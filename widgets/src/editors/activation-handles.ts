@@ -54,94 +54,98 @@ interface Drag {
 
 export class CurveHandles {
   readonly element = element("div", { class: "db-handles" });
-  private readonly grips = new Map<Word, HTMLElement>();
-  private plot: Plot | null = null;
-  private drag: Drag | null = null;
-  private held: Held | null = null;
-  private stopJoining: (() => void) | null = null;
-  private readonly places = new Places();
+  readonly #grips = new Map<Word, HTMLElement>();
+  #plot: Plot | null = null;
+  #drag: Drag | null = null;
+  #held: Held | null = null;
+  #stopJoining: (() => void) | null = null;
+  readonly #places = new Places();
 
-  constructor(
-    private readonly state: BenchState,
-    cleanup: Cleanup,
-    private readonly helpId: string,
-  ) {
+  readonly #state: BenchState;
+  readonly #helpId: string;
+
+  constructor(state: BenchState, cleanup: Cleanup, helpId: string) {
+    this.#state = state;
+    this.#helpId = helpId;
     const { element: root } = this;
-    cleanup.listen<PointerEvent>(root, "pointerdown", (e) => this.onDown(e));
-    cleanup.listen<PointerEvent>(root, "pointermove", (e) => this.onMove(e));
+    cleanup.listen<PointerEvent>(root, "pointerdown", (e) => this.#onDown(e));
+    cleanup.listen<PointerEvent>(root, "pointermove", (e) => this.#onMove(e));
     for (const type of ["pointerup", "pointercancel", "lostpointercapture"]) {
-      cleanup.listen<PointerEvent>(root, type, (e) => this.onUp(e));
+      cleanup.listen<PointerEvent>(root, type, (e) => this.#onUp(e));
     }
-    cleanup.listen<MouseEvent>(root, "dblclick", (e) => this.onDoubleClick(e));
-    cleanup.listen<KeyboardEvent>(root, "keydown", (e) => this.onKey(e));
+    cleanup.listen<MouseEvent>(root, "dblclick", (e) => this.#onDoubleClick(e));
+    cleanup.listen<KeyboardEvent>(root, "keydown", (e) => this.#onKey(e));
   }
 
   /** The curve on screen, when it is one that can be edited. */
   get kind(): Editable | null {
-    const { kind, names } = this.state.info.activation;
+    const { kind, names } = this.#state.info.activation;
     return isEditable(kind) && names.length > 0 ? kind : null;
   }
 
   get parameters(): Parameters {
-    return parametersOf(this.state, this.state.activation);
+    return parametersOf(this.#state, this.#state.activation);
   }
 
   get dragging(): boolean {
-    return this.drag !== null && this.held !== null;
+    return this.#drag !== null && this.#held !== null;
   }
 
   /** The word that a hand or a key is moving right now. */
   get moving(): Word | null {
-    return this.mine ? (this.held?.word ?? null) : null;
+    return this.#mine ? (this.#held?.word ?? null) : null;
   }
 
   /** Whether a word can be moved now. */
-  private movable(word: Word): boolean {
-    const { state, kind } = this;
-    if (!kind || !state.current || state.peek || !this.exists(kind, word)) return false;
+  #movable(word: Word): boolean {
+    const kind = this.kind;
+    const state = this.#state;
+    if (!kind || !state.current || state.peek || !this.#exists(kind, word)) return false;
     const names = concernedBy(kind, word).map(longName);
     return state.unlocked(names).length === names.length;
   }
 
   /** Whether the module has all that a word concerns: one without a bias has no baseline to move. */
-  private exists(kind: Editable, word: Word): boolean {
-    return concernedBy(kind, word).every((name) => this.state.info.activation.names.includes(name));
+  #exists(kind: Editable, word: Word): boolean {
+    return concernedBy(kind, word).every((name) => this.#state.info.activation.names.includes(name));
   }
 
   /** Place every handle. */
   paint(plot: Plot): void {
-    this.plot = plot;
+    this.#plot = plot;
     const { kind } = this;
-    const words = kind ? wordsOf(kind).filter((word) => this.exists(kind, word)) : [];
-    for (const word of words) if (!this.grips.has(word)) this.add(word);
+    const words = kind ? wordsOf(kind).filter((word) => this.#exists(kind, word)) : [];
+    for (const word of words) if (!this.#grips.has(word)) this.#add(word);
     const now = kind ? toWords(kind, this.parameters) : {};
-    if (kind && !this.state.inGesture) this.places.choose(kind, now, plot);
-    for (const [word, handle] of this.grips) {
-      const at = kind && words.includes(word) ? this.places.of(kind, word, now, plot) : null;
+    if (kind && !this.#state.inGesture) this.#places.choose(kind, now, plot);
+    for (const [word, handle] of this.#grips) {
+      const at = kind && words.includes(word) ? this.#places.of(kind, word, now, plot) : null;
       handle.hidden = at === null;
       if (!at) continue;
       setStyle(handle, "transform", `translate(${at.x.toFixed(1)}px, ${at.y.toFixed(1)}px)`);
       handle.classList.toggle("db-outside", at.outside);
-      setAttribute(handle, "data-label", this.places.labelOf(word, at, plot));
-      setAttribute(handle, "aria-disabled", !this.movable(word) && "true");
+      setAttribute(handle, "data-label", this.#places.labelOf(word, at, plot));
+      setAttribute(handle, "aria-disabled", !this.#movable(word) && "true");
     }
   }
 
   /** Where the handle of a word is, in pixels of the stage; null where there is none. */
   at(word: Word): Point | null {
-    const { kind, plot } = this;
-    return kind && plot ? this.places.of(kind, word, toWords(kind, this.parameters), plot) : null;
+    const kind = this.kind;
+    const plot = this.#plot;
+    return kind && plot ? this.#places.of(kind, word, toWords(kind, this.parameters), plot) : null;
   }
 
   /** Set what every handle says to who cannot see it. */
   speak(): void {
-    const { kind, plot } = this;
+    const kind = this.kind;
+    const plot = this.#plot;
     if (!kind || !plot) return;
     const { parameters } = this;
-    const { rate_unit } = this.state.info;
+    const { rate_unit } = this.#state.info;
     const words = toWords(kind, parameters);
     for (const word of wordsOf(kind)) {
-      const handle = this.grips.get(word);
+      const handle = this.#grips.get(word);
       if (!handle) continue;
       const value = words[word] ?? 0;
       const [low, high] = endsOfSlider(word, plot);
@@ -158,14 +162,14 @@ export class CurveHandles {
   summary(word: Word): string {
     const { kind, parameters } = this;
     if (!kind) return "";
-    const value = spokenValue(kind, word, parameters, this.state.info.rate_unit);
+    const value = spokenValue(kind, word, parameters, this.#state.info.rate_unit);
     return `${nameOf(word, toWords(kind, parameters))} ${value.replace(", ", "\n")}`;
   }
 
   /** Leave a running drag; `cancel` puts the curve back to where it was. */
   release(cancel: boolean): boolean {
-    const { drag } = this;
-    this.drag = null;
+    const drag = this.#drag;
+    this.#drag = null;
     if (drag) {
       drag.target.classList.remove("db-dragging");
       try {
@@ -174,12 +178,12 @@ export class CurveHandles {
         // The pointer is gone already.
       }
     }
-    return this.end(cancel);
+    return this.#end(cancel);
   }
 
   // ---- places -----------------------------------------------------------------------------------------------
 
-  private add(word: Word): void {
+  #add(word: Word): void {
     const handle = element(
       "div",
       {
@@ -187,47 +191,49 @@ export class CurveHandles {
         role: "slider",
         tabindex: 0,
         "data-handle": word,
-        "aria-describedby": this.helpId,
+        "aria-describedby": this.#helpId,
         "aria-orientation": word === "threshold" ? "horizontal" : "vertical",
       },
       element("span", { class: "db-knob", "aria-hidden": "true" }),
       element("span", { class: "db-word", "aria-hidden": "true" }),
     );
-    this.grips.set(word, handle);
+    this.#grips.set(word, handle);
     this.element.append(handle);
   }
 
   // ---- gestures ---------------------------------------------------------------------------------------------
 
   /** Whether the open gesture is the one begun here. */
-  private get mine(): boolean {
-    return this.held !== null && this.state.inGesture && this.held.gesture === this.state.gestureId;
+  get #mine(): boolean {
+    return this.#held !== null && this.#state.inGesture && this.#held.gesture === this.#state.gestureId;
   }
 
-  private begin(word: Word): Held {
-    const { state, kind, parameters } = this;
+  #begin(word: Word): Held {
+    const { kind, parameters } = this;
+    const state = this.#state;
     state.beginGesture();
-    this.held = {
+    this.#held = {
       word,
       gesture: state.gestureId,
       start: parameters,
       value: kind ? (toWords(kind, parameters)[word] ?? 0) : 0,
     };
-    return this.held;
+    return this.#held;
   }
 
-  private end(cancel: boolean): boolean {
-    const { mine } = this;
-    this.stopJoining?.();
-    this.stopJoining = null;
-    this.held = null;
-    if (mine) this.state.endGesture(cancel);
+  #end(cancel: boolean): boolean {
+    const mine = this.#mine;
+    this.#stopJoining?.();
+    this.#stopJoining = null;
+    this.#held = null;
+    if (mine) this.#state.endGesture(cancel);
     return mine;
   }
 
   /** Give the word in hand a new value, reckoned from where the gesture began. */
-  private move(held: Held, to: number): void {
-    const { state, kind } = this;
+  #move(held: Held, to: number): void {
+    const kind = this.kind;
+    const state = this.#state;
     if (!kind || !Number.isFinite(to)) return;
     const limitsOf = (name: string) => limitsIn(state, name);
     const next = moveWord(kind, held.start, held.word, to, limitsOf);
@@ -238,9 +244,10 @@ export class CurveHandles {
   }
 
   /** Back to its trained value, the others as they are. */
-  private revert(word: Word): void {
-    const { state, kind, parameters } = this;
-    if (!kind || !this.movable(word)) return;
+  #revert(word: Word): void {
+    const { kind, parameters } = this;
+    const state = this.#state;
+    if (!kind || !this.#movable(word)) return;
     this.release(false);
     const trained = parametersOf(state, state.trainedActivation);
     const to = toWords(kind, trained)[word] ?? 0;
@@ -254,28 +261,28 @@ export class CurveHandles {
       state.revertNames(changed.map(longName), [state.neuron]);
       return;
     }
-    this.move(this.begin(word), to);
-    this.end(false);
+    this.#move(this.#begin(word), to);
+    this.#end(false);
   }
 
   // ---- pointer ----------------------------------------------------------------------------------------------
 
-  private gripOf(target: EventTarget | null): { word: Word; handle: HTMLElement } | null {
+  #gripOf(target: EventTarget | null): { word: Word; handle: HTMLElement } | null {
     const handle = target instanceof Element ? target.closest<HTMLElement>("[data-handle]") : null;
     return handle && this.element.contains(handle) ? { word: handle.dataset.handle as Word, handle } : null;
   }
 
-  private onDown(event: PointerEvent): void {
-    const on = this.gripOf(event.target);
+  #onDown(event: PointerEvent): void {
+    const on = this.#gripOf(event.target);
     const anchor = on ? this.at(on.word) : null;
-    if (!on || !anchor || event.button !== 0 || this.drag) return;
+    if (!on || !anchor || event.button !== 0 || this.#drag) return;
     event.preventDefault();
-    this.end(false);
+    this.#end(false);
     this.element.dataset.pointer = "true";
     on.handle.focus({ preventScroll: true });
-    if (!this.movable(on.word)) return;
+    if (!this.#movable(on.word)) return;
     const from = { x: event.clientX, y: event.clientY };
-    this.drag = { pointer: event.pointerId, word: on.word, target: on.handle, from, anchor };
+    this.#drag = { pointer: event.pointerId, word: on.word, target: on.handle, from, anchor };
     try {
       on.handle.setPointerCapture(event.pointerId);
     } catch {
@@ -283,42 +290,44 @@ export class CurveHandles {
     }
   }
 
-  private onMove(event: PointerEvent): void {
-    const { drag, plot, kind } = this;
+  #onMove(event: PointerEvent): void {
+    const kind = this.kind;
+    const drag = this.#drag;
+    const plot = this.#plot;
     if (!drag || !plot || !kind || event.pointerId !== drag.pointer) return;
     const dx = event.clientX - drag.from.x;
     const dy = event.clientY - drag.from.y;
-    if (!this.held) {
+    if (!this.#held) {
       if (Math.hypot(dx, dy) < THRESHOLD_PX) return;
       drag.target.classList.add("db-dragging");
-      this.begin(drag.word);
-    } else if (!this.mine) {
+      this.#begin(drag.word);
+    } else if (!this.#mine) {
       this.release(false);
       return;
     }
-    const held = this.held as Held;
+    const held = this.#held as Held;
     const at = { x: drag.anchor.x + dx, y: drag.anchor.y + dy };
-    if (drag.word === "threshold") this.move(held, plot.driveAt(at.x));
+    if (drag.word === "threshold") this.#move(held, plot.driveAt(at.x));
     else if (drag.word === "slope" && kind !== "softplus") {
-      this.move(held, this.places.slopeTo(kind, toWords(kind, held.start), plot, at));
-    } else this.move(held, plot.rateAt(at.y));
+      this.#move(held, this.#places.slopeTo(kind, toWords(kind, held.start), plot, at));
+    } else this.#move(held, plot.rateAt(at.y));
   }
 
-  private onUp(event: PointerEvent): void {
-    if (this.drag && event.pointerId === this.drag.pointer) this.release(false);
+  #onUp(event: PointerEvent): void {
+    if (this.#drag && event.pointerId === this.#drag.pointer) this.release(false);
   }
 
-  private onDoubleClick(event: MouseEvent): void {
-    const on = this.gripOf(event.target);
+  #onDoubleClick(event: MouseEvent): void {
+    const on = this.#gripOf(event.target);
     if (!on) return;
     event.preventDefault();
-    this.revert(on.word);
+    this.#revert(on.word);
   }
 
   // ---- keys -------------------------------------------------------------------------------------------------
 
-  private onKey(event: KeyboardEvent): void {
-    const on = this.gripOf(event.target);
+  #onKey(event: KeyboardEvent): void {
+    const on = this.#gripOf(event.target);
     if (!on) return;
     const { key } = event;
     if (key === "Tab" || key.startsWith("Arrow")) delete this.element.dataset.pointer;
@@ -326,26 +335,27 @@ export class CurveHandles {
       if (this.release(true)) stop(event);
       return;
     }
-    if (event.ctrlKey || event.altKey || event.metaKey || this.drag || !this.movable(on.word)) return;
-    if (key === "Delete" || key === "Backspace") this.revert(on.word);
-    else if (key === "ArrowUp" || key === "ArrowRight") this.nudge(on.word, event.shiftKey ? BIG : 1);
-    else if (key === "ArrowDown" || key === "ArrowLeft") this.nudge(on.word, event.shiftKey ? -BIG : -1);
+    if (event.ctrlKey || event.altKey || event.metaKey || this.#drag || !this.#movable(on.word)) return;
+    if (key === "Delete" || key === "Backspace") this.#revert(on.word);
+    else if (key === "ArrowUp" || key === "ArrowRight") this.#nudge(on.word, event.shiftKey ? BIG : 1);
+    else if (key === "ArrowDown" || key === "ArrowLeft") this.#nudge(on.word, event.shiftKey ? -BIG : -1);
     else return;
     stop(event);
   }
 
   /** Some small steps; those of one handle within 600 ms are one gesture. */
-  private nudge(word: Word, steps: number): void {
-    const { plot, kind } = this;
+  #nudge(word: Word, steps: number): void {
+    const kind = this.kind;
+    const plot = this.#plot;
     if (!plot || !kind) return;
-    if (!this.mine || this.held?.word !== word) {
-      this.end(false);
-      this.begin(word);
+    if (!this.#mine || this.#held?.word !== word) {
+      this.#end(false);
+      this.#begin(word);
     }
-    this.stopJoining?.();
-    this.stopJoining = this.state.clock.later(() => this.end(false), JOIN_MS);
-    const held = this.held as Held;
-    this.move(held, stepped(word, { ...toWords(kind, held.start), [word]: held.value }, steps, plot));
+    this.#stopJoining?.();
+    this.#stopJoining = this.#state.clock.later(() => this.#end(false), JOIN_MS);
+    const held = this.#held as Held;
+    this.#move(held, stepped(word, { ...toWords(kind, held.start), [word]: held.value }, steps, plot));
   }
 }
 

@@ -9,10 +9,10 @@ export type Segment = readonly [x1: number, y1: number, x2: number, y2: number];
 
 /** An SVG over the plot: a move changes a few attributes. */
 export class CurveMarks {
-  private readonly levels = svg("path", "db-levels");
-  private readonly tangent = svg("path", "db-tangent");
-  private readonly cross = svg("path", "db-cross");
-  readonly element = svg("svg", "db-marks", svg("svg", "db-clip", this.levels, this.cross), this.tangent);
+  readonly #levels = svg("path", "db-levels");
+  readonly #tangent = svg("path", "db-tangent");
+  readonly #cross = svg("path", "db-cross");
+  readonly element = svg("svg", "db-marks", svg("svg", "db-clip", this.#levels, this.#cross), this.#tangent);
 
   constructor() {
     this.element.setAttribute("aria-hidden", "true");
@@ -22,10 +22,10 @@ export class CurveMarks {
   paint(plot: Plot, levels: number[], tangent: Segment | null, drive: number | null): void {
     const { x: left, y: top, width, height } = plot.box;
     const lines = levels.map((rate) => `M0 ${(plot.y(rate) - top).toFixed(1)}H${width.toFixed(1)}`);
-    setAttribute(this.levels, "d", lines.join("") || null);
+    setAttribute(this.#levels, "d", lines.join("") || null);
     const [x1, y1, x2, y2] = (tangent ?? []).map((value, i) => (value - (i % 2 ? top : left)).toFixed(1));
-    setAttribute(this.tangent, "d", tangent && `M${x1} ${y1}L${x2} ${y2}`);
+    setAttribute(this.#tangent, "d", tangent && `M${x1} ${y1}L${x2} ${y2}`);
     const up = drive === null ? null : `M${(plot.x(drive) - left).toFixed(1)} 0V${height.toFixed(1)}`;
-    setAttribute(this.cross, "d", up);
+    setAttribute(this.#cross, "d", up);
   }
 }

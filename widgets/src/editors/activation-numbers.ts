@@ -23,74 +23,75 @@ export class CurveNumbers {
     role: "group",
     "aria-label": "Parameters of the output curve",
   });
-  private readonly hint = element("p", { class: "db-hint" });
-  private readonly form = element("div", { class: "db-form" });
-  private readonly formula = element("span", { class: "db-formula" });
-  private readonly row = element("div", { class: "db-parameters" });
-  private readonly back = element(
+  readonly #hint = element("p", { class: "db-hint" });
+  readonly #form = element("div", { class: "db-form" });
+  readonly #formula = element("span", { class: "db-formula" });
+  readonly #row = element("div", { class: "db-parameters" });
+  readonly #back = element(
     "button",
     { type: "button", class: "db-button", title: "Back to the trained output curve of this neuron" },
     "Revert",
   );
-  private fields: Field[] = [];
-  private inputs: HTMLInputElement[] = [];
-  private built = "";
+  #fields: Field[] = [];
+  #inputs: HTMLInputElement[] = [];
+  #built = "";
   /** The gesture of a number that is being typed. */
-  private typing: string | null = null;
+  #typing: string | null = null;
 
-  constructor(
-    private readonly state: BenchState,
-    private readonly handles: CurveHandles,
-    cleanup: Cleanup,
-  ) {
-    this.form.append(element("div", { class: "db-form-head" }, this.formula, this.back), this.row);
-    this.element.append(this.form, this.hint);
-    cleanup.listen(this.row, "input", (event) => this.onInput(event.target));
-    for (const type of ["change", "focusout"]) cleanup.listen(this.row, type, () => this.onDone(false));
-    cleanup.listen<KeyboardEvent>(this.row, "keydown", (event) => this.onKey(event));
-    cleanup.listen(this.back, "click", () => {
-      this.handles.release(false);
+  readonly #state: BenchState;
+  readonly #handles: CurveHandles;
+
+  constructor(state: BenchState, handles: CurveHandles, cleanup: Cleanup) {
+    this.#state = state;
+    this.#handles = handles;
+    this.#form.append(element("div", { class: "db-form-head" }, this.#formula, this.#back), this.#row);
+    this.element.append(this.#form, this.#hint);
+    cleanup.listen(this.#row, "input", (event) => this.#onInput(event.target));
+    for (const type of ["change", "focusout"]) cleanup.listen(this.#row, type, () => this.#onDone(false));
+    cleanup.listen<KeyboardEvent>(this.#row, "keydown", (event) => this.#onKey(event));
+    cleanup.listen(this.#back, "click", () => {
+      this.#handles.release(false);
       state.revertNames(state.info.activation.names.map(longName), [state.neuron]);
     });
   }
 
   paint(): void {
-    const { state } = this;
+    const state = this.#state;
     const { kind, label, names } = state.info.activation;
     const shown = isEditable(kind) && names.length > 0;
-    this.form.hidden = !shown;
-    this.hint.hidden = shown;
+    this.#form.hidden = !shown;
+    this.#hint.hidden = shown;
     if (!shown) {
-      setText(this.hint, explanation(kind, label));
+      setText(this.#hint, explanation(kind, label));
       return;
     }
-    this.build();
+    this.#build();
     const values = parametersOf(state, state.activation);
-    this.fields.forEach(({ name }, i) => {
-      const input = this.inputs[i];
-      input.disabled = !this.editable(name);
-      if (this.typing !== null && input === input.ownerDocument.activeElement) return;
+    this.#fields.forEach(({ name }, i) => {
+      const input = this.#inputs[i];
+      input.disabled = !this.#editable(name);
+      if (this.#typing !== null && input === input.ownerDocument.activeElement) return;
       const text = String(Number((values[name] ?? 0).toPrecision(DIGITS)));
       if (input.value !== text) input.value = text;
     });
-    this.back.disabled = !names.some((name) => this.editable(name));
+    this.#back.disabled = !names.some((name) => this.#editable(name));
   }
 
-  private editable(name: string): boolean {
-    const { state } = this;
+  #editable(name: string): boolean {
+    const state = this.#state;
     return state.current && !state.peek && state.unlocked([longName(name)]).length > 0;
   }
 
   /** One field for each parameter of the module; made anew for another model. */
-  private build(): void {
-    const { activation, rate_unit } = this.state.info;
+  #build(): void {
+    const { activation, rate_unit } = this.#state.info;
     const { kind, names } = activation;
     const wanted = [kind, ...names, rate_unit].join(" ");
-    if (wanted === this.built || !isEditable(kind)) return;
-    this.built = wanted;
-    setText(this.formula, formulaOf(kind, names));
-    this.fields = fieldsOf(kind, names, rate_unit);
-    this.inputs = this.fields.map(({ symbol, meaning, unit }) =>
+    if (wanted === this.#built || !isEditable(kind)) return;
+    this.#built = wanted;
+    setText(this.#formula, formulaOf(kind, names));
+    this.#fields = fieldsOf(kind, names, rate_unit);
+    this.#inputs = this.#fields.map(({ symbol, meaning, unit }) =>
       element("input", {
         type: "number",
         step: STEP,
@@ -100,50 +101,51 @@ export class CurveNumbers {
         title: `${meaning} (${unit})`,
       }),
     );
-    const labels = this.fields.map(({ symbol, meaning }, i) =>
+    const labels = this.#fields.map(({ symbol, meaning }, i) =>
       element(
         "label",
         { class: "db-field" },
         element("span", {}, element("b", {}, symbol), ` ${meaning}`),
-        this.inputs[i],
+        this.#inputs[i],
       ),
     );
-    this.row.replaceChildren(...labels);
+    this.#row.replaceChildren(...labels);
   }
 
-  private onInput(target: EventTarget | null): void {
-    const { state } = this;
-    const i = this.inputs.indexOf(target as HTMLInputElement);
+  #onInput(target: EventTarget | null): void {
+    const state = this.#state;
+    const i = this.#inputs.indexOf(target as HTMLInputElement);
     if (i < 0) return;
-    const { name } = this.fields[i];
-    const value = this.inputs[i].valueAsNumber;
-    if (!Number.isFinite(value) || !this.editable(name)) return;
-    if (this.typing === null || this.typing !== state.gestureId) {
-      this.handles.release(false);
+    const { name } = this.#fields[i];
+    const value = this.#inputs[i].valueAsNumber;
+    if (!Number.isFinite(value) || !this.#editable(name)) return;
+    if (this.#typing === null || this.#typing !== state.gestureId) {
+      this.#handles.release(false);
       state.beginGesture();
-      this.typing = state.gestureId;
+      this.#typing = state.gestureId;
     }
     const [low, high] = limitsIn(state, name);
     state.set([{ name: longName(name), index: [state.neuron], value: Math.min(Math.max(value, low), high) }]);
   }
 
   /** Enter ends what was typed, Escape takes it back; undo and redo are the bench's, not the field's. */
-  private onKey(event: KeyboardEvent): void {
+  #onKey(event: KeyboardEvent): void {
     const key = event.key.toLowerCase();
-    if (key === "enter") this.onDone(false);
-    else if (key === "escape") this.onDone(true);
+    if (key === "enter") this.#onDone(false);
+    else if (key === "escape") this.#onDone(true);
     else if ((event.ctrlKey || event.metaKey) && (key === "z" || key === "y")) {
-      this.onDone(false);
-      if (key === "y" || event.shiftKey) this.state.redo();
-      else this.state.undo();
+      this.#onDone(false);
+      if (key === "y" || event.shiftKey) this.#state.redo();
+      else this.#state.undo();
     } else return;
     event.preventDefault();
     event.stopPropagation();
   }
 
-  private onDone(cancel: boolean): void {
-    const { state, typing } = this;
-    this.typing = null;
+  #onDone(cancel: boolean): void {
+    const state = this.#state;
+    const typing = this.#typing;
+    this.#typing = null;
     if (typing !== null && typing === state.gestureId) state.endGesture(cancel);
     this.paint();
   }

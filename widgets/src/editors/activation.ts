@@ -36,32 +36,34 @@ export class ActivationEditor {
   readonly element: HTMLElement;
   readonly handles: CurveHandles;
   readonly paints = new Paints();
-  private readonly canvas = element("canvas", { class: "db-canvas db-over", role: "img" });
+  readonly #canvas = element("canvas", { class: "db-canvas db-over", role: "img" });
   /** Histogram, recorded means and trained curve; and the axes: each painted when it changes, not under the hand. */
-  private readonly data = element("canvas", { class: "db-canvas db-over", "aria-hidden": "true" });
-  private readonly frame = element("canvas", { class: "db-canvas", "aria-hidden": "true" });
-  private readonly surfaces: Record<"canvas" | "data" | "frame", Surface>;
-  private readonly painted = { canvas: new Unchanged(), data: new Unchanged(), frame: new Unchanged() };
-  private readonly marks = new CurveMarks();
-  private readonly place = element("div", { class: "db-plot" });
-  private readonly stage: HTMLElement;
-  private readonly legend = element("div", { class: "db-legend", "aria-hidden": "true" });
-  private readonly tip = element("div", { class: "db-tip", "aria-hidden": "true", hidden: true });
-  private readonly readout = element("p", { class: "db-readout" });
-  private readonly title = element("h3", { class: "db-title" });
-  private readonly numbers: CurveNumbers;
-  private readonly axes = new CurveAxes();
+  readonly #data = element("canvas", { class: "db-canvas db-over", "aria-hidden": "true" });
+  readonly #frame = element("canvas", { class: "db-canvas", "aria-hidden": "true" });
+  readonly #surfaces: Record<"canvas" | "data" | "frame", Surface>;
+  readonly #painted = { canvas: new Unchanged(), data: new Unchanged(), frame: new Unchanged() };
+  readonly #marks = new CurveMarks();
+  readonly #place = element("div", { class: "db-plot" });
+  readonly #stage: HTMLElement;
+  readonly #legend = element("div", { class: "db-legend", "aria-hidden": "true" });
+  readonly #tip = element("div", { class: "db-tip", "aria-hidden": "true", hidden: true });
+  readonly #readout = element("p", { class: "db-readout" });
+  readonly #title = element("h3", { class: "db-title" });
+  readonly #numbers: CurveNumbers;
+  readonly #axes = new CurveAxes();
   readonly drive: DriveSummary;
-  private plot: Plot | null = null;
-  private hover: { x: number; y: number } | null = null;
-  private toldAt = Number.NEGATIVE_INFINITY;
+  #plot: Plot | null = null;
+  #hover: { x: number; y: number } | null = null;
+  #toldAt = Number.NEGATIVE_INFINITY;
 
-  constructor(
-    private readonly state: BenchState,
-    private readonly frameQueue: Frames,
-    private readonly theme: () => Theme,
-    cleanup: Cleanup,
-  ) {
+  readonly #state: BenchState;
+  readonly #frameQueue: Frames;
+  readonly #theme: () => Theme;
+
+  constructor(state: BenchState, frameQueue: Frames, theme: () => Theme, cleanup: Cleanup) {
+    this.#state = state;
+    this.#frameQueue = frameQueue;
+    this.#theme = theme;
     this.drive = new DriveSummary(state);
     const helpId = `db-curve-help-${state.client}`;
     const help = element(
@@ -70,38 +72,42 @@ export class ActivationEditor {
       "Arrows move, with Shift farther; Delete goes back to the trained value; Escape cancels.",
     );
     this.handles = new CurveHandles(state, cleanup, helpId);
-    this.numbers = new CurveNumbers(state, this.handles, cleanup);
-    this.place.append(this.marks.element);
+    this.#numbers = new CurveNumbers(state, this.handles, cleanup);
+    this.#place.append(this.#marks.element);
     const layers = [
-      this.frame,
-      this.data,
-      this.canvas,
-      this.place,
-      this.legend,
+      this.#frame,
+      this.#data,
+      this.#canvas,
+      this.#place,
+      this.#legend,
       this.handles.element,
-      this.tip,
+      this.#tip,
     ];
-    this.stage = element("div", { class: "db-stage" }, ...layers);
-    const head = element("div", { class: "db-head" }, this.title, this.readout);
+    this.#stage = element("div", { class: "db-stage" }, ...layers);
+    const head = element("div", { class: "db-head" }, this.#title, this.#readout);
     this.element = element(
       "section",
       { class: "db-activation", "aria-label": "Output curve" },
       head,
-      this.stage,
-      this.numbers.element,
+      this.#stage,
+      this.#numbers.element,
       help,
     );
     const surface = (canvas: HTMLCanvasElement) => new Surface(canvas, cleanup, () => this.ask());
-    this.surfaces = { canvas: surface(this.canvas), data: surface(this.data), frame: surface(this.frame) };
-    cleanup.listen<PointerEvent>(this.stage, "pointermove", (e) => this.onHover(e));
-    cleanup.listen<PointerEvent>(this.stage, "pointerleave", () => this.setHover(null));
-    cleanup.add(state.onChange((parts) => this.onChange(parts)));
+    this.#surfaces = {
+      canvas: surface(this.#canvas),
+      data: surface(this.#data),
+      frame: surface(this.#frame),
+    };
+    cleanup.listen<PointerEvent>(this.#stage, "pointermove", (e) => this.#onHover(e));
+    cleanup.listen<PointerEvent>(this.#stage, "pointerleave", () => this.#setHover(null));
+    cleanup.add(state.onChange((parts) => this.#onChange(parts)));
     this.ask();
   }
 
   /** Paint in the next frame. */
   ask(): void {
-    this.frameQueue.request(this.paint);
+    this.#frameQueue.request(this.#paint);
   }
 
   /** Leave a running drag; `cancel` puts the curve back to where it was. True when there was one. */
@@ -109,7 +115,7 @@ export class ActivationEditor {
     return this.handles.release(cancel);
   }
 
-  private onChange(parts: ReadonlySet<Part>): void {
+  #onChange(parts: ReadonlySet<Part>): void {
     const mine: Part[] = [
       "info",
       "curve",
@@ -127,18 +133,20 @@ export class ActivationEditor {
   // ---- what is shown ----------------------------------------------------------------------------------------
 
   /** The formula of the curve, where the page knows it. */
-  private get kind(): Curve | null {
-    const { kind } = this.state.info.activation;
+  get #kind(): Curve | null {
+    const { kind } = this.#state.info.activation;
     return (CURVES as readonly string[]).includes(kind) ? (kind as Curve) : null;
   }
 
-  private curve(kind: Curve, values: Numbers): (drive: number) => number {
-    return curveOf(kind, parametersOf(this.state, values));
+  #curve(kind: Curve, values: Numbers): (drive: number) => number {
+    return curveOf(kind, parametersOf(this.#state, values));
   }
 
   /** Bring axes and histogram up to date. */
-  private follow(kind: Curve, now: number): void {
-    const { state, axes, drive } = this;
+  #follow(kind: Curve, now: number): void {
+    const drive = this.drive;
+    const state = this.#state;
+    const axes = this.#axes;
     if (axes.set && (state.inGesture || state.peek)) drive.follow(axes.drive, true);
     else {
       const shown = [state.shown.activation, state.trainedActivation];
@@ -149,7 +157,7 @@ export class ActivationEditor {
       const knees = words.map(({ threshold }) => threshold ?? 0);
       const reach = driveEnds(drive.ends(), knees);
       drive.follow(reach, false);
-      const curves = shown.map((values) => this.curve(kind, values));
+      const curves = shown.map((values) => this.#curve(kind, values));
       axes.aim(reach, rateEnds(reach, curves, drive.current?.means ?? [], levels), now, !reducedMotion());
     }
     if (axes.step(now)) this.ask();
@@ -157,18 +165,19 @@ export class ActivationEditor {
 
   // ---- paint ------------------------------------------------------------------------------------------------
 
-  private readonly paint = (now: number): void => {
-    const { state, kind } = this;
+  readonly #paint = (now: number): void => {
+    const state = this.#state;
+    const kind = this.#kind;
     setAttribute(this.element, "data-stale", state.current ? null : "true");
-    setText(this.title, `Output curve${state.peek ? " · trained" : ""}`);
-    this.stage.hidden = kind === null;
-    const { width, height } = this.surfaces.canvas;
+    setText(this.#title, `Output curve${state.peek ? " · trained" : ""}`);
+    this.#stage.hidden = kind === null;
+    const { width, height } = this.#surfaces.canvas;
     if (kind === null || width === 0) {
-      this.tell(now);
+      this.#tell(now);
       return;
     }
-    this.follow(kind, now);
-    const { axes } = this;
+    this.#follow(kind, now);
+    const axes = this.#axes;
     const box = {
       x: MARGIN.left,
       y: MARGIN.top,
@@ -176,34 +185,34 @@ export class ActivationEditor {
       height: Math.max(height - MARGIN.top - MARGIN.bottom, 10),
     };
     const plot = new Plot(box, axes.drive, axes.rate);
-    this.plot = plot;
-    const theme = this.theme();
+    this.#plot = plot;
+    const theme = this.#theme();
     const about = [width, height, devicePixelRatio, theme, ...axes.drive, ...axes.rate, kind];
-    if (!this.painted.frame.by(...about, state.info)) this.paintFrame(plot, theme);
-    if (!this.painted.data.by(...about, this.drive.current, state.trainedActivation, state.peek)) {
-      this.paintData(plot, theme, kind);
+    if (!this.#painted.frame.by(...about, state.info)) this.#paintFrame(plot, theme);
+    if (!this.#painted.data.by(...about, this.drive.current, state.trainedActivation, state.peek)) {
+      this.#paintData(plot, theme, kind);
     }
-    if (!this.painted.canvas.by(...about, ...state.activation)) this.paintCurve(plot, theme, kind, now);
+    if (!this.#painted.canvas.by(...about, ...state.activation)) this.#paintCurve(plot, theme, kind, now);
     this.handles.paint(plot);
-    this.paintMarks(plot);
-    this.paintTip(plot);
-    this.tell(now);
+    this.#paintMarks(plot);
+    this.#paintTip(plot);
+    this.#tell(now);
   };
 
-  private paintFrame(plot: Plot, theme: Theme): void {
+  #paintFrame(plot: Plot, theme: Theme): void {
     const { x, y, width, height } = plot.box;
     const place = { left: `${x}px`, top: `${y}px`, width: `${width}px`, height: `${height}px` };
-    Object.assign(this.place.style, place);
-    const ctx = this.surfaces.frame.begin();
-    if (ctx) paintAxes(ctx, theme, plot, this.state.info.rate_unit);
+    Object.assign(this.#place.style, place);
+    const ctx = this.#surfaces.frame.begin();
+    if (ctx) paintAxes(ctx, theme, plot, this.#state.info.rate_unit);
   }
 
-  private paintData(plot: Plot, theme: Theme, kind: Curve): void {
-    const { state } = this;
+  #paintData(plot: Plot, theme: Theme, kind: Curve): void {
+    const state = this.#state;
     const summary = this.drive.current;
     const ghost = isEditable(kind) && !state.peek;
-    this.paintLegend(ghost);
-    const ctx = this.surfaces.data.begin();
+    this.#paintLegend(ghost);
+    const ctx = this.#surfaces.data.begin();
     if (!ctx) return;
     ctx.save();
     clip(ctx, plot.box);
@@ -211,34 +220,35 @@ export class ActivationEditor {
       paintHistogram(ctx, theme, plot, summary.histogram);
       paintMeans(ctx, theme, plot, summary.means);
     }
-    if (ghost) paintTrained(ctx, theme, plot, this.curve(kind, state.trainedActivation));
+    if (ghost) paintTrained(ctx, theme, plot, this.#curve(kind, state.trainedActivation));
     ctx.restore();
   }
 
-  private paintCurve(plot: Plot, theme: Theme, kind: Curve, now: number): void {
-    const ctx = this.surfaces.canvas.begin();
-    if (ctx) paintCurve(ctx, theme, plot, this.curve(kind, this.state.activation));
+  #paintCurve(plot: Plot, theme: Theme, kind: Curve, now: number): void {
+    const ctx = this.#surfaces.canvas.begin();
+    if (ctx) paintCurve(ctx, theme, plot, this.#curve(kind, this.#state.activation));
     this.paints.painted(now);
   }
 
-  private paintLegend(ghost: boolean): void {
+  #paintLegend(ghost: boolean): void {
     const entry = (kind: string, text: string) =>
       element("span", { class: "db-entry" }, element("i", { class: `db-swatch db-${kind}` }), text);
     const entries = [entry("model", "curve")];
     if (ghost) entries.push(entry("trained", "as trained"));
     if (this.drive.current?.means.length) entries.push(entry("mean", "recorded"));
     if (this.drive.current) entries.push(entry("time", "time spent"));
-    this.legend.replaceChildren(...entries);
+    this.#legend.replaceChildren(...entries);
   }
 
-  private paintMarks(plot: Plot): void {
-    const { handles, hover } = this;
+  #paintMarks(plot: Plot): void {
+    const handles = this.handles;
+    const hover = this.#hover;
     const { kind, moving } = handles;
     const { baseline, ceiling, threshold = 0 } = kind ? toWords(kind, handles.parameters) : {};
     const [hub, end] = [handles.at("threshold"), handles.at("slope")];
-    const over = hover && !this.state.inGesture && plot.holds(hover.x, hover.y);
+    const over = hover && !this.#state.inGesture && plot.holds(hover.x, hover.y);
     const cross = moving === "threshold" ? threshold : over ? plot.driveAt(hover.x) : null;
-    this.marks.paint(
+    this.#marks.paint(
       plot,
       [baseline, ceiling].filter(isNumber),
       hub && end && [hub.x, hub.y, end.x, end.y],
@@ -247,8 +257,8 @@ export class ActivationEditor {
   }
 
   /** The value beside the handle that moves. */
-  private paintTip(plot: Plot): void {
-    const { tip } = this;
+  #paintTip(plot: Plot): void {
+    const tip = this.#tip;
     const { moving } = this.handles;
     const at = moving && this.handles.at(moving);
     tip.hidden = !at;
@@ -262,28 +272,30 @@ export class ActivationEditor {
   }
 
   /** Numbers and spoken values: in a gesture a few times a second, which is faster than they can be read or heard. */
-  private readonly tell = (now: number): void => {
-    if (this.state.inGesture && now - this.toldAt < TELL_MS) {
-      this.frameQueue.request(this.tell);
+  readonly #tell = (now: number): void => {
+    if (this.#state.inGesture && now - this.#toldAt < TELL_MS) {
+      this.#frameQueue.request(this.#tell);
       return;
     }
-    this.toldAt = now;
-    this.numbers.paint();
+    this.#toldAt = now;
+    this.#numbers.paint();
     this.handles.speak();
-    this.paintReadout();
-    const { label } = this.state.info.activation;
-    const plain = this.handles.kind ? "Handles move it." : explanation(this.kind ?? "other", label);
+    this.#paintReadout();
+    const { label } = this.#state.info.activation;
+    const plain = this.handles.kind ? "Handles move it." : explanation(this.#kind ?? "other", label);
     setAttribute(
-      this.canvas,
+      this.#canvas,
       "aria-label",
-      `Output curve of neuron ${this.state.neuron}, ${label}: drive in arbitrary units to the right, rate in ` +
-        `${this.state.info.rate_unit} upward. ${this.shares()} ${plain}`,
+      `Output curve of neuron ${this.#state.neuron}, ${label}: drive in arbitrary units to the right, rate in ` +
+        `${this.#state.info.rate_unit} upward. ${this.#shares()} ${plain}`,
     );
   };
 
   /** "silent 62 % of the time, saturated 0 %" */
-  private shares(): string {
-    const { state, kind, plot } = this;
+  #shares(): string {
+    const state = this.#state;
+    const kind = this.#kind;
+    const plot = this.#plot;
     const { rate } = state;
     const ends = kind && endsOf(kind, parametersOf(state, state.activation));
     if (!ends || !plot || rate.length === 0) return "";
@@ -295,39 +307,42 @@ export class ActivationEditor {
   }
 
   /** What the pointer is over, else how much of the time the curve is at its ends. */
-  private paintReadout(): void {
-    const { plot, hover, kind, state } = this;
+  #paintReadout(): void {
+    const plot = this.#plot;
+    const hover = this.#hover;
+    const kind = this.#kind;
+    const state = this.#state;
     if (!plot || !hover || !kind || state.inGesture || !plot.holds(hover.x, hover.y)) {
-      setText(this.readout, this.shares());
+      setText(this.#readout, this.#shares());
       return;
     }
     const drive = plot.driveAt(hover.x);
     const parts = [
       `drive ${number(drive, 2)}`,
-      `curve ${number(this.curve(kind, state.activation)(drive), 2)}`,
+      `curve ${number(this.#curve(kind, state.activation)(drive), 2)}`,
     ];
     const mean = this.drive.recordedAt(drive);
     if (mean) parts.push(`recorded ${number(mean.rate, 2)} (${mean.count} bins)`);
-    setText(this.readout, parts.join(" · "));
+    setText(this.#readout, parts.join(" · "));
   }
 
   // ---- pointer over the picture -----------------------------------------------------------------------------
 
-  private onHover(event: PointerEvent): void {
+  #onHover(event: PointerEvent): void {
     // Measuring a place makes the page lay itself out, and nothing is read out under a hand that drags.
-    if (this.state.inGesture) return;
-    const rect = this.stage.getBoundingClientRect();
-    this.setHover({ x: event.clientX - rect.left, y: event.clientY - rect.top });
+    if (this.#state.inGesture) return;
+    const rect = this.#stage.getBoundingClientRect();
+    this.#setHover({ x: event.clientX - rect.left, y: event.clientY - rect.top });
   }
 
-  private setHover(at: { x: number; y: number } | null): void {
-    this.hover = at;
-    this.frameQueue.request(this.paintHover);
+  #setHover(at: { x: number; y: number } | null): void {
+    this.#hover = at;
+    this.#frameQueue.request(this.#paintHover);
   }
 
-  private readonly paintHover = (): void => {
-    if (this.plot) this.paintMarks(this.plot);
-    this.paintReadout();
+  readonly #paintHover = (): void => {
+    if (this.#plot) this.#paintMarks(this.#plot);
+    this.#paintReadout();
   };
 }
 

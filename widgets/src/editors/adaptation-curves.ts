@@ -137,23 +137,28 @@ export function passed(from: Place, to: Place, F: number): Place[] {
  * it was before the sweep by its share: how often the pointer reports does not matter.
  */
 export class Sweep {
-  private readonly share: Float64Array;
+  readonly #share: Float64Array;
+
+  readonly #start: Float64Array;
+  readonly #width: number;
 
   constructor(
     readonly curve: Curve,
-    private readonly start: Float64Array,
-    private readonly width: number,
+    start: Float64Array,
+    width: number,
   ) {
-    this.share = new Float64Array(start.length);
+    this.#start = start;
+    this.#width = width;
+    this.#share = new Float64Array(start.length);
   }
 
   /** Lay the brush on a place; gives the levels that change. */
   dab({ band, level }: Place): Place[] {
     const changed: Place[] = [];
-    for (const [at, share] of brushed(band, this.width, this.start.length)) {
-      if (share < this.share[at]) continue;
-      this.share[at] = share;
-      changed.push({ band: at, level: this.start[at] + share * (level - this.start[at]) });
+    for (const [at, share] of brushed(band, this.#width, this.#start.length)) {
+      if (share < this.#share[at]) continue;
+      this.#share[at] = share;
+      changed.push({ band: at, level: this.#start[at] + share * (level - this.#start[at]) });
     }
     return changed;
   }

@@ -51,61 +51,64 @@ interface Drag {
 
 export class AdaptationHand {
   readonly element = element("div", { class: "db-handles" });
-  private layout: Layout | null = null;
-  private readonly sliders = new Map<Curve["key"], HTMLElement>();
-  private drag: Drag | null = null;
+  #layout: Layout | null = null;
+  readonly #sliders = new Map<Curve["key"], HTMLElement>();
+  #drag: Drag | null = null;
 
-  constructor(
-    private readonly tools: AdaptationTools,
-    private readonly stage: HTMLElement,
-    private readonly helpId: string,
-    cleanup: Cleanup,
-  ) {
-    cleanup.listen<PointerEvent>(stage, "pointerdown", (e) => this.onDown(e));
-    cleanup.listen<PointerEvent>(stage, "pointermove", (e) => this.onMove(e));
+  readonly #tools: AdaptationTools;
+  readonly #stage: HTMLElement;
+  readonly #helpId: string;
+
+  constructor(tools: AdaptationTools, stage: HTMLElement, helpId: string, cleanup: Cleanup) {
+    this.#tools = tools;
+    this.#stage = stage;
+    this.#helpId = helpId;
+    cleanup.listen<PointerEvent>(stage, "pointerdown", (e) => this.#onDown(e));
+    cleanup.listen<PointerEvent>(stage, "pointermove", (e) => this.#onMove(e));
     for (const type of ["pointerup", "pointercancel", "lostpointercapture"]) {
-      cleanup.listen<PointerEvent>(stage, type, (e) => this.onUp(e));
+      cleanup.listen<PointerEvent>(stage, type, (e) => this.#onUp(e));
     }
     cleanup.listen<PointerEvent>(stage, "pointerleave", () => {
-      if (!this.drag) tools.setHover(null);
+      if (!this.#drag) tools.setHover(null);
     });
-    cleanup.listen<MouseEvent>(stage, "dblclick", (e) => this.onDoubleClick(e));
+    cleanup.listen<MouseEvent>(stage, "dblclick", (e) => this.#onDoubleClick(e));
     cleanup.listen<FocusEvent>(this.element, "focusin", (e) => {
-      const curve = this.curveOf(e.target);
+      const curve = this.#curveOf(e.target);
       if (curve) tools.chooseBy(curve);
     });
   }
 
   get dragging(): boolean {
-    return this.drag?.moved === true;
+    return this.#drag?.moved === true;
   }
 
   /** Leave a running drag and end the gesture; `cancel` puts everything back to where it was. */
   release(cancel: boolean): boolean {
-    const { drag } = this;
-    this.drag = null;
+    const drag = this.#drag;
+    this.#drag = null;
     if (drag) {
-      this.stage.classList.remove("db-dragging");
+      this.#stage.classList.remove("db-dragging");
       try {
-        this.stage.releasePointerCapture(drag.pointer);
+        this.#stage.releasePointerCapture(drag.pointer);
       } catch {
         // The pointer is gone already.
       }
-      this.tools.ask();
+      this.#tools.ask();
     }
-    return this.tools.end(cancel);
+    return this.#tools.end(cancel);
   }
 
   // ---- sliders ----------------------------------------------------------------------------------------------
 
   /** Place the sliders. */
   paint(layout: Layout): void {
-    this.layout = layout;
-    const { tools, sliders } = this;
+    this.#layout = layout;
+    const tools = this.#tools;
+    const sliders = this.#sliders;
     for (const [key, slider] of sliders) slider.hidden = !tools.curves.some((c) => c.key === key);
     const active = tools.activeCurves;
     for (const curve of tools.curves) {
-      const slider = this.sliderOf(curve);
+      const slider = this.#sliderOf(curve);
       const plot = plotOf(layout, curve);
       const [x, y] = [plot.x(tools.band), plot.y(levelOf(curve, tools.value(curve, tools.band)))];
       setStyle(slider, "transform", `translate(${x.toFixed(1)}px, ${y.toFixed(1)}px)`);
@@ -116,10 +119,10 @@ export class AdaptationHand {
 
   /** Set what every slider says to who cannot see it. */
   speak(): void {
-    const { tools } = this;
+    const tools = this.#tools;
     const { axes } = tools.state;
     for (const curve of tools.curves) {
-      const slider = this.sliderOf(curve);
+      const slider = this.#sliderOf(curve);
       const value = tools.value(curve, tools.band);
       const together = tools.active === "both" && isTau(curve) ? ", moves with the other" : "";
       const what = isTau(curve) ? "time constant of adaptation in ms" : "weight of the past";
@@ -132,8 +135,8 @@ export class AdaptationHand {
     }
   }
 
-  private sliderOf(curve: Curve): HTMLElement {
-    let slider = this.sliders.get(curve.key);
+  #sliderOf(curve: Curve): HTMLElement {
+    let slider = this.#sliders.get(curve.key);
     if (!slider) {
       slider = element(
         "div",
@@ -143,26 +146,26 @@ export class AdaptationHand {
           tabindex: 0,
           "data-curve": curve.key,
           "aria-orientation": "vertical",
-          "aria-describedby": this.helpId,
+          "aria-describedby": this.#helpId,
         },
         element("span", { class: "db-knob", "aria-hidden": "true" }),
       );
-      this.sliders.set(curve.key, slider);
-      const at = this.tools.curves.indexOf(curve);
+      this.#sliders.set(curve.key, slider);
+      const at = this.#tools.curves.indexOf(curve);
       this.element.insertBefore(slider, this.element.children[at] ?? null);
     }
     return slider;
   }
 
-  private curveOf(target: EventTarget | null): Curve | null {
+  #curveOf(target: EventTarget | null): Curve | null {
     const slider = target instanceof Element ? target.closest<HTMLElement>("[data-curve]") : null;
-    return this.tools.curves.find((c) => c.key === slider?.dataset.curve) ?? null;
+    return this.#tools.curves.find((c) => c.key === slider?.dataset.curve) ?? null;
   }
 
   // ---- places -----------------------------------------------------------------------------------------------
 
-  private plotAt({ x, y }: Point): Plot | null {
-    const { layout } = this;
+  #plotAt({ x, y }: Point): Plot | null {
+    const layout = this.#layout;
     const inside = ({ box }: Plot) =>
       x >= box.x - MARGIN_PX &&
       x <= box.x + box.width + MARGIN_PX &&
@@ -171,13 +174,14 @@ export class AdaptationHand {
     return [layout?.tau, layout?.w].find((plot) => plot && inside(plot)) ?? null;
   }
 
-  private bandAt(plot: Plot, x: number): number {
+  #bandAt(plot: Plot, x: number): number {
     return Math.min(Math.max(Math.round(plot.band(x)), 0), plot.F - 1);
   }
 
   /** The point nearest to a place; where two are equally near, the one of the curves in hand. */
-  private pointAt({ x, y }: Point, reach: number): { curve: Curve; band: number } | null {
-    const { layout, tools } = this;
+  #pointAt({ x, y }: Point, reach: number): { curve: Curve; band: number } | null {
+    const layout = this.#layout;
+    const tools = this.#tools;
     if (!layout) return null;
     const active = tools.activeCurves;
     let found: { curve: Curve; band: number } | null = null;
@@ -194,72 +198,73 @@ export class AdaptationHand {
 
   // ---- pointer ----------------------------------------------------------------------------------------------
 
-  private onDown(event: PointerEvent): void {
-    if (event.button !== 0 || this.drag) return;
-    const { tools } = this;
-    const rect = this.stage.getBoundingClientRect();
+  #onDown(event: PointerEvent): void {
+    if (event.button !== 0 || this.#drag) return;
+    const tools = this.#tools;
+    const rect = this.#stage.getBoundingClientRect();
     const origin = { x: rect.left, y: rect.top };
     const from = { x: event.clientX - origin.x, y: event.clientY - origin.y };
-    const plot = this.plotAt(from);
+    const plot = this.#plotAt(from);
     if (!plot) return;
     event.preventDefault();
     tools.end(false);
     const tool = event.shiftKey ? "curve" : tools.tool;
     const reach = event.pointerType === "touch" ? TOUCH_REACH_PX : REACH_PX;
-    const point = tool === "point" ? this.pointAt(from, reach) : null;
-    if (!point) tools.choosePlot(plot === this.layout?.w);
+    const point = tool === "point" ? this.#pointAt(from, reach) : null;
+    if (!point) tools.choosePlot(plot === this.#layout?.w);
     else if (!tools.activeCurves.includes(point.curve)) tools.choose(point.curve.key);
-    tools.selectBand(point?.band ?? this.bandAt(plot, from.x));
-    this.focus(point?.curve ?? tools.activeCurves[0]);
+    tools.selectBand(point?.band ?? this.#bandAt(plot, from.x));
+    this.#focus(point?.curve ?? tools.activeCurves[0]);
     const curves = tools.inHand;
     if (curves.length === 0 || (tool === "point" && !point)) return;
     const last = { band: plot.band(from.x), level: plot.level(from.y) };
     const sweeps = curves.map((curve) => new Sweep(curve, tools.levels(curve), tools.width));
     const held = tools.grasp(tool);
-    this.drag = { pointer: event.pointerId, tool, plot, origin, from, moved: false, held, sweeps, last };
+    this.#drag = { pointer: event.pointerId, tool, plot, origin, from, moved: false, held, sweeps, last };
     try {
-      this.stage.setPointerCapture(event.pointerId);
+      this.#stage.setPointerCapture(event.pointerId);
     } catch {
       // Without capture the drag still works while the pointer stays over the stage.
     }
     if (tool === "brush" || tool === "smooth") {
-      this.start(this.drag);
-      this.touch(this.drag, { band: tools.band, level: last.level });
+      this.#start(this.#drag);
+      this.#touch(this.#drag, { band: tools.band, level: last.level });
     }
   }
 
-  private focus(curve: Curve | undefined): void {
+  #focus(curve: Curve | undefined): void {
     this.element.dataset.pointer = "true";
-    if (curve) this.sliderOf(curve).focus({ preventScroll: true });
+    if (curve) this.#sliderOf(curve).focus({ preventScroll: true });
   }
 
-  private start(drag: Drag): void {
+  #start(drag: Drag): void {
     drag.moved = true;
-    this.stage.classList.add("db-dragging");
-    this.tools.begin();
+    this.#stage.classList.add("db-dragging");
+    this.#tools.begin();
   }
 
-  private onMove(event: PointerEvent): void {
-    const { drag, tools } = this;
+  #onMove(event: PointerEvent): void {
+    const drag = this.#drag;
+    const tools = this.#tools;
     if (!drag) {
       // Measuring a place makes the page lay itself out: never in a drag.
-      const rect = this.stage.getBoundingClientRect();
+      const rect = this.#stage.getBoundingClientRect();
       const at = { x: event.clientX - rect.left, y: event.clientY - rect.top };
-      const plot = this.plotAt(at);
-      tools.setHover(plot && this.bandAt(plot, at.x));
+      const plot = this.#plotAt(at);
+      tools.setHover(plot && this.#bandAt(plot, at.x));
       return;
     }
     if (event.pointerId !== drag.pointer) return;
     const [x, y] = [event.clientX - drag.origin.x, event.clientY - drag.origin.y];
     if (!drag.moved) {
       if (Math.hypot(x - drag.from.x, y - drag.from.y) < THRESHOLD_PX) return;
-      this.start(drag);
+      this.#start(drag);
     } else if (!tools.busy) {
       this.release(false);
       return;
     }
     const { plot } = drag;
-    tools.hover = this.bandAt(plot, x);
+    tools.hover = this.#bandAt(plot, x);
     if (drag.tool === "point" || drag.tool === "curve") {
       tools.moveBy(drag.held, (drag.from.y - y) * plot.perPixel);
       return;
@@ -268,29 +273,29 @@ export class AdaptationHand {
     const before = tools.band;
     for (const place of passed(drag.last, to, plot.F)) {
       // Smoothing again and again where the pointer trembles would flatten what it only rests on.
-      if (drag.tool === "brush" || place.band !== before) this.touch(drag, place);
+      if (drag.tool === "brush" || place.band !== before) this.#touch(drag, place);
     }
     drag.last = to;
   }
 
   /** One step of a sweep. */
-  private touch(drag: Drag, place: Place): void {
-    const { tools } = this;
+  #touch(drag: Drag, place: Place): void {
+    const tools = this.#tools;
     if (drag.tool === "smooth") tools.smoothAt(place.band);
     else for (const sweep of drag.sweeps) tools.put(sweep.curve, sweep.dab(place));
     tools.selectBand(place.band);
   }
 
-  private onUp(event: PointerEvent): void {
-    if (this.drag && event.pointerId === this.drag.pointer) this.release(false);
+  #onUp(event: PointerEvent): void {
+    if (this.#drag && event.pointerId === this.#drag.pointer) this.release(false);
   }
 
-  private onDoubleClick(event: MouseEvent): void {
-    const { tools } = this;
+  #onDoubleClick(event: MouseEvent): void {
+    const tools = this.#tools;
     if (tools.tool !== "point") return;
-    const rect = this.stage.getBoundingClientRect();
+    const rect = this.#stage.getBoundingClientRect();
     const at = { x: event.clientX - rect.left, y: event.clientY - rect.top };
-    const point = this.plotAt(at) && this.pointAt(at, REACH_PX);
+    const point = this.#plotAt(at) && this.#pointAt(at, REACH_PX);
     if (!point) return;
     event.preventDefault();
     if (!tools.activeCurves.includes(point.curve)) tools.choose(point.curve.key);
@@ -301,35 +306,35 @@ export class AdaptationHand {
 
   /** A key pressed anywhere in the panel but in its fields. Whether it meant something. */
   key(event: KeyboardEvent): boolean {
-    const { tools } = this;
+    const tools = this.#tools;
     if (event.key === "Tab" || event.key.startsWith("Arrow")) delete this.element.dataset.pointer;
     if (event.key === "Escape") return this.release(true);
-    if (event.ctrlKey || event.altKey || event.metaKey || this.drag) return false;
+    if (event.ctrlKey || event.altKey || event.metaKey || this.#drag) return false;
     const name = event.key.toLowerCase();
     if (name === "[" || name === "]") {
       const at = WIDTHS.indexOf(tools.width) + (name === "]" ? 1 : -1);
       tools.setWidth(WIDTHS[Math.min(Math.max(at, 0), WIDTHS.length - 1)]);
     } else if (TOOL_KEYS[name]) tools.take(TOOL_KEYS[name]);
-    else if (ACTIVE_KEYS[name]) this.chooseByKey(ACTIVE_KEYS[name]);
+    else if (ACTIVE_KEYS[name]) this.#chooseByKey(ACTIVE_KEYS[name]);
     else {
-      const curve = this.curveOf(event.target);
+      const curve = this.#curveOf(event.target);
       if (!curve) return false;
       tools.chooseBy(curve);
-      return this.sliderKey(event);
+      return this.#sliderKey(event);
     }
     return true;
   }
 
-  private chooseByKey(active: Active): void {
-    const { tools } = this;
+  #chooseByKey(active: Active): void {
+    const tools = this.#tools;
     const focused = this.element.contains(this.element.ownerDocument.activeElement);
     tools.choose(active);
     const [first] = tools.activeCurves;
-    if (focused && first) this.sliderOf(first).focus({ preventScroll: true });
+    if (focused && first) this.#sliderOf(first).focus({ preventScroll: true });
   }
 
-  private sliderKey({ key, shiftKey }: KeyboardEvent): boolean {
-    const { tools } = this;
+  #sliderKey({ key, shiftKey }: KeyboardEvent): boolean {
+    const tools = this.#tools;
     const step = shiftKey ? MANY_BANDS : 1;
     if (key === "ArrowLeft") tools.selectBand(tools.band - step);
     else if (key === "ArrowRight") tools.selectBand(tools.band + step);

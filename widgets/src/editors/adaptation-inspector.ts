@@ -30,53 +30,57 @@ interface Field {
 
 export class AdaptationInspector {
   readonly element = element("div", { class: "db-inspector" });
-  private readonly chooser: Segments;
-  private readonly brushes: Segments;
-  private readonly smooth = element(
+  readonly #chooser: Segments;
+  readonly #brushes: Segments;
+  readonly #smooth = element(
     "button",
     { type: "button", class: "db-button", title: "Smooth the curve in hand over all bands" },
     "Smooth all",
   );
-  private readonly form = element("div", { class: "db-form", role: "group" });
-  private readonly fields: Field[] = [];
-  private built = "";
+  readonly #form = element("div", { class: "db-form", role: "group" });
+  readonly #fields: Field[] = [];
+  #built = "";
   /** A number is being typed. */
-  private typing = false;
+  #typing = false;
 
-  constructor(
-    private readonly state: BenchState,
-    private readonly tools: AdaptationTools,
-    private readonly cleanup: Cleanup,
-  ) {
-    this.chooser = new Segments("Tool", (tool) => tools.take(tool as Tool), cleanup);
-    this.brushes = new Segments("Brush width in bands", (width) => tools.setWidth(Number(width)), cleanup);
+  readonly #state: BenchState;
+  readonly #tools: AdaptationTools;
+  readonly #cleanup: Cleanup;
+
+  constructor(state: BenchState, tools: AdaptationTools, cleanup: Cleanup) {
+    this.#state = state;
+    this.#tools = tools;
+    this.#cleanup = cleanup;
+    this.#chooser = new Segments("Tool", (tool) => tools.take(tool as Tool), cleanup);
+    this.#brushes = new Segments("Brush width in bands", (width) => tools.setWidth(Number(width)), cleanup);
     const bar = element(
       "div",
       { class: "db-adapt-tools" },
-      this.chooser.element,
-      this.brushes.element,
-      this.smooth,
+      this.#chooser.element,
+      this.#brushes.element,
+      this.#smooth,
     );
-    this.element.append(bar, this.form);
-    cleanup.listen(this.smooth, "click", () => tools.smoothAll());
+    this.element.append(bar, this.#form);
+    cleanup.listen(this.#smooth, "click", () => tools.smoothAll());
   }
 
   paint(): void {
-    const { tools, state } = this;
+    const tools = this.#tools;
+    const state = this.#state;
     this.element.hidden = tools.curves.length === 0;
     if (this.element.hidden) return;
-    this.chooser.paint(TOOLS, tools.tool);
-    this.brushes.paint(BRUSHES, String(tools.width));
-    this.brushes.element.classList.toggle("db-faint", tools.tool === "point" || tools.tool === "curve");
-    this.smooth.disabled = tools.inHand.length === 0;
-    this.build();
+    this.#chooser.paint(TOOLS, tools.tool);
+    this.#brushes.paint(BRUSHES, String(tools.width));
+    this.#brushes.element.classList.toggle("db-faint", tools.tool === "point" || tools.tool === "curve");
+    this.#smooth.disabled = tools.inHand.length === 0;
+    this.#build();
     const { axes } = state;
     const band = Math.min(tools.band, axes.F - 1);
-    setAttribute(this.form, "aria-label", `Selected band, ${frequency(axes.cfHz[band])}`);
-    for (const { input, curve: key, decay } of this.fields) {
+    setAttribute(this.#form, "aria-label", `Selected band, ${frequency(axes.cfHz[band])}`);
+    for (const { input, curve: key, decay } of this.#fields) {
       const curve = tools.curves.find((c) => c.key === key);
       input.disabled = curve !== undefined && !tools.free(curve);
-      if (this.typing && input === input.ownerDocument.activeElement) continue;
+      if (this.#typing && input === input.ownerDocument.activeElement) continue;
       const value = curve ? state.prefilter[curve.row * axes.F + band] : axes.cfHz[band] / 1000;
       const text = shown(decay ? decayOf(value, axes.dtMs) : value, decay || key === "w" ? 4 : key ? 1 : 3);
       if (input.value !== text) input.value = text;
@@ -84,27 +88,29 @@ export class AdaptationInspector {
   }
 
   /** One field for the band, two for each time constant, one for w. */
-  private build(): void {
-    const { tools } = this;
+  #build(): void {
+    const tools = this.#tools;
     const wanted = tools.curves.map((c) => `${c.name}/${c.low}/${c.high}`).join();
-    if (wanted === this.built) return;
-    this.built = wanted;
-    this.fields.length = 0;
-    this.add(null, false, "band (kHz)", "Selected band, centre frequency in kHz", 0.1);
+    if (wanted === this.#built) return;
+    this.#built = wanted;
+    this.#fields.length = 0;
+    this.#add(null, false, "band (kHz)", "Selected band, centre frequency in kHz", 0.1);
     for (const curve of tools.curves) {
       const of = curve.label === "tau" ? "" : `${curve.label} `;
       if (!isTau(curve)) {
-        this.add(curve, false, "w", "Weight of the past", 0.01);
+        this.#add(curve, false, "w", "Weight of the past", 0.01);
         continue;
       }
-      this.add(curve, false, `${of}τ (ms)`, `${of}time constant in ms`, 1);
-      this.add(curve, true, `${of}a / bin`, `${of}decay per time bin`, 0.01);
+      this.#add(curve, false, `${of}τ (ms)`, `${of}time constant in ms`, 1);
+      this.#add(curve, true, `${of}a / bin`, `${of}decay per time bin`, 0.01);
     }
-    this.form.replaceChildren(...this.fields.map((field) => field.label));
+    this.#form.replaceChildren(...this.#fields.map((field) => field.label));
   }
 
-  private add(curve: Curve | null, decay: boolean, text: string, spoken: string, step: number): void {
-    const { cleanup, state, tools } = this;
+  #add(curve: Curve | null, decay: boolean, text: string, spoken: string, step: number): void {
+    const cleanup = this.#cleanup;
+    const state = this.#state;
+    const tools = this.#tools;
     const input = element("input", {
       type: "number",
       step: "any",
@@ -122,12 +128,12 @@ export class AdaptationInspector {
     const name = element("span");
     setText(name, text);
     const label = element("label", { class: `db-field db-adapt-${curve?.key ?? "band"}` }, name, input);
-    this.fields.push({ input, label, curve: curve?.key ?? null, decay });
+    this.#fields.push({ input, label, curve: curve?.key ?? null, decay });
     if (!curve) {
-      cleanup.listen(input, "change", () => this.findBand(input.valueAsNumber));
+      cleanup.listen(input, "change", () => this.#findBand(input.valueAsNumber));
     } else {
-      cleanup.listen(input, "input", () => this.onInput(curve.key, decay, input.valueAsNumber));
-      for (const type of ["change", "blur"]) cleanup.listen(input, type, () => this.onDone());
+      cleanup.listen(input, "input", () => this.#onInput(curve.key, decay, input.valueAsNumber));
+      for (const type of ["change", "blur"]) cleanup.listen(input, type, () => this.#onDone());
     }
     cleanup.listen<KeyboardEvent>(input, "keydown", (event) => {
       const way = event.key === "ArrowUp" ? 1 : event.key === "ArrowDown" ? -1 : 0;
@@ -136,36 +142,37 @@ export class AdaptationInspector {
       if (!curve) tools.selectBand(tools.band + way);
       else {
         const big = event.shiftKey ? 10 : 1;
-        this.onInput(curve.key, decay, (input.valueAsNumber || 0) + way * step * big);
-        this.onDone();
+        this.#onInput(curve.key, decay, (input.valueAsNumber || 0) + way * step * big);
+        this.#onDone();
       }
       this.paint();
     });
   }
 
-  private findBand(kHz: number): void {
-    const { cfHz } = this.state.axes;
-    if (kHz > 0) this.tools.selectBand(hzToBand(1000 * kHz, cfHz));
+  #findBand(kHz: number): void {
+    const { cfHz } = this.#state.axes;
+    if (kHz > 0) this.#tools.selectBand(hzToBand(1000 * kHz, cfHz));
     this.paint();
   }
 
-  private onInput(key: Curve["key"], decay: boolean, typed: number): void {
-    const { tools, state } = this;
+  #onInput(key: Curve["key"], decay: boolean, typed: number): void {
+    const tools = this.#tools;
+    const state = this.#state;
     const curve = tools.curves.find((c) => c.key === key);
     if (!curve || !Number.isFinite(typed) || !tools.free(curve)) return;
-    if (!this.typing || !tools.busy) {
+    if (!this.#typing || !tools.busy) {
       tools.end(false);
       tools.begin();
-      this.typing = true;
+      this.#typing = true;
     }
     if (!decay) tools.setValue(curve, typed);
     else if (typed >= 1) tools.setValue(curve, curve.high);
     else tools.setValue(curve, typed > 0 ? -state.axes.dtMs / Math.log(typed) : curve.low);
   }
 
-  private onDone(): void {
-    if (this.typing) this.tools.end(false);
-    this.typing = false;
+  #onDone(): void {
+    if (this.#typing) this.#tools.end(false);
+    this.#typing = false;
   }
 }
 

@@ -72,13 +72,13 @@ export interface Moving {
 
 /** An SVG over the stage: a move changes a few attributes, where a canvas would be sent to the screen as a whole. */
 export class AdaptationMarks {
-  private readonly brush = svg("path", "db-adapt-brush");
-  private readonly column = svg("path", "db-adapt-column");
-  private readonly lines = svg("g", "db-adapt-lines");
-  private readonly kernels = svg("g", "db-adapt-kernels");
-  readonly element = svg("svg", "db-marks", this.brush, this.column, this.lines, this.kernels);
-  private readonly curves = new Map<CurveKey, { group: SVGElement; line: SVGElement; points: SVGElement }>();
-  private readonly past = new Map<
+  readonly #brush = svg("path", "db-adapt-brush");
+  readonly #column = svg("path", "db-adapt-column");
+  readonly #lines = svg("g", "db-adapt-lines");
+  readonly #kernels = svg("g", "db-adapt-kernels");
+  readonly element = svg("svg", "db-marks", this.#brush, this.#column, this.#lines, this.#kernels);
+  readonly #curves = new Map<CurveKey, { group: SVGElement; line: SVGElement; points: SVGElement }>();
+  readonly #past = new Map<
     string,
     { ghost: SVGElement; area: SVGElement; line: SVGElement; stem: SVGElement; text: SVGElement }
   >();
@@ -88,28 +88,28 @@ export class AdaptationMarks {
   }
 
   paint(moving: Moving): void {
-    this.paintColumn(moving);
-    this.paintCurves(moving);
-    this.paintKernels(moving);
+    this.#paintColumn(moving);
+    this.#paintCurves(moving);
+    this.#paintKernels(moving);
   }
 
-  private paintColumn({ layout, band, under }: Moving): void {
+  #paintColumn({ layout, band, under }: Moving): void {
     const { tau, w } = layout;
     const column = (first: number, last: number) =>
       [tau, w]
         .filter((plot) => plot !== null)
         .map(({ box }) => rectangle(box, tau.x(first - 0.5), tau.x(last + 0.5)))
         .join("");
-    setAttribute(this.column, "d", column(band, band));
-    setAttribute(this.brush, "d", under[1] > under[0] ? column(...under) : null);
+    setAttribute(this.#column, "d", column(band, band));
+    setAttribute(this.#brush, "d", under[1] > under[0] ? column(...under) : null);
   }
 
-  private paintCurves({ layout, curves, active, prefilter, F }: Moving): void {
-    for (const [key, { group }] of this.curves) if (!curves.some((c) => c.key === key)) group.remove();
+  #paintCurves({ layout, curves, active, prefilter, F }: Moving): void {
+    for (const [key, { group }] of this.#curves) if (!curves.some((c) => c.key === key)) group.remove();
     for (const curve of curves) {
       const plot = plotOf(layout, curve);
-      const { group, line, points } = this.elementsOf(curve.key);
-      if (group.parentNode === null) this.lines.append(group);
+      const { group, line, points } = this.#elementsOf(curve.key);
+      if (group.parentNode === null) this.#lines.append(group);
       const radius = RADIUS[curve.key];
       const every = Math.ceil(LEAST_SPACING / plot.perBand);
       let [path, dots] = ["", ""];
@@ -129,31 +129,31 @@ export class AdaptationMarks {
     }
     // The curve in hand lies above the others.
     for (const curve of active) {
-      const { group } = this.elementsOf(curve.key);
+      const { group } = this.#elementsOf(curve.key);
       const above = group.nextElementSibling;
-      if (above && above.getAttribute("data-active") === null) this.lines.append(group);
+      if (above && above.getAttribute("data-active") === null) this.#lines.append(group);
     }
   }
 
-  private elementsOf(key: CurveKey) {
-    let known = this.curves.get(key);
+  #elementsOf(key: CurveKey) {
+    let known = this.#curves.get(key);
     if (!known) {
       const [line, points] = [svg("path", "db-adapt-line"), svg("path", "db-adapt-points")];
       known = { group: svg("g", `db-adapt-${key}`, line, points), line, points };
-      this.curves.set(key, known);
+      this.#curves.set(key, known);
     }
     return known;
   }
 
-  private paintKernels(moving: Moving): void {
+  #paintKernels(moving: Moving): void {
     const { layout, kernels, trained, dtMs, taps } = moving;
     const plot = layout.kernel;
-    for (const [key, { line }] of this.past) {
+    for (const [key, { line }] of this.#past) {
       const gone = !kernels.some((k) => k.key === key);
       setAttribute(line.parentNode as Element, "visibility", gone && "hidden");
     }
     for (const kernel of kernels) {
-      const { ghost, area, line, stem, text } = this.kernelOf(kernel.key);
+      const { ghost, area, line, stem, text } = this.#kernelOf(kernel.key);
       const before = trained.find((t) => t.key === kernel.key);
       setAttribute(ghost, "d", before ? pastPath(plot, before, dtMs, taps) : null);
       const path = pastPath(plot, kernel, dtMs, taps);
@@ -175,8 +175,8 @@ export class AdaptationMarks {
     }
   }
 
-  private kernelOf(key: string) {
-    let known = this.past.get(key);
+  #kernelOf(key: string) {
+    let known = this.#past.get(key);
     if (!known) {
       const part = (tag: string, name: string) => svg(tag, `db-adapt-${name}`);
       known = {
@@ -187,8 +187,8 @@ export class AdaptationMarks {
         text: part("text", "now"),
       };
       const { ghost, area, line, stem, text } = known;
-      this.kernels.append(svg("g", `db-adapt-${key}`, area, ghost, line, stem, text));
-      this.past.set(key, known);
+      this.#kernels.append(svg("g", `db-adapt-${key}`, area, ghost, line, stem, text));
+      this.#past.set(key, known);
     }
     return known;
   }

@@ -35,20 +35,20 @@ export class AdaptationTools {
   /** The selected band, and the one under the pointer. */
   band = 0;
   hover: number | null = null;
-  private tau: Active = "on";
-  private onW = false;
+  #tau: Active = "on";
+  #onW = false;
   /** The open gesture, where it was begun here. */
-  private gesture: string | null = null;
-  private joined: { key: string; cancel: () => void } | null = null;
+  #gesture: string | null = null;
+  #joined: { key: string; cancel: () => void } | null = null;
 
   constructor(
     readonly state: BenchState,
     readonly ask: () => void,
     cleanup: Cleanup,
   ) {
-    this.learn();
-    cleanup.add(state.onChange((parts) => this.onChange(parts)));
-    cleanup.add(() => this.joined?.cancel());
+    this.#learn();
+    cleanup.add(state.onChange((parts) => this.#onChange(parts)));
+    cleanup.add(() => this.#joined?.cancel());
   }
 
   // ---- what is in hand --------------------------------------------------------------------------------------
@@ -65,7 +65,7 @@ export class AdaptationTools {
 
   /** Whether a gesture of this panel is open. */
   get busy(): boolean {
-    return this.gesture !== null && this.state.gestureId === this.gesture;
+    return this.#gesture !== null && this.state.gestureId === this.#gesture;
   }
 
   /** The band whose numbers are shown: in a gesture the one in hand, else the one under the pointer. */
@@ -82,7 +82,7 @@ export class AdaptationTools {
   }
 
   get active(): Active {
-    return this.onW ? "w" : this.tau;
+    return this.#onW ? "w" : this.#tau;
   }
 
   get activeCurves(): Curve[] {
@@ -98,20 +98,20 @@ export class AdaptationTools {
   choose(active: Active): void {
     const there = (key: Active) => this.curves.some((c) => c.key === key);
     if (active === "both" ? !(there("on") && there("off")) : !there(active)) return;
-    this.onW = active === "w";
-    if (!this.onW) this.tau = active;
+    this.#onW = active === "w";
+    if (!this.#onW) this.#tau = active;
     this.ask();
   }
 
   /** Take a curve in hand by its slider or point: of two that move together it takes both. */
   chooseBy(curve: Curve): void {
     if (this.activeCurves.includes(curve)) return;
-    this.choose(isTau(curve) && this.tau === "both" ? "both" : curve.key);
+    this.choose(isTau(curve) && this.#tau === "both" ? "both" : curve.key);
   }
 
   /** Take what is edited on one of the plots: w, or the time constants that were in hand last. */
   choosePlot(w: boolean): void {
-    this.choose(w ? "w" : this.tau);
+    this.choose(w ? "w" : this.#tau);
   }
 
   take(tool: Tool): void {
@@ -159,26 +159,26 @@ export class AdaptationTools {
 
   begin(): void {
     this.state.beginGesture();
-    this.gesture = this.state.gestureId;
+    this.#gesture = this.state.gestureId;
   }
 
   /** End the gesture of this panel, if one is open. */
   end(cancel: boolean): boolean {
-    this.joined?.cancel();
-    this.joined = null;
+    this.#joined?.cancel();
+    this.#joined = null;
     const open = this.busy;
-    this.gesture = null;
+    this.#gesture = null;
     if (open) this.state.endGesture(cancel);
     return open;
   }
 
   /** One step of a gesture of small steps: those with one key within 600 ms are one gesture. */
-  private join(key: string): void {
-    if (this.joined?.key !== key || !this.busy) {
+  #join(key: string): void {
+    if (this.#joined?.key !== key || !this.busy) {
       this.end(false);
       this.begin();
-    } else this.joined.cancel();
-    this.joined = { key, cancel: this.state.clock.later(() => this.end(false), JOIN_MS) };
+    } else this.#joined.cancel();
+    this.#joined = { key, cancel: this.state.clock.later(() => this.end(false), JOIN_MS) };
   }
 
   // ---- edits: in a gesture ----------------------------------------------------------------------------------
@@ -266,15 +266,15 @@ export class AdaptationTools {
   nudge(way: number, big: boolean): void {
     const held = this.grasp(this.tool);
     if (held.length === 0) return;
-    this.join(`${this.active}/${this.tool}/${this.band}`);
-    this.moveBy(held, way * (this.onW ? W_STEPS : TAU_STEPS)[big ? 1 : 0]);
+    this.#join(`${this.active}/${this.tool}/${this.band}`);
+    this.moveBy(held, way * (this.#onW ? W_STEPS : TAU_STEPS)[big ? 1 : 0]);
   }
 
   /** The sweep of brush and smoothing at the selected band: its neighbours take its level, or are smoothed. */
   dab(): void {
     const { tool, band, width } = this;
     if ((tool !== "brush" && tool !== "smooth") || this.inHand.length === 0) return;
-    this.join(`dab/${this.active}/${tool}`);
+    this.#join(`dab/${this.active}/${tool}`);
     if (tool === "smooth") this.smoothAt(band);
     else {
       for (const curve of this.inHand) {
@@ -286,11 +286,11 @@ export class AdaptationTools {
 
   // ---- state ------------------------------------------------------------------------------------------------
 
-  private onChange(parts: ReadonlySet<Part>): void {
-    if (parts.has("info")) this.learn();
+  #onChange(parts: ReadonlySet<Part>): void {
+    if (parts.has("info")) this.#learn();
   }
 
-  private learn(): void {
+  #learn(): void {
     const { info, axes } = this.state;
     const before = this.curves.map((c) => c.name).join();
     this.curves = curvesOf(info);
@@ -298,7 +298,7 @@ export class AdaptationTools {
     this.end(false);
     this.band = Math.floor(axes.F / 2);
     this.hover = null;
-    this.tau = this.curves.find(isTau)?.key ?? "on";
-    this.onW = false;
+    this.#tau = this.curves.find(isTau)?.key ?? "on";
+    this.#onW = false;
   }
 }

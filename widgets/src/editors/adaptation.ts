@@ -41,33 +41,35 @@ export class AdaptationEditor {
   readonly tools: AdaptationTools;
   readonly hand: AdaptationHand;
   readonly paints = new Paints();
-  private readonly surface: Surface;
-  private readonly canvas = element("canvas", { class: "db-canvas", role: "img" });
-  private readonly marks = new AdaptationMarks();
-  private readonly stage: HTMLElement;
-  private readonly tip = element("div", { class: "db-tip", "aria-hidden": "true", hidden: true });
-  private readonly caption = element("p", { class: "db-adapt-caption", "aria-hidden": "true" });
-  private readonly title = element("h3", { class: "db-title" });
-  private readonly whose = element("span", { class: "db-readout" });
-  private readonly chooser: Segments;
-  private readonly back = element("button", { type: "button", class: "db-button" }, "Revert");
-  private readonly inspector: AdaptationInspector;
-  private readonly hint = element("p", { class: "db-hint" });
-  private readonly low = new Eased();
-  private readonly high = new Eased();
-  private readonly longest = new Eased();
-  private readonly reach = new Eased();
-  private readonly painted = new Unchanged();
-  private readonly framed = new Unchanged();
-  private captioned = "";
-  private toldAt = Number.NEGATIVE_INFINITY;
+  readonly #surface: Surface;
+  readonly #canvas = element("canvas", { class: "db-canvas", role: "img" });
+  readonly #marks = new AdaptationMarks();
+  readonly #stage: HTMLElement;
+  readonly #tip = element("div", { class: "db-tip", "aria-hidden": "true", hidden: true });
+  readonly #caption = element("p", { class: "db-adapt-caption", "aria-hidden": "true" });
+  readonly #title = element("h3", { class: "db-title" });
+  readonly #whose = element("span", { class: "db-readout" });
+  readonly #chooser: Segments;
+  readonly #back = element("button", { type: "button", class: "db-button" }, "Revert");
+  readonly #inspector: AdaptationInspector;
+  readonly #hint = element("p", { class: "db-hint" });
+  readonly #low = new Eased();
+  readonly #high = new Eased();
+  readonly #longest = new Eased();
+  readonly #reach = new Eased();
+  readonly #painted = new Unchanged();
+  readonly #framed = new Unchanged();
+  #captioned = "";
+  #toldAt = Number.NEGATIVE_INFINITY;
 
-  constructor(
-    private readonly state: BenchState,
-    private readonly frameQueue: Frames,
-    private readonly theme: () => Theme,
-    cleanup: Cleanup,
-  ) {
+  readonly #state: BenchState;
+  readonly #frameQueue: Frames;
+  readonly #theme: () => Theme;
+
+  constructor(state: BenchState, frameQueue: Frames, theme: () => Theme, cleanup: Cleanup) {
+    this.#state = state;
+    this.#frameQueue = frameQueue;
+    this.#theme = theme;
     const helpId = `db-adapt-help-${state.client}`;
     const help = element(
       "p",
@@ -75,40 +77,40 @@ export class AdaptationEditor {
       "Left and right choose the band, up and down change it, with Shift farther; 1 to 4 choose the curve; D, C, B " +
         "and S the tool, Enter uses it at the band; Delete goes back to the trained value; Escape cancels.",
     );
-    this.stage = element("div", { class: "db-stage" }, this.canvas, this.marks.element, this.caption);
+    this.#stage = element("div", { class: "db-stage" }, this.#canvas, this.#marks.element, this.#caption);
     this.tools = new AdaptationTools(state, () => this.ask(), cleanup);
-    this.hand = new AdaptationHand(this.tools, this.stage, helpId, cleanup);
-    this.stage.append(this.hand.element, this.tip);
-    this.chooser = new Segments("Curve", (curve) => this.tools.choose(curve as Active), cleanup);
-    this.inspector = new AdaptationInspector(state, this.tools, cleanup);
+    this.hand = new AdaptationHand(this.tools, this.#stage, helpId, cleanup);
+    this.#stage.append(this.hand.element, this.#tip);
+    this.#chooser = new Segments("Curve", (curve) => this.tools.choose(curve as Active), cleanup);
+    this.#inspector = new AdaptationInspector(state, this.tools, cleanup);
     const head = element(
       "div",
       { class: "db-head" },
-      this.title,
-      this.whose,
-      this.chooser.element,
-      this.back,
+      this.#title,
+      this.#whose,
+      this.#chooser.element,
+      this.#back,
     );
     this.element = element(
       "section",
       { class: "db-adapt" },
       head,
-      this.stage,
-      this.inspector.element,
-      this.hint,
+      this.#stage,
+      this.#inspector.element,
+      this.#hint,
       help,
     );
     setAttribute(this.element, "aria-label", "Adaptation");
-    this.surface = new Surface(this.canvas, cleanup, () => this.ask());
-    cleanup.listen(this.back, "click", () => this.tools.revert(null));
-    cleanup.listen<KeyboardEvent>(this.element, "keydown", (e) => this.onKey(e));
-    cleanup.add(state.onChange((parts) => this.onChange(parts)));
+    this.#surface = new Surface(this.#canvas, cleanup, () => this.ask());
+    cleanup.listen(this.#back, "click", () => this.tools.revert(null));
+    cleanup.listen<KeyboardEvent>(this.element, "keydown", (e) => this.#onKey(e));
+    cleanup.add(state.onChange((parts) => this.#onChange(parts)));
     this.ask();
   }
 
   /** Paint in the next frame. */
   ask(): void {
-    this.frameQueue.request(this.paint);
+    this.#frameQueue.request(this.#paint);
   }
 
   /** Leave a running drag and end its gesture; `cancel` puts everything back to where it was. */
@@ -116,12 +118,12 @@ export class AdaptationEditor {
     return this.hand.release(cancel);
   }
 
-  private onChange(parts: ReadonlySet<Part>): void {
+  #onChange(parts: ReadonlySet<Part>): void {
     const mine: Part[] = ["info", "adaptation", "neuron", "peek", "gesture"];
     if (mine.some((part) => parts.has(part))) this.ask();
   }
 
-  private onKey(event: KeyboardEvent): void {
+  #onKey(event: KeyboardEvent): void {
     if (event.target instanceof HTMLInputElement && event.key !== "Escape") return;
     if (!this.hand.key(event)) return;
     event.preventDefault();
@@ -130,36 +132,38 @@ export class AdaptationEditor {
 
   // ---- paint ------------------------------------------------------------------------------------------------
 
-  private readonly paint = (now: number): void => {
-    const { state, tools, surface } = this;
+  readonly #paint = (now: number): void => {
+    const tools = this.tools;
+    const state = this.#state;
+    const surface = this.#surface;
     const { info, prefilter, trainedPrefilter: trained, axes } = state;
     const { curves } = tools;
     const plain = curves.length === 0 || prefilter.length < curves.length * axes.F;
-    this.paintHead(plain);
+    this.#paintHead(plain);
     if (plain || surface.width === 0 || surface.height === 0) return;
 
-    this.follow(now);
+    this.#follow(now);
     const ranges = {
-      tau: [this.low.value, this.high.value] as [number, number],
-      longest: this.longest.value,
-      reach: this.reach.value,
+      tau: [this.#low.value, this.#high.value] as [number, number],
+      longest: this.#longest.value,
+      reach: this.#reach.value,
     };
     const withW = curves.some((c) => !isTau(c));
     const layout = layoutOf(surface.width, surface.height, axes.F, withW, ranges);
     const ghosts = !state.peek && trained.length === prefilter.length ? trained : null;
-    const colours = this.theme();
+    const colours = this.#theme();
     const edited = ghosts ? curves.filter((curve) => tools.edited(curve)) : [];
     const shown = edited.map((curve) => curve.name).join();
     const seen = [surface.width, surface.height, devicePixelRatio, axes, shown, ghosts, colours];
-    if (!this.framed.by(...seen, ...ranges.tau, ranges.longest, ranges.reach)) {
+    if (!this.#framed.by(...seen, ...ranges.tau, ranges.longest, ranges.reach)) {
       const ctx = surface.begin();
       if (ctx) drawStill(ctx, colours, { layout, axes, edited, trained });
-      this.caption.style.top = `${layout.kernel.box.y - 21}px`;
+      this.#caption.style.top = `${layout.kernel.box.y - 21}px`;
     }
     const band = Math.min(tools.shown, axes.F - 1);
     const kernels = polaritiesOf(curves, prefilter, band, axes.F);
     const before = ghosts ? polaritiesOf(curves, ghosts, band, axes.F) : [];
-    this.marks.paint({
+    this.#marks.paint({
       layout,
       curves,
       active: tools.activeCurves,
@@ -173,42 +177,43 @@ export class AdaptationEditor {
       trained: before.filter((b, i) => b.tauMs !== kernels[i].tauMs || b.past !== kernels[i].past),
     });
     this.hand.paint(layout);
-    this.paintTip(layout, band);
-    if (!this.painted.by(...prefilter)) this.paints.painted(now);
-    this.tell(now);
+    this.#paintTip(layout, band);
+    if (!this.#painted.by(...prefilter)) this.paints.painted(now);
+    this.#tell(now);
   };
 
   /** Numbers and spoken values: in a drag a few times a second, which is faster than they can be read or heard. */
-  private readonly tell = (now: number): void => {
-    if (this.hand.dragging && now - this.toldAt < TELL_MS) {
-      this.frameQueue.request(this.tell);
+  readonly #tell = (now: number): void => {
+    if (this.hand.dragging && now - this.#toldAt < TELL_MS) {
+      this.#frameQueue.request(this.#tell);
       return;
     }
-    this.toldAt = now;
-    this.paintCaption();
-    this.inspector.paint();
+    this.#toldAt = now;
+    this.#paintCaption();
+    this.#inspector.paint();
     this.hand.speak();
-    this.back.disabled = !this.tools.inHand.some((curve) => this.tools.edited(curve));
+    this.#back.disabled = !this.tools.inHand.some((curve) => this.tools.edited(curve));
   };
 
-  private paintHead(plain: boolean): void {
-    const { state, tools } = this;
+  #paintHead(plain: boolean): void {
+    const tools = this.tools;
+    const state = this.#state;
     const { prefilter } = state.info;
-    setText(this.title, `Adaptation${state.peek ? " · trained" : ""}`);
-    this.stage.hidden = this.chooser.element.hidden = this.back.hidden = this.whose.hidden = plain;
-    this.hint.hidden = !plain;
+    setText(this.#title, `Adaptation${state.peek ? " · trained" : ""}`);
+    this.#stage.hidden = this.#chooser.element.hidden = this.#back.hidden = this.#whose.hidden = plain;
+    this.#hint.hidden = !plain;
     if (plain) {
-      this.inspector.element.hidden = true;
+      this.#inspector.element.hidden = true;
       const none = "This model hears its spectrogram as it is: there is no adaptation to edit.";
       const other = `The prefilter of this model, ${prefilter.label}, has no curves to edit here: change it from Python.`;
-      setText(this.hint, prefilter.kind === "none" ? none : other);
+      setText(this.#hint, prefilter.kind === "none" ? none : other);
       return;
     }
     const keys = tools.curves.map((curve) => curve.key);
     const both = keys.filter((key) => key !== "w").length > 1;
     const choices = [...keys.filter((key) => key !== "w"), ...(both ? ["both" as const] : [])];
-    this.chooser.element.hidden = keys.length < 2;
-    this.chooser.paint(
+    this.#chooser.element.hidden = keys.length < 2;
+    this.#chooser.paint(
       [...choices, ...keys.filter((key) => key === "w")].map((key) => CHOICES[key]),
       tools.active,
     );
@@ -216,15 +221,15 @@ export class AdaptationEditor {
       tools.active
     ];
     setAttribute(
-      this.back,
+      this.#back,
       "title",
       `Take ${of} back to what training left (Delete: the selected band alone)`,
     );
     const whose = state.info.n_neurons > 1 ? "all neurons" : "";
-    setText(this.whose, whose);
+    setText(this.#whose, whose);
     const bands = `${frequency(state.axes.cfHz[0])} to ${frequency(state.axes.cfHz[state.axes.F - 1])}`;
     setAttribute(
-      this.canvas,
+      this.#canvas,
       "aria-label",
       `${prefilter.label}: time constants in ms over frequency, ${bands}${keys.includes("w") ? "; below them the weight of the past, w" : ""}; ` +
         "at the bottom the kernels of one band, lag in ms to 0 at the right.",
@@ -232,8 +237,9 @@ export class AdaptationEditor {
   }
 
   /** Axes hold still in a gesture and glide to their new ends afterwards. */
-  private follow(now: number): void {
-    const { state, tools } = this;
+  #follow(now: number): void {
+    const tools = this.tools;
+    const state = this.#state;
     const { axes, info } = state;
     const { taps } = info.prefilter;
     const taus: number[] = [];
@@ -257,7 +263,7 @@ export class AdaptationEditor {
     }
     const glide = !reducedMotion();
     const wanted = rounded(Math.min(reach, own.reach / LEAST_SHARE) || 1, true, ROUNDER);
-    const hold = state.inGesture && Number.isFinite(this.low.value);
+    const hold = state.inGesture && Number.isFinite(this.#low.value);
     if (!hold) {
       const limits = tools.curves.filter(isTau);
       const [low, high] = tauRange(
@@ -270,18 +276,20 @@ export class AdaptationEditor {
       const long = Number.isFinite(lags)
         ? Math.max(rounded(lags, true, ROUNDER), LEAST_BINS * axes.dtMs)
         : end;
-      this.low.aim(low, now, glide);
-      this.high.aim(high, now, glide);
-      this.longest.aim(Math.max(Math.min(long, end), 2 * axes.dtMs), now, glide);
-      this.reach.aim(wanted, now, glide);
-    } else if (own.reach > this.reach.value) this.reach.aim(wanted, now, false);
-    const moving = [this.low, this.high, this.longest, this.reach].map((eased) => eased.step(now));
+      this.#low.aim(low, now, glide);
+      this.#high.aim(high, now, glide);
+      this.#longest.aim(Math.max(Math.min(long, end), 2 * axes.dtMs), now, glide);
+      this.#reach.aim(wanted, now, glide);
+    } else if (own.reach > this.#reach.value) this.#reach.aim(wanted, now, false);
+    const moving = [this.#low, this.#high, this.#longest, this.#reach].map((eased) => eased.step(now));
     if (moving.some(Boolean)) this.ask();
   }
 
   /** The numbers beside the point that moves. */
-  private paintTip(layout: Layout, band: number): void {
-    const { state, tools, tip } = this;
+  #paintTip(layout: Layout, band: number): void {
+    const tools = this.tools;
+    const state = this.#state;
+    const tip = this.#tip;
     tip.hidden = !tools.busy;
     if (tip.hidden) return;
     const { axes, prefilter } = state;
@@ -305,8 +313,9 @@ export class AdaptationEditor {
   }
 
   /** Numbers of the band whose kernels are shown. */
-  private paintCaption(): void {
-    const { state, tools } = this;
+  #paintCaption(): void {
+    const tools = this.tools;
+    const state = this.#state;
     const { axes, prefilter } = state;
     const band = Math.min(tools.shown, axes.F - 1);
     const parts = tools.curves.map((curve) => {
@@ -314,9 +323,9 @@ export class AdaptationEditor {
       return { key: curve.key, text: `${curve.label === "tau" ? "τ" : curve.label} ${text}` };
     });
     const told = [frequency(axes.cfHz[band]), ...parts.map((part) => part.text)].join();
-    if (told === this.captioned) return;
-    this.captioned = told;
-    this.caption.replaceChildren(
+    if (told === this.#captioned) return;
+    this.#captioned = told;
+    this.#caption.replaceChildren(
       element("strong", {}, frequency(axes.cfHz[band])),
       ...parts.map(({ key, text }) => element("span", { class: `db-adapt-${key}` }, text)),
     );

@@ -41,66 +41,68 @@ interface Drag {
 
 export class Handles {
   readonly element = element("div", { class: "db-handles" });
-  private readonly grips: Record<Grip, HTMLElement>[] = [];
-  private grid: Grid | null = null;
-  private drag: Drag | null = null;
+  readonly #grips: Record<Grip, HTMLElement>[] = [];
+  #grid: Grid | null = null;
+  #drag: Drag | null = null;
   /** The gesture that was begun here: only that one is ended here. */
-  private own: string | null = null;
-  private joined: { key: string; cancel: () => void } | null = null;
+  #own: string | null = null;
+  #joined: { key: string; cancel: () => void } | null = null;
 
-  constructor(
-    private readonly state: BenchState,
-    private readonly stage: HTMLElement,
-    cleanup: Cleanup,
-    private readonly helpId: string,
-  ) {
+  readonly #state: BenchState;
+  readonly #stage: HTMLElement;
+  readonly #helpId: string;
+
+  constructor(state: BenchState, stage: HTMLElement, cleanup: Cleanup, helpId: string) {
+    this.#state = state;
+    this.#stage = stage;
+    this.#helpId = helpId;
     const { element: root } = this;
-    cleanup.listen<PointerEvent>(root, "pointerdown", (e) => this.onDown(e));
-    cleanup.listen<PointerEvent>(root, "pointermove", (e) => this.onMove(e));
+    cleanup.listen<PointerEvent>(root, "pointerdown", (e) => this.#onDown(e));
+    cleanup.listen<PointerEvent>(root, "pointermove", (e) => this.#onMove(e));
     for (const type of ["pointerup", "pointercancel", "lostpointercapture"]) {
-      cleanup.listen<PointerEvent>(root, type, (e) => this.onUp(e));
+      cleanup.listen<PointerEvent>(root, type, (e) => this.#onUp(e));
     }
-    cleanup.listen<MouseEvent>(root, "dblclick", (e) => this.onDoubleClick(e));
-    cleanup.listen<KeyboardEvent>(root, "keydown", (e) => this.onKey(e));
-    cleanup.listen<FocusEvent>(root, "focusin", (e) => this.onFocus(e));
-    cleanup.listen<WheelEvent>(stage, "wheel", (e) => this.onWheel(e), { passive: false });
+    cleanup.listen<MouseEvent>(root, "dblclick", (e) => this.#onDoubleClick(e));
+    cleanup.listen<KeyboardEvent>(root, "keydown", (e) => this.#onKey(e));
+    cleanup.listen<FocusEvent>(root, "focusin", (e) => this.#onFocus(e));
+    cleanup.listen<WheelEvent>(stage, "wheel", (e) => this.#onWheel(e), { passive: false });
   }
 
   get dragging(): boolean {
-    return this.drag?.moved === true;
+    return this.#drag?.moved === true;
   }
 
   /** Whether a hand or a key is changing something right now. */
   get busy(): boolean {
-    return this.state.inGesture;
+    return this.#state.inGesture;
   }
 
   /** Place every handle and set what it says. */
   paint(grid: Grid): void {
-    this.grid = grid;
-    const { state } = this;
+    this.#grid = grid;
+    const state = this.#state;
     const G = state.info.kind === "gaussians" ? state.info.n_gaussians : 0;
-    while (this.grips.length < G) this.addGaussian(this.grips.length);
-    this.grips.forEach((grips, k) => {
+    while (this.#grips.length < G) this.#addGaussian(this.#grips.length);
+    this.#grips.forEach((grips, k) => {
       for (const grip of GRIPS) grips[grip].hidden = k >= G;
     });
-    const heaviest = this.heaviest();
-    for (let k = 0; k < G; k++) this.place(k, grid, heaviest);
+    const heaviest = this.#heaviest();
+    for (let k = 0; k < G; k++) this.#place(k, grid, heaviest);
   }
 
-  private get open(): boolean {
-    return this.own !== null && this.state.gestureId === this.own;
+  get #open(): boolean {
+    return this.#own !== null && this.#state.gestureId === this.#own;
   }
 
-  private begin(k: number): void {
-    this.state.beginGesture(k);
-    this.own = this.state.gestureId;
+  #begin(k: number): void {
+    this.#state.beginGesture(k);
+    this.#own = this.#state.gestureId;
   }
 
   /** Leave a running drag; `cancel` puts the Gaussian back to where it was. */
   release(cancel: boolean): boolean {
-    const { drag } = this;
-    this.drag = null;
+    const drag = this.#drag;
+    this.#drag = null;
     if (drag) {
       drag.target.classList.remove("db-dragging");
       try {
@@ -109,24 +111,24 @@ export class Handles {
         // The pointer is gone already.
       }
     }
-    const open = this.open;
-    this.joined?.cancel();
-    this.joined = null;
-    if (open) this.state.endGesture(cancel);
+    const open = this.#open;
+    this.#joined?.cancel();
+    this.#joined = null;
+    if (open) this.#state.endGesture(cancel);
     return open;
   }
 
   /** Change the weight of a Gaussian by a number of steps, as the wheel and the + and - keys do. */
   nudgeWeight(k: number, steps: number): void {
-    const { weight } = this.state.gaussian(k);
-    const step = WEIGHT_SHARE * (this.heaviest() || 1);
+    const { weight } = this.#state.gaussian(k);
+    const step = WEIGHT_SHARE * (this.#heaviest() || 1);
     const next = weight + steps * step;
-    this.nudge(k, "weight", { weight: Math.abs(next) < 1e-9 * step ? 0 : next });
+    this.#nudge(k, "weight", { weight: Math.abs(next) < 1e-9 * step ? 0 : next });
   }
 
   // ---- elements ---------------------------------------------------------------------------------------------
 
-  private addGaussian(k: number): void {
+  #addGaussian(k: number): void {
     const make = (grip: Grip) => {
       const handle = element(
         "div",
@@ -136,7 +138,7 @@ export class Handles {
           tabindex: 0,
           "data-gaussian": k,
           "data-handle": grip,
-          "aria-describedby": this.helpId,
+          "aria-describedby": this.#helpId,
           "aria-orientation": grip === "center" ? null : "vertical",
         },
         element("span", { class: "db-knob", "aria-hidden": "true" }),
@@ -144,23 +146,23 @@ export class Handles {
       this.element.append(handle);
       return handle;
     };
-    this.grips.push({ center: make("center"), sigma_f: make("sigma_f"), sigma_t: make("sigma_t") });
+    this.#grips.push({ center: make("center"), sigma_f: make("sigma_f"), sigma_t: make("sigma_t") });
   }
 
-  private heaviest(): number {
-    const { trainedGaussians, gaussians } = this.state;
+  #heaviest(): number {
+    const { trainedGaussians, gaussians } = this.#state;
     const from = trainedGaussians.length ? trainedGaussians : gaussians;
     let heaviest = 0;
     for (let i = 4; i < from.length; i += 5) heaviest = Math.max(heaviest, Math.abs(from[i]));
     return heaviest;
   }
 
-  private place(k: number, grid: Grid, heaviest: number): void {
-    const { state } = this;
+  #place(k: number, grid: Grid, heaviest: number): void {
+    const state = this.#state;
     const g = state.gaussian(k);
     const p = onGrid(g, state.axes);
     const { x, y, outside } = grid.centre(p);
-    const grips = this.grips[k];
+    const grips = this.#grips[k];
     const selected = k === state.selected;
     const radius = 6.5 + 4.5 * Math.sqrt(Math.min(Math.abs(g.weight) / (heaviest || 1), 1));
     const sign = g.weight > 0 ? "+" : g.weight < 0 ? "−" : "0";
@@ -168,8 +170,8 @@ export class Handles {
     setStyle(grips.center, "--radius", `${radius.toFixed(1)}px`);
     setText(grips.center.firstChild as Node, sign);
     move(grips.center, x, y);
-    move(grips.sigma_f, x, y + this.sideF(p.band) * Math.max(p.sigmaBands * grid.perBand, CLEARANCE_PX));
-    move(grips.sigma_t, x + this.sideT(p.frame) * Math.max(p.sigmaFrames * grid.perFrame, CLEARANCE_PX), y);
+    move(grips.sigma_f, x, y + this.#sideF(p.band) * Math.max(p.sigmaBands * grid.perBand, CLEARANCE_PX));
+    move(grips.sigma_t, x + this.#sideT(p.frame) * Math.max(p.sigmaFrames * grid.perFrame, CLEARANCE_PX), y);
     for (const grip of GRIPS) {
       const handle = grips[grip];
       const flags = {
@@ -187,15 +189,15 @@ export class Handles {
 
   /** Set what every handle says to who cannot see it. */
   speak(): void {
-    this.grips.forEach((_, k) => {
-      if (k < this.state.info.n_gaussians) this.speakOf(k);
+    this.#grips.forEach((_, k) => {
+      if (k < this.#state.info.n_gaussians) this.#speakOf(k);
     });
   }
 
-  private speakOf(k: number): void {
-    const { state } = this;
+  #speakOf(k: number): void {
+    const state = this.#state;
     const g = state.gaussian(k);
-    const grips = this.grips[k];
+    const grips = this.#grips[k];
     const channel = state.info.channel_names[state.channel] ?? "";
     const name = `Gaussian ${k + 1} of ${state.info.n_gaussians}${channel ? `, ${channel}` : ""}`;
     const set = (grip: Grip, label: string, column: "center_hz" | "sigma_oct" | "sigma_ms", text: string) => {
@@ -213,44 +215,44 @@ export class Handles {
   }
 
   /** Width handles stand above and to the left (longer lag) of their centre, or opposite where there is no room. */
-  private sideF(band: number): number {
-    if (this.drag?.grip === "sigma_f") return this.drag.side;
-    return band > 0.75 * this.state.axes.F ? 1 : -1;
+  #sideF(band: number): number {
+    if (this.#drag?.grip === "sigma_f") return this.#drag.side;
+    return band > 0.75 * this.#state.axes.F ? 1 : -1;
   }
 
-  private sideT(frame: number): number {
-    if (this.drag?.grip === "sigma_t") return this.drag.side;
-    return frame < 0.25 * this.state.axes.T ? 1 : -1;
+  #sideT(frame: number): number {
+    if (this.#drag?.grip === "sigma_t") return this.#drag.side;
+    return frame < 0.25 * this.#state.axes.T ? 1 : -1;
   }
 
   // ---- pointer ----------------------------------------------------------------------------------------------
 
-  private gripOf(target: EventTarget | null): { k: number; grip: Grip; handle: HTMLElement } | null {
+  #gripOf(target: EventTarget | null): { k: number; grip: Grip; handle: HTMLElement } | null {
     const handle = target instanceof Element ? target.closest<HTMLElement>("[data-handle]") : null;
     if (!handle || !this.element.contains(handle)) return null;
     return { k: Number(handle.dataset.gaussian), grip: handle.dataset.handle as Grip, handle };
   }
 
-  private onDown(event: PointerEvent): void {
-    const on = this.gripOf(event.target);
-    if (!on || event.button !== 0 || this.drag || !this.grid) return;
+  #onDown(event: PointerEvent): void {
+    const on = this.#gripOf(event.target);
+    if (!on || event.button !== 0 || this.#drag || !this.#grid) return;
     event.preventDefault();
-    this.endJoined();
+    this.#endJoined();
     this.element.dataset.pointer = "true";
     on.handle.focus({ preventScroll: true });
-    this.state.choose("selected", on.k);
-    if (!this.state.editable) return;
-    const start = this.state.gaussian(on.k);
-    const p = onGrid(start, this.state.axes);
-    this.drag = {
+    this.#state.choose("selected", on.k);
+    if (!this.#state.editable) return;
+    const start = this.#state.gaussian(on.k);
+    const p = onGrid(start, this.#state.axes);
+    this.#drag = {
       pointer: event.pointerId,
       k: on.k,
       grip: on.grip,
       from: { x: event.clientX, y: event.clientY },
       start,
-      anchor: this.grid.centre(p),
+      anchor: this.#grid.centre(p),
       moved: false,
-      side: on.grip === "sigma_f" ? this.sideF(p.band) : this.sideT(p.frame),
+      side: on.grip === "sigma_f" ? this.#sideF(p.band) : this.#sideT(p.frame),
       target: on.handle,
     };
     try {
@@ -260,8 +262,10 @@ export class Handles {
     }
   }
 
-  private onMove(event: PointerEvent): void {
-    const { drag, grid, state } = this;
+  #onMove(event: PointerEvent): void {
+    const drag = this.#drag;
+    const grid = this.#grid;
+    const state = this.#state;
     if (!drag || !grid || event.pointerId !== drag.pointer) return;
     const dx = event.clientX - drag.from.x;
     const dy = event.clientY - drag.from.y;
@@ -269,8 +273,8 @@ export class Handles {
       if (Math.hypot(dx, dy) < THRESHOLD_PX) return;
       drag.moved = true;
       drag.target.classList.add("db-dragging");
-      this.begin(drag.k);
-    } else if (!this.open) {
+      this.#begin(drag.k);
+    } else if (!this.#open) {
       this.release(false);
       return;
     }
@@ -290,27 +294,28 @@ export class Handles {
     }
   }
 
-  private onUp(event: PointerEvent): void {
-    if (this.drag && event.pointerId === this.drag.pointer) this.release(false);
+  #onUp(event: PointerEvent): void {
+    if (this.#drag && event.pointerId === this.#drag.pointer) this.release(false);
   }
 
-  private onDoubleClick(event: MouseEvent): void {
-    const on = this.gripOf(event.target);
-    if (!on || !this.state.editable) return;
+  #onDoubleClick(event: MouseEvent): void {
+    const on = this.#gripOf(event.target);
+    if (!on || !this.#state.editable) return;
     event.preventDefault();
-    this.state.revert(on.k);
+    this.#state.revert(on.k);
   }
 
-  private onFocus(event: FocusEvent): void {
-    const on = this.gripOf(event.target);
-    if (on && !this.drag) this.state.choose("selected", on.k);
+  #onFocus(event: FocusEvent): void {
+    const on = this.#gripOf(event.target);
+    if (on && !this.#drag) this.#state.choose("selected", on.k);
   }
 
-  private onWheel(event: WheelEvent): void {
-    const { state, grid } = this;
+  #onWheel(event: WheelEvent): void {
+    const state = this.#state;
+    const grid = this.#grid;
     const k = state.selected;
     if (k < 0 || !grid || !state.editable || event.ctrlKey || event.deltaY === 0) return;
-    const focused = this.gripOf(this.stage.ownerDocument.activeElement);
+    const focused = this.#gripOf(this.#stage.ownerDocument.activeElement);
     if (focused?.k !== k) return;
     const rect = this.element.getBoundingClientRect();
     const p = onGrid(state.gaussian(k), state.axes);
@@ -324,66 +329,66 @@ export class Handles {
 
   // ---- keys -------------------------------------------------------------------------------------------------
 
-  private onKey(event: KeyboardEvent): void {
-    const on = this.gripOf(event.target);
+  #onKey(event: KeyboardEvent): void {
+    const on = this.#gripOf(event.target);
     if (!on) return;
     if (event.key === "Tab" || event.key.startsWith("Arrow")) delete this.element.dataset.pointer;
     if (event.key === "Escape") {
       if (this.release(true)) stop(event);
       return;
     }
-    if (event.ctrlKey || event.altKey || event.metaKey || !this.state.editable || this.drag) return;
+    if (event.ctrlKey || event.altKey || event.metaKey || !this.#state.editable || this.#drag) return;
     const { k, grip } = on;
     if (event.key === "Delete" || event.key === "Backspace") {
-      this.endJoined();
-      this.state.revert(k);
+      this.#endJoined();
+      this.#state.revert(k);
     } else if (event.key === "+" || event.key === "=" || event.key === "-" || event.key === "_") {
       this.nudgeWeight(k, event.key === "+" || event.key === "=" ? 1 : -1);
     } else if (event.key.startsWith("Arrow")) {
       const dx = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
       const dy = event.key === "ArrowUp" ? 1 : event.key === "ArrowDown" ? -1 : 0;
-      if (grip === "center") this.moveCentre(k, dx, dy, event.shiftKey);
-      else this.moveWidth(k, grip, dx, dy, event.shiftKey);
+      if (grip === "center") this.#moveCentre(k, dx, dy, event.shiftKey);
+      else this.#moveWidth(k, grip, dx, dy, event.shiftKey);
     } else return;
     stop(event);
   }
 
-  private moveCentre(k: number, dx: number, dy: number, big: boolean): void {
-    const { axes } = this.state;
-    const g = this.state.gaussian(k);
+  #moveCentre(k: number, dx: number, dy: number, big: boolean): void {
+    const { axes } = this.#state;
+    const g = this.#state.gaussian(k);
     const p = onGrid(g, axes);
     const step = big ? BIG_STEP : SMALL_STEP;
     const next = offGrid({ ...p, band: p.band + dy * step, frame: p.frame + dx * step }, g.weight, axes);
-    this.nudge(k, "center", dy ? { center_hz: next.center_hz } : { center_ms: next.center_ms });
+    this.#nudge(k, "center", dy ? { center_hz: next.center_hz } : { center_ms: next.center_ms });
   }
 
-  private moveWidth(k: number, grip: "sigma_f" | "sigma_t", dx: number, dy: number, big: boolean): void {
-    const { axes } = this.state;
-    const g = this.state.gaussian(k);
+  #moveWidth(k: number, grip: "sigma_f" | "sigma_t", dx: number, dy: number, big: boolean): void {
+    const { axes } = this.#state;
+    const g = this.#state.gaussian(k);
     const p = onGrid(g, axes);
-    const sideways = grip === "sigma_t" ? this.sideT(p.frame) * dx : dx;
+    const sideways = grip === "sigma_t" ? this.#sideT(p.frame) * dx : dx;
     const step = (big ? BIG_SIGMA_STEP : SIGMA_STEP) * (dy || sideways);
     if (grip === "sigma_f") {
-      this.nudge(k, grip, { sigma_oct: ((p.sigmaBands + step) * g.sigma_oct) / p.sigmaBands });
-    } else this.nudge(k, grip, { sigma_ms: (p.sigmaFrames + step) * axes.dtMs });
+      this.#nudge(k, grip, { sigma_oct: ((p.sigmaBands + step) * g.sigma_oct) / p.sigmaBands });
+    } else this.#nudge(k, grip, { sigma_ms: (p.sigmaFrames + step) * axes.dtMs });
   }
 
   /** One small change; those of one handle within 600 ms are one gesture. */
-  private nudge(k: number, what: string, change: Partial<Gaussian>): void {
+  #nudge(k: number, what: string, change: Partial<Gaussian>): void {
     const key = `${k}/${what}`;
-    if (this.joined?.key !== key || !this.open) {
-      this.endJoined();
-      this.begin(k);
-    } else this.joined.cancel();
-    this.joined = { key, cancel: this.state.clock.later(() => this.endJoined(), JOIN_MS) };
-    this.state.edit(change);
+    if (this.#joined?.key !== key || !this.#open) {
+      this.#endJoined();
+      this.#begin(k);
+    } else this.#joined.cancel();
+    this.#joined = { key, cancel: this.#state.clock.later(() => this.#endJoined(), JOIN_MS) };
+    this.#state.edit(change);
   }
 
-  private endJoined(): void {
-    if (!this.joined) return;
-    this.joined.cancel();
-    this.joined = null;
-    if (this.open) this.state.endGesture();
+  #endJoined(): void {
+    if (!this.#joined) return;
+    this.#joined.cancel();
+    this.#joined = null;
+    if (this.#open) this.#state.endGesture();
   }
 }
 

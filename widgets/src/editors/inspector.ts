@@ -55,26 +55,27 @@ export class Inspector {
     role: "group",
     "aria-label": "Selected Gaussian",
   });
-  private readonly hint = element("p", { class: "db-hint" });
-  private readonly form = element("div", { class: "db-form" });
-  private readonly name = element("span", { class: "db-name" });
-  private readonly inputs: HTMLInputElement[] = [];
-  private readonly back = element(
+  readonly #hint = element("p", { class: "db-hint" });
+  readonly #form = element("div", { class: "db-form" });
+  readonly #name = element("span", { class: "db-name" });
+  readonly #inputs: HTMLInputElement[] = [];
+  readonly #back = element(
     "button",
     { type: "button", class: "db-button", title: "Back to the trained values of this Gaussian (Delete)" },
     "Revert",
   );
-  private explanation = "";
+  #explanation = "";
   /** A number is being typed: its gesture is open. */
-  private typing = false;
-  private own: string | null = null;
+  #typing = false;
+  #own: string | null = null;
 
-  constructor(
-    private readonly state: BenchState,
-    private readonly handles: Handles,
-    cleanup: Cleanup,
-  ) {
-    this.form.append(element("div", { class: "db-form-head" }, this.name, this.back));
+  readonly #state: BenchState;
+  readonly #handles: Handles;
+
+  constructor(state: BenchState, handles: Handles, cleanup: Cleanup) {
+    this.#state = state;
+    this.#handles = handles;
+    this.#form.append(element("div", { class: "db-form-head" }, this.#name, this.#back));
     for (const field of FIELDS) {
       const input = element("input", {
         type: "number",
@@ -90,37 +91,37 @@ export class Inspector {
         element("span", {}, field.label + (field.unit ? ` (${field.unit})` : "")),
         input,
       );
-      this.inputs.push(input);
-      this.form.append(label);
-      cleanup.listen(input, "input", () => this.onInput(field, input));
-      for (const type of ["change", "blur"]) cleanup.listen(input, type, () => this.onDone(false));
-      cleanup.listen<KeyboardEvent>(input, "keydown", (event) => this.onKey(event));
+      this.#inputs.push(input);
+      this.#form.append(label);
+      cleanup.listen(input, "input", () => this.#onInput(field, input));
+      for (const type of ["change", "blur"]) cleanup.listen(input, type, () => this.#onDone(false));
+      cleanup.listen<KeyboardEvent>(input, "keydown", (event) => this.#onKey(event));
     }
-    cleanup.listen(this.back, "click", () => {
+    cleanup.listen(this.#back, "click", () => {
       if (state.selected >= 0) state.revert(state.selected);
     });
-    this.element.append(this.form, this.hint);
+    this.element.append(this.#form, this.#hint);
   }
 
   /** A sentence in place of the numbers; empty for none. */
   explain(text: string): void {
-    this.explanation = text;
+    this.#explanation = text;
   }
 
   paint(): void {
-    const { state } = this;
+    const state = this.#state;
     const k = state.selected;
     const shown = state.info.kind === "gaussians" && k >= 0 && k < state.info.n_gaussians;
-    this.form.hidden = !shown;
+    this.#form.hidden = !shown;
     const hint =
-      this.explanation || "Drag a circle to move a Gaussian; select one to see its widths and numbers.";
-    this.hint.hidden = shown;
-    setText(this.hint, hint);
+      this.#explanation || "Drag a circle to move a Gaussian; select one to see its widths and numbers.";
+    this.#hint.hidden = shown;
+    setText(this.#hint, hint);
     if (!shown) return;
     const g = state.gaussian(k);
-    setText(this.name, `Gaussian ${k + 1} of ${state.info.n_gaussians}`);
+    setText(this.#name, `Gaussian ${k + 1} of ${state.info.n_gaussians}`);
     FIELDS.forEach((field, i) => {
-      const input = this.inputs[i];
+      const input = this.#inputs[i];
       input.disabled = !state.editable;
       const [low, high] = limitsOf(field.column, g, state.info, state.axes);
       setAttribute(
@@ -133,44 +134,44 @@ export class Inspector {
         "max",
         Number.isFinite(high) ? round(high / field.scale, field.decimals, Math.floor) : null,
       );
-      if (this.typing && input === input.ownerDocument.activeElement) return;
+      if (this.#typing && input === input.ownerDocument.activeElement) return;
       const text = String(round(g[field.column] / field.scale, field.decimals));
       if (input.value !== text) input.value = text;
     });
-    this.back.disabled = !state.editable;
+    this.#back.disabled = !state.editable;
   }
 
-  private onInput(field: Field, input: HTMLInputElement): void {
-    const { state } = this;
+  #onInput(field: Field, input: HTMLInputElement): void {
+    const state = this.#state;
     const value = input.valueAsNumber;
     if (!Number.isFinite(value) || state.selected < 0 || !state.editable) return;
-    if (!this.typing || !state.inGesture) {
-      this.handles.release(false);
+    if (!this.#typing || !state.inGesture) {
+      this.#handles.release(false);
       state.beginGesture(state.selected);
-      this.own = state.gestureId;
-      this.typing = true;
+      this.#own = state.gestureId;
+      this.#typing = true;
     }
     state.edit({ [field.column]: value * field.scale });
   }
 
   /** Enter ends what was typed, Escape takes it back; undo and redo are the bench's, not the field's. */
-  private onKey(event: KeyboardEvent): void {
+  #onKey(event: KeyboardEvent): void {
     const command = event.ctrlKey || event.metaKey;
     const key = event.key.toLowerCase();
-    if (key === "enter") this.onDone(false);
-    else if (key === "escape") this.onDone(true);
+    if (key === "enter") this.#onDone(false);
+    else if (key === "escape") this.#onDone(true);
     else if (command && (key === "z" || key === "y")) {
-      this.onDone(false);
-      if (key === "y" || event.shiftKey) this.state.redo();
-      else this.state.undo();
+      this.#onDone(false);
+      if (key === "y" || event.shiftKey) this.#state.redo();
+      else this.#state.undo();
     } else return;
     event.preventDefault();
     event.stopPropagation();
   }
 
-  private onDone(cancel: boolean): void {
-    if (this.typing && this.state.gestureId === this.own) this.state.endGesture(cancel);
-    this.typing = false;
+  #onDone(cancel: boolean): void {
+    if (this.#typing && this.#state.gestureId === this.#own) this.#state.endGesture(cancel);
+    this.#typing = false;
     this.paint();
   }
 }

@@ -11,25 +11,24 @@ export interface Choice {
 
 export class Segments {
   readonly element: HTMLElement;
-  private choices: Choice[] = [];
+  #choices: Choice[] = [];
 
-  constructor(
-    label: string,
-    private readonly pick: (value: string) => void,
-    cleanup: Cleanup,
-  ) {
+  readonly #pick: (value: string) => void;
+
+  constructor(label: string, pick: (value: string) => void, cleanup: Cleanup) {
+    this.#pick = pick;
     this.element = element("div", { class: "db-segments", role: "radiogroup", "aria-label": label });
     cleanup.listen(this.element, "click", (event) => {
       const button =
         event.target instanceof Element ? event.target.closest<HTMLElement>("[data-choice]") : null;
-      if (button) this.pick(button.dataset.choice as string);
+      if (button) this.#pick(button.dataset.choice as string);
     });
-    cleanup.listen<KeyboardEvent>(this.element, "keydown", (event) => this.onKey(event));
+    cleanup.listen<KeyboardEvent>(this.element, "keydown", (event) => this.#onKey(event));
   }
 
   /** Show these choices, `chosen` on. */
   paint(choices: Choice[], chosen: string): void {
-    if (choices.some((choice, i) => choice.value !== this.choices[i]?.value) || choices.length === 0) {
+    if (choices.some((choice, i) => choice.value !== this.#choices[i]?.value) || choices.length === 0) {
       const buttons = choices.map(({ value, text, title }) =>
         element(
           "button",
@@ -39,7 +38,7 @@ export class Segments {
       );
       this.element.replaceChildren(...buttons);
     }
-    this.choices = choices;
+    this.#choices = choices;
     for (const button of this.element.children) {
       const on = (button as HTMLElement).dataset.choice === chosen;
       setAttribute(button, "aria-checked", String(on));
@@ -47,13 +46,13 @@ export class Segments {
     }
   }
 
-  private onKey(event: KeyboardEvent): void {
+  #onKey(event: KeyboardEvent): void {
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
     if (!step || event.ctrlKey || event.altKey || event.metaKey) return;
     const buttons = [...this.element.children] as HTMLElement[];
     const at = buttons.findIndex((button) => button.getAttribute("aria-checked") === "true");
     const next = buttons[(at + step + buttons.length) % buttons.length];
-    this.pick(next.dataset.choice as string);
+    this.#pick(next.dataset.choice as string);
     next.focus();
     event.preventDefault();
     event.stopPropagation();

@@ -33,79 +33,82 @@ export class StrfEditor {
   readonly element: HTMLElement;
   readonly handles: Handles;
   readonly paints = new Paints();
-  private readonly surface: Surface;
+  readonly #surface: Surface;
   /** Axes and colour bar: painted when they change, not under the hand. */
-  private readonly canvas = element("canvas", { class: "db-canvas", role: "img" });
+  readonly #canvas = element("canvas", { class: "db-canvas", role: "img" });
   /** One pixel a cell; the page stretches it over the grid. */
-  private readonly picture = element("canvas", { class: "db-picture", "aria-hidden": "true" });
-  private readonly marks = new Marks();
-  private readonly plot = element("div", { class: "db-plot" }, this.picture, this.marks.element);
-  private readonly stage: HTMLElement;
-  private readonly tip = element("div", { class: "db-tip", "aria-hidden": "true", hidden: true });
-  private readonly readout = element("p", { class: "db-readout" });
-  private readonly title = element("h3", { class: "db-title" });
-  private readonly inspector: Inspector;
-  private readonly range = new Eased();
-  private grid: Grid | null = null;
-  private hover: { x: number; y: number } | null = null;
-  private readonly pictured = new Unchanged();
-  private readonly framed = new Unchanged();
-  private toldAt = Number.NEGATIVE_INFINITY;
+  readonly #picture = element("canvas", { class: "db-picture", "aria-hidden": "true" });
+  readonly #marks = new Marks();
+  readonly #plot = element("div", { class: "db-plot" }, this.#picture, this.#marks.element);
+  readonly #stage: HTMLElement;
+  readonly #tip = element("div", { class: "db-tip", "aria-hidden": "true", hidden: true });
+  readonly #readout = element("p", { class: "db-readout" });
+  readonly #title = element("h3", { class: "db-title" });
+  readonly #inspector: Inspector;
+  readonly #range = new Eased();
+  #grid: Grid | null = null;
+  #hover: { x: number; y: number } | null = null;
+  readonly #pictured = new Unchanged();
+  readonly #framed = new Unchanged();
+  #toldAt = Number.NEGATIVE_INFINITY;
 
-  constructor(
-    private readonly state: BenchState,
-    private readonly frameQueue: Frames,
-    private readonly theme: () => Theme,
-    cleanup: Cleanup,
-  ) {
+  readonly #state: BenchState;
+  readonly #frameQueue: Frames;
+  readonly #theme: () => Theme;
+
+  constructor(state: BenchState, frameQueue: Frames, theme: () => Theme, cleanup: Cleanup) {
+    this.#state = state;
+    this.#frameQueue = frameQueue;
+    this.#theme = theme;
     const helpId = `db-help-${state.client}`;
     const help = element(
       "p",
       { id: helpId, class: "db-hidden" },
       "Arrows move, with Shift farther; plus and minus change the weight; Delete goes back to the trained values; Escape cancels.",
     );
-    this.stage = element("div", { class: "db-stage" }, this.canvas, this.plot);
-    this.handles = new Handles(state, this.stage, cleanup, helpId);
-    this.stage.append(this.handles.element, this.tip);
-    this.inspector = new Inspector(state, this.handles, cleanup);
-    const head = element("div", { class: "db-head" }, this.title, this.readout);
-    this.element = element("section", { class: "db-strf" }, head, this.stage, this.inspector.element, help);
+    this.#stage = element("div", { class: "db-stage" }, this.#canvas, this.#plot);
+    this.handles = new Handles(state, this.#stage, cleanup, helpId);
+    this.#stage.append(this.handles.element, this.#tip);
+    this.#inspector = new Inspector(state, this.handles, cleanup);
+    const head = element("div", { class: "db-head" }, this.#title, this.#readout);
+    this.element = element("section", { class: "db-strf" }, head, this.#stage, this.#inspector.element, help);
     setAttribute(this.element, "aria-label", "Receptive field");
-    this.surface = new Surface(this.canvas, cleanup, () => this.ask());
-    cleanup.listen<PointerEvent>(this.stage, "pointermove", (e) => this.onHover(e));
-    cleanup.listen<PointerEvent>(this.stage, "pointerleave", () => this.setHover(null));
-    cleanup.listen<PointerEvent>(this.canvas, "pointerdown", (e) => this.onCanvasDown(e));
-    cleanup.add(state.onChange((parts) => this.onChange(parts)));
+    this.#surface = new Surface(this.#canvas, cleanup, () => this.ask());
+    cleanup.listen<PointerEvent>(this.#stage, "pointermove", (e) => this.#onHover(e));
+    cleanup.listen<PointerEvent>(this.#stage, "pointerleave", () => this.#setHover(null));
+    cleanup.listen<PointerEvent>(this.#canvas, "pointerdown", (e) => this.#onCanvasDown(e));
+    cleanup.add(state.onChange((parts) => this.#onChange(parts)));
     this.ask();
   }
 
   /** Paint in the next frame. */
   ask(): void {
-    this.frameQueue.request(this.paint);
+    this.#frameQueue.request(this.#paint);
   }
 
   release(cancel: boolean): boolean {
     return this.handles.release(cancel);
   }
 
-  private onChange(parts: ReadonlySet<Part>): void {
+  #onChange(parts: ReadonlySet<Part>): void {
     const mine: Part[] = ["info", "field", "channel", "neuron", "selected", "peek", "gesture"];
     if (mine.some((part) => parts.has(part))) this.ask();
   }
 
   // ---- paint ------------------------------------------------------------------------------------------------
 
-  private readonly paint = (now: number): void => {
-    const { state, theme } = this;
+  readonly #paint = (now: number): void => {
+    const state = this.#state;
+    const theme = this.#theme;
     const { info, axes } = state;
     const colours = theme();
     const accent = info.n_channels > 1 && state.channel === 1 ? "off" : info.n_channels > 1 ? "on" : "none";
     setAttribute(this.element, "data-channel", accent);
     setAttribute(this.element, "data-stale", state.current ? null : "true");
     const channelName = info.n_channels > 1 ? ` · ${info.channel_names[state.channel] ?? state.channel}` : "";
-    setText(this.title, `Receptive field${channelName}${state.peek ? " · trained" : ""}`);
+    setText(this.#title, `Receptive field${channelName}${state.peek ? " · trained" : ""}`);
 
-    const { width, height } = this.surface;
+    const { width, height } = this.#surface;
     const box: Box = {
       x: MARGIN.left,
       y: MARGIN.top,
@@ -113,60 +116,60 @@ export class StrfEditor {
       height: Math.max(height - MARGIN.top - MARGIN.bottom, 10),
     };
     const grid = new Grid(box, axes.F, axes.T);
-    this.grid = grid;
+    this.#grid = grid;
 
     const cells = axes.F * axes.T;
     const field = state.kernel;
     const kernel = field.subarray(state.channel * cells, (state.channel + 1) * cells);
-    this.follow(now);
-    const reach = this.range.value;
-    this.picture.hidden = kernel.length !== cells || cells === 0;
-    if (!this.pictured.by(field, state.channel, reach, colours.dark) && !this.picture.hidden) {
-      fillImage(this.picture, kernel, axes.F, axes.T, [-reach, reach], diverging(colours.dark));
+    this.#follow(now);
+    const reach = this.#range.value;
+    this.#picture.hidden = kernel.length !== cells || cells === 0;
+    if (!this.#pictured.by(field, state.channel, reach, colours.dark) && !this.#picture.hidden) {
+      fillImage(this.#picture, kernel, axes.F, axes.T, [-reach, reach], diverging(colours.dark));
       this.paints.painted(now);
     }
-    if (!this.framed.by(width, height, devicePixelRatio, axes, reach, colours))
-      this.paintAxes(colours, grid, reach);
-    this.paintMarks(grid);
+    if (!this.#framed.by(width, height, devicePixelRatio, axes, reach, colours))
+      this.#paintAxes(colours, grid, reach);
+    this.#paintMarks(grid);
     this.handles.paint(grid);
-    this.paintTip(grid);
-    this.tell(now);
-    this.paintReadout(kernel);
+    this.#paintTip(grid);
+    this.#tell(now);
+    this.#paintReadout(kernel);
   };
 
   /** Numbers and spoken values: in a drag a few times a second, which is faster than they can be read or heard. */
-  private readonly tell = (now: number): void => {
-    if (this.handles.dragging && now - this.toldAt < TELL_MS) {
-      this.frameQueue.request(this.tell);
+  readonly #tell = (now: number): void => {
+    if (this.handles.dragging && now - this.#toldAt < TELL_MS) {
+      this.#frameQueue.request(this.#tell);
       return;
     }
-    this.toldAt = now;
-    this.describe();
-    this.inspector.paint();
+    this.#toldAt = now;
+    this.#describe();
+    this.#inspector.paint();
     this.handles.speak();
   };
 
   /** The colour range holds still in a gesture and glides to its new value afterwards. */
-  private follow(now: number): void {
-    const { state } = this;
+  #follow(now: number): void {
+    const state = this.#state;
     if (!state.inGesture) {
       let reach = 0;
       for (const values of [state.kernel, state.trainedKernel]) {
         const [low, high] = extent(values) ?? [0, 0];
         reach = Math.max(reach, -low, high);
       }
-      this.range.aim(reach || 1, now, !reducedMotion());
+      this.#range.aim(reach || 1, now, !reducedMotion());
     }
-    if (Number.isNaN(this.range.value)) this.range.aim(1, now, false);
-    if (this.range.step(now)) this.ask();
+    if (Number.isNaN(this.#range.value)) this.#range.aim(1, now, false);
+    if (this.#range.step(now)) this.ask();
   }
 
-  private paintAxes(theme: Theme, grid: Grid, reach: number): void {
-    const ctx = this.surface.begin();
+  #paintAxes(theme: Theme, grid: Grid, reach: number): void {
+    const ctx = this.#surface.begin();
     if (!ctx) return;
-    const { axes } = this.state;
+    const { axes } = this.#state;
     const { box } = grid;
-    Object.assign(this.plot.style, {
+    Object.assign(this.#plot.style, {
       left: `${box.x}px`,
       top: `${box.y}px`,
       width: `${box.width}px`,
@@ -193,8 +196,8 @@ export class StrfEditor {
     );
   }
 
-  private paintMarks(grid: Grid): void {
-    const { state } = this;
+  #paintMarks(grid: Grid): void {
+    const state = this.#state;
     const { info, axes } = state;
     const ghosts: Ghost[] = [];
     let selected: OnGrid | null = null;
@@ -206,12 +209,13 @@ export class StrfEditor {
       }
       if (k === state.selected) selected = now;
     }
-    this.marks.paint(grid, ghosts, selected, this.handles.busy);
+    this.#marks.paint(grid, ghosts, selected, this.handles.busy);
   }
 
   /** The numbers beside the handle that moves. */
-  private paintTip(grid: Grid): void {
-    const { state, tip } = this;
+  #paintTip(grid: Grid): void {
+    const state = this.#state;
+    const tip = this.#tip;
     const k = state.selected;
     tip.hidden = !this.handles.busy || k < 0;
     if (tip.hidden) return;
@@ -229,8 +233,10 @@ export class StrfEditor {
     tip.style.transform = `translate(${left}, ${top})`;
   }
 
-  private paintReadout(kernel: ArrayLike<number>): void {
-    const { state, hover, grid } = this;
+  #paintReadout(kernel: ArrayLike<number>): void {
+    const state = this.#state;
+    const hover = this.#hover;
+    const grid = this.#grid;
     const { F, T, cfHz, dtMs } = state.axes;
     let text = "";
     if (hover && grid?.holds(hover.x, hover.y) && !this.handles.busy) {
@@ -239,46 +245,47 @@ export class StrfEditor {
       const value = kernel[band * T + frame];
       text = `${frequency(bandToHz(band, cfHz))}, ${milliseconds(frameToLagMs(frame, T, dtMs))}: ${number(value, 2)}`;
     }
-    setText(this.readout, text);
+    setText(this.#readout, text);
   }
 
-  private describe(): void {
-    const { info, channel, neuron } = this.state;
+  #describe(): void {
+    const { info, channel, neuron } = this.#state;
     const plain = PLAIN[info.kind];
     setAttribute(
-      this.canvas,
+      this.#canvas,
       "aria-label",
       `Receptive field of neuron ${neuron}, ${info.channel_names[channel] ?? "input"}: frequency upward in kHz, ` +
         `lag in ms to 0 at the right. ${plain ?? `${info.n_gaussians} Gaussians, each with handles.`}`,
     );
-    this.inspector.explain(plain ?? "");
+    this.#inspector.explain(plain ?? "");
   }
 
   // ---- pointer on the picture -------------------------------------------------------------------------------
 
-  private onHover(event: PointerEvent): void {
+  #onHover(event: PointerEvent): void {
     // Measuring a place makes the page lay itself out, and nothing is read out under a hand that drags.
     if (this.handles.dragging) return;
-    const rect = this.canvas.getBoundingClientRect();
-    this.setHover({ x: event.clientX - rect.left, y: event.clientY - rect.top });
+    const rect = this.#canvas.getBoundingClientRect();
+    this.#setHover({ x: event.clientX - rect.left, y: event.clientY - rect.top });
   }
 
-  private setHover(at: { x: number; y: number } | null): void {
-    this.hover = at;
-    this.frameQueue.request(this.paintHover);
+  #setHover(at: { x: number; y: number } | null): void {
+    this.#hover = at;
+    this.#frameQueue.request(this.#paintHover);
   }
 
-  private readonly paintHover = (): void => {
-    const { state } = this;
+  readonly #paintHover = (): void => {
+    const state = this.#state;
     const cells = state.axes.F * state.axes.T;
-    this.paintReadout(state.kernel.subarray(state.channel * cells, (state.channel + 1) * cells));
+    this.#paintReadout(state.kernel.subarray(state.channel * cells, (state.channel + 1) * cells));
   };
 
   /** A press beside the handles selects the Gaussian whose ellipse it lies in, or none. */
-  private onCanvasDown(event: PointerEvent): void {
-    const { state, grid } = this;
+  #onCanvasDown(event: PointerEvent): void {
+    const state = this.#state;
+    const grid = this.#grid;
     if (!grid || event.button !== 0 || state.info.kind !== "gaussians") return;
-    const rect = this.canvas.getBoundingClientRect();
+    const rect = this.#canvas.getBoundingClientRect();
     const [x, y] = [event.clientX - rect.left, event.clientY - rect.top];
     if (!grid.holds(x, y)) return;
     let best = -1;

@@ -36,32 +36,32 @@ type Numbers = ArrayLike<number>;
 export class Forward {
   /** After adaptation, (C, F, n). */
   readonly adapted: Float64Array;
-  private readonly stimulus: Numbers;
-  private adaptation: Float64Array = new Float64Array(0);
-  private gaussians: Float64Array = new Float64Array(0);
-  private readonly parts: Float64Array[];
-  private readonly sum: Float64Array;
+  readonly #stimulus: Numbers;
+  #adaptation: Float64Array = new Float64Array(0);
+  #gaussians: Float64Array = new Float64Array(0);
+  readonly #parts: Float64Array[];
+  readonly #sum: Float64Array;
 
   constructor(
     readonly shape: Shape,
     stimulus: Numbers,
   ) {
     const { channels, axes, frames, gaussians } = shape;
-    this.stimulus = stimulus;
+    this.#stimulus = stimulus;
     this.adapted = new Float64Array(channels * axes.F * frames);
-    this.parts = Array.from({ length: channels * gaussians }, () => new Float64Array(frames));
-    this.sum = new Float64Array(frames);
+    this.#parts = Array.from({ length: channels * gaussians }, () => new Float64Array(frames));
+    this.#sum = new Float64Array(frames);
   }
 
   /** Adapt the bands whose parameters changed; rows as in `prefilter`: tau_on_ms, tau_off_ms, w, or tau_ms. */
   adapt(rows: Float64Array): boolean {
     const { axes, frames: n, adaptation, taps } = this.shape;
     const { F, dtMs } = axes;
-    const before = this.adaptation;
+    const before = this.#adaptation;
     if (adaptation === "none") {
       if (before.length > 0) return false;
-      this.adapted.set(this.stimulus as Float32Array);
-      this.adaptation = Float64Array.of(Number.NaN);
+      this.adapted.set(this.#stimulus as Float32Array);
+      this.#adaptation = Float64Array.of(Number.NaN);
       return true;
     }
     const all = before.length !== rows.length;
@@ -74,15 +74,15 @@ export class Forward {
       touched = true;
       const start = f * n;
       if (adaptation === "ic") {
-        adaptBand(this.stimulus, start, n, decayOf(rows[f], dtMs), 1, -1, taps, this.adapted, start);
+        adaptBand(this.#stimulus, start, n, decayOf(rows[f], dtMs), 1, -1, taps, this.adapted, start);
       } else {
         const w = rows[2 * F + f];
-        adaptBand(this.stimulus, start, n, decayOf(rows[f], dtMs), 1, -w, taps, this.adapted, start);
+        adaptBand(this.#stimulus, start, n, decayOf(rows[f], dtMs), 1, -w, taps, this.adapted, start);
         const to = F * n + start;
-        adaptBand(this.stimulus, start, n, decayOf(rows[F + f], dtMs), -w, 1, taps, this.adapted, to);
+        adaptBand(this.#stimulus, start, n, decayOf(rows[F + f], dtMs), -w, 1, taps, this.adapted, to);
       }
     }
-    if (touched) this.adaptation = Float64Array.from(rows);
+    if (touched) this.#adaptation = Float64Array.from(rows);
     return touched;
   }
 
@@ -90,10 +90,10 @@ export class Forward {
   drive(rows: Float64Array, gaussians: Float64Array, kernel: Numbers, folding: Folding): Float64Array {
     const adapted = this.adapt(rows);
     const { bias, scale, shift } = folding;
-    if (this.shape.gaussians > 0) this.addGaussians(gaussians, adapted);
-    else this.convolve(kernel);
-    const drive = new Float64Array(this.sum.length);
-    for (let t = 0; t < drive.length; t++) drive[t] = scale * (this.sum[t] + bias) + shift;
+    if (this.shape.gaussians > 0) this.#addGaussians(gaussians, adapted);
+    else this.#convolve(kernel);
+    const drive = new Float64Array(this.#sum.length);
+    for (let t = 0; t < drive.length; t++) drive[t] = scale * (this.#sum[t] + bias) + shift;
     return drive;
   }
 
@@ -103,23 +103,23 @@ export class Forward {
     return drive.map(curveOf(this.shape.curve, parameters));
   }
 
-  private addGaussians(gaussians: Float64Array, all: boolean): void {
-    const before = this.gaussians;
-    for (let k = 0; k < this.parts.length; k++) {
+  #addGaussians(gaussians: Float64Array, all: boolean): void {
+    const before = this.#gaussians;
+    for (let k = 0; k < this.#parts.length; k++) {
       let same = !all && before.length === gaussians.length;
       for (let i = 5 * k; same && i < 5 * k + 5; i++) same = gaussians[i] === before[i];
-      if (!same) this.addGaussian(k, gaussians);
+      if (!same) this.#addGaussian(k, gaussians);
     }
-    this.gaussians = Float64Array.from(gaussians);
-    this.sum.fill(0);
-    for (const part of this.parts) for (let t = 0; t < part.length; t++) this.sum[t] += part[t];
+    this.#gaussians = Float64Array.from(gaussians);
+    this.#sum.fill(0);
+    for (const part of this.#parts) for (let t = 0; t < part.length; t++) this.#sum[t] += part[t];
   }
 
-  private addGaussian(k: number, gaussians: Float64Array): void {
+  #addGaussian(k: number, gaussians: Float64Array): void {
     const { axes, frames: n, gaussians: G } = this.shape;
     const { F, T } = axes;
     const g = gaussianAt(gaussians, k);
-    const part = this.parts[k].fill(0);
+    const part = this.#parts[k].fill(0);
     if (g.weight === 0) return;
     const p = onGrid(g, axes);
     const inBands = unitMass(p.band, p.sigmaBands, F);
@@ -140,17 +140,17 @@ export class Forward {
     }
   }
 
-  private convolve(kernel: Numbers): void {
+  #convolve(kernel: Numbers): void {
     const { axes, frames: n, channels } = this.shape;
     const { F, T } = axes;
-    this.sum.fill(0);
+    this.#sum.fill(0);
     for (let row = 0; row < channels * F; row++) {
       for (let j = 0; j < T; j++) {
         const weight = kernel[row * T + j];
         if (weight === 0) continue;
         const lag = T - 1 - j;
         const from = row * n - lag;
-        for (let t = lag; t < n; t++) this.sum[t] += weight * this.adapted[from + t];
+        for (let t = lag; t < n; t++) this.#sum[t] += weight * this.adapted[from + t];
       }
     }
   }

@@ -5,31 +5,31 @@ import type { BenchState } from "../state";
 
 export class ChannelChooser {
   readonly element = element("div", { class: "db-segments", role: "radiogroup", "aria-label": "Channel" });
-  private names = "";
+  #names = "";
 
-  constructor(
-    private readonly state: BenchState,
-    cleanup: Cleanup,
-  ) {
+  readonly #state: BenchState;
+
+  constructor(state: BenchState, cleanup: Cleanup) {
+    this.#state = state;
     cleanup.listen(this.element, "click", (e) => {
       const button = e.target instanceof Element ? e.target.closest<HTMLElement>("[data-channel]") : null;
       if (button) state.choose("channel", Number(button.dataset.channel));
     });
-    cleanup.listen<KeyboardEvent>(this.element, "keydown", (e) => this.onKey(e));
+    cleanup.listen<KeyboardEvent>(this.element, "keydown", (e) => this.#onKey(e));
     cleanup.add(
       state.onChange((parts) => {
-        if (parts.has("channel") || parts.has("info")) this.paint();
+        if (parts.has("channel") || parts.has("info")) this.#paint();
       }),
     );
-    this.paint();
+    this.#paint();
   }
 
-  private paint(): void {
-    const { info, channel } = this.state;
+  #paint(): void {
+    const { info, channel } = this.#state;
     this.element.hidden = info.n_channels < 2;
     const names = JSON.stringify(info.channel_names);
-    if (names !== this.names) {
-      this.names = names;
+    if (names !== this.#names) {
+      this.#names = names;
       const buttons = Array.from({ length: info.n_channels }, (_, i) => {
         const name = info.channel_names[i] ?? String(i);
         return element(
@@ -47,12 +47,12 @@ export class ChannelChooser {
     }
   }
 
-  private onKey(event: KeyboardEvent): void {
+  #onKey(event: KeyboardEvent): void {
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
     if (!step || event.ctrlKey || event.altKey || event.metaKey) return;
-    const n = this.state.info.n_channels;
-    this.state.choose("channel", (this.state.channel + step + n) % n);
-    (this.element.children[this.state.channel] as HTMLElement).focus();
+    const n = this.#state.info.n_channels;
+    this.#state.choose("channel", (this.#state.channel + step + n) % n);
+    (this.element.children[this.#state.channel] as HTMLElement).focus();
     event.preventDefault();
     event.stopPropagation();
   }

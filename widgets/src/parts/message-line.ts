@@ -10,28 +10,28 @@ const LOOK_MS = 250;
 
 export class MessageLine {
   readonly element = element("p", { class: "db-message", role: "status", "aria-live": "polite" });
-  private cancel: (() => void) | null = null;
+  #cancel: (() => void) | null = null;
   /** Since when the arrays on screen are of another neuron than the one chosen. */
-  private staleSince: number | null = null;
+  #staleSince: number | null = null;
 
-  constructor(
-    private readonly state: BenchState,
-    cleanup: Cleanup,
-  ) {
+  readonly #state: BenchState;
+
+  constructor(state: BenchState, cleanup: Cleanup) {
+    this.#state = state;
     cleanup.add(
       state.onChange((parts) => {
-        if (parts.has("message") || parts.has("neuron")) this.paint();
+        if (parts.has("message") || parts.has("neuron")) this.#paint();
       }),
     );
-    cleanup.add(() => this.cancel?.());
-    this.paint();
+    cleanup.add(() => this.#cancel?.());
+    this.#paint();
   }
 
-  private paint(): void {
-    const { state } = this;
+  #paint(): void {
+    const state = this.#state;
     const waited = state.queue.oldestMs();
-    this.staleSince = state.current ? null : (this.staleSince ?? state.clock.now());
-    const stale = this.staleSince === null ? 0 : state.clock.now() - this.staleSince;
+    this.#staleSince = state.current ? null : (this.#staleSince ?? state.clock.now());
+    const stale = this.#staleSince === null ? 0 : state.clock.now() - this.#staleSince;
     let text = "";
     if (state.error) text = state.error;
     else if (waited > LATE_MS) text = `kernel is busy: ${fixed(waited / 1000, 0)} s`;
@@ -40,10 +40,10 @@ export class MessageLine {
       text = `last answer took ${fixed(state.counters.rttMs, 0)} ms`;
     setText(this.element, text);
     this.element.classList.toggle("db-error", state.error !== "");
-    if ((state.queue.idle && state.current) || this.cancel) return;
-    this.cancel = state.clock.later(() => {
-      this.cancel = null;
-      this.paint();
+    if ((state.queue.idle && state.current) || this.#cancel) return;
+    this.#cancel = state.clock.later(() => {
+      this.#cancel = null;
+      this.#paint();
     }, LOOK_MS);
   }
 }

@@ -13,92 +13,101 @@ export class Player {
   readonly element: HTMLButtonElement;
   /** Frame that is heard now; null while nothing plays. */
   frame: number | null = null;
-  private context: AudioContext | null = null;
-  private source: AudioBufferSourceNode | null = null;
-  private start = { at: 0, from: 0, to: 0 };
+  #context: AudioContext | null = null;
+  #source: AudioBufferSourceNode | null = null;
+  #start = { at: 0, from: 0, to: 0 };
+
+  readonly #state: BenchState;
+  readonly #frameQueue: Frames;
+  readonly #window: () => Window;
+  readonly #moved: () => void;
 
   constructor(
-    private readonly state: BenchState,
-    private readonly frameQueue: Frames,
-    private readonly window: () => Window,
-    private readonly moved: () => void,
+    state: BenchState,
+    frameQueue: Frames,
+    window: () => Window,
+    moved: () => void,
     cleanup: Cleanup,
   ) {
+    this.#state = state;
+    this.#frameQueue = frameQueue;
+    this.#window = window;
+    this.#moved = moved;
     this.element = element("button", { type: "button", class: "db-button db-play" }, "▶ play");
     this.element.hidden = typeof AudioContext === "undefined";
-    this.label();
+    this.#label();
     cleanup.listen(this.element, "click", () => this.toggle());
     cleanup.add(() => {
       this.stop();
-      void this.context?.close();
-      this.context = null;
+      void this.#context?.close();
+      this.#context = null;
     });
   }
 
   toggle(): void {
-    if (this.source) this.stop();
+    if (this.#source) this.stop();
     else this.play();
   }
 
   play(): void {
-    const { state } = this;
+    const state = this.#state;
     const { info, axes } = state;
     this.stop();
-    this.context ??= new AudioContext();
-    void this.context.resume();
-    const from = Math.floor(this.window().from);
+    this.#context ??= new AudioContext();
+    void this.#context.resume();
+    const from = Math.floor(this.#window().from);
     const most = Math.floor((LONGEST_S * 1000) / info.dt_ms);
-    const to = Math.min(Math.ceil(this.window().to), from + most, info.n_frames);
+    const to = Math.min(Math.ceil(this.#window().to), from + most, info.n_frames);
     const heard = synthesise(state.stimulus, info.n_frames, axes.cfHz, info.dt_ms, from, to);
     const seconds = heard.length / SAMPLE_RATE;
     const model = clicks(drawSpikes(state.rate, from, to, info.dt_ms, seeded(2)), seconds);
     const recorded = info.has_responses
       ? clicks(drawSpikes(state.psth, from, to, info.dt_ms, seeded(3)), seconds)
       : model;
-    const buffer = this.context.createBuffer(2, heard.length, SAMPLE_RATE);
+    const buffer = this.#context.createBuffer(2, heard.length, SAMPLE_RATE);
     [recorded, model].forEach((spikes, ear) => {
       buffer.copyToChannel(
         heard.map((value, i) => value + spikes[i]),
         ear,
       );
     });
-    const source = this.context.createBufferSource();
+    const source = this.#context.createBufferSource();
     source.buffer = buffer;
-    source.connect(this.context.destination);
+    source.connect(this.#context.destination);
     source.onended = () => {
-      if (this.source === source) this.stop();
+      if (this.#source === source) this.stop();
     };
-    this.source = source;
-    this.start = { at: this.context.currentTime, from, to };
+    this.#source = source;
+    this.#start = { at: this.#context.currentTime, from, to };
     source.start();
-    this.label();
-    this.follow();
+    this.#label();
+    this.#follow();
   }
 
   stop(): void {
-    const { source } = this;
-    this.source = null;
+    const source = this.#source;
+    this.#source = null;
     this.frame = null;
     if (!source) return;
     source.stop();
     source.disconnect();
-    this.label();
-    this.moved();
+    this.#label();
+    this.#moved();
   }
 
-  private readonly follow = (): void => {
-    if (!this.source || !this.context) return;
-    const { at, from, to } = this.start;
-    const seconds = this.context.currentTime - at;
-    this.frame = Math.min(from + (seconds * 1000) / this.state.info.dt_ms, to);
-    this.moved();
-    this.frameQueue.request(this.follow);
+  readonly #follow = (): void => {
+    if (!this.#source || !this.#context) return;
+    const { at, from, to } = this.#start;
+    const seconds = this.#context.currentTime - at;
+    this.frame = Math.min(from + (seconds * 1000) / this.#state.info.dt_ms, to);
+    this.#moved();
+    this.#frameQueue.request(this.#follow);
   };
 
-  private label(): void {
-    const on = this.source !== null;
+  #label(): void {
+    const on = this.#source !== null;
     this.element.textContent = on ? "■ stop" : "▶ play";
-    const ears = this.state.info.has_responses
+    const ears = this.#state.info.has_responses
       ? "recorded spikes left, the model's right"
       : "the model's spikes as clicks";
     const title = on

@@ -12,19 +12,18 @@ export interface Tab {
 
 export class Tabs {
   readonly element = element("section", { class: "db-stages", "aria-label": "Stages of the model" });
-  private readonly list = element("div", { class: "db-tabs", role: "tablist", "aria-label": "Stage" });
-  private readonly buttons: HTMLButtonElement[];
+  readonly #list = element("div", { class: "db-tabs", role: "tablist", "aria-label": "Stage" });
+  readonly #buttons: HTMLButtonElement[];
   current: string;
 
-  constructor(
-    private readonly tabs: Tab[],
-    first: string,
-    client: string,
-    private readonly changed: () => void,
-    cleanup: Cleanup,
-  ) {
+  readonly #tabs: Tab[];
+  readonly #changed: () => void;
+
+  constructor(tabs: Tab[], first: string, client: string, changed: () => void, cleanup: Cleanup) {
+    this.#tabs = tabs;
+    this.#changed = changed;
     this.current = first;
-    this.buttons = tabs.map(({ name, label, panel }) => {
+    this.#buttons = tabs.map(({ name, label, panel }) => {
       const id = `db-tab-${client}-${name}`;
       setAttribute(panel, "role", "tabpanel");
       setAttribute(panel, "id", `${id}-panel`);
@@ -44,37 +43,37 @@ export class Tabs {
       cleanup.listen(button, "click", () => this.choose(name));
       return button;
     });
-    this.list.append(...this.buttons);
-    this.list.hidden = tabs.length < 2;
-    this.element.append(this.list, ...tabs.map(({ panel }) => panel));
-    cleanup.listen<KeyboardEvent>(this.list, "keydown", (e) => this.onKey(e));
-    this.paint();
+    this.#list.append(...this.#buttons);
+    this.#list.hidden = tabs.length < 2;
+    this.element.append(this.#list, ...tabs.map(({ panel }) => panel));
+    cleanup.listen<KeyboardEvent>(this.#list, "keydown", (e) => this.#onKey(e));
+    this.#paint();
   }
 
   choose(name: string): void {
-    if (name === this.current || !this.tabs.some((tab) => tab.name === name)) return;
+    if (name === this.current || !this.#tabs.some((tab) => tab.name === name)) return;
     this.current = name;
-    this.paint();
-    this.tabs.find((tab) => tab.name === name)?.show();
-    this.changed();
+    this.#paint();
+    this.#tabs.find((tab) => tab.name === name)?.show();
+    this.#changed();
   }
 
-  private paint(): void {
-    this.tabs.forEach(({ name, panel }, i) => {
+  #paint(): void {
+    this.#tabs.forEach(({ name, panel }, i) => {
       const on = name === this.current;
       panel.hidden = !on;
-      setAttribute(this.buttons[i], "aria-selected", String(on));
-      setAttribute(this.buttons[i], "tabindex", on ? 0 : -1);
+      setAttribute(this.#buttons[i], "aria-selected", String(on));
+      setAttribute(this.#buttons[i], "tabindex", on ? 0 : -1);
     });
   }
 
-  private onKey(event: KeyboardEvent): void {
-    const at = this.tabs.findIndex(({ name }) => name === this.current);
-    const n = this.tabs.length;
+  #onKey(event: KeyboardEvent): void {
+    const at = this.#tabs.findIndex(({ name }) => name === this.current);
+    const n = this.#tabs.length;
     const to = { ArrowRight: (at + 1) % n, ArrowLeft: (at + n - 1) % n, Home: 0, End: n - 1 }[event.key];
     if (to === undefined || event.ctrlKey || event.altKey || event.metaKey) return;
-    this.choose(this.tabs[to].name);
-    this.buttons[to].focus();
+    this.choose(this.#tabs[to].name);
+    this.#buttons[to].focus();
     event.preventDefault();
     event.stopPropagation();
   }

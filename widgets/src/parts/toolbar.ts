@@ -7,71 +7,69 @@ import { icon } from "./icons";
 
 export class Toolbar {
   readonly score: HTMLElement;
-  private readonly value = element("span");
-  private readonly gain = element("span", { class: "db-gain" });
+  readonly #value = element("span");
+  readonly #gain = element("span", { class: "db-gain" });
   readonly element: HTMLElement;
-  private readonly undo: HTMLButtonElement;
-  private readonly redo: HTMLButtonElement;
-  private readonly revert: HTMLButtonElement;
-  private readonly peek: HTMLButtonElement;
+  readonly #undo: HTMLButtonElement;
+  readonly #redo: HTMLButtonElement;
+  readonly #revert: HTMLButtonElement;
+  readonly #peek: HTMLButtonElement;
 
-  constructor(
-    private readonly state: BenchState,
-    editing: boolean,
-    openShortcuts: () => void,
-    cleanup: Cleanup,
-  ) {
+  readonly #state: BenchState;
+
+  constructor(state: BenchState, editing: boolean, openShortcuts: () => void, cleanup: Cleanup) {
+    this.#state = state;
     const title = "Correlation of model and recorded response; in brackets the gain over the trained model";
-    this.score = element("output", { class: "db-score", title }, this.value, " ", this.gain);
+    this.score = element("output", { class: "db-score", title }, this.#value, " ", this.#gain);
     const button = (label: string, content: Node | string, ...classes: string[]) => {
       const made = element("button", { type: "button", title: label }, content);
       made.className = ["db-button", ...classes].join(" ");
       if (typeof content !== "string") made.setAttribute("aria-label", label);
       return made;
     };
-    this.undo = button("Undo (Ctrl+Z)", icon("undo"), "db-icon");
-    this.redo = button("Redo (Ctrl+Shift+Z)", icon("redo"), "db-icon");
-    this.revert = button("Take this neuron back to its trained values", "Revert neuron");
-    this.peek = button("Hold to see the trained values (T)", "Trained", "db-hold");
+    this.#undo = button("Undo (Ctrl+Z)", icon("undo"), "db-icon");
+    this.#redo = button("Redo (Ctrl+Shift+Z)", icon("redo"), "db-icon");
+    this.#revert = button("Take this neuron back to its trained values", "Revert neuron");
+    this.#peek = button("Hold to see the trained values (T)", "Trained", "db-hold");
     const help = button("Keys and gestures (?)", "?", "db-icon");
     this.element = element("div", { class: "db-toolbar", role: "toolbar", "aria-label": "Editing" });
-    if (editing) this.element.append(this.undo, this.redo, this.revert, this.peek, help);
-    else this.element.append(this.peek);
-    cleanup.listen(this.undo, "click", () => state.undo());
-    cleanup.listen(this.redo, "click", () => state.redo());
-    cleanup.listen(this.revert, "click", () => state.revert(null));
+    if (editing) this.element.append(this.#undo, this.#redo, this.#revert, this.#peek, help);
+    else this.element.append(this.#peek);
+    cleanup.listen(this.#undo, "click", () => state.undo());
+    cleanup.listen(this.#redo, "click", () => state.redo());
+    cleanup.listen(this.#revert, "click", () => state.revert(null));
     cleanup.listen(help, "click", openShortcuts);
     const held = (on: boolean) => () => state.setPeek(on);
-    cleanup.listen<PointerEvent>(this.peek, "pointerdown", (e) => {
+    cleanup.listen<PointerEvent>(this.#peek, "pointerdown", (e) => {
       if (e.button === 0) state.setPeek(true);
     });
     for (const type of ["pointerup", "pointerleave", "pointercancel", "blur"]) {
-      cleanup.listen(this.peek, type, held(false));
+      cleanup.listen(this.#peek, type, held(false));
     }
     const holdKey = (on: boolean) => (e: KeyboardEvent) => {
       if (e.key === " " || e.key === "Enter") state.setPeek(on);
     };
-    cleanup.listen(this.peek, "keydown", holdKey(true));
-    cleanup.listen(this.peek, "keyup", holdKey(false));
-    cleanup.listen(this.peek, "contextmenu", (e) => e.preventDefault());
+    cleanup.listen(this.#peek, "keydown", holdKey(true));
+    cleanup.listen(this.#peek, "keyup", holdKey(false));
+    cleanup.listen(this.#peek, "contextmenu", (e) => e.preventDefault());
     cleanup.add(
       state.onChange((parts) => {
         if (["history", "score", "peek", "info", "neuron", "gesture"].some((p) => parts.has(p as never)))
-          this.paint();
+          this.#paint();
       }),
     );
-    this.paint();
+    this.#paint();
   }
 
-  private paint(): void {
-    const { state } = this;
-    this.undo.disabled = !state.canUndo;
-    this.redo.disabled = !state.canRedo;
-    this.revert.disabled = !state.edited && !state.canUndo;
-    this.peek.setAttribute("aria-pressed", String(state.peek));
+  #paint(): void {
+    const state = this.#state;
+    this.#undo.disabled = !state.canUndo;
+    this.#redo.disabled = !state.canRedo;
+    this.#revert.disabled = !state.edited && !state.canUndo;
+    this.#peek.setAttribute("aria-pressed", String(state.peek));
     this.score.hidden = !state.info.has_responses;
-    setText(this.value, scoreText(state.peek ? state.trainedScore : state.score));
-    setText(this.gain, state.peek ? "(trained)" : gainText(state.score, state.trainedScore));
+    setText(this.#value, scoreText(state.peek ? state.trainedScore : state.score));
+    setText(this.#gain, state.peek ? "(trained)" : gainText(state.score, state.trainedScore));
     const gain = state.peek ? 0 : (state.score ?? 0) - (state.trainedScore ?? state.score ?? 0);
     this.score.dataset.gain = gain > 0.005 ? "better" : gain < -0.005 ? "worse" : "same";
   }

@@ -26,66 +26,68 @@ const BAR = { gap: 14, width: 10 };
 export class ResponseView {
   readonly element: HTMLElement;
   readonly paints = new Paints();
-  private readonly spectrogram = element("canvas", { class: "db-canvas db-spectrogram", role: "img" });
+  readonly #spectrogram = element("canvas", { class: "db-canvas db-spectrogram", role: "img" });
   /** Recorded, as trained and axes: painted when they change, not under the hand. */
-  private readonly still = element("canvas", { class: "db-canvas db-still", "aria-hidden": "true" });
-  private readonly stillPainted = new Unchanged();
-  private readonly curves = element("canvas", { class: "db-canvas db-curves", role: "img" });
-  private readonly cursor = element("div", { class: "db-cursor", hidden: true });
-  private readonly bracket = element("div", { class: "db-bracket", hidden: true });
-  private readonly readout = element("p", { class: "db-readout" });
-  private readonly legend = element("div", { class: "db-legend" });
-  private readonly stage: HTMLElement;
-  private readonly upper: Surface;
-  private readonly lower: Surface;
-  private readonly behind: Surface;
-  private readonly time: TimeAxis;
+  readonly #still = element("canvas", { class: "db-canvas db-still", "aria-hidden": "true" });
+  readonly #stillPainted = new Unchanged();
+  readonly #curves = element("canvas", { class: "db-canvas db-curves", role: "img" });
+  readonly #cursor = element("div", { class: "db-cursor", hidden: true });
+  readonly #bracket = element("div", { class: "db-bracket", hidden: true });
+  readonly #readout = element("p", { class: "db-readout" });
+  readonly #legend = element("div", { class: "db-legend" });
+  readonly #stage: HTMLElement;
+  readonly #upper: Surface;
+  readonly #lower: Surface;
+  readonly #behind: Surface;
+  readonly #time: TimeAxis;
   readonly adapted: AdaptedView;
-  private readonly player: Player;
-  private readonly low = new Eased();
-  private readonly high = new Eased();
-  private image: LongImage | null = null;
-  private stimulusRange: [number, number] = [0, 1];
-  private hoverX: number | null = null;
-  private trainedLabel = "";
+  readonly #player: Player;
+  readonly #low = new Eased();
+  readonly #high = new Eased();
+  #image: LongImage | null = null;
+  #stimulusRange: [number, number] = [0, 1];
+  #hoverX: number | null = null;
+  #trainedLabel = "";
 
-  constructor(
-    private readonly state: BenchState,
-    private readonly frameQueue: Frames,
-    private readonly theme: () => Theme,
-    cleanup: Cleanup,
-  ) {
-    const place = () => ({ box: this.box(this.lower), window: this.time.window });
+  readonly #state: BenchState;
+  readonly #frameQueue: Frames;
+  readonly #theme: () => Theme;
+
+  constructor(state: BenchState, frameQueue: Frames, theme: () => Theme, cleanup: Cleanup) {
+    this.#state = state;
+    this.#frameQueue = frameQueue;
+    this.#theme = theme;
+    const place = () => ({ box: this.#box(this.#lower), window: this.#time.window });
     this.adapted = new AdaptedView(state, frameQueue, theme, place, cleanup);
     const axisAsk = () => {
       this.adapted.ask();
-      this.frameQueue.request(this.paintUpper);
-      this.frameQueue.request(this.paintLower);
-      this.frameQueue.request(this.paintHover);
+      this.#frameQueue.request(this.#paintUpper);
+      this.#frameQueue.request(this.#paintLower);
+      this.#frameQueue.request(this.#paintHover);
     };
-    const lane = element("div", { class: "db-lane" }, this.spectrogram, this.bracket);
-    this.stage = element(
+    const lane = element("div", { class: "db-lane" }, this.#spectrogram, this.#bracket);
+    this.#stage = element(
       "div",
       { class: "db-time-stage", tabindex: 0 },
       lane,
       this.adapted.element,
-      this.legend,
-      element("div", { class: "db-lane" }, this.still, this.curves),
-      this.cursor,
+      this.#legend,
+      element("div", { class: "db-lane" }, this.#still, this.#curves),
+      this.#cursor,
     );
-    setAttribute(this.stage, "role", "group");
+    setAttribute(this.#stage, "role", "group");
     setAttribute(
-      this.stage,
+      this.#stage,
       "aria-label",
       "Sound and response over time: arrows pan, plus and minus zoom, 0 shows all",
     );
-    this.time = new TimeAxis(this.stage, () => this.box(this.lower), axisAsk, cleanup);
-    const heard = () => this.frameQueue.request(this.paintHover);
-    this.player = new Player(state, frameQueue, () => this.time.window, heard, cleanup);
-    this.time.tools.prepend(this.player.element);
-    cleanup.listen<KeyboardEvent>(this.stage, "keydown", (event) => {
+    this.#time = new TimeAxis(this.#stage, () => this.#box(this.#lower), axisAsk, cleanup);
+    const heard = () => this.#frameQueue.request(this.#paintHover);
+    this.#player = new Player(state, frameQueue, () => this.#time.window, heard, cleanup);
+    this.#time.tools.prepend(this.#player.element);
+    cleanup.listen<KeyboardEvent>(this.#stage, "keydown", (event) => {
       if (event.key !== " " || event.ctrlKey || event.altKey || event.metaKey) return;
-      this.player.toggle();
+      this.#player.toggle();
       event.preventDefault();
       event.stopPropagation();
     });
@@ -96,46 +98,48 @@ export class ResponseView {
         "div",
         { class: "db-head" },
         element("h3", { class: "db-title" }, "Stimulus and response"),
-        this.readout,
-        this.time.tools,
+        this.#readout,
+        this.#time.tools,
       ),
-      this.stage,
+      this.#stage,
     );
-    this.upper = new Surface(this.spectrogram, cleanup, () => this.frameQueue.request(this.paintUpper));
-    this.lower = new Surface(this.curves, cleanup, () => this.frameQueue.request(this.paintLower));
-    this.behind = new Surface(this.still, cleanup, () => this.frameQueue.request(this.paintLower));
-    cleanup.listen<PointerEvent>(this.stage, "pointermove", (e) => this.onHover(e));
-    cleanup.listen(this.stage, "pointerleave", () => this.setHover(null));
-    cleanup.add(state.onChange((parts) => this.onChange(parts)));
-    this.time.setLength(state.info.n_frames);
-    this.makeImage();
+    this.#upper = new Surface(this.#spectrogram, cleanup, () => this.#frameQueue.request(this.#paintUpper));
+    this.#lower = new Surface(this.#curves, cleanup, () => this.#frameQueue.request(this.#paintLower));
+    this.#behind = new Surface(this.#still, cleanup, () => this.#frameQueue.request(this.#paintLower));
+    cleanup.listen<PointerEvent>(this.#stage, "pointermove", (e) => this.#onHover(e));
+    cleanup.listen(this.#stage, "pointerleave", () => this.#setHover(null));
+    cleanup.add(state.onChange((parts) => this.#onChange(parts)));
+    this.#time.setLength(state.info.n_frames);
+    this.#makeImage();
     this.ask();
   }
 
   ask(): void {
-    for (const paint of [this.paintUpper, this.paintLower, this.paintHover]) this.frameQueue.request(paint);
+    for (const paint of [this.#paintUpper, this.#paintLower, this.#paintHover])
+      this.#frameQueue.request(paint);
   }
 
-  private onChange(parts: ReadonlySet<Part>): void {
+  #onChange(parts: ReadonlySet<Part>): void {
     const has = (...names: Part[]) => names.some((name) => parts.has(name));
     if (has("info", "stimulus")) {
-      this.time.setLength(this.state.info.n_frames);
-      this.makeImage();
+      this.#time.setLength(this.#state.info.n_frames);
+      this.#makeImage();
       this.ask();
     } else if (has("rate", "recorded", "peek", "neuron", "gesture")) {
-      this.frameQueue.request(this.paintLower);
-      this.frameQueue.request(this.paintHover);
+      this.#frameQueue.request(this.#paintLower);
+      this.#frameQueue.request(this.#paintHover);
     }
   }
 
-  private makeImage(): void {
-    const { stimulus, info } = this.state;
-    this.stimulusRange = extent(stimulus) ?? [0, 1];
-    this.image = new LongImage(stimulus, info.n_bands, info.n_frames, this.stimulusRange, sequential());
+  #makeImage(): void {
+    const { stimulus, info } = this.#state;
+    this.#stimulusRange = extent(stimulus) ?? [0, 1];
+    this.#image = new LongImage(stimulus, info.n_bands, info.n_frames, this.#stimulusRange, sequential());
   }
 
-  private box(surface: Surface): Box {
-    const [top, bottom] = surface === this.upper ? [MARGIN.top, SPECTROGRAM_BOTTOM] : [RATE_TOP, RATE_BOTTOM];
+  #box(surface: Surface): Box {
+    const [top, bottom] =
+      surface === this.#upper ? [MARGIN.top, SPECTROGRAM_BOTTOM] : [RATE_TOP, RATE_BOTTOM];
     return {
       x: MARGIN.left,
       y: top,
@@ -146,19 +150,19 @@ export class ResponseView {
 
   // ---- paint ------------------------------------------------------------------------------------------------
 
-  private readonly paintUpper = (): void => {
-    const { state } = this;
-    const theme = this.theme();
-    const ctx = this.upper.begin();
+  readonly #paintUpper = (): void => {
+    const state = this.#state;
+    const theme = this.#theme();
+    const ctx = this.#upper.begin();
     setAttribute(
-      this.spectrogram,
+      this.#spectrogram,
       "aria-label",
       "Spectrogram of the stimulus: frequency upward in kHz, time in seconds",
     );
     if (!ctx) return;
-    const box = this.box(this.upper);
-    const { from, to } = this.time.window;
-    this.image?.draw(ctx, box, from, to, box.width * devicePixelRatio);
+    const box = this.#box(this.#upper);
+    const { from, to } = this.#time.window;
+    this.#image?.draw(ctx, box, from, to, box.width * devicePixelRatio);
     drawFrame(ctx, theme, box);
     const grid = new Grid(box, state.axes.F, 1);
     drawAxis(
@@ -172,29 +176,29 @@ export class ResponseView {
     );
     const bar: Box = { x: box.x + box.width + BAR.gap, y: box.y, width: BAR.width, height: box.height };
     const most = Math.floor(box.height / 36);
-    drawColourBar(ctx, theme, bar, this.stimulusRange, sequential(), state.info.stimulus_unit, most);
-    drawAxis(ctx, theme, box, "bottom", this.timeTicks(box, false), this.placeTime(box), "");
+    drawColourBar(ctx, theme, bar, this.#stimulusRange, sequential(), state.info.stimulus_unit, most);
+    drawAxis(ctx, theme, box, "bottom", this.#timeTicks(box, false), this.#placeTime(box), "");
   };
 
-  private readonly paintLower = (now: number): void => {
-    const { state } = this;
-    const theme = this.theme();
+  readonly #paintLower = (now: number): void => {
+    const state = this.#state;
+    const theme = this.#theme();
     setAttribute(this.element, "data-stale", state.current ? null : "true");
-    this.paintLegend();
-    this.follow(now);
+    this.#paintLegend();
+    this.#follow(now);
     setAttribute(
-      this.curves,
+      this.#curves,
       "aria-label",
       `Response of neuron ${state.neuron} in ${state.info.rate_unit} over time in seconds`,
     );
-    const ctx = this.lower.begin();
+    const ctx = this.#lower.begin();
     if (!ctx) return;
-    const box = this.box(this.lower);
-    const [low, high] = [this.low.value, this.high.value];
+    const box = this.#box(this.#lower);
+    const [low, high] = [this.#low.value, this.#high.value];
     const place = (value: number) => box.y + box.height * (1 - (value - low) / (high - low || 1));
-    this.paintStill(theme, box, place);
+    this.#paintStill(theme, box, place);
     const line = new Path2D();
-    traceLine(line, state.rate, this.time.window, box, place);
+    traceLine(line, state.rate, this.#time.window, box, place);
     ctx.save();
     clip(ctx, box);
     strokeSignal(ctx, theme.model, line);
@@ -203,11 +207,12 @@ export class ResponseView {
   };
 
   /** What does not change under the hand: a thousand filled steps and a dashed line take longer than all the rest. */
-  private paintStill(theme: Theme, box: Box, place: (value: number) => number): void {
-    const { state, behind } = this;
-    const { from, to } = this.time.window;
+  #paintStill(theme: Theme, box: Box, place: (value: number) => number): void {
+    const state = this.#state;
+    const behind = this.#behind;
+    const { from, to } = this.#time.window;
     const { width, height } = behind;
-    const [low, high] = [this.low.value, this.high.value];
+    const [low, high] = [this.#low.value, this.#high.value];
     const { psth, trainedRate, peek, info } = state;
     const shown = [
       psth,
@@ -223,33 +228,33 @@ export class ResponseView {
       devicePixelRatio,
       theme,
     ];
-    if (this.stillPainted.by(...shown)) return;
+    if (this.#stillPainted.by(...shown)) return;
     const ctx = behind.begin();
     if (!ctx) return;
     ctx.save();
     clip(ctx, box);
     if (info.has_responses && psth.length) {
       ctx.fillStyle = theme.recorded;
-      fillSteps(ctx, psth, this.time.window, box, place, 0);
+      fillSteps(ctx, psth, this.#time.window, box, place, 0);
     }
     if (!peek && trainedRate.length) {
       ctx.strokeStyle = theme.trained;
       ctx.lineWidth = 1;
       ctx.setLineDash([4, 3]);
       ctx.beginPath();
-      traceLine(ctx, trainedRate, this.time.window, box, place);
+      traceLine(ctx, trainedRate, this.#time.window, box, place);
       ctx.stroke();
     }
     ctx.restore();
     drawFrame(ctx, theme, box);
     const ticks = linearTicks(low, high, Math.floor(box.height / 30));
     drawAxis(ctx, theme, box, "left", ticks, place, `rate (${info.rate_unit})`);
-    drawAxis(ctx, theme, box, "bottom", this.timeTicks(box, true), this.placeTime(box), "time (s)");
+    drawAxis(ctx, theme, box, "bottom", this.#timeTicks(box, true), this.#placeTime(box), "time (s)");
   }
 
   /** The rate axis holds still in a gesture and glides to its new ends afterwards. */
-  private follow(now: number): void {
-    const { state } = this;
+  #follow(now: number): void {
+    const state = this.#state;
     if (!state.inGesture) {
       let [low, high] = [0, 0];
       for (const values of [state.shown.rate, state.trainedRate, state.psth]) {
@@ -258,22 +263,22 @@ export class ResponseView {
         high = Math.max(high, ends[1]);
       }
       const room = 0.06 * (high - low || 1);
-      this.low.aim(low < 0 ? low - room : 0, now, !reducedMotion());
-      this.high.aim(high + room, now, !reducedMotion());
+      this.#low.aim(low < 0 ? low - room : 0, now, !reducedMotion());
+      this.#high.aim(high + room, now, !reducedMotion());
     }
-    if (Number.isNaN(this.high.value)) {
-      this.low.aim(0, now, false);
-      this.high.aim(1, now, false);
+    if (Number.isNaN(this.#high.value)) {
+      this.#low.aim(0, now, false);
+      this.#high.aim(1, now, false);
     }
-    const moving = [this.low.step(now), this.high.step(now)];
-    if (moving.includes(true)) this.frameQueue.request(this.paintLower);
+    const moving = [this.#low.step(now), this.#high.step(now)];
+    if (moving.includes(true)) this.#frameQueue.request(this.#paintLower);
   }
 
-  private paintLegend(): void {
-    const { state } = this;
+  #paintLegend(): void {
+    const state = this.#state;
     const label = `${state.info.has_responses}/${state.peek}`;
-    if (label === this.trainedLabel) return;
-    this.trainedLabel = label;
+    if (label === this.#trainedLabel) return;
+    this.#trainedLabel = label;
     const entry = (kind: string, text: string) =>
       element(
         "span",
@@ -281,53 +286,56 @@ export class ResponseView {
         element("i", { class: `db-swatch db-${kind}`, "aria-hidden": "true" }),
         text,
       );
-    this.legend.replaceChildren();
-    if (state.info.has_responses) this.legend.append(entry("recorded", "recorded"));
-    this.legend.append(entry("model", state.peek ? "model as trained" : "model"));
-    if (!state.peek) this.legend.append(entry("trained", "as trained"));
+    this.#legend.replaceChildren();
+    if (state.info.has_responses) this.#legend.append(entry("recorded", "recorded"));
+    this.#legend.append(entry("model", state.peek ? "model as trained" : "model"));
+    if (!state.peek) this.#legend.append(entry("trained", "as trained"));
   }
 
-  private placeTime(box: Box): (seconds: number) => number {
-    const { from, to } = this.time.window;
-    const framesPerSecond = 1000 / this.state.info.dt_ms;
+  #placeTime(box: Box): (seconds: number) => number {
+    const { from, to } = this.#time.window;
+    const framesPerSecond = 1000 / this.#state.info.dt_ms;
     return (seconds) => box.x + ((seconds * framesPerSecond - from) / (to - from)) * box.width;
   }
 
-  private timeTicks(box: Box, numbers: boolean) {
-    const { from, to } = this.time.window;
-    const seconds = this.state.info.dt_ms / 1000;
+  #timeTicks(box: Box, numbers: boolean) {
+    const { from, to } = this.#time.window;
+    const seconds = this.#state.info.dt_ms / 1000;
     const ticks = linearTicks(from * seconds, to * seconds, Math.max(Math.floor(box.width / 80), 2));
     return numbers ? ticks : ticks.map(({ at }) => ({ at, text: "" }));
   }
 
   // ---- hover ------------------------------------------------------------------------------------------------
 
-  private onHover(event: PointerEvent): void {
-    const rect = this.stage.getBoundingClientRect();
-    this.setHover({ x: event.clientX - rect.left, y: event.clientY - rect.top });
+  #onHover(event: PointerEvent): void {
+    const rect = this.#stage.getBoundingClientRect();
+    this.#setHover({ x: event.clientX - rect.left, y: event.clientY - rect.top });
   }
 
-  private hoverY = 0;
+  #hoverY = 0;
 
-  private setHover(at: { x: number; y: number } | null): void {
-    this.hoverX = at?.x ?? null;
-    this.hoverY = at?.y ?? 0;
-    this.frameQueue.request(this.paintHover);
+  #setHover(at: { x: number; y: number } | null): void {
+    this.#hoverX = at?.x ?? null;
+    this.#hoverY = at?.y ?? 0;
+    this.#frameQueue.request(this.#paintHover);
   }
 
   /** One cursor through all panels, its values, and the stretch of sound that the receptive field sees there. */
-  private readonly paintHover = (): void => {
-    const { state, cursor, bracket, player } = this;
-    const box = this.box(this.lower);
-    const { from, to } = this.time.window;
+  readonly #paintHover = (): void => {
+    const state = this.#state;
+    const cursor = this.#cursor;
+    const bracket = this.#bracket;
+    const player = this.#player;
+    const box = this.#box(this.#lower);
+    const { from, to } = this.#time.window;
     const perFrame = box.width / (to - from);
     // What is heard goes before what is pointed at.
-    const x = player.frame === null ? this.hoverX : box.x + (player.frame - from) * perFrame;
+    const x = player.frame === null ? this.#hoverX : box.x + (player.frame - from) * perFrame;
     const inside = x !== null && x >= box.x && x <= box.x + box.width;
     cursor.hidden = !inside;
     bracket.hidden = !inside;
     if (!inside) {
-      setText(this.readout, "");
+      setText(this.#readout, "");
       return;
     }
     const last = state.info.n_frames - 1;
@@ -337,17 +345,17 @@ export class ResponseView {
     const start = Math.max(end - state.axes.T * perFrame, box.x);
     bracket.style.transform = `translateX(${start.toFixed(1)}px)`;
     bracket.style.width = `${Math.max(Math.min(end, box.x + box.width) - start, 1).toFixed(1)}px`;
-    setText(this.readout, this.valuesAt(frame));
+    setText(this.#readout, this.#valuesAt(frame));
   };
 
-  private valuesAt(frame: number): string {
-    const { state } = this;
+  #valuesAt(frame: number): string {
+    const state = this.#state;
     const { info, axes } = state;
     const seconds = ((frame + 0.5) * info.dt_ms) / 1000;
     const parts = [`${fixed(seconds, 3)} s`];
-    const box = this.box(this.upper);
-    const band = Math.round(new Grid(box, axes.F, 1).band(this.hoverY));
-    if (band >= 0 && band < axes.F && this.hoverY < this.upper.height) {
+    const box = this.#box(this.#upper);
+    const band = Math.round(new Grid(box, axes.F, 1).band(this.#hoverY));
+    if (band >= 0 && band < axes.F && this.#hoverY < this.#upper.height) {
       const level = state.stimulus[band * info.n_frames + frame];
       parts.push(`${frequency(bandToHz(band, axes.cfHz))}: ${fixed(level, 1)} ${info.stimulus_unit}`);
     } else {
