@@ -250,3 +250,15 @@ def test_a_closed_explorer_paints_no_more(session):
         assert explorer._pending is None
 
     asyncio.run(close())
+
+
+def test_a_gallery_chooses_the_neuron_and_goes_with_the_explorer(session):
+    explorer = explore(session, figures=False, gallery=True, neuron=1)
+    assert explorer.children == (explorer.bench, explorer.gallery)
+    assert explorer.gallery.selected == 1
+    explorer.gallery.selected = 2
+    assert explorer.neuron == 2
+    explorer.neuron = 0
+    assert explorer.gallery.selected == 0
+    explorer.close()
+    assert session._observers == []

@@ -20,6 +20,7 @@ from deepstrf.stimuli import Spectrogram
 from .bench import BenchWidget
 from .chain import one_thread
 from .edits import restore_state, state_text, to_code
+from .gallery_view import Gallery
 from .page import save_html
 from .session import Change, LiveSession
 
@@ -46,6 +47,8 @@ class Explorer(ipywidgets.VBox):
         Editor and response.
     figures : plotly.graph_objects.FigureWidget or None
         None until a page shows the bench: building them takes seconds, and the bench is usable before.
+    gallery : Gallery or None
+        All neurons as small pictures, when wanted; a click there chooses the neuron here.
     """
 
     def __init__(
@@ -55,18 +58,27 @@ class Explorer(ipywidgets.VBox):
         neuron: int = 0,
         sound: int = 0,
         figures: bool = True,
+        gallery: bool = False,
         lock: Sequence[str] = (),
     ) -> None:
         self.session = session
         self.bench = BenchWidget(session, neuron=neuron, sound=sound, lock=lock)
         self.figures: Any = None
+        self.gallery: Gallery | None = None
+        if gallery:
+            self.gallery = Gallery(session, selected=neuron)
+            self.gallery.link(self.bench)
         self._pending: asyncio.TimerHandle | None = None
         self._closed = False
-        super().__init__([self.bench])
+        super().__init__(self._parts())
         self._stop = session.observe(self._session_changed)
         self.bench.observe(self._neuron_changed, "of_neuron")
         self._wanted = figures
         self.bench.observe(self._width_changed, "width")
+
+    def _parts(self) -> list[ipywidgets.DOMWidget]:
+        """What is there, from the top."""
+        return [part for part in (self.bench, self.gallery, self.figures) if part is not None]
 
     def __repr__(self) -> str:
         return f"Explorer({self.session!r}, neuron={self.bench.neuron})"
@@ -128,6 +140,8 @@ class Explorer(ipywidgets.VBox):
             self._closed = True
             self._stop()
             self._drop_figures()
+            if self.gallery is not None:
+                self.gallery.close()
             self.bench.close()
         super().close()
 
@@ -139,7 +153,7 @@ class Explorer(ipywidgets.VBox):
             import plotly.graph_objects as go
 
             self.figures = go.FigureWidget(self.figure().update_layout(width=self._figure_width()))
-            self.children = [self.bench, self.figures]
+            self.children = self._parts()
 
     def _figure_width(self) -> int | None:
         # Plotly measures its place before it has one, so it is told how wide the bench is.
@@ -147,7 +161,7 @@ class Explorer(ipywidgets.VBox):
 
     def _width_changed(self, change: dict[str, Any]) -> None:
         if change["new"] == 0:
-            # Nobody looks any more. The figures are 5 MB each to a page that is loaded again; they come back with a view.
+            # Nobody looks. Each figure is 5 MB to a page that is loaded again; it comes back with a view.
             self._drop_figures()
         elif self.figures is not None:
             self.figures.layout.width = self._figure_width()
@@ -160,9 +174,9 @@ class Explorer(ipywidgets.VBox):
             self._pending.cancel()
             self._pending = None
         if self.figures is not None:
-            self.children = [self.bench]
-            self.figures.close()
-            self.figures = None
+            figures, self.figures = self.figures, None
+            self.children = self._parts()
+            figures.close()
             self._wanted = True
 
     def _warm_up(self) -> None:
@@ -233,6 +247,7 @@ def explore(
     neuron: int = 0,
     sound: int = 0,
     figures: bool = True,
+    gallery: bool = False,
     lock: Sequence[str] = (),
 ) -> Explorer:
     """Editor, response and figures of a model on a stimulus, to show in a notebook.
@@ -247,6 +262,8 @@ def explore(
         What is on screen first.
     figures : bool
         Whether the Plotly figures are built once the bench is on screen.
+    gallery : bool
+        Whether all neurons are shown below as small pictures, to sort, filter and choose from.
     lock : sequence of str
         Parameters, or whole stages ("prefilter", "strf", "activation"), that cannot be edited on the page, for a class
         that is to look at one thing. Python may still change them.
@@ -277,4 +294,4 @@ def explore(
         if stimulus is None:
             raise TypeError("stimulus must be given with a model, got None")
         session = LiveSession(model, stimulus, responses, dt_ms=dt_ms, cf_hz=cf_hz, neuron_names=neuron_names)
-    return Explorer(session, neuron=neuron, sound=sound, figures=figures, lock=lock)
+    return Explorer(session, neuron=neuron, sound=sound, figures=figures, gallery=gallery, lock=lock)
