@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+import deepstrf
+from deepstrf_widgets import explore
 from tests.browser.lab import CHROMIUM_ARGS, OUR_JUPYTER, ROOT, Server, find_chromium, serve
 from tests.browser.notebook import SECOND, NotebookPage
 
@@ -80,4 +82,14 @@ def screenshot(notebook: NotebookPage, name: str) -> Path:
     ARTEFACTS.mkdir(exist_ok=True)
     path = ARTEFACTS / f"{name}.png"
     notebook.page.screenshot(path=path)
+    return path
+
+
+@pytest.fixture
+def saved_bench(tmp_path: Path) -> Path:
+    """The demo's bench as a file without a kernel."""
+    demo = deepstrf.load_demo()
+    explorer = explore(demo.model, demo.stimulus, demo.responses, neuron_names=demo.neuron_names, figures=False)
+    path = explorer.save_html(tmp_path / "demo.html")
+    explorer.close()
     return path

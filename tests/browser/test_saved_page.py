@@ -8,34 +8,24 @@ from types import SimpleNamespace
 import pytest
 from playwright.sync_api import Browser
 
-import deepstrf
-from deepstrf_widgets import explore
 from tests.browser.bench_page import CURVES, FIELD, ROOT, BenchPage
 from tests.browser.notebook import SECOND
+
+pytestmark = pytest.mark.browser
 
 MOST_BYTES = 3_000_000
 FIRST_PAINT_MS = 1000
 FIRST_PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0].startTime"
 
 
-@pytest.fixture
-def saved(tmp_path: Path) -> Path:
-    """The demo's bench as a file."""
-    demo = deepstrf.load_demo()
-    explorer = explore(demo.model, demo.stimulus, demo.responses, neuron_names=demo.neuron_names, figures=False)
-    path = explorer.save_html(tmp_path / "demo.html")
-    explorer.close()
-    return path
-
-
-def test_a_saved_page_is_edited_without_a_kernel(chromium: Browser, saved: Path) -> None:
-    assert saved.stat().st_size <= MOST_BYTES
+def test_a_saved_page_is_edited_without_a_kernel(chromium: Browser, saved_bench: Path) -> None:
+    assert saved_bench.stat().st_size <= MOST_BYTES
     page = chromium.new_page(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
     asked, complaints = [], []
     page.on("request", lambda request: asked.append(request.url))
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto(saved.as_uri())
+    page.goto(saved_bench.as_uri())
     page.wait_for_selector(f"{ROOT} .db-handle", timeout=30 * SECOND)
     assert page.evaluate(FIRST_PAINT) < FIRST_PAINT_MS
     bench = BenchPage(SimpleNamespace(page=page))  # type: ignore[arg-type]  # there is no notebook around it
@@ -56,6 +46,6 @@ def test_a_saved_page_is_edited_without_a_kernel(chromium: Browser, saved: Path)
     page.locator(f"{ROOT} [title^='Next']").first.click()
     bench.settle()
     assert bench.picture(FIELD) != edited[0]
-    assert asked == [saved.as_uri()]
+    assert asked == [saved_bench.as_uri()]
     assert complaints == []
     page.close()
