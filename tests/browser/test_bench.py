@@ -137,3 +137,43 @@ def test_a_cell_that_is_run_again_and_again_leaves_no_figures_behind(bench: Benc
     bench.wait_for_plot()
     bench.drag(-60, 25)
     assert bench.value("strf.center_ms", FIRST) > 0
+
+
+@pytest.mark.parametrize(
+    ("stage", "parameters"),
+    [("adaptation", ["prefilter.tau_on_ms"]), ("activation", ["activation.b", "activation.beta"])],
+)
+def test_every_stage_reaches_python_and_undo_takes_it_back(bench: BenchPage, stage: str, parameters: list[str]) -> None:
+    def values() -> list[float]:
+        read = "[*explorer.session.value(name).ravel()]".replace("explorer", bench.name)
+        return list(bench.notebook.kernel_eval(f"[float(v) for name in {parameters!r} for v in {read}]"))
+
+    before, curves = values(), bench.picture(CURVES)
+    bench.page.locator(f"{ROOT} [data-tab={stage}]").click()
+    slider = bench.page.locator(f"{ROOT} [role=tabpanel]:not([hidden]) [role=slider]").first
+    spoken = slider.get_attribute("aria-valuetext")
+    slider.focus()
+    for _ in range(3):
+        bench.page.keyboard.press("Shift+ArrowUp")
+    bench.page.wait_for_function("() => !document.querySelector('.db-toolbar button[title^=Undo]').disabled")
+    bench.settle()
+    assert slider.get_attribute("aria-valuetext") != spoken
+    assert values() != before
+    assert bench.picture(CURVES) != curves
+    bench.page.keyboard.press("Control+z")
+    bench.settle()
+    assert values() == before
+    assert bench.picture(CURVES) == curves
+
+
+def test_the_sound_is_played_with_a_cursor_that_runs(bench: BenchPage) -> None:
+    cursor = bench.page.locator(f"{ROOT} .db-cursor")
+    assert not cursor.is_visible()
+    bench.page.locator(f"{ROOT} .db-play").click()
+    place = "() => new DOMMatrix(getComputedStyle(document.querySelector('.db-cursor')).transform).e"
+    bench.page.wait_for_function(f"() => ({place})() > 60")
+    first = float(bench.page.evaluate(place))
+    bench.page.wait_for_function(f"(first) => ({place})() > first + 20", arg=first)
+    bench.page.locator(f"{ROOT} .db-play").click()
+    bench.page.mouse.move(2, 2)
+    cursor.wait_for(state="hidden")
