@@ -3,13 +3,18 @@
 type Child = Node | string;
 type Properties = Record<string, string | number | boolean | null | undefined>;
 
-/** A new element with attributes (`false`, null and undefined leave one out) and children; strings become text. */
+/**
+ * A new element, "tag.class.class", with attributes (`false`, null and undefined leave one out) and children; strings
+ * become text.
+ */
 export function element<K extends keyof HTMLElementTagNameMap>(
-  tag: K,
+  what: K | `${K}.${string}`,
   properties: Properties = {},
   ...children: Child[]
 ): HTMLElementTagNameMap[K] {
-  const made = document.createElement(tag);
+  const [tag, ...classes] = what.split(".");
+  const made = document.createElement(tag as K);
+  made.classList.add(...classes);
   for (const [name, value] of Object.entries(properties)) setAttribute(made, name, value);
   made.append(...children);
   return made;
@@ -33,6 +38,23 @@ export function setStyle(target: HTMLElement, name: string, value: string): void
 /** Set the text where it differs. */
 export function setText(target: Node, text: string): void {
   if (target.textContent !== text) target.textContent = text;
+}
+
+/** The event is dealt with here: neither the page nor what lies around takes it. */
+export function consume(event: Event): void {
+  event.preventDefault();
+  event.stopPropagation();
+}
+
+/** The element around the target of an event that a selector finds. */
+export function closest(target: EventTarget | null, selector: string): HTMLElement | null {
+  return target instanceof Element ? target.closest<HTMLElement>(selector) : null;
+}
+
+/** Where a pointer is, from the corner of an element. Measuring makes the page lay itself out: never in a drag. */
+export function pointIn(target: Element, { clientX, clientY }: MouseEvent): { x: number; y: number } {
+  const { left, top } = target.getBoundingClientRect();
+  return { x: clientX - left, y: clientY - top };
 }
 
 type Listenable = Pick<EventTarget, "addEventListener" | "removeEventListener">;

@@ -1,7 +1,7 @@
 /** One mounted view: header, panels, message line, and the keys that work anywhere in it. */
 
 import type { BenchModel, Info, View } from "./contract";
-import { Cleanup, element } from "./dom";
+import { Cleanup, consume, element } from "./dom";
 import { Frames } from "./draw/surface";
 import { readTheme, type Theme, watchTheme } from "./draw/theme";
 import { ActivationEditor } from "./editors/activation";
@@ -91,11 +91,11 @@ export function mount(model: BenchModel, el: HTMLElement): () => void {
   const toolbar = new Toolbar(state, editing, () => shortcuts.open(), cleanup);
   const chooser = new NeuronChooser(state, cleanup);
   const channels = new ChannelChooser(state, cleanup);
-  const name = element("strong", { class: "db-model-name" }, state.info.model);
-  const header = element("header", { class: "db-header" }, name, chooser.element);
+  const name = element("strong.db-model-name", {}, state.info.model);
+  const header = element("header.db-header", {}, name, chooser.element);
   if (editing) header.append(channels.element);
-  header.append(element("span", { class: "db-spring" }), toolbar.score, toolbar.element);
-  const panels = element("div", { class: "db-panels" });
+  header.append(element("span.db-spring"), toolbar.score, toolbar.element);
+  const panels = element("div.db-panels");
   root.append(header, panels, new MessageLine(state, cleanup).element, shortcuts.element);
 
   const response =
@@ -211,8 +211,7 @@ function listenKeys(
       if (!event.repeat && !state.inGesture) state.setPeek(true);
     } else if (key === "?") openShortcuts();
     else return;
-    event.preventDefault();
-    event.stopPropagation();
+    consume(event);
   });
   cleanup.listen<KeyboardEvent>(root, "keyup", (event) => {
     if (event.key.toLowerCase() === "t") state.setPeek(false);

@@ -299,7 +299,7 @@ export class OfflineKernel {
 
   /** Set a value and remember the one before; a moved centre keeps its width in bands. */
   #write(slot: Slot, entry: Entry): void {
-    if (!Number.isFinite(slot.value) && !(slot.value === Number.POSITIVE_INFINITY)) return;
+    if (!Number.isFinite(slot.value) && !(slot.value === Infinity)) return;
     const remember = (one: Omit<Slot, "value">) => {
       const key = slotKey({ ...one, value: 0 });
       if (!entry.before.has(key)) entry.before.set(key, { ...one, value: this.#read(one) });

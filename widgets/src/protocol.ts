@@ -7,6 +7,7 @@
  */
 
 import type { Edit, EditName, EditRequest, Request, RevertRequest } from "./contract";
+import { clamp } from "./math/clamp";
 
 export const MAX_IN_FLIGHT = 4;
 export const LEAST_WORK_MS = 50;
@@ -142,7 +143,7 @@ export class LatestWins {
   window(): number {
     if (this.#rtt === null || this.#work === null) return 1;
     const work = Math.max(this.#work, LEAST_WORK_MS);
-    return Math.min(Math.max(Math.round(this.#rtt / work), 1), MAX_IN_FLIGHT);
+    return clamp(Math.round(this.#rtt / work), 1, MAX_IN_FLIGHT);
   }
 
   /** The view goes away: what still waits leaves at once, and nothing is repeated after that. */

@@ -20,6 +20,7 @@ import {
   type WrittenTrait,
 } from "./contract";
 import { Counters } from "./counters";
+import { clamp } from "./math/clamp";
 import { type Axes, changed, type Gaussian, gaussianAt } from "./math/field";
 import { NOTHING, type Numbers, Preview, type Truth } from "./preview";
 import { LatestWins, type Slot, slotKey } from "./protocol";
@@ -296,7 +297,7 @@ export class BenchState {
     const last =
       { neuron: this.info.n_neurons, channel: this.info.n_channels, selected: this.info.n_gaussians }[trait] -
       1;
-    const next = Math.min(Math.max(Math.round(value), trait === "selected" ? -1 : 0), Math.max(last, 0));
+    const next = clamp(Math.round(value), trait === "selected" ? -1 : 0, Math.max(last, 0));
     if (!Number.isFinite(next) || next === this[trait]) return;
     if (trait !== "selected") this.endGesture();
     this[trait] = next;

@@ -1,4 +1,5 @@
 /** Colour maps as tables of 256 colours, mixed in OKLab so that equal steps look equal. */
+import { clamp } from "../math/clamp";
 
 export type Table = Uint32Array;
 
@@ -24,7 +25,7 @@ function rgb([L, a, b]: Triple): Triple {
   const l = (L + 0.3963377774 * a + 0.2158037573 * b) ** 3;
   const m = (L - 0.1055613458 * a - 0.0638541728 * b) ** 3;
   const s = (L - 0.0894841775 * a - 1.291485548 * b) ** 3;
-  const channel = (v: number) => Math.round(255 * Math.min(Math.max(fromLinear(v), 0), 1));
+  const channel = (v: number) => Math.round(255 * clamp(fromLinear(v), 0, 1));
   return [
     channel(4.0767416621 * l - 3.3077115913 * m + 0.2309699292 * s),
     channel(-1.2684380046 * l + 2.6097574011 * m - 0.3413193965 * s),

@@ -1,5 +1,6 @@
 /** Pixels of a receptive field: bands upward, frames to the right, each cell as large as the next. */
 
+import { clamp } from "../math/clamp";
 import type { OnGrid } from "../math/field";
 import type { Box } from "./axes";
 
@@ -37,8 +38,8 @@ export class Grid {
   centre(p: OnGrid): { x: number; y: number; outside: boolean } {
     const { box } = this;
     const [x, y] = [this.x(p.frame), this.y(p.band)];
-    const cx = Math.min(Math.max(x, box.x), box.x + box.width);
-    const cy = Math.min(Math.max(y, box.y), box.y + box.height);
+    const cx = clamp(x, box.x, box.x + box.width);
+    const cy = clamp(y, box.y, box.y + box.height);
     return { x: cx, y: cy, outside: Math.abs(cx - x) > 0.5 || Math.abs(cy - y) > 0.5 };
   }
 }

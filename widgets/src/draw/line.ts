@@ -10,8 +10,8 @@ export interface Window {
 
 /** Lowest and highest finite value, null when there is none. */
 export function extent(values: ArrayLike<number>): [number, number] | null {
-  let low = Number.POSITIVE_INFINITY;
-  let high = Number.NEGATIVE_INFINITY;
+  let low = Infinity;
+  let high = -Infinity;
   for (let i = 0; i < values.length; i++) {
     const v = values[i];
     if (v < low) low = v;
@@ -52,7 +52,7 @@ export function traceLine(
   while (i < last) {
     const column = Math.floor((i + 0.5 - from) * perFrame);
     const start = i;
-    let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+    let [low, high] = [Infinity, -Infinity];
     let [lowAt, highAt] = [i, i];
     for (; i < last && Math.floor((i + 0.5 - from) * perFrame) === column; i++) {
       const v = values[i];

@@ -1,6 +1,7 @@
 /** A canvas that is as sharp as the screen and as wide as its place. */
 
 import type { Cleanup } from "../dom";
+import { clamp } from "../math/clamp";
 
 export class Surface {
   width = 0;
@@ -98,7 +99,7 @@ export class Eased {
   /** Move on to `now`; true while it still moves. */
   step(now: number): boolean {
     if (this.value === this.#goal) return false;
-    const share = Math.min(Math.max((now - this.#startedAt) / EASE_MS, 0), 1);
+    const share = clamp((now - this.#startedAt) / EASE_MS, 0, 1);
     const eased = 1 - (1 - share) ** 3;
     this.value = share >= 1 ? this.#goal : this.#from + eased * (this.#goal - this.#from);
     return this.value !== this.#goal;

@@ -4,7 +4,7 @@
  * Every handle is a focusable slider that moves one word of the curve (math/curve-handles.ts).
  */
 
-import { type Cleanup, element, setAttribute, setStyle, setText } from "../dom";
+import { type Cleanup, closest, consume, element, setAttribute, setStyle, setText } from "../dom";
 import {
   concernedBy,
   type Editable,
@@ -53,7 +53,7 @@ interface Drag {
 }
 
 export class CurveHandles {
-  readonly element = element("div", { class: "db-handles" });
+  readonly element = element("div.db-handles");
   readonly #grips = new Map<Word, HTMLElement>();
   #plot: Plot | null = null;
   #drag: Drag | null = null;
@@ -194,8 +194,8 @@ export class CurveHandles {
         "aria-describedby": this.#helpId,
         "aria-orientation": word === "threshold" ? "horizontal" : "vertical",
       },
-      element("span", { class: "db-knob", "aria-hidden": "true" }),
-      element("span", { class: "db-word", "aria-hidden": "true" }),
+      element("span.db-knob", { "aria-hidden": "true" }),
+      element("span.db-word", { "aria-hidden": "true" }),
     );
     this.#grips.set(word, handle);
     this.element.append(handle);
@@ -268,7 +268,7 @@ export class CurveHandles {
   // ---- pointer ----------------------------------------------------------------------------------------------
 
   #gripOf(target: EventTarget | null): { word: Word; handle: HTMLElement } | null {
-    const handle = target instanceof Element ? target.closest<HTMLElement>("[data-handle]") : null;
+    const handle = closest(target, "[data-handle]");
     return handle && this.element.contains(handle) ? { word: handle.dataset.handle as Word, handle } : null;
   }
 
@@ -332,7 +332,7 @@ export class CurveHandles {
     const { key } = event;
     if (key === "Tab" || key.startsWith("Arrow")) delete this.element.dataset.pointer;
     if (key === "Escape") {
-      if (this.release(true)) stop(event);
+      if (this.release(true)) consume(event);
       return;
     }
     if (event.ctrlKey || event.altKey || event.metaKey || this.#drag || !this.#movable(on.word)) return;
@@ -340,7 +340,7 @@ export class CurveHandles {
     else if (key === "ArrowUp" || key === "ArrowRight") this.#nudge(on.word, event.shiftKey ? BIG : 1);
     else if (key === "ArrowDown" || key === "ArrowLeft") this.#nudge(on.word, event.shiftKey ? -BIG : -1);
     else return;
-    stop(event);
+    consume(event);
   }
 
   /** Some small steps; those of one handle within 600 ms are one gesture. */
@@ -357,9 +357,4 @@ export class CurveHandles {
     const held = this.#held as Held;
     this.#move(held, stepped(word, { ...toWords(kind, held.start), [word]: held.value }, steps, plot));
   }
-}
-
-function stop(event: Event): void {
-  event.preventDefault();
-  event.stopPropagation();
 }

@@ -1,6 +1,7 @@
 /** The parameters of the output curve as numbers that can be typed, and what they mean. */
 
-import { type Cleanup, element, setText } from "../dom";
+import { type Cleanup, consume, element, setText } from "../dom";
+import { clamp } from "../math/clamp";
 import { isEditable } from "../math/curve-handles";
 import type { BenchState } from "../state";
 import type { CurveHandles } from "./activation-handles";
@@ -18,18 +19,17 @@ const DIGITS = 4;
 const STEP = 0.05;
 
 export class CurveNumbers {
-  readonly element = element("div", {
-    class: "db-inspector",
+  readonly element = element("div.db-inspector", {
     role: "group",
     "aria-label": "Parameters of the output curve",
   });
-  readonly #hint = element("p", { class: "db-hint" });
-  readonly #form = element("div", { class: "db-form" });
-  readonly #formula = element("span", { class: "db-formula" });
-  readonly #row = element("div", { class: "db-parameters" });
+  readonly #hint = element("p.db-hint");
+  readonly #form = element("div.db-form");
+  readonly #formula = element("span.db-formula");
+  readonly #row = element("div.db-parameters");
   readonly #back = element(
-    "button",
-    { type: "button", class: "db-button", title: "Back to the trained output curve of this neuron" },
+    "button.db-button",
+    { type: "button", title: "Back to the trained output curve of this neuron" },
     "Revert",
   );
   #fields: Field[] = [];
@@ -44,7 +44,7 @@ export class CurveNumbers {
   constructor(state: BenchState, handles: CurveHandles, cleanup: Cleanup) {
     this.#state = state;
     this.#handles = handles;
-    this.#form.append(element("div", { class: "db-form-head" }, this.#formula, this.#back), this.#row);
+    this.#form.append(element("div.db-form-head", {}, this.#formula, this.#back), this.#row);
     this.element.append(this.#form, this.#hint);
     cleanup.listen(this.#row, "input", (event) => this.#onInput(event.target));
     for (const type of ["change", "focusout"]) cleanup.listen(this.#row, type, () => this.#onDone(false));
@@ -92,10 +92,9 @@ export class CurveNumbers {
     setText(this.#formula, formulaOf(kind, names));
     this.#fields = fieldsOf(kind, names, rate_unit);
     this.#inputs = this.#fields.map(({ symbol, meaning, unit }) =>
-      element("input", {
+      element("input.db-number", {
         type: "number",
         step: STEP,
-        class: "db-number",
         inputmode: "decimal",
         "aria-label": `${symbol}, ${meaning} (${unit})`,
         title: `${meaning} (${unit})`,
@@ -103,8 +102,8 @@ export class CurveNumbers {
     );
     const labels = this.#fields.map(({ symbol, meaning }, i) =>
       element(
-        "label",
-        { class: "db-field" },
+        "label.db-field",
+        {},
         element("span", {}, element("b", {}, symbol), ` ${meaning}`),
         this.#inputs[i],
       ),
@@ -125,7 +124,7 @@ export class CurveNumbers {
       this.#typing = state.gestureId;
     }
     const [low, high] = limitsIn(state, name);
-    state.set([{ name: longName(name), index: [state.neuron], value: Math.min(Math.max(value, low), high) }]);
+    state.set([{ name: longName(name), index: [state.neuron], value: clamp(value, low, high) }]);
   }
 
   /** Enter ends what was typed, Escape takes it back; undo and redo are the bench's, not the field's. */
@@ -138,8 +137,7 @@ export class CurveNumbers {
       if (key === "y" || event.shiftKey) this.#state.redo();
       else this.#state.undo();
     } else return;
-    event.preventDefault();
-    event.stopPropagation();
+    consume(event);
   }
 
   #onDone(cancel: boolean): void {

@@ -1,5 +1,6 @@
 /** Where the handles of an output curve stand, in pixels of its stage. */
 
+import { clamp } from "../math/clamp";
 import {
   type Editable,
   heightAtThreshold,
@@ -91,8 +92,8 @@ function armEnd(kind: Saturating, words: Words, plot: Plot, side: number): Point
 function inside(plot: Plot, x: number, y: number): Place {
   const { box } = plot;
   return {
-    x: Math.min(Math.max(x, box.x), box.x + box.width),
-    y: Math.min(Math.max(y, box.y), box.y + box.height),
+    x: clamp(x, box.x, box.x + box.width),
+    y: clamp(y, box.y, box.y + box.height),
     outside: !plot.holds(x, y),
   };
 }

@@ -2,6 +2,7 @@
 
 import { type Box, drawAxis, drawFrame, linearTicks } from "../draw/axes";
 import type { Theme } from "../draw/theme";
+import { clamp } from "../math/clamp";
 import type { Histogram, Mean } from "../math/drive-summary";
 
 type Ends = readonly [low: number, high: number];
@@ -106,7 +107,7 @@ function trace(path: Pick<CanvasRenderingContext2D, "moveTo" | "lineTo">, plot: 
   const far = 10 * box.height;
   for (let i = 0; i <= points; i++) {
     const x = box.x + (i / points) * box.width;
-    const y = Math.min(Math.max(plot.y(curve(plot.driveAt(x))), -far), far);
+    const y = clamp(plot.y(curve(plot.driveAt(x))), -far, far);
     if (i === 0) path.moveTo(x, y);
     else path.lineTo(x, y);
   }

@@ -23,7 +23,7 @@ export function parametersOf(state: BenchState, values: ArrayLike<number>): Para
 /** Lowest and highest value that a hand may set. */
 export function limitsIn(state: BenchState, name: string): [number, number] {
   const [low, high] = state.info.limits[longName(name)] ?? [null, null];
-  return [low ?? Number.NEGATIVE_INFINITY, high ?? Number.POSITIVE_INFINITY];
+  return [low ?? -Infinity, high ?? Infinity];
 }
 
 export function nameOf(word: Word, { baseline = 0, ceiling = 0 }: Words): string {

@@ -2,7 +2,7 @@
 
 import type { Part } from "../changes";
 import { Paints } from "../counters";
-import { type Cleanup, element, setAttribute, setText } from "../dom";
+import { type Cleanup, element, pointIn, setAttribute, setText } from "../dom";
 import { type Frames, Surface, Unchanged } from "../draw/surface";
 import { reducedMotion, type Theme } from "../draw/theme";
 import { fixed, number } from "../format";
@@ -36,25 +36,25 @@ export class ActivationEditor {
   readonly element: HTMLElement;
   readonly handles: CurveHandles;
   readonly paints = new Paints();
-  readonly #canvas = element("canvas", { class: "db-canvas db-over", role: "img" });
+  readonly #canvas = element("canvas.db-canvas.db-over", { role: "img" });
   /** Histogram, recorded means and trained curve; and the axes: each painted when it changes, not under the hand. */
-  readonly #data = element("canvas", { class: "db-canvas db-over", "aria-hidden": "true" });
-  readonly #frame = element("canvas", { class: "db-canvas", "aria-hidden": "true" });
+  readonly #data = element("canvas.db-canvas.db-over", { "aria-hidden": "true" });
+  readonly #frame = element("canvas.db-canvas", { "aria-hidden": "true" });
   readonly #surfaces: Record<"canvas" | "data" | "frame", Surface>;
   readonly #painted = { canvas: new Unchanged(), data: new Unchanged(), frame: new Unchanged() };
   readonly #marks = new CurveMarks();
-  readonly #place = element("div", { class: "db-plot" });
+  readonly #place = element("div.db-plot");
   readonly #stage: HTMLElement;
-  readonly #legend = element("div", { class: "db-legend", "aria-hidden": "true" });
-  readonly #tip = element("div", { class: "db-tip", "aria-hidden": "true", hidden: true });
-  readonly #readout = element("p", { class: "db-readout" });
-  readonly #title = element("h3", { class: "db-title" });
+  readonly #legend = element("div.db-legend", { "aria-hidden": "true" });
+  readonly #tip = element("div.db-tip", { "aria-hidden": "true", hidden: true });
+  readonly #readout = element("p.db-readout");
+  readonly #title = element("h3.db-title");
   readonly #numbers: CurveNumbers;
   readonly #axes = new CurveAxes();
   readonly drive: DriveSummary;
   #plot: Plot | null = null;
   #hover: { x: number; y: number } | null = null;
-  #toldAt = Number.NEGATIVE_INFINITY;
+  #toldAt = -Infinity;
 
   readonly #state: BenchState;
   readonly #frameQueue: Frames;
@@ -67,8 +67,8 @@ export class ActivationEditor {
     this.drive = new DriveSummary(state);
     const helpId = `db-curve-help-${state.client}`;
     const help = element(
-      "p",
-      { id: helpId, class: "db-hidden" },
+      "p.db-hidden",
+      { id: helpId },
       "Arrows move, with Shift farther; Delete goes back to the trained value; Escape cancels.",
     );
     this.handles = new CurveHandles(state, cleanup, helpId);
@@ -83,11 +83,11 @@ export class ActivationEditor {
       this.handles.element,
       this.#tip,
     ];
-    this.#stage = element("div", { class: "db-stage" }, ...layers);
-    const head = element("div", { class: "db-head" }, this.#title, this.#readout);
+    this.#stage = element("div.db-stage", {}, ...layers);
+    const head = element("div.db-head", {}, this.#title, this.#readout);
     this.element = element(
-      "section",
-      { class: "db-activation", "aria-label": "Output curve" },
+      "section.db-activation",
+      { "aria-label": "Output curve" },
       head,
       this.#stage,
       this.#numbers.element,
@@ -232,7 +232,7 @@ export class ActivationEditor {
 
   #paintLegend(ghost: boolean): void {
     const entry = (kind: string, text: string) =>
-      element("span", { class: "db-entry" }, element("i", { class: `db-swatch db-${kind}` }), text);
+      element("span.db-entry", {}, element("i", { class: `db-swatch db-${kind}` }), text);
     const entries = [entry("model", "curve")];
     if (ghost) entries.push(entry("trained", "as trained"));
     if (this.drive.current?.means.length) entries.push(entry("mean", "recorded"));
@@ -331,8 +331,7 @@ export class ActivationEditor {
   #onHover(event: PointerEvent): void {
     // Measuring a place makes the page lay itself out, and nothing is read out under a hand that drags.
     if (this.#state.inGesture) return;
-    const rect = this.#stage.getBoundingClientRect();
-    this.#setHover({ x: event.clientX - rect.left, y: event.clientY - rect.top });
+    this.#setHover(pointIn(this.#stage, event));
   }
 
   #setHover(at: { x: number; y: number } | null): void {

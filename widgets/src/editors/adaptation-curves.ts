@@ -6,6 +6,7 @@
  */
 
 import type { Info } from "../contract";
+import { clamp } from "../math/clamp";
 
 export type CurveKey = "on" | "off" | "tau" | "w";
 
@@ -32,8 +33,6 @@ const SHORTEST_TAU_BINS = 0.1;
 const LEAST_W = 1e-3;
 
 export const isTau = (curve: Curve) => curve.key !== "w";
-
-const clamp = (x: number, low: number, high: number) => Math.min(Math.max(x, low), high);
 
 /** The curves that a hand may edit; none where the prefilter is of another kind. */
 export function curvesOf(info: Info): Curve[] {
@@ -83,7 +82,7 @@ export interface Held {
 
 /** How far points may go together, of a wish for `by` levels: those that go the whole way keep their distances. */
 export function reachable(held: Held[], by: number): number {
-  let [down, up] = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+  let [down, up] = [-Infinity, Infinity];
   for (const { curve, level, share } of held) {
     if (share < 1) continue;
     down = Math.max(down, levelOf(curve, curve.low) - level);
@@ -195,7 +194,7 @@ const ROOM = 1.5;
 
 /** Ends in ms of an axis that shows all finite values with room around them, a decade at least. */
 export function tauRange(values: Iterable<number>, lowest: number, highest: number): [number, number] {
-  let [low, high] = [Number.POSITIVE_INFINITY, 0];
+  let [low, high] = [Infinity, 0];
   for (const tau of values) {
     if (!Number.isFinite(tau) || tau <= 0) continue;
     low = Math.min(low, tau);

@@ -4,7 +4,8 @@
  * Each curve is a focusable slider of the selected band.
  */
 
-import { type Cleanup, element, setAttribute, setStyle } from "../dom";
+import { type Cleanup, closest, element, pointIn, setAttribute, setStyle } from "../dom";
+import { clamp } from "../math/clamp";
 import {
   type Curve,
   type Held,
@@ -50,7 +51,7 @@ interface Drag {
 }
 
 export class AdaptationHand {
-  readonly element = element("div", { class: "db-handles" });
+  readonly element = element("div.db-handles");
   #layout: Layout | null = null;
   readonly #sliders = new Map<Curve["key"], HTMLElement>();
   #drag: Drag | null = null;
@@ -148,7 +149,7 @@ export class AdaptationHand {
           "aria-orientation": "vertical",
           "aria-describedby": this.#helpId,
         },
-        element("span", { class: "db-knob", "aria-hidden": "true" }),
+        element("span.db-knob", { "aria-hidden": "true" }),
       );
       this.#sliders.set(curve.key, slider);
       const at = this.#tools.curves.indexOf(curve);
@@ -158,7 +159,7 @@ export class AdaptationHand {
   }
 
   #curveOf(target: EventTarget | null): Curve | null {
-    const slider = target instanceof Element ? target.closest<HTMLElement>("[data-curve]") : null;
+    const slider = closest(target, "[data-curve]");
     return this.#tools.curves.find((c) => c.key === slider?.dataset.curve) ?? null;
   }
 
@@ -175,7 +176,7 @@ export class AdaptationHand {
   }
 
   #bandAt(plot: Plot, x: number): number {
-    return Math.min(Math.max(Math.round(plot.band(x)), 0), plot.F - 1);
+    return clamp(Math.round(plot.band(x)), 0, plot.F - 1);
   }
 
   /** The point nearest to a place; where two are equally near, the one of the curves in hand. */
@@ -248,8 +249,7 @@ export class AdaptationHand {
     const tools = this.#tools;
     if (!drag) {
       // Measuring a place makes the page lay itself out: never in a drag.
-      const rect = this.#stage.getBoundingClientRect();
-      const at = { x: event.clientX - rect.left, y: event.clientY - rect.top };
+      const at = pointIn(this.#stage, event);
       const plot = this.#plotAt(at);
       tools.setHover(plot && this.#bandAt(plot, at.x));
       return;
@@ -293,8 +293,7 @@ export class AdaptationHand {
   #onDoubleClick(event: MouseEvent): void {
     const tools = this.#tools;
     if (tools.tool !== "point") return;
-    const rect = this.#stage.getBoundingClientRect();
-    const at = { x: event.clientX - rect.left, y: event.clientY - rect.top };
+    const at = pointIn(this.#stage, event);
     const point = this.#plotAt(at) && this.#pointAt(at, REACH_PX);
     if (!point) return;
     event.preventDefault();
@@ -313,7 +312,7 @@ export class AdaptationHand {
     const name = event.key.toLowerCase();
     if (name === "[" || name === "]") {
       const at = WIDTHS.indexOf(tools.width) + (name === "]" ? 1 : -1);
-      tools.setWidth(WIDTHS[Math.min(Math.max(at, 0), WIDTHS.length - 1)]);
+      tools.setWidth(WIDTHS[clamp(at, 0, WIDTHS.length - 1)]);
     } else if (TOOL_KEYS[name]) tools.take(TOOL_KEYS[name]);
     else if (ACTIVE_KEYS[name]) this.#chooseByKey(ACTIVE_KEYS[name]);
     else {

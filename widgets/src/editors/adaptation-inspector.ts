@@ -29,15 +29,15 @@ interface Field {
 }
 
 export class AdaptationInspector {
-  readonly element = element("div", { class: "db-inspector" });
+  readonly element = element("div.db-inspector");
   readonly #chooser: Segments;
   readonly #brushes: Segments;
   readonly #smooth = element(
-    "button",
-    { type: "button", class: "db-button", title: "Smooth the curve in hand over all bands" },
+    "button.db-button",
+    { type: "button", title: "Smooth the curve in hand over all bands" },
     "Smooth all",
   );
-  readonly #form = element("div", { class: "db-form", role: "group" });
+  readonly #form = element("div.db-form", { role: "group" });
   readonly #fields: Field[] = [];
   #built = "";
   /** A number is being typed. */
@@ -53,13 +53,7 @@ export class AdaptationInspector {
     this.#cleanup = cleanup;
     this.#chooser = new Segments("Tool", (tool) => tools.take(tool as Tool), cleanup);
     this.#brushes = new Segments("Brush width in bands", (width) => tools.setWidth(Number(width)), cleanup);
-    const bar = element(
-      "div",
-      { class: "db-adapt-tools" },
-      this.#chooser.element,
-      this.#brushes.element,
-      this.#smooth,
-    );
+    const bar = element("div.db-adapt-tools", {}, this.#chooser.element, this.#brushes.element, this.#smooth);
     this.element.append(bar, this.#form);
     cleanup.listen(this.#smooth, "click", () => tools.smoothAll());
   }
@@ -111,10 +105,9 @@ export class AdaptationInspector {
     const cleanup = this.#cleanup;
     const state = this.#state;
     const tools = this.#tools;
-    const input = element("input", {
+    const input = element("input.db-number", {
       type: "number",
       step: "any",
-      class: "db-number",
       inputmode: "decimal",
       "aria-label": spoken,
       title: spoken,

@@ -118,7 +118,7 @@ export class AdaptationMarks {
         const level = levelOf(curve, value);
         const [x, y] = [plot.x(band), plot.y(level)];
         path += `${band ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`;
-        const endless = value === Number.POSITIVE_INFINITY;
+        const endless = value === Infinity;
         const beyond = endless ? 1 : plot.beyond(level);
         if (beyond !== 0) dots += endless || band % every === 0 ? arrowhead(x, plot.box, beyond) : "";
         else if (band % every === 0) dots += circle(x, y, radius);

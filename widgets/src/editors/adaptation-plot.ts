@@ -3,6 +3,7 @@
 import { type Box, drawAxis, drawFrame, frequencyTicks, linearTicks, setFont } from "../draw/axes";
 import type { Theme } from "../draw/theme";
 import { number } from "../format";
+import { clamp } from "../math/clamp";
 import type { Axes } from "../math/field";
 import { type Curve, decayTicks, isTau, levelsOf, logTicks } from "./adaptation-curves";
 
@@ -38,7 +39,7 @@ export class Plot {
   y(level: number): number {
     const { box } = this;
     const share = (level - this.low) / (this.high - this.low);
-    return box.y + box.height * (1 - Math.min(Math.max(share, 0), 1));
+    return box.y + box.height * (1 - clamp(share, 0, 1));
   }
   /** 1 above the axis, -1 below it, 0 on it. */
   beyond(level: number): number {
@@ -66,7 +67,7 @@ export class KernelPlot {
     return this.box.x + this.box.width * (1 - lagMs / this.longest);
   }
   y(weight: number): number {
-    const share = Math.min(Math.max(weight / this.reach, -1), 1);
+    const share = clamp(weight / this.reach, -1, 1);
     return this.box.y + (this.box.height * (1 - share)) / 2;
   }
 }

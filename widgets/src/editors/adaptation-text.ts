@@ -2,16 +2,17 @@
 
 import { fixed, frequency, milliseconds } from "../format";
 import { decayOf } from "../math/adaptation";
+import { clamp } from "../math/clamp";
 import { type Curve, isTau } from "./adaptation-curves";
 
 /** A decay per bin with enough decimals to tell it from 1. */
 export function decayText(a: number): string {
   if (a >= 1) return "1";
-  return fixed(a, Math.min(Math.max(Math.ceil(-Math.log10(1 - a)), 3), 6));
+  return fixed(a, clamp(Math.ceil(-Math.log10(1 - a)), 3, 6));
 }
 
 /** "35 ms", "∞" where nothing decays. */
-export const tauText = (tauMs: number) => (tauMs === Number.POSITIVE_INFINITY ? "∞" : milliseconds(tauMs));
+export const tauText = (tauMs: number) => (tauMs === Infinity ? "∞" : milliseconds(tauMs));
 
 /** "35 ms, a 0.867", "0.75". */
 export function valueText(curve: Curve, value: number, dtMs: number): string {
@@ -23,6 +24,6 @@ export function valueText(curve: Curve, value: number, dtMs: number): string {
 export function sliderText(curve: Curve, value: number, cfHz: number, dtMs: number): string {
   const where = `${curve.label === "tau" ? "" : `${curve.label}, `}${frequency(cfHz)}: `;
   if (!isTau(curve)) return `${where}${fixed(value, 2)}`;
-  if (value === Number.POSITIVE_INFINITY) return `${where}no decay (tau infinite), a 1 per bin`;
+  if (value === Infinity) return `${where}no decay (tau infinite), a 1 per bin`;
   return `${where}tau ${milliseconds(value)}, a ${decayText(decayOf(value, dtMs))} per bin`;
 }

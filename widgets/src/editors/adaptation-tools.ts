@@ -2,6 +2,7 @@
 
 import type { Part } from "../changes";
 import type { Cleanup } from "../dom";
+import { clamp } from "../math/clamp";
 import type { BenchState } from "../state";
 import {
   brushed,
@@ -126,7 +127,7 @@ export class AdaptationTools {
 
   selectBand(band: number): void {
     if (!Number.isFinite(band)) return;
-    this.band = Math.min(Math.max(Math.round(band), 0), this.state.axes.F - 1);
+    this.band = clamp(Math.round(band), 0, this.state.axes.F - 1);
     this.ask();
   }
 
@@ -184,7 +185,7 @@ export class AdaptationTools {
   // ---- edits: in a gesture ----------------------------------------------------------------------------------
 
   setValue(curve: Curve, value: number): void {
-    const within = Math.min(Math.max(value, curve.low), curve.high);
+    const within = clamp(value, curve.low, curve.high);
     this.state.set([{ name: curve.name, index: [this.band], value: within }]);
   }
 

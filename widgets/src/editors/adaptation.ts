@@ -5,7 +5,7 @@
 
 import type { Part } from "../changes";
 import { Paints } from "../counters";
-import { type Cleanup, element, setAttribute, setText } from "../dom";
+import { type Cleanup, consume, element, setAttribute, setText } from "../dom";
 import { Eased, type Frames, Surface, Unchanged } from "../draw/surface";
 import { reducedMotion, type Theme } from "../draw/theme";
 import { frequency } from "../format";
@@ -42,17 +42,17 @@ export class AdaptationEditor {
   readonly hand: AdaptationHand;
   readonly paints = new Paints();
   readonly #surface: Surface;
-  readonly #canvas = element("canvas", { class: "db-canvas", role: "img" });
+  readonly #canvas = element("canvas.db-canvas", { role: "img" });
   readonly #marks = new AdaptationMarks();
   readonly #stage: HTMLElement;
-  readonly #tip = element("div", { class: "db-tip", "aria-hidden": "true", hidden: true });
-  readonly #caption = element("p", { class: "db-adapt-caption", "aria-hidden": "true" });
-  readonly #title = element("h3", { class: "db-title" });
-  readonly #whose = element("span", { class: "db-readout" });
+  readonly #tip = element("div.db-tip", { "aria-hidden": "true", hidden: true });
+  readonly #caption = element("p.db-adapt-caption", { "aria-hidden": "true" });
+  readonly #title = element("h3.db-title");
+  readonly #whose = element("span.db-readout");
   readonly #chooser: Segments;
-  readonly #back = element("button", { type: "button", class: "db-button" }, "Revert");
+  readonly #back = element("button.db-button", { type: "button" }, "Revert");
   readonly #inspector: AdaptationInspector;
-  readonly #hint = element("p", { class: "db-hint" });
+  readonly #hint = element("p.db-hint");
   readonly #low = new Eased();
   readonly #high = new Eased();
   readonly #longest = new Eased();
@@ -60,7 +60,7 @@ export class AdaptationEditor {
   readonly #painted = new Unchanged();
   readonly #framed = new Unchanged();
   #captioned = "";
-  #toldAt = Number.NEGATIVE_INFINITY;
+  #toldAt = -Infinity;
 
   readonly #state: BenchState;
   readonly #frameQueue: Frames;
@@ -72,28 +72,21 @@ export class AdaptationEditor {
     this.#theme = theme;
     const helpId = `db-adapt-help-${state.client}`;
     const help = element(
-      "p",
-      { id: helpId, class: "db-hidden" },
+      "p.db-hidden",
+      { id: helpId },
       "Left and right choose the band, up and down change it, with Shift farther; 1 to 4 choose the curve; D, C, B " +
         "and S the tool, Enter uses it at the band; Delete goes back to the trained value; Escape cancels.",
     );
-    this.#stage = element("div", { class: "db-stage" }, this.#canvas, this.#marks.element, this.#caption);
+    this.#stage = element("div.db-stage", {}, this.#canvas, this.#marks.element, this.#caption);
     this.tools = new AdaptationTools(state, () => this.ask(), cleanup);
     this.hand = new AdaptationHand(this.tools, this.#stage, helpId, cleanup);
     this.#stage.append(this.hand.element, this.#tip);
     this.#chooser = new Segments("Curve", (curve) => this.tools.choose(curve as Active), cleanup);
     this.#inspector = new AdaptationInspector(state, this.tools, cleanup);
-    const head = element(
-      "div",
-      { class: "db-head" },
-      this.#title,
-      this.#whose,
-      this.#chooser.element,
-      this.#back,
-    );
+    const head = element("div.db-head", {}, this.#title, this.#whose, this.#chooser.element, this.#back);
     this.element = element(
-      "section",
-      { class: "db-adapt" },
+      "section.db-adapt",
+      {},
       head,
       this.#stage,
       this.#inspector.element,
@@ -126,8 +119,7 @@ export class AdaptationEditor {
   #onKey(event: KeyboardEvent): void {
     if (event.target instanceof HTMLInputElement && event.key !== "Escape") return;
     if (!this.hand.key(event)) return;
-    event.preventDefault();
-    event.stopPropagation();
+    consume(event);
   }
 
   // ---- paint ------------------------------------------------------------------------------------------------

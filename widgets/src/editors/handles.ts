@@ -5,7 +5,7 @@
  * are set from it.
  */
 
-import { type Cleanup, element, setAttribute, setStyle, setText } from "../dom";
+import { type Cleanup, closest, consume, element, setAttribute, setStyle, setText } from "../dom";
 import type { Grid } from "../draw/grid";
 import { frequency, milliseconds, number, octaves, signed } from "../format";
 import { type Gaussian, limitsOf, offGrid, onGrid } from "../math/field";
@@ -40,7 +40,7 @@ interface Drag {
 }
 
 export class Handles {
-  readonly element = element("div", { class: "db-handles" });
+  readonly element = element("div.db-handles");
   readonly #grips: Record<Grip, HTMLElement>[] = [];
   #grid: Grid | null = null;
   #drag: Drag | null = null;
@@ -141,7 +141,7 @@ export class Handles {
           "aria-describedby": this.#helpId,
           "aria-orientation": grip === "center" ? null : "vertical",
         },
-        element("span", { class: "db-knob", "aria-hidden": "true" }),
+        element("span.db-knob", { "aria-hidden": "true" }),
       );
       this.element.append(handle);
       return handle;
@@ -228,7 +228,7 @@ export class Handles {
   // ---- pointer ----------------------------------------------------------------------------------------------
 
   #gripOf(target: EventTarget | null): { k: number; grip: Grip; handle: HTMLElement } | null {
-    const handle = target instanceof Element ? target.closest<HTMLElement>("[data-handle]") : null;
+    const handle = closest(target, "[data-handle]");
     if (!handle || !this.element.contains(handle)) return null;
     return { k: Number(handle.dataset.gaussian), grip: handle.dataset.handle as Grip, handle };
   }
@@ -334,7 +334,7 @@ export class Handles {
     if (!on) return;
     if (event.key === "Tab" || event.key.startsWith("Arrow")) delete this.element.dataset.pointer;
     if (event.key === "Escape") {
-      if (this.release(true)) stop(event);
+      if (this.release(true)) consume(event);
       return;
     }
     if (event.ctrlKey || event.altKey || event.metaKey || !this.#state.editable || this.#drag) return;
@@ -350,7 +350,7 @@ export class Handles {
       if (grip === "center") this.#moveCentre(k, dx, dy, event.shiftKey);
       else this.#moveWidth(k, grip, dx, dy, event.shiftKey);
     } else return;
-    stop(event);
+    consume(event);
   }
 
   #moveCentre(k: number, dx: number, dy: number, big: boolean): void {
@@ -394,11 +394,6 @@ export class Handles {
 
 function move(handle: HTMLElement, x: number, y: number): void {
   setStyle(handle, "transform", `translate(${x.toFixed(1)}px, ${y.toFixed(1)}px)`);
-}
-
-function stop(event: Event): void {
-  event.preventDefault();
-  event.stopPropagation();
 }
 
 /** "4.2 kHz · 35 ms · σ 0.60 oct · 12 ms · weight +0.41". */

@@ -1,7 +1,7 @@
 /** The selected Gaussian in numbers, each of which can be typed. */
 
 import type { Column } from "../contract";
-import { type Cleanup, element, setAttribute, setText } from "../dom";
+import { type Cleanup, consume, element, setAttribute, setText } from "../dom";
 import { limitsOf } from "../math/field";
 import type { BenchState } from "../state";
 import type { Handles } from "./handles";
@@ -50,18 +50,17 @@ const FIELDS: Field[] = [
 ];
 
 export class Inspector {
-  readonly element = element("div", {
-    class: "db-inspector",
+  readonly element = element("div.db-inspector", {
     role: "group",
     "aria-label": "Selected Gaussian",
   });
-  readonly #hint = element("p", { class: "db-hint" });
-  readonly #form = element("div", { class: "db-form" });
-  readonly #name = element("span", { class: "db-name" });
+  readonly #hint = element("p.db-hint");
+  readonly #form = element("div.db-form");
+  readonly #name = element("span.db-name");
   readonly #inputs: HTMLInputElement[] = [];
   readonly #back = element(
-    "button",
-    { type: "button", class: "db-button", title: "Back to the trained values of this Gaussian (Delete)" },
+    "button.db-button",
+    { type: "button", title: "Back to the trained values of this Gaussian (Delete)" },
     "Revert",
   );
   #explanation = "";
@@ -75,19 +74,18 @@ export class Inspector {
   constructor(state: BenchState, handles: Handles, cleanup: Cleanup) {
     this.#state = state;
     this.#handles = handles;
-    this.#form.append(element("div", { class: "db-form-head" }, this.#name, this.#back));
+    this.#form.append(element("div.db-form-head", {}, this.#name, this.#back));
     for (const field of FIELDS) {
-      const input = element("input", {
+      const input = element("input.db-number", {
         type: "number",
         step: field.step,
-        class: "db-number",
         inputmode: "decimal",
         "aria-label": field.spoken,
         title: field.spoken,
       });
       const label = element(
-        "label",
-        { class: "db-field" },
+        "label.db-field",
+        {},
         element("span", {}, field.label + (field.unit ? ` (${field.unit})` : "")),
         input,
       );
@@ -165,8 +163,7 @@ export class Inspector {
       if (key === "y" || event.shiftKey) this.#state.redo();
       else this.#state.undo();
     } else return;
-    event.preventDefault();
-    event.stopPropagation();
+    consume(event);
   }
 
   #onDone(cancel: boolean): void {

@@ -1,6 +1,6 @@
 /** A row of choices of which one is on. */
 
-import { type Cleanup, element, setAttribute } from "../dom";
+import { type Cleanup, closest, consume, element, setAttribute } from "../dom";
 
 export interface Choice {
   value: string;
@@ -17,10 +17,9 @@ export class Segments {
 
   constructor(label: string, pick: (value: string) => void, cleanup: Cleanup) {
     this.#pick = pick;
-    this.element = element("div", { class: "db-segments", role: "radiogroup", "aria-label": label });
+    this.element = element("div.db-segments", { role: "radiogroup", "aria-label": label });
     cleanup.listen(this.element, "click", (event) => {
-      const button =
-        event.target instanceof Element ? event.target.closest<HTMLElement>("[data-choice]") : null;
+      const button = closest(event.target, "[data-choice]");
       if (button) this.#pick(button.dataset.choice as string);
     });
     cleanup.listen<KeyboardEvent>(this.element, "keydown", (event) => this.#onKey(event));
@@ -30,11 +29,7 @@ export class Segments {
   paint(choices: Choice[], chosen: string): void {
     if (choices.some((choice, i) => choice.value !== this.#choices[i]?.value) || choices.length === 0) {
       const buttons = choices.map(({ value, text, title }) =>
-        element(
-          "button",
-          { type: "button", role: "radio", class: "db-segment", title, "data-choice": value },
-          text,
-        ),
+        element("button.db-segment", { type: "button", role: "radio", title, "data-choice": value }, text),
       );
       this.element.replaceChildren(...buttons);
     }
@@ -54,7 +49,6 @@ export class Segments {
     const next = buttons[(at + step + buttons.length) % buttons.length];
     this.#pick(next.dataset.choice as string);
     next.focus();
-    event.preventDefault();
-    event.stopPropagation();
+    consume(event);
   }
 }

@@ -2,7 +2,7 @@
 
 import type { Part } from "../changes";
 import { Paints } from "../counters";
-import { type Cleanup, element, setAttribute, setText } from "../dom";
+import { type Cleanup, element, pointIn, setAttribute, setText } from "../dom";
 import { type Box, drawAxis, drawFrame, frequencyTicks, linearTicks } from "../draw/axes";
 import { diverging } from "../draw/colormap";
 import { Grid } from "../draw/grid";
@@ -12,6 +12,7 @@ import { type Ghost, Marks } from "../draw/marks";
 import { Eased, type Frames, Surface, Unchanged } from "../draw/surface";
 import { reducedMotion, type Theme } from "../draw/theme";
 import { frequency, milliseconds, number, octaves } from "../format";
+import { clamp } from "../math/clamp";
 import { gaussianAt, type OnGrid, onGrid } from "../math/field";
 import { bandToHz, frameToLagMs, lagMsToFrame } from "../math/units";
 import type { BenchState } from "../state";
@@ -35,22 +36,22 @@ export class StrfEditor {
   readonly paints = new Paints();
   readonly #surface: Surface;
   /** Axes and colour bar: painted when they change, not under the hand. */
-  readonly #canvas = element("canvas", { class: "db-canvas", role: "img" });
+  readonly #canvas = element("canvas.db-canvas", { role: "img" });
   /** One pixel a cell; the page stretches it over the grid. */
-  readonly #picture = element("canvas", { class: "db-picture", "aria-hidden": "true" });
+  readonly #picture = element("canvas.db-picture", { "aria-hidden": "true" });
   readonly #marks = new Marks();
-  readonly #plot = element("div", { class: "db-plot" }, this.#picture, this.#marks.element);
+  readonly #plot = element("div.db-plot", {}, this.#picture, this.#marks.element);
   readonly #stage: HTMLElement;
-  readonly #tip = element("div", { class: "db-tip", "aria-hidden": "true", hidden: true });
-  readonly #readout = element("p", { class: "db-readout" });
-  readonly #title = element("h3", { class: "db-title" });
+  readonly #tip = element("div.db-tip", { "aria-hidden": "true", hidden: true });
+  readonly #readout = element("p.db-readout");
+  readonly #title = element("h3.db-title");
   readonly #inspector: Inspector;
   readonly #range = new Eased();
   #grid: Grid | null = null;
   #hover: { x: number; y: number } | null = null;
   readonly #pictured = new Unchanged();
   readonly #framed = new Unchanged();
-  #toldAt = Number.NEGATIVE_INFINITY;
+  #toldAt = -Infinity;
 
   readonly #state: BenchState;
   readonly #frameQueue: Frames;
@@ -62,16 +63,16 @@ export class StrfEditor {
     this.#theme = theme;
     const helpId = `db-help-${state.client}`;
     const help = element(
-      "p",
-      { id: helpId, class: "db-hidden" },
+      "p.db-hidden",
+      { id: helpId },
       "Arrows move, with Shift farther; plus and minus change the weight; Delete goes back to the trained values; Escape cancels.",
     );
-    this.#stage = element("div", { class: "db-stage" }, this.#canvas, this.#plot);
+    this.#stage = element("div.db-stage", {}, this.#canvas, this.#plot);
     this.handles = new Handles(state, this.#stage, cleanup, helpId);
     this.#stage.append(this.handles.element, this.#tip);
     this.#inspector = new Inspector(state, this.handles, cleanup);
-    const head = element("div", { class: "db-head" }, this.#title, this.#readout);
-    this.element = element("section", { class: "db-strf" }, head, this.#stage, this.#inspector.element, help);
+    const head = element("div.db-head", {}, this.#title, this.#readout);
+    this.element = element("section.db-strf", {}, head, this.#stage, this.#inspector.element, help);
     setAttribute(this.element, "aria-label", "Receptive field");
     this.#surface = new Surface(this.#canvas, cleanup, () => this.ask());
     cleanup.listen<PointerEvent>(this.#stage, "pointermove", (e) => this.#onHover(e));
@@ -240,8 +241,8 @@ export class StrfEditor {
     const { F, T, cfHz, dtMs } = state.axes;
     let text = "";
     if (hover && grid?.holds(hover.x, hover.y) && !this.handles.busy) {
-      const band = Math.min(Math.max(Math.round(grid.band(hover.y)), 0), F - 1);
-      const frame = Math.min(Math.max(Math.round(grid.frame(hover.x)), 0), T - 1);
+      const band = clamp(Math.round(grid.band(hover.y)), 0, F - 1);
+      const frame = clamp(Math.round(grid.frame(hover.x)), 0, T - 1);
       const value = kernel[band * T + frame];
       text = `${frequency(bandToHz(band, cfHz))}, ${milliseconds(frameToLagMs(frame, T, dtMs))}: ${number(value, 2)}`;
     }
@@ -265,8 +266,7 @@ export class StrfEditor {
   #onHover(event: PointerEvent): void {
     // Measuring a place makes the page lay itself out, and nothing is read out under a hand that drags.
     if (this.handles.dragging) return;
-    const rect = this.#canvas.getBoundingClientRect();
-    this.#setHover({ x: event.clientX - rect.left, y: event.clientY - rect.top });
+    this.#setHover(pointIn(this.#canvas, event));
   }
 
   #setHover(at: { x: number; y: number } | null): void {

@@ -5,6 +5,7 @@
  * they are, but for the slope, which is `range * gain` times a constant: a new level keeps the gain and stretches the
  * curve. Keeping the slope instead would widen it, so that a higher ceiling made the neuron fire where it was silent.
  */
+import { clamp } from "./clamp";
 
 export type Saturating = "sigmoid" | "double_exponential";
 export type Editable = Saturating | "softplus";
@@ -50,16 +51,15 @@ interface Shape {
   gain: number;
 }
 
-const clamp = (value: number, low: number, high: number) => Math.min(Math.max(value, low), high);
 /** `value` with a size between two ends and its own sign; 0 counts as positive. */
 const sized = (value: number, least: number, most: number) =>
   (value < 0 ? -1 : 1) * clamp(Math.abs(value), least, most);
 
 function shapeOf(kind: Saturating, { a = 0, b = 0, c = 0, d = 0, k = 0, s = 0 }: Parameters): Shape {
   if (kind === "sigmoid") {
-    return { base: a, range: b, at: c, gain: 1 / sized(d, 1 / MAX_GAIN, Number.POSITIVE_INFINITY) };
+    return { base: a, range: b, at: c, gain: 1 / sized(d, 1 / MAX_GAIN, Infinity) };
   }
-  const gain = sized(-k, MIN_GAIN, Number.POSITIVE_INFINITY);
+  const gain = sized(-k, MIN_GAIN, Infinity);
   return { base: b, range: a, at: s / -gain, gain };
 }
 
@@ -163,5 +163,5 @@ function between(floor: number, ceiling: number): CurveEnds | null {
 }
 
 function above(floor: number, height: number): CurveEnds {
-  return { floor, silent: floor + height, saturated: Number.POSITIVE_INFINITY };
+  return { floor, silent: floor + height, saturated: Infinity };
 }

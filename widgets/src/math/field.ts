@@ -1,6 +1,7 @@
 /** One Gaussian of a receptive field in natural units, on its grid, and within what a hand may set. */
 
 import type { Column, Info } from "../contract";
+import { clamp } from "./clamp";
 import { gaussianMixtureKernel, MIN_SIGMA } from "./gaussians";
 import { bandToHz, frameToLagMs, hzToBand, lagMsToFrame, octavesPerBand } from "./units";
 
@@ -58,7 +59,7 @@ export function limitsOf(column: Column, g: Gaussian, info: Info, axes: Axes): [
   }
   if (column === "center_ms") return read("strf.center_ms", [0, (axes.T - 1) * axes.dtMs]);
   if (column === "sigma_ms") return read("strf.sigma_ms", [MIN_SIGMA * axes.dtMs, axes.T * axes.dtMs]);
-  if (column === "weight") return read("strf.weight", [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]);
+  if (column === "weight") return read("strf.weight", [-Infinity, Infinity]);
   const slope = octavesPerBand(hzToBand(g.center_hz, axes.cfHz), axes.cfHz);
   const [low, high] = read("strf.sigma_bands", [MIN_SIGMA, Math.max(axes.F, 1)]);
   return [low * slope, high * slope];
@@ -74,7 +75,7 @@ export function changed(g: Gaussian, change: Partial<Gaussian>, info: Info, axes
     const value = change[column];
     if (value === undefined || !Number.isFinite(value)) return;
     const [low, high] = limitsOf(column, next, info, axes);
-    next[column] = Math.min(Math.max(value, low), high);
+    next[column] = clamp(value, low, high);
   };
   const { sigmaBands } = onGrid(g, axes);
   set("center_hz");

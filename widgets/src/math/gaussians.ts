@@ -3,6 +3,7 @@
  *
  * Twin of `deepstrf.models.layers.strf.gaussian_mixture_kernel`; `tests/vectors/gaussians.json` keeps the two equal.
  */
+import { clamp } from "./clamp";
 
 /** Smallest width in grid units: the effective width is |SIG| + 0.27. */
 export const MIN_SIGMA = 0.27;
@@ -10,7 +11,7 @@ export const MIN_SIGMA = 0.27;
 /** exp(-((i - centre)/sigma)^2 / 2) over i = 0..n-1, divided by its sum: unit mass, wherever the centre lies. */
 export function unitMass(centre: number, sigma: number, n: number): Float64Array {
   const mass = new Float64Array(n);
-  const nearest = Math.min(Math.max(Math.round(centre), 0), n - 1);
+  const nearest = clamp(Math.round(centre), 0, n - 1);
   const top = -0.5 * ((nearest - centre) / sigma) ** 2;
   let sum = 0;
   for (let i = 0; i < n; i++) {

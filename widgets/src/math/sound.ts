@@ -1,4 +1,5 @@
 /** What a stimulus and a neuron sound like: tones at the centre frequencies, and a click for every drawn spike. */
+import { clamp } from "./clamp";
 
 export const SAMPLE_RATE = 44_100;
 /** Bands this far below the loudest moment are silent. */
@@ -54,7 +55,7 @@ export function synthesise(
 ): Float32Array<ArrayBuffer> {
   const perBin = (SAMPLE_RATE * dtMs) / 1000;
   const sound = new Float32Array(Math.ceil((to - from) * perBin));
-  let loudest = Number.NEGATIVE_INFINITY;
+  let loudest = -Infinity;
   for (let i = 0; i < levels.length; i++) if (levels[i] > loudest) loudest = levels[i];
   const random = seeded(1);
   for (let f = 0; f < cfHz.length; f++) {
@@ -62,7 +63,7 @@ export function synthesise(
     if (cfHz[f] >= SAMPLE_RATE / 2) continue;
     const step = (2 * Math.PI * cfHz[f]) / SAMPLE_RATE;
     const amplitude = (bin: number) => {
-      const below = levels[f * n + Math.min(Math.max(bin, 0), n - 1)] - loudest;
+      const below = levels[f * n + clamp(bin, 0, n - 1)] - loudest;
       return below > -FLOOR_DB ? 10 ** (below / 20) : 0;
     };
     for (let bin = from; bin < to; bin++) {
@@ -89,7 +90,7 @@ export function clicks(times: number[], seconds: number): Float32Array<ArrayBuff
       sound[start + i] += CLICK_GAIN * decay * Math.sin((2 * Math.PI * CLICK_HZ * i) / SAMPLE_RATE);
     }
   }
-  for (let i = 0; i < sound.length; i++) sound[i] = Math.min(Math.max(sound[i], -1), 1);
+  for (let i = 0; i < sound.length; i++) sound[i] = clamp(sound[i], -1, 1);
   return sound;
 }
 

@@ -1,10 +1,10 @@
 /** ON | OFF: which channel of the receptive field is on screen. */
 
-import { type Cleanup, element, setAttribute } from "../dom";
+import { type Cleanup, closest, consume, element, setAttribute } from "../dom";
 import type { BenchState } from "../state";
 
 export class ChannelChooser {
-  readonly element = element("div", { class: "db-segments", role: "radiogroup", "aria-label": "Channel" });
+  readonly element = element("div.db-segments", { role: "radiogroup", "aria-label": "Channel" });
   #names = "";
 
   readonly #state: BenchState;
@@ -12,7 +12,7 @@ export class ChannelChooser {
   constructor(state: BenchState, cleanup: Cleanup) {
     this.#state = state;
     cleanup.listen(this.element, "click", (e) => {
-      const button = e.target instanceof Element ? e.target.closest<HTMLElement>("[data-channel]") : null;
+      const button = closest(e.target, "[data-channel]");
       if (button) state.choose("channel", Number(button.dataset.channel));
     });
     cleanup.listen<KeyboardEvent>(this.element, "keydown", (e) => this.#onKey(e));
@@ -32,11 +32,7 @@ export class ChannelChooser {
       this.#names = names;
       const buttons = Array.from({ length: info.n_channels }, (_, i) => {
         const name = info.channel_names[i] ?? String(i);
-        return element(
-          "button",
-          { type: "button", role: "radio", class: "db-segment", "data-channel": i },
-          name,
-        );
+        return element("button.db-segment", { type: "button", role: "radio", "data-channel": i }, name);
       });
       this.element.replaceChildren(...buttons);
     }
@@ -53,7 +49,6 @@ export class ChannelChooser {
     const n = this.#state.info.n_channels;
     this.#state.choose("channel", (this.#state.channel + step + n) % n);
     (this.element.children[this.#state.channel] as HTMLElement).focus();
-    event.preventDefault();
-    event.stopPropagation();
+    consume(event);
   }
 }

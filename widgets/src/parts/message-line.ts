@@ -9,7 +9,7 @@ const SLOW_MS = 250;
 const LOOK_MS = 250;
 
 export class MessageLine {
-  readonly element = element("p", { class: "db-message", role: "status", "aria-live": "polite" });
+  readonly element = element("p.db-message", { role: "status", "aria-live": "polite" });
   #cancel: (() => void) | null = null;
   /** Since when the arrays on screen are of another neuron than the one chosen. */
   #staleSince: number | null = null;

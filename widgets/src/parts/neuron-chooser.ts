@@ -1,6 +1,7 @@
 /** Which neuron is on screen: previous, next, and a field that finds one of thousands by number or name. */
 
-import { type Cleanup, element, setAttribute } from "../dom";
+import { type Cleanup, closest, consume, element, setAttribute } from "../dom";
+import { clamp } from "../math/clamp";
 import type { BenchState } from "../state";
 import { icon } from "./icons";
 
@@ -10,7 +11,7 @@ export class NeuronChooser {
   readonly element: HTMLElement;
   readonly #input: HTMLInputElement;
   readonly #list: HTMLElement;
-  readonly #count = element("span", { class: "db-muted" });
+  readonly #count = element("span.db-muted");
   readonly #previous = iconButton("previous", "Previous neuron");
   readonly #next = iconButton("next", "Next neuron");
   #found: number[] = [];
@@ -21,16 +22,14 @@ export class NeuronChooser {
   constructor(state: BenchState, cleanup: Cleanup) {
     this.#state = state;
     const id = `db-neurons-${state.client}`;
-    this.#list = element("ul", {
+    this.#list = element("ul.db-options", {
       id,
-      class: "db-options",
       role: "listbox",
       "aria-label": "Neurons",
       hidden: true,
     });
-    this.#input = element("input", {
+    this.#input = element("input.db-combo", {
       type: "text",
-      class: "db-combo",
       role: "combobox",
       "aria-label": "Neuron, by number or name",
       "aria-autocomplete": "list",
@@ -39,11 +38,11 @@ export class NeuronChooser {
       autocomplete: "off",
       spellcheck: "false",
     });
-    const field = element("span", { class: "db-combo-box" }, this.#input, this.#list);
+    const field = element("span.db-combo-box", {}, this.#input, this.#list);
     this.element = element(
-      "div",
-      { class: "db-neuron", role: "group", "aria-label": "Neuron" },
-      element("span", { class: "db-muted", "aria-hidden": "true" }, "neuron"),
+      "div.db-neuron",
+      { role: "group", "aria-label": "Neuron" },
+      element("span.db-muted", { "aria-hidden": "true" }, "neuron"),
       this.#previous,
       field,
       this.#next,
@@ -59,7 +58,7 @@ export class NeuronChooser {
     // Pressing an option must not take the focus out of the field before the choice is made.
     cleanup.listen(this.#list, "pointerdown", (e) => e.preventDefault());
     cleanup.listen(this.#list, "click", (e) => {
-      const option = e.target instanceof Element ? e.target.closest<HTMLElement>("[data-neuron]") : null;
+      const option = closest(e.target, "[data-neuron]");
       if (option) this.#pick(Number(option.dataset.neuron));
     });
     cleanup.add(
@@ -82,7 +81,7 @@ export class NeuronChooser {
     this.#next.disabled = neuron >= info.n_neurons - 1;
     this.#count.textContent = `of ${info.n_neurons}`;
     const longest = Math.max(...info.neuron_names.slice(0, 200).map((name) => name.length), 0);
-    this.#input.style.width = `${Math.min(Math.max(longest + String(info.n_neurons).length + 3, 7), 22)}ch`;
+    this.#input.style.width = `${clamp(longest + String(info.n_neurons).length + 3, 7, 22)}ch`;
   }
 
   #open(text: string): void {
@@ -108,9 +107,8 @@ export class NeuronChooser {
     });
     this.#list.replaceChildren(...options);
     const hidden = wanted === "" ? info.n_neurons - this.#found.length : total - this.#found.length;
-    if (this.#found.length === 0) this.#list.append(element("li", { class: "db-muted" }, "no such neuron"));
-    else if (hidden > 0)
-      this.#list.append(element("li", { class: "db-muted" }, `${hidden} more: type to find`));
+    if (this.#found.length === 0) this.#list.append(element("li.db-muted", {}, "no such neuron"));
+    else if (hidden > 0) this.#list.append(element("li.db-muted", {}, `${hidden} more: type to find`));
     this.#list.hidden = false;
     setAttribute(this.#input, "aria-expanded", "true");
     this.#point(wanted === "" ? this.#found.indexOf(neuron) : 0);
@@ -130,7 +128,7 @@ export class NeuronChooser {
   }
 
   #point(at: number): void {
-    this.#active = Math.min(Math.max(at, 0), this.#found.length - 1);
+    this.#active = clamp(at, 0, this.#found.length - 1);
     this.#found.forEach((neuron, i) => {
       const option = this.#list.children[i] as HTMLElement;
       option.classList.toggle("db-active", i === this.#active);
@@ -158,15 +156,14 @@ export class NeuronChooser {
       this.#close();
       this.#input.select();
     } else return;
-    event.preventDefault();
-    event.stopPropagation();
+    consume(event);
   }
 }
 
 function iconButton(name: "previous" | "next", label: string): HTMLButtonElement {
   return element(
-    "button",
-    { type: "button", class: "db-button db-icon", title: label, "aria-label": label },
+    "button.db-button.db-icon",
+    { type: "button", title: label, "aria-label": label },
     icon(name),
   );
 }

@@ -27,11 +27,11 @@ export class Shortcuts {
 
   constructor(cleanup: Cleanup, listed = SHORTCUTS) {
     const rows = listed.flatMap(([keys, what]) => [element("dt", {}, keys), element("dd", {}, what)]);
-    const close = element("button", { type: "button", class: "db-button" }, "Close");
+    const close = element("button.db-button", { type: "button" }, "Close");
     this.element = element(
-      "dialog",
-      { class: "db-dialog", "aria-label": "Keys and gestures" },
-      element("h3", { class: "db-title" }, "Keys and gestures"),
+      "dialog.db-dialog",
+      { "aria-label": "Keys and gestures" },
+      element("h3.db-title", {}, "Keys and gestures"),
       element("dl", {}, ...rows),
       close,
     );

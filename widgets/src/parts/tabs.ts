@@ -1,6 +1,6 @@
 /** Which stage of the model is in hand: tabs over the editors, one of them on screen at a time. */
 
-import { type Cleanup, element, setAttribute } from "../dom";
+import { type Cleanup, consume, element, setAttribute } from "../dom";
 
 export interface Tab {
   name: string;
@@ -11,8 +11,8 @@ export interface Tab {
 }
 
 export class Tabs {
-  readonly element = element("section", { class: "db-stages", "aria-label": "Stages of the model" });
-  readonly #list = element("div", { class: "db-tabs", role: "tablist", "aria-label": "Stage" });
+  readonly element = element("section.db-stages", { "aria-label": "Stages of the model" });
+  readonly #list = element("div.db-tabs", { role: "tablist", "aria-label": "Stage" });
   readonly #buttons: HTMLButtonElement[];
   current: string;
 
@@ -29,11 +29,10 @@ export class Tabs {
       setAttribute(panel, "id", `${id}-panel`);
       setAttribute(panel, "aria-labelledby", id);
       const button = element(
-        "button",
+        "button.db-tab",
         {
           type: "button",
           role: "tab",
-          class: "db-tab",
           id,
           "data-tab": name,
           "aria-controls": `${id}-panel`,
@@ -74,7 +73,6 @@ export class Tabs {
     if (to === undefined || event.ctrlKey || event.altKey || event.metaKey) return;
     this.choose(this.#tabs[to].name);
     this.#buttons[to].focus();
-    event.preventDefault();
-    event.stopPropagation();
+    consume(event);
   }
 }

@@ -8,7 +8,7 @@ import { icon } from "./icons";
 export class Toolbar {
   readonly score: HTMLElement;
   readonly #value = element("span");
-  readonly #gain = element("span", { class: "db-gain" });
+  readonly #gain = element("span.db-gain");
   readonly element: HTMLElement;
   readonly #undo: HTMLButtonElement;
   readonly #redo: HTMLButtonElement;
@@ -20,7 +20,7 @@ export class Toolbar {
   constructor(state: BenchState, editing: boolean, openShortcuts: () => void, cleanup: Cleanup) {
     this.#state = state;
     const title = "Correlation of model and recorded response; in brackets the gain over the trained model";
-    this.score = element("output", { class: "db-score", title }, this.#value, " ", this.#gain);
+    this.score = element("output.db-score", { title }, this.#value, " ", this.#gain);
     const button = (label: string, content: Node | string, ...classes: string[]) => {
       const made = element("button", { type: "button", title: label }, content);
       made.className = ["db-button", ...classes].join(" ");
@@ -32,7 +32,7 @@ export class Toolbar {
     this.#revert = button("Take this neuron back to its trained values", "Revert neuron");
     this.#peek = button("Hold to see the trained values (T)", "Trained", "db-hold");
     const help = button("Keys and gestures (?)", "?", "db-icon");
-    this.element = element("div", { class: "db-toolbar", role: "toolbar", "aria-label": "Editing" });
+    this.element = element("div.db-toolbar", { role: "toolbar", "aria-label": "Editing" });
     if (editing) this.element.append(this.#undo, this.#redo, this.#revert, this.#peek, help);
     else this.element.append(this.#peek);
     cleanup.listen(this.#undo, "click", () => state.undo());

@@ -21,7 +21,7 @@ interface Lane {
 }
 
 export class AdaptedView {
-  readonly element = element("div", { class: "db-adapted", hidden: true });
+  readonly element = element("div.db-adapted", { hidden: true });
   #lanes: Lane[] = [];
   #reach = Number.NaN;
   #wanted = false;
@@ -115,9 +115,9 @@ export class AdaptedView {
   #build(channels: number): void {
     if (this.#lanes.length === channels) return;
     this.#lanes = Array.from({ length: channels }, (_, channel) => {
-      const picture = element("canvas", { class: "db-picture", role: "img" });
-      const label = element("span", { class: "db-lane-name", "data-channel": channels > 1 ? channel : null });
-      const lane = element("div", { class: "db-lane db-adapted-lane" }, label, picture);
+      const picture = element("canvas.db-picture", { role: "img" });
+      const label = element("span.db-lane-name", { "data-channel": channels > 1 ? channel : null });
+      const lane = element("div.db-lane.db-adapted-lane", {}, label, picture);
       return { element: lane, picture, label, unchanged: new Unchanged() };
     });
     this.element.replaceChildren(...this.#lanes.map((lane) => lane.element));

@@ -2,7 +2,7 @@
 
 import type { Part } from "../changes";
 import { Paints } from "../counters";
-import { type Cleanup, element, setAttribute, setText } from "../dom";
+import { type Cleanup, consume, element, pointIn, setAttribute, setText } from "../dom";
 import { type Box, drawAxis, drawFrame, frequencyTicks, linearTicks } from "../draw/axes";
 import { sequential } from "../draw/colormap";
 import { Grid } from "../draw/grid";
@@ -11,6 +11,7 @@ import { extent, fillSteps, strokeSignal, traceLine } from "../draw/line";
 import { Eased, type Frames, Surface, Unchanged } from "../draw/surface";
 import { reducedMotion, type Theme } from "../draw/theme";
 import { fixed, frequency, number } from "../format";
+import { clamp } from "../math/clamp";
 import { bandToHz } from "../math/units";
 import { Player } from "../parts/player";
 import type { BenchState } from "../state";
@@ -26,15 +27,15 @@ const BAR = { gap: 14, width: 10 };
 export class ResponseView {
   readonly element: HTMLElement;
   readonly paints = new Paints();
-  readonly #spectrogram = element("canvas", { class: "db-canvas db-spectrogram", role: "img" });
+  readonly #spectrogram = element("canvas.db-canvas.db-spectrogram", { role: "img" });
   /** Recorded, as trained and axes: painted when they change, not under the hand. */
-  readonly #still = element("canvas", { class: "db-canvas db-still", "aria-hidden": "true" });
+  readonly #still = element("canvas.db-canvas.db-still", { "aria-hidden": "true" });
   readonly #stillPainted = new Unchanged();
-  readonly #curves = element("canvas", { class: "db-canvas db-curves", role: "img" });
-  readonly #cursor = element("div", { class: "db-cursor", hidden: true });
-  readonly #bracket = element("div", { class: "db-bracket", hidden: true });
-  readonly #readout = element("p", { class: "db-readout" });
-  readonly #legend = element("div", { class: "db-legend" });
+  readonly #curves = element("canvas.db-canvas.db-curves", { role: "img" });
+  readonly #cursor = element("div.db-cursor", { hidden: true });
+  readonly #bracket = element("div.db-bracket", { hidden: true });
+  readonly #readout = element("p.db-readout");
+  readonly #legend = element("div.db-legend");
   readonly #stage: HTMLElement;
   readonly #upper: Surface;
   readonly #lower: Surface;
@@ -65,14 +66,14 @@ export class ResponseView {
       this.#frameQueue.request(this.#paintLower);
       this.#frameQueue.request(this.#paintHover);
     };
-    const lane = element("div", { class: "db-lane" }, this.#spectrogram, this.#bracket);
+    const lane = element("div.db-lane", {}, this.#spectrogram, this.#bracket);
     this.#stage = element(
-      "div",
-      { class: "db-time-stage", tabindex: 0 },
+      "div.db-time-stage",
+      { tabindex: 0 },
       lane,
       this.adapted.element,
       this.#legend,
-      element("div", { class: "db-lane" }, this.#still, this.#curves),
+      element("div.db-lane", {}, this.#still, this.#curves),
       this.#cursor,
     );
     setAttribute(this.#stage, "role", "group");
@@ -88,16 +89,15 @@ export class ResponseView {
     cleanup.listen<KeyboardEvent>(this.#stage, "keydown", (event) => {
       if (event.key !== " " || event.ctrlKey || event.altKey || event.metaKey) return;
       this.#player.toggle();
-      event.preventDefault();
-      event.stopPropagation();
+      consume(event);
     });
     this.element = element(
-      "section",
-      { class: "db-response", "aria-label": "Response" },
+      "section.db-response",
+      { "aria-label": "Response" },
       element(
-        "div",
-        { class: "db-head" },
-        element("h3", { class: "db-title" }, "Stimulus and response"),
+        "div.db-head",
+        {},
+        element("h3.db-title", {}, "Stimulus and response"),
         this.#readout,
         this.#time.tools,
       ),
@@ -281,8 +281,8 @@ export class ResponseView {
     this.#trainedLabel = label;
     const entry = (kind: string, text: string) =>
       element(
-        "span",
-        { class: "db-entry" },
+        "span.db-entry",
+        {},
         element("i", { class: `db-swatch db-${kind}`, "aria-hidden": "true" }),
         text,
       );
@@ -308,8 +308,7 @@ export class ResponseView {
   // ---- hover ------------------------------------------------------------------------------------------------
 
   #onHover(event: PointerEvent): void {
-    const rect = this.#stage.getBoundingClientRect();
-    this.#setHover({ x: event.clientX - rect.left, y: event.clientY - rect.top });
+    this.#setHover(pointIn(this.#stage, event));
   }
 
   #hoverY = 0;
@@ -339,7 +338,7 @@ export class ResponseView {
       return;
     }
     const last = state.info.n_frames - 1;
-    const frame = Math.min(Math.max(Math.floor(from + (x - box.x) / perFrame), 0), last);
+    const frame = clamp(Math.floor(from + (x - box.x) / perFrame), 0, last);
     cursor.style.transform = `translateX(${x.toFixed(1)}px)`;
     const end = box.x + (frame + 1 - from) * perFrame;
     const start = Math.max(end - state.axes.T * perFrame, box.x);

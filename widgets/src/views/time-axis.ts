@@ -1,14 +1,15 @@
 /** The stretch of sound on screen: zoom with Ctrl and the wheel or the buttons, pan by dragging or with the arrows. */
 
-import { type Cleanup, element } from "../dom";
+import { type Cleanup, consume, element } from "../dom";
 import type { Box } from "../draw/axes";
 import type { Window } from "../draw/line";
+import { clamp } from "../math/clamp";
 
 const FEWEST_FRAMES = 20;
 const ZOOM = 1.6;
 
 export class TimeAxis {
-  readonly tools = element("div", { class: "db-tools", role: "group", "aria-label": "Time axis" });
+  readonly tools = element("div.db-tools", { role: "group", "aria-label": "Time axis" });
   window: Window = { from: 0, to: 1 };
   #length = 1;
   #pan: { pointer: number; x: number; from: number } | null = null;
@@ -23,8 +24,8 @@ export class TimeAxis {
     this.#changed = changed;
     const button = (text: string, label: string, act: () => void) => {
       const made = element(
-        "button",
-        { type: "button", class: "db-button db-icon", title: label, "aria-label": label },
+        "button.db-button.db-icon",
+        { type: "button", title: label, "aria-label": label },
         text,
       );
       cleanup.listen(made, "click", act);
@@ -67,7 +68,7 @@ export class TimeAxis {
 
   #show(from: number, to: number): void {
     const span = Math.min(to - from, this.#length);
-    const start = Math.min(Math.max(from, 0), this.#length - span);
+    const start = clamp(from, 0, this.#length - span);
     this.window = { from: start, to: start + span };
     this.#changed();
   }
@@ -75,7 +76,7 @@ export class TimeAxis {
   #frameAt(clientX: number): number {
     const box = this.#box();
     const share = (clientX - this.#stage.getBoundingClientRect().left - box.x) / box.width;
-    return this.window.from + Math.min(Math.max(share, 0), 1) * (this.window.to - this.window.from);
+    return this.window.from + clamp(share, 0, 1) * (this.window.to - this.window.from);
   }
 
   #onWheel(event: WheelEvent): void {
@@ -119,7 +120,6 @@ export class TimeAxis {
     else if (event.key === "-" || event.key === "_") this.zoom(ZOOM);
     else if (event.key === "0" || event.key === "Home") this.whole();
     else return;
-    event.preventDefault();
-    event.stopPropagation();
+    consume(event);
   }
 }
