@@ -116,6 +116,7 @@ COMPARISONS: dict[str, Callable[[], Comparison]] = {
     "Local B32 F34 C2-7 K7": lambda: local(32, 2, 34, 7, 7, 3),
     "Local B1 F34 C1-7 K7": lambda: local(1, 1, 34, 7, 7, 3),
     "Local B1 F1000 C8-8 K9": lambda: local(1, 8, 1000, 8, 9, 1),
+    "Local B31 F1000 C8-8 K9": lambda: local(31, 8, 1000, 8, 9, 1),
     "Local B256 F128 C16-16 K5": lambda: local(256, 16, 128, 16, 5, 1),
     "Local (products) B1600 F34 C1-7 K7": lambda: local(1600, 1, 34, 7, 7, 3, products=True),
     "Local (products) B1 F34 C1-7 K7": lambda: local(1, 1, 34, 7, 7, 3, products=True),

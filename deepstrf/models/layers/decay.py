@@ -12,13 +12,12 @@ from deepstrf.arguments import check_numbers, check_sizes
 from .constraints import d_to_tau, tau_to_d
 from .exponential import (
     HALF_PRECISION,
-    LEAST_WEIGHT,
     causal_filter,
+    decaying_powers,
     exponential_filter_by_recursion,
     geometric_sum,
     recursion_pays,
 )
-from .negligible import without_negligible
 
 __all__ = ["LearnableExponentialDecay", "decay_filter", "decay_kernel"]
 
@@ -38,8 +37,7 @@ def decay_kernel(a: Tensor, kernel_size: int, unit_gain: bool) -> Tensor:
     -------
     Tensor, shape (..., K)
     """
-    lags = torch.arange(kernel_size - 1, -1, -1, dtype=a.dtype, device=a.device)
-    taps = without_negligible(a.unsqueeze(-1) ** lags, LEAST_WEIGHT)
+    taps = decaying_powers(a, kernel_size)
     return taps / taps.sum(-1, keepdim=True) if unit_gain else taps
 
 
