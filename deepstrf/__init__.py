@@ -24,7 +24,19 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__all__ = ["__version__", "analysis", "datasets", "demo", "load_demo", "metrics", "models", "simulate", "stimuli", "utils"]
+__all__ = [
+    "__version__",
+    "analysis",
+    "datasets",
+    "demo",
+    "load_demo",
+    "metrics",
+    "models",
+    "simulate",
+    "stimuli",
+    "training",
+    "utils",
+]
 
 __version__ = "0.1.0"
 

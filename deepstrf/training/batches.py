@@ -1,0 +1,121 @@
+"""Stimuli and responses in mini-batches, on their way into a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from deepstrf.datasets import Recording
+from deepstrf.metrics.pooling import check_responses
+
+Data = Recording | tuple[Tensor, Tensor]
+"""A recording, or its stimuli (B, 1, F, T) and responses (B, N, R, T)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """What a fit is made on: stimuli that were recorded at all, and their responses averaged over repeats.
+
+    Attributes
+    ----------
+    stimuli : Tensor, shape (B, 1, F, T)
+    responses : Tensor, shape (B, N, R, T)
+        As recorded.
+    target : Tensor, shape (B, N, 1, T)
+        Mean over the repeats that are there, NaN without any.
+    bins : tuple of int
+        Up to the last bin of each stimulus in which any neuron was recorded.
+    """
+
+    stimuli: Tensor
+    responses: Tensor
+    target: Tensor
+    bins: tuple[int, ...]
+
+    @classmethod
+    def of(cls, data: Data, name: str) -> Examples:
+        """From a recording or a pair of tensors; ``name`` is what the caller calls it, for errors.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Not a recording or two tensors of floating point, shapes that do not fit together, stimuli that are not
+            finite, or no response at all.
+        """
+        if isinstance(data, Recording):
+            stimuli, responses = data.stimuli, data.responses
+        elif isinstance(data, tuple) and len(data) == 2 and all(isinstance(x, Tensor) for x in data):
+            stimuli, responses = data
+        else:
+            raise TypeError(f"{name} must be a Recording or (stimuli, responses), got {type(data).__name__}")
+        check_responses(responses, f"responses of {name}")
+        if stimuli.ndim < 2 or (len(stimuli), stimuli.shape[-1]) != (len(responses), responses.shape[-1]):
+            raise ValueError(
+                f"stimuli of {name} must have the B and T of its responses, {tuple(responses.shape)}, "
+                f"got {tuple(stimuli.shape)}"
+            )
+        if not bool(stimuli.isfinite().all()):
+            raise ValueError(f"stimuli of {name} must be finite, got {int((~stimuli.isfinite()).sum())} that are not")
+        recorded = (~responses.isnan()).flatten(1, 2).any(1)
+        there = recorded.any(-1)
+        if not bool(there.any()):
+            raise ValueError(f"{name} must hold responses, got NaN only")
+        if not bool(there.all()):
+            stimuli, responses, recorded = stimuli[there], responses[there], recorded[there]
+        bins = (recorded * torch.arange(1, recorded.shape[-1] + 1, device=recorded.device)).amax(-1)
+        return cls(stimuli, responses, responses.nanmean(2, keepdim=True), tuple(bins.tolist()))
+
+    def __len__(self) -> int:
+        return len(self.bins)
+
+    def batches(self, size: int, generator: torch.Generator | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+        """Stimuli and targets of ``size`` examples at a time, cut to the longest of them; in random order, or as is.
+
+        In random order, examples of similar length share a batch, so that little of it is padding.
+        """
+        if generator is None:
+            order = list(range(len(self)))
+        else:
+            shuffled = torch.randperm(len(self), generator=generator).tolist()
+            order = sorted(shuffled, key=lambda b: self.bins[b])  # stable: random among equals
+        groups = [order[i : i + size] for i in range(0, len(order), size)]
+        if generator is not None:
+            groups = [groups[i] for i in torch.randperm(len(groups), generator=generator).tolist()]
+        for group in groups:
+            T = max(self.bins[b] for b in group)
+            yield self.stimuli[group][..., :T], self.target[group][..., :T]
+
+
+def predict(model: nn.Module, stimuli: Tensor, *, batch_size: int = 16) -> Tensor:
+    """Response (B, N, 1, T) of a model in evaluation mode, some stimuli at a time, without gradients.
+
+    Parameters
+    ----------
+    model : Module
+        Its mode is left as it was.
+    stimuli : Tensor, shape (B, 1, F, T)
+        On any device, of any floating-point type: each batch is converted to those of the model.
+    batch_size : int
+        Stimuli at a time, at least 1.
+
+    Returns
+    -------
+    Tensor, shape (B, N, 1, T)
+        Where ``stimuli`` are.
+    """
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            return torch.cat([model(as_model_takes(model, x)).to(stimuli.device) for x in stimuli.split(batch_size)])
+    finally:
+        model.train(was_training)
+
+
+def as_model_takes(model: nn.Module, x: Tensor) -> Tensor:
+    """``x`` on the device and in the type of the model's parameters."""
+    parameter = next(model.parameters(), None)
+    return x if parameter is None else x.to(parameter.device, parameter.dtype)

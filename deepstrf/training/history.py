@@ -1,0 +1,102 @@
+"""What a fit went through, epoch by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class EpochRecord:
+    """Losses and scores of one epoch, for each neuron (N,).
+
+    Attributes
+    ----------
+    epoch : int
+        From 1.
+    train_loss : Tensor, shape (N,)
+        Mean over the epoch's batches as they were met, without priors; NaN for a neuron without data.
+    validation_loss, scores : Tensor, shape (N,), or None
+        After the epoch, in evaluation mode; None without validation data.
+    learning_rate : float
+        Of the first group of parameters.
+    seconds : float
+        What the epoch took, evaluation included.
+    """
+
+    epoch: int
+    train_loss: Tensor
+    validation_loss: Tensor | None
+    scores: Tensor | None
+    learning_rate: float
+    seconds: float
+
+    @property
+    def score(self) -> float:
+        """Mean score of the neurons that have one; NaN when none has."""
+        return torch.nan if self.scores is None else self.scores.nanmean().item()
+
+
+@dataclass(eq=False)
+class History:
+    """Records of the epochs so far, and which was best.
+
+    Attributes
+    ----------
+    records : list of EpochRecord
+    best_epoch : int
+        With validation data the epoch of the highest mean score, else the last; 0 before there is one.
+    stopped : str
+        Why the fit ended; empty while it has not.
+    """
+
+    records: list[EpochRecord] = field(default_factory=list)
+    best_epoch: int = 0
+    stopped: str = ""
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __repr__(self) -> str:
+        parts = [f"{len(self)} epochs"]
+        if self.best is not None:
+            score = "" if self.best.scores is None else f", score {self.best.score:.3f}"
+            parts.append(f"best {self.best_epoch}: train loss {self.best.train_loss.nanmean():.4g}{score}")
+        return f"History({'; '.join([*parts, *filter(None, [self.stopped])])})"
+
+    @property
+    def best(self) -> EpochRecord | None:
+        """Record of the best epoch, None before the first."""
+        return self.records[self.best_epoch - 1] if self.best_epoch else None
+
+    @property
+    def train_loss(self) -> Tensor:
+        """Mean training loss of each epoch, (E,)."""
+        return _means(record.train_loss for record in self.records)
+
+    @property
+    def validation_loss(self) -> Tensor:
+        """Mean validation loss of each epoch, (E,); NaN without validation data."""
+        return _means(record.validation_loss for record in self.records)
+
+    @property
+    def score(self) -> Tensor:
+        """Mean score of each epoch, (E,); NaN without validation data."""
+        return _means(record.scores for record in self.records)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The same in plain types, for a checkpoint."""
+        return asdict(self)
+
+    @classmethod
+    def from_state_dict(cls, state: dict[str, Any]) -> History:
+        """The history that gave this state."""
+        return cls(**{**state, "records": [EpochRecord(**record) for record in state["records"]]})
+
+
+def _means(values: Iterable[Tensor | None]) -> Tensor:
+    return torch.tensor([torch.nan if x is None else x.nanmean().item() for x in values])

@@ -1,0 +1,291 @@
+"""One fit: the loop over epochs, and all that surrounds it."""
+
+from __future__ import annotations
+
+import copy
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from math import isnan
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from deepstrf.models.layers import ParametricSTRF
+from deepstrf.training.batches import Examples, as_model_takes, predict
+from deepstrf.training.checkpoint import fingerprint, load_checkpoint, save_checkpoint
+from deepstrf.training.history import EpochRecord, History
+from deepstrf.training.priors import kernels, penalty
+from deepstrf.training.progress import NonFiniteLossError, Progress
+
+if TYPE_CHECKING:
+    from deepstrf.training.fitter import Fitter
+
+
+class _NotFinite(Exception):  # noqa: N818 - only ever travels out of an optimizer's step
+    pass
+
+
+class Run:
+    """One fit under way."""
+
+    def __init__(
+        self, fitter: Fitter, model: nn.Module, train: Examples, validation: Examples | None, checkpoint: Path | None
+    ) -> None:
+        _check_fits(model, train, validation)
+        self.fitter, self.model, self.train, self.validation = fitter, model, train, validation
+        parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        if not parameters:
+            raise ValueError("model must have a parameter that requires a gradient, got none")
+        self.optimizer = fitter.optimizer(parameters)
+        self.schedule = None if fitter.schedule is None else fitter.schedule(self.optimizer)
+        smoothness = np.broadcast_to(np.asarray(fitter.smoothness, dtype=float), 2)
+        self.smoothness = (float(smoothness[0]), float(smoothness[1]))
+        self.has_priors = any(self.smoothness) or fitter.sparsity > 0
+        self.null_loss = self._null_loss() if self.has_priors else None
+        self.history = History()
+        self.best = _state_of(model)
+        self.checkpoint = checkpoint
+        if checkpoint is not None:
+            self.settings = self._settings()
+            if checkpoint.exists():
+                self._resume(load_checkpoint(checkpoint, self.settings))
+            else:
+                save_checkpoint(checkpoint, self._state())
+
+    def to_the_end(self) -> History:
+        """Run the epochs that are left."""
+        from tqdm.auto import tqdm  # type: ignore[import-untyped, unused-ignore]
+
+        fitter, history = self.fitter, self.history
+        progress = Progress(self.model, fitter.epochs, history, epoch=len(history))
+        history.stopped = ""
+        bar = tqdm(total=fitter.epochs, initial=len(history), unit="epoch", disable=not fitter.progress)
+        try:
+            with bar:
+                while not self._reason_to_stop(progress):
+                    started = time.perf_counter()
+                    progress.epoch = len(history) + 1
+                    train_loss = self._train_epoch(progress)
+                    if progress.stopping:
+                        continue
+                    self._record(progress.epoch, train_loss, started)
+                    if self.schedule is not None:
+                        self.schedule.step()
+                    self._write_checkpoint()
+                    bar.set_postfix(_shown(history), refresh=False)
+                    bar.update()
+                    for callback in fitter.callbacks:
+                        callback(progress)
+        finally:
+            self.model.load_state_dict(self.best)
+            self.model.eval()
+        history.stopped = self._reason_to_stop(progress)
+        return history
+
+    def _reason_to_stop(self, progress: Progress) -> str:
+        """Why there is no further epoch; empty when there is one."""
+        done, fitter = len(self.history), self.fitter
+        if progress.stopping:
+            return "stopped by a callback"
+        if done >= fitter.epochs:
+            return "all epochs done"
+        if self.validation is not None and done - self.history.best_epoch >= fitter.patience:
+            return f"no better for {fitter.patience} epochs"
+        return ""
+
+    def _train_epoch(self, progress: Progress) -> Tensor:
+        """One pass over the stimuli: mean loss (N,) of its batches, weighted with their recorded bins."""
+        self.model.train()
+        total = torch.zeros(self.train.target.shape[1], dtype=torch.float64)
+        bins = torch.zeros_like(total)
+        progress.batches = -(-len(self.train) // self.fitter.batch_size)
+        device = next(self.model.parameters()).device
+        with _seeded(self.fitter.seed, progress.epoch, device) as generator:
+            batches = self.train.batches(self.fitter.batch_size, generator)
+            for progress.batch, (stimuli, target) in enumerate(batches, start=1):
+                losses = self._step(as_model_takes(self.model, stimuli), as_model_takes(self.model, target))
+                recorded = (~target.isnan()).sum((0, 2, 3)).cpu()
+                self._check_finite(losses, recorded, progress.epoch, "training")
+                total += torch.where(recorded > 0, losses.double(), 0.0) * recorded
+                bins += recorded
+                for callback in self.fitter.callbacks:
+                    if hasattr(callback, "on_batch"):
+                        callback.on_batch(progress)
+                if progress.stopping:
+                    break
+        return torch.where(bins > 0, total / bins.clamp(min=1), torch.nan).float()
+
+    def _step(self, stimuli: Tensor, target: Tensor) -> Tensor:
+        """One step of the optimizer; the losses (N,) before it. Where one is not finite, no step is taken."""
+        seen: list[Tensor] = []
+        recorded = (~target.isnan()).flatten(2).any(-1).any(0)
+
+        def closure() -> float:
+            self.optimizer.zero_grad()
+            losses = self.fitter.loss(self.model(stimuli), target, reduction="none")
+            seen.append(losses.detach().cpu())
+            if not bool(losses[recorded].isfinite().all()):
+                raise _NotFinite
+            # A sum, not a mean: neurons that share nothing are fitted alike in whatever company.
+            total = losses[recorded].sum()
+            if self.null_loss is not None:
+                total = total + penalty(self.model, self.smoothness, self.fitter.sparsity, self.null_loss)
+            total.backward()
+            return total.item()
+
+        try:
+            self.optimizer.step(closure)
+        except _NotFinite:
+            return seen[-1]
+        _keep_gaussians_on_their_grid(self.model)
+        return seen[0]
+
+    def _record(self, epoch: int, train_loss: Tensor, started: float) -> None:
+        """Evaluate, and keep the weights if they are the best so far."""
+        validation_loss = scores = None
+        if self.validation is not None:
+            pred = predict(self.model, self.validation.stimuli)
+            with torch.no_grad():
+                validation_loss = self.fitter.loss(pred, self.validation.target, reduction="none").cpu()
+                scores = self.fitter.score(pred, self.validation.responses, reduction="none").cpu()
+            self._check_finite(
+                validation_loss, (~self.validation.target.isnan()).sum((0, 2, 3)).cpu(), epoch, "validation"
+            )
+        record = EpochRecord(
+            epoch,
+            train_loss,
+            validation_loss,
+            scores,
+            self.optimizer.param_groups[0]["lr"],
+            time.perf_counter() - started,
+        )
+        best = self.history.best
+        self.history.records.append(record)
+        if scores is None or best is None or isnan(best.score) or record.score > best.score:
+            self.history.best_epoch = epoch
+            self.best = _state_of(self.model)
+
+    def _check_finite(self, losses: Tensor, recorded: Tensor, epoch: int, where: str) -> None:
+        bad = (~losses.isfinite() & (recorded > 0)).nonzero().flatten().tolist()
+        if bad:
+            raise NonFiniteLossError(epoch, bad, where, self.optimizer.param_groups[0]["lr"])
+
+    def _null_loss(self) -> Tensor:
+        """What a constant prediction loses (N,), over what a perfect one does: the unit of the priors."""
+        target = self.train.target
+        mean = target.nanmean((0, 3), keepdim=True).expand_as(target)
+        with torch.no_grad():
+            constant, perfect = (self.fitter.loss(x, target, reduction="none") for x in (mean, target))
+        list(kernels(self.model))  # refuses kernels of unknown type before anything is fitted
+        return as_model_takes(self.model, (constant - perfect).nan_to_num(nan=0.0).clamp(min=0))
+
+    def _settings(self) -> dict[str, Any]:
+        """What must be the same for a fit to go on from a checkpoint, in plain types."""
+        fitter = self.fitter
+        groups = self.optimizer.state_dict()["param_groups"]
+        options = [{name: value for name, value in group.items() if name != "params"} for group in groups]
+        held_out = () if self.validation is None else (self.validation.stimuli, self.validation.responses)
+        return {
+            "model": f"{type(self.model).__name__} {[tuple(x.shape) for x in self.model.state_dict().values()]}",
+            "data": fingerprint(self.train.stimuli, self.train.responses, *held_out),
+            "optimizer": f"{type(self.optimizer).__name__} {options}",
+            "schedule": type(self.schedule).__name__,
+            "loss": _name_of(fitter.loss),
+            "score": _name_of(fitter.score),
+            "batch_size": fitter.batch_size,
+            "smoothness": self.smoothness,
+            "sparsity": fitter.sparsity,
+            "seed": fitter.seed,
+        }
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "settings": self.settings,
+            "model": self.model.state_dict(),
+            "best": self.best,
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": None if self.schedule is None else self.schedule.state_dict(),
+            "history": self.history.state_dict(),
+        }
+
+    def _resume(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        self.best = state["best"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.schedule is not None:
+            self.schedule.load_state_dict(state["schedule"])
+        self.history = History.from_state_dict(state["history"])
+
+    def _write_checkpoint(self) -> None:
+        if self.checkpoint is None:
+            return
+        try:
+            save_checkpoint(self.checkpoint, self._state())
+        except OSError as error:
+            warnings.warn(
+                f"checkpoint {self.checkpoint} could not be written in epoch {len(self.history)} ({error}); the last "
+                "good one stands",
+                UserWarning,
+                stacklevel=2,
+            )
+
+
+def _check_fits(model: nn.Module, train: Examples, validation: Examples | None) -> None:
+    """ValueError unless the model gives a response for each recorded neuron."""
+    for name, examples in (("train", train), ("validation", validation)):
+        if examples is None:
+            continue
+        pred = predict(model, examples.stimuli[:1, ..., : examples.bins[0]])
+        N = examples.target.shape[1]
+        if pred.shape != (1, N, 1, examples.bins[0]):
+            raise ValueError(
+                f"model must give (B, {N}, 1, T) for the {N} neurons of {name}, got {tuple(pred.shape)} "
+                f"for one stimulus of {examples.bins[0]} bins"
+            )
+
+
+def _keep_gaussians_on_their_grid(model: nn.Module) -> None:
+    """Move the centres of Gaussians that left the (F, T) grid of their kernel back to its edge."""
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, ParametricSTRF):
+                module.P[0].clamp_(0, module.F - 1)
+                module.P[1].clamp_(0, module.T - 1)
+
+
+@contextmanager
+def _seeded(seed: int, epoch: int, device: torch.device) -> Iterator[torch.Generator]:
+    """torch's random numbers as this epoch alone determines them; those of the caller come back afterwards.
+
+    No state has to be kept between epochs, and what callbacks draw between them changes nothing.
+    """
+    number = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(number)
+        yield torch.Generator().manual_seed(number)
+
+
+def _state_of(model: nn.Module) -> dict[str, Any]:
+    return copy.deepcopy(model.state_dict())
+
+
+def _name_of(metric: Any) -> str:
+    """What a loss is called; a partial with its settings."""
+    if isinstance(metric, partial):
+        return f"{_name_of(metric.func)} {metric.keywords}"
+    return getattr(metric, "__qualname__", type(metric).__qualname__)
+
+
+def _shown(history: History) -> dict[str, str]:
+    """What the bar says."""
+    last = history.records[-1]
+    shown = {"loss": f"{last.train_loss.nanmean():.4g}"}
+    if last.scores is not None and history.best is not None:
+        shown |= {"score": f"{last.score:.3f}", "best": f"{history.best.score:.3f}"}
+    return shown

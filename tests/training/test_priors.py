@@ -1,0 +1,114 @@
+"""Measures of receptive fields against loops and known values."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from deepstrf.models import LinearNonlinear
+from deepstrf.models.audio import NetworkReceptiveField
+from deepstrf.models.layers import ParametricSTRF, SeparableSTRF
+from deepstrf.training import roughness, spread
+from deepstrf.training.priors import kernels, penalty
+from tests.tolerances import assert_close
+
+
+def test_roughness_is_that_of_a_loop():
+    kernel = torch.randn(3, 2, 5, 7, dtype=torch.float64)
+    along_f, along_t = roughness(kernel)
+    for n in range(3):
+        f = t = 0.0
+        for c in range(2):
+            for i in range(5):
+                for j in range(7):
+                    if 0 < i < 4:
+                        f += (kernel[n, c, i - 1, j] - 2 * kernel[n, c, i, j] + kernel[n, c, i + 1, j]).item() ** 2
+                    if 0 < j < 6:
+                        t += (kernel[n, c, i, j - 1] - 2 * kernel[n, c, i, j] + kernel[n, c, i, j + 1]).item() ** 2
+        power = 6 * kernel[n].square().sum().item()
+        assert along_f[n].item() == pytest.approx(f / power)
+        assert along_t[n].item() == pytest.approx(t / power)
+
+
+def test_white_noise_has_roughness_one_and_a_plane_none():
+    noise = roughness(torch.randn(1, 1, 400, 400))
+    # 398 of 400 second differences; the estimate scatters by about 1/400.
+    assert [x.item() for x in noise] == pytest.approx([398 / 400] * 2, abs=0.02)
+    plane = (torch.arange(6.0)[:, None] + 2 * torch.arange(9.0)).view(1, 1, 6, 9)
+    assert [x.item() for x in roughness(plane)] == pytest.approx([0.0, 0.0], abs=1e-10)
+
+
+def test_an_alternating_field_is_the_roughest():
+    signs = torch.tensor([1.0, -1.0]).repeat(20)
+    along_f, along_t = roughness(signs.view(1, 1, 40, 1).expand(1, 1, 40, 5))
+    assert along_f.item() == pytest.approx(16 / 6 * 38 / 40)  # (1 + 2 + 1)^2 in 38 places of 40
+    assert along_t.item() == 0.0
+
+
+def test_spread_of_known_fields():
+    even, one = torch.ones(1, 1, 4, 9), torch.zeros(1, 1, 4, 9)
+    one[0, 0, 2, 3] = -5.0
+    assert spread(even).item() == pytest.approx(1.0)
+    assert spread(one).item() == pytest.approx(1 / 6)
+    assert spread(torch.randn(1, 1, 300, 300)).item() == pytest.approx(math.sqrt(2 / math.pi), abs=0.01)
+
+
+@given(st.floats(-1e3, 1e3).filter(lambda x: abs(x) > 1e-3))
+def test_the_size_of_a_field_does_not_matter(factor):
+    kernel = torch.randn(2, 1, 5, 6, dtype=torch.float64)
+    for measure in (lambda k: torch.stack(roughness(k)), spread):
+        assert_close(measure(factor * kernel), measure(kernel))
+
+
+def test_zero_and_narrow_fields():
+    zero = torch.zeros(2, 1, 5, 6, requires_grad=True)
+    cost = sum(roughness(zero)) + spread(zero)
+    assert cost.tolist() == [0.0, 0.0]
+    assert [x.tolist() for x in roughness(torch.ones(1, 1, 2, 2))] == [[0.0], [0.0]]
+
+
+def test_gradients():
+    kernel = torch.randn(2, 1, 4, 5, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda k: sum(roughness(k)) + spread(k), kernel)
+
+
+@pytest.mark.parametrize(
+    "kernel",
+    [
+        None,
+        ParametricSTRF(6, 5, 2, 3, num_gaussians=2),
+        SeparableSTRF(6, 5, 2, 3),
+        nn.Sequential(nn.Conv2d(2, 4, (6, 1)), nn.Conv2d(4, 3, (1, 5))),
+        nn.Conv2d(2, 4, (6, 5), groups=2),
+    ],
+)
+def test_kernels_are_the_receptive_fields_of_the_model(kernel):
+    channels = nn.Conv2d(1, 2, 1)
+    channels.out_channels = 2
+    outputs = 4 if isinstance(kernel, nn.Conv2d) else 3
+    model = LinearNonlinear(6, 5, out_neurons=outputs, kernel=kernel, prefiltering=channels)
+    (found,) = kernels(model)
+    assert found.requires_grad
+    assert_close(found, model.STRF_weight())
+
+
+def test_a_nonlinear_kernel_is_refused():
+    model = LinearNonlinear(6, 5, kernel=nn.Sequential(nn.Conv2d(1, 1, (6, 5)), nn.ReLU()))
+    with pytest.raises(NotImplementedError, match=r"kernel of type Sequential: set smoothness=0 and sparsity=0"):
+        list(kernels(model))
+
+
+def test_penalty_of_neurons_and_of_hidden_units():
+    weight = torch.tensor([1.0, 2.0, 0.5])
+    model = LinearNonlinear(6, 5, out_neurons=3)
+    (kernel,) = kernels(model)
+    along_f, along_t = roughness(kernel)
+    expected = (weight * (0.3 * along_f + 0.2 * along_t + 0.7 * spread(kernel))).sum()
+    assert_close(penalty(model, (0.3, 0.2), 0.7, weight), expected)
+    hidden = NetworkReceptiveField(6, 5, out_neurons=3, n_hidden=4)
+    (kernel,) = kernels(hidden)
+    along_f, along_t = roughness(kernel)
+    assert_close(penalty(hidden, (0.3, 0.2), 0.0, weight), 3.5 * (0.3 * along_f + 0.2 * along_t).mean())
