@@ -153,6 +153,19 @@ def test_reference(module: str, name: str, expected: str | None) -> None:
         assert signature_of(thing) == expected
 
 
+@pytest.mark.parametrize(
+    "name", ["Linear", "LinearNonlinear", "NetworkReceptiveField", "DNet", "ConvNet2D", "Transformer", "StateNet"]
+)
+def test_every_model_of_the_zoo_takes_the_same_modules(name: str) -> None:
+    parameters = inspect.signature(getattr(importlib.import_module("deepstrf.models.audio"), name)).parameters
+    modules = ["prefiltering", "wav2spec", "output_activation"]
+    if name in ("Linear", "LinearNonlinear", "NetworkReceptiveField", "DNet"):
+        modules.append("kernel")
+    assert all(parameters[module].default is None for module in modules)
+    assert parameters["n_frequency_bands"].default == 34
+    assert parameters["out_neurons"].default == 1
+
+
 def test_bases_and_aliases() -> None:
     from deepstrf.models import NeuralModel
     from deepstrf.models.prefiltering import AdapTrans, ICAdaptation, Willmore_Adaptation

@@ -19,7 +19,7 @@ from deepstrf.models.layers import CausalLayerNorm, LearnableExponentialDecay
 from deepstrf.models.prefiltering import make_prefiltering
 from deepstrf.models.readouts import LinearReadout
 from deepstrf.models.streaming import Stage, stage_of, with_past
-from tests.models.audio.zoo import MAKERS, PREFILTERS, F, N, every_prefilter, make, named
+from tests.models.audio.zoo import MAKERS, PREFILTERS, F, Framing, N, every_prefilter, make, named
 
 STREAMABLE = [name for name in MAKERS if name != "Transformer"]
 every_streamable_model = pytest.mark.parametrize("name", [named(name) for name in STREAMABLE])
@@ -270,15 +270,8 @@ def test_a_module_with_its_own_stage() -> None:
     torch.testing.assert_close(fed(model, x, [1, 1, 5]), whole(model, x), rtol=0, atol=1e-5)
 
 
-class Framing(nn.Module):
-    """A front end: the power in bands of frames of 8 samples, (B, samples) to (B, 1, F, samples / 8)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.filters = nn.Parameter(torch.randn(F, 8))
-
-    def forward(self, waveform: Tensor) -> Tensor:
-        return torch.einsum("fs,bts->bft", self.filters, waveform.unfold(-1, 8, 8)).square().unsqueeze(1)
+class StreamedFraming(Framing):
+    """The front end with its streaming form: samples that complete no frame wait for the next ones."""
 
     def stream_stage(self) -> Stage:
         rest: Tensor | None = None
@@ -296,7 +289,7 @@ class Framing(nn.Module):
 @every_prefilter
 @pytest.mark.parametrize("sizes", [[], [3], [1] * 20, [8, 0, 15, 60]])
 def test_a_model_with_a_front_end_is_fed_samples(prefilter: str, sizes: list[int]) -> None:
-    model = Linear(F, 4, N, prefiltering=PREFILTERS[prefilter](), wav2spec=Framing()).eval()
+    model = Linear(F, 4, N, prefiltering=PREFILTERS[prefilter](), wav2spec=StreamedFraming()).eval()
     waveform = torch.randn(2, 400)
     torch.testing.assert_close(fed(model, waveform, sizes), whole(model, waveform), rtol=1e-5, atol=1e-5)
     stream = model.stream()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from deepstrf.models.audio import (
     Transformer,
 )
 from tests.layouts import layouts_of
-from tests.models.audio.zoo import MAKERS, PREFILTERS, F, N, every_model, every_prefilter, make, needs_mambapy
+from tests.models.audio.zoo import MAKERS, PREFILTERS, F, Framing, N, every_model, every_prefilter, make, needs_mambapy
 from tests.tolerances import TOLERANCES, assert_close
 
 # Totals for F = 34, N = 5 of the earlier package, each recounted from the tensors' shapes beside it.
@@ -162,6 +163,20 @@ def test_shape_and_finiteness(name: str, prefilter: str) -> None:
         assert y.isfinite().all()
     assert model(torch.zeros(2, 1, F, 9)).isfinite().all()
     assert model(1e4 * torch.randn(2, 1, F, 9)).isfinite().all()
+
+
+@every_model
+@every_prefilter
+def test_every_model_takes_a_front_end_and_an_output_activation(name: str, prefilter: str) -> None:
+    model = make(name, prefilter, wav2spec=Framing(), output_activation=nn.Softsign())
+    plain = copy.copy(model)
+    plain._modules = {**model._modules, "wav2spec": nn.Identity()}
+    waveform = torch.randn(2, 8 * 20)
+    with torch.no_grad():
+        y = model(waveform)
+        assert y.shape == (2, N, 1, 20)
+        assert torch.equal(y, plain(model.wav2spec(waveform)))
+    assert y.abs().max() < 1
 
 
 @every_model

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from deepstrf.models.audio import (
     AudioEncodingModel,
@@ -33,7 +33,12 @@ MAKERS: dict[str, Maker] = {
     "Linear": lambda **kwargs: Linear(F, 5, N, **kwargs),
     "LinearNonlinear": lambda **kwargs: LinearNonlinear(F, 5, N, **kwargs),
     "LinearNonlinear-parametric": lambda prefiltering=None, **kwargs: LinearNonlinear(
-        F, 5, N, kernel=ParametricSTRF(F, 5, getattr(prefiltering, "out_channels", 1), N), prefiltering=prefiltering
+        F,
+        5,
+        N,
+        kernel=ParametricSTRF(F, 5, getattr(prefiltering, "out_channels", 1), N),
+        prefiltering=prefiltering,
+        **kwargs,
     ),
     "NetworkReceptiveField": lambda **kwargs: NetworkReceptiveField(F, 5, N, n_hidden=4, **kwargs),
     "DNet": lambda **kwargs: DNet(F, 5, N, n_hidden=4, **kwargs),
@@ -58,6 +63,17 @@ PREFILTERS: dict[str, Callable[[], nn.Module | None]] = {
 }
 
 
+class Framing(nn.Module):
+    """A front end: the power in F bands of frames of 8 samples, (B, samples) to (B, 1, F, samples / 8)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.filters = nn.Parameter(torch.randn(F, 8))
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        return torch.einsum("fs,bts->bft", self.filters, waveform.unfold(-1, 8, 8)).square().unsqueeze(1)
+
+
 def named(name: str) -> Any:
     """The name as a test parameter that is skipped when an optional package is missing."""
     return pytest.param(name, marks=[needs_mambapy] if name.endswith("Mamba") else [])
@@ -72,7 +88,7 @@ def make(name: str, prefilter: str = "none", **kwargs: Any) -> AudioEncodingMode
     model = MAKERS[name](prefiltering=PREFILTERS[prefilter](), **kwargs)
     model.train()
     with torch.no_grad():
-        model(torch.rand(2, 1, F, 10))
+        model(torch.rand(2, 1, F, 10) if type(model.wav2spec) is nn.Identity else torch.rand(2, 80))
         for parameter in model.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
     return model.eval()
