@@ -51,8 +51,13 @@ export function closest(target: EventTarget | null, selector: string): HTMLEleme
   return target instanceof Element ? target.closest<HTMLElement>(selector) : null;
 }
 
+export interface Point {
+  x: number;
+  y: number;
+}
+
 /** Where a pointer is, from the corner of an element. Measuring makes the page lay itself out: never in a drag. */
-export function pointIn(target: Element, { clientX, clientY }: MouseEvent): { x: number; y: number } {
+export function pointIn(target: Element, { clientX, clientY }: MouseEvent): Point {
   const { left, top } = target.getBoundingClientRect();
   return { x: clientX - left, y: clientY - top };
 }

@@ -4,7 +4,7 @@
  * Every handle is a focusable slider that moves one word of the curve (math/curve-handles.ts).
  */
 
-import { type Cleanup, closest, consume, element, setAttribute, setStyle, setText } from "../dom";
+import { type Cleanup, closest, consume, element, type Point, setAttribute, setText } from "../dom";
 import {
   concernedBy,
   type Editable,
@@ -16,7 +16,7 @@ import {
   wordsOf,
 } from "../math/curve-handles";
 import type { BenchState } from "../state";
-import { Places, type Point } from "./activation-places";
+import { Places } from "./activation-places";
 import type { Plot } from "./activation-plot";
 import {
   endsOfSlider,
@@ -27,38 +27,29 @@ import {
   spokenValue,
   stepped,
 } from "./activation-words";
+import { Drag, type Grasp } from "./drag";
+import { OwnGesture } from "./gesture";
+import { moveTo, sliderHandle, speak } from "./slider";
 
-/** Pixels a pointer may tremble before it drags. */
-const THRESHOLD_PX = 2;
-/** Steps of one handle this close together are one gesture. */
-const JOIN_MS = 600;
 /** Steps with Shift. */
 const BIG = 5;
 /** Below this relative difference a value in single precision is the trained one. */
 const SAME = 1e-5;
 
+/** What a gesture began with, and the value that it has come to. */
 interface Held {
   word: Word;
-  gesture: string | null;
   start: Parameters;
   value: number;
-}
-interface Drag {
-  pointer: number;
-  word: Word;
-  target: HTMLElement;
-  /** Where the pointer went down, and where the handle was then. */
-  from: Point;
-  anchor: Point;
 }
 
 export class CurveHandles {
   readonly element = element("div.db-handles");
   readonly #grips = new Map<Word, HTMLElement>();
   #plot: Plot | null = null;
-  #drag: Drag | null = null;
   #held: Held | null = null;
-  #stopJoining: (() => void) | null = null;
+  readonly #gesture: OwnGesture;
+  readonly #drag: Drag;
   readonly #places = new Places();
 
   readonly #state: BenchState;
@@ -68,11 +59,8 @@ export class CurveHandles {
     this.#state = state;
     this.#helpId = helpId;
     const { element: root } = this;
-    cleanup.listen<PointerEvent>(root, "pointerdown", (e) => this.#onDown(e));
-    cleanup.listen<PointerEvent>(root, "pointermove", (e) => this.#onMove(e));
-    for (const type of ["pointerup", "pointercancel", "lostpointercapture"]) {
-      cleanup.listen<PointerEvent>(root, type, (e) => this.#onUp(e));
-    }
+    this.#gesture = new OwnGesture(state);
+    this.#drag = new Drag(root, this.#gesture, (e) => this.#press(e), cleanup);
     cleanup.listen<MouseEvent>(root, "dblclick", (e) => this.#onDoubleClick(e));
     cleanup.listen<KeyboardEvent>(root, "keydown", (e) => this.#onKey(e));
   }
@@ -87,13 +75,9 @@ export class CurveHandles {
     return parametersOf(this.#state, this.#state.activation);
   }
 
-  get dragging(): boolean {
-    return this.#drag !== null && this.#held !== null;
-  }
-
   /** The word that a hand or a key is moving right now. */
   get moving(): Word | null {
-    return this.#mine ? (this.#held?.word ?? null) : null;
+    return this.#gesture.open ? (this.#held?.word ?? null) : null;
   }
 
   /** Whether a word can be moved now. */
@@ -122,7 +106,7 @@ export class CurveHandles {
       const at = kind && words.includes(word) ? this.#places.of(kind, word, now, plot) : null;
       handle.hidden = at === null;
       if (!at) continue;
-      setStyle(handle, "transform", `translate(${at.x.toFixed(1)}px, ${at.y.toFixed(1)}px)`);
+      moveTo(handle, at.x, at.y);
       handle.classList.toggle("db-outside", at.outside);
       setAttribute(handle, "data-label", this.#places.labelOf(word, at, plot));
       setAttribute(handle, "aria-disabled", !this.#movable(word) && "true");
@@ -149,12 +133,10 @@ export class CurveHandles {
       if (!handle) continue;
       const value = words[word] ?? 0;
       const [low, high] = endsOfSlider(word, plot);
-      setAttribute(handle, "aria-valuemin", Number(Math.min(low, value).toPrecision(4)));
-      setAttribute(handle, "aria-valuemax", Number(Math.max(high, value).toPrecision(4)));
-      setAttribute(handle, "aria-valuenow", Number(value.toPrecision(4)));
-      setAttribute(handle, "aria-valuetext", spokenValue(kind, word, parameters, rate_unit));
-      setAttribute(handle, "aria-label", `Output curve: ${nameOf(word, words)}`);
-      setText(handle.lastChild as Node, nameOf(word, words));
+      const name = nameOf(word, words);
+      const ends = [Math.min(low, value), Math.max(high, value)] as const;
+      speak(handle, `Output curve: ${name}`, ends, value, spokenValue(kind, word, parameters, rate_unit));
+      setText(handle.lastChild as Node, name);
     }
   }
 
@@ -168,73 +150,41 @@ export class CurveHandles {
 
   /** Leave a running drag; `cancel` puts the curve back to where it was. */
   release(cancel: boolean): boolean {
-    const drag = this.#drag;
-    this.#drag = null;
-    if (drag) {
-      drag.target.classList.remove("db-dragging");
-      try {
-        drag.target.releasePointerCapture(drag.pointer);
-      } catch {
-        // The pointer is gone already.
-      }
-    }
-    return this.#end(cancel);
+    return this.#drag.release(cancel);
   }
 
   // ---- places -----------------------------------------------------------------------------------------------
 
   #add(word: Word): void {
-    const handle = element(
-      "div",
-      {
-        class: `db-handle db-${word === "baseline" || word === "ceiling" ? "level" : word === "slope" ? "width" : "centre"}`,
-        role: "slider",
-        tabindex: 0,
-        "data-handle": word,
-        "aria-describedby": this.#helpId,
-        "aria-orientation": word === "threshold" ? "horizontal" : "vertical",
-      },
-      element("span.db-knob", { "aria-hidden": "true" }),
-      element("span.db-word", { "aria-hidden": "true" }),
-    );
+    const kind = word === "baseline" || word === "ceiling" ? "level" : word === "slope" ? "width" : "centre";
+    const handle = sliderHandle(kind, this.#helpId, {
+      "data-handle": word,
+      "aria-orientation": word === "threshold" ? "horizontal" : "vertical",
+    });
+    handle.append(element("span.db-word", { "aria-hidden": "true" }));
     this.#grips.set(word, handle);
     this.element.append(handle);
   }
 
   // ---- gestures ---------------------------------------------------------------------------------------------
 
-  /** Whether the open gesture is the one begun here. */
-  get #mine(): boolean {
-    return this.#held !== null && this.#state.inGesture && this.#held.gesture === this.#state.gestureId;
+  /** Begin a gesture of a word. */
+  #begin(word: Word): void {
+    this.#gesture.begin();
+    this.#hold(word);
   }
 
-  #begin(word: Word): Held {
+  #hold(word: Word): void {
     const { kind, parameters } = this;
-    const state = this.#state;
-    state.beginGesture();
-    this.#held = {
-      word,
-      gesture: state.gestureId,
-      start: parameters,
-      value: kind ? (toWords(kind, parameters)[word] ?? 0) : 0,
-    };
-    return this.#held;
-  }
-
-  #end(cancel: boolean): boolean {
-    const mine = this.#mine;
-    this.#stopJoining?.();
-    this.#stopJoining = null;
-    this.#held = null;
-    if (mine) this.#state.endGesture(cancel);
-    return mine;
+    this.#held = { word, start: parameters, value: kind ? (toWords(kind, parameters)[word] ?? 0) : 0 };
   }
 
   /** Give the word in hand a new value, reckoned from where the gesture began. */
-  #move(held: Held, to: number): void {
+  #move(to: number): void {
     const kind = this.kind;
     const state = this.#state;
-    if (!kind || !Number.isFinite(to)) return;
+    const held = this.#held;
+    if (!kind || !held || !Number.isFinite(to)) return;
     const limitsOf = (name: string) => limitsIn(state, name);
     const next = moveWord(kind, held.start, held.word, to, limitsOf);
     held.value = toWords(kind, { ...held.start, ...next })[held.word] ?? 0;
@@ -261,8 +211,9 @@ export class CurveHandles {
       state.revertNames(changed.map(longName), [state.neuron]);
       return;
     }
-    this.#move(this.#begin(word), to);
-    this.#end(false);
+    this.#begin(word);
+    this.#move(to);
+    this.#gesture.end();
   }
 
   // ---- pointer ----------------------------------------------------------------------------------------------
@@ -272,49 +223,33 @@ export class CurveHandles {
     return handle && this.element.contains(handle) ? { word: handle.dataset.handle as Word, handle } : null;
   }
 
-  #onDown(event: PointerEvent): void {
+  #press(event: PointerEvent): Grasp | null {
     const on = this.#gripOf(event.target);
     const anchor = on ? this.at(on.word) : null;
-    if (!on || !anchor || event.button !== 0 || this.#drag) return;
+    if (!on || !anchor) return null;
+    const { word, handle } = on;
     event.preventDefault();
-    this.#end(false);
+    this.#gesture.end();
     this.element.dataset.pointer = "true";
-    on.handle.focus({ preventScroll: true });
-    if (!this.#movable(on.word)) return;
-    const from = { x: event.clientX, y: event.clientY };
-    this.#drag = { pointer: event.pointerId, word: on.word, target: on.handle, from, anchor };
-    try {
-      on.handle.setPointerCapture(event.pointerId);
-    } catch {
-      // Without capture the drag still works while the pointer stays over the handle.
-    }
+    handle.focus({ preventScroll: true });
+    if (!this.#movable(word)) return null;
+    return {
+      target: handle,
+      begin: () => this.#begin(word),
+      move: (dx, dy) => this.#pull(word, anchor.x + dx, anchor.y + dy),
+    };
   }
 
-  #onMove(event: PointerEvent): void {
+  /** Drag the handle of a word to a place. */
+  #pull(word: Word, x: number, y: number): void {
     const kind = this.kind;
-    const drag = this.#drag;
     const plot = this.#plot;
-    if (!drag || !plot || !kind || event.pointerId !== drag.pointer) return;
-    const dx = event.clientX - drag.from.x;
-    const dy = event.clientY - drag.from.y;
-    if (!this.#held) {
-      if (Math.hypot(dx, dy) < THRESHOLD_PX) return;
-      drag.target.classList.add("db-dragging");
-      this.#begin(drag.word);
-    } else if (!this.#mine) {
-      this.release(false);
-      return;
-    }
-    const held = this.#held as Held;
-    const at = { x: drag.anchor.x + dx, y: drag.anchor.y + dy };
-    if (drag.word === "threshold") this.#move(held, plot.driveAt(at.x));
-    else if (drag.word === "slope" && kind !== "softplus") {
-      this.#move(held, this.#places.slopeTo(kind, toWords(kind, held.start), plot, at));
-    } else this.#move(held, plot.rateAt(at.y));
-  }
-
-  #onUp(event: PointerEvent): void {
-    if (this.#drag && event.pointerId === this.#drag.pointer) this.release(false);
+    const held = this.#held;
+    if (!plot || !kind || !held) return;
+    if (word === "threshold") this.#move(plot.driveAt(x));
+    else if (word === "slope" && kind !== "softplus") {
+      this.#move(this.#places.slopeTo(kind, toWords(kind, held.start), plot, { x, y }));
+    } else this.#move(plot.rateAt(y));
   }
 
   #onDoubleClick(event: MouseEvent): void {
@@ -335,7 +270,7 @@ export class CurveHandles {
       if (this.release(true)) consume(event);
       return;
     }
-    if (event.ctrlKey || event.altKey || event.metaKey || this.#drag || !this.#movable(on.word)) return;
+    if (event.ctrlKey || event.altKey || event.metaKey || this.#drag.held || !this.#movable(on.word)) return;
     if (key === "Delete" || key === "Backspace") this.#revert(on.word);
     else if (key === "ArrowUp" || key === "ArrowRight") this.#nudge(on.word, event.shiftKey ? BIG : 1);
     else if (key === "ArrowDown" || key === "ArrowLeft") this.#nudge(on.word, event.shiftKey ? -BIG : -1);
@@ -348,13 +283,8 @@ export class CurveHandles {
     const kind = this.kind;
     const plot = this.#plot;
     if (!plot || !kind) return;
-    if (!this.#mine || this.#held?.word !== word) {
-      this.#end(false);
-      this.#begin(word);
-    }
-    this.#stopJoining?.();
-    this.#stopJoining = this.#state.clock.later(() => this.#end(false), JOIN_MS);
+    if (this.#gesture.join(word)) this.#hold(word);
     const held = this.#held as Held;
-    this.#move(held, stepped(word, { ...toWords(kind, held.start), [word]: held.value }, steps, plot));
+    this.#move(stepped(word, { ...toWords(kind, held.start), [word]: held.value }, steps, plot));
   }
 }

@@ -1,5 +1,6 @@
 /** Where the handles of an output curve stand, in pixels of its stage. */
 
+import type { Point } from "../dom";
 import { clamp } from "../math/clamp";
 import {
   type Editable,
@@ -17,10 +18,6 @@ const INSET_PX = 14;
 /** Room for a name beside its handle. */
 const LABEL_PX = 78;
 
-export interface Point {
-  x: number;
-  y: number;
-}
 /** A place, moved to the edge of the plot if it lies outside. */
 export interface Place extends Point {
   outside: boolean;

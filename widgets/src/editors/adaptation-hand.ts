@@ -4,24 +4,15 @@
  * Each curve is a focusable slider of the selected band.
  */
 
-import { type Cleanup, closest, element, pointIn, setAttribute, setStyle } from "../dom";
+import { type Cleanup, closest, element, type Point, pointIn, setAttribute } from "../dom";
 import { clamp } from "../math/clamp";
-import {
-  type Curve,
-  type Held,
-  isTau,
-  levelOf,
-  type Place,
-  passed,
-  Sweep,
-  WIDTHS,
-} from "./adaptation-curves";
+import { type Curve, isTau, levelOf, type Place, passed, Sweep, WIDTHS } from "./adaptation-curves";
 import { type Layout, type Plot, plotOf } from "./adaptation-plot";
 import { sliderText } from "./adaptation-text";
 import type { Active, AdaptationTools, Tool } from "./adaptation-tools";
+import { Drag, type Grasp } from "./drag";
+import { moveTo, sliderHandle, speak } from "./slider";
 
-/** Pixels a pointer may tremble before it drags. */
-const THRESHOLD_PX = 2;
 /** How near to a point one must press to hold it. */
 const REACH_PX = 14;
 const TOUCH_REACH_PX = 26;
@@ -32,20 +23,10 @@ const MANY_BANDS = 5;
 const TOOL_KEYS: Record<string, Tool> = { d: "point", c: "curve", b: "brush", s: "smooth" };
 const ACTIVE_KEYS: Record<string, Active> = { 1: "on", 2: "off", 3: "both", 4: "w" };
 
-interface Point {
-  x: number;
-  y: number;
-}
-
-interface Drag {
-  pointer: number;
+/** A sweep of brush or smoothing. */
+interface Sweeping {
   tool: Tool;
   plot: Plot;
-  /** Where the stage lies on the page, and where on the stage the pointer went down. */
-  origin: Point;
-  from: Point;
-  moved: boolean;
-  held: Held[];
   sweeps: Sweep[];
   last: Place;
 }
@@ -54,7 +35,7 @@ export class AdaptationHand {
   readonly element = element("div.db-handles");
   #layout: Layout | null = null;
   readonly #sliders = new Map<Curve["key"], HTMLElement>();
-  #drag: Drag | null = null;
+  readonly #drag: Drag;
 
   readonly #tools: AdaptationTools;
   readonly #stage: HTMLElement;
@@ -64,13 +45,10 @@ export class AdaptationHand {
     this.#tools = tools;
     this.#stage = stage;
     this.#helpId = helpId;
-    cleanup.listen<PointerEvent>(stage, "pointerdown", (e) => this.#onDown(e));
-    cleanup.listen<PointerEvent>(stage, "pointermove", (e) => this.#onMove(e));
-    for (const type of ["pointerup", "pointercancel", "lostpointercapture"]) {
-      cleanup.listen<PointerEvent>(stage, type, (e) => this.#onUp(e));
-    }
+    this.#drag = new Drag(stage, tools.gesture, (e) => this.#press(e), cleanup);
+    cleanup.listen<PointerEvent>(stage, "pointermove", (e) => this.#onHover(e));
     cleanup.listen<PointerEvent>(stage, "pointerleave", () => {
-      if (!this.#drag) tools.setHover(null);
+      if (!this.#drag.held) tools.setHover(null);
     });
     cleanup.listen<MouseEvent>(stage, "dblclick", (e) => this.#onDoubleClick(e));
     cleanup.listen<FocusEvent>(this.element, "focusin", (e) => {
@@ -80,23 +58,12 @@ export class AdaptationHand {
   }
 
   get dragging(): boolean {
-    return this.#drag?.moved === true;
+    return this.#drag.moved;
   }
 
   /** Leave a running drag and end the gesture; `cancel` puts everything back to where it was. */
   release(cancel: boolean): boolean {
-    const drag = this.#drag;
-    this.#drag = null;
-    if (drag) {
-      this.#stage.classList.remove("db-dragging");
-      try {
-        this.#stage.releasePointerCapture(drag.pointer);
-      } catch {
-        // The pointer is gone already.
-      }
-      this.#tools.ask();
-    }
-    return this.#tools.end(cancel);
+    return this.#drag.release(cancel);
   }
 
   // ---- sliders ----------------------------------------------------------------------------------------------
@@ -112,7 +79,7 @@ export class AdaptationHand {
       const slider = this.#sliderOf(curve);
       const plot = plotOf(layout, curve);
       const [x, y] = [plot.x(tools.band), plot.y(levelOf(curve, tools.value(curve, tools.band)))];
-      setStyle(slider, "transform", `translate(${x.toFixed(1)}px, ${y.toFixed(1)}px)`);
+      moveTo(slider, x, y);
       slider.classList.toggle("db-selected", active.includes(curve));
       setAttribute(slider, "aria-disabled", !tools.free(curve) && "true");
     }
@@ -128,29 +95,20 @@ export class AdaptationHand {
       const together = tools.active === "both" && isTau(curve) ? ", moves with the other" : "";
       const what = isTau(curve) ? "time constant of adaptation in ms" : "weight of the past";
       const name = curve.label === "tau" ? "" : `${curve.label}: `;
-      setAttribute(slider, "aria-label", `${name}${what}${together}`);
-      setAttribute(slider, "aria-valuemin", curve.low);
-      setAttribute(slider, "aria-valuemax", curve.high);
-      setAttribute(slider, "aria-valuenow", Number(Math.min(value, curve.high).toPrecision(4)));
-      setAttribute(slider, "aria-valuetext", sliderText(curve, value, axes.cfHz[tools.band], axes.dtMs));
+      speak(
+        slider,
+        `${name}${what}${together}`,
+        [curve.low, curve.high],
+        Math.min(value, curve.high),
+        sliderText(curve, value, axes.cfHz[tools.band], axes.dtMs),
+      );
     }
   }
 
   #sliderOf(curve: Curve): HTMLElement {
     let slider = this.#sliders.get(curve.key);
     if (!slider) {
-      slider = element(
-        "div",
-        {
-          class: `db-handle db-adapt-handle db-adapt-${curve.key}`,
-          role: "slider",
-          tabindex: 0,
-          "data-curve": curve.key,
-          "aria-orientation": "vertical",
-          "aria-describedby": this.#helpId,
-        },
-        element("span.db-knob", { "aria-hidden": "true" }),
-      );
+      slider = sliderHandle(`adapt-handle.db-adapt-${curve.key}`, this.#helpId, { "data-curve": curve.key });
       this.#sliders.set(curve.key, slider);
       const at = this.#tools.curves.indexOf(curve);
       this.element.insertBefore(slider, this.element.children[at] ?? null);
@@ -199,16 +157,13 @@ export class AdaptationHand {
 
   // ---- pointer ----------------------------------------------------------------------------------------------
 
-  #onDown(event: PointerEvent): void {
-    if (event.button !== 0 || this.#drag) return;
+  #press(event: PointerEvent): Grasp | null {
     const tools = this.#tools;
-    const rect = this.#stage.getBoundingClientRect();
-    const origin = { x: rect.left, y: rect.top };
-    const from = { x: event.clientX - origin.x, y: event.clientY - origin.y };
+    const from = pointIn(this.#stage, event);
     const plot = this.#plotAt(from);
-    if (!plot) return;
+    if (!plot) return null;
     event.preventDefault();
-    tools.end(false);
+    tools.gesture.end();
     const tool = event.shiftKey ? "curve" : tools.tool;
     const reach = event.pointerType === "touch" ? TOUCH_REACH_PX : REACH_PX;
     const point = tool === "point" ? this.#pointAt(from, reach) : null;
@@ -217,20 +172,26 @@ export class AdaptationHand {
     tools.selectBand(point?.band ?? this.#bandAt(plot, from.x));
     this.#focus(point?.curve ?? tools.activeCurves[0]);
     const curves = tools.inHand;
-    if (curves.length === 0 || (tool === "point" && !point)) return;
+    if (curves.length === 0 || (tool === "point" && !point)) return null;
+    const held = tools.grasp(tool);
     const last = { band: plot.band(from.x), level: plot.level(from.y) };
     const sweeps = curves.map((curve) => new Sweep(curve, tools.levels(curve), tools.width));
-    const held = tools.grasp(tool);
-    this.#drag = { pointer: event.pointerId, tool, plot, origin, from, moved: false, held, sweeps, last };
-    try {
-      this.#stage.setPointerCapture(event.pointerId);
-    } catch {
-      // Without capture the drag still works while the pointer stays over the stage.
-    }
-    if (tool === "brush" || tool === "smooth") {
-      this.#start(this.#drag);
-      this.#touch(this.#drag, { band: tools.band, level: last.level });
-    }
+    const sweeping = { tool, plot, sweeps, last };
+    const brushing = tool === "brush" || tool === "smooth";
+    return {
+      target: this.#stage,
+      atOnce: brushing,
+      begin: () => {
+        tools.gesture.begin();
+        if (brushing) this.#touch(sweeping, { band: tools.band, level: last.level });
+      },
+      move: (dx, dy) => {
+        const x = from.x + dx;
+        tools.hover = this.#bandAt(plot, x);
+        if (brushing) this.#sweep(sweeping, { band: plot.band(x), level: plot.level(from.y + dy) });
+        else tools.moveBy(held, -dy * plot.perPixel);
+      },
+    };
   }
 
   #focus(curve: Curve | undefined): void {
@@ -238,56 +199,28 @@ export class AdaptationHand {
     if (curve) this.#sliderOf(curve).focus({ preventScroll: true });
   }
 
-  #start(drag: Drag): void {
-    drag.moved = true;
-    this.#stage.classList.add("db-dragging");
-    this.#tools.begin();
+  #onHover(event: PointerEvent): void {
+    if (this.#drag.held) return;
+    const at = pointIn(this.#stage, event);
+    const plot = this.#plotAt(at);
+    this.#tools.setHover(plot && this.#bandAt(plot, at.x));
   }
 
-  #onMove(event: PointerEvent): void {
-    const drag = this.#drag;
-    const tools = this.#tools;
-    if (!drag) {
-      // Measuring a place makes the page lay itself out: never in a drag.
-      const at = pointIn(this.#stage, event);
-      const plot = this.#plotAt(at);
-      tools.setHover(plot && this.#bandAt(plot, at.x));
-      return;
-    }
-    if (event.pointerId !== drag.pointer) return;
-    const [x, y] = [event.clientX - drag.origin.x, event.clientY - drag.origin.y];
-    if (!drag.moved) {
-      if (Math.hypot(x - drag.from.x, y - drag.from.y) < THRESHOLD_PX) return;
-      this.#start(drag);
-    } else if (!tools.busy) {
-      this.release(false);
-      return;
-    }
-    const { plot } = drag;
-    tools.hover = this.#bandAt(plot, x);
-    if (drag.tool === "point" || drag.tool === "curve") {
-      tools.moveBy(drag.held, (drag.from.y - y) * plot.perPixel);
-      return;
-    }
-    const to = { band: plot.band(x), level: plot.level(y) };
-    const before = tools.band;
-    for (const place of passed(drag.last, to, plot.F)) {
+  #sweep(sweeping: Sweeping, to: Place): void {
+    const before = this.#tools.band;
+    for (const place of passed(sweeping.last, to, sweeping.plot.F)) {
       // Smoothing again and again where the pointer trembles would flatten what it only rests on.
-      if (drag.tool === "brush" || place.band !== before) this.#touch(drag, place);
+      if (sweeping.tool === "brush" || place.band !== before) this.#touch(sweeping, place);
     }
-    drag.last = to;
+    sweeping.last = to;
   }
 
   /** One step of a sweep. */
-  #touch(drag: Drag, place: Place): void {
+  #touch({ tool, sweeps }: Sweeping, place: Place): void {
     const tools = this.#tools;
-    if (drag.tool === "smooth") tools.smoothAt(place.band);
-    else for (const sweep of drag.sweeps) tools.put(sweep.curve, sweep.dab(place));
+    if (tool === "smooth") tools.smoothAt(place.band);
+    else for (const sweep of sweeps) tools.put(sweep.curve, sweep.dab(place));
     tools.selectBand(place.band);
-  }
-
-  #onUp(event: PointerEvent): void {
-    if (this.#drag && event.pointerId === this.#drag.pointer) this.release(false);
   }
 
   #onDoubleClick(event: MouseEvent): void {
@@ -308,7 +241,7 @@ export class AdaptationHand {
     const tools = this.#tools;
     if (event.key === "Tab" || event.key.startsWith("Arrow")) delete this.element.dataset.pointer;
     if (event.key === "Escape") return this.release(true);
-    if (event.ctrlKey || event.altKey || event.metaKey || this.#drag) return false;
+    if (event.ctrlKey || event.altKey || event.metaKey || this.#drag.held) return false;
     const name = event.key.toLowerCase();
     if (name === "[" || name === "]") {
       const at = WIDTHS.indexOf(tools.width) + (name === "]" ? 1 : -1);

@@ -154,8 +154,8 @@ export class AdaptationInspector {
     const curve = tools.curves.find((c) => c.key === key);
     if (!curve || !Number.isFinite(typed) || !tools.free(curve)) return;
     if (!this.#typing || !tools.busy) {
-      tools.end(false);
-      tools.begin();
+      tools.gesture.end();
+      tools.gesture.begin();
       this.#typing = true;
     }
     if (!decay) tools.setValue(curve, typed);
@@ -164,7 +164,7 @@ export class AdaptationInspector {
   }
 
   #onDone(): void {
-    if (this.#typing) this.#tools.end(false);
+    if (this.#typing) this.#tools.gesture.end();
     this.#typing = false;
   }
 }

@@ -18,13 +18,12 @@ import {
   valueAt,
   WIDTHS,
 } from "./adaptation-curves";
+import { OwnGesture } from "./gesture";
 
 export type Tool = "point" | "curve" | "brush" | "smooth";
 /** Which curve is in hand: one, or both time constants. */
 export type Active = "on" | "off" | "tau" | "both" | "w";
 
-/** Steps this close together are one gesture. */
-const JOIN_MS = 600;
 /** Steps of the keys, small and big: factors of tau, and of w. */
 const TAU_STEPS = [Math.log(1.05), Math.log(1.5)];
 const W_STEPS = [0.01, 0.1];
@@ -38,18 +37,17 @@ export class AdaptationTools {
   hover: number | null = null;
   #tau: Active = "on";
   #onW = false;
-  /** The open gesture, where it was begun here. */
-  #gesture: string | null = null;
-  #joined: { key: string; cancel: () => void } | null = null;
+  readonly gesture: OwnGesture;
 
   constructor(
     readonly state: BenchState,
     readonly ask: () => void,
     cleanup: Cleanup,
   ) {
+    this.gesture = new OwnGesture(state);
     this.#learn();
     cleanup.add(state.onChange((parts) => this.#onChange(parts)));
-    cleanup.add(() => this.#joined?.cancel());
+    cleanup.add(() => this.gesture.end());
   }
 
   // ---- what is in hand --------------------------------------------------------------------------------------
@@ -66,7 +64,7 @@ export class AdaptationTools {
 
   /** Whether a gesture of this panel is open. */
   get busy(): boolean {
-    return this.#gesture !== null && this.state.gestureId === this.#gesture;
+    return this.gesture.open;
   }
 
   /** The band whose numbers are shown: in a gesture the one in hand, else the one under the pointer. */
@@ -156,32 +154,6 @@ export class AdaptationTools {
     return false;
   }
 
-  // ---- gestures ---------------------------------------------------------------------------------------------
-
-  begin(): void {
-    this.state.beginGesture();
-    this.#gesture = this.state.gestureId;
-  }
-
-  /** End the gesture of this panel, if one is open. */
-  end(cancel: boolean): boolean {
-    this.#joined?.cancel();
-    this.#joined = null;
-    const open = this.busy;
-    this.#gesture = null;
-    if (open) this.state.endGesture(cancel);
-    return open;
-  }
-
-  /** One step of a gesture of small steps: those with one key within 600 ms are one gesture. */
-  #join(key: string): void {
-    if (this.#joined?.key !== key || !this.busy) {
-      this.end(false);
-      this.begin();
-    } else this.#joined.cancel();
-    this.#joined = { key, cancel: this.state.clock.later(() => this.end(false), JOIN_MS) };
-  }
-
   // ---- edits: in a gesture ----------------------------------------------------------------------------------
 
   setValue(curve: Curve, value: number): void {
@@ -244,8 +216,8 @@ export class AdaptationTools {
 
   /** Smooth the curves in hand over all bands. */
   smoothAll(): void {
-    this.end(false);
-    this.begin();
+    this.gesture.end();
+    this.gesture.begin();
     for (const curve of this.inHand) {
       const levels = [...smoothed(this.levels(curve))];
       this.put(
@@ -253,12 +225,12 @@ export class AdaptationTools {
         levels.map((level, band) => ({ band, level })),
       );
     }
-    this.end(false);
+    this.gesture.end();
   }
 
   /** Take the curves in hand back to what training left: at one band, or everywhere. */
   revert(band: number | null): void {
-    this.end(false);
+    this.gesture.end();
     const names = this.inHand.map((curve) => curve.name);
     if (names.length > 0) this.state.revertNames(names, band === null ? null : [band]);
   }
@@ -267,7 +239,7 @@ export class AdaptationTools {
   nudge(way: number, big: boolean): void {
     const held = this.grasp(this.tool);
     if (held.length === 0) return;
-    this.#join(`${this.active}/${this.tool}/${this.band}`);
+    this.gesture.join(`${this.active}/${this.tool}/${this.band}`);
     this.moveBy(held, way * (this.#onW ? W_STEPS : TAU_STEPS)[big ? 1 : 0]);
   }
 
@@ -275,7 +247,7 @@ export class AdaptationTools {
   dab(): void {
     const { tool, band, width } = this;
     if ((tool !== "brush" && tool !== "smooth") || this.inHand.length === 0) return;
-    this.#join(`dab/${this.active}/${tool}`);
+    this.gesture.join(`dab/${this.active}/${tool}`);
     if (tool === "smooth") this.smoothAt(band);
     else {
       for (const curve of this.inHand) {
@@ -296,7 +268,7 @@ export class AdaptationTools {
     const before = this.curves.map((c) => c.name).join();
     this.curves = curvesOf(info);
     if (this.curves.map((c) => c.name).join() === before && this.band < axes.F) return;
-    this.end(false);
+    this.gesture.end();
     this.band = Math.floor(axes.F / 2);
     this.hover = null;
     this.#tau = this.curves.find(isTau)?.key ?? "on";

@@ -5,19 +5,28 @@
  * are set from it.
  */
 
-import { type Cleanup, closest, consume, element, setAttribute, setStyle, setText } from "../dom";
+import {
+  type Cleanup,
+  closest,
+  consume,
+  element,
+  type Point,
+  pointIn,
+  setAttribute,
+  setStyle,
+  setText,
+} from "../dom";
 import type { Grid } from "../draw/grid";
 import { frequency, milliseconds, number, octaves, signed } from "../format";
-import { type Gaussian, limitsOf, offGrid, onGrid } from "../math/field";
+import { type Gaussian, limitsOf, type OnGrid, offGrid, onGrid } from "../math/field";
 import type { BenchState } from "../state";
+import { Drag, type Grasp } from "./drag";
+import { OwnGesture } from "./gesture";
+import { moveTo, sliderHandle, speak } from "./slider";
 
 export type Grip = "center" | "sigma_f" | "sigma_t";
 const GRIPS: Grip[] = ["center", "sigma_f", "sigma_t"];
 
-/** Pixels a pointer may tremble before it drags. */
-const THRESHOLD_PX = 2;
-/** Steps of one handle this close together are one gesture. */
-const JOIN_MS = 600;
 /** Closest that a width handle comes to its centre, in pixels. */
 const CLEARANCE_PX = 17;
 const SMALL_STEP = 0.25;
@@ -26,28 +35,14 @@ const SIGMA_STEP = 0.1;
 const BIG_SIGMA_STEP = 0.5;
 const WEIGHT_SHARE = 0.05;
 
-interface Drag {
-  pointer: number;
-  k: number;
-  grip: Grip;
-  /** Where the pointer went down, and where the handle was then, in pixels. */
-  from: { x: number; y: number };
-  start: Gaussian;
-  anchor: { x: number; y: number };
-  moved: boolean;
-  side: number;
-  target: HTMLElement;
-}
-
 export class Handles {
   readonly element = element("div.db-handles");
   readonly #grips: Record<Grip, HTMLElement>[] = [];
   #grid: Grid | null = null;
-  #drag: Drag | null = null;
-  /** The gesture that was begun here: only that one is ended here. */
-  #own: string | null = null;
-  #joined: { key: string; cancel: () => void } | null = null;
-
+  /** The handle that was pressed last, and the side of the centre that it stood on. */
+  #pulled: { grip: Grip; side: number } = { grip: "center", side: 1 };
+  readonly #gesture: OwnGesture;
+  readonly #drag: Drag;
   readonly #state: BenchState;
   readonly #stage: HTMLElement;
   readonly #helpId: string;
@@ -57,11 +52,8 @@ export class Handles {
     this.#stage = stage;
     this.#helpId = helpId;
     const { element: root } = this;
-    cleanup.listen<PointerEvent>(root, "pointerdown", (e) => this.#onDown(e));
-    cleanup.listen<PointerEvent>(root, "pointermove", (e) => this.#onMove(e));
-    for (const type of ["pointerup", "pointercancel", "lostpointercapture"]) {
-      cleanup.listen<PointerEvent>(root, type, (e) => this.#onUp(e));
-    }
+    this.#gesture = new OwnGesture(state);
+    this.#drag = new Drag(root, this.#gesture, (e) => this.#press(e), cleanup);
     cleanup.listen<MouseEvent>(root, "dblclick", (e) => this.#onDoubleClick(e));
     cleanup.listen<KeyboardEvent>(root, "keydown", (e) => this.#onKey(e));
     cleanup.listen<FocusEvent>(root, "focusin", (e) => this.#onFocus(e));
@@ -69,7 +61,7 @@ export class Handles {
   }
 
   get dragging(): boolean {
-    return this.#drag?.moved === true;
+    return this.#drag.moved;
   }
 
   /** Whether a hand or a key is changing something right now. */
@@ -90,32 +82,9 @@ export class Handles {
     for (let k = 0; k < G; k++) this.#place(k, grid, heaviest);
   }
 
-  get #open(): boolean {
-    return this.#own !== null && this.#state.gestureId === this.#own;
-  }
-
-  #begin(k: number): void {
-    this.#state.beginGesture(k);
-    this.#own = this.#state.gestureId;
-  }
-
   /** Leave a running drag; `cancel` puts the Gaussian back to where it was. */
   release(cancel: boolean): boolean {
-    const drag = this.#drag;
-    this.#drag = null;
-    if (drag) {
-      drag.target.classList.remove("db-dragging");
-      try {
-        drag.target.releasePointerCapture(drag.pointer);
-      } catch {
-        // The pointer is gone already.
-      }
-    }
-    const open = this.#open;
-    this.#joined?.cancel();
-    this.#joined = null;
-    if (open) this.#state.endGesture(cancel);
-    return open;
+    return this.#drag.release(cancel);
   }
 
   /** Change the weight of a Gaussian by a number of steps, as the wheel and the + and - keys do. */
@@ -130,19 +99,11 @@ export class Handles {
 
   #addGaussian(k: number): void {
     const make = (grip: Grip) => {
-      const handle = element(
-        "div",
-        {
-          class: `db-handle db-${grip === "center" ? "centre" : "width"}`,
-          role: "slider",
-          tabindex: 0,
-          "data-gaussian": k,
-          "data-handle": grip,
-          "aria-describedby": this.#helpId,
-          "aria-orientation": grip === "center" ? null : "vertical",
-        },
-        element("span.db-knob", { "aria-hidden": "true" }),
-      );
+      const handle = sliderHandle(grip === "center" ? "centre" : "width", this.#helpId, {
+        "data-gaussian": k,
+        "data-handle": grip,
+        "aria-orientation": grip === "center" ? null : "vertical",
+      });
       this.element.append(handle);
       return handle;
     };
@@ -169,9 +130,13 @@ export class Handles {
 
     setStyle(grips.center, "--radius", `${radius.toFixed(1)}px`);
     setText(grips.center.firstChild as Node, sign);
-    move(grips.center, x, y);
-    move(grips.sigma_f, x, y + this.#sideF(p.band) * Math.max(p.sigmaBands * grid.perBand, CLEARANCE_PX));
-    move(grips.sigma_t, x + this.#sideT(p.frame) * Math.max(p.sigmaFrames * grid.perFrame, CLEARANCE_PX), y);
+    moveTo(grips.center, x, y);
+    moveTo(grips.sigma_f, x, y + this.#sideF(p.band) * Math.max(p.sigmaBands * grid.perBand, CLEARANCE_PX));
+    moveTo(
+      grips.sigma_t,
+      x + this.#sideT(p.frame) * Math.max(p.sigmaFrames * grid.perFrame, CLEARANCE_PX),
+      y,
+    );
     for (const grip of GRIPS) {
       const handle = grips[grip];
       const flags = {
@@ -202,11 +167,7 @@ export class Handles {
     const name = `Gaussian ${k + 1} of ${state.info.n_gaussians}${channel ? `, ${channel}` : ""}`;
     const set = (grip: Grip, label: string, column: "center_hz" | "sigma_oct" | "sigma_ms", text: string) => {
       const [low, high] = limitsOf(column, g, state.info, state.axes);
-      setAttribute(grips[grip], "aria-label", `${name}: ${label}`);
-      setAttribute(grips[grip], "aria-valuemin", Number(low.toPrecision(4)));
-      setAttribute(grips[grip], "aria-valuemax", Number(high.toPrecision(4)));
-      setAttribute(grips[grip], "aria-valuenow", Number(g[column].toPrecision(4)));
-      setAttribute(grips[grip], "aria-valuetext", text);
+      speak(grips[grip], `${name}: ${label}`, [low, high], g[column], text);
     };
     const place = `${frequency(g.center_hz)}, ${milliseconds(g.center_ms)}`;
     set("center", "centre", "center_hz", `${place}, weight ${signed(g.weight)}`);
@@ -216,12 +177,12 @@ export class Handles {
 
   /** Width handles stand above and to the left (longer lag) of their centre, or opposite where there is no room. */
   #sideF(band: number): number {
-    if (this.#drag?.grip === "sigma_f") return this.#drag.side;
+    if (this.#drag.held && this.#pulled.grip === "sigma_f") return this.#pulled.side;
     return band > 0.75 * this.#state.axes.F ? 1 : -1;
   }
 
   #sideT(frame: number): number {
-    if (this.#drag?.grip === "sigma_t") return this.#drag.side;
+    if (this.#drag.held && this.#pulled.grip === "sigma_t") return this.#pulled.side;
     return frame < 0.25 * this.#state.axes.T ? 1 : -1;
   }
 
@@ -233,69 +194,47 @@ export class Handles {
     return { k: Number(handle.dataset.gaussian), grip: handle.dataset.handle as Grip, handle };
   }
 
-  #onDown(event: PointerEvent): void {
+  #press(event: PointerEvent): Grasp | null {
+    const state = this.#state;
     const on = this.#gripOf(event.target);
-    if (!on || event.button !== 0 || this.#drag || !this.#grid) return;
+    const grid = this.#grid;
+    if (!on || !grid) return null;
     event.preventDefault();
-    this.#endJoined();
+    this.#gesture.end();
     this.element.dataset.pointer = "true";
     on.handle.focus({ preventScroll: true });
-    this.#state.choose("selected", on.k);
-    if (!this.#state.editable) return;
-    const start = this.#state.gaussian(on.k);
-    const p = onGrid(start, this.#state.axes);
-    this.#drag = {
-      pointer: event.pointerId,
-      k: on.k,
-      grip: on.grip,
-      from: { x: event.clientX, y: event.clientY },
-      start,
-      anchor: this.#grid.centre(p),
-      moved: false,
-      side: on.grip === "sigma_f" ? this.#sideF(p.band) : this.#sideT(p.frame),
+    state.choose("selected", on.k);
+    if (!state.editable) return null;
+    const { grip } = on;
+    const start = state.gaussian(on.k);
+    const p = onGrid(start, state.axes);
+    const anchor = grid.centre(p);
+    const side = grip === "sigma_f" ? this.#sideF(p.band) : this.#sideT(p.frame);
+    this.#pulled = { grip, side };
+    return {
       target: on.handle,
+      begin: () => this.#gesture.begin(on.k),
+      move: (dx, dy) => this.#pull(grip, start, p, anchor, dx, dy),
     };
-    try {
-      on.handle.setPointerCapture(event.pointerId);
-    } catch {
-      // Without capture the drag still works while the pointer stays over the handle.
-    }
   }
 
-  #onMove(event: PointerEvent): void {
-    const drag = this.#drag;
-    const grid = this.#grid;
+  /** Drag a handle of a Gaussian to some pixels from where it began. */
+  #pull(grip: Grip, start: Gaussian, p: OnGrid, anchor: Point, dx: number, dy: number): void {
     const state = this.#state;
-    if (!drag || !grid || event.pointerId !== drag.pointer) return;
-    const dx = event.clientX - drag.from.x;
-    const dy = event.clientY - drag.from.y;
-    if (!drag.moved) {
-      if (Math.hypot(dx, dy) < THRESHOLD_PX) return;
-      drag.moved = true;
-      drag.target.classList.add("db-dragging");
-      this.#begin(drag.k);
-    } else if (!this.#open) {
-      this.release(false);
-      return;
-    }
-    if (drag.grip === "center") {
-      const at = onGrid(drag.start, state.axes);
-      const frame = grid.frame(drag.anchor.x + dx);
-      const band = grid.band(drag.anchor.y + dy);
-      const g = offGrid({ ...at, frame, band }, drag.start.weight, state.axes);
-      state.edit({ center_hz: g.center_hz, center_ms: g.center_ms });
-    } else if (drag.grip === "sigma_f") {
-      const { sigmaBands } = onGrid(drag.start, state.axes);
-      const perBand = drag.start.sigma_oct / sigmaBands;
-      state.edit({ sigma_oct: Math.max(sigmaBands + (drag.side * dy) / grid.perBand, 0) * perBand });
+    const grid = this.#grid;
+    const { side } = this.#pulled;
+    if (!grid) return;
+    if (grip === "center") {
+      const [frame, band] = [grid.frame(anchor.x + dx), grid.band(anchor.y + dy)];
+      const { center_hz, center_ms } = offGrid({ ...p, frame, band }, start.weight, state.axes);
+      state.edit({ center_hz, center_ms });
+    } else if (grip === "sigma_f") {
+      const bands = Math.max(p.sigmaBands + (side * dy) / grid.perBand, 0);
+      state.edit({ sigma_oct: (bands * start.sigma_oct) / p.sigmaBands });
     } else {
-      const frames = (drag.side * dx) / grid.perFrame;
-      state.edit({ sigma_ms: Math.max(drag.start.sigma_ms + frames * state.axes.dtMs, 0) });
+      const frames = (side * dx) / grid.perFrame;
+      state.edit({ sigma_ms: Math.max(start.sigma_ms + frames * state.axes.dtMs, 0) });
     }
-  }
-
-  #onUp(event: PointerEvent): void {
-    if (this.#drag && event.pointerId === this.#drag.pointer) this.release(false);
   }
 
   #onDoubleClick(event: MouseEvent): void {
@@ -307,7 +246,7 @@ export class Handles {
 
   #onFocus(event: FocusEvent): void {
     const on = this.#gripOf(event.target);
-    if (on && !this.#drag) this.#state.choose("selected", on.k);
+    if (on && !this.#drag.held) this.#state.choose("selected", on.k);
   }
 
   #onWheel(event: WheelEvent): void {
@@ -317,11 +256,11 @@ export class Handles {
     if (k < 0 || !grid || !state.editable || event.ctrlKey || event.deltaY === 0) return;
     const focused = this.#gripOf(this.#stage.ownerDocument.activeElement);
     if (focused?.k !== k) return;
-    const rect = this.element.getBoundingClientRect();
+    const at = pointIn(this.element, event);
     const p = onGrid(state.gaussian(k), state.axes);
     const { x, y } = grid.centre(p);
-    const dx = (event.clientX - rect.left - x) / Math.max(p.sigmaFrames * grid.perFrame, CLEARANCE_PX);
-    const dy = (event.clientY - rect.top - y) / Math.max(p.sigmaBands * grid.perBand, CLEARANCE_PX);
+    const dx = (at.x - x) / Math.max(p.sigmaFrames * grid.perFrame, CLEARANCE_PX);
+    const dy = (at.y - y) / Math.max(p.sigmaBands * grid.perBand, CLEARANCE_PX);
     if (!(Math.hypot(dx, dy) <= 1.15)) return;
     event.preventDefault();
     this.nudgeWeight(k, (event.deltaY < 0 ? 1 : -1) * (event.shiftKey ? 4 : 1));
@@ -337,10 +276,10 @@ export class Handles {
       if (this.release(true)) consume(event);
       return;
     }
-    if (event.ctrlKey || event.altKey || event.metaKey || !this.#state.editable || this.#drag) return;
+    if (event.ctrlKey || event.altKey || event.metaKey || !this.#state.editable || this.#drag.held) return;
     const { k, grip } = on;
     if (event.key === "Delete" || event.key === "Backspace") {
-      this.#endJoined();
+      this.#gesture.end();
       this.#state.revert(k);
     } else if (event.key === "+" || event.key === "=" || event.key === "-" || event.key === "_") {
       this.nudgeWeight(k, event.key === "+" || event.key === "=" ? 1 : -1);
@@ -375,25 +314,9 @@ export class Handles {
 
   /** One small change; those of one handle within 600 ms are one gesture. */
   #nudge(k: number, what: string, change: Partial<Gaussian>): void {
-    const key = `${k}/${what}`;
-    if (this.#joined?.key !== key || !this.#open) {
-      this.#endJoined();
-      this.#begin(k);
-    } else this.#joined.cancel();
-    this.#joined = { key, cancel: this.#state.clock.later(() => this.#endJoined(), JOIN_MS) };
+    this.#gesture.join(`${k}/${what}`, k);
     this.#state.edit(change);
   }
-
-  #endJoined(): void {
-    if (!this.#joined) return;
-    this.#joined.cancel();
-    this.#joined = null;
-    if (this.#open) this.#state.endGesture();
-  }
-}
-
-function move(handle: HTMLElement, x: number, y: number): void {
-  setStyle(handle, "transform", `translate(${x.toFixed(1)}px, ${y.toFixed(1)}px)`);
 }
 
 /** "4.2 kHz · 35 ms · σ 0.60 oct · 12 ms · weight +0.41". */
