@@ -1,19 +1,13 @@
 /** The parameters of the output curve as numbers that can be typed, and what they mean. */
 
-import { type Cleanup, consume, element, setText } from "../dom";
+import { type Cleanup, element, setText } from "../dom";
 import { clamp } from "../math/clamp";
 import { isEditable } from "../math/curve-handles";
 import type { BenchState } from "../state";
 import type { CurveHandles } from "./activation-handles";
-import {
-  explanation,
-  type Field,
-  fieldsOf,
-  formulaOf,
-  limitsIn,
-  longName,
-  parametersOf,
-} from "./activation-words";
+import { explanation, fieldsOf, formulaOf, limitsIn, longName, parametersOf } from "./activation-words";
+import { OwnGesture } from "./gesture";
+import { NumberFields } from "./number-fields";
 
 const DIGITS = 4;
 const STEP = 0.05;
@@ -32,25 +26,24 @@ export class CurveNumbers {
     { type: "button", title: "Back to the trained output curve of this neuron" },
     "Revert",
   );
-  #fields: Field[] = [];
-  #inputs: HTMLInputElement[] = [];
+  readonly #fields: NumberFields;
+  #shown: { name: string; input: HTMLInputElement }[] = [];
   #built = "";
-  /** The gesture of a number that is being typed. */
-  #typing: string | null = null;
 
   readonly #state: BenchState;
-  readonly #handles: CurveHandles;
 
   constructor(state: BenchState, handles: CurveHandles, cleanup: Cleanup) {
     this.#state = state;
-    this.#handles = handles;
     this.#form.append(element("div.db-form-head", {}, this.#formula, this.#back), this.#row);
     this.element.append(this.#form, this.#hint);
-    cleanup.listen(this.#row, "input", (event) => this.#onInput(event.target));
-    for (const type of ["change", "focusout"]) cleanup.listen(this.#row, type, () => this.#onDone(false));
-    cleanup.listen<KeyboardEvent>(this.#row, "keydown", (event) => this.#onKey(event));
+    const gesture = new OwnGesture(state);
+    const begin = () => {
+      handles.release(false);
+      gesture.begin();
+    };
+    this.#fields = new NumberFields(state, gesture, begin, () => this.paint(), cleanup);
     cleanup.listen(this.#back, "click", () => {
-      this.#handles.release(false);
+      handles.release(false);
       state.revertNames(state.info.activation.names.map(longName), [state.neuron]);
     });
   }
@@ -67,13 +60,10 @@ export class CurveNumbers {
     }
     this.#build();
     const values = parametersOf(state, state.activation);
-    this.#fields.forEach(({ name }, i) => {
-      const input = this.#inputs[i];
+    for (const { name, input } of this.#shown) {
       input.disabled = !this.#editable(name);
-      if (this.#typing !== null && input === input.ownerDocument.activeElement) return;
-      const text = String(Number((values[name] ?? 0).toPrecision(DIGITS)));
-      if (input.value !== text) input.value = text;
-    });
+      this.#fields.show(input, String(Number((values[name] ?? 0).toPrecision(DIGITS))));
+    }
     this.#back.disabled = !names.some((name) => this.#editable(name));
   }
 
@@ -90,61 +80,20 @@ export class CurveNumbers {
     if (wanted === this.#built || !isEditable(kind)) return;
     this.#built = wanted;
     setText(this.#formula, formulaOf(kind, names));
-    this.#fields = fieldsOf(kind, names, rate_unit);
-    this.#inputs = this.#fields.map(({ symbol, meaning, unit }) =>
-      element("input.db-number", {
-        type: "number",
-        step: STEP,
-        inputmode: "decimal",
-        "aria-label": `${symbol}, ${meaning} (${unit})`,
-        title: `${meaning} (${unit})`,
-      }),
-    );
-    const labels = this.#fields.map(({ symbol, meaning }, i) =>
-      element(
-        "label.db-field",
-        {},
-        element("span", {}, element("b", {}, symbol), ` ${meaning}`),
-        this.#inputs[i],
-      ),
-    );
-    this.#row.replaceChildren(...labels);
+    this.#row.replaceChildren();
+    this.#shown = fieldsOf(kind, names, rate_unit).map(({ name, symbol, meaning, unit }) => {
+      const label = element("span", {}, element("b", {}, symbol), ` ${meaning}`);
+      const spoken = `${symbol}, ${meaning} (${unit})`;
+      const write = (value: number) => this.#write(name, value);
+      const made = this.#fields.add({ label, spoken, step: STEP, write });
+      this.#row.append(made.label);
+      return { name, input: made.input };
+    });
   }
 
-  #onInput(target: EventTarget | null): void {
+  #write(name: string, value: number): void {
     const state = this.#state;
-    const i = this.#inputs.indexOf(target as HTMLInputElement);
-    if (i < 0) return;
-    const { name } = this.#fields[i];
-    const value = this.#inputs[i].valueAsNumber;
-    if (!Number.isFinite(value) || !this.#editable(name)) return;
-    if (this.#typing === null || this.#typing !== state.gestureId) {
-      this.#handles.release(false);
-      state.beginGesture();
-      this.#typing = state.gestureId;
-    }
-    const [low, high] = limitsIn(state, name);
-    state.set([{ name: longName(name), index: [state.neuron], value: clamp(value, low, high) }]);
-  }
-
-  /** Enter ends what was typed, Escape takes it back; undo and redo are the bench's, not the field's. */
-  #onKey(event: KeyboardEvent): void {
-    const key = event.key.toLowerCase();
-    if (key === "enter") this.#onDone(false);
-    else if (key === "escape") this.#onDone(true);
-    else if ((event.ctrlKey || event.metaKey) && (key === "z" || key === "y")) {
-      this.#onDone(false);
-      if (key === "y" || event.shiftKey) this.#state.redo();
-      else this.#state.undo();
-    } else return;
-    consume(event);
-  }
-
-  #onDone(cancel: boolean): void {
-    const state = this.#state;
-    const typing = this.#typing;
-    this.#typing = null;
-    if (typing !== null && typing === state.gestureId) state.endGesture(cancel);
-    this.paint();
+    const within = clamp(value, ...limitsIn(state, name));
+    state.set([{ name: longName(name), index: [state.neuron], value: within }]);
   }
 }

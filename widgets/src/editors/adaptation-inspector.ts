@@ -1,12 +1,13 @@
 /** Tools of an adaptation, and the numbers of the selected band, each of which can be typed. */
 
-import { type Cleanup, element, setAttribute, setText } from "../dom";
+import { type Cleanup, element, setAttribute } from "../dom";
 import { frequency } from "../format";
 import { decayOf } from "../math/adaptation";
 import { hzToBand } from "../math/units";
 import type { BenchState } from "../state";
 import { type Curve, isTau, WIDTHS } from "./adaptation-curves";
 import type { AdaptationTools, Tool } from "./adaptation-tools";
+import { NumberFields } from "./number-fields";
 import { Segments } from "./segments";
 
 const TOOLS = [
@@ -21,9 +22,8 @@ const BRUSHES = WIDTHS.map((width) => ({
   title: `Brush of ${width} band${width > 1 ? "s, soft at its edges" : ""} ([ and ])`,
 }));
 
-interface Field {
+interface Shown {
   input: HTMLInputElement;
-  label: HTMLElement;
   curve: Curve["key"] | null;
   decay: boolean;
 }
@@ -38,23 +38,25 @@ export class AdaptationInspector {
     "Smooth all",
   );
   readonly #form = element("div.db-form", { role: "group" });
-  readonly #fields: Field[] = [];
+  readonly #fields: NumberFields;
+  readonly #shown: Shown[] = [];
   #built = "";
-  /** A number is being typed. */
-  #typing = false;
 
   readonly #state: BenchState;
   readonly #tools: AdaptationTools;
-  readonly #cleanup: Cleanup;
 
   constructor(state: BenchState, tools: AdaptationTools, cleanup: Cleanup) {
     this.#state = state;
     this.#tools = tools;
-    this.#cleanup = cleanup;
     this.#chooser = new Segments("Tool", (tool) => tools.take(tool as Tool), cleanup);
     this.#brushes = new Segments("Brush width in bands", (width) => tools.setWidth(Number(width)), cleanup);
     const bar = element("div.db-adapt-tools", {}, this.#chooser.element, this.#brushes.element, this.#smooth);
     this.element.append(bar, this.#form);
+    const begin = () => {
+      tools.gesture.end();
+      tools.gesture.begin();
+    };
+    this.#fields = new NumberFields(state, tools.gesture, begin, () => this.paint(), cleanup);
     cleanup.listen(this.#smooth, "click", () => tools.smoothAll());
   }
 
@@ -71,13 +73,12 @@ export class AdaptationInspector {
     const { axes } = state;
     const band = Math.min(tools.band, axes.F - 1);
     setAttribute(this.#form, "aria-label", `Selected band, ${frequency(axes.cfHz[band])}`);
-    for (const { input, curve: key, decay } of this.#fields) {
+    for (const { input, curve: key, decay } of this.#shown) {
       const curve = tools.curves.find((c) => c.key === key);
       input.disabled = curve !== undefined && !tools.free(curve);
-      if (this.#typing && input === input.ownerDocument.activeElement) continue;
       const value = curve ? state.prefilter[curve.row * axes.F + band] : axes.cfHz[band] / 1000;
-      const text = shown(decay ? decayOf(value, axes.dtMs) : value, decay || key === "w" ? 4 : key ? 1 : 3);
-      if (input.value !== text) input.value = text;
+      const decimals = decay || key === "w" ? 4 : key ? 1 : 3;
+      this.#fields.show(input, shown(decay ? decayOf(value, axes.dtMs) : value, decimals));
     }
   }
 
@@ -87,7 +88,8 @@ export class AdaptationInspector {
     const wanted = tools.curves.map((c) => `${c.name}/${c.low}/${c.high}`).join();
     if (wanted === this.#built) return;
     this.#built = wanted;
-    this.#fields.length = 0;
+    this.#shown.length = 0;
+    this.#form.replaceChildren();
     this.#add(null, false, "band (kHz)", "Selected band, centre frequency in kHz", 0.1);
     for (const curve of tools.curves) {
       const of = curve.label === "tau" ? "" : `${curve.label} `;
@@ -98,74 +100,38 @@ export class AdaptationInspector {
       this.#add(curve, false, `${of}τ (ms)`, `${of}time constant in ms`, 1);
       this.#add(curve, true, `${of}a / bin`, `${of}decay per time bin`, 0.01);
     }
-    this.#form.replaceChildren(...this.#fields.map((field) => field.label));
   }
 
   #add(curve: Curve | null, decay: boolean, text: string, spoken: string, step: number): void {
-    const cleanup = this.#cleanup;
-    const state = this.#state;
+    const { axes } = this.#state;
     const tools = this.#tools;
-    const input = element("input.db-number", {
-      type: "number",
-      step: "any",
-      inputmode: "decimal",
-      "aria-label": spoken,
-      title: spoken,
-    });
+    const field = {
+      label: text,
+      spoken,
+      step,
+      write: (value: number) => {
+        if (curve) this.#write(curve.key, decay, value);
+        else if (value > 0) tools.selectBand(hzToBand(1000 * value, axes.cfHz));
+      },
+      choose: curve ? undefined : (way: number) => tools.selectBand(tools.band + way),
+    };
+    const { input, label } = this.#fields.add(field, `.db-adapt-${curve?.key ?? "band"}`);
     if (curve) {
-      const of = (value: number) => (decay ? decayOf(value, state.axes.dtMs) : value);
+      const of = (value: number) => (decay ? decayOf(value, axes.dtMs) : value);
       setAttribute(input, "min", of(curve.low));
       setAttribute(input, "max", of(curve.high));
       if (isTau(curve) && !decay) setAttribute(input, "placeholder", "∞");
     }
-    const name = element("span");
-    setText(name, text);
-    const label = element("label", { class: `db-field db-adapt-${curve?.key ?? "band"}` }, name, input);
-    this.#fields.push({ input, label, curve: curve?.key ?? null, decay });
-    if (!curve) {
-      cleanup.listen(input, "change", () => this.#findBand(input.valueAsNumber));
-    } else {
-      cleanup.listen(input, "input", () => this.#onInput(curve.key, decay, input.valueAsNumber));
-      for (const type of ["change", "blur"]) cleanup.listen(input, type, () => this.#onDone());
-    }
-    cleanup.listen<KeyboardEvent>(input, "keydown", (event) => {
-      const way = event.key === "ArrowUp" ? 1 : event.key === "ArrowDown" ? -1 : 0;
-      if (way === 0 || event.altKey || event.ctrlKey || event.metaKey) return;
-      event.preventDefault();
-      if (!curve) tools.selectBand(tools.band + way);
-      else {
-        const big = event.shiftKey ? 10 : 1;
-        this.#onInput(curve.key, decay, (input.valueAsNumber || 0) + way * step * big);
-        this.#onDone();
-      }
-      this.paint();
-    });
+    this.#form.append(label);
+    this.#shown.push({ input, curve: curve?.key ?? null, decay });
   }
 
-  #findBand(kHz: number): void {
-    const { cfHz } = this.#state.axes;
-    if (kHz > 0) this.#tools.selectBand(hzToBand(1000 * kHz, cfHz));
-    this.paint();
-  }
-
-  #onInput(key: Curve["key"], decay: boolean, typed: number): void {
+  #write(key: Curve["key"], decay: boolean, typed: number): void {
     const tools = this.#tools;
-    const state = this.#state;
     const curve = tools.curves.find((c) => c.key === key);
-    if (!curve || !Number.isFinite(typed) || !tools.free(curve)) return;
-    if (!this.#typing || !tools.busy) {
-      tools.gesture.end();
-      tools.gesture.begin();
-      this.#typing = true;
-    }
-    if (!decay) tools.setValue(curve, typed);
-    else if (typed >= 1) tools.setValue(curve, curve.high);
-    else tools.setValue(curve, typed > 0 ? -state.axes.dtMs / Math.log(typed) : curve.low);
-  }
-
-  #onDone(): void {
-    if (this.#typing) this.#tools.gesture.end();
-    this.#typing = false;
+    if (!curve || !tools.free(curve)) return;
+    const tau = typed > 0 ? -this.#state.axes.dtMs / Math.log(typed) : curve.low;
+    tools.setValue(curve, decay ? (typed >= 1 ? curve.high : tau) : typed);
   }
 }
 
