@@ -1,13 +1,13 @@
 /** One mounted view: header, panels, message line, and the keys that work anywhere in it. */
 
 import type { BenchModel, Info, View } from "./contract";
-import { Cleanup, consume, element } from "./dom";
+import { Cleanup, consume, element, setText } from "./dom";
 import { Frames } from "./draw/surface";
 import { readTheme, type Theme, watchTheme } from "./draw/theme";
 import { ActivationEditor } from "./editors/activation";
 import { AdaptationEditor } from "./editors/adaptation";
 import { StrfEditor } from "./editors/strf";
-import { ChannelChooser } from "./parts/channel-chooser";
+import { channelChooser } from "./parts/channel-chooser";
 import { MessageLine } from "./parts/message-line";
 import { NeuronChooser } from "./parts/neuron-chooser";
 import { Shortcuts } from "./parts/shortcuts";
@@ -90,10 +90,10 @@ export function mount(model: BenchModel, el: HTMLElement): () => void {
   const editing = state.view !== "response";
   const toolbar = new Toolbar(state, editing, () => shortcuts.open(), cleanup);
   const chooser = new NeuronChooser(state, cleanup);
-  const channels = new ChannelChooser(state, cleanup);
-  const name = element("strong.db-model-name", {}, state.info.model);
+  const channels = channelChooser(state, cleanup);
+  const name = element("strong.db-model-name");
   const header = element("header.db-header", {}, name, chooser.element);
-  if (editing) header.append(channels.element);
+  if (editing) header.append(channels);
   header.append(element("span.db-spring"), toolbar.score, toolbar.element);
   const panels = element("div.db-panels");
   root.append(header, panels, new MessageLine(state, cleanup).element, shortcuts.element);
@@ -127,7 +127,7 @@ export function mount(model: BenchModel, el: HTMLElement): () => void {
   );
   const chosen = () => {
     release();
-    channels.element.hidden = tabs.current !== "strf" || state.info.n_channels < 2;
+    channels.hidden = tabs.current !== "strf" || state.info.n_channels < 2;
     response?.adapted.show(tabs.current === "adaptation");
   };
   chosen();
@@ -139,11 +139,7 @@ export function mount(model: BenchModel, el: HTMLElement): () => void {
     for (const stage of stages.values()) stage.ask();
     response?.ask();
   });
-  cleanup.add(
-    state.onChange((parts) => {
-      if (parts.has("info")) name.textContent = state.info.model;
-    }),
-  );
+  state.watch(cleanup, ["info"], () => setText(name, state.info.model));
   listenKeys(root, state, release, () => shortcuts.open(), cleanup);
   expose(root, state, editor, response);
   cleanup.add(() => {

@@ -20,6 +20,7 @@ import {
   type WrittenTrait,
 } from "./contract";
 import { Counters } from "./counters";
+import type { Cleanup } from "./dom";
 import { clamp } from "./math/clamp";
 import { type Axes, changed, type Gaussian, gaussianAt } from "./math/field";
 import { NOTHING, type Numbers, Preview, type Truth } from "./preview";
@@ -119,6 +120,16 @@ export class BenchState {
   onChange(listener: (parts: ReadonlySet<Part>) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Call a painter now and whenever one of these parts changes, until a view goes away. */
+  watch(cleanup: Pick<Cleanup, "add">, parts: Part[], paint: () => void): void {
+    cleanup.add(
+      this.onChange((changed) => {
+        if (parts.some((part) => changed.has(part))) paint();
+      }),
+    );
+    paint();
   }
 
   /** Whether the arrays belong to the neuron on screen; false for a moment after another one was chosen. */

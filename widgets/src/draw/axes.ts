@@ -2,14 +2,9 @@
 
 import { number } from "../format";
 import { bandToHz, hzToBand } from "../math/units";
+import type { Box } from "./box";
 import type { Theme } from "./theme";
 
-export interface Box {
-  x: number;
-  y: number;
-  width: number;
-  height: number;
-}
 export interface Tick {
   /** Where, in the units of the axis. */
   at: number;
@@ -75,6 +70,10 @@ export function frequencyTicks(cfHz: ArrayLike<number>, height: number, gap = 26
     .map((t) => ({ at: hzToBand(t.at * 1000, cfHz), text: t.text }));
   return spaced(ticks) ? ticks : ticks.slice(0, 1);
 }
+
+/** Round lags from 0 to the longest, on so many pixels. */
+export const lagTicks = (longest: number, width: number): Tick[] =>
+  linearTicks(0, longest || 1, Math.max(Math.floor(width / 60), 2)).filter(({ at }) => at <= longest);
 
 const FONT_PX = 11;
 const TICK_PX = 4;

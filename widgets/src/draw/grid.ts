@@ -1,8 +1,7 @@
 /** Pixels of a receptive field: bands upward, frames to the right, each cell as large as the next. */
 
-import { clamp } from "../math/clamp";
 import type { OnGrid } from "../math/field";
-import type { Box } from "./axes";
+import { type Box, nearestIn } from "./box";
 
 export class Grid {
   constructor(
@@ -29,17 +28,10 @@ export class Grid {
   band(y: number): number {
     return (this.box.y + this.box.height - y) / this.perBand - 0.5;
   }
-  holds(x: number, y: number): boolean {
-    const { box } = this;
-    return x >= box.x && x <= box.x + box.width && y >= box.y && y <= box.y + box.height;
-  }
-
   /** Where the centre is drawn: a centre off the grid lies at the edge, `outside` says so. */
   centre(p: OnGrid): { x: number; y: number; outside: boolean } {
-    const { box } = this;
-    const [x, y] = [this.x(p.frame), this.y(p.band)];
-    const cx = clamp(x, box.x, box.x + box.width);
-    const cy = clamp(y, box.y, box.y + box.height);
-    return { x: cx, y: cy, outside: Math.abs(cx - x) > 0.5 || Math.abs(cy - y) > 0.5 };
+    const at = { x: this.x(p.frame), y: this.y(p.band) };
+    const near = nearestIn(this.box, at);
+    return { ...near, outside: Math.abs(near.x - at.x) > 0.5 || Math.abs(near.y - at.y) > 0.5 };
   }
 }

@@ -1,6 +1,7 @@
 /** Matrices as pictures: one pixel a cell, stretched when painted. */
 
-import { type Box, drawAxis, linearTicks } from "./axes";
+import { drawAxis, linearTicks } from "./axes";
+import { type Box, clip } from "./box";
 import { css, type Table } from "./colormap";
 import type { Theme } from "./theme";
 
@@ -34,16 +35,19 @@ export function fillImage(
   ctx.putImageData(image, 0, 0);
 }
 
-/** A vertical colour bar with its numbers on the right and its unit above them. */
+const BAR = { gap: 14, width: 10 };
+
+/** A vertical colour bar right of a plot, with its numbers on the right and its unit above them. */
 export function drawColourBar(
   ctx: CanvasRenderingContext2D,
   theme: Theme,
-  box: Box,
+  plot: Box,
   [low, high]: [number, number],
   colours: Table,
   title: string,
   most: number,
 ): void {
+  const box = { ...plot, x: plot.x + plot.width + BAR.gap, width: BAR.width };
   const gradient = ctx.createLinearGradient(0, box.y + box.height, 0, box.y);
   for (let i = 0; i <= 16; i++) gradient.addColorStop(i / 16, css(colours, Math.round((255 * i) / 16)));
   ctx.fillStyle = gradient;
@@ -98,9 +102,7 @@ export class LongImage {
     const perColumn = box.width / ((to - from) * scale);
     const sharp = level === finest && perColumn > 1.5;
     ctx.save();
-    ctx.beginPath();
-    ctx.rect(box.x, box.y, box.width, box.height);
-    ctx.clip();
+    clip(ctx, box);
     ctx.imageSmoothingEnabled = !sharp;
     level.tiles.forEach((tile, i) => {
       const x = box.x + (i * TILE - from * scale) * perColumn;

@@ -1,6 +1,6 @@
 /** Long signals as lines and areas: never more than two points a pixel column. */
 
-import type { Box } from "./axes";
+import type { Box } from "./box";
 
 export interface Window {
   /** First and last frame on screen (fractional); frame k covers [k, k + 1). */

@@ -1,7 +1,7 @@
 /** Where the handles of an output curve stand, in pixels of its stage. */
 
 import type { Point } from "../dom";
-import { clamp } from "../math/clamp";
+import { holds, nearestIn } from "../draw/box";
 import {
   type Editable,
   heightAtThreshold,
@@ -33,10 +33,7 @@ export class Places {
     const { baseline = 0, ceiling = 0, slope = 0 } = words;
     this.foot = slope * (ceiling - baseline) < 0 ? 1 : -1;
     if (kind === "softplus") return;
-    const room = (side: number) => {
-      const { x, y } = armEnd(kind, words, plot, side);
-      return plot.holds(x, y);
-    };
+    const room = (side: number) => holds(plot.box, armEnd(kind, words, plot, side));
     this.arm = room(1) || !room(-1) ? 1 : -1;
   }
 
@@ -50,7 +47,7 @@ export class Places {
     }
     if (kind !== "softplus" && word === "slope") {
       const hub = hubOf(kind, words, plot);
-      return plot.holds(hub.x, hub.y) ? { ...armEnd(kind, words, plot, this.arm), outside: false } : null;
+      return holds(plot.box, hub) ? { ...armEnd(kind, words, plot, this.arm), outside: false } : null;
     }
     const { x, width } = plot.box;
     const side = word === "ceiling" ? -this.foot : this.foot;
@@ -86,11 +83,7 @@ function armEnd(kind: Saturating, words: Words, plot: Plot, side: number): Point
   return { x: hub.x + x, y: hub.y - steep * x };
 }
 
-function inside(plot: Plot, x: number, y: number): Place {
-  const { box } = plot;
-  return {
-    x: clamp(x, box.x, box.x + box.width),
-    y: clamp(y, box.y, box.y + box.height),
-    outside: !plot.holds(x, y),
-  };
+function inside({ box }: Plot, x: number, y: number): Place {
+  const at = { x, y };
+  return { ...nearestIn(box, at), outside: !holds(box, at) };
 }

@@ -1,6 +1,7 @@
 /** Pixels of the output curve, and the painters of what stands behind it. */
 
-import { type Box, drawAxis, drawFrame, linearTicks } from "../draw/axes";
+import { drawAxis, drawFrame, linearTicks } from "../draw/axes";
+import { type Box, clip } from "../draw/box";
 import type { Theme } from "../draw/theme";
 import { clamp } from "../math/clamp";
 import type { Histogram, Mean } from "../math/drive-summary";
@@ -38,11 +39,6 @@ export class Plot {
   }
   rateAt(y: number): number {
     return this.rate[1] - (y - this.box.y) / this.perRate;
-  }
-
-  holds(x: number, y: number): boolean {
-    const { box } = this;
-    return x >= box.x && x <= box.x + box.width && y >= box.y && y <= box.y + box.height;
   }
 }
 
@@ -135,10 +131,4 @@ export function paintCurve(ctx: CanvasRenderingContext2D, theme: Theme, plot: Pl
   trace(ctx, plot, curve);
   ctx.stroke();
   ctx.restore();
-}
-
-export function clip(ctx: CanvasRenderingContext2D, box: Box): void {
-  ctx.beginPath();
-  ctx.rect(box.x, box.y, box.width, box.height);
-  ctx.clip();
 }

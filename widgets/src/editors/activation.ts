@@ -1,14 +1,17 @@
 /** The output curve of the neuron on screen, over the drive that the stimulus really produces. */
 
-import type { Part } from "../changes";
 import { Paints } from "../counters";
 import { type Cleanup, element, pointIn, setAttribute, setText } from "../dom";
+import { clip, holds, inset, layOver } from "../draw/box";
 import { type Frames, Surface, Unchanged } from "../draw/surface";
 import { reducedMotion, type Theme } from "../draw/theme";
 import { fixed, number } from "../format";
 import { CURVES, type Curve, curveOf } from "../math/activation";
 import { endsOf, isEditable, toWords, type Words } from "../math/curve-handles";
 import { sharesBeyond } from "../math/drive-summary";
+import { legend } from "../parts/legend";
+import { Telling } from "../parts/telling";
+import { Tip } from "../parts/tip";
 import type { Numbers } from "../preview";
 import type { BenchState } from "../state";
 import { CurveAxes, driveEnds, rateEnds } from "./activation-axes";
@@ -16,19 +19,10 @@ import { DriveSummary } from "./activation-drive";
 import { CurveHandles } from "./activation-handles";
 import { CurveMarks } from "./activation-marks";
 import { CurveNumbers } from "./activation-numbers";
-import {
-  clip,
-  Plot,
-  paintAxes,
-  paintCurve,
-  paintHistogram,
-  paintMeans,
-  paintTrained,
-} from "./activation-plot";
+import { Plot, paintAxes, paintCurve, paintHistogram, paintMeans, paintTrained } from "./activation-plot";
 import { explanation, parametersOf } from "./activation-words";
 
 const MARGIN = { left: 54, right: 20, top: 26, bottom: 40 };
-const TELL_MS = 100;
 /** A floor below this share of the axis is silence. */
 const SILENCE = 0.1;
 
@@ -46,7 +40,7 @@ export class ActivationEditor {
   readonly #place = element("div.db-plot");
   readonly #stage: HTMLElement;
   readonly #legend = element("div.db-legend", { "aria-hidden": "true" });
-  readonly #tip = element("div.db-tip", { "aria-hidden": "true", hidden: true });
+  readonly #tip = new Tip();
   readonly #readout = element("p.db-readout");
   readonly #title = element("h3.db-title");
   readonly #numbers: CurveNumbers;
@@ -54,7 +48,7 @@ export class ActivationEditor {
   readonly drive: DriveSummary;
   #plot: Plot | null = null;
   #hover: { x: number; y: number } | null = null;
-  #toldAt = -Infinity;
+  readonly #telling: Telling;
 
   readonly #state: BenchState;
   readonly #frameQueue: Frames;
@@ -64,6 +58,11 @@ export class ActivationEditor {
     this.#state = state;
     this.#frameQueue = frameQueue;
     this.#theme = theme;
+    this.#telling = new Telling(
+      frameQueue,
+      () => state.inGesture,
+      () => this.#tell(),
+    );
     this.drive = new DriveSummary(state);
     const helpId = `db-curve-help-${state.client}`;
     const help = element(
@@ -81,7 +80,7 @@ export class ActivationEditor {
       this.#place,
       this.#legend,
       this.handles.element,
-      this.#tip,
+      this.#tip.element,
     ];
     this.#stage = element("div.db-stage", {}, ...layers);
     const head = element("div.db-head", {}, this.#title, this.#readout);
@@ -101,8 +100,11 @@ export class ActivationEditor {
     };
     cleanup.listen<PointerEvent>(this.#stage, "pointermove", (e) => this.#onHover(e));
     cleanup.listen<PointerEvent>(this.#stage, "pointerleave", () => this.#setHover(null));
-    cleanup.add(state.onChange((parts) => this.#onChange(parts)));
-    this.ask();
+    state.watch(
+      cleanup,
+      ["info", "curve", "field", "adaptation", "rate", "recorded", "neuron", "peek", "gesture"],
+      () => this.ask(),
+    );
   }
 
   /** Paint in the next frame. */
@@ -113,21 +115,6 @@ export class ActivationEditor {
   /** Leave a running drag; `cancel` puts the curve back to where it was. True when there was one. */
   release(cancel: boolean): boolean {
     return this.handles.release(cancel);
-  }
-
-  #onChange(parts: ReadonlySet<Part>): void {
-    const mine: Part[] = [
-      "info",
-      "curve",
-      "field",
-      "adaptation",
-      "rate",
-      "recorded",
-      "neuron",
-      "peek",
-      "gesture",
-    ];
-    if (mine.some((part) => parts.has(part))) this.ask();
   }
 
   // ---- what is shown ----------------------------------------------------------------------------------------
@@ -173,17 +160,12 @@ export class ActivationEditor {
     this.#stage.hidden = kind === null;
     const { width, height } = this.#surfaces.canvas;
     if (kind === null || width === 0) {
-      this.#tell(now);
+      this.#telling.tell(now);
       return;
     }
     this.#follow(kind, now);
     const axes = this.#axes;
-    const box = {
-      x: MARGIN.left,
-      y: MARGIN.top,
-      width: Math.max(width - MARGIN.left - MARGIN.right, 10),
-      height: Math.max(height - MARGIN.top - MARGIN.bottom, 10),
-    };
+    const box = inset(this.#surfaces.canvas, MARGIN);
     const plot = new Plot(box, axes.drive, axes.rate);
     this.#plot = plot;
     const theme = this.#theme();
@@ -196,13 +178,11 @@ export class ActivationEditor {
     this.handles.paint(plot);
     this.#paintMarks(plot);
     this.#paintTip(plot);
-    this.#tell(now);
+    this.#telling.tell(now);
   };
 
   #paintFrame(plot: Plot, theme: Theme): void {
-    const { x, y, width, height } = plot.box;
-    const place = { left: `${x}px`, top: `${y}px`, width: `${width}px`, height: `${height}px` };
-    Object.assign(this.#place.style, place);
+    layOver(this.#place, plot.box);
     const ctx = this.#surfaces.frame.begin();
     if (ctx) paintAxes(ctx, theme, plot, this.#state.info.rate_unit);
   }
@@ -231,13 +211,11 @@ export class ActivationEditor {
   }
 
   #paintLegend(ghost: boolean): void {
-    const entry = (kind: string, text: string) =>
-      element("span.db-entry", {}, element("i", { class: `db-swatch db-${kind}` }), text);
-    const entries = [entry("model", "curve")];
-    if (ghost) entries.push(entry("trained", "as trained"));
-    if (this.drive.current?.means.length) entries.push(entry("mean", "recorded"));
-    if (this.drive.current) entries.push(entry("time", "time spent"));
-    this.#legend.replaceChildren(...entries);
+    const entries: [string, string][] = [["model", "curve"]];
+    if (ghost) entries.push(["trained", "as trained"]);
+    if (this.drive.current?.means.length) entries.push(["mean", "recorded"]);
+    if (this.drive.current) entries.push(["time", "time spent"]);
+    this.#legend.replaceChildren(...legend(entries));
   }
 
   #paintMarks(plot: Plot): void {
@@ -246,7 +224,7 @@ export class ActivationEditor {
     const { kind, moving } = handles;
     const { baseline, ceiling, threshold = 0 } = kind ? toWords(kind, handles.parameters) : {};
     const [hub, end] = [handles.at("threshold"), handles.at("slope")];
-    const over = hover && !this.#state.inGesture && plot.holds(hover.x, hover.y);
+    const over = hover && !this.#state.inGesture && holds(plot.box, hover);
     const cross = moving === "threshold" ? threshold : over ? plot.driveAt(hover.x) : null;
     this.#marks.paint(
       plot,
@@ -258,26 +236,13 @@ export class ActivationEditor {
 
   /** The value beside the handle that moves. */
   #paintTip(plot: Plot): void {
-    const tip = this.#tip;
     const { moving } = this.handles;
     const at = moving && this.handles.at(moving);
-    tip.hidden = !at;
-    if (!moving || !at) return;
-    setText(tip, this.handles.summary(moving));
-    const right = at.x < plot.box.x + plot.box.width / 2;
-    const above = at.y > plot.box.y + plot.box.height / 2;
-    const left = right ? `${(at.x + 20).toFixed(0)}px` : `calc(${(at.x - 20).toFixed(0)}px - 100%)`;
-    const top = above ? `calc(${(at.y - 16).toFixed(0)}px - 100%)` : `${(at.y + 16).toFixed(0)}px`;
-    tip.style.transform = `translate(${left}, ${top})`;
+    if (moving && at) this.#tip.show(this.handles.summary(moving), at, plot.box);
+    else this.#tip.hide();
   }
 
-  /** Numbers and spoken values: in a gesture a few times a second, which is faster than they can be read or heard. */
-  readonly #tell = (now: number): void => {
-    if (this.#state.inGesture && now - this.#toldAt < TELL_MS) {
-      this.#frameQueue.request(this.#tell);
-      return;
-    }
-    this.#toldAt = now;
+  #tell(): void {
     this.#numbers.paint();
     this.handles.speak();
     this.#paintReadout();
@@ -289,7 +254,7 @@ export class ActivationEditor {
       `Output curve of neuron ${this.#state.neuron}, ${label}: drive in arbitrary units to the right, rate in ` +
         `${this.#state.info.rate_unit} upward. ${this.#shares()} ${plain}`,
     );
-  };
+  }
 
   /** "silent 62 % of the time, saturated 0 %" */
   #shares(): string {
@@ -312,7 +277,7 @@ export class ActivationEditor {
     const hover = this.#hover;
     const kind = this.#kind;
     const state = this.#state;
-    if (!plot || !hover || !kind || state.inGesture || !plot.holds(hover.x, hover.y)) {
+    if (!plot || !hover || !kind || state.inGesture || !holds(plot.box, hover)) {
       setText(this.#readout, this.#shares());
       return;
     }

@@ -5,6 +5,7 @@
  */
 
 import { type Cleanup, closest, element, type Point, pointIn, setAttribute } from "../dom";
+import { holds } from "../draw/box";
 import { clamp } from "../math/clamp";
 import { type Curve, isTau, levelOf, type Place, passed, Sweep, WIDTHS } from "./adaptation-curves";
 import { type Layout, type Plot, plotOf } from "./adaptation-plot";
@@ -123,14 +124,9 @@ export class AdaptationHand {
 
   // ---- places -----------------------------------------------------------------------------------------------
 
-  #plotAt({ x, y }: Point): Plot | null {
+  #plotAt(at: Point): Plot | null {
     const layout = this.#layout;
-    const inside = ({ box }: Plot) =>
-      x >= box.x - MARGIN_PX &&
-      x <= box.x + box.width + MARGIN_PX &&
-      y >= box.y - MARGIN_PX &&
-      y <= box.y + box.height + MARGIN_PX;
-    return [layout?.tau, layout?.w].find((plot) => plot && inside(plot)) ?? null;
+    return [layout?.tau, layout?.w].find((plot) => plot && holds(plot.box, at, MARGIN_PX)) ?? null;
   }
 
   #bandAt(plot: Plot, x: number): number {

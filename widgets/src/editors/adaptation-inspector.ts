@@ -4,11 +4,11 @@ import { type Cleanup, element, setAttribute } from "../dom";
 import { frequency } from "../format";
 import { decayOf } from "../math/adaptation";
 import { hzToBand } from "../math/units";
+import { Segments } from "../parts/segments";
 import type { BenchState } from "../state";
 import { type Curve, isTau, WIDTHS } from "./adaptation-curves";
 import type { AdaptationTools, Tool } from "./adaptation-tools";
 import { NumberFields } from "./number-fields";
-import { Segments } from "./segments";
 
 const TOOLS = [
   { value: "point", text: "Drag", title: "Drag a point up or down (D); Shift + drag moves the whole curve" },

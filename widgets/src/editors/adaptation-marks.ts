@@ -1,17 +1,11 @@
 /** What moves in the plots of an adaptation: the curves with their points, the band in hand, its kernels. */
 
 import { setAttribute } from "../dom";
-import type { Box } from "../draw/axes";
+import type { Box } from "../draw/box";
+import { svg } from "../draw/marks";
 import { adaptationKernel, decayOf } from "../math/adaptation";
 import { type Curve, type CurveKey, levelOf } from "./adaptation-curves";
 import { type KernelPlot, type Layout, plotOf } from "./adaptation-plot";
-
-function svg(tag: string, name: string, ...children: Element[]): SVGElement {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  made.setAttribute("class", name);
-  made.append(...children);
-  return made;
-}
 
 /** Points closer than this, in pixels, are left out. */
 const LEAST_SPACING = 6;

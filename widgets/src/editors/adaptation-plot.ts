@@ -1,6 +1,7 @@
 /** Where the plots of an adaptation lie, and what of them holds still under a hand: frames, axes, trained curves. */
 
-import { type Box, drawAxis, drawFrame, frequencyTicks, linearTicks, setFont } from "../draw/axes";
+import { drawAxis, drawFrame, frequencyTicks, lagTicks, setFont } from "../draw/axes";
+import type { Box } from "../draw/box";
 import type { Theme } from "../draw/theme";
 import { number } from "../format";
 import { clamp } from "../math/clamp";
@@ -176,9 +177,7 @@ function drawKernelAxes(ctx: CanvasRenderingContext2D, theme: Theme, plot: Kerne
   drawFrame(ctx, theme, box);
   const ends = [-reach, 0, reach].map((at) => ({ at, text: number(at, 2).replace(/\.?0+$/, "") || "0" }));
   drawAxis(ctx, theme, box, "left", ends, (weight) => plot.y(weight), "weight");
-  const lags = linearTicks(0, longest, Math.max(Math.floor(box.width / 60), 2)).filter(
-    (t) => t.at <= longest,
-  );
+  const lags = lagTicks(longest, box.width);
   drawAxis(ctx, theme, box, "bottom", lags, (lag) => plot.x(lag), "lag (ms), 0 = now");
 }
 

@@ -3,12 +3,14 @@
  * band in hand.
  */
 
-import type { Part } from "../changes";
 import { Paints } from "../counters";
 import { type Cleanup, consume, element, setAttribute, setText } from "../dom";
 import { Eased, type Frames, Surface, Unchanged } from "../draw/surface";
 import { reducedMotion, type Theme } from "../draw/theme";
 import { frequency } from "../format";
+import { Segments } from "../parts/segments";
+import { Telling } from "../parts/telling";
+import { Tip } from "../parts/tip";
 import type { BenchState } from "../state";
 import { isTau, levelOf, ROUNDER, rounded, tauRange } from "./adaptation-curves";
 import { AdaptationHand } from "./adaptation-hand";
@@ -17,9 +19,7 @@ import { AdaptationMarks, type Polarity, pastReach, polaritiesOf } from "./adapt
 import { drawStill, type Layout, layoutOf, plotOf } from "./adaptation-plot";
 import { valueText } from "./adaptation-text";
 import { type Active, AdaptationTools } from "./adaptation-tools";
-import { Segments } from "./segments";
 
-const TELL_MS = 100;
 /** From a point to the numbers beside it, and how high they may be, in pixels. */
 const TIP = { gap: 18, height: 60 };
 /** The kernels' axes suit all bands, but those of the band on screen are to fill as much of them as this. */
@@ -45,7 +45,7 @@ export class AdaptationEditor {
   readonly #canvas = element("canvas.db-canvas", { role: "img" });
   readonly #marks = new AdaptationMarks();
   readonly #stage: HTMLElement;
-  readonly #tip = element("div.db-tip", { "aria-hidden": "true", hidden: true });
+  readonly #tip = new Tip();
   readonly #caption = element("p.db-adapt-caption", { "aria-hidden": "true" });
   readonly #title = element("h3.db-title");
   readonly #whose = element("span.db-readout");
@@ -60,7 +60,7 @@ export class AdaptationEditor {
   readonly #painted = new Unchanged();
   readonly #framed = new Unchanged();
   #captioned = "";
-  #toldAt = -Infinity;
+  readonly #telling: Telling;
 
   readonly #state: BenchState;
   readonly #frameQueue: Frames;
@@ -70,6 +70,11 @@ export class AdaptationEditor {
     this.#state = state;
     this.#frameQueue = frameQueue;
     this.#theme = theme;
+    this.#telling = new Telling(
+      frameQueue,
+      () => this.hand.dragging,
+      () => this.#tell(),
+    );
     const helpId = `db-adapt-help-${state.client}`;
     const help = element(
       "p.db-hidden",
@@ -80,7 +85,7 @@ export class AdaptationEditor {
     this.#stage = element("div.db-stage", {}, this.#canvas, this.#marks.element, this.#caption);
     this.tools = new AdaptationTools(state, () => this.ask(), cleanup);
     this.hand = new AdaptationHand(this.tools, this.#stage, helpId, cleanup);
-    this.#stage.append(this.hand.element, this.#tip);
+    this.#stage.append(this.hand.element, this.#tip.element);
     this.#chooser = new Segments("Curve", (curve) => this.tools.choose(curve as Active), cleanup);
     this.#inspector = new AdaptationInspector(state, this.tools, cleanup);
     const head = element("div.db-head", {}, this.#title, this.#whose, this.#chooser.element, this.#back);
@@ -97,8 +102,7 @@ export class AdaptationEditor {
     this.#surface = new Surface(this.#canvas, cleanup, () => this.ask());
     cleanup.listen(this.#back, "click", () => this.tools.revert(null));
     cleanup.listen<KeyboardEvent>(this.element, "keydown", (e) => this.#onKey(e));
-    cleanup.add(state.onChange((parts) => this.#onChange(parts)));
-    this.ask();
+    state.watch(cleanup, ["info", "adaptation", "neuron", "peek", "gesture"], () => this.ask());
   }
 
   /** Paint in the next frame. */
@@ -109,11 +113,6 @@ export class AdaptationEditor {
   /** Leave a running drag and end its gesture; `cancel` puts everything back to where it was. */
   release(cancel: boolean): boolean {
     return this.hand.release(cancel);
-  }
-
-  #onChange(parts: ReadonlySet<Part>): void {
-    const mine: Part[] = ["info", "adaptation", "neuron", "peek", "gesture"];
-    if (mine.some((part) => parts.has(part))) this.ask();
   }
 
   #onKey(event: KeyboardEvent): void {
@@ -171,21 +170,15 @@ export class AdaptationEditor {
     this.hand.paint(layout);
     this.#paintTip(layout, band);
     if (!this.#painted.by(...prefilter)) this.paints.painted(now);
-    this.#tell(now);
+    this.#telling.tell(now);
   };
 
-  /** Numbers and spoken values: in a drag a few times a second, which is faster than they can be read or heard. */
-  readonly #tell = (now: number): void => {
-    if (this.hand.dragging && now - this.#toldAt < TELL_MS) {
-      this.#frameQueue.request(this.#tell);
-      return;
-    }
-    this.#toldAt = now;
+  #tell(): void {
     this.#paintCaption();
     this.#inspector.paint();
     this.hand.speak();
     this.#back.disabled = !this.tools.inHand.some((curve) => this.tools.edited(curve));
-  };
+  }
 
   #paintHead(plain: boolean): void {
     const tools = this.tools;
@@ -281,19 +274,18 @@ export class AdaptationEditor {
   #paintTip(layout: Layout, band: number): void {
     const tools = this.tools;
     const state = this.#state;
-    const tip = this.#tip;
-    tip.hidden = !tools.busy;
-    if (tip.hidden) return;
-    const { axes, prefilter } = state;
     const active = tools.activeCurves;
+    const [first] = active;
+    if (!tools.busy || !first) {
+      this.#tip.hide();
+      return;
+    }
+    const { axes, prefilter } = state;
     const lines = active.map((curve) => {
       const text = valueText(curve, prefilter[curve.row * axes.F + band], axes.dtMs);
       const name = { on: "ON τ", off: "OFF τ", tau: "τ", w: "w" }[curve.key];
       return `${name} ${text}`;
     });
-    setText(tip, [frequency(axes.cfHz[band]), ...lines].join("\n"));
-    const [first] = active;
-    if (!first) return;
     const plot = plotOf(layout, first);
     const x = plot.x(band);
     const y = plot.y(levelOf(first, prefilter[first.row * axes.F + band]));
@@ -301,7 +293,7 @@ export class AdaptationEditor {
     const left = `clamp(${box.x}px, ${x.toFixed(0)}px - 50%, ${box.x + box.width}px - 100%)`;
     const above = y > layout.tau.box.y + TIP.height;
     const top = above ? `calc(${(y - TIP.gap).toFixed(0)}px - 100%)` : `${(y + TIP.gap).toFixed(0)}px`;
-    tip.style.transform = `translate(${left}, ${top})`;
+    this.#tip.put([frequency(axes.cfHz[band]), ...lines].join("\n"), left, top);
   }
 
   /** Numbers of the band whose kernels are shown. */

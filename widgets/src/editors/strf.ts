@@ -1,9 +1,9 @@
 /** The receptive-field editor: heatmap, handles, and the numbers of the selected Gaussian. */
 
-import type { Part } from "../changes";
 import { Paints } from "../counters";
 import { type Cleanup, element, pointIn, setAttribute, setText } from "../dom";
-import { type Box, drawAxis, drawFrame, frequencyTicks, linearTicks } from "../draw/axes";
+import { drawAxis, drawFrame, frequencyTicks, lagTicks } from "../draw/axes";
+import { holds, inset, layOver } from "../draw/box";
 import { diverging } from "../draw/colormap";
 import { Grid } from "../draw/grid";
 import { drawColourBar, fillImage } from "../draw/heatmap";
@@ -15,13 +15,13 @@ import { frequency, milliseconds, number, octaves } from "../format";
 import { clamp } from "../math/clamp";
 import { gaussianAt, type OnGrid, onGrid } from "../math/field";
 import { bandToHz, frameToLagMs, lagMsToFrame } from "../math/units";
+import { Telling } from "../parts/telling";
+import { Tip } from "../parts/tip";
 import type { BenchState } from "../state";
 import { Handles } from "./handles";
 import { Inspector } from "./inspector";
 
 const MARGIN = { left: 54, right: 66, top: 20, bottom: 40 };
-const BAR = { gap: 14, width: 10 };
-const TELL_MS = 100;
 
 const PLAIN: Record<string, string> = {
   full: "Every weight of this receptive field is free: it is shown here, and edited from Python.",
@@ -42,7 +42,7 @@ export class StrfEditor {
   readonly #marks = new Marks();
   readonly #plot = element("div.db-plot", {}, this.#picture, this.#marks.element);
   readonly #stage: HTMLElement;
-  readonly #tip = element("div.db-tip", { "aria-hidden": "true", hidden: true });
+  readonly #tip = new Tip();
   readonly #readout = element("p.db-readout");
   readonly #title = element("h3.db-title");
   readonly #inspector: Inspector;
@@ -51,7 +51,7 @@ export class StrfEditor {
   #hover: { x: number; y: number } | null = null;
   readonly #pictured = new Unchanged();
   readonly #framed = new Unchanged();
-  #toldAt = -Infinity;
+  readonly #telling: Telling;
 
   readonly #state: BenchState;
   readonly #frameQueue: Frames;
@@ -61,6 +61,15 @@ export class StrfEditor {
     this.#state = state;
     this.#frameQueue = frameQueue;
     this.#theme = theme;
+    this.#telling = new Telling(
+      frameQueue,
+      () => this.handles.dragging,
+      () => {
+        this.#describe();
+        this.#inspector.paint();
+        this.handles.speak();
+      },
+    );
     const helpId = `db-help-${state.client}`;
     const help = element(
       "p.db-hidden",
@@ -69,7 +78,7 @@ export class StrfEditor {
     );
     this.#stage = element("div.db-stage", {}, this.#canvas, this.#plot);
     this.handles = new Handles(state, this.#stage, cleanup, helpId);
-    this.#stage.append(this.handles.element, this.#tip);
+    this.#stage.append(this.handles.element, this.#tip.element);
     this.#inspector = new Inspector(state, this.handles, cleanup);
     const head = element("div.db-head", {}, this.#title, this.#readout);
     this.element = element("section.db-strf", {}, head, this.#stage, this.#inspector.element, help);
@@ -78,8 +87,9 @@ export class StrfEditor {
     cleanup.listen<PointerEvent>(this.#stage, "pointermove", (e) => this.#onHover(e));
     cleanup.listen<PointerEvent>(this.#stage, "pointerleave", () => this.#setHover(null));
     cleanup.listen<PointerEvent>(this.#canvas, "pointerdown", (e) => this.#onCanvasDown(e));
-    cleanup.add(state.onChange((parts) => this.#onChange(parts)));
-    this.ask();
+    state.watch(cleanup, ["info", "field", "channel", "neuron", "selected", "peek", "gesture"], () =>
+      this.ask(),
+    );
   }
 
   /** Paint in the next frame. */
@@ -89,11 +99,6 @@ export class StrfEditor {
 
   release(cancel: boolean): boolean {
     return this.handles.release(cancel);
-  }
-
-  #onChange(parts: ReadonlySet<Part>): void {
-    const mine: Part[] = ["info", "field", "channel", "neuron", "selected", "peek", "gesture"];
-    if (mine.some((part) => parts.has(part))) this.ask();
   }
 
   // ---- paint ------------------------------------------------------------------------------------------------
@@ -110,12 +115,7 @@ export class StrfEditor {
     setText(this.#title, `Receptive field${channelName}${state.peek ? " · trained" : ""}`);
 
     const { width, height } = this.#surface;
-    const box: Box = {
-      x: MARGIN.left,
-      y: MARGIN.top,
-      width: Math.max(width - MARGIN.left - MARGIN.right, 10),
-      height: Math.max(height - MARGIN.top - MARGIN.bottom, 10),
-    };
+    const box = inset(this.#surface, MARGIN);
     const grid = new Grid(box, axes.F, axes.T);
     this.#grid = grid;
 
@@ -134,20 +134,8 @@ export class StrfEditor {
     this.#paintMarks(grid);
     this.handles.paint(grid);
     this.#paintTip(grid);
-    this.#tell(now);
+    this.#telling.tell(now);
     this.#paintReadout(kernel);
-  };
-
-  /** Numbers and spoken values: in a drag a few times a second, which is faster than they can be read or heard. */
-  readonly #tell = (now: number): void => {
-    if (this.handles.dragging && now - this.#toldAt < TELL_MS) {
-      this.#frameQueue.request(this.#tell);
-      return;
-    }
-    this.#toldAt = now;
-    this.#describe();
-    this.#inspector.paint();
-    this.handles.speak();
   };
 
   /** The colour range holds still in a gesture and glides to its new value afterwards. */
@@ -170,26 +158,18 @@ export class StrfEditor {
     if (!ctx) return;
     const { axes } = this.#state;
     const { box } = grid;
-    Object.assign(this.#plot.style, {
-      left: `${box.x}px`,
-      top: `${box.y}px`,
-      width: `${box.width}px`,
-      height: `${box.height}px`,
-    });
+    layOver(this.#plot, box);
     drawFrame(ctx, theme, box);
     const bands = frequencyTicks(axes.cfHz, box.height);
     drawAxis(ctx, theme, box, "left", bands, (band) => grid.y(band), "frequency (kHz)");
     const longest = frameToLagMs(0, axes.T, axes.dtMs);
-    const lags = linearTicks(0, longest || 1, Math.max(Math.floor(box.width / 60), 2)).filter(
-      (t) => t.at <= longest,
-    );
+    const lags = lagTicks(longest, box.width);
     const place = (lag: number) => grid.x(lagMsToFrame(lag, axes.T, axes.dtMs));
     drawAxis(ctx, theme, box, "bottom", lags, place, "lag (ms), 0 = now");
-    const bar: Box = { x: box.x + box.width + BAR.gap, y: box.y, width: BAR.width, height: box.height };
     drawColourBar(
       ctx,
       theme,
-      bar,
+      box,
       [-reach, reach],
       diverging(theme.dark),
       "weight",
@@ -216,22 +196,16 @@ export class StrfEditor {
   /** The numbers beside the handle that moves. */
   #paintTip(grid: Grid): void {
     const state = this.#state;
-    const tip = this.#tip;
     const k = state.selected;
-    tip.hidden = !this.handles.busy || k < 0;
-    if (tip.hidden) return;
+    if (!this.handles.busy || k < 0) {
+      this.#tip.hide();
+      return;
+    }
     const g = state.gaussian(k);
-    const p = onGrid(g, state.axes);
-    const { x, y } = grid.centre(p);
-    setText(
-      tip,
-      `${frequency(g.center_hz)} · ${milliseconds(g.center_ms)}\nσ ${octaves(g.sigma_oct)} · ${milliseconds(g.sigma_ms)}\nweight ${number(g.weight)}`,
-    );
-    const right = x < grid.box.x + grid.box.width / 2;
-    const above = y > grid.box.y + grid.box.height / 2;
-    const left = right ? `${(x + 20).toFixed(0)}px` : `calc(${(x - 20).toFixed(0)}px - 100%)`;
-    const top = above ? `calc(${(y - 16).toFixed(0)}px - 100%)` : `${(y + 16).toFixed(0)}px`;
-    tip.style.transform = `translate(${left}, ${top})`;
+    const place = `${frequency(g.center_hz)} · ${milliseconds(g.center_ms)}`;
+    const widths = `σ ${octaves(g.sigma_oct)} · ${milliseconds(g.sigma_ms)}`;
+    const text = `${place}\n${widths}\nweight ${number(g.weight)}`;
+    this.#tip.show(text, grid.centre(onGrid(g, state.axes)), grid.box);
   }
 
   #paintReadout(kernel: ArrayLike<number>): void {
@@ -240,7 +214,7 @@ export class StrfEditor {
     const grid = this.#grid;
     const { F, T, cfHz, dtMs } = state.axes;
     let text = "";
-    if (hover && grid?.holds(hover.x, hover.y) && !this.handles.busy) {
+    if (hover && grid && holds(grid.box, hover) && !this.handles.busy) {
       const band = clamp(Math.round(grid.band(hover.y)), 0, F - 1);
       const frame = clamp(Math.round(grid.frame(hover.x)), 0, T - 1);
       const value = kernel[band * T + frame];
@@ -285,16 +259,15 @@ export class StrfEditor {
     const state = this.#state;
     const grid = this.#grid;
     if (!grid || event.button !== 0 || state.info.kind !== "gaussians") return;
-    const rect = this.#canvas.getBoundingClientRect();
-    const [x, y] = [event.clientX - rect.left, event.clientY - rect.top];
-    if (!grid.holds(x, y)) return;
+    const at = pointIn(this.#canvas, event);
+    if (!holds(grid.box, at)) return;
     let best = -1;
     let nearest = 1.3;
     for (let k = 0; k < state.info.n_gaussians; k++) {
       const p = onGrid(state.gaussian(k), state.axes);
       const distance = Math.hypot(
-        (grid.frame(x) - p.frame) / p.sigmaFrames,
-        (grid.band(y) - p.band) / p.sigmaBands,
+        (grid.frame(at.x) - p.frame) / p.sigmaFrames,
+        (grid.band(at.y) - p.band) / p.sigmaBands,
       );
       if (distance < nearest) [best, nearest] = [k, distance];
     }

@@ -18,13 +18,8 @@ export class MessageLine {
 
   constructor(state: BenchState, cleanup: Cleanup) {
     this.#state = state;
-    cleanup.add(
-      state.onChange((parts) => {
-        if (parts.has("message") || parts.has("neuron")) this.#paint();
-      }),
-    );
     cleanup.add(() => this.#cancel?.());
-    this.#paint();
+    state.watch(cleanup, ["message", "neuron"], () => this.#paint());
   }
 
   #paint(): void {

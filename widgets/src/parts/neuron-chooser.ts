@@ -61,12 +61,7 @@ export class NeuronChooser {
       const option = closest(e.target, "[data-neuron]");
       if (option) this.#pick(Number(option.dataset.neuron));
     });
-    cleanup.add(
-      state.onChange((parts) => {
-        if (parts.has("neuron") || parts.has("info")) this.#paint();
-      }),
-    );
-    this.#paint();
+    state.watch(cleanup, ["neuron", "info"], () => this.#paint());
   }
 
   #label(i: number): string {

@@ -1,5 +1,6 @@
 /** Score, undo and redo, back to the trained values, and a look at them. */
 
+import type { Part } from "../changes";
 import { type Cleanup, element, setText } from "../dom";
 import { gainText, scoreText } from "../format";
 import type { BenchState } from "../state";
@@ -52,13 +53,8 @@ export class Toolbar {
     cleanup.listen(this.#peek, "keydown", holdKey(true));
     cleanup.listen(this.#peek, "keyup", holdKey(false));
     cleanup.listen(this.#peek, "contextmenu", (e) => e.preventDefault());
-    cleanup.add(
-      state.onChange((parts) => {
-        if (["history", "score", "peek", "info", "neuron", "gesture"].some((p) => parts.has(p as never)))
-          this.#paint();
-      }),
-    );
-    this.#paint();
+    const mine: Part[] = ["history", "score", "peek", "info", "neuron", "gesture"];
+    state.watch(cleanup, mine, () => this.#paint());
   }
 
   #paint(): void {

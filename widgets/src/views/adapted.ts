@@ -1,8 +1,7 @@
 /** The ON and OFF spectrograms after adaptation, on the time axis of the response. */
 
-import type { Part } from "../changes";
 import { type Cleanup, element, setAttribute, setStyle } from "../dom";
-import type { Box } from "../draw/axes";
+import type { Box } from "../draw/box";
 import { ramp } from "../draw/colormap";
 import { fillImage, LongImage } from "../draw/heatmap";
 import type { Window } from "../draw/line";
@@ -42,7 +41,7 @@ export class AdaptedView {
     this.#frameQueue = frameQueue;
     this.#theme = theme;
     this.#place = place;
-    cleanup.add(state.onChange((parts) => this.#onChange(parts)));
+    state.watch(cleanup, ["info", "stimulus", "adaptation", "peek", "gesture"], () => this.ask());
   }
 
   /** Whether the lanes are shown: they cost height, and are of use while the adaptation is in hand. */
@@ -54,11 +53,6 @@ export class AdaptedView {
   /** Paint in the next frame. */
   ask(): void {
     this.#frameQueue.request(this.#paint);
-  }
-
-  #onChange(parts: ReadonlySet<Part>): void {
-    const mine: Part[] = ["info", "stimulus", "adaptation", "peek", "gesture"];
-    if (mine.some((part) => parts.has(part))) this.ask();
   }
 
   readonly #paint = (): void => {

@@ -3,7 +3,8 @@
 import type { Part } from "../changes";
 import { Paints } from "../counters";
 import { type Cleanup, consume, element, pointIn, setAttribute, setText } from "../dom";
-import { type Box, drawAxis, drawFrame, frequencyTicks, linearTicks } from "../draw/axes";
+import { drawAxis, drawFrame, frequencyTicks, linearTicks } from "../draw/axes";
+import { type Box, clip, inset } from "../draw/box";
 import { sequential } from "../draw/colormap";
 import { Grid } from "../draw/grid";
 import { drawColourBar, LongImage } from "../draw/heatmap";
@@ -13,6 +14,7 @@ import { reducedMotion, type Theme } from "../draw/theme";
 import { fixed, frequency, number } from "../format";
 import { clamp } from "../math/clamp";
 import { bandToHz } from "../math/units";
+import { legend } from "../parts/legend";
 import { Player } from "../parts/player";
 import type { BenchState } from "../state";
 import { AdaptedView } from "./adapted";
@@ -22,7 +24,6 @@ const MARGIN = { left: 54, right: 66, top: 20 };
 const RATE_TOP = 6;
 const SPECTROGRAM_BOTTOM = 8;
 const RATE_BOTTOM = 40;
-const BAR = { gap: 14, width: 10 };
 
 export class ResponseView {
   readonly element: HTMLElement;
@@ -140,12 +141,7 @@ export class ResponseView {
   #box(surface: Surface): Box {
     const [top, bottom] =
       surface === this.#upper ? [MARGIN.top, SPECTROGRAM_BOTTOM] : [RATE_TOP, RATE_BOTTOM];
-    return {
-      x: MARGIN.left,
-      y: top,
-      width: Math.max(surface.width - MARGIN.left - MARGIN.right, 10),
-      height: Math.max(surface.height - top - bottom, 10),
-    };
+    return inset(surface, { ...MARGIN, top, bottom });
   }
 
   // ---- paint ------------------------------------------------------------------------------------------------
@@ -174,9 +170,8 @@ export class ResponseView {
       (b) => grid.y(b),
       "frequency (kHz)",
     );
-    const bar: Box = { x: box.x + box.width + BAR.gap, y: box.y, width: BAR.width, height: box.height };
     const most = Math.floor(box.height / 36);
-    drawColourBar(ctx, theme, bar, this.#stimulusRange, sequential(), state.info.stimulus_unit, most);
+    drawColourBar(ctx, theme, box, this.#stimulusRange, sequential(), state.info.stimulus_unit, most);
     drawAxis(ctx, theme, box, "bottom", this.#timeTicks(box, false), this.#placeTime(box), "");
   };
 
@@ -279,17 +274,10 @@ export class ResponseView {
     const label = `${state.info.has_responses}/${state.peek}`;
     if (label === this.#trainedLabel) return;
     this.#trainedLabel = label;
-    const entry = (kind: string, text: string) =>
-      element(
-        "span.db-entry",
-        {},
-        element("i", { class: `db-swatch db-${kind}`, "aria-hidden": "true" }),
-        text,
-      );
-    this.#legend.replaceChildren();
-    if (state.info.has_responses) this.#legend.append(entry("recorded", "recorded"));
-    this.#legend.append(entry("model", state.peek ? "model as trained" : "model"));
-    if (!state.peek) this.#legend.append(entry("trained", "as trained"));
+    const entries: [string, string][] = [["model", state.peek ? "model as trained" : "model"]];
+    if (state.info.has_responses) entries.unshift(["recorded", "recorded"]);
+    if (!state.peek) entries.push(["trained", "as trained"]);
+    this.#legend.replaceChildren(...legend(entries));
   }
 
   #placeTime(box: Box): (seconds: number) => number {
@@ -364,10 +352,4 @@ export class ResponseView {
     }
     return parts.join(" · ");
   }
-}
-
-function clip(ctx: CanvasRenderingContext2D, box: Box): void {
-  ctx.beginPath();
-  ctx.rect(box.x, box.y, box.width, box.height);
-  ctx.clip();
 }

@@ -1,7 +1,7 @@
 /** The stretch of sound on screen: zoom with Ctrl and the wheel or the buttons, pan by dragging or with the arrows. */
 
 import { type Cleanup, consume, element } from "../dom";
-import type { Box } from "../draw/axes";
+import type { Box } from "../draw/box";
 import type { Window } from "../draw/line";
 import { clamp } from "../math/clamp";
 
