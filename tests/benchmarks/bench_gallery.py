@@ -155,7 +155,8 @@ def measure(neurons: int, repeats: int, chromium: str) -> tuple[float, float, li
         # The scores come after the pictures, and the kernel has work to do until they are there.
         notebook.kernel_eval("shown.refresh()")
         page.wait_for_function("() => document.querySelector('.db-card-score').textContent.match(/[0-9]/)")
-        found = [scroll(notebook, debugging, WHEEL_PX * (-1) ** repeat) for repeat in range(repeats)]
+        scroll(notebook, debugging, WHEEL_PX)  # the first one warms up
+        found = [scroll(notebook, debugging, -WHEEL_PX * (-1) ** repeat) for repeat in range(repeats)]
         notebook.shut_down()
         browser.close()
     return made, first, found

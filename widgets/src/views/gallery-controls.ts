@@ -1,6 +1,6 @@
 /** What chooses among the neurons of a gallery: search, order, channel, which fields, and ranges of read-outs. */
 
-import { type Cleanup, element, setAttribute, setText } from "../dom";
+import { type Cleanup, consume, element, setAttribute, setText } from "../dom";
 import {
   DESCRIBED,
   type GalleryInfo,
@@ -29,25 +29,24 @@ export class GalleryControls {
   readonly header: HTMLElement;
   readonly filters: HTMLElement;
   readonly search: HTMLInputElement;
-  private readonly count = element("output", { class: "db-count", "aria-live": "polite" });
-  private readonly sort: HTMLSelectElement;
-  private readonly direction = element("button", { type: "button", class: "db-button db-icon" });
-  private readonly which: HTMLSelectElement;
-  private readonly segments: HTMLElement;
-  private readonly toggle: HTMLButtonElement;
-  private readonly clear: HTMLButtonElement;
-  private readonly fields: RangeField[] = [];
+  readonly #count = element("output.db-count", { "aria-live": "polite" });
+  readonly #sort: HTMLSelectElement;
+  readonly #direction = element("button.db-button.db-icon", { type: "button" });
+  readonly #which: HTMLSelectElement;
+  readonly #segments: HTMLElement;
+  readonly #toggle: HTMLButtonElement;
+  readonly #clear: HTMLButtonElement;
+  readonly #fields: RangeField[] = [];
 
-  constructor(
-    private readonly choices: Choices,
-    private readonly info: GalleryInfo,
-    openShortcuts: () => void,
-    cleanup: Cleanup,
-  ) {
+  readonly #choices: Choices;
+  readonly #info: GalleryInfo;
+
+  constructor(choices: Choices, info: GalleryInfo, openShortcuts: () => void, cleanup: Cleanup) {
+    this.#choices = choices;
+    this.#info = info;
     const measures = measuresOf(info);
-    this.search = element("input", {
+    this.search = element("input.db-combo.db-search", {
       type: "search",
-      class: "db-combo db-search",
       placeholder: "Find a neuron",
       "aria-label": "Find neurons by number or name",
       autocomplete: "off",
@@ -58,118 +57,112 @@ export class GalleryControls {
       ["name", "name"],
       ...measures.map((m): [string, string] => [m, DESCRIBED[m].label]),
     ];
-    this.sort = choice("Sorted by", orders);
-    this.which = choice(
+    this.#sort = choice("Sorted by", orders);
+    this.#which = choice(
       "Which receptive fields",
       SHOWN.map(([label], i) => [String(i), label]),
     );
-    this.which.hidden = info.given;
-    this.segments = element("div", { class: "db-segments", role: "radiogroup", "aria-label": "Channels" });
-    this.segments.hidden = info.n_channels === 1;
+    this.#which.hidden = info.given;
+    this.#segments = element("div.db-segments", { role: "radiogroup", "aria-label": "Channels" });
+    this.#segments.hidden = info.n_channels === 1;
     for (const [i, label] of ["all", ...info.channel_names].entries()) {
       const channel = i === 0 ? "" : i - 1;
       const segment = element("button", { type: "button", role: "radio", "data-channel": channel }, label);
       segment.className = "db-segment";
-      this.segments.append(segment);
+      this.#segments.append(segment);
       cleanup.listen(segment, "click", () => choices.set({ channel: i === 0 ? null : i - 1 }));
     }
-    cleanup.listen<KeyboardEvent>(this.segments, "keydown", (e) => this.onSegmentKey(e));
+    cleanup.listen<KeyboardEvent>(this.#segments, "keydown", (e) => this.#onSegmentKey(e));
     const id = `db-filters-${Math.random().toString(36).slice(2)}`;
-    this.toggle = element("button", { type: "button", class: "db-button", "aria-controls": id }, "Filters");
+    this.#toggle = element("button.db-button", { type: "button", "aria-controls": id }, "Filters");
     const help = element(
-      "button",
-      { type: "button", class: "db-button db-icon", "aria-label": "Keys and gestures (?)" },
+      "button.db-button.db-icon",
+      { type: "button", "aria-label": "Keys and gestures (?)" },
       "?",
     );
     this.header = element(
-      "header",
-      { class: "db-header" },
-      element("strong", { class: "db-model-name" }, info.model),
-      this.count,
-      element("span", { class: "db-spring" }),
+      "header.db-header",
+      {},
+      element("strong.db-model-name", {}, info.model),
+      this.#count,
+      element("span.db-spring", {}),
       this.search,
-      element(
-        "label",
-        { class: "db-sort" },
-        element("span", { class: "db-muted" }, "sort by"),
-        this.sort,
-        this.direction,
-      ),
-      this.segments,
-      this.which,
-      this.toggle,
+      element("span.db-sort", {}, element("span.db-muted", {}, "sort by"), this.#sort, this.#direction),
+      this.#segments,
+      this.#which,
+      this.#toggle,
       help,
     );
-    this.clear = element("button", { type: "button", class: "db-button" }, "Clear");
+    this.#clear = element("button.db-button", { type: "button" }, "Clear");
     this.filters = element("div", { id, class: "db-filters", hidden: true });
-    for (const measure of measures) this.filters.append(this.rangeField(measure, cleanup));
-    this.filters.append(this.clear);
+    for (const measure of measures) this.filters.append(this.#rangeField(measure, cleanup));
+    this.filters.append(this.#clear);
 
     cleanup.listen(help, "click", openShortcuts);
     cleanup.listen(this.search, "input", () => choices.set({ search: this.search.value }));
-    cleanup.listen(this.sort, "change", () => choices.set({ sort: this.sort.value }));
-    cleanup.listen(this.direction, "click", () => choices.set({ descending: !choices.get("descending") }));
-    cleanup.listen(this.which, "change", () => {
-      const [, trained, folded] = SHOWN[Number(this.which.value)];
+    cleanup.listen(this.#sort, "change", () => choices.set({ sort: this.#sort.value }));
+    cleanup.listen(this.#direction, "click", () => choices.set({ descending: !choices.get("descending") }));
+    cleanup.listen(this.#which, "change", () => {
+      const [, trained, folded] = SHOWN[Number(this.#which.value)];
       choices.set({ trained, folded });
     });
-    cleanup.listen(this.toggle, "click", () => this.open(this.filters.hidden !== false));
-    cleanup.listen(this.clear, "click", () => this.clearAll());
-    this.open(Object.keys(choices.get("ranges") as Ranges).length > 0);
+    cleanup.listen(this.#toggle, "click", () => this.#open(this.filters.hidden !== false));
+    cleanup.listen(this.#clear, "click", () => this.clearAll());
+    this.#open(Object.keys(choices.get("ranges") as Ranges).length > 0);
     this.paint();
   }
 
   /** Show every neuron again. */
   clearAll(): void {
-    this.choices.set({ ranges: {}, search: "" });
+    this.#choices.set({ ranges: {}, search: "" });
     this.search.value = "";
-    for (const { ends } of this.fields) for (const end of ends) end.value = "";
+    for (const { ends } of this.#fields) for (const end of ends) end.value = "";
     this.paint();
   }
 
   told(shown: number): void {
-    setText(this.count, `${shown} of ${this.info.n_neurons} shown`);
+    setText(this.#count, `${shown} of ${this.#info.n_neurons} shown`);
   }
 
   /** Show what the traits say; a field in which somebody types is left alone. */
   paint(): void {
-    const { choices } = this;
+    const choices = this.#choices;
     const search = choices.get("search") as string;
     if (!focused(this.search)) this.search.value = search;
-    this.sort.value = choices.get("sort") as string;
+    this.#sort.value = choices.get("sort") as string;
     const descending = choices.get("descending") === true;
-    setText(this.direction, descending ? "↓" : "↑");
+    setText(this.#direction, descending ? "↓" : "↑");
     const label = descending ? "Descending: turn to ascending" : "Ascending: turn to descending";
-    setAttribute(this.direction, "aria-label", label);
-    setAttribute(this.direction, "title", label);
+    setAttribute(this.#direction, "aria-label", label);
+    setAttribute(this.#direction, "title", label);
     const shown = SHOWN.findIndex(
       ([, trained, folded]) => trained === choices.get("trained") && folded === choices.get("folded"),
     );
-    this.which.value = String(shown);
+    this.#which.value = String(shown);
     const channel = choices.get("channel") as number | null;
-    [...this.segments.children].forEach((segment, i) => {
+    [...this.#segments.children].forEach((segment, i) => {
       const checked = i === (channel === null ? 0 : channel + 1);
       setAttribute(segment, "aria-checked", checked ? "true" : "false");
       setAttribute(segment, "tabindex", checked ? 0 : -1);
     });
     const ranges = choices.get("ranges") as Ranges;
-    for (const { measure, ends } of this.fields) {
+    for (const { measure, ends } of this.#fields) {
       ends.forEach((end, i) => {
         const value = ranges[measure]?.[i] ?? null;
         if (!focused(end)) end.value = value === null ? "" : String(value / DESCRIBED[measure].per);
       });
     }
     const active = Object.keys(ranges).length;
-    setText(this.toggle, active ? `Filters (${active})` : "Filters");
-    this.clear.disabled = active === 0 && search === "";
+    setText(this.#toggle, active ? `Filters (${active})` : "Filters");
+    this.#clear.disabled = active === 0 && search === "";
   }
 
-  private open(open: boolean): void {
+  #open(open: boolean): void {
     this.filters.hidden = !open;
-    setAttribute(this.toggle, "aria-expanded", open ? "true" : "false");
+    setAttribute(this.#toggle, "aria-expanded", open ? "true" : "false");
   }
 
-  private rangeField(measure: Measure, cleanup: Cleanup): HTMLElement {
+  #rangeField(measure: Measure, cleanup: Cleanup): HTMLElement {
     const { label, unit } = DESCRIBED[measure];
     const end = (side: string) =>
       element("input", {
@@ -180,16 +173,16 @@ export class GalleryControls {
         "aria-label": `${label}, at ${side}${unit ? ` (${unit})` : ""}`,
       });
     const ends: RangeField["ends"] = [end("least"), end("most")];
-    this.fields.push({ measure, ends });
-    for (const input of ends) cleanup.listen(input, "input", () => this.onRange());
-    const title = element("span", { class: "db-muted" }, unit ? `${label} (${unit})` : label);
-    return element("div", { class: "db-range" }, title, element("span", { class: "db-ends" }, ...ends));
+    this.#fields.push({ measure, ends });
+    for (const input of ends) cleanup.listen(input, "input", () => this.#onRange());
+    const title = element("span.db-muted", {}, unit ? `${label} (${unit})` : label);
+    return element("div.db-range", {}, title, element("span.db-ends", {}, ...ends));
   }
 
-  private onRange(): void {
+  #onRange(): void {
     const ranges: Ranges = {};
     let valid = true;
-    for (const { measure, ends } of this.fields) {
+    for (const { measure, ends } of this.#fields) {
       const [low, high] = ends.map((end) =>
         end.value === "" ? null : Number(end.value) * DESCRIBED[measure].per,
       );
@@ -199,24 +192,23 @@ export class GalleryControls {
       if (wrong) valid = false;
       else if (low !== null || high !== null) ranges[measure] = [low, high];
     }
-    if (valid) this.choices.set({ ranges });
+    if (valid) this.#choices.set({ ranges });
   }
 
-  private onSegmentKey(event: KeyboardEvent): void {
+  #onSegmentKey(event: KeyboardEvent): void {
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
     if (!step || event.ctrlKey || event.altKey || event.metaKey) return;
-    const n = this.info.n_channels + 1;
-    const now = this.choices.get("channel") as number | null;
+    const n = this.#info.n_channels + 1;
+    const now = this.#choices.get("channel") as number | null;
     const next = ((now === null ? 0 : now + 1) + step + n) % n;
-    this.choices.set({ channel: next === 0 ? null : next - 1 });
-    (this.segments.children[next] as HTMLElement).focus();
-    event.preventDefault();
-    event.stopPropagation();
+    this.#choices.set({ channel: next === 0 ? null : next - 1 });
+    (this.#segments.children[next] as HTMLElement).focus();
+    consume(event);
   }
 }
 
 function choice(label: string, options: [value: string, text: string][]): HTMLSelectElement {
-  const made = element("select", { class: "db-combo db-choice", "aria-label": label, title: label });
+  const made = element("select.db-combo.db-choice", { "aria-label": label, title: label });
   made.append(...options.map(([value, text]) => element("option", { value }, text)));
   return made;
 }

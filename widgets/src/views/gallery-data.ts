@@ -110,7 +110,10 @@ export class GalleryData {
   kernels: Int8Array = new Int8Array(0);
   table: Float32Array = new Float32Array(0);
 
-  constructor(private readonly model: BenchModel) {
+  readonly #model: BenchModel;
+
+  constructor(model: BenchModel) {
+    this.#model = model;
     this.info = model.get("info") as GalleryInfo;
     this.names = model.get("names") as string[];
     this.cfHz = floats(model.get("cf_hz"));
@@ -119,8 +122,8 @@ export class GalleryData {
 
   /** Take the arrays over from the traits. */
   read(): void {
-    this.kernels = int8(this.model.get("kernels"));
-    this.table = floats(this.model.get("table"));
+    this.kernels = int8(this.#model.get("kernels"));
+    this.table = floats(this.#model.get("table"));
   }
 
   /** Take over the rows that a message brings. */

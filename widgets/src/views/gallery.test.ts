@@ -293,6 +293,23 @@ describe("list box", () => {
     expect(gallery.painted).toBe(again);
   });
 
+  it("is repainted while it is hidden, as JupyterLab does for a new theme, and stays where it was", async () => {
+    const gallery = new Gallery();
+    gallery.scrollTo(800);
+    const shown = () => gallery.cards.map((card) => card.id);
+    const before = shown();
+    vi.spyOn(HTMLElement.prototype, "clientHeight", "get").mockReturnValue(0);
+    // As an element does that is not displayed.
+    gallery.grid.scrollTop = 0;
+    const { painted } = gallery;
+    document.body.setAttribute("data-jp-theme-light", "false");
+    await vi.advanceTimersByTimeAsync(40);
+    document.body.removeAttribute("data-jp-theme-light");
+    expect(gallery.painted).toBe(painted + before.length);
+    expect(shown()).toEqual(before);
+    expect(gallery.grid.scrollTop).toBeCloseTo(800, 3);
+  });
+
   it("chooses by click, and by arrows and Enter", () => {
     const gallery = new Gallery();
     gallery.card(1)!.click();

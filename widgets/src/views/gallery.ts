@@ -1,7 +1,7 @@
 /** The gallery: every neuron of a model as a small picture, to sort, to filter and to choose from. */
 
 import type { BenchModel, Bytes } from "../contract";
-import { Cleanup, element, setText } from "../dom";
+import { Cleanup, consume, element, setText } from "../dom";
 import { css, diverging } from "../draw/colormap";
 import { Frames } from "../draw/surface";
 import { readTheme, watchTheme } from "../draw/theme";
@@ -45,8 +45,7 @@ export interface GalleryCounters {
 
 export function mountGallery(model: BenchModel, el: HTMLElement): () => void {
   const cleanup = new Cleanup();
-  const root = element("div", {
-    class: "deepstrf-bench db-view-gallery",
+  const root = element("div.deepstrf-bench.db-view-gallery", {
     "data-lm-suppress-shortcuts": "true",
     tabindex: -1,
   });
@@ -62,22 +61,22 @@ export function mountGallery(model: BenchModel, el: HTMLElement): () => void {
 
   const shortcuts = new Shortcuts(cleanup, SHORTCUTS);
   const controls = new GalleryControls({ get, set }, data.info, () => shortcuts.open(), cleanup);
-  const pointed = element("p", { class: "db-details" });
-  const bar = element("span", { class: "db-scale", "aria-hidden": "true" });
+  const pointed = element("p.db-details", {});
+  const bar = element("span.db-scale", { "aria-hidden": "true" });
   const { n_lags, dt_ms, n_channels, channel_names } = data.info;
   const axes = element("span");
   const legend = element(
-    "p",
-    { class: "db-legend-line db-muted" },
+    "p.db-legend-line.db-muted",
+    {},
     axes,
     bar,
     element("span", {}, " + on each neuron's own scale; ● edited"),
   );
-  const nothing = element("p", { class: "db-nothing db-muted", hidden: true }, "No neuron passes. ");
-  const again = element("button", { type: "button", class: "db-button" }, "Show all");
+  const nothing = element("p.db-nothing.db-muted", { hidden: true }, "No neuron passes. ");
+  const again = element("button.db-button", { type: "button" }, "Show all");
   nothing.append(again);
   cleanup.listen(again, "click", () => controls.clearAll());
-  const message = element("p", { class: "db-message db-error", role: "status", "aria-live": "polite" });
+  const message = element("p.db-message.db-error", { role: "status", "aria-live": "polite" });
 
   const details = (neuron: number, cell: string) => {
     const hidden = grid.has(neuron) ? "" : " (not among those shown)";
@@ -99,7 +98,7 @@ export function mountGallery(model: BenchModel, el: HTMLElement): () => void {
     controls.filters,
     grid.element,
     nothing,
-    element("footer", { class: "db-gallery-foot" }, pointed, legend),
+    element("footer.db-gallery-foot", {}, pointed, legend),
     message,
     shortcuts.element,
   );
@@ -178,8 +177,7 @@ export function mountGallery(model: BenchModel, el: HTMLElement): () => void {
   cleanup.listen<KeyboardEvent>(controls.search, "keydown", (event) => {
     if (event.key !== "Enter" && event.key !== "ArrowDown") return;
     grid.element.focus({ preventScroll: true });
-    event.preventDefault();
-    event.stopPropagation();
+    consume(event);
   });
   cleanup.listen<KeyboardEvent>(root, "keydown", (event) => {
     const writing = event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement;
@@ -187,8 +185,7 @@ export function mountGallery(model: BenchModel, el: HTMLElement): () => void {
     if (event.key === "/") controls.search.focus();
     else if (event.key === "?") shortcuts.open();
     else return;
-    event.preventDefault();
-    event.stopPropagation();
+    consume(event);
   });
   const counters: GalleryCounters = {
     get painted() {
