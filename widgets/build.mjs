@@ -31,6 +31,7 @@ const bench = {
   ],
   outdir,
   minify: true,
+  inject: ["src/short.ts"],
 };
 
 if (process.argv.includes("--dev")) {
