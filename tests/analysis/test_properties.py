@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -34,6 +34,7 @@ every_measure = pytest.mark.parametrize("name", MEASURES)
 
 
 @every_measure
+@settings(max_examples=15)
 @given(
     data=st.data(),
     leading=st.lists(st.integers(1, 3), max_size=2),
@@ -54,6 +55,7 @@ def test_any_size_type_and_layout(
 
 
 @every_measure
+@settings(max_examples=10)
 @given(seed=st.integers(0, 99), gain=st.floats(1e-6, 1e6))
 def test_a_gain_changes_no_tuning(name: str, seed: int, gain: float) -> None:
     field = torch.randn(6, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -56,6 +56,7 @@ def responses(shape: tuple[int, int, int, int], missing: float, seed: int) -> tu
 
 
 @every_score
+@settings(max_examples=15)
 @given(data=st.data(), shape=sizes, missing=st.sampled_from([0.0, 0.3, 0.9]), seed=st.integers(0, 99))
 def test_any_size_type_and_layout(
     name: str, data: st.DataObject, shape: tuple[int, int, int, int], missing: float, seed: int
@@ -70,6 +71,7 @@ def test_any_size_type_and_layout(
 
 
 @every_score
+@settings(max_examples=6)
 @given(shape=sizes, missing=st.sampled_from([0.0, 0.3]), seed=st.integers(0, 99))
 def test_neurons_do_not_see_each_other(name: str, shape: tuple[int, int, int, int], missing: float, seed: int) -> None:
     pred, y = responses(shape, missing, seed)

@@ -219,9 +219,8 @@ def test_wrong_bins_and_windows_are_named() -> None:
 
 
 @every_model
-@every_prefilter
-def test_waveform_gradients_against_finite_differences(name: str, prefilter: str) -> None:
-    model = make(name, prefilter, wav2spec=Framing()).double()
+def test_waveform_gradients_against_finite_differences(name: str) -> None:
+    model = make(name, "AdapTrans", wav2spec=Framing()).double()
     waveform = torch.randn(1, 48).double()
     every = model.waveform_gradmap(waveform, bins="all")
     assert every.shape == (6, N, 48)

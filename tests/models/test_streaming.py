@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -53,6 +53,7 @@ cuts = st.lists(st.integers(0, T), max_size=6).map(
 
 
 @pytest.mark.parametrize("name", [named(name) for name in STREAMABLE])
+@settings(max_examples=12)
 @given(sizes=cuts, prefilter=st.sampled_from(list(PREFILTERS)), B=st.integers(1, 3), seed=st.integers(0, 99))
 def test_any_chunks(name: str, sizes: list[int], prefilter: str, B: int, seed: int) -> None:
     torch.manual_seed(seed)

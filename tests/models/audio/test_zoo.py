@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import copy
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -208,6 +207,7 @@ def test_a_longer_past_matters_and_the_batch_does_not(name: str) -> None:
 
 
 @every_model
+@settings(max_examples=15)
 @given(data=st.data(), B=st.integers(1, 3), T=st.integers(1, 40), prefilter=st.sampled_from(list(PREFILTERS)))
 def test_any_batch_length_dtype_and_layout(name: str, data: st.DataObject, B: int, T: int, prefilter: str) -> None:
     dtype = data.draw(st.sampled_from([torch.float64, torch.float32, torch.bfloat16]), "dtype")
@@ -221,21 +221,6 @@ def test_any_batch_length_dtype_and_layout(name: str, data: st.DataObject, B: in
     # A model is some layers deep, and every one may add the roundings that one layer is allowed.
     rtol, atol = (4 * tolerance for tolerance in TOLERANCES[dtype])
     torch.testing.assert_close(y.double(), exact, rtol=rtol, atol=max(atol, rtol) * exact.abs().max().item())
-
-
-@every_model
-@every_prefilter
-def test_other_dtypes(name: str, prefilter: str) -> None:
-    model = make(name, prefilter)
-    x = torch.rand(2, 1, F, 12)
-    with torch.no_grad():
-        single = model(x)
-        double = model.double()(x.double())
-        assert double.dtype == torch.float64
-        torch.testing.assert_close(double.float(), single, rtol=1e-3, atol=1e-4)
-        low = model.bfloat16()(x.bfloat16())
-    assert low.dtype == torch.bfloat16
-    assert low.isfinite().all()
 
 
 @every_model
@@ -280,16 +265,6 @@ def test_training_lowers_the_loss(name: str) -> None:
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < losses[0]
-
-
-@every_model
-def test_a_checkpoint_gives_the_same_responses(name: str, tmp_path: Path) -> None:
-    model = make(name, "AdapTrans")
-    model.save_pretrained(tmp_path)
-    loaded = type(model).from_pretrained(tmp_path)
-    x = torch.rand(2, 1, F, 12)
-    with torch.no_grad():
-        assert torch.equal(loaded(x), model(x))
 
 
 @every_model

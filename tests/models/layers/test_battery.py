@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -114,15 +113,6 @@ def test_shapes_and_independence_of_the_batch(case: Case) -> None:
         assert_close(layer(x[row : row + 1]), y[row : row + 1])
 
 
-@every_case
-def test_memory_layout_does_not_matter(case: Case) -> None:
-    layer = case.build().eval()
-    x = sample(case)
-    strided = x.transpose(0, -1).contiguous().transpose(0, -1)
-    assert not strided.is_contiguous()
-    assert_close(layer(strided), layer(x))
-
-
 def resized(shape: tuple[int, ...], time: int | None, length: int) -> tuple[int, ...]:
     """The shape with another number of time bins, where the layer has a time axis."""
     if time is None:
@@ -131,6 +121,7 @@ def resized(shape: tuple[int, ...], time: int | None, length: int) -> tuple[int,
 
 
 @every_case
+@settings(max_examples=12)
 @given(data=st.data())
 def test_any_batch_length_dtype_and_layout(case: Case, data: st.DataObject) -> None:
     batch, length = data.draw(st.integers(1, 4), "batch"), data.draw(st.integers(1, 40), "length")
@@ -143,18 +134,6 @@ def test_any_batch_length_dtype_and_layout(case: Case, data: st.DataObject) -> N
     exact = layer.double()(x.double())  # of the parameters and inputs as rounded
     scale = exact.abs().max().clamp_min(1e-3)
     assert_close(y.double() / scale, exact / scale, dtype)
-
-
-@every_case
-def test_other_dtypes(case: Case) -> None:
-    layer = case.build().eval()
-    x = sample(case, dtype=torch.float64)
-    exact = copy.deepcopy(layer).double()(x)
-    assert exact.dtype == torch.float64
-    for dtype in (torch.float32, torch.bfloat16):
-        y = copy.deepcopy(layer).to(dtype)(x.to(dtype))
-        assert y.dtype == dtype
-        assert_close(y.double() / exact.abs().max(), exact / exact.abs().max(), dtype)
 
 
 @every_case

@@ -124,6 +124,17 @@ def test_a_natural_property_reads_sets_and_passes_gradients() -> None:
     assert Positive.x.__doc__ == "Positive."
 
 
+def test_what_a_natural_property_refuses() -> None:
+    module = Positive(strict=False)
+    with pytest.raises(ValueError, match=r"^x must be a number or \(2,\), got \(3,\)$"):
+        module.x = [1.0, 2.0, 3.0]
+    with pytest.raises(TypeError, match=r"^x must be a number, a sequence, an array or a tensor of numbers, got str$"):
+        module.x = "wide"
+    assert_close(module._raw_x, [0.0, 0.0])
+    module.x = 2.0
+    assert_close(module.x, [2.0, 2.0])
+
+
 def test_widths_of_a_kernel_are_set_in_bins() -> None:
     kernel = ParametricSTRF(6, 5, 1, 2, 3)
     kernel.sigma = torch.full((2, 2, 1, 3), 1.5)
