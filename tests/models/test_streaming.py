@@ -69,6 +69,16 @@ def test_double_precision(name: str) -> None:
     torch.testing.assert_close(fed(model, x, [1, 5, 0, 17]), whole(model, x), rtol=0, atol=1e-12)
 
 
+@every_streamable_model
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision(name: str, dtype: torch.dtype) -> None:
+    model = make(name, "AdapTrans").to(dtype)
+    x = torch.rand(1, 1, F, T).to(dtype)
+    y = fed(model, x, [1, 5, 0, 17])
+    assert y.dtype == dtype
+    torch.testing.assert_close(y, whole(model, x), rtol=0.05, atol=0.05)
+
+
 @pytest.mark.parametrize("kind", ["adaptrans", "icadaptation"])
 @pytest.mark.parametrize("sizes", [[1] * 30, [3, 200, 1, 400], [700]])
 def test_the_long_kernels_of_real_prefilters(kind: str, sizes: list[int]) -> None:
