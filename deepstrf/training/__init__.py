@@ -1,18 +1,21 @@
 """Fitting: from a model and a recording to trained weights, their history, and how sure one may be of them."""
 
 from deepstrf.training.batches import predict
+from deepstrf.training.confidence import Band, jackknife
 from deepstrf.training.fitter import Fitter, Metric
 from deepstrf.training.history import EpochRecord, History
 from deepstrf.training.priors import roughness, spread
 from deepstrf.training.progress import NonFiniteLossError, Progress
 
 __all__ = [
+    "Band",
     "EpochRecord",
     "Fitter",
     "History",
     "Metric",
     "NonFiniteLossError",
     "Progress",
+    "jackknife",
     "predict",
     "roughness",
     "spread",
