@@ -42,7 +42,7 @@ class Band:
 
     @property
     def standard_error(self) -> Tensor:
-        r""":math:`\sqrt{\frac{G-1}{G} \sum_g (\theta_g - \bar\theta)^2}` over the replicates, (...); NaN where one is."""
+        r""":math:`\sqrt{\frac{G-1}{G} \sum_g (\theta_g - \bar\theta)^2}`, (...); NaN where a replicate is."""
         G = len(self.replicates)
         return ((G - 1) / G * (self.replicates - self.replicates.mean(0)).square().sum(0)).sqrt()
 
