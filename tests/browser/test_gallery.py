@@ -11,6 +11,7 @@ from playwright.sync_api import Locator, expect
 from tests.browser.bench_page import PAINTED
 from tests.browser.lab import Server
 from tests.browser.notebook import NotebookPage, write_notebook
+from tests.browser.test_accessibility import axe, complaints  # noqa: F401
 
 pytestmark = pytest.mark.browser
 
@@ -169,9 +170,14 @@ def test_two_displays_stay_in_step(opened: Callable[..., NotebookPage]) -> None:
     expect(both.nth(1).locator("[role=option]:visible").first).to_contain_text("r 0.")
 
 
-def test_looks(opened: Callable[..., NotebookPage], keep: Callable[..., Path]) -> None:
+def test_looks_and_what_axe_core_says_of_them(
+    opened: Callable[..., NotebookPage],
+    keep: Callable[..., Path],
+    axe: Path,  # noqa: F811
+) -> None:
     notebook = opened()
     page, grid = notebook.page, notebook.page.locator(GRID)
+    page.add_script_tag(path=axe)
     page.get_by_role("button", name="Filters").click()
     card(notebook, 4).click()
     for width, dark in ((1280, False), (1280, True), (800, True), (800, False)):
@@ -181,6 +187,7 @@ def test_looks(opened: Callable[..., NotebookPage], keep: Callable[..., Path]) -
         card(notebook, 1).hover()
         expect(page.locator(f"{ROOT} .db-details")).to_contain_text("1 · unit 1: best frequency ")
         page.evaluate(PAINTED)
+        assert complaints(page) == []
         keep(notebook, f"gallery-{width}-{'dark' if dark else 'light'}")
         assert page.locator(ROOT).evaluate("(root) => root.scrollWidth - root.clientWidth") <= MARGIN_PX
         for share in (0.9, 0.35, 1.0, 0.0):

@@ -1,6 +1,7 @@
 /** What chooses among the neurons of a gallery: search, order, channel, which fields, and ranges of read-outs. */
 
-import { type Cleanup, consume, element, setAttribute, setText } from "../dom";
+import { type Cleanup, element, setAttribute, setText } from "../dom";
+import { Segments } from "../parts/segments";
 import {
   DESCRIBED,
   type GalleryInfo,
@@ -33,7 +34,7 @@ export class GalleryControls {
   readonly #sort: HTMLSelectElement;
   readonly #direction = element("button.db-button.db-icon", { type: "button" });
   readonly #which: HTMLSelectElement;
-  readonly #segments: HTMLElement;
+  readonly #channels: Segments;
   readonly #toggle: HTMLButtonElement;
   readonly #clear: HTMLButtonElement;
   readonly #fields: RangeField[] = [];
@@ -63,16 +64,9 @@ export class GalleryControls {
       SHOWN.map(([label], i) => [String(i), label]),
     );
     this.#which.hidden = info.given;
-    this.#segments = element("div.db-segments", { role: "radiogroup", "aria-label": "Channels" });
-    this.#segments.hidden = info.n_channels === 1;
-    for (const [i, label] of ["all", ...info.channel_names].entries()) {
-      const channel = i === 0 ? "" : i - 1;
-      const segment = element("button", { type: "button", role: "radio", "data-channel": channel }, label);
-      segment.className = "db-segment";
-      this.#segments.append(segment);
-      cleanup.listen(segment, "click", () => choices.set({ channel: i === 0 ? null : i - 1 }));
-    }
-    cleanup.listen<KeyboardEvent>(this.#segments, "keydown", (e) => this.#onSegmentKey(e));
+    const pick = (channel: string) => choices.set({ channel: channel === "" ? null : Number(channel) });
+    this.#channels = new Segments("Channels", pick, cleanup, "data-channel");
+    this.#channels.element.hidden = info.n_channels === 1;
     const id = `db-filters-${Math.random().toString(36).slice(2)}`;
     this.#toggle = element("button.db-button", { type: "button", "aria-controls": id }, "Filters");
     const help = element(
@@ -81,14 +75,14 @@ export class GalleryControls {
       "?",
     );
     this.header = element(
-      "header.db-header",
+      "div.db-header",
       {},
       element("strong.db-model-name", {}, info.model),
       this.#count,
       element("span.db-spring", {}),
       this.search,
       element("span.db-sort", {}, element("span.db-muted", {}, "sort by"), this.#sort, this.#direction),
-      this.#segments,
+      this.#channels.element,
       this.#which,
       this.#toggle,
       help,
@@ -114,10 +108,10 @@ export class GalleryControls {
 
   /** Show every neuron again. */
   clearAll(): void {
-    this.#choices.set({ ranges: {}, search: "" });
-    this.search.value = "";
     for (const { ends } of this.#fields) for (const end of ends) end.value = "";
-    this.paint();
+    this.#onRange();
+    this.search.value = "";
+    this.#choices.set({ search: "" });
   }
 
   told(shown: number): void {
@@ -139,12 +133,8 @@ export class GalleryControls {
       ([, trained, folded]) => trained === choices.get("trained") && folded === choices.get("folded"),
     );
     this.#which.value = String(shown);
-    const channel = choices.get("channel") as number | null;
-    [...this.#segments.children].forEach((segment, i) => {
-      const checked = i === (channel === null ? 0 : channel + 1);
-      setAttribute(segment, "aria-checked", checked ? "true" : "false");
-      setAttribute(segment, "tabindex", checked ? 0 : -1);
-    });
+    const named = this.#info.channel_names.map((text, i) => ({ value: String(i), text }));
+    this.#channels.paint([{ value: "", text: "all" }, ...named], String(choices.get("channel") ?? ""));
     const ranges = choices.get("ranges") as Ranges;
     for (const { measure, ends } of this.#fields) {
       ends.forEach((end, i) => {
@@ -193,17 +183,6 @@ export class GalleryControls {
       else if (low !== null || high !== null) ranges[measure] = [low, high];
     }
     if (valid) this.#choices.set({ ranges });
-  }
-
-  #onSegmentKey(event: KeyboardEvent): void {
-    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-    if (!step || event.ctrlKey || event.altKey || event.metaKey) return;
-    const n = this.#info.n_channels + 1;
-    const now = this.#choices.get("channel") as number | null;
-    const next = ((now === null ? 0 : now + 1) + step + n) % n;
-    this.#choices.set({ channel: next === 0 ? null : next - 1 });
-    (this.#segments.children[next] as HTMLElement).focus();
-    consume(event);
   }
 }
 

@@ -250,9 +250,9 @@ export class GalleryGrid {
       element: element(
         "div.db-card",
         { role: "option" },
-        element("div.db-card-line", {}, name, score),
+        element("div.db-card-line", {}, name, " ", score),
         picture,
-        element("div.db-card-line.db-card-foot", {}, first, second),
+        element("div.db-card-line.db-card-foot", {}, " ", first, " ", second),
       ),
       name,
       score,
@@ -303,7 +303,7 @@ export class GalleryGrid {
     card.neuron = neuron;
     card.version = this.#version;
     card.element.id = `${this.#id}-${neuron}`;
-    setAttribute(card.element, "aria-label", `${data.label(neuron)}, ${data.described(neuron)}`);
+    setAttribute(card.element, "aria-description", data.described(neuron));
     setText(card.name, data.label(neuron));
     setText(card.score, data.info.has_scores ? `r ${read("score")}` : "");
     setText(card.first, read("best_frequency_hz"));

@@ -98,7 +98,7 @@ export function mountGallery(model: BenchModel, el: HTMLElement): () => void {
     controls.filters,
     grid.element,
     nothing,
-    element("footer.db-gallery-foot", {}, pointed, legend),
+    element("div.db-gallery-foot", {}, pointed, legend),
     message,
     shortcuts.element,
   );
