@@ -105,7 +105,7 @@ def test_selection_of_units_and_another_column(tmp_path):
         ({"skip": ("high",)}, r"a\.nwb: there is no sound 'high' among its stimuli, \['low'\]"),
         ({"rates": (RATE_HZ, 16000)}, r"same sample rate, but 'low' has 8000 Hz and 'high' has 16000 Hz"),
         ({"rates": (RATE_HZ, 0)}, r"sound 'high' must have a sampling rate, got timestamps"),
-        ({"rates": (4000, 4000)}, r"sound 'low': max_hz must not exceed half the sample rate, 2000 Hz"),
+        ({"rates": (800, 800)}, r"sound 'low': min_hz must lie below half the sample rate, 400 Hz"),
         ({"observed": {7: [[0.0, 1.0]], 9: [[0.0, 1.0]]}}, r"holds no trial in which a unit was observed"),
     ],
 )

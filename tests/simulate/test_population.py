@@ -175,7 +175,7 @@ def test_strf_correlation_is_numpys():
         ({"output": "step"}, "output must be one of 'softplus', 'sigmoid', 'double_exponential', got 'step'"),
         ({"adaptation": "none"}, r"kind must be one of .*, got 'none'"),
         ({"seconds": 4.0}, r"seconds must be at least one sound, 5 s, got 4\.0"),
-        ({"max_hz": 5000.0}, "max_hz must not exceed half the sample rate, 4000 Hz"),
+        ({"min_hz": 5000.0, "max_hz": 6000.0}, "min_hz must lie below half the sample rate, 4000 Hz"),
     ],
 )
 def test_errors(options, message):
