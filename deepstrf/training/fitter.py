@@ -133,8 +133,8 @@ class Fitter:
             Without it the fit runs through all epochs and keeps the last weights.
         checkpoint : str or path, optional
             File that is written after every epoch. If it is there, the fit goes on from it, to the very weights that an
-            uninterrupted one reaches (on the same machine, with as many threads): run the same script again.
-            ``epochs`` and ``patience`` may be changed, to train for longer.
+            uninterrupted one reaches (on the same machine, with as many threads): run the same script again. ``epochs``
+            and ``patience`` may be changed, to train for longer. Delete the file to begin anew.
 
         Returns
         -------

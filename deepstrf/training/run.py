@@ -6,7 +6,7 @@ import copy
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from math import isnan
 from pathlib import Path
@@ -101,7 +101,6 @@ class Run:
 
     def _train_epoch(self, progress: Progress) -> Tensor:
         """One pass over the stimuli: mean loss (N,) of its batches, weighted with their recorded bins."""
-        self.model.train()
         total = torch.zeros(self.train.target.shape[1], dtype=torch.float64)
         bins = torch.zeros_like(total)
         progress.batches = -(-len(self.train) // self.fitter.batch_size)
@@ -109,6 +108,7 @@ class Run:
         with _seeded(self.fitter.seed, progress.epoch, device) as generator:
             batches = self.train.batches(self.fitter.batch_size, generator)
             for progress.batch, (stimuli, target) in enumerate(batches, start=1):
+                self.model.train()  # again: who watches may have looked at predictions
                 losses = self._step(as_model_takes(self.model, stimuli), as_model_takes(self.model, target))
                 recorded = (~target.isnan()).sum((0, 2, 3)).cpu()
                 self._check_finite(losses, recorded, progress.epoch, "training")
@@ -116,7 +116,8 @@ class Run:
                 bins += recorded
                 for callback in self.fitter.callbacks:
                     if hasattr(callback, "on_batch"):
-                        callback.on_batch(progress)
+                        with _own_random_numbers(device):
+                            callback.on_batch(progress)
                 if progress.stopping:
                     break
         return torch.where(bins > 0, total / bins.clamp(min=1), torch.nan).float()
@@ -128,7 +129,7 @@ class Run:
 
         def closure() -> float:
             self.optimizer.zero_grad()
-            losses = self.fitter.loss(self.model(stimuli), target, reduction="none")
+            losses = self._per_neuron("loss", self.model(stimuli), target)
             seen.append(losses.detach().cpu())
             if not bool(losses[recorded].isfinite().all()):
                 raise _NotFinite
@@ -152,8 +153,8 @@ class Run:
         if self.validation is not None:
             pred = predict(self.model, self.validation.stimuli)
             with torch.no_grad():
-                validation_loss = self.fitter.loss(pred, self.validation.target, reduction="none").cpu()
-                scores = self.fitter.score(pred, self.validation.responses, reduction="none").cpu()
+                validation_loss = self._per_neuron("loss", pred, self.validation.target).cpu()
+                scores = self._per_neuron("score", pred, self.validation.responses).cpu()
             self._check_finite(
                 validation_loss, (~self.validation.target.isnan()).sum((0, 2, 3)).cpu(), epoch, "validation"
             )
@@ -171,6 +172,14 @@ class Run:
             self.history.best_epoch = epoch
             self.best = _state_of(self.model)
 
+    def _per_neuron(self, name: str, pred: Tensor, gt: Tensor) -> Tensor:
+        """The fitter's loss or score, (N,)."""
+        values = getattr(self.fitter, name)(pred, gt, reduction="none")
+        if not isinstance(values, Tensor) or values.shape != gt.shape[1:2]:
+            got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
+            raise ValueError(f'{name}(..., reduction="none") must give one value for each neuron, (N,), got {got}')
+        return values
+
     def _check_finite(self, losses: Tensor, recorded: Tensor, epoch: int, where: str) -> None:
         bad = (~losses.isfinite() & (recorded > 0)).nonzero().flatten().tolist()
         if bad:
@@ -181,7 +190,7 @@ class Run:
         target = self.train.target
         mean = target.nanmean((0, 3), keepdim=True).expand_as(target)
         with torch.no_grad():
-            constant, perfect = (self.fitter.loss(x, target, reduction="none") for x in (mean, target))
+            constant, perfect = (self._per_neuron("loss", x, target) for x in (mean, target))
         list(kernels(self.model))  # refuses kernels of unknown type before anything is fitted
         return as_model_takes(self.model, (constant - perfect).nan_to_num(nan=0.0).clamp(min=0))
 
@@ -259,14 +268,19 @@ def _keep_gaussians_on_their_grid(model: nn.Module) -> None:
                 module.P[1].clamp_(0, module.T - 1)
 
 
+def _own_random_numbers(device: torch.device) -> AbstractContextManager[None]:
+    """Inside, torch's random numbers may be drawn and seeded; afterwards they go on as if nothing had happened."""
+    return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+
+
 @contextmanager
 def _seeded(seed: int, epoch: int, device: torch.device) -> Iterator[torch.Generator]:
     """torch's random numbers as this epoch alone determines them; those of the caller come back afterwards.
 
-    No state has to be kept between epochs, and what callbacks draw between them changes nothing.
+    No state has to be kept between epochs, and what callbacks draw changes nothing.
     """
     number = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with _own_random_numbers(device):
         torch.manual_seed(number)
         yield torch.Generator().manual_seed(number)
 

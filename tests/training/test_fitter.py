@@ -130,10 +130,21 @@ def test_the_seed_decides_and_the_callers_numbers_are_left_alone(parts):
     assert not same_weights(models[0], models[2])
 
 
-def test_callbacks_may_draw_random_numbers(parts):
+class Careless:
+    """Draws random numbers, and leaves the model in evaluation mode."""
+
+    def __call__(self, progress):
+        torch.rand(7)
+        progress.model.eval()
+
+    def on_batch(self, progress):
+        self(progress)
+
+
+def test_callbacks_may_draw_random_numbers_and_look_at_predictions(parts):
     models = [new_model(kernel=nn.Sequential(nn.Dropout(0.2), nn.Conv2d(1, NEURONS, (BANDS, LAGS)))) for _ in range(2)]
     models[1].load_state_dict(models[0].state_dict())
-    for model, callbacks in zip(models, ([], [lambda _: torch.rand(7)]), strict=True):
+    for model, callbacks in zip(models, ([], [Careless()]), strict=True):
         quick_fitter(smoothness=0.0, callbacks=callbacks).fit(model, parts[0])
     assert same_weights(*models)
 
@@ -402,6 +413,10 @@ def test_data_that_do_not_fit_the_model(parts):
     with pytest.raises(TypeError, match=r"validation must be a Recording or \(stimuli, responses\), got list"):
         quick_fitter().fit(new_model(), train, [1])
     assert isinstance(train, Recording)
+    with pytest.raises(ValueError, match=r'loss\(\.\.\., reduction="none"\) must give one value for each .*, got \(\)'):
+        quick_fitter(loss=lambda pred, gt, reduction: mse_loss(pred, gt)).fit(new_model(), train)
+    with pytest.raises(ValueError, match=r"score\(.* must give one value for each neuron, \(N,\), got float"):
+        quick_fitter(score=lambda pred, gt, reduction: 0.5).fit(new_model(), train, validation)
     with pytest.raises(NotImplementedError, match="no prior is known for a kernel of type Sequential"):
         quick_fitter().fit(
             LinearNonlinear(BANDS, LAGS, NEURONS, nn.Sequential(nn.Conv2d(1, NEURONS, (BANDS, LAGS)), nn.ReLU())), train
