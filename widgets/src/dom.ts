@@ -5,7 +5,7 @@ type Properties = Record<string, string | number | boolean | null | undefined>;
 
 /**
  * A new element, "tag.class.class", with attributes (`false`, null and undefined leave one out) and children; strings
- * become text.
+ * become text. A button submits nothing.
  */
 export function element<K extends keyof HTMLElementTagNameMap>(
   what: K | `${K}.${string}`,
@@ -15,6 +15,7 @@ export function element<K extends keyof HTMLElementTagNameMap>(
   const [tag, ...classes] = what.split(".");
   const made = document.createElement(tag as K);
   made.classList.add(...classes);
+  if (made instanceof HTMLButtonElement) made.type = "button";
   for (const [name, value] of Object.entries(properties)) setAttribute(made, name, value);
   made.append(...children);
   return made;

@@ -24,6 +24,9 @@ export function fixed(value: number, decimals: number): string {
   return (Number(text) === 0 ? text.replace("-", "") : text).replace("-", MINUS);
 }
 
+/** Pixels of a path or a place: to a tenth. */
+export const px = (length: number): string => length.toFixed(1);
+
 /** "4.2 kHz", "850 Hz". */
 export function frequency(hz: number): string {
   return hz >= 1000

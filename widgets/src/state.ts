@@ -14,7 +14,6 @@ import {
   type Info,
   type Message,
   PARTS,
-  TRAITS,
   type Trait,
   type View,
   type WrittenTrait,
@@ -91,8 +90,9 @@ export class BenchState {
         this.#tell("message");
       },
     });
-    this.#read(new Set(TRAITS));
-    for (const trait of TRAITS) {
+    const traits = Object.keys(PARTS_OF) as Trait[];
+    this.#read(new Set(traits));
+    for (const trait of traits) {
       const noticed = () => this.#notice(trait);
       model.on(`change:${trait}`, noticed);
       this.#stop.push(() => model.off(`change:${trait}`, noticed));
@@ -360,20 +360,47 @@ export class BenchState {
     if (moved) this.#abandon();
     this.channel = Math.min((get("channel") as number) ?? 0, this.info.n_channels - 1);
     this.selected = (get("selected") as number) ?? -1;
-    if (traits.has("trained_gaussians")) this.trainedGaussians = floats(get("trained_gaussians"));
-    if (traits.has("trained_kernel")) this.trainedKernel = floats(get("trained_kernel"));
-    if (traits.has("trained_prefilter")) this.trainedPrefilter = floats(get("trained_prefilter"));
-    if (traits.has("trained_activation")) this.trainedActivation = floats(get("trained_activation"));
+    const take = (name: Trait, keep: (value: unknown) => void) => {
+      if (traits.has(name)) keep(get(name));
+    };
+    take("trained_gaussians", (value) => {
+      this.trainedGaussians = floats(value);
+    });
+    take("trained_kernel", (value) => {
+      this.trainedKernel = floats(value);
+    });
+    take("trained_prefilter", (value) => {
+      this.trainedPrefilter = floats(value);
+    });
+    take("trained_activation", (value) => {
+      this.trainedActivation = floats(value);
+    });
     const news = PARTS.filter((part) => traits.has(part));
     for (const part of news) this.#truth[part] = floats(get(part));
-    if (traits.has("trained_rate")) this.trainedRate = floats(get("trained_rate"));
-    if (traits.has("psth")) this.psth = floats(get("psth"));
-    if (traits.has("score")) this.score = numberOrNull(get("score"));
-    if (traits.has("trained_score")) this.trainedScore = numberOrNull(get("trained_score"));
-    if (traits.has("can_undo")) this.canUndo = get("can_undo") === true;
-    if (traits.has("can_redo")) this.canRedo = get("can_redo") === true;
-    if (traits.has("edited")) this.edited = get("edited") === true;
-    if (traits.has("error")) this.error = String(get("error") ?? "");
+    take("trained_rate", (value) => {
+      this.trainedRate = floats(value);
+    });
+    take("psth", (value) => {
+      this.psth = floats(value);
+    });
+    take("score", (value) => {
+      this.score = numberOrNull(value);
+    });
+    take("trained_score", (value) => {
+      this.trainedScore = numberOrNull(value);
+    });
+    take("can_undo", (value) => {
+      this.canUndo = value === true;
+    });
+    take("can_redo", (value) => {
+      this.canRedo = value === true;
+    });
+    take("edited", (value) => {
+      this.edited = value === true;
+    });
+    take("error", (value) => {
+      this.error = String(value ?? "");
+    });
     if (moved || (news.length > 0 && !this.#holding)) this.#adopt();
   }
 

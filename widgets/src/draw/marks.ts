@@ -1,6 +1,7 @@
 /** What lies over a receptive field: the ellipse of the selected Gaussian, the trained centres, the lines to the axes. */
 
 import { setAttribute } from "../dom";
+import { px } from "../format";
 import type { OnGrid } from "../math/field";
 import type { Grid } from "./grid";
 
@@ -48,16 +49,16 @@ export class Marks {
     for (const ring of this.#rings) {
       setAttribute(ring, "visibility", selected ? null : "hidden");
       if (!selected) continue;
-      setAttribute(ring, "cx", (grid.x(selected.frame) - left).toFixed(1));
-      setAttribute(ring, "cy", (grid.y(selected.band) - top).toFixed(1));
-      setAttribute(ring, "rx", (selected.sigmaFrames * grid.perFrame).toFixed(1));
-      setAttribute(ring, "ry", (selected.sigmaBands * grid.perBand).toFixed(1));
+      setAttribute(ring, "cx", px(grid.x(selected.frame) - left));
+      setAttribute(ring, "cy", px(grid.y(selected.band) - top));
+      setAttribute(ring, "rx", px(selected.sigmaFrames * grid.perFrame));
+      setAttribute(ring, "ry", px(selected.sigmaBands * grid.perBand));
     }
     let lines: string | null = null;
     if (selected && moving) {
       const at = grid.centre(selected);
-      const [x, y] = [(at.x - left).toFixed(1), (at.y - top).toFixed(1)];
-      lines = `M0 ${y}H${x}V${height.toFixed(1)}`;
+      const [x, y] = [px(at.x - left), px(at.y - top)];
+      lines = `M0 ${y}H${x}V${px(height)}`;
     }
     setAttribute(this.#cross, "d", lines);
   }
@@ -66,10 +67,10 @@ export class Marks {
 /** A ring, and a line from its edge to where the centre is now when that lies outside it. */
 function ghostPath(x: number, y: number, toX: number, toY: number): string {
   const r = GHOST_RADIUS;
-  const ring = `M${(x - r).toFixed(1)} ${y.toFixed(1)}a${r} ${r} 0 1 1 ${2 * r} 0a${r} ${r} 0 1 1 ${-2 * r} 0`;
+  const ring = `M${px(x - r)} ${px(y)}a${r} ${r} 0 1 1 ${2 * r} 0a${r} ${r} 0 1 1 ${-2 * r} 0`;
   const distance = Math.hypot(toX - x, toY - y);
   if (distance <= r + 2) return ring;
   const share = r / distance;
-  const start = `${(x + share * (toX - x)).toFixed(1)} ${(y + share * (toY - y)).toFixed(1)}`;
-  return `${ring}M${start}L${toX.toFixed(1)} ${toY.toFixed(1)}`;
+  const start = `${px(x + share * (toX - x))} ${px(y + share * (toY - y))}`;
+  return `${ring}M${start}L${px(toX)} ${px(toY)}`;
 }

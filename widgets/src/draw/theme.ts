@@ -18,18 +18,18 @@ export interface Theme {
 
 export function readTheme(root: HTMLElement): Theme {
   const style = getComputedStyle(root);
-  const read = (name: string, fallback: string) => style.getPropertyValue(`--db-${name}`).trim() || fallback;
+  const read = (name: string) => style.getPropertyValue(`--db-${name}`).trim();
   return {
-    dark: read("dark", "0") === "1",
-    foreground: read("foreground", "#1f2328"),
-    muted: read("muted", "#5f6670"),
-    line: read("line", "#c9ced6"),
-    panel: read("panel", "#ffffff"),
-    model: read("model", "#1f2328"),
-    trained: read("trained", "#5f6670"),
-    recorded: read("recorded", "#b9bfc8"),
-    on: read("on", "#c2501a"),
-    off: read("off", "#1f6fb2"),
+    dark: read("dark") === "1",
+    foreground: read("ink"),
+    muted: read("muted"),
+    line: read("line"),
+    panel: read("panel"),
+    model: read("model"),
+    trained: read("trained"),
+    recorded: read("recorded"),
+    on: read("on"),
+    off: read("off"),
     font: style.fontFamily || "sans-serif",
   };
 }

@@ -2,6 +2,7 @@
 
 import { setAttribute } from "../dom";
 import { svg } from "../draw/marks";
+import { px } from "../format";
 import type { Plot } from "./activation-plot";
 
 /** Ends of a line in pixels of the stage. */
@@ -21,11 +22,11 @@ export class CurveMarks {
   /** Levels at these rates, the tangent, and a line up from this drive; null for none. */
   paint(plot: Plot, levels: number[], tangent: Segment | null, drive: number | null): void {
     const { x: left, y: top, width, height } = plot.box;
-    const lines = levels.map((rate) => `M0 ${(plot.y(rate) - top).toFixed(1)}H${width.toFixed(1)}`);
+    const lines = levels.map((rate) => `M0 ${px(plot.y(rate) - top)}H${px(width)}`);
     setAttribute(this.#levels, "d", lines.join("") || null);
-    const [x1, y1, x2, y2] = (tangent ?? []).map((value, i) => (value - (i % 2 ? top : left)).toFixed(1));
+    const [x1, y1, x2, y2] = (tangent ?? []).map((value, i) => px(value - (i % 2 ? top : left)));
     setAttribute(this.#tangent, "d", tangent && `M${x1} ${y1}L${x2} ${y2}`);
-    const up = drive === null ? null : `M${(plot.x(drive) - left).toFixed(1)} 0V${height.toFixed(1)}`;
+    const up = drive === null ? null : `M${px(plot.x(drive) - left)} 0V${px(height)}`;
     setAttribute(this.#cross, "d", up);
   }
 }

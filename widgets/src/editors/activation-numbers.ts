@@ -23,7 +23,7 @@ export class CurveNumbers {
   readonly #row = element("div.db-parameters");
   readonly #back = element(
     "button.db-button",
-    { type: "button", title: "Back to the trained output curve of this neuron" },
+    { title: "Back to the trained output curve of this neuron" },
     "Revert",
   );
   readonly #fields: NumberFields;

@@ -3,6 +3,7 @@
 import { setAttribute } from "../dom";
 import type { Box } from "../draw/box";
 import { svg } from "../draw/marks";
+import { px } from "../format";
 import { adaptationKernel, decayOf } from "../math/adaptation";
 import { type Curve, type CurveKey, levelOf } from "./adaptation-curves";
 import { type KernelPlot, type Layout, plotOf } from "./adaptation-plot";
@@ -111,7 +112,7 @@ export class AdaptationMarks {
         const value = prefilter[curve.row * F + band];
         const level = levelOf(curve, value);
         const [x, y] = [plot.x(band), plot.y(level)];
-        path += `${band ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`;
+        path += `${band ? "L" : "M"}${px(x)} ${px(y)}`;
         const endless = value === Infinity;
         const beyond = endless ? 1 : plot.beyond(level);
         if (beyond !== 0) dots += endless || band % every === 0 ? arrowhead(x, plot.box, beyond) : "";
@@ -152,18 +153,16 @@ export class AdaptationMarks {
       setAttribute(ghost, "d", before ? pastPath(plot, before, dtMs, taps) : null);
       const path = pastPath(plot, kernel, dtMs, taps);
       setAttribute(line, "d", path);
-      const zero = plot.y(0).toFixed(1);
-      setAttribute(area, "d", `${path}V${zero}H${plot.x(dtMs).toFixed(1)}Z`);
+      const zero = px(plot.y(0));
+      setAttribute(area, "d", `${path}V${zero}H${px(plot.x(dtMs))}Z`);
       const right = plot.x(0) - 1.5;
       const end = plot.y(kernel.present);
       const clipped = Math.abs(kernel.present) > plot.reach * (1 + 1e-6);
       const way = kernel.present > 0 ? 1 : -1;
-      const tip = clipped
-        ? `M${(right - 3).toFixed(1)} ${(end + 5 * way).toFixed(1)}l3 ${-5 * way}l3 ${5 * way}`
-        : "";
-      setAttribute(stem, "d", `M${right.toFixed(1)} ${zero}V${end.toFixed(1)}${tip}`);
-      setAttribute(text, "x", (plot.box.x + plot.box.width + 6).toFixed(1));
-      setAttribute(text, "y", (end + (kernel.present > 0 ? 9 : -2)).toFixed(1));
+      const tip = clipped ? `M${px(right - 3)} ${px(end + 5 * way)}l3 ${-5 * way}l3 ${5 * way}` : "";
+      setAttribute(stem, "d", `M${px(right)} ${zero}V${px(end)}${tip}`);
+      setAttribute(text, "x", px(plot.box.x + plot.box.width + 6));
+      setAttribute(text, "y", px(end + (kernel.present > 0 ? 9 : -2)));
       const told = `${kernel.present > 0 ? "+" : "−"}${Math.abs(kernel.present).toFixed(2)}`;
       if (text.textContent !== told) text.textContent = told;
     }
@@ -189,18 +188,18 @@ export class AdaptationMarks {
 }
 
 function rectangle({ y, height }: Box, from: number, to: number): string {
-  const [x, width] = [from.toFixed(1), (to - from).toFixed(1)];
-  return `M${x} ${y.toFixed(1)}h${width}v${height.toFixed(1)}h-${width}Z`;
+  const [x, width] = [px(from), px(to - from)];
+  return `M${x} ${px(y)}h${width}v${px(height)}h-${width}Z`;
 }
 
 function circle(x: number, y: number, r: number): string {
-  return `M${(x - r).toFixed(1)} ${y.toFixed(1)}a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0`;
+  return `M${px(x - r)} ${px(y)}a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0`;
 }
 
 /** A point beyond the upper (1) or lower (-1) edge. */
 function arrowhead(x: number, { y, height }: Box, way: number): string {
   const tip = way > 0 ? y : y + height;
-  return `M${(x - 3.5).toFixed(1)} ${(tip + 6 * way).toFixed(1)}l3.5 ${-6 * way}l3.5 ${6 * way}Z`;
+  return `M${px(x - 3.5)} ${px(tip + 6 * way)}l3.5 ${-6 * way}l3.5 ${6 * way}Z`;
 }
 
 /** The past of a kernel as a line, from now to the longest lag on screen. */
@@ -210,7 +209,7 @@ function pastPath(plot: KernelPlot, kernel: Polarity, dtMs: number, taps: number
   const step = Math.max(Math.ceil(n / MOST_LAGS), 1);
   let path = "";
   for (let lag = 1; lag < n; lag += step) {
-    path += `${path ? "L" : "M"}${plot.x(lag * dtMs).toFixed(1)} ${plot.y(weights[lag]).toFixed(1)}`;
+    path += `${path ? "L" : "M"}${px(plot.x(lag * dtMs))} ${px(plot.y(weights[lag]))}`;
   }
   return path;
 }

@@ -50,7 +50,7 @@ export class AdaptationEditor {
   readonly #title = element("h3.db-title");
   readonly #whose = element("span.db-readout");
   readonly #chooser: Segments;
-  readonly #back = element("button.db-button", { type: "button" }, "Revert");
+  readonly #back = element("button.db-button", {}, "Revert");
   readonly #inspector: AdaptationInspector;
   readonly #hint = element("p.db-hint");
   readonly #low = new Eased();

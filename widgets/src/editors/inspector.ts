@@ -40,7 +40,7 @@ export class Inspector {
   readonly #fields: NumberFields;
   readonly #back = element(
     "button.db-button",
-    { type: "button", title: "Back to the trained values of this Gaussian (Delete)" },
+    { title: "Back to the trained values of this Gaussian (Delete)" },
     "Revert",
   );
   #explanation = "";

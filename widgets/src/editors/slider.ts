@@ -1,6 +1,7 @@
 /** Handles that a hand and the keys move, each a slider to who cannot see it. */
 
 import { element, setAttribute, setStyle } from "../dom";
+import { px } from "../format";
 
 /** A handle of a kind (a class without its "db-"), with a knob. */
 export function sliderHandle(
@@ -15,7 +16,7 @@ export function sliderHandle(
 
 /** Put a handle on a place of its stage. */
 export function moveTo(handle: HTMLElement, x: number, y: number): void {
-  setStyle(handle, "transform", `translate(${x.toFixed(1)}px, ${y.toFixed(1)}px)`);
+  setStyle(handle, "transform", `translate(${px(x)}px, ${px(y)}px)`);
 }
 
 /** Set what a handle says. */

@@ -156,9 +156,5 @@ export class NeuronChooser {
 }
 
 function iconButton(name: "previous" | "next", label: string): HTMLButtonElement {
-  return element(
-    "button.db-button.db-icon",
-    { type: "button", title: label, "aria-label": label },
-    icon(name),
-  );
+  return element("button.db-button.db-icon", { title: label, "aria-label": label }, icon(name));
 }

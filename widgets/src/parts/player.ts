@@ -33,7 +33,7 @@ export class Player {
     this.#frameQueue = frameQueue;
     this.#window = window;
     this.#moved = moved;
-    this.element = element("button.db-button.db-play", { type: "button" }, "▶ play");
+    this.element = element("button.db-button.db-play", {}, "▶ play");
     this.element.hidden = typeof AudioContext === "undefined";
     this.#label();
     cleanup.listen(this.element, "click", () => this.toggle());

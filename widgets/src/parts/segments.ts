@@ -33,11 +33,7 @@ export class Segments {
   paint(choices: Choice[], chosen: string): void {
     if (JSON.stringify(choices) !== JSON.stringify(this.#choices)) {
       const buttons = choices.map(({ value, text, title }) =>
-        element(
-          "button.db-segment",
-          { type: "button", role: "radio", title, [this.#attribute]: value },
-          text,
-        ),
+        element("button.db-segment", { role: "radio", title, [this.#attribute]: value }, text),
       );
       this.element.replaceChildren(...buttons);
     }

@@ -27,7 +27,7 @@ export class Shortcuts {
 
   constructor(cleanup: Cleanup, listed = SHORTCUTS) {
     const rows = listed.flatMap(([keys, what]) => [element("dt", {}, keys), element("dd", {}, what)]);
-    const close = element("button.db-button", { type: "button" }, "Close");
+    const close = element("button.db-button", {}, "Close");
     this.element = element(
       "dialog.db-dialog",
       { "aria-label": "Keys and gestures" },

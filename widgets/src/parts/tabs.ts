@@ -31,7 +31,6 @@ export class Tabs {
       const button = element(
         "button.db-tab",
         {
-          type: "button",
           role: "tab",
           id,
           "data-tab": name,

@@ -23,7 +23,7 @@ export class Toolbar {
     const title = "Correlation of model and recorded response; in brackets the gain over the trained model";
     this.score = element("output.db-score", { title }, this.#value, " ", this.#gain);
     const button = (label: string, content: Node | string, ...classes: string[]) => {
-      const made = element("button", { type: "button", title: label }, content);
+      const made = element("button", { title: label }, content);
       made.className = ["db-button", ...classes].join(" ");
       if (typeof content !== "string") made.setAttribute("aria-label", label);
       return made;

@@ -11,7 +11,7 @@ import { drawColourBar, LongImage } from "../draw/heatmap";
 import { extent, fillSteps, strokeSignal, traceLine } from "../draw/line";
 import { Eased, type Frames, Surface, Unchanged } from "../draw/surface";
 import { reducedMotion, type Theme } from "../draw/theme";
-import { fixed, frequency, number } from "../format";
+import { fixed, frequency, number, px } from "../format";
 import { clamp } from "../math/clamp";
 import { bandToHz } from "../math/units";
 import { legend } from "../parts/legend";
@@ -327,11 +327,11 @@ export class ResponseView {
     }
     const last = state.info.n_frames - 1;
     const frame = clamp(Math.floor(from + (x - box.x) / perFrame), 0, last);
-    cursor.style.transform = `translateX(${x.toFixed(1)}px)`;
+    cursor.style.transform = `translateX(${px(x)}px)`;
     const end = box.x + (frame + 1 - from) * perFrame;
     const start = Math.max(end - state.axes.T * perFrame, box.x);
-    bracket.style.transform = `translateX(${start.toFixed(1)}px)`;
-    bracket.style.width = `${Math.max(Math.min(end, box.x + box.width) - start, 1).toFixed(1)}px`;
+    bracket.style.transform = `translateX(${px(start)}px)`;
+    bracket.style.width = `${px(Math.max(Math.min(end, box.x + box.width) - start, 1))}px`;
     setText(this.#readout, this.#valuesAt(frame));
   };
 

@@ -23,11 +23,7 @@ export class TimeAxis {
     this.#box = box;
     this.#changed = changed;
     const button = (text: string, label: string, act: () => void) => {
-      const made = element(
-        "button.db-button.db-icon",
-        { type: "button", title: label, "aria-label": label },
-        text,
-      );
+      const made = element("button.db-button.db-icon", { title: label, "aria-label": label }, text);
       cleanup.listen(made, "click", act);
       this.tools.append(made);
       return made;
