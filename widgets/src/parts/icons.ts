@@ -1,5 +1,7 @@
 /** Line icons on a 16-pixel grid. */
 
+import { svg } from "../draw/marks";
+
 const PATHS = {
   previous: "M10 3 5 8l5 5",
   next: "M6 3l5 5-5 5",
@@ -7,18 +9,11 @@ const PATHS = {
   redo: "M10 3l3 3-3 3M12.5 6H7a4 4 0 0 0 0 8h3",
 } as const;
 
-export function icon(name: keyof typeof PATHS): SVGSVGElement {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  for (const [key, value] of Object.entries({
-    viewBox: "0 0 16 16",
-    width: "16",
-    height: "16",
-    "aria-hidden": "true",
-  })) {
-    svg.setAttribute(key, value);
-  }
-  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+export function icon(name: keyof typeof PATHS): SVGElement {
+  const path = svg("path", "");
   path.setAttribute("d", PATHS[name]);
-  svg.append(path);
-  return svg;
+  const made = svg("svg", "", path);
+  const attributes = { viewBox: "0 0 16 16", width: "16", height: "16", "aria-hidden": "true" };
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  return made;
 }

@@ -3,6 +3,7 @@
 import { type Cleanup, closest, consume, element, setAttribute } from "../dom";
 import { clamp } from "../math/clamp";
 import type { BenchState } from "../state";
+import { button } from "./button";
 import { icon } from "./icons";
 
 const MOST_SHOWN = 60;
@@ -12,8 +13,8 @@ export class NeuronChooser {
   readonly #input: HTMLInputElement;
   readonly #list: HTMLElement;
   readonly #count = element("span.db-muted");
-  readonly #previous = iconButton("previous", "Previous neuron");
-  readonly #next = iconButton("next", "Next neuron");
+  readonly #previous = button("Previous neuron", icon("previous"), "icon");
+  readonly #next = button("Next neuron", icon("next"), "icon");
   #found: number[] = [];
   #active = -1;
 
@@ -153,8 +154,4 @@ export class NeuronChooser {
     } else return;
     consume(event);
   }
-}
-
-function iconButton(name: "previous" | "next", label: string): HTMLButtonElement {
-  return element("button.db-button.db-icon", { title: label, "aria-label": label }, icon(name));
 }

@@ -4,6 +4,7 @@ import type { Part } from "../changes";
 import { type Cleanup, element, setText } from "../dom";
 import { gainText, scoreText } from "../format";
 import type { BenchState } from "../state";
+import { button } from "./button";
 import { icon } from "./icons";
 
 export class Toolbar {
@@ -22,17 +23,11 @@ export class Toolbar {
     this.#state = state;
     const title = "Correlation of model and recorded response; in brackets the gain over the trained model";
     this.score = element("output.db-score", { title }, this.#value, " ", this.#gain);
-    const button = (label: string, content: Node | string, ...classes: string[]) => {
-      const made = element("button", { title: label }, content);
-      made.className = ["db-button", ...classes].join(" ");
-      if (typeof content !== "string") made.setAttribute("aria-label", label);
-      return made;
-    };
-    this.#undo = button("Undo (Ctrl+Z)", icon("undo"), "db-icon");
-    this.#redo = button("Redo (Ctrl+Shift+Z)", icon("redo"), "db-icon");
+    this.#undo = button("Undo (Ctrl+Z)", icon("undo"), "icon");
+    this.#redo = button("Redo (Ctrl+Shift+Z)", icon("redo"), "icon");
     this.#revert = button("Take this neuron back to its trained values", "Revert neuron");
-    this.#peek = button("Hold to see the trained values (T)", "Trained", "db-hold");
-    const help = button("Keys and gestures (?)", "?", "db-icon");
+    this.#peek = button("Hold to see the trained values (T)", "Trained", "hold");
+    const help = button("Keys and gestures (?)", "?", "icon");
     this.element = element("div.db-toolbar", { role: "toolbar", "aria-label": "Editing" });
     if (editing) this.element.append(this.#undo, this.#redo, this.#revert, this.#peek, help);
     else this.element.append(this.#peek);

@@ -4,6 +4,7 @@ import { type Cleanup, consume, element } from "../dom";
 import type { Box } from "../draw/box";
 import type { Window } from "../draw/line";
 import { clamp } from "../math/clamp";
+import { button } from "../parts/button";
 
 const FEWEST_FRAMES = 20;
 const ZOOM = 1.6;
@@ -22,16 +23,15 @@ export class TimeAxis {
     this.#stage = stage;
     this.#box = box;
     this.#changed = changed;
-    const button = (text: string, label: string, act: () => void) => {
-      const made = element("button.db-button.db-icon", { title: label, "aria-label": label }, text);
-      cleanup.listen(made, "click", act);
-      this.tools.append(made);
-      return made;
-    };
-    button("−", "Zoom out (Ctrl and wheel)", () => this.zoom(ZOOM));
-    button("+", "Zoom in (Ctrl and wheel)", () => this.zoom(1 / ZOOM));
-    const whole = button("whole sound", "Show the whole sound (0)", () => this.whole());
-    whole.classList.remove("db-icon");
+    const tools: [HTMLButtonElement, () => void][] = [
+      [button("Zoom out (Ctrl and wheel)", "−", "icon"), () => this.zoom(ZOOM)],
+      [button("Zoom in (Ctrl and wheel)", "+", "icon"), () => this.zoom(1 / ZOOM)],
+      [button("Show the whole sound (0)", "whole sound"), () => this.whole()],
+    ];
+    for (const [tool, act] of tools) {
+      cleanup.listen(tool, "click", act);
+      this.tools.append(tool);
+    }
     cleanup.listen<WheelEvent>(stage, "wheel", (e) => this.#onWheel(e), { passive: false });
     cleanup.listen<PointerEvent>(stage, "pointerdown", (e) => this.#onDown(e));
     cleanup.listen<PointerEvent>(stage, "pointermove", (e) => this.#onMove(e));
