@@ -6,6 +6,7 @@ Everything is seeded; a run on another machine differs by float noise and by wha
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ from deepstrf.demo.population import (
     build_model,
     build_truth,
     kernel_of,
-    simulate_spikes,
     standardise_drive,
 )
 from deepstrf.demo.sounds import (
@@ -35,10 +35,12 @@ from deepstrf.demo.sounds import (
 )
 from deepstrf.metrics import corrcoef, fve, normalized_corrcoef, poisson_loss
 from deepstrf.models import LinearNonlinear
+from deepstrf.simulate import poisson_spikes, strf_correlation
+from deepstrf.training import Fitter
 
 TRAINING_SOUNDS, TRAINING_TRIALS, DEMO_TRIALS = 60, 4, 10
 TRAINING_SEED, TRAINING_SPIKES_SEED, DEMO_SPIKES_SEED, FIT_SEED = 7, 11, 12, 5
-RESTARTS, STEPS, BATCH, LEARNING_RATE = 12, 600, 12, 0.1
+RESTARTS, EPOCHS, BATCH, LEARNING_RATE = 12, 120, 12, 0.1
 START_BANDS, START_BINS = 4.0, 5.0  # raw widths: Gaussians that start wide feel the stimulus from afar
 SIXTEEN_BITS = 2**15
 
@@ -50,9 +52,9 @@ def training_stimuli(sounds: int = TRAINING_SOUNDS) -> Tensor:
 
 
 def fit(
-    stimuli: Tensor, responses: Tensor, *, restarts: int = RESTARTS, steps: int = STEPS, batch: int = BATCH
+    stimuli: Tensor, responses: Tensor, *, restarts: int = RESTARTS, epochs: int = EPOCHS
 ) -> tuple[LinearNonlinear, list[float]]:
-    """Model fitted by Adam on the Poisson loss, and that loss for each neuron, nats per bin.
+    """Model fitted on the Poisson loss, and that loss for each neuron, nats per bin.
 
     The prefilter keeps the time constants of its centre frequencies. Every neuron is fitted ``restarts`` times from
     different receptive fields, side by side in one model (neurons share nothing else); the best of each is kept.
@@ -61,10 +63,9 @@ def fit(
     ----------
     stimuli : Tensor, shape (B,1,F,T)
     responses : Tensor, shape (B,N,R,T)
-    restarts, steps, batch : int
-        Copies of a neuron; updates of the parameters; stimuli per update.
+    restarts, epochs : int
+        Copies of a neuron; passes over the stimuli.
     """
-    generator = torch.Generator().manual_seed(FIT_SEED)
     n = responses.shape[1]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(FIT_SEED)
@@ -72,15 +73,17 @@ def fit(
     with torch.no_grad():
         kernel_of(crowd).SIG[0], kernel_of(crowd).SIG[1] = START_BANDS, START_BINS
         adapted = crowd.prefiltering(stimuli)
-    optimizer = torch.optim.Adam(crowd.readout.parameters(), lr=LEARNING_RATE)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps)
     target = responses.mean(2, keepdim=True).repeat(1, restarts, 1, 1)
-    for _ in range(steps):
-        chosen = torch.randperm(len(stimuli), generator=generator)[:batch]
-        optimizer.zero_grad()
-        poisson_loss(crowd.readout(adapted[chosen]), target[chosen], reduction="sum").backward()
-        optimizer.step()
-        schedule.step()
+    fitter = Fitter(
+        epochs=epochs,
+        batch_size=BATCH,
+        optimizer=partial(torch.optim.Adam, lr=LEARNING_RATE),
+        schedule=partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=LEARNING_RATE, total_steps=epochs),
+        smoothness=0.0,  # Gaussians are smooth
+        seed=FIT_SEED,
+        progress=False,
+    )
+    fitter.fit(crowd.readout, (adapted, target))
     standardise_drive(crowd, stimuli)
     with torch.no_grad():
         losses = poisson_loss(crowd(stimuli), target, reduction="none").view(restarts, n)
@@ -100,12 +103,6 @@ def _copy_neurons(source: LinearNonlinear, target: LinearNonlinear, chosen: Tens
     target.eval()
 
 
-def strf_correlation(model: LinearNonlinear, truth: LinearNonlinear) -> Tensor:
-    """Pearson correlation (N,) of the effective receptive fields of two models, over channels, bands and lags."""
-    fields = torch.stack([m.effective_STRF()[0].flatten(1) for m in (model, truth)])
-    return torch.stack([torch.corrcoef(fields[:, n])[0, 1] for n in range(fields.shape[1])])
-
-
 def scores(model: LinearNonlinear, truth: LinearNonlinear, stimulus: Tensor, responses: Tensor) -> dict[str, Any]:
     """What the fitted model reaches on the demo's sound, which it was not fitted to, for each neuron."""
     with torch.no_grad():
@@ -116,14 +113,14 @@ def scores(model: LinearNonlinear, truth: LinearNonlinear, stimulus: Tensor, res
         "normalized_correlation": normalized_corrcoef(pred, responses, reduction="none"),
         "correlation_with_true_rate": corrcoef(pred, rate, reduction="none"),
         "fraction_of_variance_of_true_rate": fve(pred, rate, reduction="none"),
-        "strf_correlation_with_truth": strf_correlation(model, truth),
+        "strf_correlation_with_truth": strf_correlation(model.effective_STRF()[0], truth.effective_STRF()[0]),
         "mean_rate_spikes_per_s": rate.mean((0, 2, 3)) * 1000 / DT_MS,
     }
     return {name: [round(v, 4) for v in value.tolist()] for name, value in values.items()}
 
 
 def write_demo(
-    folder: Path, *, sounds: int = TRAINING_SOUNDS, restarts: int = RESTARTS, steps: int = STEPS
+    folder: Path, *, sounds: int = TRAINING_SOUNDS, restarts: int = RESTARTS, epochs: int = EPOCHS
 ) -> dict[str, Any]:
     """Scores of the fitted model, after writing the sound, the truth, its spikes and that model into ``folder``."""
     import soundfile  # type: ignore[import-untyped]
@@ -137,11 +134,11 @@ def write_demo(
     stimuli = training_stimuli(sounds)
     truth = build_truth(stimuli)
     with torch.no_grad():
-        training_spikes = simulate_spikes(truth(stimuli), TRAINING_TRIALS, TRAINING_SPIKES_SEED)
-        responses = simulate_spikes(truth(stimulus), DEMO_TRIALS, DEMO_SPIKES_SEED)
+        training_spikes = poisson_spikes(truth(stimuli), TRAINING_TRIALS, seed=TRAINING_SPIKES_SEED)
+        responses = poisson_spikes(truth(stimulus), DEMO_TRIALS, seed=DEMO_SPIKES_SEED)
     save_file({"responses": responses.to(torch.uint8)}, folder / RESPONSES_FILE)
 
-    model, losses = fit(stimuli, training_spikes, restarts=restarts, steps=steps)
+    model, losses = fit(stimuli, training_spikes, restarts=restarts, epochs=epochs)
     reached = scores(model, truth, stimulus, responses)
     names = [neuron.name for neuron in NEURONS]
     stimulus_facts = {"dt_ms": DT_MS, "n_bands": N_BANDS, "min_hz": MIN_HZ, "max_hz": MAX_HZ, "scale": "mel"}

@@ -118,9 +118,3 @@ def build_truth(stimuli: Tensor) -> LinearNonlinear:
     model.load_state_dict(state)
     standardise_drive(model, stimuli)
     return model
-
-
-def simulate_spikes(rate: Tensor, trials: int, seed: int) -> Tensor:
-    """Poisson spike counts (B,N,R,T) of ``trials`` repeats of a rate (B,N,1,T), spikes per bin."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.poisson(rate.detach().cpu().expand(-1, -1, trials, -1).contiguous(), generator=generator)
