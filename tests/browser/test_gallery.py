@@ -88,8 +88,8 @@ def card(notebook: NotebookPage, neuron: int) -> Locator:
 def assert_same_order(notebook: NotebookPage) -> list[int]:
     """The numbers of the neurons shown, as page and kernel agree on them."""
     expected = notebook.kernel_eval("every.shown.tolist()")
-    assert notebook.page.evaluate(ORDER) == expected
-    assert notebook.page.locator(f"{ROOT} .db-count").inner_text() == f"{len(expected)} of {NEURONS} shown"
+    notebook.page.wait_for_function(f"(wanted) => String(({ORDER})()) === String(wanted)", arg=expected)
+    expect(notebook.page.locator(f"{ROOT} .db-count")).to_have_text(f"{len(expected)} of {NEURONS} shown")
     return list(expected)
 
 
