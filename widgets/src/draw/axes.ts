@@ -50,7 +50,7 @@ export function frequencyTicks(cfHz: ArrayLike<number>, height: number, gap = 26
   const [lowest, highest] = [bandToHz(-0.5, cfHz), bandToHz(F - 0.5, cfHz)];
   const kHz = (hz: number): Tick => ({
     at: hzToBand(hz, cfHz),
-    text: number(hz / 1000, 3).replace(/\.?0+$/, ""),
+    text: number(hz / 1000, 3).replace(/\.0*$|(\.\d*?)0+$/, "$1"),
   });
   const spaced = (ticks: Tick[]) =>
     ticks.every((t, i) => i === 0 || (t.at - ticks[i - 1].at) * perBand >= gap);

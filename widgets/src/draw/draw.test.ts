@@ -29,6 +29,14 @@ describe("ticks", () => {
     expect(linearTicks(0, 195, 4).map((t) => t.at)).toEqual([0, 50, 100, 150]);
   });
 
+  it("of ultrasound keep their zeros", () => {
+    const cf = Array.from({ length: 34 }, (_, i) => 1000 * 200 ** (i / 33));
+    const texts = frequencyTicks(cf, 290).map((t) => t.text);
+    expect(texts).toContain("100");
+    expect(texts).toContain("10");
+    expect(texts[0]).toBe("1");
+  });
+
   it("of a frequency axis lie on their bands, in kHz, apart enough to read", () => {
     const cf = Array.from({ length: 34 }, (_, i) => 500 * 40 ** (i / 33));
     const ticks = frequencyTicks(cf, 290);
