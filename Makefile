@@ -79,9 +79,12 @@ bundle: $(VENV)/.test widgets/node_modules/.installed ## rebuild the widgets' bu
 wheel: $(VENV)/.test ## build the wheel into dist/
 	@$(py) -m build --wheel
 
-bench: $(VENV)/.test ## measure the layers, and a drag in JupyterLab
+bench: $(VENV)/.test ## measure the layers, an edit, an epoch, a drag and a scroll in JupyterLab
 	@$(py) -m pytest tests/benchmarks --benchmark-only
-	@CHROMIUM="$$(tests/browser/install_chromium.sh)" $(py) tests/benchmarks/bench_drag.py
+	@$(py) tests/benchmarks/bench_session.py
+	@$(py) tests/benchmarks/bench_fit.py
+	@export CHROMIUM="$$(tests/browser/install_chromium.sh)"; \
+	$(py) tests/benchmarks/bench_drag.py; $(py) tests/benchmarks/bench_gallery.py
 
 format: $(VENV)/.test widgets/node_modules/.installed ## format Python and TypeScript
 	@$(py) -m ruff check --fix . && $(py) -m ruff format .
