@@ -7,13 +7,11 @@ import subprocess
 import sys
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import pytest
 import torch
 
 from deepstrf.metrics import mse_loss
-from deepstrf.training import Fitter
 from tests.training import killed_fit
 from tests.training.conftest import new_model, quick_fitter
 
@@ -36,14 +34,12 @@ def assert_same_fit(a, b):
         assert torch.equal(getattr(a[1], name), getattr(b[1], name)), name
 
 
-@pytest.mark.parametrize(("epoch", "batch"), [(4, 2), (6, 0)])
-def test_a_killed_fit_resumes_to_the_same_bits(tmp_path, one_thread, epoch, batch):
-    """In the middle of an epoch, or right after one."""
+def test_a_killed_fit_resumes_to_the_same_bits(tmp_path, one_thread):
+    """Killed in the middle of its fourth epoch."""
     file = tmp_path / "fit.pt"
-    killed = subprocess.run([sys.executable, killed_fit.__file__, str(file), str(epoch), str(batch)], timeout=120)
+    killed = subprocess.run([sys.executable, killed_fit.__file__, str(file), "4", "2"], timeout=120)
     assert killed.returncode == -signal.SIGKILL
-    done = len(torch.load(file, weights_only=True)["history"]["records"])
-    assert done == (epoch if batch == 0 else epoch - 1)
+    assert len(torch.load(file, weights_only=True)["history"]["records"]) == 3
     assert_same_fit(killed_fit.fit(file), killed_fit.fit(None))
 
 
@@ -165,10 +161,3 @@ def test_a_checkpoint_that_can_never_be_written_is_an_error_at_once(parts, tmp_p
     with pytest.raises(OSError, match="file"):
         quick_fitter(callbacks=[calls.append]).fit(new_model(), *parts, checkpoint=tmp_path / "file" / "fit.pt")
     assert calls == []
-
-
-def test_the_settings_are_a_frozen_record():
-    fitter = Fitter()
-    with pytest.raises(AttributeError):
-        fitter.epochs = 3
-    assert Path(killed_fit.__file__).name == "killed_fit.py"
