@@ -32,8 +32,11 @@ __all__ = ["Explorer", "explore"]
 MIN_FIGURE_PX = 300
 """Narrower than this a bench was measured while hidden; Plotly then chooses its width itself."""
 
-LIVE_FIGURE_S = 1.5
-"""Shortest time between two repaints of the Plotly figure while a gesture runs: each costs the page about 0.1 s."""
+LIVE_FIGURE_S = 5.0
+"""Shortest time between two repaints of the Plotly figure while a gesture runs: each stops the hand for a moment."""
+
+REST_S = 0.15
+"""How long the figure waits after a gesture, so that the bench's own answer is on screen before."""
 
 
 class Explorer(ipywidgets.VBox):
@@ -217,7 +220,7 @@ class Explorer(ipywidgets.VBox):
                 return
             self._pending.cancel()
         # Even the settled state waits for the bench's own answer: it goes out first.
-        self._pending = loop.call_later(max(delay_s, 0.02), self._repaint)
+        self._pending = loop.call_later(max(delay_s, REST_S), self._repaint)
 
     @one_thread()
     def _repaint(self) -> None:

@@ -15,8 +15,6 @@ __all__ = ["figure_updates", "load_plotly", "neuron_figure"]
 
 DIGITS = 5
 # Nothing is clear, so that the figure reads on a light page and on a dark one.
-WARM = [[0.0, "rgba(200,80,28,0)"], [1.0, "rgba(200,80,28,1)"]]
-COOL = [[0.0, "rgba(46,125,200,0)"], [1.0, "rgba(46,125,200,1)"]]
 DIVERGING = [[0.0, "rgba(46,125,200,1)"], [0.5, "rgba(128,128,128,0)"], [1.0, "rgba(200,80,28,1)"]]
 TICKS_KHZ = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 HEIGHT_PX = 860
@@ -109,7 +107,7 @@ def neuron_figure(session: LiveSession, neuron: int, *, sound: int = 0) -> go.Fi
     ticks = [f for f in TICKS_KHZ if 0.99 * khz[0] <= f <= 1.01 * khz[-1]]
     log_axis = {"type": "log", "title_text": "kHz", "tickvals": ticks, "ticktext": [f"{t:g}" for t in ticks]}
     for row, name in enumerate(images, start=1):
-        scale = "Cividis" if name == "stimulus" else WARM if name == "ON" else COOL
+        scale = "Cividis" if name == "stimulus" else "OrRd" if name == "ON" else "Blues"
         heat = go.Heatmap(x=time_s, y=khz, name=name, colorscale=scale, showscale=False, **drawn[name])
         figure.add_trace(heat, row=row, col=1)
         figure.update_yaxes(**log_axis, row=row, col=1)
