@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from deepstrf_widgets import BenchWidget, LiveSession, explore
+from deepstrf_widgets import BenchWidget, explore
 from deepstrf_widgets.edits import changed_values, locked_names, restore_state, state_text, to_code
 
 EDITS = st.lists(
@@ -156,7 +156,3 @@ def test_the_page_cannot_edit_what_is_locked_and_python_can(session, monkeypatch
     assert session.value("strf.weight", (0, 0, 0)) == 2.0
     assert session.value("strf.center_ms", (0, 0, 0)) == session.trained_value("strf.center_ms", (0, 0, 0))
     bench.close()
-
-
-def test_a_lock_holds_on_every_model(make_model, make_stimulus):
-    assert locked_names(LiveSession(make_model(), make_stimulus(), cf_hz=np.geomspace(500, 16000, 5)), []) == []
