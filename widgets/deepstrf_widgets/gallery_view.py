@@ -323,9 +323,9 @@ def gallery(
     --------
     >>> from deepstrf.demo import load_demo
     >>> demo = load_demo()
-    >>> high = gallery(demo.model, demo.stimulus, ranges={"best_frequency_hz": (5000, None)})
+    >>> high = gallery(demo.model, demo.stimulus, ranges={"best_frequency_hz": (5500, None)})
     >>> high.shown.tolist()
-    [1, 5]
+    [1, 4, 5]
     """
     if isinstance(model, LiveSession):
         given = (stimulus, responses, dt_ms, cf_hz, neuron_names)
