@@ -104,7 +104,7 @@ class BenchWidget(anywidget.AnyWidget):
     ) -> None:
         if not isinstance(session, LiveSession):
             raise TypeError(f"session must be a LiveSession, got {type(session).__name__}")
-        B, _, _, T = session.stimulus.shape
+        B = len(session.stimulus)
         if isinstance(sound, bool) or not isinstance(sound, int) or not 0 <= sound < B:
             raise ValueError(f"sound must be an integer in [0, {B - 1}], got {sound!r}")
         session.rate(neuron)
@@ -117,9 +117,10 @@ class BenchWidget(anywidget.AnyWidget):
         self._burst: asyncio.Handle | None = None
         self._answered_at = -math.inf
         self._changed: set[str] = set()
+        self._new_sound = False
         self._left = False
         super().__init__(
-            info=self._describe(T),
+            info=self._describe(),
             cf_hz=_bytes(session.cf_hz),
             stimulus=_bytes(session.stimulus[sound, 0]),
             neuron=neuron,
@@ -146,7 +147,7 @@ class BenchWidget(anywidget.AnyWidget):
 
     # -- state for the page --------------------------------------------------------------------------------------
 
-    def _describe(self, n_frames: int) -> dict[str, Any]:
+    def _describe(self) -> dict[str, Any]:
         session = self.session
         kernel = session.live.kernel(0)
         C, F, T = (1, session.stimulus.shape[2], 1) if kernel is None else kernel.shape
@@ -169,7 +170,7 @@ class BenchWidget(anywidget.AnyWidget):
             "n_lags": T,
             "n_channels": C,
             "n_gaussians": names["strf.weight"].shape[2] if kind == "gaussians" else 0,
-            "n_frames": n_frames,
+            "n_frames": session.stimulus.shape[3],
             "dt_ms": session.dt_ms,
             "kind": kind,
             "channel_names": ["ON", "OFF"] if C == 2 else ["input"] if C == 1 else [f"channel {c}" for c in range(C)],
@@ -238,6 +239,10 @@ class BenchWidget(anywidget.AnyWidget):
 
     def _save_traits(self) -> None:
         with self.hold_sync():
+            if self._new_sound:
+                self._new_sound = False
+                self.sound = min(self.sound, len(self.session.stimulus) - 1)
+                self.info, self.stimulus = self._describe(), _bytes(self.session.stimulus[self.sound, 0])
             for name, value in self.neuron_state(self.neuron).items():
                 setattr(self, name, value)
 
@@ -326,6 +331,9 @@ class BenchWidget(anywidget.AnyWidget):
     def _answer(self) -> None:
         self._burst = None
         awaiting, self._awaiting = self._awaiting, {}
+        if self._new_sound:
+            # The page must know how long the sound is before it is told a response to it.
+            self._save_traits()
         begun = time.perf_counter()
         names, self._changed = self._changed, set()
         parts = self._parts(self.neuron, names)
@@ -350,6 +358,7 @@ class BenchWidget(anywidget.AnyWidget):
 
     def _session_changed(self, change: Change) -> None:
         self._changed |= change.names
+        self._new_sound |= change.stimulus
         # A cell that is run again leaves its old bench behind: nobody looks at it, so it costs nothing.
         if change.source is self or self._left:
             return
@@ -358,7 +367,7 @@ class BenchWidget(anywidget.AnyWidget):
     @one_thread()
     def _looked_at(self, change: dict[str, Any]) -> None:
         self._left = change["new"] == 0
-        if change["old"] == 0 and self._changed:
+        if change["old"] == 0 and (self._changed or self._new_sound):
             self._save_traits()
 
     @one_thread()

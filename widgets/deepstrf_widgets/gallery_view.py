@@ -233,7 +233,7 @@ class Gallery(GalleryTraits):
         changed = [self.session.parameters[name] for name in change.names]
         if self._tuning.given is None and any(parameter.per_neuron for parameter in changed):
             self._stale_fields.update(neurons)
-        if changed:
+        if changed or change.stimulus:
             self._stale_scores.update(neurons)
         if change.settled and (self._stale_fields or self._stale_scores):
             self._refresh_in(SOON_S if len(self._stale_scores) <= FEW else LATER_S)

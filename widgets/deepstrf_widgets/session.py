@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,10 +15,10 @@ from torch import Tensor
 
 from deepstrf.metrics import corrcoef
 from deepstrf.models import NeuralModel
-from deepstrf.models.prefiltering import get_CFs
 from deepstrf.stimuli import Spectrogram
 
 from .chain import Chain
+from .given import checked_cf, checked_dt, checked_like, checked_names, checked_responses, checked_stimulus
 from .parameters import Index, Parameter, parameter_table
 
 __all__ = ["Change", "Edit", "LiveSession"]
@@ -38,12 +37,13 @@ class Edit(NamedTuple):
 
 @dataclass(frozen=True)
 class Change:
-    """What an edit, undo, redo or revert touched: told to every observer of a session."""
+    """What an edit, undo, redo, revert or another sound touched: told to every observer of a session."""
 
     names: frozenset[str]
     neurons: frozenset[int] | None
     settled: bool
     source: object = None
+    stimulus: bool = False
 
     def touches(self, neuron: int) -> bool:
         """Whether the response of ``neuron`` may have changed."""
@@ -122,15 +122,16 @@ class LiveSession:
             cf_hz = stimulus.cf_hz if cf_hz is None else cf_hz
             self.stimulus_unit = stimulus.unit
             stimulus = stimulus.values
-        self.dt_ms = _checked_dt(5.0 if dt_ms is None else dt_ms)
+        self.dt_ms = checked_dt(5.0 if dt_ms is None else dt_ms)
         trained = copy.deepcopy(model).eval().requires_grad_(False)
         self.model = copy.deepcopy(trained) if copy_model else model.eval()
         reference = next(iter(model.state_dict().values()), torch.empty(0))
-        batch = _checked_stimulus(stimulus, getattr(model, "F", None)).to(reference.device)
+        batch = checked_stimulus(stimulus, getattr(model, "F", None)).to(reference.device)
         batch = batch.to(reference.dtype if reference.is_floating_point() else torch.float32)
-        self.cf_hz = _checked_cf(cf_hz, batch.shape[2])
-        self.responses = None if responses is None else _checked_responses(responses, batch, model.O)
-        self.neuron_names = _checked_names(neuron_names, model.O)
+        self.cf_hz = checked_cf(cf_hz, batch.shape[2])
+        self.responses = None if responses is None else checked_responses(responses, batch, model.O)
+        self._began_with = (batch, self.responses, self.stimulus_unit)
+        self.neuron_names = checked_names(neuron_names, model.O)
 
         self.live = Chain(self.model, batch)
         self.trained = Chain(trained, batch)
@@ -139,13 +140,7 @@ class LiveSession:
         self._done: list[_Entry] = []
         self._undone: list[_Entry] = []
         self._observers: list[Callable[[Change], None]] = []
-        # One forward pass of one neuron: a model that cannot run on this stimulus fails here, by name.
-        first = self.live.rate(0)
-        if first.shape != (batch.shape[0], batch.shape[3]):
-            raise ValueError(
-                f"model must answer with one value per stimulus bin, shape {(batch.shape[0], batch.shape[3])}, "
-                f"got {tuple(first.shape)}"
-            )
+        self._check_answer(self.live)
 
     def __repr__(self) -> str:
         B, _, F, T = self.stimulus.shape
@@ -199,6 +194,58 @@ class LiveSession:
             if not torch.equal(parameter.raw[at], self.trained_parameters[name].raw[at]):
                 return True
         return False
+
+    # -- another sound -------------------------------------------------------------------------------------------
+
+    def hear(
+        self,
+        stimulus: Spectrogram | Tensor | None = None,
+        responses: Tensor | None = None,
+        *,
+        source: object = None,
+    ) -> None:
+        """Play another stimulus to the neurons; parameters and undo stay as they are.
+
+        Parameters
+        ----------
+        stimulus : Spectrogram or Tensor, shape (F, T), (1, F, T) or (B, 1, F, T), optional
+            With the bands and the bin width of the first one. None: the first one, with its responses.
+        responses : Tensor, shape (N, T), (N, R, T) or (B, N, R, T), optional
+            What was recorded to it. Without any there is no score.
+        source : object, optional
+            Handed to the observers.
+
+        Raises
+        ------
+        TypeError, ValueError
+            An argument has the wrong type, shape or value; the message names it. Everything is then as before.
+        """
+        if stimulus is None:
+            if responses is not None:
+                raise TypeError("responses must be given with their stimulus, got no stimulus")
+            batch, recorded, unit = self._began_with
+        else:
+            unit = stimulus.unit if isinstance(stimulus, Spectrogram) else self.stimulus_unit
+            batch = checked_like(stimulus, self.cf_hz, self.dt_ms).to(self.stimulus)
+            recorded = None if responses is None else checked_responses(responses, batch, self.n_neurons)
+        chains = [Chain(chain.model, batch) for chain in (self.live, self.trained)]
+        self._check_answer(chains[0])
+        self.live, self.trained = chains
+        self.responses, self.stimulus_unit = recorded, unit
+        self._call(Change(frozenset(), None, True, source, stimulus=True))
+
+    @property
+    def first_sound(self) -> bool:
+        """Whether the stimulus is the one which the session began with."""
+        return self.stimulus is self._began_with[0]
+
+    def _check_answer(self, chain: Chain) -> None:
+        """Run one neuron: a model that cannot answer this stimulus fails here, by name."""
+        wanted, first = (chain.stimulus.shape[0], chain.stimulus.shape[3]), chain.rate(0)
+        if first.shape != wanted:
+            raise ValueError(
+                f"model must answer with one value per stimulus bin, shape {wanted}, got {tuple(first.shape)}"
+            )
 
     # -- editing -------------------------------------------------------------------------------------------------
 
@@ -401,80 +448,8 @@ class LiveSession:
                 neurons.add(index[0])
             else:
                 whole = True
-        change = Change(frozenset(names), None if whole else frozenset(neurons), settled, source)
+        self._call(Change(frozenset(names), None if whole else frozenset(neurons), settled, source))
+
+    def _call(self, change: Change) -> None:
         for callback in tuple(self._observers):
             callback(change)
-
-
-def _checked_dt(dt_ms: float) -> float:
-    if isinstance(dt_ms, bool) or not isinstance(dt_ms, (int, float, np.number)):
-        raise TypeError(f"dt_ms must be a number of ms, got {dt_ms!r}")
-    if not (np.isfinite(dt_ms) and dt_ms > 0):
-        raise ValueError(f"dt_ms must be positive and finite in ms, got {dt_ms}")
-    return float(dt_ms)
-
-
-def _checked_stimulus(stimulus: Tensor, F: int | None) -> Tensor:
-    if not isinstance(stimulus, Tensor):
-        raise TypeError(f"stimulus must be a Spectrogram or a Tensor, got {type(stimulus).__name__}")
-    if stimulus.ndim == 2:
-        stimulus = stimulus[None, None]
-    elif stimulus.ndim == 3:
-        stimulus = stimulus[None]
-    if stimulus.ndim != 4 or stimulus.shape[1] != 1 or 0 in stimulus.shape:
-        raise ValueError(
-            f"stimulus must have shape (F, T), (1, F, T) or (B, 1, F, T), nothing empty, got {tuple(stimulus.shape)}"
-        )
-    if F is not None and stimulus.shape[2] != F:
-        raise ValueError(f"stimulus must have the model's F = {F} frequency bands, got {stimulus.shape[2]}")
-    if not stimulus.is_floating_point() or not bool(torch.isfinite(stimulus).all()):
-        raise ValueError("stimulus must hold finite floating-point numbers, got NaN, infinity or another type")
-    return stimulus.detach().clone()
-
-
-def _checked_cf(cf_hz: ArrayLike | None, F: int) -> NDArray[np.float64]:
-    if cf_hz is None:
-        warnings.warn(
-            f"cf_hz was not given: {F} mel-spaced bands from 500 to 20000 Hz are assumed", UserWarning, stacklevel=3
-        )
-        cf_hz = get_CFs(500.0, 20000.0, F, "mel")
-    try:
-        cf = np.asarray(cf_hz, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"cf_hz must be an array of frequencies in Hz, got {cf_hz!r}") from error
-    if cf.shape != (F,):
-        raise ValueError(f"cf_hz must have one frequency per band, shape ({F},), got {cf.shape}")
-    if not np.all(np.isfinite(cf)) or np.any(cf <= 0) or np.any(np.diff(cf) <= 0):
-        raise ValueError(f"cf_hz must be positive and strictly ascending in Hz, got {cf}")
-    return cf
-
-
-def _checked_responses(responses: Tensor, stimulus: Tensor, N: int) -> Tensor:
-    if not isinstance(responses, Tensor):
-        raise TypeError(f"responses must be a Tensor, got {type(responses).__name__}")
-    if responses.ndim == 2:
-        responses = responses[None, :, None]
-    elif responses.ndim == 3:
-        responses = responses[None]
-    B, _, _, T = stimulus.shape
-    if responses.ndim != 4 or (responses.shape[0], responses.shape[1], responses.shape[3]) != (B, N, T):
-        raise ValueError(
-            f"responses must have shape (B, N, R, T) = ({B}, {N}, R, {T}) (or (N, R, T), (N, T) for one sound), "
-            f"got {tuple(responses.shape)}"
-        )
-    if responses.shape[2] == 0:
-        raise ValueError("responses must hold at least one repeat R, got 0")
-    if bool(torch.isinf(responses).any()):
-        raise ValueError("responses must be finite or NaN (missing), got infinity")
-    return responses.detach().clone().to(stimulus)
-
-
-def _checked_names(names: Sequence[str] | None, N: int) -> list[str]:
-    if names is None:
-        return [f"neuron {n}" for n in range(N)]
-    if isinstance(names, str) or not isinstance(names, Iterable):
-        raise TypeError(f"neuron_names must be a sequence of names, got {names!r}")
-    names = [str(name) for name in names]
-    if len(names) != N:
-        raise ValueError(f"neuron_names must have one name per neuron ({N}), got {len(names)}")
-    return names

@@ -116,9 +116,12 @@ class TuningTable:
     @one_thread()
     @torch.no_grad()
     def read_scores(self, neurons: Sequence[int]) -> None:
-        """Compute the scores of some neurons again."""
+        """Compute the scores of some neurons again; NaN where nothing is recorded."""
         session, responses, rows = self.session, self.session.responses, list(neurons)
-        if responses is None or not rows:
+        if not rows:
+            return
+        if responses is None:
+            self.table[rows, COLUMNS.index("score")] = np.nan
             return
         if len(rows) <= FEW:
             read = session.trained_score if self.trained else session.score
