@@ -1,0 +1,162 @@
+"""What the notebooks of the course share: `check` looks at an answer and helps with a wrong one."""
+
+from __future__ import annotations
+
+import logging
+import math
+import operator
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+__all__ = ["check"]
+
+YOUR_TURN = "Your turn: write your answer in the cell above, run it, then run this one."
+
+# matplotlib tells, the first time on a machine, that it looks through the fonts: nobody's concern in a lesson.
+logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
+
+_wrong_tries: Counter[str] = Counter()
+
+
+def check(
+    name: str,
+    answer: Any,
+    truth: str | bool | int | float | Callable[[Any], bool | None],
+    *,
+    within: float | None = None,
+    unit: str = "",
+    hints: Sequence[str] = (),
+    because: str = "",
+) -> None:
+    """Nothing; prints whether ``answer`` is right, and a hint where it is not.
+
+    Parameters
+    ----------
+    name : str
+        Of the exercise; the wrong tries of each are counted apart.
+    answer : object
+        What the student wrote; None before that.
+    truth : str, bool, int, float or callable
+        What is right: a letter or word (capitals and spaces around it do not count), a truth value, a number, or a
+        function that takes the answer and says whether it is right (None: there is no answer yet).
+    within : float, optional
+        How far a number may lie from the truth, in ``unit``; needed where the truth is a float.
+    unit : str
+        Of the number, for the sentence that asks for one.
+    hints : sequence of str
+        The n-th wrong try is answered by the n-th of them, later ones by the last.
+    because : str
+        Said after "Yes.".
+
+    Raises
+    ------
+    TypeError, ValueError
+        The author of the exercise gave a ``truth``, ``within`` or ``hints`` that cannot be used. An answer, whatever
+        it is, raises nothing.
+
+    Examples
+    --------
+    >>> check("doctest: sum", None, 4)
+    Your turn: write your answer in the cell above, run it, then run this one.
+    >>> check("doctest: sum", 5, 4, hints=["Count again."])
+    Not yet. Count again.
+    >>> check("doctest: sum", 4, 4, because="2 + 2 = 4.")
+    Yes. 2 + 2 = 4.
+    """
+    if isinstance(hints, str):
+        raise TypeError(f"hints must be a sequence of sentences, got {hints!r}")
+    judge = _judge(truth, within, unit)
+    if answer is None:
+        print(YOUR_TURN)
+        return
+    verdict = judge(answer)
+    if verdict is None:
+        print(YOUR_TURN)
+    elif isinstance(verdict, str):
+        print(verdict)
+    elif verdict:
+        print(f"Yes. {because}".rstrip())
+    else:
+        hint = hints[min(_wrong_tries[name], len(hints) - 1)] if hints else ""
+        _wrong_tries[name] += 1
+        print(f"Not yet. {hint}".rstrip())
+
+
+def _judge(truth: Any, within: float | None, unit: str) -> Callable[[Any], bool | str | None]:
+    """Function of an answer: whether it is right, None where there is none, or a sentence that says what is wanted."""
+    if callable(truth):
+        return lambda answer: _ask(truth, answer)
+    if isinstance(truth, str):
+        return lambda answer: (
+            _same_word(answer, truth) if isinstance(answer, str) else _wanted('a text in quotes, such as "a"', answer)
+        )
+    if isinstance(truth, bool):
+        return lambda answer: bool(answer) == truth if _is_truth_value(answer) else _wanted("True or False", answer)
+    target = _as_number(truth)
+    if target is None:
+        raise TypeError(f"truth must be a str, a bool, a number or a callable, got {type(truth).__name__}")
+    if within is None:
+        if not isinstance(truth, int):
+            raise ValueError(f"within must be given where truth is not an int, got None for {truth}")
+        within = 0.0
+    if not within >= 0:
+        raise ValueError(f"within must be at least 0, got {within}")
+    allowed = within + 1e-9 * abs(target)
+
+    def judge(answer: Any) -> bool | str:
+        number = _as_number(answer)
+        if number is None or math.isnan(number):
+            return _wanted(f"one number in {unit}" if unit else "one number", answer)
+        return abs(number - target) <= allowed
+
+    return judge
+
+
+def _ask(truth: Callable[[Any], Any], answer: Any) -> bool | str | None:
+    """What ``truth`` says of the answer; what went wrong, as a sentence, where it could not say."""
+    try:
+        verdict = truth(answer)
+    except (ArithmeticError, AttributeError, LookupError, NameError, RuntimeError, TypeError, ValueError) as error:
+        return f"This answer cannot be looked at ({_kind(answer)}). {type(error).__name__}: {error}"
+    return None if verdict is None else bool(verdict)
+
+
+def _same_word(answer: str, truth: str) -> bool:
+    return answer.strip().casefold() == truth.strip().casefold()
+
+
+def _is_truth_value(answer: Any) -> bool:
+    return isinstance(answer, bool) or (type(answer).__name__ in ("bool", "bool_") and not getattr(answer, "shape", ()))
+
+
+def _as_number(value: Any) -> float | None:
+    """A float where ``value`` is one number (a tensor or array of one included), else None."""
+    if isinstance(value, (str, bytes)) or _is_truth_value(value):
+        return None
+    if hasattr(value, "item"):
+        if math.prod(value.shape) != 1 or "bool" in str(value.dtype) or "complex" in str(value.dtype):
+            return None
+        return float(value.item())
+    try:
+        return float(operator.index(value))
+    except TypeError:
+        return float(value) if isinstance(value, float) else None
+
+
+def _wanted(what: str, answer: Any) -> str:
+    return f"Wanted: {what}; this answer is {_kind(answer)}."
+
+
+def _kind(answer: Any) -> str:
+    """The answer's kind in words."""
+    if isinstance(answer, float) and math.isnan(answer):
+        return "not a number (nan)"
+    if isinstance(answer, str):
+        return f"the text {answer!r}" if len(answer) <= 20 else "a long text"
+    shape = getattr(answer, "shape", None)
+    if shape is not None and hasattr(answer, "dtype"):
+        return f"{type(answer).__name__} of shape {tuple(shape)}"
+    if callable(answer):
+        return "a function"
+    return f"{answer!r}" if isinstance(answer, (bool, int, float)) else f"of type {type(answer).__name__}"

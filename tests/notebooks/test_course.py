@@ -1,0 +1,150 @@
+"""What `check` says to right, wrong, missing and unexpected answers."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+COURSE = Path(__file__).resolve().parents[2] / "notebooks" / "course.py"
+YOUR_TURN = "Your turn: write your answer in the cell above, run it, then run this one."
+
+
+@pytest.fixture
+def check():
+    """The function of a fresh import: nobody has tried anything yet."""
+    spec = importlib.util.spec_from_file_location("course", COURSE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.check
+
+
+@pytest.fixture
+def said(check, capsys):
+    """``said(answer, truth, ...)``: what check prints."""
+
+    def say(answer, truth, name="it", **kwargs):
+        assert check(name, answer, truth, **kwargs) is None
+        return capsys.readouterr().out
+
+    return say
+
+
+@pytest.mark.parametrize("truth", ["a", True, 3, 3.5, lambda answer: True])
+def test_no_answer_is_an_invitation(said, truth):
+    assert said(None, truth, within=0.1, hints=["never shown"]) == YOUR_TURN + "\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "truth", "within"),
+    [
+        ("b", "b", None),
+        (" B ", "b", None),
+        (True, True, None),
+        (np.True_, True, None),
+        (3, 3, None),
+        (3.0, 3, None),
+        (np.int64(3), 3, None),
+        (torch.tensor([3]), 3, None),
+        (3.4, 3.5, 0.1),
+        (3, 3.5, 0.5),
+        (torch.tensor(3.5), 3.5, 0.0),
+        (np.array(3.6), 3.5, 0.11),
+        (1e6 * (1 + 1e-12), 1e6, 0.0),
+        ([1, 2], lambda answer: answer == [1, 2], None),
+        (np.array([1, 2]), lambda answer: (answer == [1, 2]).all(), None),
+    ],
+)
+def test_right_answer(said, answer, truth, within):
+    assert said(answer, truth, within=within, because="So it is.") == "Yes. So it is.\n"
+    assert said(answer, truth, within=within) == "Yes.\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "truth", "within"),
+    [
+        ("a", "b", None),
+        (False, True, None),
+        (4, 3, None),
+        (3.39, 3.5, 0.1),
+        (-3.5, 3.5, 0.1),
+        (float("inf"), 3.5, 0.1),
+        (1, lambda answer: answer > 2, None),
+    ],
+)
+def test_wrong_answer(said, answer, truth, within):
+    assert said(answer, truth, within=within) == "Not yet.\n"
+    assert said(answer, truth, within=within, because="never shown") == "Not yet.\n"
+
+
+def test_nth_wrong_try_gives_the_nth_hint_and_the_last_stays(said):
+    hints = ["one", "two"]
+    assert [said(1, 2, hints=hints) for _ in range(4)] == [
+        f"Not yet. {hint}\n" for hint in ("one", "two", "two", "two")
+    ]
+    assert said(2, 2, hints=hints) == "Yes.\n"
+
+
+def test_tries_are_counted_for_each_name_and_only_wrong_ones(said):
+    hints = ["one", "two"]
+    assert said(1, 2, "first", hints=hints) == "Not yet. one\n"
+    assert said(1, 2, "second", hints=hints) == "Not yet. one\n"
+    said("text", 2, "first", hints=hints)
+    said(None, 2, "first", hints=hints)
+    assert said(1, 2, "first", hints=hints) == "Not yet. two\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "truth", "sentence"),
+    [
+        (3, "a", 'Wanted: a text in quotes, such as "a"; this answer is 3.'),
+        (["a"], "a", 'Wanted: a text in quotes, such as "a"; this answer is of type list.'),
+        ("yes", True, "Wanted: True or False; this answer is the text 'yes'."),
+        (1, True, "Wanted: True or False; this answer is 1."),
+        ("3", 3, "Wanted: one number in ms; this answer is the text '3'."),
+        ("x" * 30, 3, "Wanted: one number in ms; this answer is a long text."),
+        (True, 1, "Wanted: one number in ms; this answer is True."),
+        (float("nan"), 3, "Wanted: one number in ms; this answer is not a number (nan)."),
+        (1 + 2j, 3, "Wanted: one number in ms; this answer is of type complex."),
+        (np.zeros(2), 3, "Wanted: one number in ms; this answer is ndarray of shape (2,)."),
+        (torch.zeros(2, 3), 3, "Wanted: one number in ms; this answer is Tensor of shape (2, 3)."),
+        (torch.tensor(True), 3, "Wanted: one number in ms; this answer is Tensor of shape ()."),
+        (len, 3, "Wanted: one number in ms; this answer is a function."),
+        ({}, 3, "Wanted: one number in ms; this answer is of type dict."),
+    ],
+)
+def test_answer_of_another_kind_is_told_what_is_wanted(said, answer, truth, sentence):
+    assert said(answer, truth, unit="ms") == sentence + "\n"
+
+
+def test_number_without_a_unit(said):
+    assert said("3", 3) == "Wanted: one number; this answer is the text '3'.\n"
+
+
+def test_truth_that_cannot_look_at_the_answer_leaves_no_traceback(said):
+    out = said("text", lambda answer: answer + 1 > 2)
+    assert out.startswith("This answer cannot be looked at (the text 'text'). TypeError: ")
+
+
+def test_truth_may_find_that_there_is_no_answer_yet(said):
+    assert said(lambda x: None, lambda f: None if f(1) is None else f(1) == 2) == YOUR_TURN + "\n"
+    assert said(lambda x: x + 1, lambda f: None if f(1) is None else f(1) == 2) == "Yes.\n"
+
+
+@pytest.mark.parametrize(
+    ("truth", "options", "error", "message"),
+    [
+        ([1], {}, TypeError, "truth must be .* got list"),
+        (None, {}, TypeError, "truth must be .* got NoneType"),
+        (0.5, {}, ValueError, "within must be given .* got None for 0.5"),
+        (0.5, {"within": -1.0}, ValueError, "within must be at least 0, got -1"),
+        (0.5, {"within": float("nan")}, ValueError, "within must be at least 0, got nan"),
+        ("a", {"hints": "one"}, TypeError, "hints must be a sequence of sentences, got 'one'"),
+    ],
+)
+def test_author_s_faults_are_errors_before_anybody_answers(check, truth, options, error, message):
+    with pytest.raises(error, match=message):
+        check("it", None, truth, **options)
