@@ -48,16 +48,17 @@ class Server:
     port: int
     folder: Path
     log: Path
+    base: str = "/"
 
     def url(self, path: str, port: int | None = None) -> str:
         """Address of ``path`` with the token; ``port`` is another one when a proxy stands in between."""
-        return f"http://127.0.0.1:{port or self.port}/{path}{'&' if '?' in path else '?'}token={TOKEN}"
+        return f"http://127.0.0.1:{port or self.port}{self.base}{path}{'&' if '?' in path else '?'}token={TOKEN}"
 
     def ask(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Answer of the REST interface to a GET, or to a POST of ``body``."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}/{path}", data=data, headers={"Authorization": f"token {TOKEN}"}
+            f"http://127.0.0.1:{self.port}{self.base}{path}", data=data, headers={"Authorization": f"token {TOKEN}"}
         )
         with urllib.request.urlopen(request, timeout=START_SECONDS) as answer:
             return json.load(answer)
@@ -97,22 +98,65 @@ def own_folders(home: Path) -> dict[str, str]:
     return {**os.environ, **{name: str(folder) for name, folder in folders.items()}}
 
 
-def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _wait_until_it_answers(process: subprocess.Popen[bytes], server: Server) -> None:
+    address = f"http://127.0.0.1:{server.port}{server.base}api"
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         try:
             process.wait(0.05)
         except subprocess.TimeoutExpired:
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/api", timeout=10):
+            with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=10):
                 return
         else:
             break
-    raise RuntimeError(f"the Jupyter server did not start:\n{log.read_text()}")
+    raise RuntimeError(f"the Jupyter server did not start:\n{server.log.read_text()}")
+
+
+@contextlib.contextmanager
+def running(server: Server, command: Sequence[str], environment: Mapping[str, str]) -> Iterator[Server]:
+    """The server as long as the context lasts: ``command``, which starts Jupyter, with the options of ``server``.
+
+    Raises
+    ------
+    RuntimeError
+        The server ended or was not up after a minute; the message carries its log.
+    """
+    options = ["--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={server.port}"]
+    options += [
+        "--ServerApp.port_retries=0",
+        f"--ServerApp.base_url={server.base}",
+        f"--IdentityProvider.token={TOKEN}",
+    ]
+    with server.log.open("wb") as file:
+        process = subprocess.Popen(
+            [*command, *options],
+            cwd=server.folder,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+        )
+    try:
+        _wait_until_it_answers(process, server)
+        yield server
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 @contextlib.contextmanager
 def serve(
-    home: Path, *, app: str = "lab", options: Sequence[str] = (), environment: Mapping[str, str] | None = None
+    home: Path,
+    *,
+    app: str = "lab",
+    options: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+    base: str = "/",
+    before: Sequence[str] = (),
 ) -> Iterator[Server]:
     """A server of the folder ``home / "notebooks"`` as long as the context lasts.
 
@@ -126,34 +170,20 @@ def serve(
         Further options of the command line.
     environment : mapping, optional
         Further environment variables.
+    base : str
+        Path under which the server answers, as behind a JupyterHub ("/user/x/").
+    before : sequence of str
+        What stands before the command, such as Binder's start script.
 
     Raises
     ------
     RuntimeError
         The server ended or was not up after a minute; the message carries its log.
     """
-    folder, log, port = home / "notebooks", home / "server.log", free_port()
+    folder = home / "notebooks"
     folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", f"jupyter{app}" if app == "lab" else f"jupyter_{app}", "--no-browser"]
-    command += ["--allow-root", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
-    command += [f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={folder}"]
-    command += ["--LabApp.expose_app_in_browser=True"] if app == "lab" else []
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            [*command, *options],
-            cwd=home,
-            env={**own_folders(home), **(environment or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=file,
-        )
-    try:
-        _wait_until_it_answers(process, port, log)
-        yield Server(port=port, folder=folder, log=log)
-    finally:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    command = [*before, sys.executable, "-m", f"jupyter{app}" if app == "lab" else f"jupyter_{app}"]
+    command += [f"--ServerApp.root_dir={folder}", *(["--LabApp.expose_app_in_browser=True"] if app == "lab" else [])]
+    server = Server(free_port(), folder, home / "server.log", base)
+    with running(server, [*command, *options], {**own_folders(home), **(environment or {})}):
+        yield server
