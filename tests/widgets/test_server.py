@@ -1,4 +1,4 @@
-"""The server extension sets TCP_NODELAY on kernel websockets, and does no harm where it cannot."""
+"""The server extension sets TCP_NODELAY on kernel websockets, lets files in, and does no harm where it cannot."""
 
 from __future__ import annotations
 
@@ -49,6 +49,11 @@ def _load_jupyter_server_extension(app):
 """
 
 
+def server_app(log: logging.Logger, **settings: int) -> types.SimpleNamespace:
+    """The part of a running server which the extension touches."""
+    return types.SimpleNamespace(log=log, web_app=types.SimpleNamespace(settings=settings))
+
+
 class Handler:
     """The part of a Tornado websocket handler which the extension touches."""
 
@@ -82,7 +87,7 @@ def log(caplog: pytest.LogCaptureFixture) -> logging.Logger:
 
 def load(monkeypatch: pytest.MonkeyPatch, log: logging.Logger, module: types.ModuleType | None) -> None:
     monkeypatch.setitem(sys.modules, extension.HANDLER_MODULE, module)
-    extension._load_jupyter_server_extension(types.SimpleNamespace(log=log))
+    extension._load_jupyter_server_extension(server_app(log))
 
 
 def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -215,13 +220,25 @@ def test_installed_jupyter_is_patched_without_a_warning(
 
     monkeypatch.setattr(KernelWebsocketHandler, "open", KernelWebsocketHandler.open)
     before = KernelWebsocketHandler.open
-    extension._load_jupyter_server_extension(types.SimpleNamespace(log=log))
+    extension._load_jupyter_server_extension(server_app(log))
     assert KernelWebsocketHandler.open is not before
     assert warnings_of(caplog) == []
 
 
-def nodelay_of_a_kernel_websocket(server: Server) -> int:
-    """TCP_NODELAY at the server's end of a kernel websocket which has already carried an answer."""
+@pytest.mark.parametrize(("given", "want"), [({}, 64 * 2**20), ({"websocket_max_message_size": 7}, 7)])
+def test_a_message_may_be_a_file_unless_the_server_is_told_another_limit(
+    given: dict[str, int], want: int, monkeypatch: pytest.MonkeyPatch, log: logging.Logger
+) -> None:
+    from jupyter_server.services.kernels.websocket import KernelWebsocketHandler
+
+    monkeypatch.setattr(KernelWebsocketHandler, "open", KernelWebsocketHandler.open)
+    app = server_app(log, **given)
+    extension._load_jupyter_server_extension(app)
+    assert app.web_app.settings == {"websocket_max_message_size": want}
+
+
+def kernel_websocket(server: Server) -> tuple[int, bool]:
+    """Of a kernel's: TCP_NODELAY at the server's end after an answer, and whether a message of 12 MB gets through."""
     kernel = server.ask("api/kernels", {"name": "python3"})["id"]
     connection = websocket.create_connection(
         f"ws://127.0.0.1:{server.port}/api/kernels/{kernel}/channels?session_id=s1",
@@ -234,7 +251,16 @@ def nodelay_of_a_kernel_websocket(server: Server) -> int:
         connection.send(json.dumps(message))
         while json.loads(connection.recv())["header"]["msg_type"] != "kernel_info_reply":
             pass
-        return int(server.ask("probe/sockets")[str(connection.sock.getsockname()[1])])
+        nodelay = int(server.ask("probe/sockets")[str(connection.sock.getsockname()[1])])
+        large = {**message, "header": {**header, "msg_id": "m2"}, "metadata": {"file": "x" * 12_000_000}}
+        try:
+            connection.send(json.dumps(large))
+            while True:
+                answer = json.loads(connection.recv())
+                if answer["header"]["msg_type"] == "kernel_info_reply" and answer["parent_header"]["msg_id"] == "m2":
+                    return nodelay, True
+        except (websocket.WebSocketConnectionClosedException, ConnectionError):
+            return nodelay, False
     finally:
         connection.close()
 
@@ -250,5 +276,5 @@ def test_socket_of_a_real_server(enabled: bool, tmp_path: Path) -> None:
         options=[f"--ServerApp.jpserver_extensions={{'deepstrf_widgets.server': {enabled}, 'socket_probe': True}}"],
         environment={"PYTHONPATH": f"{tmp_path}:{ROOT}:{ROOT / 'widgets'}"},
     ) as server:
-        assert nodelay_of_a_kernel_websocket(server) == (1 if enabled else 0)
+        assert kernel_websocket(server) == ((1, True) if enabled else (0, False))
     assert ("send without delay" in server.log.read_text()) is enabled

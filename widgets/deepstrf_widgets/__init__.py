@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .gallery_view import Gallery, gallery
     from .response import ResponseView
     from .session import Change, Edit, LiveSession
+    from .stimulus_panel import StimulusPanel
 
 __all__ = [
     "ActivationEditor",
@@ -24,6 +25,7 @@ __all__ = [
     "LiveSession",
     "ResponseView",
     "STRFEditor",
+    "StimulusPanel",
     "explore",
     "gallery",
 ]
@@ -39,6 +41,7 @@ _HOMES = {
     "LiveSession": "session",
     "ResponseView": "response",
     "STRFEditor": "editor",
+    "StimulusPanel": "stimulus_panel",
     "explore": "explorer",
     "gallery": "gallery_view",
 }

@@ -23,6 +23,7 @@ from .edits import restore_state, state_text, to_code
 from .gallery_view import Gallery
 from .page import save_html
 from .session import Change, LiveSession
+from .stimulus_panel import StimulusPanel
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -50,6 +51,9 @@ class Explorer(ipywidgets.VBox):
         Editor and response.
     figures : plotly.graph_objects.FigureWidget or None
         None until a page shows the bench: building them takes seconds, and the bench is usable before.
+    sounds : StimulusPanel or None
+        The choice of another stimulus, folded up; None where it is not wanted, or no sound can be turned into the
+        bands of the session.
     gallery : Gallery or None
         All neurons as small pictures, when wanted; a click there chooses the neuron here.
     """
@@ -61,18 +65,25 @@ class Explorer(ipywidgets.VBox):
         neuron: int = 0,
         sound: int = 0,
         figures: bool = True,
+        sounds: bool = True,
         gallery: bool = False,
         lock: Sequence[str] = (),
     ) -> None:
         self.session = session
         self.bench = BenchWidget(session, neuron=neuron, sound=sound, lock=lock)
         self.figures: Any = None
+        self.sounds: StimulusPanel | None = None
+        if sounds:
+            # Bands of another spacing come from elsewhere: there is no way from a sound to them.
+            with contextlib.suppress(ValueError):
+                self.sounds = StimulusPanel(session)
+        self._folded = ipywidgets.Accordion([self.sounds], titles=["Your own stimulus"]) if self.sounds else None
         self.gallery: Gallery | None = None
         if gallery:
             self.gallery = Gallery(session, selected=neuron)
             self.gallery.link(self.bench)
         self._pending: asyncio.TimerHandle | None = None
-        self._closed = False
+        self._closed = self._new_sound = False
         super().__init__(self._parts())
         self._stop = session.observe(self._session_changed)
         self.bench.observe(self._neuron_changed, "of_neuron")
@@ -81,7 +92,7 @@ class Explorer(ipywidgets.VBox):
 
     def _parts(self) -> list[ipywidgets.DOMWidget]:
         """What is there, from the top."""
-        return [part for part in (self.bench, self.gallery, self.figures) if part is not None]
+        return [part for part in (self.bench, self._folded, self.gallery, self.figures) if part is not None]
 
     def __repr__(self) -> str:
         return f"Explorer({self.session!r}, neuron={self.bench.neuron})"
@@ -143,8 +154,9 @@ class Explorer(ipywidgets.VBox):
             self._closed = True
             self._stop()
             self._drop_figures()
-            if self.gallery is not None:
-                self.gallery.close()
+            for part in (self.gallery, self.sounds, self._folded):
+                if part is not None:
+                    part.close()
             self.bench.close()
         super().close()
 
@@ -202,7 +214,8 @@ class Explorer(ipywidgets.VBox):
         threading.Thread(target=load, name="deepstrf-figures", daemon=True).start()
 
     def _session_changed(self, change: Change) -> None:
-        if self.figures is not None and change.touches(self.neuron):
+        self._new_sound |= change.stimulus
+        if self.figures is not None and (change.stimulus or change.touches(self.neuron)):
             self._repaint_later(0.0 if change.settled else LIVE_FIGURE_S)
 
     def _neuron_changed(self, _change: Any) -> None:
@@ -227,6 +240,10 @@ class Explorer(ipywidgets.VBox):
         from .figures import figure_updates
 
         self._pending = None
+        if self._new_sound:
+            self._new_sound = False
+            self._repaint_for_another_sound()
+            return
         updates = figure_updates(self.session, self.neuron, sound=self.bench.sound)
         title = self.session.neuron_names[self.neuron]
         with self.figures.batch_update():
@@ -237,6 +254,21 @@ class Explorer(ipywidgets.VBox):
                         trace[name] = value
             if self.figures.layout.title.text != title:
                 self.figures.layout.title.text = title
+
+    def _repaint_for_another_sound(self) -> None:
+        fresh = {trace.name: trace for trace in self.figure().data}
+        if not fresh.keys() <= {trace.name for trace in self.figures.data}:
+            # Responses where there were none: a figure with a trace more.
+            self._drop_figures()
+            self.show_figures()
+            return
+        with self.figures.batch_update():
+            for trace in self.figures.data:
+                # What is set in a batch is only read after it.
+                trace.visible = trace.name in fresh
+                if trace.name in fresh:
+                    for key in ("x", "z" if trace.type == "heatmap" else "y"):
+                        trace[key] = fresh[trace.name][key]
 
 
 def explore(
@@ -250,6 +282,7 @@ def explore(
     neuron: int = 0,
     sound: int = 0,
     figures: bool = True,
+    sounds: bool = True,
     gallery: bool = False,
     lock: Sequence[str] = (),
 ) -> Explorer:
@@ -265,6 +298,8 @@ def explore(
         What is on screen first.
     figures : bool
         Whether the Plotly figures are built once the bench is on screen.
+    sounds : bool
+        Whether another stimulus can be chosen: tones, noise, ripples, chords, or a sound file.
     gallery : bool
         Whether all neurons are shown below as small pictures, to sort, filter and choose from.
     lock : sequence of str
@@ -297,4 +332,4 @@ def explore(
         if stimulus is None:
             raise TypeError("stimulus must be given with a model, got None")
         session = LiveSession(model, stimulus, responses, dt_ms=dt_ms, cf_hz=cf_hz, neuron_names=neuron_names)
-    return Explorer(session, neuron=neuron, sound=sound, figures=figures, gallery=gallery, lock=lock)
+    return Explorer(session, neuron=neuron, sound=sound, figures=figures, sounds=sounds, gallery=gallery, lock=lock)

@@ -1,8 +1,12 @@
-"""Jupyter server extension which lets a kernel's answers leave at once.
+"""Jupyter server extension which lets a kernel's answers leave at once, and lets a sound file in.
 
 A kernel answers a drag with many small messages. On the websocket between server and browser, Nagle's algorithm holds
 each of them back until the browser has acknowledged the one before, and the browser delays its acknowledgements: that
 costs some 30 ms per round trip. The extension sets ``TCP_NODELAY`` on every kernel websocket as it opens.
+
+A file that a page sends to its kernel is one message, and Tornado closes the connection at one of more than 10 MB, without
+a word to the user. With the extension 64 MB are allowed, unless the server is told another limit; what takes a file
+has a smaller limit of its own and says so.
 
 It is a convenience: when Jupyter's websocket handler is missing or has another shape, the extension says so once in
 the server's log and leaves everything as it was.
@@ -17,6 +21,8 @@ from typing import Any
 
 HANDLER_MODULE = "jupyter_server.services.kernels.websocket"
 HANDLER_NAME = "KernelWebsocketHandler"
+LIMIT = "websocket_max_message_size"
+LIMIT_BYTES = 64 * 2**20
 _MARK = "_deepstrf_no_delay"
 
 
@@ -26,13 +32,14 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 
 def _load_jupyter_server_extension(server_app: Any) -> None:
-    """Nothing; kernel websockets which open from now on send without delay, or one warning is logged.
+    """Nothing; kernel websockets which open from now on send without delay and take files, or one warning is logged.
 
     Parameters
     ----------
     server_app : jupyter_server.serverapp.ServerApp
-        The running server; only its ``log`` is used.
+        The running server; its ``log`` and the settings of its ``web_app`` are used.
     """
+    server_app.web_app.settings.setdefault(LIMIT, LIMIT_BYTES)
     try:
         handler = getattr(importlib.import_module(HANDLER_MODULE), HANDLER_NAME)
         send_without_delay(handler, server_app.log)

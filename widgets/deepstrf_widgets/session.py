@@ -239,6 +239,11 @@ class LiveSession:
         """Whether the stimulus is the one which the session began with."""
         return self.stimulus is self._began_with[0]
 
+    @property
+    def first_responses(self) -> Tensor | None:
+        """What was recorded to the first stimulus, (B, N, R, T)."""
+        return self._began_with[1]
+
     def _check_answer(self, chain: Chain) -> None:
         """Run one neuron: a model that cannot answer this stimulus fails here, by name."""
         wanted, first = (chain.stimulus.shape[0], chain.stimulus.shape[3]), chain.rate(0)

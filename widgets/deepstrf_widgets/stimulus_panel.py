@@ -1,0 +1,163 @@
+"""Your own stimulus: choose a synthetic sound and turn its knobs, or load a file; the session hears it at once."""
+
+from __future__ import annotations
+
+import html
+import math
+import warnings
+from typing import Any
+
+import ipywidgets
+
+from .chain import one_thread
+from .own_sounds import MAX_FILE_MB, SOUNDS, Knob, Sound, bands_of, sound_from_bytes, synthetic_sound
+from .session import Change, LiveSession
+
+__all__ = ["StimulusPanel"]
+
+FIRST, FILE = "first", "file"
+LABEL = {"description_width": "180px"}
+WIDE = {"width": "520px", "max_width": "100%"}
+
+
+class StimulusPanel(ipywidgets.VBox):
+    """What a session hears, to choose: its first stimulus, a synthetic sound, or a sound file.
+
+    Every sound is turned into the bands and bins of the session. Recorded responses belong to the first stimulus: with
+    another one there is no score, and with the first one it comes back.
+
+    Parameters
+    ----------
+    session : LiveSession
+        Its bands must be those of a scale of the library.
+
+    Raises
+    ------
+    TypeError, ValueError
+        The session is none, or its bands cannot be made from a sound.
+
+    Attributes
+    ----------
+    choice : ipywidgets.Dropdown
+        "first", a name of :data:`~deepstrf_widgets.own_sounds.SOUNDS`, or "file".
+    knobs : dict of str to ipywidgets slider
+        Of the synthetic sound on screen.
+    message : str
+        What went wrong last; empty when all is well.
+    """
+
+    def __init__(self, session: LiveSession) -> None:
+        if not isinstance(session, LiveSession):
+            raise TypeError(f"session must be a LiveSession, got {type(session).__name__}")
+        self._bands = bands_of(session.cf_hz)
+        self.session = session
+        self.message = ""
+        self.knobs: dict[str, Any] = {}
+        options = [("The stimulus of this session", FIRST), *((s.label, name) for name, s in SOUNDS.items()), ("A sound file", FILE)]
+        self.choice = ipywidgets.Dropdown(options=options, value=FIRST, description="sound", style=LABEL, layout=WIDE)
+        self.upload = ipywidgets.FileUpload(
+            accept=".wav,.flac,.aif,.aiff,.ogg",
+            description="Choose a file",
+            icon="",
+            tooltip=f"WAV, FLAC, AIFF or Ogg, at most a minute and {MAX_FILE_MB} MB",
+        )
+        self._rest = ipywidgets.VBox()
+        self._told = ipywidgets.HTML()
+        super().__init__([self.choice, self._rest, self._told])
+        self.choice.observe(self._chosen, "value")
+        self.upload.observe(self._loaded, "value")
+        self._stop = session.observe(self._session_changed)
+        self._tell("")
+
+    def __repr__(self) -> str:
+        return f"StimulusPanel({self.session!r}, {self.choice.value!r})"
+
+    def close(self) -> None:
+        """End the panel; the session keeps the sound it hears."""
+        # The constructor may have failed before any of this was there.
+        if hasattr(self, "_stop"):
+            self._stop()
+            for part in (*self.knobs.values(), self.choice, self.upload, self._rest, self._told):
+                part.close()
+        super().close()
+
+    # -- what a hand chooses -------------------------------------------------------------------------------------
+
+    def _chosen(self, change: dict[str, Any]) -> None:
+        for slider in self.knobs.values():
+            slider.close()
+        self.knobs = {}
+        chosen = change["new"]
+        if chosen in SOUNDS:
+            self.knobs = {name: self._slider(knob) for name, knob in SOUNDS[chosen].knobs.items()}
+            for slider in self.knobs.values():
+                slider.observe(self._turned, "value")
+        self._rest.children = [self.upload] if chosen == FILE else list(self.knobs.values())
+        if chosen == FIRST:
+            self.session.hear(source=self)
+            self._tell("")
+        elif chosen == FILE:
+            self._tell("")
+        else:
+            self._turned()
+
+    def _slider(self, knob: Knob) -> Any:
+        shared = {"description": knob.label, "style": LABEL, "layout": WIDE, "continuous_update": True}
+        if not knob.log:
+            return ipywidgets.FloatSlider(
+                value=knob.value, min=knob.low, max=knob.high, step=knob.step, readout_format=".2f", **shared
+            )
+        # A frequency stays where the session has bands.
+        low, high = max(knob.low, self._bands["min_hz"]), min(knob.high, self._bands["max_hz"])
+        return ipywidgets.FloatLogSlider(
+            value=min(max(knob.value, low), high),
+            base=2,
+            min=math.log2(low),
+            max=math.log2(high),
+            step=knob.step,
+            readout_format=".0f",
+            **shared,
+        )
+
+    @one_thread()
+    def _turned(self, _change: Any = None) -> None:
+        sound: Sound = SOUNDS[self.choice.value]
+        values = {name: float(slider.value) for name, slider in self.knobs.items()}
+        try:
+            heard = synthetic_sound(self.choice.value, values, self.session.cf_hz, self.session.dt_ms)
+            self.session.hear(heard, source=self)
+        except ValueError as error:
+            self._tell(f"{sound.label}: {error}", bad=True)
+        else:
+            self._tell(f"{heard.duration_s:.2f} s")
+
+    @one_thread()
+    def _loaded(self, change: dict[str, Any]) -> None:
+        if not change["new"]:
+            return
+        file = change["new"][-1]
+        try:
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always", UserWarning)
+                heard = sound_from_bytes(bytes(file["content"]), file["name"], self.session.cf_hz, self.session.dt_ms)
+            self.session.hear(heard, source=self)
+        except ValueError as error:
+            self._tell(str(error), bad=True)
+        else:
+            self._tell(" · ".join([f"{heard.name}: {heard.duration_s:.2f} s", *(str(w.message) for w in said)]))
+
+    def _tell(self, text: str, *, bad: bool = False) -> None:
+        """Say it under the knobs, whatever letters it has; the model's silence about other sounds is told, too."""
+        self.message = text if bad else ""
+        parts = [text] if text else []
+        unscored = self.session.responses is None and self.session.first_responses is not None
+        if unscored and not bad:
+            parts.append("nothing was recorded to this sound, so it has no score")
+        role = ' role="alert"' if bad else ""
+        colour = "var(--jp-error-color1, #b3261e)" if bad else "var(--jp-ui-font-color2, #7d8590)"
+        self._told.value = f'<span{role} style="color:{colour}">{html.escape(" · ".join(parts))}</span>'
+
+    def _session_changed(self, change: Change) -> None:
+        """Somebody else may have chosen the first sound again, or another one."""
+        if change.stimulus and change.source is not self and self.session.first_sound:
+            self.choice.value = FIRST
