@@ -20,7 +20,7 @@ use_node = if ! { node -e 'process.exit(parseInt(process.versions.node) < 20)' &
 	then PATH="$(abspath $(VENV))/bin:$$PATH"; fi
 say = @printf '\n== %s\n'
 
-.PHONY: help lab test lint types unit vitest nbval browser notebooks bundle wheel bench format clean
+.PHONY: help lab test lint types unit vitest nbval browser notebooks bundle wheel bench binder format clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -79,12 +79,16 @@ bundle: $(VENV)/.test widgets/node_modules/.installed ## rebuild the widgets' bu
 wheel: $(VENV)/.test ## build the wheel into dist/
 	@$(py) -m build --wheel
 
-bench: $(VENV)/.test ## measure the layers, an edit, an epoch, a drag and a scroll in JupyterLab
+bench: $(VENV)/.test ## measure the layers, an edit, an epoch, the kernels' memory, a drag and a scroll in JupyterLab
 	@$(py) -m pytest tests/benchmarks --benchmark-only
 	@$(py) tests/benchmarks/bench_session.py
 	@$(py) tests/benchmarks/bench_fit.py
+	@$(py) tests/benchmarks/bench_memory.py
 	@export CHROMIUM="$$(tests/browser/install_chromium.sh)"; \
 	$(py) tests/benchmarks/bench_drag.py; $(py) tests/benchmarks/bench_gallery.py
+
+binder: $(VENV)/.test ## do what Binder does with the last commit, in a new environment; memory of each notebook
+	@export CHROMIUM="$$(tests/browser/install_chromium.sh)"; $(py) tests/packaging/rehearse_binder.py
 
 format: $(VENV)/.test widgets/node_modules/.installed ## format Python and TypeScript
 	@$(py) -m ruff check --fix . && $(py) -m ruff format .

@@ -5,22 +5,20 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import re
-import stat
-from pathlib import Path
 
 import pytest
-import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
+
+from tests.packaging.binder_environment import ROOT, read_environment
 
 try:
     import tomllib
 except ImportError:  # Python 3.10
     import tomli as tomllib  # type: ignore[no-redef]
 
-ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 DEBIAN_PYTHON = "3.11.2"
 
@@ -44,13 +42,8 @@ def direct(*extras: str) -> dict[str, Requirement]:
 
 def binder() -> tuple[dict[str, Version], dict[str, Version]]:
     """Versions that Binder takes from conda, and from pip."""
-    listed = yaml.safe_load((ROOT / "binder" / "environment.yml").read_text())["dependencies"]
-    conda = dict(line.split("=") for line in listed if isinstance(line, str) and "=" in line)
-    (pip,) = (entry["pip"] for entry in listed if isinstance(entry, dict))
-    split = dict(line.split("==") for line in pip)
-    return {canonicalize_name(name): Version(version) for name, version in conda.items()}, {
-        canonicalize_name(name): Version(version) for name, version in split.items()
-    }
+    conda, pip = ({name: Version(version) for name, version in part.items()} for part in read_environment())
+    return conda, pip
 
 
 @pytest.mark.parametrize(("name", "requirement"), direct(*PROJECT["optional-dependencies"]).items())
@@ -101,17 +94,3 @@ def test_binder_names_every_dependency_of_the_lab_in_its_pinned_version() -> Non
 
 def test_binder_python_is_one_that_the_project_allows() -> None:
     assert str(binder()[0]["python"]) in Requirement(f"python{PROJECT['requires-python']}").specifier
-
-
-@pytest.mark.parametrize("name", ["postBuild", "start"])
-def test_binder_script_is_executable_and_stops_at_an_error(name: str) -> None:
-    path = ROOT / "binder" / name
-    first, *rest = path.read_text().splitlines()
-    assert first == "#!/usr/bin/env bash"
-    commands = [line for line in rest if line and not line.startswith("#")]
-    assert commands[0].startswith("set -e")
-    assert path.stat().st_mode & stat.S_IXUSR
-
-
-def test_binder_start_hands_over_to_jupyter() -> None:
-    assert (ROOT / "binder" / "start").read_text().splitlines()[-1] == 'exec "$@"'
