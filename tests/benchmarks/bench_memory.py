@@ -54,7 +54,9 @@ def measure(path: Path) -> Memory:
     notebook = nbformat.read(path, as_version=4)
     notebook.cells.append(nbformat.v4.new_code_cell(READ_IT))
     resources = {"metadata": {"path": str(path.parent)}}
-    NotebookClient(notebook, timeout=CELL_SECONDS, kernel_name="python3", resources=resources).execute()
+    client = NotebookClient(notebook, timeout=CELL_SECONDS, kernel_name="python3", resources=resources)
+    client.extra_arguments = ["--log-level=ERROR"]  # a warning of every kernel about its own TCP ports
+    client.execute()
     return from_status(ast.literal_eval(notebook.cells[-1].outputs[0]["data"]["text/plain"]))
 
 
