@@ -53,6 +53,15 @@ def test_stored_error_and_widget_state_are_told(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
+def test_what_a_cell_prints_is_stored_as_one_text(tmp_path: Path) -> None:
+    """However the kernel cut it into messages: a diff then shows what changed and nothing else."""
+    path = write(tmp_path / "texts.ipynb", "print('one', flush=True)\nprint('two', flush=True)")
+    store_notebooks.store(path)
+    (output,) = nbformat.read(path, as_version=4).cells[0].outputs
+    assert output.text == "one\ntwo\n"
+
+
 NBVAL_CELLS = ["print('x')", "object()", "import uuid\nuuid.uuid4().hex", "round(0.1 + 0.2, 3)"]
 
 

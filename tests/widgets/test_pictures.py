@@ -163,8 +163,11 @@ def test_lines_without_x_count_and_can_be_logarithmic():
     axes = pictures.lines_picture({"a": [3.0, 4.0]}, x_label="bin", y_label="Hz").axes[0]
     np.testing.assert_array_equal(line(axes, "a").get_xdata(), [0.0, 1.0])
     assert axes.get_legend() is None  # one thing needs no legend
-    log = pictures.lines_picture({"a": [3.0, 4.0]}, [1.0, 10.0], x_label="Hz", y_label="", log_x=True).axes[0]
+    log = pictures.lines_picture({"a": [3.0, 4.0]}, [400.0, 2500.0], x_label="Hz", y_label="", log_x=True).axes[0]
     assert log.get_xscale() == "log"
+    inside = [at for at in log.get_xticks() if 400 <= at <= 2500]
+    assert inside == [500.0, 1000.0, 2000.0]
+    assert log.xaxis.get_major_formatter()(2000.0, 0) == "2000"
 
 
 def test_curve_stands_over_the_histogram_of_the_drive():

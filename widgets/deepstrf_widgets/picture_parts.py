@@ -12,8 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
+from PIL import Image
 from torch import Tensor
 
 __all__ = [
@@ -87,16 +88,15 @@ class Picture(Figure):
         return f"Picture({', '.join(titles)})"
 
     def png(self) -> bytes:
-        """The picture as the content of a PNG file, the same bytes for the same picture."""
+        """The picture as the content of a PNG file of at most 256 colours, the same bytes for the same picture."""
+        canvas = FigureCanvasAgg(self)
+        dpi, self.dpi = self.dpi, PX_PER_INCH * SHARPNESS
+        try:
+            canvas.draw()
+        finally:
+            self.dpi = dpi
         file = io.BytesIO()
-        self.savefig(
-            file,
-            format="png",
-            dpi=PX_PER_INCH * SHARPNESS,
-            facecolor="none",
-            metadata={"Software": None},
-            pil_kwargs={"optimize": True},
-        )
+        _with_few_colours(np.asarray(canvas.buffer_rgba())).save(file, "png", optimize=True)
         return file.getvalue()
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
@@ -137,6 +137,20 @@ def draw_lines(
         axes.set_xlim(at.min(), at.max())
 
 
+def _with_few_colours(pixels: NDArray[np.uint8]) -> Image.Image:
+    """The pixels (height, width, 4) with a palette: the 256 commonest colours, each other one as its nearest."""
+    packed = np.ascontiguousarray(pixels).view(np.uint32)[..., 0]
+    packed = np.where(pixels[..., 3] == 0, 0, packed)  # clear is clear, whatever its colour
+    colours, where, counts = np.unique(packed, return_inverse=True, return_counts=True)
+    rgba = colours.view(np.uint8).reshape(-1, 4)
+    common = np.sort(np.argsort(-counts, kind="stable")[:256])
+    seen = np.concatenate([rgba[:, :3] * (rgba[:, 3:] / 255.0), rgba[:, 3:]], axis=1)
+    nearest = np.array([np.square(seen[common] - one).sum(1).argmin() for one in seen], dtype=np.uint8)
+    image = Image.fromarray(nearest[where].reshape(packed.shape), "P")
+    image.putpalette(rgba[common].tobytes(), "RGBA")
+    return image
+
+
 def line_colour(label: str, number: int) -> Any:
     """Colour of the ``number``-th line: warm where its label begins with ON, cool where with OFF."""
     first = label.split()[0].strip(",:") if label.split() else ""
@@ -146,7 +160,7 @@ def line_colour(label: str, number: int) -> Any:
 def add_legend(axes: Axes, things: int) -> None:
     """Nothing; a legend stands above the axes at the right, where more than one thing is drawn."""
     if things > 1:
-        axes.legend(frameon=False, labelcolor=GREY, fontsize=9, ncols=min(things, 4), loc="lower right",
+        axes.legend(frameon=False, labelcolor=GREY, fontsize=9, ncols=min(things, 5), loc="lower right",
                     bbox_to_anchor=(1, 1), borderaxespad=0.2, handlelength=1.4, columnspacing=1.2)  # fmt: skip
 
 
@@ -156,6 +170,9 @@ def label_axes(axes: Axes, x_label: str, y_label: str, title: str, *, log_x: boo
     axes.set_ylabel(y_label)
     if log_x:
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _place: f"{x:g}"))
+        axes.xaxis.set_minor_locator(NullLocator())
     dress(axes, title, grid=True)
 
 
