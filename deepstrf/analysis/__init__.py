@@ -1,5 +1,6 @@
-"""What a receptive field says about its neuron: where it is tuned, how sharply, how fast, and to which modulations."""
+"""What a fitted receptive field says about its neuron, and what is suspicious in a fitted model."""
 
+from deepstrf.analysis.diagnosis import Diagnosis, Finding, diagnose
 from deepstrf.analysis.modulation import (
     ModulationTransfer,
     direction_index,
@@ -14,9 +15,12 @@ from deepstrf.analysis.tuning import (
 )
 
 __all__ = [
+    "Diagnosis",
+    "Finding",
     "ModulationTransfer",
     "bandwidth",
     "best_frequency",
+    "diagnose",
     "direction_index",
     "latency",
     "modulation_transfer",

@@ -1,0 +1,118 @@
+"""Everything that is suspicious in a trained model, in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from deepstrf.analysis.axes import check_dt
+from deepstrf.analysis.diagnosis.finding import Diagnosis
+from deepstrf.analysis.diagnosis.gaussians import off_grid, overlapping
+from deepstrf.analysis.diagnosis.rates import dead_or_saturated, not_finite_rates, sees_future
+from deepstrf.analysis.diagnosis.sample import Sample, sample_of
+from deepstrf.analysis.diagnosis.scores import above_ceiling, overfitting
+from deepstrf.analysis.diagnosis.tensors import exploding, flipped_sign, not_finite_tensors
+from deepstrf.datasets import Recording
+from deepstrf.stimuli import Spectrogram
+
+
+def diagnose(
+    model: nn.Module,
+    stimulus: Recording | Spectrogram | Tensor,
+    responses: Tensor | None = None,
+    *,
+    held_out: Recording | tuple[Tensor, Tensor] | None = None,
+    dt_ms: float | None = None,
+    neuron_names: Sequence[str] | None = None,
+) -> Diagnosis:
+    """What is suspicious in a trained model, the worst first, each with its evidence and what to do about it.
+
+    ============== ======================================================================= =====================
+    kind           what was seen                                                           needs
+    ============== ======================================================================= =====================
+    not_finite     NaN or infinity in a parameter, a buffer or a response
+    sees_future    a response that changes when only the sound after it does
+    dead           a response that is constant, or as good as
+    exploding      a parameter far larger than the other neurons' or than it begins
+    saturated      a response at an end of its output curve most of the time               a curve with an end
+    above_ceiling  a prediction better than the noise of the trials allows                 two trials
+    overfitting    most of the explained variance gone on sounds that were held out        ``held_out``
+    off_grid       a Gaussian centred beyond the bands or lags of its field                Gaussians
+    overlapping    two Gaussians of one field in one place and of one size                 Gaussians
+    flipped_sign   a receptive field that the batch norm turns into its negative           an STRF readout
+    ============== ======================================================================= =====================
+
+    What does not apply to a model is left out. A neuron whose numbers are not finite is looked at no further. The
+    limits are constants of the modules of `deepstrf.analysis.diagnosis`, each with its reason.
+
+    Parameters
+    ----------
+    model : Module
+        Maps (B, 1, F, T) to (B, N, 1, T). It is run in evaluation mode and left as it is.
+    stimulus : Recording, Spectrogram, or Tensor of shape (B, 1, F, T) or (F, T)
+        Sounds to play; with ``held_out``, those that the model was fitted to.
+    responses : Tensor, shape (B, N, R, T), optional
+        Recorded responses to them, NaN where nothing was recorded. Not with a Recording, which has them.
+    held_out : Recording, or tuple of Tensors (B, 1, F, T) and (B, N, R, T), optional
+        Sounds that the model was not fitted to, with their responses. Scores are then held against the noise ceiling
+        here, since a fit is expected to know some of the noise of its own data.
+    dt_ms : float, optional
+        Bin width in ms, for the sentences; a Recording or a Spectrogram brings it along.
+    neuron_names : sequence of str, optional
+        For the table; a Recording brings them along.
+
+    Returns
+    -------
+    Diagnosis
+        A tuple of `Finding`; printed, a table.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument has the wrong type, shape or value; the message names it.
+
+    Examples
+    --------
+    >>> import deepstrf
+    >>> demo = deepstrf.load_demo()
+    >>> diagnose(demo.model, demo.stimulus, demo.responses)
+    Diagnosis: nothing suspicious
+    >>> demo.model.readout.bn.weight.data[2] *= -1
+    >>> finding, = diagnose(demo.model, demo.stimulus, demo.responses)
+    >>> finding.kind, finding.neuron, finding.parameter
+    ('flipped_sign', 2, 'readout.bn.weight')
+    """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be an nn.Module, got {type(model).__name__}")
+    if dt_ms is not None:
+        check_dt(dt_ms)
+    sample = sample_of(model, "stimulus", stimulus, responses, dt_ms)
+    N = sample.predicted.shape[1]
+    names = neuron_names
+    if names is None and isinstance(stimulus, Recording):
+        names = stimulus.unit_names
+    if names is not None and len(names) != N:
+        raise ValueError(f"neuron_names must have one name per neuron ({N}), got {len(names)}")
+
+    found = not_finite_tensors(model)
+    found += not_finite_rates(sample, {finding.neuron for finding in found})
+    sick = {finding.neuron for finding in found}
+    skip = set(range(N)) if None in sick else {n for n in sick if n is not None}
+    found += sees_future(model, sample, skip)
+    found += dead_or_saturated(model, sample, skip)
+    found += exploding(model) + off_grid(model, sample.dt_ms) + overlapping(model) + flipped_sign(model)
+    if held_out is None:
+        found += above_ceiling(sample, skip, "these sounds")
+    else:
+        other = _held_out_sample(model, held_out)
+        found += above_ceiling(other, skip, "the held-out sounds") + overfitting(sample, other, skip)
+    return Diagnosis(found, names)
+
+
+def _held_out_sample(model: nn.Module, held_out: Recording | tuple[Tensor, Tensor]) -> Sample:
+    if isinstance(held_out, Recording):
+        return sample_of(model, "held_out", held_out)
+    if isinstance(held_out, tuple) and len(held_out) == 2 and all(isinstance(x, Tensor) for x in held_out):
+        return sample_of(model, "held_out", *held_out)
+    raise TypeError(f"held_out must be a Recording or (stimuli, responses), got {type(held_out).__name__}")
