@@ -104,8 +104,9 @@ class StimulusPanel(ipywidgets.VBox):
     def _slider(self, knob: Knob) -> Any:
         shared = {"description": knob.label, "style": LABEL, "layout": WIDE, "continuous_update": True}
         if not knob.log:
+            digits = max(0, math.ceil(-math.log10(knob.step)))
             return ipywidgets.FloatSlider(
-                value=knob.value, min=knob.low, max=knob.high, step=knob.step, readout_format=".2f", **shared
+                value=knob.value, min=knob.low, max=knob.high, step=knob.step, readout_format=f".{digits}f", **shared
             )
         # A frequency stays where the session has bands.
         low, high = max(knob.low, self._bands["min_hz"]), min(knob.high, self._bands["max_hz"])

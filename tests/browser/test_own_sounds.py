@@ -1,0 +1,82 @@
+"""Sounds of one's own in JupyterLab: a knob under the hand, a file from the disk, and the model answers."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from playwright.sync_api import expect
+
+from tests.browser.lab import Server
+from tests.browser.notebook import NotebookPage, write_notebook
+
+pytestmark = pytest.mark.browser
+
+CELL = """
+import deepstrf
+from deepstrf_widgets import explore
+demo = deepstrf.load_demo()
+explorer = explore(demo.model, demo.stimulus, demo.responses, neuron_names=demo.neuron_names, figures=False)
+explorer
+"""
+SHAPE = "list(explorer.session.stimulus.shape)"
+AT_HZ = "explorer.sounds.knobs['freq_hz'].value"
+
+
+def float32_wav(seconds: float) -> bytes:
+    """A tone at 2 kHz, some 8 bytes a frame."""
+    wave = 0.1 * np.sin(2 * np.pi * 2000 * np.arange(int(44100 * seconds)) / 44100)
+    file = io.BytesIO()
+    soundfile.write(file, np.stack([wave, wave], 1), 44100, format="WAV", subtype="FLOAT")
+    return file.getvalue()
+
+
+def test_a_hand_chooses_what_the_neuron_hears(
+    open_page: Callable[..., NotebookPage], server: Server, keep: Callable[[NotebookPage, str], Path]
+) -> None:
+    write_notebook(server.folder / "sounds.ipynb", CELL)
+    notebook = open_page(1280, 1250)
+    notebook.open("sounds.ipynb")
+    notebook.hide_side_bar()
+    notebook.run_all()
+    page = notebook.page
+    page.set_default_timeout(30_000)
+    readout = page.locator(".deepstrf-bench .db-score")
+    expect(readout).to_be_visible()
+
+    page.get_by_text("Your own stimulus").click()
+    page.get_by_label("sound", exact=True).select_option("Tone")
+    expect(readout).to_be_hidden()
+    assert notebook.kernel_eval(SHAPE) == [1, 1, 34, 180]
+    page.locator(".widget-slider", has_text="frequency (Hz)").get_by_role("slider").press("ArrowRight")
+    expect(page.locator(".widget-slider", has_text="frequency (Hz)")).to_contain_text("4238")  # a semitone up
+    assert notebook.kernel_eval(AT_HZ) == pytest.approx(4000 * 2 ** (1 / 12))
+    expect(page.get_by_text("nothing was recorded to this sound")).to_be_visible()
+    for dark in (False, True):
+        notebook.use_theme(dark)
+        keep(notebook, f"own-sound-{'dark' if dark else 'light'}")
+    notebook.use_theme(False)
+
+    page.get_by_label("sound", exact=True).select_option("A sound file")
+
+    def upload(name: str, content: bytes) -> None:
+        with page.expect_file_chooser() as asked:
+            page.get_by_role("button", name="Choose a file").click()
+        asked.value.set_files({"name": name, "mimeType": "audio/wav", "buffer": content})
+
+    # More than 10 MB in one message, which Jupyter alone would not let in; then no sound.
+    upload("long.wav", float32_wav(32))
+    expect(page.get_by_text("long.wav: 32.00 s")).to_be_visible()
+    assert notebook.kernel_eval(SHAPE) == [1, 1, 34, 6400]
+    upload("<b>bad.wav", b"no sound at all")
+    expect(page.get_by_role("alert").get_by_text("<b>bad.wav is not a sound that can be read")).to_be_visible()
+    assert notebook.kernel_eval(SHAPE) == [1, 1, 34, 6400]
+
+    page.get_by_label("sound", exact=True).select_option("The stimulus of this session")
+    expect(readout).to_be_visible()
+    assert notebook.kernel_eval(SHAPE) == [1, 1, 34, 1000]
+    assert notebook.console_errors == []
