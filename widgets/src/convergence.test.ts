@@ -1,0 +1,207 @@
+/**
+ * Over a slow link whose answers come late, twice and out of order, page and kernel always end alike: whatever a hand did.
+ * The kernel is the one of a saved page; tests/browser/test_far.py does the same with the one in Python.
+ */
+
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import vectors from "../../tests/vectors/forward.json";
+import { INFO } from "./bench.fixture";
+import { type BenchModel, floats, type Info, TRAITS, type Trait, WRITTEN } from "./contract";
+import { StaticModel } from "./host";
+import { OfflineKernel, type Saved } from "./offline";
+import { BenchState } from "./state";
+
+const [vector] = vectors;
+const NEURONS = 2;
+const SEEN = ["gaussians", "prefilter", "activation", "kernel", "rate"] as const;
+const ONE_WAY_MS = 100;
+
+const encode = (values: ArrayLike<number>) =>
+  btoa(String.fromCharCode(...new Uint8Array(Float32Array.from(values).buffer)));
+
+function saved(): Saved {
+  const info: Info = {
+    ...INFO,
+    n_neurons: NEURONS,
+    n_bands: vector.F,
+    n_lags: vector.T,
+    n_channels: vector.n_channels,
+    n_gaussians: vector.n_gaussians,
+    n_frames: vector.stimulus.length / vector.F,
+    dt_ms: vector.dt_ms,
+    prefilter: vector.prefilter as Info["prefilter"],
+    activation: vector.activation,
+    local: true,
+    limits: { "strf.sigma_bands": [0.27, vector.F] },
+  };
+  const [gaussians, kernel, activation, folding, rate, psth] = [
+    vector.gaussians,
+    vector.kernel,
+    vector.curve,
+    vector.folding,
+    vector.rate,
+    vector.rate,
+  ].map(encode);
+  const neuron = {
+    gaussians,
+    trained_gaussians: gaussians,
+    kernel,
+    trained_kernel: kernel,
+    activation,
+    trained_activation: activation,
+    folding,
+    rate,
+    trained_rate: rate,
+    psth,
+  };
+  return {
+    view: "explorer",
+    info,
+    cf_hz: encode(vector.cf_hz),
+    stimulus: encode(vector.stimulus),
+    prefilter: encode(vector.rows),
+    trained_prefilter: encode(vector.rows),
+    neuron: 0,
+    channel: 0,
+    neurons: Array.from({ length: NEURONS }, () => neuron),
+  };
+}
+
+/** A clock whose time passes when it is told to. */
+class Time {
+  now = 0;
+  #due: { at: number; number: number; run: () => void }[] = [];
+  #count = 0;
+
+  after(ms: number, run: () => void): () => void {
+    const item = { at: this.now + ms, number: this.#count++, run };
+    this.#due.push(item);
+    return () => {
+      this.#due = this.#due.filter((other) => other !== item);
+    };
+  }
+
+  async pass(ms: number): Promise<void> {
+    const end = this.now + ms;
+    for (;;) {
+      const next = this.#due
+        .filter((item) => item.at <= end)
+        .sort((a, b) => a.at - b.at || a.number - b.number)[0];
+      if (!next) break;
+      this.#due = this.#due.filter((item) => item !== next);
+      this.now = next.at;
+      next.run();
+      await Promise.resolve();
+    }
+    this.now = end;
+  }
+}
+
+/** Whims of the link for one answer: how much later it comes, and how much later once more (0: not). */
+interface Whim {
+  late: number;
+  again: number;
+}
+
+/** Page and kernel with the link in between: in order there, and back in order but for the answers. */
+function linked(whims: Whim[]) {
+  const time = new Time();
+  const { model: there } = new OfflineKernel(saved(), (answer) => answer());
+  const state = Object.fromEntries(TRAITS.map((name) => [name, there.get(name)]));
+  const here = new StaticModel(state, (content, buffers) => {
+    time.after(ONE_WAY_MS, () => there.send(content, undefined, buffers));
+  });
+  let fromKernel = true;
+  here.saved = (changes) => {
+    if (fromKernel) return;
+    const chosen = changes.filter(([name]) => (WRITTEN as readonly string[]).includes(name));
+    time.after(ONE_WAY_MS, () => {
+      for (const [name, value] of chosen) there.set(name, value);
+      there.save_changes();
+    });
+  };
+  fromKernel = false;
+  for (const name of TRAITS.filter((name) => !(WRITTEN as readonly Trait[]).includes(name))) {
+    there.on(`change:${name}`, () => {
+      const value = there.get(name);
+      time.after(ONE_WAY_MS, () => {
+        fromKernel = true;
+        here.set(name, value);
+        here.save_changes();
+        fromKernel = false;
+      });
+    });
+  }
+  let answers = 0;
+  there.on("msg:custom", (message: unknown, buffers: DataView[]) => {
+    const { late, again } = whims[answers++ % whims.length];
+    time.after(ONE_WAY_MS + late, () => here.message(message, buffers));
+    if (again > 0) time.after(ONE_WAY_MS + late + again, () => here.message(message, buffers));
+  });
+  const clock = { now: () => time.now, later: (run: () => void, ms: number) => time.after(ms, run) };
+  return { time, there, page: new BenchState(here as BenchModel, clock) };
+}
+
+const weight = fc.double({ min: -2, max: 2, noNaN: true });
+const gaussian = fc.nat(vector.n_gaussians - 1);
+const hz = fc.double({ min: vector.cf_hz[0], max: vector.cf_hz[vector.F - 1], noNaN: true });
+const row = fc.nat(vector.prefilter.rows.length - 1);
+type Act = (page: BenchState) => void;
+const act: fc.Arbitrary<Act> = fc.oneof(
+  { weight: 4, arbitrary: gaussian.map((k) => (page: BenchState) => page.beginGesture(k)) },
+  { weight: 6, arbitrary: weight.map((value) => (page: BenchState) => page.edit({ weight: value })) },
+  { weight: 4, arbitrary: hz.map((value) => (page: BenchState) => page.edit({ center_hz: value })) },
+  {
+    weight: 3,
+    arbitrary: fc.tuple(row, fc.nat(vector.F - 1), fc.double({ min: 5, max: 400, noNaN: true })).map(
+      ([r, band, value]) =>
+        (page: BenchState) =>
+          page.set([{ name: vector.prefilter.rows[r], index: [band], value }]),
+    ),
+  },
+  {
+    weight: 3,
+    arbitrary: fc
+      .tuple(fc.nat(vector.activation.names.length - 1), fc.double({ min: 0.1, max: 2, noNaN: true }))
+      .map(
+        ([i, value]) =>
+          (page: BenchState) =>
+            page.set([{ name: `activation.${vector.activation.names[i]}`, index: [page.neuron], value }]),
+      ),
+  },
+  { weight: 4, arbitrary: fc.boolean().map((cancel) => (page: BenchState) => page.endGesture(cancel)) },
+  { weight: 2, arbitrary: fc.constant((page: BenchState) => page.undo()) },
+  { weight: 2, arbitrary: fc.constant((page: BenchState) => page.redo()) },
+  { weight: 1, arbitrary: gaussian.map((k) => (page: BenchState) => page.revert(k)) },
+  { weight: 1, arbitrary: fc.constant((page: BenchState) => page.revert(null)) },
+  { weight: 1, arbitrary: fc.nat(NEURONS - 1).map((n) => (page: BenchState) => page.choose("neuron", n)) },
+  {
+    weight: 1,
+    arbitrary: fc.nat(vector.n_channels - 1).map((c) => (page: BenchState) => page.choose("channel", c)),
+  },
+);
+const story = fc.array(fc.tuple(act, fc.nat(250)), { minLength: 1, maxLength: 40 });
+const whims = fc.array(fc.record({ late: fc.nat(600), again: fc.nat(400) }), { minLength: 1, maxLength: 9 });
+
+it("ends in the page as it ends in the kernel", async () => {
+  await fc.assert(
+    fc.asyncProperty(story, whims, async (acts, link) => {
+      const { time, there, page } = linked(link);
+      for (const [act, ms] of acts) {
+        act(page);
+        await time.pass(ms);
+      }
+      page.endGesture();
+      await time.pass(60_000);
+      expect(page.queue.pending()).toBe(0);
+      expect(page.error).toBe("");
+      expect(page.neuron).toBe(there.get("neuron"));
+      for (const part of SEEN) {
+        expect([part, ...Float32Array.from(page[part])]).toEqual([part, ...floats(there.get(part))]);
+      }
+      expect([page.canUndo, page.canRedo]).toEqual([there.get("can_undo"), there.get("can_redo")]);
+    }),
+    { numRuns: 300 },
+  );
+}, 30_000);
