@@ -28,6 +28,10 @@ from .stimulus_panel import StimulusPanel
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+    from deepstrf.datasets import Recording
+
+    from .diagnosis import DiagnosisView
+
 __all__ = ["Explorer", "explore"]
 
 MIN_FIGURE_PX = 300
@@ -138,6 +142,18 @@ class Explorer(ipywidgets.VBox):
     def restore(self, state: str) -> None:
         """Set the parameters to those of another explorer's :attr:`state`; see :func:`restore_state` for the errors."""
         restore_state(self.session, state)
+
+    def diagnose(self, *, held_out: Recording | tuple[Tensor, Tensor] | None = None) -> DiagnosisView:
+        """What is suspicious in the model as it is edited now, as a list from which one jumps to each neuron.
+
+        Parameters
+        ----------
+        held_out : Recording, or tuple of Tensors (B, 1, F, T) and (B, N, R, T), optional
+            Sounds that the model was not fitted to, with their responses: see :func:`deepstrf.analysis.diagnose`.
+        """
+        from .diagnosis import DiagnosisView
+
+        return DiagnosisView(self, held_out=held_out)
 
     def save_pretrained(self, save_dir: str | Path) -> Path:
         """Write the edited model as a checkpoint folder."""

@@ -156,7 +156,8 @@ def _between(low: float, high: float) -> Callable[[Index], tuple[float, float]]:
 
 
 def _softplus(values: Array, _index: Index) -> Array:
-    return np.logaddexp(0.0, values)
+    with np.errstate(invalid="ignore"):  # a fit that failed leaves NaN, which is shown as such
+        return np.logaddexp(0.0, values)
 
 
 def _unsoftplus(values: Array, _index: Index) -> Array:

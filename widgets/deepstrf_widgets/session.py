@@ -240,6 +240,11 @@ class LiveSession:
         return self.stimulus is self._began_with[0]
 
     @property
+    def first_stimulus(self) -> Tensor:
+        """The stimulus which the session began with, (B, 1, F, T)."""
+        return self._began_with[0]
+
+    @property
     def first_responses(self) -> Tensor | None:
         """What was recorded to the first stimulus, (B, N, R, T)."""
         return self._began_with[1]
