@@ -11,7 +11,17 @@ from matplotlib.image import imread
 
 from deepstrf.stimuli import Spectrogram
 from deepstrf_widgets import pictures
-from deepstrf_widgets.picture_parts import COLOURS, COOL, DIVERGING, GREY, PX_PER_INCH, SHARPNESS, WARM
+from deepstrf_widgets.picture_parts import (
+    COLOURS,
+    COOL,
+    DIVERGING,
+    GREY,
+    LINES,
+    PX_PER_INCH,
+    SHARPNESS,
+    WARM,
+    line_colours,
+)
 
 CF_HZ = np.array([500.0, 1000.0, 2000.0, 8000.0])
 KHZ_EDGES = [0.5 / np.sqrt(2), 0.5 * np.sqrt(2), np.sqrt(2), 4.0, 16.0]  # half-way in octaves, the ends as wide again
@@ -277,3 +287,11 @@ def test_error_names_the_argument_and_what_arrived(make, error, said):
 def test_pixels_of_the_page():
     width, height = pictures.Picture(300, 150).get_size_inches() * PX_PER_INCH
     assert (width, height) == pytest.approx((300, 150))
+
+
+def test_lines_beside_on_and_off_are_neither_warm_nor_cool():
+    colours = line_colours(["level", "ON", "other", "OFF, late", ""])
+    assert (colours[1], colours[3]) == (WARM, COOL)
+    assert [colours[0], colours[2], colours[4]] == list(LINES[2:5])
+    assert line_colours(["a", "b"]) == list(LINES[:2])
+    assert line_colours(str(i) for i in range(7))[6] == LINES[0]

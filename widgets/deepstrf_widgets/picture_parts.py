@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import cycle
 from typing import Any
 
 import matplotlib
@@ -34,7 +35,7 @@ __all__ = [
     "draw_lines",
     "dress",
     "label_axes",
-    "line_colour",
+    "line_colours",
 ]
 
 Array = NDArray[np.float64]
@@ -50,6 +51,7 @@ LEVELS = 64
 
 GREY = "#7d8590"
 WARM, COOL = (0.784, 0.314, 0.110), (0.180, 0.490, 0.784)
+CHANNELS = {"ON": WARM, "OFF": COOL}
 LINES = ("#d95f02", "#2e86d1", "#1b9e77", "#c46fa8", "#b8960c", "#7f7fd5")
 FAINT = 0.25
 TICKS_KHZ = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
@@ -118,6 +120,7 @@ def draw_lines(
     drawn = {label: as_numbers(f"lines[{label!r}]", y, 1) for label, y in lines.items()}
     area = None if recorded is None else as_numbers("recorded", recorded, 1)
     length = len(area if area is not None else next(iter(drawn.values())))
+    colours = dict(zip(drawn, line_colours(drawn), strict=True))
     at = np.arange(length, dtype=float) if x is None else as_numbers("x", x, 1)
     if area is not None:
         check_length("recorded", area, at)
@@ -128,10 +131,10 @@ def draw_lines(
         low, high = (as_numbers(f"bands[{label!r}]", edge, 1) for edge in edges)
         check_length(f"bands[{label!r}]", low, at)
         check_length(f"bands[{label!r}]", high, at)
-        axes.fill_between(at, low, high, color=line_colour(label, list(drawn).index(label)), alpha=FAINT, linewidth=0)
-    for number, (label, y) in enumerate(drawn.items()):
+        axes.fill_between(at, low, high, color=colours[label], alpha=FAINT, linewidth=0)
+    for label, y in drawn.items():
         check_length(f"lines[{label!r}]", y, at)
-        axes.plot(at, y, label=label, color=line_colour(label, number), linewidth=1.6)
+        axes.plot(at, y, label=label, color=colours[label], linewidth=1.6)
     add_legend(axes, len(drawn) + (area is not None))
     if len(at) > 1:
         axes.set_xlim(at.min(), at.max())
@@ -151,10 +154,13 @@ def _with_few_colours(pixels: NDArray[np.uint8]) -> Image.Image:
     return image
 
 
-def line_colour(label: str, number: int) -> Any:
-    """Colour of the ``number``-th line: warm where its label begins with ON, cool where with OFF."""
-    first = label.split()[0].strip(",:") if label.split() else ""
-    return {"ON": WARM, "OFF": COOL}.get(first, LINES[number % len(LINES)])
+def line_colours(labels: Iterable[str]) -> list[Any]:
+    """A colour for each label: warm where it begins with ON, cool with OFF; the others then keep away from both."""
+    labels = list(labels)
+    firsts = [label.split()[0].strip(",:") if label.split() else "" for label in labels]
+    others = LINES[2:] if {"ON", "OFF"} & set(firsts) else LINES
+    rest = cycle(others)
+    return [CHANNELS[first] if first in CHANNELS else next(rest) for first in firsts]
 
 
 def add_legend(axes: Axes, things: int) -> None:

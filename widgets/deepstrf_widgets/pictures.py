@@ -20,10 +20,12 @@ from matplotlib.ticker import MaxNLocator
 from deepstrf.stimuli import Spectrogram
 
 from .picture_parts import (
+    CHANNELS,
     COLOURS,
     DIVERGING,
     FAINT,
     GREY,
+    LINES,
     WIDTH_PX,
     Numbers,
     Picture,
@@ -35,7 +37,7 @@ from .picture_parts import (
     draw_lines,
     dress,
     label_axes,
-    line_colour,
+    line_colours,
 )
 
 __all__ = [
@@ -293,11 +295,11 @@ def scatter_picture(
     axes = picture.subplots()
     if not isinstance(points, Mapping) or not points:
         raise TypeError(f"points must map labels to at least one (x, y), got {points!r}")
-    for number, (label, (x, y)) in enumerate(points.items()):
+    for colour, (label, (x, y)) in zip(line_colours(points), points.items(), strict=True):
         x, y = as_numbers(f"x of {label!r}", x, 1), as_numbers(f"y of {label!r}", y, 1)
         if x.shape != y.shape:
             raise ValueError(f"points must have as many x as y, got {len(x)} and {len(y)} for {label!r}")
-        axes.plot(x, y, "o", label=label, color=line_colour(label, number), markersize=5, alpha=0.8, markeredgewidth=0)
+        axes.plot(x, y, "o", label=label, color=colour, markersize=5, alpha=0.8, markeredgewidth=0)
     if diagonal:
         axes.axline((0, 0), slope=1, color=GREY, linewidth=1, linestyle="--")
     add_legend(axes, len(points))
@@ -328,7 +330,7 @@ def bars_picture(
         raise TypeError(f"bars must map labels to at least one number, got {bars!r}")
     picture = Picture(min(WIDTH_PX, 100 + 90 * len(bars)), 220)
     axes = picture.subplots()
-    colours = [line_colour(label, 1) for label in bars]
+    colours = [CHANNELS.get(label.split()[0] if label.split() else "", LINES[1]) for label in bars]
     half = [(errors or {}).get(label, np.nan) for label in bars] if errors else None
     heights = [float(height) for height in bars.values()]
     axes.bar(list(bars), heights, width=0.6, color=colours, yerr=half, ecolor=GREY, capsize=3)
