@@ -29,7 +29,10 @@ COLOURS = {
     "note": "var(--jp-info-color1, #0097a7)",
 }
 # The page's own colours: what they are not set, the text's.
-TEXT = "color:var(--jp-ui-font-color1, currentColor);line-height:1.45;white-space:normal;overflow-wrap:anywhere;padding-right:12px"
+TEXT = (
+    "color:var(--jp-ui-font-color1, currentColor);padding-right:12px;"
+    "line-height:1.45;white-space:normal;overflow-wrap:anywhere"
+)
 FAINT = "var(--jp-border-color2, rgba(128,128,128,0.35))"
 STAGES = {
     "prefiltering": "adaptation",

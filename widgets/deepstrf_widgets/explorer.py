@@ -21,6 +21,7 @@ from .bench import BenchWidget
 from .chain import one_thread
 from .edits import restore_state, state_text, to_code
 from .gallery_view import Gallery
+from .given import refuse_beside_session
 from .page import save_html
 from .session import Change, LiveSession
 from .stimulus_panel import StimulusPanel
@@ -340,9 +341,9 @@ def explore(
     Explorer(LiveSession(LinearNonlinear, 6 neurons, 34 bands x 1000 bins), neuron=0)
     """
     if isinstance(model, LiveSession):
-        given = (stimulus, responses, dt_ms, cf_hz, neuron_names)
-        if any(argument is not None for argument in given):
-            raise TypeError("stimulus, responses, dt_ms, cf_hz and neuron_names must not be given with a LiveSession")
+        refuse_beside_session(
+            stimulus=stimulus, responses=responses, dt_ms=dt_ms, cf_hz=cf_hz, neuron_names=neuron_names
+        )
         session = model
     else:
         if stimulus is None:

@@ -18,6 +18,7 @@ from deepstrf.models.readouts import STRFReadout
 from deepstrf.stimuli import Spectrogram
 
 from .gallery_traits import GalleryTraits
+from .given import refuse_beside_session
 from .session import Change, LiveSession
 from .tuning_table import COLUMNS, FEW, TuningTable
 
@@ -328,9 +329,9 @@ def gallery(
     [1, 4, 5]
     """
     if isinstance(model, LiveSession):
-        given = (stimulus, responses, dt_ms, cf_hz, neuron_names)
-        if any(argument is not None for argument in given):
-            raise TypeError("stimulus, responses, dt_ms, cf_hz and neuron_names must not be given with a LiveSession")
+        refuse_beside_session(
+            stimulus=stimulus, responses=responses, dt_ms=dt_ms, cf_hz=cf_hz, neuron_names=neuron_names
+        )
         return Gallery(model, **options)
     if not isinstance(model, NeuralModel):
         raise TypeError(f"model must be a deepstrf NeuralModel or a LiveSession, got {type(model).__name__}")

@@ -14,7 +14,15 @@ from torch import Tensor
 from deepstrf.models.prefiltering import get_CFs
 from deepstrf.stimuli import Spectrogram
 
-__all__ = ["checked_cf", "checked_dt", "checked_like", "checked_names", "checked_responses", "checked_stimulus"]
+__all__ = [
+    "checked_cf",
+    "checked_dt",
+    "checked_like",
+    "checked_names",
+    "checked_responses",
+    "checked_stimulus",
+    "refuse_beside_session",
+]
 
 SAME = 1e-4
 """Relative difference of bin widths or centre frequencies below which they are the same: float32 and rounded files."""
@@ -112,3 +120,10 @@ def checked_names(names: Sequence[str] | None, N: int) -> list[str]:
     if len(names) != N:
         raise ValueError(f"neuron_names must have one name per neuron ({N}), got {len(names)}")
     return names
+
+
+def refuse_beside_session(**given: object) -> None:
+    """Raise TypeError when anything is given together with a session, which has it all."""
+    if any(argument is not None for argument in given.values()):
+        *first, last = given
+        raise TypeError(f"{', '.join(first)} and {last} must not be given with a LiveSession")
