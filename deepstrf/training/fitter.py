@@ -157,6 +157,20 @@ class Fitter:
         UserWarning
             A checkpoint could not be written.
         """
+        return self.prepare(model, train, validation, checkpoint=checkpoint).to_the_end()
+
+    def prepare(
+        self,
+        model: nn.Module,
+        train: Data,
+        validation: Data | None = None,
+        *,
+        checkpoint: str | Path | None = None,
+    ) -> Run:
+        """The fit that `fit` carries out, checked and not yet begun: its `to_the_end` does the rest, in any thread.
+
+        Parameters and errors as for `fit`; no epoch is run. What a checkpoint holds is in the model afterwards.
+        """
         examples = Examples.of(train, "train")
         held_out = None if validation is None else Examples.of(validation, "validation")
-        return Run(self, model, examples, held_out, None if checkpoint is None else Path(checkpoint)).to_the_end()
+        return Run(self, model, examples, held_out, None if checkpoint is None else Path(checkpoint))

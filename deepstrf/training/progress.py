@@ -54,8 +54,11 @@ class Progress:
     epoch: int = 0
     batch: int = 0
     batches: int = 0
-    stopping: bool = False
+    stopping: str = ""
 
-    def stop(self) -> None:
-        """End the fit: now, in ``on_batch`` (this epoch then does not count), or after this epoch."""
-        self.stopping = True
+    def stop(self, why: str = "stopped by a callback") -> None:
+        """End the fit: now, in ``on_batch`` (this epoch then does not count), or after this epoch.
+
+        ``why`` becomes `History.stopped`.
+        """
+        self.stopping = why

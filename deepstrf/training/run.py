@@ -92,7 +92,7 @@ class Run:
         """Why there is no further epoch; empty when there is one."""
         done, fitter = len(self.history), self.fitter
         if progress.stopping:
-            return "stopped by a callback"
+            return progress.stopping
         if done >= fitter.epochs:
             return "all epochs done"
         if self.validation is not None and done - self.history.best_epoch >= fitter.patience:

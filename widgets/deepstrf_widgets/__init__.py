@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .response import ResponseView
     from .session import Change, Edit, LiveSession
     from .stimulus_panel import StimulusPanel
+    from .training_view import TrainingView, train
 
 __all__ = [
     "ActivationEditor",
@@ -26,8 +27,10 @@ __all__ = [
     "ResponseView",
     "STRFEditor",
     "StimulusPanel",
+    "TrainingView",
     "explore",
     "gallery",
+    "train",
 ]
 
 _HOMES = {
@@ -42,8 +45,10 @@ _HOMES = {
     "ResponseView": "response",
     "STRFEditor": "editor",
     "StimulusPanel": "stimulus_panel",
+    "TrainingView": "training_view",
     "explore": "explorer",
     "gallery": "gallery_view",
+    "train": "training_view",
 }
 
 
