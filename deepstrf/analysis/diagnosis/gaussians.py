@@ -37,10 +37,11 @@ def off_grid(model: nn.Module, dt_ms: float | None) -> list[Finding]:
                 where.append(f"{bands:.2g} bands {'below' if band < 0 else 'above'} the {field.F} bands")
             if taps > OFF_GRID_BINS:
                 ms = "" if dt_ms is None else f" ({taps * dt_ms:.2g} ms)"
-                where.append(f"{taps:.2g} bins{ms} {'before' if tap < 0 else 'after'} the {field.T} lags")
+                where.append(f"{taps:.2g} bins{ms} beyond {'the longest lag' if tap < 0 else 'lag 0'}")
             sentence = (
                 f"Gaussian {g} (counted from 0){_channel(field, c)}{_unit(model, name, o)} is centred "
-                f"{' and '.join(where)} of its field, where only its tail is left. Move it back onto the grid, or set its weight to 0."
+                f"{' and '.join(where)} of its field; its whole mass is pressed against the edge. "
+                "Move it back onto the grid, or set its weight to 0."
             )
             evidence = {"channel": c, "gaussian": g, "band": band, "tap": tap}
             evidence |= {"bands_beyond": max(bands, 0.0), "bins_beyond": max(taps, 0.0)}
@@ -64,9 +65,9 @@ def overlapping(model: nn.Module) -> list[Finding]:
             distance = (centre[:, o, c, g] - centre[:, o, c, h]).abs()
             sentence = (
                 f"Gaussians {g} and {h} (counted from 0){_channel(field, c)}{_unit(model, name, o)} lie on top of "
-                f"each other: {float(distance[0]):.2g} bands and {float(distance[1]):.2g} bins apart, of the same widths (cosine "
-                f"{float(cosine[o, c, g, h]):.4f}). One of them does the work of both: set one weight to their sum and "
-                "the other to 0, or fit fewer Gaussians."
+                f"each other: {float(distance[0]):.2g} bands and {float(distance[1]):.2g} bins apart, of the "
+                f"same widths (cosine {float(cosine[o, c, g, h]):.4f}). One does the work of both: set one weight "
+                "to their sum and the other to 0, or fit fewer Gaussians."
             )
             evidence = {"channel": c, "gaussian": g, "other": h, "cosine": float(cosine[o, c, g, h])}
             evidence |= {"bands_apart": float(distance[0]), "bins_apart": float(distance[1])}

@@ -258,8 +258,8 @@ def test_a_shared_tensor_that_ran_away_concerns_the_model():
     [
         (0, -3.0, "3 bands below the 10 bands"),
         (0, BANDS + 1.0, "2 bands above the 10 bands"),
-        (1, -4.0, r"4 bins \(40 ms\) before the 8 lags"),
-        (1, LAGS + 0.5, r"1.5 bins \(15 ms\) after the 8 lags"),
+        (1, -4.0, r"4 bins \(40 ms\) beyond the longest lag"),
+        (1, LAGS + 0.5, r"1.5 bins \(15 ms\) beyond lag 0"),
     ],
 )
 def test_a_gaussian_off_the_grid(axis, place, words):
