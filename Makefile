@@ -109,7 +109,7 @@ $(py):
 	@$(pip_install) "$$(grep '^pip==' constraints.txt)"  # an old pip takes very long to choose
 
 $(VENV)/.torch: constraints.txt | $(py)
-	$(say) "Installing torch"
+	$(say) "Installing torch (some hundred MB, without a word for a minute or two)"
 	@# Debian's own pip searches for hours where a newer one resolves the pins at once.
 	@$(py) -m pip install -q --disable-pip-version-check --progress-bar off -U 'pip>=25'
 	@$(pip_install) "$$(grep '^torch==' constraints.txt)"
