@@ -3,7 +3,8 @@
 Builds what is committed: a clone in a home of its own, a new virtual environment with the packages of
 ``binder/environment.yml`` (conda's part by pip), ``postBuild``, and JupyterLab through ``start`` behind /user/x/. A
 visitor then opens the tour in Chromium and runs it; every request must stay on 127.0.0.1. At the end each notebook runs
-in that environment, and its kernel's memory is compared with the bars. Takes some five minutes and 2 GB of disk.
+in that environment, and its kernel's memory is compared with the bars. Takes some five minutes and 2 GB of disk. As in
+the README, pip on Linux may have to be told where PyTorch's build for the CPU is; ``postBuild`` refuses one with CUDA.
 """
 
 from __future__ import annotations
