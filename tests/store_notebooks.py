@@ -30,6 +30,8 @@ def problems(path: Path) -> list[str]:
             for output in cell.outputs
             if output.output_type == "error"
         ]
+        if any(output.output_type == "stream" and output.name == "stderr" for output in cell.outputs):
+            found.append(f"{path.name}, cell {number} must not warn: it wrote to stderr")
     return found
 
 

@@ -53,6 +53,14 @@ def test_stored_error_and_widget_state_are_told(tmp_path: Path) -> None:
     ]
 
 
+def test_stored_warning_is_told(tmp_path: Path) -> None:
+    cell = nbformat.v4.new_code_cell("1", execution_count=1)
+    cell.outputs = [nbformat.v4.new_output("stream", name=name, text="text") for name in ("stdout", "stderr")]
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "warning.ipynb")
+    problems = store_notebooks.problems(tmp_path / "warning.ipynb")
+    assert problems == ["warning.ipynb, cell 0 must not warn: it wrote to stderr"]
+
+
 @pytest.mark.slow
 def test_what_a_cell_prints_is_stored_as_one_text(tmp_path: Path) -> None:
     """However the kernel cut it into messages: a diff then shows what changed and nothing else."""
