@@ -89,7 +89,7 @@ def parametric_double_exponential(x: Tensor, a: Tensor, k: Tensor, s: Tensor, b:
 
     References
     ----------
-    Thorson, Liénard & David (2015), PLOS Comput. Biol. 11:e1004228.
+    Thorson, Liénard & David (2015), PLOS Comput. Biol. 11:e1004628.
     """
     exponent = k * x - s
     largest = math.log(torch.finfo(exponent.dtype).max) - 1.0
@@ -240,7 +240,7 @@ class ParametricDoubleExponential(_Saturating):
 
     References
     ----------
-    Thorson, Liénard & David (2015), PLOS Comput. Biol. 11:e1004228.
+    Thorson, Liénard & David (2015), PLOS Comput. Biol. 11:e1004628.
     """
 
     a = natural_property("a", "_raw_a", POSITIVE, "Saturated rate (N,).", only_if="non_negative_output")

@@ -187,7 +187,7 @@ class SeparableSTRF(nn.Module):
     References
     ----------
     Depireux, Simon, Klein & Shamma (2001), J. Neurophysiol. 85:1220; Thorson, Liénard & David (2015), PLOS Comput.
-    Biol. 11:e1004228.
+    Biol. 11:e1004628.
     """
 
     def __init__(self, F: int, T: int, C_in: int, C_out: int, bias: bool = True) -> None:
