@@ -235,6 +235,11 @@ class TrainingView(ipywidgets.VBox):
         )
         self._neurons.tooltip = "Neuron on screen"
         self._message = ipywidgets.HTML()
+        # The page copies the one to the other when it has done what it was sent before: so it says that it has painted.
+        # (on_edits_completed of the figure waits, with Plotly 7.1, for a message of a name that the kernel ignores.)
+        self._sent, self._painted = ipywidgets.IntText(0), ipywidgets.IntText(0)
+        self._link = ipywidgets.jsdlink((self._sent, "value"), (self._painted, "value"))
+        self._painted.observe(self._page_answered, "value")
         row = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
         self._bar = ipywidgets.HBox([self._pause, self._stop_button, self._progress, self._words], layout=row)
         self._scrub = ipywidgets.HBox([self._slider, self._best, self._restore, self._neurons], layout=row)
@@ -334,21 +339,20 @@ class TrainingView(ipywidgets.VBox):
 
             self.figures = go.FigureWidget(self._picture.figure(shown))
             self.figures._config = {**self.figures._config, "responsive": True}
-            self.figures.observe(self._page_answered, "_js2py_traceDeltas")
             self._has_come = False
             self.children = [self._bar, self._scrub, self._message, self.figures]
             self._on_screen = shown
+            self._sent.value += 1
             return LOAD_S
         if shown.looks_like(self._on_screen):
             return 0.0
         self._picture.update(self.figures, shown)
         self._on_screen = shown
+        self._sent.value += 1
         return ANSWER_S
 
     def _page_answered(self, change: dict[str, Any]) -> None:
-        # The page sends this after each update. (on_edits_completed would be the public way, but Plotly 7.1 waits there
-        # for a second message, which the page sends under a name that the kernel does not know.)
-        if change["new"]:
+        if change["new"] == self._sent.value:
             self._painter.painted(counts=self._has_come)
             self._has_come = True
 
