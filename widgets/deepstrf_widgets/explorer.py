@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from deepstrf.stimuli import Spectrogram
 
 from .bench import BenchWidget
 from .chain import one_thread
+from .confidence import Confidence
 from .edits import restore_state, state_text, to_code
 from .gallery_view import Gallery
 from .given import refuse_beside_session
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from deepstrf.datasets import Recording
+    from deepstrf.training import Band
 
     from .diagnosis import DiagnosisView
 
@@ -73,8 +75,10 @@ class Explorer(ipywidgets.VBox):
         sounds: bool = True,
         gallery: bool = False,
         lock: Sequence[str] = (),
+        confidence: Mapping[str, Band] | None = None,
     ) -> None:
         self.session = session
+        self._confidence = None if confidence is None else Confidence(confidence, session)
         self.bench = BenchWidget(session, neuron=neuron, sound=sound, lock=lock)
         self.figures: Any = None
         self.sounds: StimulusPanel | None = None
@@ -116,7 +120,23 @@ class Explorer(ipywidgets.VBox):
         """The neuron on screen as a plain Plotly figure, for a paper or a saved notebook."""
         from .figures import neuron_figure
 
-        return neuron_figure(self.session, self.neuron, sound=self.bench.sound)
+        return neuron_figure(self.session, self.neuron, sound=self.bench.sound, confidence=self._confidence)
+
+    @property
+    def confidence(self) -> Mapping[str, Band] | None:
+        """How sure the fit is, drawn in the figures: what :func:`deepstrf.training.jackknife` returned, or None.
+
+        Weights whose interval holds 0 are pale, and the tuning is written with its intervals. The bands are those of
+        the trained field: while it is edited, nothing is pale.
+        """
+        return None if self._confidence is None else self._confidence.bands
+
+    @confidence.setter
+    def confidence(self, bands: Mapping[str, Band] | None) -> None:
+        self._confidence = None if bands is None else Confidence(bands, self.session)
+        if self.figures is not None:
+            self._drop_figures()
+            self.show_figures()
 
     def undo(self) -> None:
         """Take the last gesture back."""
@@ -261,14 +281,14 @@ class Explorer(ipywidgets.VBox):
             self._new_sound = False
             self._repaint_for_another_sound()
             return
-        updates = figure_updates(self.session, self.neuron, sound=self.bench.sound)
+        updates = figure_updates(self.session, self.neuron, sound=self.bench.sound, confidence=self._confidence)
         title = self.session.neuron_names[self.neuron]
         with self.figures.batch_update():
-            for trace in self.figures.data:
-                for name, value in updates.get(trace.name, {}).items():
+            for part in (*self.figures.data, *self.figures.layout.annotations):
+                for name, value in updates.get(part.name, {}).items():
                     # What is on screen already is not sent again: the ON and OFF spectrograms are most of the figure.
-                    if not np.array_equal(trace[name], value, equal_nan=True):
-                        trace[name] = value
+                    if not _same(part[name], value):
+                        part[name] = value
             if self.figures.layout.title.text != title:
                 self.figures.layout.title.text = title
 
@@ -288,6 +308,12 @@ class Explorer(ipywidgets.VBox):
                         trace[key] = fresh[trace.name][key]
 
 
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(other, np.ndarray):
+        return np.array_equal(one, other, equal_nan=True)
+    return bool(one == other)
+
+
 def explore(
     model: NeuralModel | LiveSession,
     stimulus: Spectrogram | Tensor | None = None,
@@ -302,6 +328,7 @@ def explore(
     sounds: bool = True,
     gallery: bool = False,
     lock: Sequence[str] = (),
+    confidence: Mapping[str, Band] | None = None,
 ) -> Explorer:
     """Editor, response and figures of a model on a stimulus, to show in a notebook.
 
@@ -349,4 +376,13 @@ def explore(
         if stimulus is None:
             raise TypeError("stimulus must be given with a model, got None")
         session = LiveSession(model, stimulus, responses, dt_ms=dt_ms, cf_hz=cf_hz, neuron_names=neuron_names)
-    return Explorer(session, neuron=neuron, sound=sound, figures=figures, sounds=sounds, gallery=gallery, lock=lock)
+    return Explorer(
+        session,
+        neuron=neuron,
+        sound=sound,
+        figures=figures,
+        sounds=sounds,
+        gallery=gallery,
+        lock=lock,
+        confidence=confidence,
+    )

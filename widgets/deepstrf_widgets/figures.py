@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 from torch import Tensor
 
+from .confidence import LEVEL, Confidence
 from .session import LiveSession
 
 __all__ = ["figure_updates", "load_plotly", "neuron_figure"]
@@ -21,6 +22,10 @@ HEIGHT_PX = 860
 CLEAR = "rgba(0,0,0,0)"
 GREY = "#7d8590"
 FAINT = "rgba(128,128,128,0.25)"
+UNSURE_OPACITY = 0.3
+UNSURE = ", unsure"
+TUNING_PX = 62
+"""Height of the lines below the fields that tell the tuning with its intervals."""
 
 
 def load_plotly() -> None:
@@ -40,7 +45,9 @@ def _round(values: Tensor) -> np.ndarray:
     return array.round(DIGITS - int(np.ceil(np.log10(scale)))) if scale > 0 else array
 
 
-def _traces(session: LiveSession, neuron: int, sound: int) -> dict[str, dict[str, Any]]:
+def _traces(
+    session: LiveSession, neuron: int, sound: int, confidence: Confidence | None = None
+) -> dict[str, dict[str, Any]]:
     """What each trace shows that depends on the state, by trace name."""
     rate = session.rate(neuron)
     trained = session.trained.rate(neuron)
@@ -56,6 +63,8 @@ def _traces(session: LiveSession, neuron: int, sound: int) -> dict[str, dict[str
         names = ["STRF"] if kernel.shape[0] == 1 else ["STRF, ON", "STRF, OFF"] if kernel.shape[0] == 2 else []
         for name, channel in zip(names, kernel, strict=False):
             drawn[name] = {"z": _round(channel), "zmin": -peak, "zmax": peak}
+        if confidence is not None:
+            _fade(drawn, names, session, neuron, confidence)
     psth = session.psth(neuron)
     if psth is not None:
         drawn["recorded"] = {"y": _round(psth[sound])}
@@ -63,14 +72,59 @@ def _traces(session: LiveSession, neuron: int, sound: int) -> dict[str, dict[str
     return drawn
 
 
-def figure_updates(session: LiveSession, neuron: int, *, sound: int = 0) -> dict[str, dict[str, Any]]:
-    """New values of the traces that an edit can change, by trace name: for a figure that is on screen already."""
-    drawn = _traces(session, neuron, sound)
+def _fade(
+    drawn: dict[str, dict[str, Any]], names: list[str], session: LiveSession, neuron: int, confidence: Confidence
+) -> None:
+    """Move the weights that nothing is known about from each field to a pale trace over it.
+
+    The bands are those of the trained field: a field under edit is drawn in full.
+    """
+    unsure = confidence.unsure(neuron)
+    if unsure is None:
+        return
+    if confidence.edited(session, neuron):
+        unsure = np.zeros_like(unsure)
+    for name, where in zip(names, unsure, strict=False):
+        whole = drawn[name]
+        drawn[name + UNSURE] = {**whole, "z": np.where(where, whole["z"], np.nan)}
+        drawn[name] = {**whole, "z": np.where(where, np.nan, whole["z"])}
+
+
+def _tuning_lines(
+    session: LiveSession, neuron: int, kernels: list[str], confidence: Confidence
+) -> dict[str, dict[str, str]]:
+    """What is written below each field, by its name: tuning with intervals, and what the bands are of."""
+    edited = confidence.edited(session, neuron)
+    lines = {}
+    for channel, name in enumerate(kernels):
+        said = confidence.readouts(neuron, channel)
+        note = f"faded: the {LEVEL:.0%} interval includes 0" if confidence.unsure(neuron) is not None else ""
+        if edited:
+            note = "edited: intervals are those of the trained field, and nothing is faded"
+        # The longest two read-outs of three fit on half a notebook's width.
+        text = [" · ".join(said[:2]), " · ".join(said[2:]), note]
+        lines[f"tuning of {name}"] = {"text": "<br>".join(line for line in text if line)}
+    return lines
+
+
+def _fields(drawn: dict[str, dict[str, Any]]) -> list[str]:
+    return [name for name in drawn if name.startswith("STRF") and not name.endswith(UNSURE)]
+
+
+def figure_updates(
+    session: LiveSession, neuron: int, *, sound: int = 0, confidence: Confidence | None = None
+) -> dict[str, dict[str, Any]]:
+    """New values of what an edit can change, by the name of the trace or annotation: for a figure on screen."""
+    drawn = _traces(session, neuron, sound, confidence)
     drawn.pop("stimulus")
+    if confidence is not None:
+        drawn |= _tuning_lines(session, neuron, _fields(drawn), confidence)
     return drawn
 
 
-def neuron_figure(session: LiveSession, neuron: int, *, sound: int = 0) -> go.Figure:
+def neuron_figure(
+    session: LiveSession, neuron: int, *, sound: int = 0, confidence: Confidence | None = None
+) -> go.Figure:
     """One neuron of a session as a Plotly figure.
 
     Parameters
@@ -81,6 +135,9 @@ def neuron_figure(session: LiveSession, neuron: int, *, sound: int = 0) -> go.Fi
         Which neuron.
     sound : int
         Which sound of the stimulus batch.
+    confidence : Confidence, optional
+        How sure the fit is of the field: weights whose interval holds 0 are pale, and the tuning is written below with
+        its intervals.
 
     Returns
     -------
@@ -88,10 +145,10 @@ def neuron_figure(session: LiveSession, neuron: int, *, sound: int = 0) -> go.Fi
         Stimulus spectrogram, ON and OFF after the prefilter (when it has both), response, all over one time axis in
         s; the STRF over lag in ms. Frequencies in kHz.
     """
-    drawn = _traces(session, neuron, sound)
+    drawn = _traces(session, neuron, sound, confidence)
     time_s = (np.arange(session.stimulus.shape[3]) * session.dt_ms / 1e3).round(6)
     khz = (session.cf_hz / 1e3).round(4)
-    kernels = [name for name in drawn if name.startswith("STRF")]
+    kernels = _fields(drawn)
     images: list[str] = [name for name in ("stimulus", "ON", "OFF") if name in drawn]
     rows = len(images) + 1
     spans: list[list[Any]] = [[{"colspan": 2}, None] for _ in range(rows)]
@@ -127,12 +184,22 @@ def neuron_figure(session: LiveSession, neuron: int, *, sound: int = 0) -> go.Fi
         heat = go.Heatmap(x=lags, y=khz, name=name, colorscale=DIVERGING, showscale=column == 1, **drawn[name])
         heat.colorbar = {"len": 0.22, "y": 0.0, "yanchor": "bottom", "thickness": 10, "title": {"text": "weight"}}
         figure.add_trace(heat, row=rows + 1, col=column)
+        if name + UNSURE in drawn:
+            pale = {"opacity": UNSURE_OPACITY, "showscale": False, "colorscale": DIVERGING}
+            heat = go.Heatmap(x=lags, y=khz, name=name + UNSURE, **pale, **drawn[name + UNSURE])
+            figure.add_trace(heat, row=rows + 1, col=column)
         figure.update_xaxes(title_text="lag (ms)", autorange="reversed", row=rows + 1, col=column)
         figure.update_yaxes(**log_axis, row=rows + 1, col=column)
+    told = {} if confidence is None else _tuning_lines(session, neuron, kernels, confidence)
+    for name, column in zip(told, (1, 2), strict=False):
+        place = {"x": 0, "y": 0, "xanchor": "left", "yanchor": "top", "yshift": -40, "align": "left"}
+        domains = {"xref": "x domain", "yref": "y domain", "row": rows + 1, "col": column}
+        figure.add_annotation(name=name, font={"size": 12}, showarrow=False, **place, **domains, **told[name])
+    below = TUNING_PX if told else 0
     figure.update_layout(
-        height=HEIGHT_PX,
+        height=HEIGHT_PX + below,
         autosize=True,
-        margin={"l": 60, "r": 20, "t": 70, "b": 45},
+        margin={"l": 60, "r": 20, "t": 70, "b": 45 + below},
         title={"text": session.neuron_names[neuron], "y": 0.98, "yanchor": "top"},
         legend={"orientation": "h", "y": 1.03, "yanchor": "bottom", "x": 1, "xanchor": "right"},
         template="plotly_white",
