@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import html
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +15,13 @@ from deepstrf.training.batches import Data
 
 from .background_fit import SNAPSHOT_MB, BackgroundFit, Standing
 from .painter import Painter
+from .training_controls import Controls, newest_epoch
 
 if TYPE_CHECKING:
     from .explorer import Explorer
     from .training_figure import Shown, TrainingPicture
 
 __all__ = ["TrainingView", "train"]
-
-LIVE = ("fitting", "paused")
 
 LOAD_S, ANSWER_S = 10.0, 1.0
 """How long a page may take until it shows the figure for the first time, and again. Then it is not waited for: its
@@ -51,8 +48,6 @@ class TrainingView(ipywidgets.VBox):
         checkpoint: str | Path | None = None,
         snapshot_mb: float = SNAPSHOT_MB,
     ) -> None:
-        self._names = _names_of(train)
-        self._neuron = self._checked(neuron)
         self._chosen: int | None = None
         self._restored: int | None = None
         self._train, self._validation = train, validation
@@ -66,14 +61,17 @@ class TrainingView(ipywidgets.VBox):
             snapshot_mb=snapshot_mb,
             on_turn=self._painter.ask,
         )
+        self._names = _names_of(train)
+        self._neuron = self._checked(neuron)
         # Before the fit begins: afterwards its thread alone may touch the model.
         self._copy = copy.deepcopy(model)
         self._picture: TrainingPicture | None = None
         self._on_screen: Shown | None = None
         self.figures: Any = None
         self._has_come = False
-        self._make_controls()
-        super().__init__([self._bar, self._scrub, self._message])
+        self._controls = Controls(self._names, fitter.epochs)
+        self._connect()
+        super().__init__(self._controls.rows)
         self._view_count = 0  # from now on the page counts
         self.observe(lambda _change: self._painter.ask(), "_view_count")
         self._painter.start()
@@ -87,7 +85,7 @@ class TrainingView(ipywidgets.VBox):
 
     @property
     def state(self) -> str:
-        """ "fitting", "paused", why the fit ended, or the kind of its error."""
+        """What it does: "fitting", "paused", why it ended, or the kind of error with which it ended."""
         standing = self._fit.standing()
         if standing.state == "failed":
             return type(self._fit.error).__name__
@@ -209,46 +207,24 @@ class TrainingView(ipywidgets.VBox):
     def close(self) -> None:
         """End the fit, if it has not ended, and the widgets. The model keeps its best weights."""
         # The constructor may have failed before any of this was there.
-        if hasattr(self, "_scrub"):
+        if hasattr(self, "_controls"):
             self._fit.stop_and_join()
             self._painter.close()
             self._drop_figures()
+            self._controls.close()
         super().close()
 
-    # -- controls ------------------------------------------------------------------------------------------------
+    # -- what a hand does ----------------------------------------------------------------------------------------
 
-    def _make_controls(self) -> None:
-        wide = ipywidgets.Layout(width="auto")
-        self._pause = ipywidgets.Button(description="Pause", icon="pause", layout=wide)
-        self._stop_button = ipywidgets.Button(description="Stop", icon="stop", layout=wide)
-        self._stop_button.tooltip = "End the fit; the model keeps its best weights"
-        self._progress = ipywidgets.FloatProgress(max=self._fit.epochs, layout=ipywidgets.Layout(flex="1 1 120px"))
-        self._words = ipywidgets.HTML()
-        self._slider = ipywidgets.IntSlider(
-            min=0, max=self._fit.epochs, description="Epoch", layout=ipywidgets.Layout(flex="1 1 240px")
-        )
-        self._best = ipywidgets.Button(description="Show the best", icon="star", layout=wide)
-        self._restore = ipywidgets.Button(description="Restore this epoch", icon="undo", layout=wide, disabled=True)
-        self._restore.tooltip = "Put the weights of the epoch on screen into the model; when the fit has ended"
-        self._neurons = ipywidgets.Dropdown(
-            options=[(name, n) for n, name in enumerate(self._names)], value=self._neuron, layout=wide
-        )
-        self._neurons.tooltip = "Neuron on screen"
-        self._message = ipywidgets.HTML()
-        # The page copies the one to the other when it has done what it was sent before: so it says that it has painted.
-        # (on_edits_completed of the figure waits, with Plotly 7.1, for a message of a name that the kernel ignores.)
-        self._sent, self._painted = ipywidgets.IntText(0), ipywidgets.IntText(0)
-        self._link = ipywidgets.jsdlink((self._sent, "value"), (self._painted, "value"))
-        self._painted.observe(self._page_answered, "value")
-        row = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
-        self._bar = ipywidgets.HBox([self._pause, self._stop_button, self._progress, self._words], layout=row)
-        self._scrub = ipywidgets.HBox([self._slider, self._best, self._restore, self._neurons], layout=row)
-        self._pause.on_click(lambda _: self.pause() if self.state != "paused" else self.resume())
-        self._stop_button.on_click(lambda _: self.stop())
-        self._best.on_click(lambda _: self._show_best())
-        self._restore.on_click(lambda _: self.restore(self.epoch))
-        self._slider.observe(self._slider_moved, "value")
-        self._neurons.observe(self._neuron_chosen, "value")
+    def _connect(self) -> None:
+        controls = self._controls
+        controls.pause.on_click(lambda _: self.resume() if self.state == "paused" else self.pause())
+        controls.stop.on_click(lambda _: self.stop())
+        controls.best.on_click(lambda _: self._show_best())
+        controls.restore.on_click(lambda _: self.restore(self.epoch))
+        controls.slider.observe(self._slider_moved, "value")
+        controls.neurons.observe(self._neuron_chosen, "value")
+        controls.painted.observe(self._page_answered, "value")
 
     def _show_best(self) -> None:
         best = self.history.best_epoch
@@ -261,7 +237,7 @@ class TrainingView(ipywidgets.VBox):
         standing = self._fit.standing()
         if standing.weights:
             nearest = min(standing.weights, key=lambda epoch: abs(epoch - change["new"]))
-            self._show(None if nearest == _newest(standing) else nearest)
+            self._show(None if nearest == newest_epoch(standing) else nearest)
 
     def _neuron_chosen(self, change: dict[str, Any]) -> None:
         if not self._painter.is_this_thread():
@@ -274,7 +250,7 @@ class TrainingView(ipywidgets.VBox):
     def _epoch_of(self, standing: Standing) -> int:
         """The epoch to show."""
         chosen = self._chosen
-        return chosen if chosen is not None and chosen in standing.weights else _newest(standing)
+        return chosen if chosen is not None and chosen in standing.weights else newest_epoch(standing)
 
     def _checked(self, neuron: int) -> int:
         if not 0 <= neuron < len(self._names):
@@ -290,43 +266,12 @@ class TrainingView(ipywidgets.VBox):
         """Bring the screen up to date; for how many seconds to wait for the page's word that this is done."""
         standing = self._fit.standing()
         epoch = self._epoch_of(standing)
-        self._paint_controls(standing, epoch)
+        self._controls.paint(standing, epoch, self._neuron, self._restored, self._fit.error)
         if not self._view_count:
             # Nobody looks. A figure is 5 MB to a page that is loaded again; it comes back with a view.
             self._drop_figures()
             return 0.0
         return self._paint_figure(standing, epoch)
-
-    def _paint_controls(self, standing: Standing, epoch: int) -> None:
-        live, done = standing.state in LIVE, len(standing.history)
-        paused = standing.state == "paused"
-        self._pause.description, self._pause.icon = ("Resume", "play") if paused else ("Pause", "pause")
-        self._pause.disabled = self._stop_button.disabled = not live
-        self._restore.disabled = live or epoch == self._epoch_in_model(standing)
-        self._best.disabled = epoch == standing.history.best_epoch
-        self._progress.value = standing.begun if live else self._fit.epochs
-        self._progress.bar_style = "" if live else "danger" if standing.state == "failed" else "success"
-        self._words.value = _where(standing, self._fit.epochs)
-        if not live and done:
-            self._slider.max = done
-        self._slider.value = epoch
-        self._neurons.value = self._neuron
-        self._message.value = self._said(standing)
-
-    def _epoch_in_model(self, standing: Standing) -> int:
-        return standing.history.best_epoch if self._restored is None else self._restored
-
-    def _said(self, standing: Standing) -> str:
-        """The line below, as HTML."""
-        error = self._fit.error
-        if error is not None:
-            text = html.escape(f"{type(error).__name__}: {error}")
-            return f'<span style="color: var(--jp-error-color1, #d32f2f)">{text}</span>'
-        if standing.state in LIVE:
-            return "Paused after the batch under way." if standing.state == "paused" else ""
-        at = self._epoch_in_model(standing)
-        best = ", the best" if at == standing.history.best_epoch else ""
-        return html.escape(f"{standing.history.stopped.capitalize()}. The model has the weights of epoch {at}{best}.")
 
     def _paint_figure(self, standing: Standing, epoch: int) -> float:
         from .training_figure import Shown, TrainingPicture
@@ -340,47 +285,27 @@ class TrainingView(ipywidgets.VBox):
             self.figures = go.FigureWidget(self._picture.figure(shown))
             self.figures._config = {**self.figures._config, "responsive": True}
             self._has_come = False
-            self.children = [self._bar, self._scrub, self._message, self.figures]
+            self.children = [*self._controls.rows, self.figures]
             self._on_screen = shown
-            self._sent.value += 1
+            self._controls.sent.value += 1
             return LOAD_S
         if shown.looks_like(self._on_screen):
             return 0.0
         self._picture.update(self.figures, shown)
         self._on_screen = shown
-        self._sent.value += 1
+        self._controls.sent.value += 1
         return ANSWER_S
 
     def _page_answered(self, change: dict[str, Any]) -> None:
-        if change["new"] == self._sent.value:
+        if change["new"] == self._controls.sent.value:
             self._painter.painted(counts=self._has_come)
             self._has_come = True
 
     def _drop_figures(self) -> None:
         if self.figures is not None:
             figures, self.figures = self.figures, None
-            self.children = [self._bar, self._scrub, self._message]
+            self.children = self._controls.rows
             figures.close()
-
-
-def _newest(standing: Standing) -> int:
-    """The last epoch while the fit runs, then the best; 0 where there is none."""
-    if standing.state not in LIVE:
-        return standing.history.best_epoch
-    return max(standing.weights, default=0)
-
-
-def _where(standing: Standing, epochs: int) -> str:
-    """How far the fit is and how long it may take."""
-    done = len(standing.history)
-    words = f"epoch {done} of {epochs}" if standing.state in LIVE else f"{done} epochs"
-    if math.isnan(standing.epoch_s):
-        return words
-    words += f" · {standing.epoch_s:.2g} s each"
-    if standing.state in LIVE:
-        left = round((epochs - standing.begun) * standing.epoch_s)
-        words += f" · at most {left // 60}:{left % 60:02d} min left"
-    return words
 
 
 def _names_of(data: Data) -> list[str]:
