@@ -42,9 +42,9 @@ class PassingAtTheKink(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Clamp instead of rectify: the same values, and the slope of a clamp is 1 on its bound."""
+        """The values of a rectifier, and slope 1 at 0; the slope of a clamp there depends on PyTorch's version."""
         if func in (torch.relu, torch.relu_, functional.relu, Tensor.relu, Tensor.relu_):
-            return args[0].clamp_min(0)
+            return args[0].masked_fill(args[0] < 0, 0)
         return func(*args, **(kwargs or {}))
 
 
