@@ -12,7 +12,7 @@ from deepstrf.analysis.diagnosis.finding import Finding
 from deepstrf.analysis.diagnosis.sample import Sample
 from deepstrf.metrics import compute_CCmax, corrcoef
 
-FALSE_ALARM = 0.01
+FALSE_ALARM = 0.001
 """Probability that chance alone makes a check speak, about any of the neurons."""
 
 BLOCKS = 20
@@ -40,13 +40,16 @@ def above_ceiling(sample: Sample, skip: Collection[int], where: str) -> list[Fin
         return []
     p = sample.rates
     first, second = (sample.in_all_bins(half.nanmean(2)) for half in (responses[:, :, 0::2], responses[:, :, 1::2]))
-    n, m_p, m_1, m_2, pp, p1, p2, ab = _block_sums(first + second, p, (p, first, second, p * p, p * first, p * second,
-                                                                        first * second))  # fmt: skip
+    products = (p, first, second, p * p, p * first, p * second, first * second, first * first, second * second)
+    n, m_p, m_1, m_2, pp, p1, p2, ab, aa, bb = _block_sums(first + second, p, products)
     signal = ab / n - m_1 * m_2 / n**2
     explained = (p1 + p2) / (2 * n) - m_p * (m_1 + m_2) / (2 * n**2)
     variance = pp / n - (m_p / n).square()
     excess = explained * explained.abs() / variance - (1 + EXCESS) * signal
-    whole, error = excess[:, 0], _standard_error(excess[:, 1:])
+    # Sparse spikes may never coincide, and then no block differs from the others: the error of a covariance of
+    # independent noise is the least there is.
+    noise = ((aa / n - (m_1 / n).square()) * (bb / n - (m_2 / n).square()) / n).clamp(min=0).sqrt()
+    whole, error = excess[:, 0], torch.maximum(_standard_error(excess[:, 1:]), (1 + EXCESS) * noise[:, 0])
     found = []
     for i in _beyond_chance(whole, error, p.shape[0], skip):
         ceiling = float(compute_CCmax(responses[:, i : i + 1])[0])
