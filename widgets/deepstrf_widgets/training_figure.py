@@ -77,7 +77,7 @@ class TrainingPicture:
         if isinstance(train, Recording):
             self._dt_ms, self._khz = train.dt_ms, (train.cf_hz.double().cpu().numpy() / 1e3).round(4)
         self._loaded: State | None = None
-        self._course_axes: list[int] = []
+        self._course_axes: list[str] = []
 
     @torch.no_grad()
     def drawn(self, shown: Shown) -> dict[str, dict[str, Any]]:
@@ -181,7 +181,7 @@ class TrainingPicture:
             else:
                 self._add_field(figure, name, drawn[name], at, first=i == 0, last=i == len(fields) - 1)
         self._add_courses(figure, drawn, len(rows))
-        self._course_axes = [len(top) + i + 1 for i in range(len(below))]
+        self._course_axes = [str(len(top) + i + 1) if top or i else "" for i in range(len(below))]
         figure.update_layout(
             height=HEIGHT_PX if top else HEIGHT_PX // 2,
             autosize=True,
