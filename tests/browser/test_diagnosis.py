@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.bench_page import ROOT
 from tests.browser.lab import Server
@@ -57,7 +58,7 @@ def test_rows_are_read_in_both_themes_and_jump(open_page: Callable[..., Notebook
         notebook.use_theme(dark)
         assert contrast(*text.evaluate(COLOURS)) >= ENOUGH
     show = page.get_by_role("button", name="Show", exact=True)
-    assert show.count() == 2
+    expect(show).to_have_count(2)
     show.nth(1).click()
     page.wait_for_function("() => document.querySelector('.deepstrf-bench').textContent.includes('of 6')")
     page.wait_for_function("() => document.querySelector('.deepstrf-bench').__bench.pending() === 0")
@@ -69,6 +70,6 @@ def test_rows_are_read_in_both_themes_and_jump(open_page: Callable[..., Notebook
     page.get_by_text("the model has been edited since").wait_for()
     page.get_by_role("button", name="Look again").click()
     page.locator(ROW).get_by_text("Gaussian 2 (counted from 0) of OFF").wait_for(state="detached")
-    assert show.count() == 1
+    expect(show).to_have_count(1)
     assert notebook.console_errors == []
     assert notebook.blocked == []

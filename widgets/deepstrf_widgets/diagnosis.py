@@ -84,6 +84,7 @@ class DiagnosisView(ipywidgets.VBox):
         self._again.on_click(lambda _button: self.refresh())
         self._head = ipywidgets.HBox([self._title, self._again], layout={"align_items": "center"})
         super().__init__()
+        self._rows: list[Any] = []
         self._paint()
         self._stop = explorer.session.observe(self._session_changed)
 
@@ -115,7 +116,7 @@ class DiagnosisView(ipywidgets.VBox):
         # The constructor may have failed before any of this was there.
         if hasattr(self, "_stop"):
             self._stop()
-            self._close_rows()
+            self._set_rows([])
             for part in (self._title, self._again, self._head):
                 part.close()
         super().close()
@@ -131,17 +132,18 @@ class DiagnosisView(ipywidgets.VBox):
         self._title.value = f'<div role="status" style="{TEXT};font-weight:600">{html.escape(text.capitalize())}</div>'
 
     def _paint(self) -> None:
-        self._close_rows()
         self._say(stale=False)
         rows = [self._row(finding) for finding in self.found[:MOST_ROWS]]
         if len(self.found) > MOST_ROWS:
             more = f"{len(self.found) - MOST_ROWS} more: they are in the attribute <code>found</code>."
             rows.append(ipywidgets.HTML(f'<div style="{TEXT}">{more}</div>'))
-        self.children = [self._head, *rows]
+        self._set_rows(rows)
 
-    def _close_rows(self) -> None:
-        rows, self.children = self.children[1:], self.children[:1]
-        for row in rows:
+    def _set_rows(self, rows: list[Any]) -> None:
+        """Show these rows, and end those that were there."""
+        before, self._rows = self._rows, rows
+        self.children = [self._head, *rows]
+        for row in before:
             for part in (*getattr(row, "children", ()), row):
                 part.close()
 
