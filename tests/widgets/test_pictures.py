@@ -295,3 +295,16 @@ def test_lines_beside_on_and_off_are_neither_warm_nor_cool():
     assert [colours[0], colours[2], colours[4]] == list(LINES[2:5])
     assert line_colours(["a", "b"]) == list(LINES[:2])
     assert line_colours(str(i) for i in range(7))[6] == LINES[0]
+
+
+def test_long_labels_of_bars_are_turned():
+    turned = pictures.bars_picture({"NetworkReceptiveField": 1.0, "LinearNonlinear": 2.0}, y_label="r").axes[0]
+    assert {label.get_rotation() for label in turned.get_xticklabels()} == {20.0}
+    short = pictures.bars_picture({"a": 1.0, "b": 2.0}, y_label="r").axes[0]
+    assert {label.get_rotation() for label in short.get_xticklabels()} == {0.0}
+
+
+@pytest.mark.parametrize(("things", "columns"), [(2, 2), (5, 5), (6, 3), (8, 3)])
+def test_legend_of_many_lines_has_rows(things, columns):
+    lines = {str(i): [0.0, i] for i in range(things)}
+    assert pictures.lines_picture(lines, x_label="x", y_label="y").axes[0].get_legend()._ncols == columns

@@ -166,7 +166,7 @@ def line_colours(labels: Iterable[str]) -> list[Any]:
 def add_legend(axes: Axes, things: int) -> None:
     """Nothing; a legend stands above the axes at the right, where more than one thing is drawn."""
     if things > 1:
-        axes.legend(frameon=False, labelcolor=GREY, fontsize=9, ncols=min(things, 5), loc="lower right",
+        axes.legend(frameon=False, labelcolor=GREY, fontsize=9, ncols=things if things < 6 else 3, loc="lower right",
                     bbox_to_anchor=(1, 1), borderaxespad=0.2, handlelength=1.4, columnspacing=1.2)  # fmt: skip
 
 

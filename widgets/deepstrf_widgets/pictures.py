@@ -53,6 +53,8 @@ __all__ = [
 ]
 
 Colours = Literal["level", "on", "off"]
+ROW_PX, LINES_PX = 130, 190
+LETTER_PX = 6.5
 
 
 def spectrogram_picture(
@@ -112,8 +114,9 @@ def stack_picture(
         if colour not in COLOURS:
             raise ValueError(f"colours must be of {', '.join(COLOURS)}, got {colour!r}")
     rows = len(spectrograms) + (lines is not None)
-    picture = Picture(height_px=60 + 130 * rows)
-    grid = picture.subplots(rows, 1, squeeze=False, sharex=True)[:, 0]
+    heights = [*(ROW_PX for _ in spectrograms), *([LINES_PX] if lines is not None else [])]
+    picture = Picture(height_px=60 + sum(heights))
+    grid = picture.subplots(rows, 1, squeeze=False, sharex=True, height_ratios=heights)[:, 0]
     seconds = np.empty(0)
     unit = "bin"
     scales = chain(colours, repeat("level"))
@@ -328,7 +331,8 @@ def bars_picture(
     """
     if not isinstance(bars, Mapping) or not bars:
         raise TypeError(f"bars must map labels to at least one number, got {bars!r}")
-    picture = Picture(min(WIDTH_PX, 100 + 90 * len(bars)), 220)
+    width = min(WIDTH_PX, 100 + 90 * len(bars))
+    picture = Picture(width, 220)
     axes = picture.subplots()
     colours = [CHANNELS.get(label.split()[0] if label.split() else "", LINES[1]) for label in bars]
     half = [(errors or {}).get(label, np.nan) for label in bars] if errors else None
@@ -337,6 +341,9 @@ def bars_picture(
     if limit is not None:
         axes.axhline(limit, color=GREY, linewidth=1, linestyle="--")
     label_axes(axes, "", y_label, title)
+    if max(map(len, bars)) * LETTER_PX > (width - 100) / len(bars):
+        for label in axes.get_xticklabels():
+            label.set(rotation=20, ha="right", rotation_mode="anchor")
     return picture
 
 
