@@ -13,7 +13,7 @@ from deepstrf.models import LinearNonlinear
 from deepstrf.models.audio import NetworkReceptiveField
 from deepstrf.models.prefiltering import make_prefiltering
 from deepstrf.training import Fitter, NonFiniteLossError
-from deepstrf_widgets import TrainingView
+from deepstrf_widgets import TrainingView, figures
 from deepstrf_widgets.painter import Painter
 from tests.training.conftest import BANDS, LAGS, NEURONS, new_model, quick_fitter, simulate
 from tests.widgets.test_background_fit import WAIT_S, At, Keep
@@ -300,6 +300,24 @@ def test_figures_are_there_while_a_page_looks(train):
     view.set_state({"_view_count": 2})
     paint(view)
     assert view.children[-1] is view.figures
+
+
+def test_the_buttons_do_not_wait_for_plotly(train, monkeypatch):
+    loading, go_on = threading.Event(), threading.Event()
+
+    def load_slowly():
+        loading.set()
+        assert go_on.wait(WAIT_S)
+
+    monkeypatch.setattr(figures, "load_plotly", load_slowly)
+    view = train(quick_fitter(epochs=10**6, patience=10**6))
+    assert loading.wait(WAIT_S)
+    view._controls.pause.click()
+    wait_until(view._controls.pause, "description", lambda words: words == "Resume")
+    assert view.figures is None
+    go_on.set()
+    paint(view)
+    view.stop()
 
 
 def test_closing_ends_the_fit_and_the_threads(train, same, state):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +69,8 @@ class TrainingView(ipywidgets.VBox):
         self._picture: TrainingPicture | None = None
         self._on_screen: Shown | None = None
         self.figures: Any = None
-        self._has_come = False
+        self._has_come = self._is_loaded = False
+        self._loader: threading.Thread | None = None
         self._controls = Controls(self._names, fitter.epochs)
         self._connect()
         super().__init__(self._controls.rows)
@@ -273,7 +275,20 @@ class TrainingView(ipywidgets.VBox):
             return 0.0
         return self._paint_figure(standing, epoch)
 
+    def _load_plotly(self) -> None:
+        """In a thread of its own, as it takes seconds: the buttons are painted meanwhile."""
+        from .figures import load_plotly
+
+        load_plotly()
+        self._is_loaded = True
+        self._painter.ask()
+
     def _paint_figure(self, standing: Standing, epoch: int) -> float:
+        if not self._is_loaded:
+            if self._loader is None:
+                self._loader = threading.Thread(target=self._load_plotly, name="deepstrf-figures", daemon=True)
+                self._loader.start()
+            return 0.0
         from .training_figure import Shown, TrainingPicture
 
         shown = Shown(self._neuron, epoch, standing.weights.get(epoch), standing.history)
