@@ -214,7 +214,7 @@ def forwards() -> list[dict[str, Any]]:
                 "T": T,
                 "dt_ms": 5.0,
                 "cf_hz": session.cf_hz.tolist(),
-                "kind": receptive_field_kind(names, True),
+                "kind": receptive_field_kind(session.live, names),
                 "prefilter": slots[0],
                 "activation": slots[1],
                 "n_channels": int(session.live.kernel(neuron).shape[0]),

@@ -9,6 +9,7 @@ import pytest
 import torch
 import traitlets
 
+from deepstrf.models import NeuralModel
 from deepstrf_widgets import (
     ActivationEditor,
     AdapTransEditor,
@@ -128,14 +129,48 @@ def test_other_kernels_have_no_gaussians(make_session, kernel, kind):
     widget.close()
 
 
-def test_a_model_without_kernel_shows_its_response(make_model, make_stimulus):
+def test_a_model_without_kernel_shows_its_response_and_a_gradient_map(make_model, make_stimulus):
     from deepstrf.models import NetworkReceptiveField
 
-    model = NetworkReceptiveField(5, 4, 3, prefiltering=make_model().prefiltering.float()).eval()
-    widget = BenchWidget(LiveSession(model, make_stimulus(), cf_hz=CF_HZ))
+    model = NetworkReceptiveField(5, 4, 3, prefiltering=make_model().prefiltering).double().eval()
+    widget = BenchWidget(LiveSession(model, make_stimulus(), cf_hz=CF_HZ), neuron=1)
+    assert (widget.info["kind"], widget.info["n_channels"], widget.info["n_lags"]) == ("gradient", 2, 4)
+    np.testing.assert_array_equal(array(widget.rate), widget.session.rate(1)[0].float())
+    # Central differences of the response to a steady sound, band by band, lag by lag, after the prefilter.
+    steady = model.prefiltered(make_stimulus().mean(3, keepdim=True).expand(-1, -1, -1, 8)).detach()
+    model.prefiltering = torch.nn.Identity()
+    step = 1e-5
+    want = np.empty((2, 5, 4))
+    for c, f, lag in np.ndindex(want.shape):
+        ends = []
+        for sign in (1, -1):
+            nudged = steady.clone()
+            nudged[0, c, f, 4 + lag] += sign * step
+            with torch.no_grad():
+                ends.append(model(nudged)[0, 1, 0, -1])
+        want[c, f, lag] = (ends[0] - ends[1]) / (2 * step)
+    assert np.abs(want).max() > 0
+    np.testing.assert_allclose(array(widget.kernel).reshape(want.shape), want, atol=1e-6 * np.abs(want).max())
+    np.testing.assert_array_equal(array(widget.trained_kernel), array(widget.kernel))
+    before = widget.kernel
+    widget.session.set("prefilter.w", 0.1)
+    assert widget.kernel != before
+    assert array(widget.trained_kernel).tolist() == np.frombuffer(before, "<f4").tolist()
+    widget.close()
+
+
+def test_a_model_without_lags_has_no_map(make_stimulus):
+    class Loudness(NeuralModel):
+        def __init__(self):
+            super().__init__(out_neurons=2)
+
+        def forward(self, x):
+            return x.mean(2, keepdim=True).expand(-1, 2, 1, -1)
+
+    widget = BenchWidget(LiveSession(Loudness(), make_stimulus(), cf_hz=CF_HZ))
     assert widget.info["kind"] == "none"
     assert widget.kernel == b""
-    np.testing.assert_array_equal(array(widget.rate), widget.session.rate(0)[0])
+    np.testing.assert_array_equal(array(widget.rate), widget.session.rate(1)[0].float())
     widget.close()
 
 

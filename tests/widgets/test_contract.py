@@ -87,4 +87,4 @@ def test_the_kinds_of_kernel_are_the_same(contract, make_session):
         widget = BenchWidget(make_session(kernel))
         made.append(widget.info["kind"])
         widget.close()
-    assert set(kinds) == {*made, "none"}
+    assert set(kinds) == {*made, "gradient", "none"}

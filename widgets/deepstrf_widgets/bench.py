@@ -15,7 +15,7 @@ import torch
 import traitlets
 from torch import Tensor
 
-from .chain import one_thread
+from .chain import Chain, one_thread
 from .edits import locked_names
 from .messages import MessageError, Request, is_count, is_name, parse
 from .session import Change, LiveSession
@@ -42,6 +42,12 @@ def _bytes(values: Tensor | np.ndarray) -> bytes:
 
 def _json_number(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else round(value, 6)
+
+
+def _field(chain: Chain, neuron: int) -> Tensor | None:
+    """What the page shows of how a neuron weighs the sound, (C, F, T)."""
+    kernel = chain.kernel(neuron)
+    return chain.gradient_map(neuron) if kernel is None else kernel
 
 
 class BenchWidget(anywidget.AnyWidget):
@@ -149,10 +155,10 @@ class BenchWidget(anywidget.AnyWidget):
 
     def _describe(self) -> dict[str, Any]:
         session = self.session
-        kernel = session.live.kernel(0)
+        kernel = _field(session.live, 0)
         C, F, T = (1, session.stimulus.shape[2], 1) if kernel is None else kernel.shape
         names = session.parameters
-        kind = receptive_field_kind(names, kernel is not None)
+        kind = receptive_field_kind(session.live, names)
         limits = {}
         for name in (f"strf.{column}" for column in COLUMNS):
             # A width in octaves has limits that depend on its centre: the page knows them in bands.
@@ -206,7 +212,7 @@ class BenchWidget(anywidget.AnyWidget):
         stages = {name.split(".")[0] for name in names}
         parts = {}
         if "strf" in stages:
-            kernel = self.session.live.kernel(neuron)
+            kernel = _field(self.session.live, neuron)
             parts["gaussians"] = self._gaussians(neuron)
             parts["kernel"] = b"" if kernel is None else _bytes(kernel)
             parts["folding"] = _bytes(folding(self.session.model, neuron))
@@ -219,7 +225,7 @@ class BenchWidget(anywidget.AnyWidget):
     def neuron_state(self, neuron: int) -> dict[str, Any]:
         """Values of all traits that belong to one neuron."""
         session = self.session
-        trained_kernel = session.trained.kernel(neuron)
+        trained_kernel = _field(session.trained, neuron)
         psth = session.psth(neuron)
         return {
             **self._parts(neuron, ("strf", "prefilter", "activation")),

@@ -16,6 +16,8 @@ from deepstrf.models.activations import (
     ParametricSigmoid,
     ParametricSoftplus,
 )
+from deepstrf.models.audio.audio_model import AudioEncodingModel
+from deepstrf.models.gradient_maps import spectrogram_gradients
 from deepstrf.models.layers import ParametricSTRF, SeparableSTRF, gaussian_mixture_kernel, separable_kernel
 from deepstrf.models.readouts import STRFReadout
 
@@ -119,6 +121,7 @@ class Chain:
         self._drive: dict[int, Tensor] = {}
         self._rate: dict[int, Tensor] = {}
         self._kernel: dict[int, Tensor] = {}
+        self._map: dict[int, Tensor] = {}
 
     @property
     def staged(self) -> bool:
@@ -136,6 +139,7 @@ class Chain:
             Whose parameters changed; all when None.
         """
         self._whole = None
+        self._map.clear()
         if stage == "prefilter":
             self._prefiltered = self._padded = None
         readout = self._readout
@@ -176,6 +180,19 @@ class Chain:
                 except NotImplementedError:
                     return None
         return self._kernel[neuron]
+
+    def gradient_map(self, neuron: int) -> Tensor | None:
+        """Linear receptive field of one neuron around the mean sound, (C, F, T), for a model with no STRF to show.
+
+        Gradient of the response with respect to the spectrogram after the prefilter, where a sound has been steady at
+        the mean level of each band. None for a model that knows no number of lags.
+        """
+        if self.kernel(neuron) is not None or not isinstance(self.model, AudioEncodingModel):
+            return None
+        if neuron not in self._map:
+            steady = self.stimulus.mean((0, 3), keepdim=True).expand(-1, -1, -1, 2 * self.model.T)
+            self._map[neuron] = spectrogram_gradients(self.model, steady, neurons=[neuron], per_channel=True)[0]
+        return self._map[neuron]
 
     @torch.no_grad()
     def drive(self, neuron: int) -> Tensor:

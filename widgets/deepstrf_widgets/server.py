@@ -4,9 +4,9 @@ A kernel answers a drag with many small messages. On the websocket between serve
 each of them back until the browser has acknowledged the one before, and the browser delays its acknowledgements: that
 costs some 30 ms per round trip. The extension sets ``TCP_NODELAY`` on every kernel websocket as it opens.
 
-A file that a page sends to its kernel is one message, and Tornado closes the connection at one of more than 10 MB, without
-a word to the user. With the extension 64 MB are allowed, unless the server is told another limit; what takes a file
-has a smaller limit of its own and says so.
+A file that a page sends to its kernel is one message, and Tornado closes the connection at one of more than 10 MB,
+without a word to the user. With the extension 64 MB are allowed, unless the server is told another limit; what takes a
+file has a smaller limit of its own and says so.
 
 It is a convenience: when Jupyter's websocket handler is missing or has another shape, the extension says so once in
 the server's log and leaves everything as it was.

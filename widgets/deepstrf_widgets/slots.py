@@ -13,6 +13,7 @@ from deepstrf.models.layers import ParametricSTRF, SeparableSTRF
 from deepstrf.models.prefiltering import AdapTrans, ICAdaptation
 from deepstrf.models.readouts import STRFReadout, batch_norm_affine
 
+from .chain import Chain
 from .parameters import Parameter
 
 __all__ = ["activation_slot", "folding", "is_local", "prefilter_slot", "receptive_field_kind"]
@@ -31,12 +32,14 @@ _CURVES: dict[type[nn.Module], str] = {
 _PREFILTERS: dict[type[nn.Module], str] = {nn.Identity: "none", AdapTrans: "adaptrans", ICAdaptation: "ic"}
 
 
-def receptive_field_kind(parameters: dict[str, Parameter], has_kernel: bool) -> str:
-    """Kind of receptive field: "gaussians", "separable", "full" (also for one that only can be shown) or "none"."""
+def receptive_field_kind(chain: Chain, parameters: dict[str, Parameter]) -> str:
+    """Kind of receptive field: "gaussians", "separable", "full" (also one to look at only), "gradient" or "none"."""
     for kind, name in (("gaussians", "strf.weight"), ("separable", "strf.factor_f"), ("full", "strf.kernel")):
         if name in parameters:
             return kind
-    return "full" if has_kernel else "none"
+    if chain.kernel(0) is not None:
+        return "full"
+    return "none" if chain.gradient_map(0) is None else "gradient"
 
 
 def prefilter_slot(model: NeuralModel, parameters: dict[str, Parameter]) -> dict[str, Any]:

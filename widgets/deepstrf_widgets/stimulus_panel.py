@@ -53,7 +53,8 @@ class StimulusPanel(ipywidgets.VBox):
         self.session = session
         self.message = ""
         self.knobs: dict[str, Any] = {}
-        options = [("The stimulus of this session", FIRST), *((s.label, name) for name, s in SOUNDS.items()), ("A sound file", FILE)]
+        made = [(sound.label, name) for name, sound in SOUNDS.items()]
+        options = [("The stimulus of this session", FIRST), *made, ("A sound file", FILE)]
         self.choice = ipywidgets.Dropdown(options=options, value=FIRST, description="sound", style=LABEL, layout=WIDE)
         self.upload = ipywidgets.FileUpload(
             accept=".wav,.flac,.aif,.aiff,.ogg",

@@ -42,7 +42,7 @@ export const WRITTEN = ["neuron", "channel", "selected"] as const;
 export type WrittenTrait = (typeof WRITTEN)[number];
 
 export type View = "adaptation" | "strf" | "activation" | "response" | "explorer";
-export type Kind = "gaussians" | "full" | "separable" | "none";
+export type Kind = "gaussians" | "full" | "separable" | "gradient" | "none";
 export type Bytes = DataView | ArrayBuffer | Uint8Array;
 
 export interface PrefilterSlot {

@@ -27,7 +27,8 @@ const PLAIN: Record<string, string> = {
   full: "Every weight of this receptive field is free: it is shown here, and edited from Python.",
   separable:
     "This receptive field is a product of a frequency and a time profile: shown here, edited from Python.",
-  none: "This model has no single receptive field to edit.",
+  gradient: "A gradient map, taken at the mean sound: this model has no single receptive field.",
+  none: "This model has no receptive field.",
 };
 
 export class StrfEditor {
