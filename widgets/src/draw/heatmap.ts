@@ -35,7 +35,7 @@ export function fillImage(
   ctx.putImageData(image, 0, 0);
 }
 
-const BAR = { gap: 14, width: 10 };
+const BAR = { gap: 8, width: 10 };
 
 /** A vertical colour bar right of a plot, with its numbers on the right and its unit above them. */
 export function drawColourBar(

@@ -21,7 +21,7 @@ import type { BenchState } from "../state";
 import { Handles } from "./handles";
 import { Inspector } from "./inspector";
 
-const MARGIN = { left: 54, right: 72, top: 20, bottom: 40 };
+const MARGIN = { left: 54, right: 66, top: 20, bottom: 40 };
 
 const PLAIN: Record<string, string> = {
   full: "Every weight of this receptive field is free: it is shown here, and edited from Python.",
