@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepstrf_widgets import Edit
-from deepstrf_widgets.session import MAX_UNDO
+from deepstrf_widgets.undo import MAX_UNDO
 
 CF_HZ = np.array([500.0, 900.0, 2000.0, 7000.0, 16000.0])
 CASES = [

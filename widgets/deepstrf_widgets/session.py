@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,11 +20,9 @@ from deepstrf.stimuli import Spectrogram
 from .chain import Chain
 from .given import checked_cf, checked_dt, checked_like, checked_names, checked_responses, checked_stimulus
 from .parameters import Index, Parameter, parameter_table
+from .undo import Entry, Slot, UndoHistory
 
 __all__ = ["Change", "Edit", "LiveSession"]
-
-MAX_UNDO = 1000
-Slot = tuple[str, Index]
 
 
 class Edit(NamedTuple):
@@ -48,19 +46,6 @@ class Change:
     def touches(self, neuron: int) -> bool:
         """Whether the response of ``neuron`` may have changed."""
         return self.neurons is None or neuron in self.neurons
-
-
-@dataclass
-class _Entry:
-    """One undo entry: raw values by parameter and index; ``before`` in the order of writing, as slots may overlap.
-
-    ``overtook`` is what could be redone when an unfinished gesture began: it can again when that ends in no change.
-    """
-
-    gesture: str | None
-    before: dict[Slot, Tensor] = field(default_factory=dict)
-    after: dict[Slot, Tensor] = field(default_factory=dict)
-    overtook: list[_Entry] = field(default_factory=list)
 
 
 class LiveSession:
@@ -137,8 +122,7 @@ class LiveSession:
         self.trained = Chain(trained, batch)
         self.parameters = parameter_table(self.model, cf_hz=self.cf_hz, dt_ms=self.dt_ms)
         self.trained_parameters = parameter_table(trained, cf_hz=self.cf_hz, dt_ms=self.dt_ms)
-        self._done: list[_Entry] = []
-        self._undone: list[_Entry] = []
+        self._history = UndoHistory()
         self._observers: list[Callable[[Change], None]] = []
         self._check_answer(self.live)
 
@@ -290,7 +274,7 @@ class LiveSession:
             An edit names no parameter, or has a bad index or value. Everything is then as before.
         """
         settled = gesture is None if settled is None else settled
-        entry = _Entry(gesture)
+        entry = Entry(gesture)
         done = False
         try:
             for edit in edits:
@@ -303,26 +287,22 @@ class LiveSession:
         finally:
             if not done:
                 self._put(entry.before)
-        self._record(entry, settled)
+        self._history.record(entry, settled=settled, read=self._raw)
         if entry.before or settled:
             self._tell(entry.before, settled, source)
 
     def undo(self, *, source: object = None) -> None:
         """Take the last gesture back; nothing happens when there is none."""
-        if self._done:
-            entry = self._done.pop()
-            entry.gesture, entry.overtook = None, []
-            entry.after = {slot: self._raw(slot).clone() for slot in entry.before}
+        entry = self._history.undo(self._raw)
+        if entry is not None:
             self._put(entry.before)
-            self._undone.append(entry)
             self._tell(entry.before, True, source)
 
     def redo(self, *, source: object = None) -> None:
         """Repeat the gesture that was taken back last; nothing happens when there is none."""
-        if self._undone:
-            entry = self._undone.pop()
+        entry = self._history.redo()
+        if entry is not None:
             self._put(entry.after)
-            self._done.append(entry)
             self._tell(entry.before, True, source)
 
     def revert(self, names: Iterable[str] | None = None, index: Index = (), *, source: object = None) -> None:
@@ -348,22 +328,22 @@ class LiveSession:
         else:
             chosen = [self._parameter(name) for name in names]
         parts = [(p, p.check_index(index)) for p in chosen]
-        entry = _Entry(None)
+        entry = Entry(None)
         for parameter, at in parts:
             trained = self.trained_parameters[parameter.name].raw[parameter.prefix + at]
             self._write(entry, parameter, at, trained)
-        self._record(entry, settled=True)
+        self._history.record(entry, settled=True, read=self._raw)
         self._tell(entry.before, True, source)
 
     @property
     def can_undo(self) -> bool:
         """Whether there is a gesture to take back."""
-        return bool(self._done)
+        return self._history.can_undo
 
     @property
     def can_redo(self) -> bool:
         """Whether there is a gesture to repeat."""
-        return bool(self._undone)
+        return self._history.can_redo
 
     def observe(self, callback: Callable[[Change], None]) -> Callable[[], None]:
         """Call ``callback`` after every change; returns a function that ends this."""
@@ -404,7 +384,7 @@ class LiveSession:
         return float(corrcoef(predicted, self.responses[:, neuron : neuron + 1], reduction="none")[0])
 
     @torch.no_grad()
-    def _write(self, entry: _Entry, parameter: Parameter, index: Index, new: Tensor) -> None:
+    def _write(self, entry: Entry, parameter: Parameter, index: Index, new: Tensor) -> None:
         at = parameter.prefix + index
         slot = (parameter.name, index)
         if slot not in entry.before:
@@ -426,28 +406,6 @@ class LiveSession:
         for slot, old in reversed(list(values.items())):
             self._raw(slot).copy_(old)
             self._forget(self.parameters[slot[0]], slot[1])
-
-    def _record(self, entry: _Entry, settled: bool) -> None:
-        last = self._done[-1] if self._done else None
-        if last is not None and last.gesture is not None and last.gesture == entry.gesture:
-            for slot, old in entry.before.items():
-                last.before.setdefault(slot, old)
-            entry = last
-        elif entry.before:
-            entry.overtook, self._undone = self._undone, []
-            self._done.append(entry)
-        else:
-            return
-        if settled:
-            if self._unchanged(entry):
-                # It ended where it began: as if it had never been.
-                self._done.pop()
-                self._undone = entry.overtook
-            entry.gesture, entry.overtook = None, []
-        del self._done[:-MAX_UNDO]
-
-    def _unchanged(self, entry: _Entry) -> bool:
-        return all(torch.equal(old, self._raw(slot)) for slot, old in entry.before.items())
 
     def _tell(self, slots: Iterable[Slot], settled: bool, source: object) -> None:
         names, neurons = set(), set()
