@@ -86,7 +86,8 @@ class Confidence:
         for name, (words, unit, factor) in READOUTS.items():
             if name in self.bands:
                 band = self.bands[name]
-                low, high = (float(end[neuron, channel]) * factor for end in band.interval(LEVEL))
+                # None of them can be negative, whatever the quantile of a symmetric distribution says.
+                low, high = (float(end[neuron, channel].clamp(min=0)) * factor for end in band.interval(LEVEL))
                 value = float(band.estimate[neuron, channel]) * factor
                 if math.isfinite(value):
                     said.append(f"{words} {with_interval(value, low, high, unit)}")

@@ -24,7 +24,7 @@ GREY = "#7d8590"
 FAINT = "rgba(128,128,128,0.25)"
 UNSURE_OPACITY = 0.3
 UNSURE = ", unsure"
-TUNING_PX = 62
+TUNING_PX = 84
 """Height of the lines below the fields that tell the tuning with its intervals."""
 
 
@@ -94,15 +94,16 @@ def _tuning_lines(
     session: LiveSession, neuron: int, kernels: list[str], confidence: Confidence
 ) -> dict[str, dict[str, str]]:
     """What is written below each field, by its name: tuning with intervals, and what the bands are of."""
-    edited = confidence.edited(session, neuron)
+    note = ""
+    if confidence.edited(session, neuron):
+        note = "edited: intervals as trained"
+    elif confidence.unsure(neuron) is not None:
+        note = f"faded: {LEVEL:.0%} interval includes 0"
     lines = {}
     for channel, name in enumerate(kernels):
+        # Two fields share the width of a notebook.
         said = confidence.readouts(neuron, channel)
-        note = f"faded: the {LEVEL:.0%} interval includes 0" if confidence.unsure(neuron) is not None else ""
-        if edited:
-            note = "edited: intervals are those of the trained field, and nothing is faded"
-        # The longest two read-outs of three fit on half a notebook's width.
-        text = [" · ".join(said[:2]), " · ".join(said[2:]), note]
+        text = [*(said if len(kernels) == 2 else [" · ".join(said)]), note]
         lines[f"tuning of {name}"] = {"text": "<br>".join(line for line in text if line)}
     return lines
 
@@ -192,7 +193,7 @@ def neuron_figure(
         figure.update_yaxes(**log_axis, row=rows + 1, col=column)
     told = {} if confidence is None else _tuning_lines(session, neuron, kernels, confidence)
     for name, column in zip(told, (1, 2), strict=False):
-        place = {"x": 0, "y": 0, "xanchor": "left", "yanchor": "top", "yshift": -40, "align": "left"}
+        place = {"x": 0, "y": 0, "xanchor": "left", "yanchor": "top", "yshift": -46, "align": "left"}
         domains = {"xref": "x domain", "yref": "y domain", "row": rows + 1, "col": column}
         figure.add_annotation(name=name, font={"size": 12}, showarrow=False, **place, **domains, **told[name])
     below = TUNING_PX if told else 0

@@ -121,7 +121,7 @@ def initial_peaks(model: nn.Module) -> dict[str, float]:
             if next(module.parameters(recurse=False), None) is None:
                 continue
             if callable(getattr(module, "reset_parameters", None)):
-                fresh = copy.deepcopy(module)
+                fresh = copy.deepcopy(module).cpu()  # an accelerator's random numbers stay as they are
                 fresh.reset_parameters()
             elif callable(getattr(module, "config", None)):
                 fresh = type(module)(**module.config())
