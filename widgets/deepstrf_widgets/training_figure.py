@@ -78,6 +78,8 @@ class TrainingPicture:
             self._dt_ms, self._khz = train.dt_ms, (train.cf_hz.double().cpu().numpy() / 1e3).round(4)
         self._loaded: State | None = None
         self._course_axes: list[str] = []
+        self._means: list[tuple[float, ...]] = []
+        self._scores: list[np.ndarray] = []
 
     @torch.no_grad()
     def drawn(self, shown: Shown) -> dict[str, dict[str, Any]]:
@@ -122,18 +124,24 @@ class TrainingPicture:
     def _courses(self, shown: Shown) -> dict[str, dict[str, Any]]:
         """Losses and scores over the epochs."""
         history, best = shown.history, shown.history.best
-        epochs = np.arange(1, len(history) + 1)
-        courses = {"training loss": {"x": epochs, "y": rounded(history.train_loss)}}
+        for record in history.records[len(self._means) :]:  # those before have been read when they came
+            losses = (record.train_loss, record.validation_loss)
+            means = [np.nan if loss is None else loss.nanmean().item() for loss in losses]
+            self._means.append((*means, record.score))
+            self._scores.append(np.zeros(0) if record.scores is None else record.scores.numpy())
+        n = len(history)
+        epochs = np.arange(1, n + 1)
+        training, validation, score = (rounded(means) for means in torch.tensor(self._means[:n]).reshape(n, 3).T)
+        courses = {"training loss": {"x": epochs, "y": training}}
         if self.scores:
-            one = torch.tensor([torch.nan if r.scores is None else r.scores[shown.neuron] for r in history.records])
+            one = rounded(torch.tensor([scores[shown.neuron].item() for scores in self._scores[:n]]))
             courses |= {
-                "validation loss": {"x": epochs, "y": rounded(history.validation_loss)},
-                "mean score": {"x": epochs, "y": rounded(history.score)},
-                "score of this neuron": {"x": epochs, "y": rounded(one)},
+                "validation loss": {"x": epochs, "y": validation},
+                "mean score": {"x": epochs, "y": score},
+                "score of this neuron": {"x": epochs, "y": one},
             }
             there = [] if best is None else [history.best_epoch]
-            score = [] if best is None else [round(best.score, 5)]
-            courses["best so far"] = {"x": np.array(there), "y": np.array(score)}
+            courses["best so far"] = {"x": np.array(there), "y": score[[epoch - 1 for epoch in there]]}
         return courses
 
     def layout(self, shown: Shown) -> dict[str, Any]:
@@ -168,7 +176,7 @@ class TrainingPicture:
         ]
         titles = [name for row in rows for name in row]
         figure = make_subplots(
-            len(rows), 6, specs=spans, subplot_titles=titles, vertical_spacing=0.2, horizontal_spacing=0.09
+            len(rows), 6, specs=spans, subplot_titles=titles, vertical_spacing=0.2, horizontal_spacing=0.12
         )
         figure.update_annotations(font_size=13)
         for i, name in enumerate(top):
@@ -176,7 +184,7 @@ class TrainingPicture:
             if name == CURVE:
                 line = {"color": ORANGE, "width": 1.5}
                 figure.add_trace(go.Scatter(name=name, line=line, showlegend=False, **drawn[name]), **at)
-                figure.update_xaxes(title_text="drive", **at)
+                figure.update_xaxes(title_text="drive", title_standoff=4, **at)
                 figure.update_yaxes(rangemode="tozero", **at)
             else:
                 self._add_field(figure, name, drawn[name], at, first=i == 0, last=i == len(fields) - 1)
@@ -211,10 +219,10 @@ class TrainingPicture:
             (place,) = figure.select_xaxes(**at)
             bar = {"len": 0.42, "y": 1.0, "yanchor": "top", "x": place.domain[1], "xanchor": "left"}
             figure.data[-1].colorbar = {**bar, "thickness": 8, "xpad": 4, "nticks": 5}
-        figure.update_xaxes(
-            title_text="lag (bins)" if self._dt_ms is None else "lag (ms)", autorange="reversed", showgrid=False, **at
-        )
-        figure.update_yaxes(showgrid=False, **at)
+        bare = {"showgrid": False, "zeroline": False, "title_standoff": 4}
+        lag = "lag (bins)" if self._dt_ms is None else "lag (ms)"
+        figure.update_xaxes(title_text=lag, autorange="reversed", **bare, **at)
+        figure.update_yaxes(**bare, **at)
         if self._khz is None:
             figure.update_yaxes(title_text="band" if first else None, **at)
             return
