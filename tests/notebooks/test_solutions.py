@@ -39,6 +39,15 @@ def printed(cell: nbformat.NotebookNode) -> str:
     return "".join(output.text for output in cell.outputs if output.output_type == "stream")
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_every_exercise_has_a_solution_that_differs_from_it(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    before = [cell.source for cell in notebook.cells]
+    after = [cell.source for cell in with_solutions(notebook).cells]
+    changed = sum(one != other for one, other in zip(before, after, strict=True))
+    assert changed == sum(map(is_exercise, notebook.cells))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 def test_solutions_are_right(path: Path) -> None:
