@@ -258,6 +258,25 @@ def test_a_callback_stops_the_fit_at_once(parts):
     assert same_weights(stopped, reference)
 
 
+def test_the_reason_of_a_stop_is_in_the_history(parts):
+    history = quick_fitter(callbacks=[lambda progress: progress.stop("seen enough")]).fit(new_model(), *parts)
+    assert (len(history), history.stopped) == (1, "seen enough")
+
+
+def test_a_prepared_fit_has_not_begun(parts, tmp_path):
+    model, reference = new_model(), new_model()
+    run = quick_fitter(epochs=2).prepare(model, *parts, checkpoint=tmp_path / "fit.pt")
+    assert same_weights(model, reference)
+    assert len(run.history) == 0
+    history = run.to_the_end()
+    expected = quick_fitter(epochs=2).fit(reference, *parts)
+    assert same_weights(model, reference)
+    assert torch.equal(history.train_loss, expected.train_loss)
+    other = quick_fitter(epochs=2).prepare(loaded := new_model(seed=4), *parts, checkpoint=tmp_path / "fit.pt")
+    assert len(other.history) == 2
+    assert torch.equal(loaded.STRF_weight(), reference.STRF_weight()) == (expected.best_epoch == 2)
+
+
 def test_an_interrupted_fit_leaves_the_best_weights(parts):
     def interrupt(progress):
         if progress.epoch == 3:

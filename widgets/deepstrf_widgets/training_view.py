@@ -162,6 +162,8 @@ class TrainingView(ipywidgets.VBox):
     def wait(self, timeout: float | None = None) -> History:
         """The history, once the fit has ended. An interrupt ends the waiting, not the fit.
 
+        While a cell waits, the kernel may hear of no click: they act when the cell has ended. The view goes on.
+
         Parameters
         ----------
         timeout : float, optional
