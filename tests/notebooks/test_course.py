@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -148,3 +149,8 @@ def test_truth_may_find_that_there_is_no_answer_yet(said):
 def test_author_s_faults_are_errors_before_anybody_answers(check, truth, options, error, message):
     with pytest.raises(error, match=message):
         check("it", None, truth, **options)
+
+
+def test_fonts_are_looked_through_in_silence(check):
+    """Else the first picture on a new machine would add a line to the stored output of its cell."""
+    assert logging.getLogger("matplotlib.font_manager").getEffectiveLevel() == logging.ERROR
