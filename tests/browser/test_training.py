@@ -80,11 +80,12 @@ def test_pause_scrub_stop_restore(
     page.get_by_role("button", name="Show the best").click()
     expect(page.locator(TITLE)).to_have_text(f"neuron_002 · after epoch {best}")
 
-    for width, dark in ((1280, False), (1280, True), (800, False), (800, True)):
+    for width, dark in ((1280, False), (800, False), (800, True), (1280, True)):
         page.set_viewport_size({"width": width, "height": 1000})
         notebook.use_theme(dark)
         page.locator(PLOT).evaluate("(plot) => plot.scrollIntoView({ block: 'end' })")
         page.wait_for_function(f"() => Math.abs(({WIDTH})() - ({ROOM})()) < 40")
+        expect(page.locator("#jupyterlab-splash")).to_have_count(0)  # of the change of theme
         keep(notebook, f"training-{width}-{'dark' if dark else 'light'}")
 
     notebook.kernel_eval("view.close()")
