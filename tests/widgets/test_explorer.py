@@ -136,7 +136,7 @@ def test_figures_are_built_once_and_follow(shown):
     np.testing.assert_array_equal(traces(figures)["model"].y, before)
     shown.neuron = 2
     assert_up_to_date(shown)
-    assert figures.layout.title.text == "neuron 2"
+    assert figures.layout.title.text.startswith("neuron 2 · r ")
 
 
 def test_an_edit_of_another_neuron_paints_nothing(shown, monkeypatch):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from deepstrf.metrics import corrcoef, normalized_corrcoef
 from deepstrf.models import NetworkReceptiveField
 from deepstrf_widgets import LiveSession
 from deepstrf_widgets.figures import figure_updates, load_plotly, neuron_figure
@@ -32,7 +33,8 @@ def test_every_trace_shows_the_session(make_session):
     session = make_session(sounds=2)
     session.set("strf.weight", 0.7, (1,))
     drawn = traces(neuron_figure(session, 1, sound=1))
-    assert list(drawn) == ["stimulus", "ON", "OFF", "recorded", "trained", "model", "STRF, ON", "STRF, OFF"]
+    lanes = ["stimulus", "ON", "OFF", "drive", "trials", "recorded", "trained", "model", "residual"]
+    assert list(drawn) == [*lanes, "STRF, ON", "STRF, OFF"]
     assert_drawn(drawn["stimulus"].z, session.stimulus[1, 0])
     on, off = session.model.prefiltered(session.stimulus).detach()[1]
     assert_drawn(drawn["ON"].z, on)
@@ -40,6 +42,12 @@ def test_every_trace_shows_the_session(make_session):
     assert_drawn(drawn["recorded"].y, session.responses[1, 1].mean(0))
     rate = session.model(session.stimulus).detach()[1, 1, 0]
     assert_drawn(drawn["model"].y, rate)
+    assert_drawn(drawn["residual"].y, session.responses[1, 1].mean(0) - rate)
+    np.testing.assert_array_equal(drawn["trials"].z, session.responses[1, 1])
+    assert drawn["trials"].y0 == 1
+    activation, session.model.readout.activation = session.model.readout.activation, torch.nn.Identity()
+    assert_drawn(drawn["drive"].y, session.model(session.stimulus).detach()[1, 1, 0])
+    session.model.readout.activation = activation
     assert_drawn(drawn["trained"].y, session.trained.rate(1)[1])
     assert not np.array_equal(drawn["trained"].y, drawn["model"].y)
     kernel = session.model.STRF_weight()[1]
@@ -57,31 +65,46 @@ def test_axes_are_in_s_khz_and_ms(session):
         np.testing.assert_allclose(drawn[name].y, CF_HZ / 1e3)
         assert axis_of(figure, drawn[name], "y").title.text == "kHz"
         assert axis_of(figure, drawn[name], "y").type == "log"
-    for name in ("recorded", "trained", "model"):
+    for name in ("recorded", "trained", "model", "residual"):
         np.testing.assert_allclose(drawn[name].x, np.arange(30) * 0.005, atol=1e-12)
-        assert axis_of(figure, drawn[name], "x").title.text == "time (s)"
         assert axis_of(figure, drawn[name], "y").title.text == "spikes/bin"
+    assert axis_of(figure, drawn["drive"], "y").title.text == "a.u."
+    assert axis_of(figure, drawn["trials"], "y").title.text == "trial"
+    assert axis_of(figure, drawn["residual"], "x").title.text == "time (s)"  # the lowest
     for name in ("STRF, ON", "STRF, OFF"):
         assert tuple(drawn[name].x) == (15.0, 10.0, 5.0, 0.0)  # the last tap is now
         assert axis_of(figure, drawn[name], "x").title.text == "lag (ms)"
         assert axis_of(figure, drawn[name], "x").autorange == "reversed"
         assert axis_of(figure, drawn[name], "y").title.text == "kHz"
-    assert figure.layout.title.text == "neuron 0"
+
+
+def test_the_title_tells_the_name_as_text_and_the_scores(make_session, make_stimulus, make_responses):
+    session = make_session()
+    session.neuron_names[1] = "<b>one</b>"
+    r = corrcoef(session.rate(1)[:, None, None], session.responses[:, 1:2], reduction="none").item()
+    cc = normalized_corrcoef(session.rate(1)[:, None, None], session.responses[:, 1:2], reduction="none").item()
+    assert neuron_figure(session, 1).layout.title.text == f"&lt;b&gt;one&lt;/b&gt; · r {r:.2f} · CCnorm {cc:.2f}"
+    session.hear(make_stimulus(), make_responses(repeats=1))
+    assert session.normalized_score(1) is None
+    assert "CCnorm" not in neuron_figure(session, 1).layout.title.text
+    session.hear(make_stimulus(frames=31))
+    assert neuron_figure(session, 0).layout.title.text == "neuron 0"
 
 
 def test_all_time_axes_move_together(session):
     figure = neuron_figure(session, 0)
     drawn = traces(figure)
-    last = drawn["model"].xaxis
-    assert [axis_of(figure, drawn[name], "x").matches for name in ("stimulus", "ON", "OFF")] == [last] * 3
+    last = drawn["residual"].xaxis
+    others = ("stimulus", "ON", "OFF", "drive", "trials", "recorded", "model")
+    assert [axis_of(figure, drawn[name], "x").matches for name in others] == [last] * len(others)
 
 
 @pytest.mark.parametrize(
     ("kernel", "prefilter", "names"),
     [
-        ("full", None, ["stimulus", "trained", "model", "STRF"]),
-        ("separable", "icadaptation", ["stimulus", "trained", "model", "STRF"]),
-        ("full", "adaptrans", ["stimulus", "ON", "OFF", "trained", "model", "STRF, ON", "STRF, OFF"]),
+        ("full", None, ["stimulus", "drive", "trained", "model", "STRF"]),
+        ("separable", "icadaptation", ["stimulus", "drive", "trained", "model", "STRF"]),
+        ("full", "adaptrans", ["stimulus", "ON", "OFF", "drive", "trained", "model", "STRF, ON", "STRF, OFF"]),
     ],
 )
 def test_other_models_draw_what_they_have(make_session, kernel, prefilter, names):

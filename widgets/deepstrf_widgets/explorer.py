@@ -274,7 +274,7 @@ class Explorer(ipywidgets.VBox):
 
     @one_thread()
     def _repaint(self) -> None:
-        from .figures import figure_updates
+        from .figures import figure_updates, title_of
 
         self._pending = None
         if self._new_sound:
@@ -282,7 +282,7 @@ class Explorer(ipywidgets.VBox):
             self._repaint_for_another_sound()
             return
         updates = figure_updates(self.session, self.neuron, sound=self.bench.sound, confidence=self._confidence)
-        title = self.session.neuron_names[self.neuron]
+        title = title_of(self.session, self.neuron)
         with self.figures.batch_update():
             for part in (*self.figures.data, *self.figures.layout.annotations):
                 for name, value in updates.get(part.name, {}).items():
@@ -293,6 +293,8 @@ class Explorer(ipywidgets.VBox):
                 self.figures.layout.title.text = title
 
     def _repaint_for_another_sound(self) -> None:
+        from .figures import title_of
+
         fresh = {trace.name: trace for trace in self.figure().data}
         if not fresh.keys() <= {trace.name for trace in self.figures.data}:
             # Responses where there were none: a figure with a trace more.
@@ -306,6 +308,7 @@ class Explorer(ipywidgets.VBox):
                 if trace.name in fresh:
                     for key in ("x", "z" if trace.type == "heatmap" else "y"):
                         trace[key] = fresh[trace.name][key]
+            self.figures.layout.title.text = title_of(self.session, self.neuron)
 
 
 def _same(one: Any, other: Any) -> bool:

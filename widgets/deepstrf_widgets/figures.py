@@ -1,7 +1,8 @@
-"""The settled state of a session as one linked Plotly figure: stimulus, after adaptation, STRF, response."""
+"""The settled state of a session as one linked Plotly figure: stimulus, adaptation, drive, response, residual, STRF."""
 
 from __future__ import annotations
 
+import html
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,40 @@ from torch import Tensor
 from .confidence import LEVEL, Confidence
 from .session import LiveSession
 
-__all__ = ["figure_updates", "load_plotly", "neuron_figure"]
+__all__ = ["figure_updates", "load_plotly", "neuron_figure", "title_of"]
 
 DIGITS = 5
 # Nothing is clear, so that the figure reads on a light page and on a dark one.
-DIVERGING = [[0.0, "rgba(46,125,200,1)"], [0.5, "rgba(128,128,128,0)"], [1.0, "rgba(200,80,28,1)"]]
+BLUE, ORANGE = "46,125,200", "200,80,28"
+DIVERGING = [
+    [0.0, f"rgba({BLUE},1)"],
+    [0.5, f"rgba({BLUE},0)"],
+    [0.5, f"rgba({ORANGE},0)"],
+    [1.0, f"rgba({ORANGE},1)"],
+]
+COUNTS = [[0.0, "rgba(128,128,128,0)"], [1.0, "rgba(128,128,128,1)"]]
+SPECTROGRAMS = {"stimulus": "Cividis", "ON": "OrRd", "OFF": "Blues"}
+LANES = {
+    "stimulus": ("Stimulus", 1.0),
+    "ON": ("After adaptation, ON", 1.0),
+    "OFF": ("After adaptation, OFF", 1.0),
+    "drive": ("Drive", 0.8),
+    "trials": ("Recorded trials", 0.7),
+    "response": ("Response", 1.4),
+    "residual": ("Recorded − model", 0.8),
+}
+"""Titles and heights of what lies over the time axis, from the top."""
+
+LINES: dict[str, dict[str, Any]] = {
+    "recorded": {"fill": "tozeroy", "line": {"color": "rgba(128,128,128,0.6)", "width": 0.5}},
+    "trained": {"line": {"color": "#7a7a7a", "width": 1, "dash": "dash"}},
+    "model": {"line": {"color": "#d95f02", "width": 1.5}},
+    "drive": {"line": {"color": "#d95f02", "width": 1}},
+    "residual": {"fill": "tozeroy", "line": {"color": "rgba(128,128,128,0.8)", "width": 0.5}},
+}
 TICKS_KHZ = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
-HEIGHT_PX = 860
+LANE_PX, FIELD_PX, GAP_PX, TOP_PX, BOTTOM_PX = 88, 200, 52, 70, 45
+"""Heights: of a lane of weight 1, of the fields, between two of them, and of what is above and below."""
 CLEAR = "rgba(0,0,0,0)"
 GREY = "#7d8590"
 FAINT = "rgba(128,128,128,0.25)"
@@ -66,10 +94,22 @@ def _traces(
         if confidence is not None:
             _fade(drawn, names, session, neuron, confidence)
     psth = session.psth(neuron)
+    if session.responses is not None and session.responses.shape[2] > 1:
+        drawn["trials"] = {"z": _round(session.responses[sound, neuron])}
     if psth is not None:
         drawn["recorded"] = {"y": _round(psth[sound])}
+        drawn["residual"] = {"y": _round(psth[sound] - rate[sound])}
     drawn["trained"], drawn["model"] = {"y": _round(trained[sound])}, {"y": _round(rate[sound])}
+    if session.live.staged:
+        drawn["drive"] = {"y": _round(session.live.drive(neuron)[sound])}
     return drawn
+
+
+def title_of(session: LiveSession, neuron: int) -> str:
+    """Name of a neuron with its scores: correlation, and where it was recorded more than once CCnorm."""
+    scores = {"r": session.score(neuron), "CCnorm": session.normalized_score(neuron)}
+    said = [f"{name} {value:.2f}" for name, value in scores.items() if value is not None and np.isfinite(value)]
+    return " · ".join([html.escape(session.neuron_names[neuron]), *said])
 
 
 def _fade(
@@ -150,40 +190,49 @@ def neuron_figure(
     time_s = (np.arange(session.stimulus.shape[3]) * session.dt_ms / 1e3).round(6)
     khz = (session.cf_hz / 1e3).round(4)
     kernels = _fields(drawn)
-    images: list[str] = [name for name in ("stimulus", "ON", "OFF") if name in drawn]
-    rows = len(images) + 1
-    spans: list[list[Any]] = [[{"colspan": 2}, None] for _ in range(rows)]
-    titles = [*["Stimulus", "After adaptation, ON", "After adaptation, OFF"][: len(images)], "Response"]
+    lanes = [lane for lane in LANES if lane in drawn or lane == "response"]
+    rows = len(lanes)
+    spans: list[list[Any]] = [[{"colspan": 2}, None] for _ in lanes]
+    titles = [LANES[lane][0] for lane in lanes]
     if kernels:
         spans.append([{}, {}] if len(kernels) == 2 else [{"colspan": 2}, None])
         titles += kernels
-    heights = [1.0] * len(images) + [1.4] + [1.8] * bool(kernels)
-    layout = {"row_heights": heights, "vertical_spacing": 0.075, "horizontal_spacing": 0.1}
+    heights = [LANE_PX * LANES[lane][1] for lane in lanes] + [FIELD_PX] * bool(kernels)
+    plots_px = sum(heights) + GAP_PX * (len(heights) - 1)
+    layout = {"row_heights": heights, "vertical_spacing": GAP_PX / plots_px, "horizontal_spacing": 0.1}
     figure = make_subplots(rows=len(spans), cols=2, specs=spans, subplot_titles=titles, **layout)
     figure.update_annotations(font_size=13)
     # The ends may have been rounded: half a kilohertz is on an axis that begins at 500 Hz.
     ticks = [f for f in TICKS_KHZ if 0.99 * khz[0] <= f <= 1.01 * khz[-1]]
     log_axis = {"type": "log", "title_text": "kHz", "tickvals": ticks, "ticktext": [f"{t:g}" for t in ticks]}
-    for row, name in enumerate(images, start=1):
-        scale = "Cividis" if name == "stimulus" else "OrRd" if name == "ON" else "Blues"
-        heat = go.Heatmap(x=time_s, y=khz, name=name, colorscale=scale, showscale=False, **drawn[name])
-        figure.add_trace(heat, row=row, col=1)
-        figure.update_yaxes(**log_axis, row=row, col=1)
-    if "recorded" in drawn:
-        area = {"fill": "tozeroy", "line": {"color": "rgba(128,128,128,0.6)", "width": 0.5}}
-        figure.add_trace(go.Scatter(x=time_s, name="recorded", **area, **drawn["recorded"]), row=rows, col=1)
-    dashed = {"color": "#7a7a7a", "width": 1, "dash": "dash"}
-    figure.add_trace(go.Scatter(x=time_s, name="trained", line=dashed, **drawn["trained"]), row=rows, col=1)
-    solid = {"color": "#d95f02", "width": 1.5}
-    figure.add_trace(go.Scatter(x=time_s, name="model", line=solid, **drawn["model"]), row=rows, col=1)
-    figure.update_yaxes(title_text="spikes/bin", row=rows, col=1)
+    for row, lane in enumerate(lanes, start=1):
+        if lane in SPECTROGRAMS:
+            heat = go.Heatmap(x=time_s, y=khz, name=lane, colorscale=SPECTROGRAMS[lane], showscale=False, **drawn[lane])
+            figure.add_trace(heat, row=row, col=1)
+            figure.update_yaxes(**log_axis, row=row, col=1)
+        elif lane == "trials":
+            counts = go.Heatmap(x=time_s, y0=1, name=lane, colorscale=COUNTS, showscale=False, **drawn[lane])
+            figure.add_trace(counts, row=row, col=1)
+            figure.update_yaxes(title_text="trial", row=row, col=1)
+        else:
+            for name in ("recorded", "trained", "model") if lane == "response" else (lane,):
+                if name in drawn:
+                    line = go.Scatter(x=time_s, name=name, showlegend=lane == "response", **LINES[name], **drawn[name])
+                    figure.add_trace(line, row=row, col=1)
+            figure.update_yaxes(title_text="a.u." if lane == "drive" else "spikes/bin", row=row, col=1)
+        if row < rows:
+            figure.update_xaxes(matches=f"x{rows}", showticklabels=False, row=row, col=1)
     figure.update_xaxes(title={"text": "time (s)", "standoff": 2}, row=rows, col=1)
-    for row in range(1, rows):
-        figure.update_xaxes(matches=f"x{rows}", showticklabels=False, row=row, col=1)
     for column, name in enumerate(kernels, start=1):
         lags = (np.arange(drawn[name]["z"].shape[1])[::-1] * session.dt_ms).round(6)
         heat = go.Heatmap(x=lags, y=khz, name=name, colorscale=DIVERGING, showscale=column == 1, **drawn[name])
-        heat.colorbar = {"len": 0.22, "y": 0.0, "yanchor": "bottom", "thickness": 10, "title": {"text": "weight"}}
+        heat.colorbar = {
+            "len": FIELD_PX / plots_px,
+            "y": 0.0,
+            "yanchor": "bottom",
+            "thickness": 10,
+            "title": {"text": "weight"},
+        }
         figure.add_trace(heat, row=rows + 1, col=column)
         if name + UNSURE in drawn:
             pale = {"opacity": UNSURE_OPACITY, "showscale": False, "colorscale": DIVERGING}
@@ -198,11 +247,11 @@ def neuron_figure(
         figure.add_annotation(name=name, font={"size": 12}, showarrow=False, **place, **domains, **told[name])
     below = TUNING_PX if told else 0
     figure.update_layout(
-        height=HEIGHT_PX + below,
+        height=plots_px + TOP_PX + BOTTOM_PX + below,
         autosize=True,
-        margin={"l": 60, "r": 20, "t": 70, "b": 45 + below},
-        title={"text": session.neuron_names[neuron], "y": 0.98, "yanchor": "top"},
-        legend={"orientation": "h", "y": 1.03, "yanchor": "bottom", "x": 1, "xanchor": "right"},
+        margin={"l": 60, "r": 20, "t": TOP_PX, "b": BOTTOM_PX + below},
+        title={"text": title_of(session, neuron), "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 14}},
+        legend={"orientation": "h", "y": 1 + 22 / plots_px, "yanchor": "bottom", "x": 1, "xanchor": "right"},
         template="plotly_white",
         # No ground of its own, and a grey that reads on both: the notebook's theme may be light or dark.
         paper_bgcolor=CLEAR,

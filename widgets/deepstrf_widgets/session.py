@@ -13,7 +13,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from deepstrf.metrics import corrcoef
+from deepstrf.metrics import corrcoef, normalized_corrcoef
 from deepstrf.models import NeuralModel
 from deepstrf.stimuli import Spectrogram
 
@@ -165,6 +165,15 @@ class LiveSession:
     def score(self, neuron: int) -> float | None:
         """Correlation of predicted and recorded response of one neuron; None without responses, NaN if undefined."""
         return self._score(self.live, neuron)
+
+    def normalized_score(self, neuron: int) -> float | None:
+        """Correlation that the prediction would have with the noise-free response (CCnorm); None without repeats."""
+        if self.responses is None or self.responses.shape[2] < 2:
+            return None
+        neuron = self._neuron(neuron)
+        predicted = self.live.rate(neuron)[:, None, None]
+        recorded = self.responses[:, neuron : neuron + 1]
+        return float(normalized_corrcoef(predicted, recorded, reduction="none")[0])
 
     def trained_score(self, neuron: int) -> float | None:
         """:meth:`score` of the trained values."""
