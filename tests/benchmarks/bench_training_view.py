@@ -28,8 +28,8 @@ from tests.browser.lab import CHROMIUM_ARGS, OUR_JUPYTER, find_chromium, serve  
 from tests.browser.notebook import NotebookPage, write_notebook  # noqa: E402
 
 MOST = 1.05
-POPULATION = {"neurons": 119, "minutes": 4.0, "lags": 20, "epochs": 10}
-SMALL = {"neurons": 3, "minutes": 0.5, "lags": 8, "epochs": 400}
+POPULATION = {"neurons": 119, "minutes": 2.0, "lags": 20, "epochs": 10}
+SMALL = {"neurons": 3, "minutes": 0.5, "lags": 8, "epochs": 150}
 MODES = ("alone", "view", "page")
 DONE = "() => document.querySelector('.bench-says')?.textContent.includes('done')"
 
