@@ -95,7 +95,8 @@ def test_nobody_asked(cost_s, now):
     """Between two beginnings at least the cost over the share, and never less than the clock."""
     painter = Painter(lambda: 0.0, lambda: True)
     assert painter.cost_s == FIRST_COST_S
-    painter._began, painter.cost_s = now, cost_s
+    painter._began = now
+    painter._costs_s.append(cost_s)
     rest = painter.due_in_s(now)
     assert rest == pytest.approx(max(CLOCK_S, cost_s / SHARE))
     assert cost_s <= SHARE * rest * (1 + 1e-9)
@@ -116,3 +117,10 @@ def test_what_happens_once_does_not_count_and_at_rest_nothing_is_due():
     assert painter.cost_s == FIRST_COST_S
     painter.painted()
     assert painter.cost_s > 1e5
+
+
+def test_the_least_of_the_last_repaints_counts():
+    painter = Painter(lambda: 0.0, lambda: True)
+    for cost_s in (0.1, 3.0, 0.3, 2.0, 0.4, 5.0):
+        painter._costs_s.append(cost_s)
+    assert painter.cost_s == 0.3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
 __all__ = ["Painter"]
@@ -13,7 +14,10 @@ SHARE = 0.02
 """Share of the time that repainting may take while something else is at work. What a repaint costs is measured: it
 lasts from its beginning to the page's word that it is on screen; none begins for that long divided by this share. The
 browser's other processes then work about as long again (0.17 s and 0.34 s of processor time on two cores without a
-graphics card), so that a fit which wants every core loses at most 5 %."""
+graphics card), so that a fit which wants every core loses at most 5 %. The least of the last `RECENT` repaints counts:
+the others waited for somebody else."""
+
+RECENT = 5
 
 FIRST_COST_S = 0.15
 """What a repaint costs until one has been measured."""
@@ -38,7 +42,7 @@ class Painter:
         self._news = threading.Condition()
         self._asked = self._closed = False
         self._began = self._busy_until = -math.inf
-        self.cost_s = FIRST_COST_S
+        self._costs_s: deque[float] = deque(maxlen=RECENT)
         self._thread = threading.Thread(target=self._work, name="deepstrf-painter", daemon=True)
 
     def start(self) -> None:
@@ -56,8 +60,13 @@ class Painter:
         with self._news:
             self._busy_until = -math.inf
             if counts:
-                self.cost_s = time.monotonic() - self._began
+                self._costs_s.append(time.monotonic() - self._began)
             self._news.notify()
+
+    @property
+    def cost_s(self) -> float:
+        """What a repaint costs, s."""
+        return min(self._costs_s, default=FIRST_COST_S)
 
     def is_this_thread(self) -> bool:
         """Whether the caller runs inside ``paint``."""
