@@ -50,7 +50,7 @@ types: $(VENV)/.test widgets/node_modules/.installed ## mypy and tsc
 unit: $(VENV)/.test ## pytest without a browser, with the coverage of deepstrf
 	$(say) "Tests (Python)"
 	@# One thread: the tests' tensors are small, and several threads then wait for one another (61 s against 5 s for the zoo).
-	@OMP_NUM_THREADS=1 $(py) -m pytest -m "not browser" --benchmark-disable --cov=deepstrf --cov-report=term --cov-fail-under=95
+	@OMP_NUM_THREADS=1 $(py) -m pytest -n auto --dist loadfile -m "not browser" --benchmark-disable --cov=deepstrf --cov-report=term --cov-fail-under=95
 
 vitest: $(VENV)/.test widgets/node_modules/.installed ## the page's tests
 	$(say) "Tests (TypeScript)"
