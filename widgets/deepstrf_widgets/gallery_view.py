@@ -228,7 +228,7 @@ class Gallery(GalleryTraits):
     # -- following the session -----------------------------------------------------------------------------------
 
     def _session_changed(self, change: Change) -> None:
-        if self.trained:
+        if self.trained and not change.stimulus:
             return
         neurons = range(self.session.n_neurons) if change.neurons is None else change.neurons
         changed = [self.session.parameters[name] for name in change.names]
