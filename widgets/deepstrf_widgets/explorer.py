@@ -280,7 +280,7 @@ class Explorer(ipywidgets.VBox):
         if self._new_sound:
             self._new_sound = False
             self._repaint_for_another_sound()
-            return
+            # The neuron may have changed in the meantime, and a field with it.
         updates = figure_updates(self.session, self.neuron, sound=self.bench.sound, confidence=self._confidence)
         title = title_of(self.session, self.neuron)
         with self.figures.batch_update():
@@ -293,8 +293,6 @@ class Explorer(ipywidgets.VBox):
                 self.figures.layout.title.text = title
 
     def _repaint_for_another_sound(self) -> None:
-        from .figures import title_of
-
         fresh = {trace.name: trace for trace in self.figure().data}
         if not fresh.keys() <= {trace.name for trace in self.figures.data}:
             # Responses where there were none: a figure with a trace more.
@@ -308,7 +306,6 @@ class Explorer(ipywidgets.VBox):
                 if trace.name in fresh:
                     for key in ("x", "z" if trace.type == "heatmap" else "y"):
                         trace[key] = fresh[trace.name][key]
-            self.figures.layout.title.text = title_of(self.session, self.neuron)
 
 
 def _same(one: Any, other: Any) -> bool:
