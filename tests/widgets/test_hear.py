@@ -1,5 +1,10 @@
 """Another sound under the same hand: the session, its bench, gallery and figures follow; edits stay."""
 
+import asyncio
+import base64
+import json
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -7,8 +12,10 @@ import torch
 from deepstrf.metrics import corrcoef
 from deepstrf.models import StateNet
 from deepstrf.stimuli import Spectrogram
-from deepstrf_widgets import Gallery, LiveSession
+from deepstrf_widgets import Gallery, LiveSession, explore
 from deepstrf_widgets.bench import BenchWidget
+from deepstrf_widgets.explorer import REST_S
+from deepstrf_widgets.page import save_html
 
 CF_HZ = np.array([500.0, 900.0, 2000.0, 7000.0, 16000.0])
 
@@ -126,6 +133,66 @@ def test_a_bench_that_nobody_looks_at_catches_up(session, make_stimulus):
     assert widget.info["n_frames"] == 41
     assert len(widget.rate) == 4 * 41
     widget.close()
+
+
+def test_in_a_cell_that_hears_fewer_sounds_figures_and_pages_are_of_the_new_one(make_session, make_stimulus, tmp_path):
+    async def cell():
+        explorer = explore(make_session(sounds=2), sound=1, sounds=False)
+        explorer.session.hear(make_stimulus(frames=41))
+        figure, path = explorer.figure(), explorer.save_html(tmp_path / "bench.html")
+        explorer.close()
+        return figure, page_data_of(path)
+
+    figure, page = asyncio.run(cell())
+    drawn = {trace.name: trace for trace in figure.data}
+    assert len(drawn["model"].y) == 41
+    assert page["info"]["n_frames"] == 41
+    assert len(base64.b64decode(page["stimulus"])) == 4 * 5 * 41
+    assert {len(base64.b64decode(neuron["rate"])) for neuron in page["neurons"]} == {4 * 41}
+
+
+def test_a_page_saved_in_the_cell_of_an_edit_holds_the_edit(session, tmp_path):
+    async def cell():
+        widget = BenchWidget(session)
+        session.set("prefilter.tau_on_ms", 77.0, (2,))
+        path = save_html(widget, tmp_path / "bench.html")
+        widget.close()
+        return path
+
+    rows = np.frombuffer(base64.b64decode(page_data_of(asyncio.run(cell()))["prefilter"]), "<f4")
+    assert 77.0 in rows.round(3)
+
+
+def page_data_of(path):
+    text = path.read_text(encoding="utf-8")
+    return json.loads(re.search(r'id="deepstrf-bench-data">(.*?)</script>', text, re.DOTALL)[1])
+
+
+def test_a_neuron_chosen_right_after_a_sound_has_its_own_colour_scale(session, make_stimulus):
+    async def cell():
+        explorer = explore(session, sounds=False)
+        explorer.show_figures()
+        session.hear(make_stimulus(frames=41))
+        explorer.neuron = 2
+        await asyncio.sleep(2 * REST_S)
+        on_screen = {trace.name: (trace.zmin, trace.zmax) for trace in explorer.figures.data if trace.type == "heatmap"}
+        explorer.close()
+        return on_screen
+
+    on_screen = asyncio.run(cell())
+    peak = float(session.live.kernel(2).abs().max())
+    fields = [ends for name, ends in on_screen.items() if name.startswith("STRF")]
+    assert fields
+    for low, high in fields:
+        assert (low, high) == pytest.approx((-peak, peak), rel=1e-4)  # five digits are sent
+
+
+def test_a_gallery_of_the_trained_fields_scores_another_sound_too(session, make_stimulus, make_responses):
+    shown = Gallery(session, trained=True)
+    session.hear(make_stimulus(frames=41), make_responses(frames=41))
+    want = [session.trained_score(n) for n in range(3)]
+    np.testing.assert_allclose(shown.readouts()["score"], want, rtol=1e-6)
+    shown.close()
 
 
 def test_the_gallery_scores_what_is_recorded_to_the_sound_on_screen(session, make_stimulus, make_responses):

@@ -243,11 +243,15 @@ class BenchWidget(anywidget.AnyWidget):
             "edited": session.edited(neuron),
         }
 
+    @one_thread()
+    def refresh(self) -> None:
+        """Bring the traits up to date now; it happens by itself when a gesture settles and a page looks."""
+        self._save_traits()
+
     def _save_traits(self) -> None:
         with self.hold_sync():
             if self._new_sound:
                 self._new_sound = False
-                self.sound = min(self.sound, len(self.session.stimulus) - 1)
                 self.info, self.stimulus = self._describe(), _bytes(self.session.stimulus[self.sound, 0])
             for name, value in self.neuron_state(self.neuron).items():
                 setattr(self, name, value)
@@ -364,7 +368,10 @@ class BenchWidget(anywidget.AnyWidget):
 
     def _session_changed(self, change: Change) -> None:
         self._changed |= change.names
-        self._new_sound |= change.stimulus
+        if change.stimulus:
+            self._new_sound = True
+            # At once: figures and saved pages read it, whether or not the page has been told yet.
+            self.sound = min(self.sound, len(self.session.stimulus) - 1)
         # A cell that is run again leaves its old bench behind: nobody looks at it, so it costs nothing.
         if change.source is self or self._left:
             return

@@ -60,6 +60,7 @@ def page_data(bench: BenchWidget, neurons: Sequence[int]) -> dict[str, Any]:
     """What the page needs of the given neurons, JSON-able; they are counted anew from 0."""
     for neuron in neurons:
         bench.session.rate(neuron)  # says what is wrong with it
+    bench.refresh()  # the kernel's loop, or a page that looks, may not have brought it up to date
     states = [bench.neuron_state(neuron) for neuron in neurons]
     info = dict(bench.info)
     if not info["local"]:
