@@ -1,5 +1,9 @@
 """Edits as Python, as a text for another notebook, and locks: round trips, and nothing lost by a bad text."""
 
+import base64
+import json
+import zlib
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -107,6 +111,20 @@ def test_a_state_of_another_model_is_told_and_changes_nothing(make_session):
     with pytest.raises(KeyError, match=r"strf\.kernel"):
         restore_state(small, state_text(full))
     assert all(np.array_equal(before[name], value) for name, value in values_of(small).items())
+
+
+def test_a_state_that_fails_takes_no_gesture_back(session):
+    """What was set and reverted is the trained model with a history: nothing of it may be undone."""
+    packed = zlib.compress(json.dumps({"neurons": 3, "edits": [["strf.nothing", [0, 0, 0], 1.0]]}).encode())
+    session.set("strf.weight", 3.0, (0, 0, 0))
+    session.revert()
+    with pytest.raises(KeyError, match=r"strf\.nothing"):
+        restore_state(session, "deepstrf1:" + base64.urlsafe_b64encode(packed).decode())
+    assert not session.edited()
+    session.undo()
+    assert session.value("strf.weight", (0, 0, 0)) == pytest.approx(3.0)
+    session.undo()
+    assert not session.can_undo
 
 
 def test_the_explorer_gives_both(make_session):
