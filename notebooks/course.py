@@ -117,9 +117,9 @@ def _ask(truth: Callable[[Any], Any], answer: Any) -> bool | str | None:
     """What ``truth`` says of the answer; what went wrong, as a sentence, where it could not say."""
     try:
         verdict = truth(answer)
+        return None if verdict is None else bool(verdict)
     except (ArithmeticError, AttributeError, LookupError, NameError, RuntimeError, TypeError, ValueError) as error:
         return f"This answer cannot be looked at ({_kind(answer)}). {type(error).__name__}: {error}"
-    return None if verdict is None else bool(verdict)
 
 
 def _same_word(answer: str, truth: str) -> bool:
@@ -135,13 +135,15 @@ def _as_number(value: Any) -> float | None:
     if isinstance(value, (str, bytes)) or _is_truth_value(value):
         return None
     if hasattr(value, "item"):
-        if math.prod(value.shape) != 1 or "bool" in str(value.dtype) or "complex" in str(value.dtype):
+        if math.prod(getattr(value, "shape", (0,))) != 1:
             return None
-        return float(value.item())
+        value = value.item()
+    if isinstance(value, float):
+        return value
     try:
-        return float(operator.index(value))
-    except TypeError:
-        return float(value) if isinstance(value, float) else None
+        return None if _is_truth_value(value) else float(operator.index(value))
+    except (OverflowError, TypeError):  # too large, or no number
+        return None
 
 
 def _wanted(what: str, answer: Any) -> str:
@@ -159,4 +161,6 @@ def _kind(answer: Any) -> str:
         return f"{type(answer).__name__} of shape {tuple(shape)}"
     if callable(answer):
         return "a function"
+    if isinstance(answer, int) and answer.bit_length() > 64:
+        return "a very large number"  # of which Python does not print every digit
     return f"{answer!r}" if isinstance(answer, (bool, int, float)) else f"of type {type(answer).__name__}"

@@ -115,6 +115,11 @@ def test_tries_are_counted_for_each_name_and_only_wrong_ones(said):
         (torch.tensor(True), 3, "Wanted: one number in ms; this answer is Tensor of shape ()."),
         (len, 3, "Wanted: one number in ms; this answer is a function."),
         ({}, 3, "Wanted: one number in ms; this answer is of type dict."),
+        (np.array("3"), 3, "Wanted: one number in ms; this answer is ndarray of shape ()."),
+        (np.array(None), 3, "Wanted: one number in ms; this answer is ndarray of shape ()."),
+        (np.datetime64("2020-01-01"), 3, "Wanted: one number in ms; this answer is datetime64 of shape ()."),
+        (10**5000, 3, "Wanted: one number in ms; this answer is a very large number."),
+        (10**5000, "a", 'Wanted: a text in quotes, such as "a"; this answer is a very large number.'),
     ],
 )
 def test_answer_of_another_kind_is_told_what_is_wanted(said, answer, truth, sentence):
@@ -128,6 +133,11 @@ def test_number_without_a_unit(said):
 def test_truth_that_cannot_look_at_the_answer_leaves_no_traceback(said):
     out = said("text", lambda answer: answer + 1 > 2)
     assert out.startswith("This answer cannot be looked at (the text 'text'). TypeError: ")
+
+
+def test_truth_that_cannot_decide_leaves_no_traceback(said):
+    out = said(np.arange(3), lambda answer: answer > 1)
+    assert out.startswith("This answer cannot be looked at (ndarray of shape (3,)). ValueError: ")
 
 
 def test_truth_may_find_that_there_is_no_answer_yet(said):
