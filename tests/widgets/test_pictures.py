@@ -88,6 +88,22 @@ def test_silence_has_a_colour_scale():
     assert mesh(pictures.spectrogram_picture(np.zeros((4, 3))).axes[0]).get_clim() == (0.0, 1e-12)
 
 
+@pytest.mark.parametrize(("colours", "clim"), [("level", (-1.0, 9.0)), ("on", (0.0, 9.0))])
+def test_missing_levels_leave_a_gap_and_the_scale_as_it_is(colours, clim):
+    values = VALUES.copy()
+    values[0, 0] = np.nan  # the lowest, -2
+    axes = pictures.spectrogram_picture(values, colours=colours).axes[0]
+    assert mesh(axes).get_clim() == clim
+    assert np.ma.getmaskarray(mesh(axes).get_array()).sum() == 1
+
+
+def test_missing_weights_leave_a_gap_and_every_field_its_scale():
+    fields = np.stack([VALUES, VALUES, np.full_like(VALUES, np.nan)])
+    fields[0, 0, 0] = np.nan
+    axes = pictures.strf_picture(fields, share_scale=False, **FIELD).axes[:3]
+    assert [mesh(one).get_clim() for one in axes] == [(-9.0, 9.0), (-9.0, 9.0), (-1.0, 1.0)]
+
+
 def test_stack_shares_the_time_axis():
     picture = pictures.stack_picture(
         {"sound": VALUES, "ON": VALUES + 1, "OFF": VALUES + 2},

@@ -131,8 +131,8 @@ def stack_picture(
         seconds = np.arange(values.shape[1] + 1) * (
             1.0 if own_dt is None else check_positive("dt_ms", own_dt, "ms") / 1000
         )
-        low = values.min() if scale == "level" else 0.0
-        span = {"vmin": low, "vmax": max(values.max(), low + 1e-12), "cmap": COLOURS[scale]}
+        low = np.nanmin(values) if scale == "level" else 0.0
+        span = {"vmin": low, "vmax": max(np.nanmax(values), low + 1e-12), "cmap": COLOURS[scale]}
         mesh = axes.pcolormesh(seconds, band_edges(axes, own_cf, len(values)), values, **span)
         dress(axes, title)
         if title or label:
@@ -179,7 +179,7 @@ def strf_picture(
     lags = (np.arange(fields.shape[2], -1, -1) - 0.5) * dt_ms
     picture = Picture(min(WIDTH_PX, 120 + 230 * len(fields)), 250)
     grid = picture.subplots(1, len(fields), squeeze=False, sharey=True)[0]
-    peaks = np.abs(fields).max((1, 2))
+    peaks = np.abs(np.nan_to_num(fields)).max((1, 2))
     if share_scale:
         peaks[:] = peaks.max()
     for number, (axes, field, peak) in enumerate(zip(grid, fields, peaks, strict=True)):
