@@ -59,7 +59,7 @@ def test_course_links_every_notebook_once(notebook: Path) -> None:
 
 def test_there_is_one_picture() -> None:
     pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", TEXT)
-    assert [picture for picture in pictures if not urlsplit(picture).scheme] == ["docs/bench.png"]
+    assert [picture for picture in pictures if not urlsplit(picture).scheme] == ["docs/bench.png", "docs/drag.webp"]
 
 
 def test_badges_tell_the_python_the_licence_and_a_workflow_that_exist() -> None:
