@@ -57,7 +57,7 @@ def test_course_links_every_notebook_once(notebook: Path) -> None:
     assert LINKS.count(f"notebooks/{notebook.name}") == 1
 
 
-def test_there_is_one_picture() -> None:
+def test_there_are_two_pictures() -> None:
     pictures = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", TEXT)
     assert [picture for picture in pictures if not urlsplit(picture).scheme] == ["docs/bench.png", "docs/drag.webp"]
 

@@ -95,8 +95,12 @@ def test_the_silence_after_a_short_stimulus_does_not_count():
 def test_very_short_sounds(bins):
     model, sound = healthy(), simulate().stimuli[:1, ..., 200 : 200 + bins]
     responses = simulate().responses[:1, ..., 200 : 200 + bins]
-    kinds = {finding.kind for finding in diagnose(model, sound, responses, held_out=(sound, responses))}
-    assert kinds <= {"dead"}  # a response of one bin is constant
+    assert not diagnose(model, sound, responses, held_out=(sound, responses))
+
+
+@pytest.mark.parametrize("level", [0.0, 3.0])
+def test_a_sound_that_never_changes_says_nothing_about_who_is_dead(level):
+    assert not diagnose(healthy(), torch.full((2, 1, simulate().stimuli.shape[2], 400), level))
 
 
 def test_other_types_and_forms_of_data():
