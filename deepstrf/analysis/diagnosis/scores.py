@@ -102,7 +102,7 @@ def _block_sums(there: Tensor, p: Tensor, values: tuple[Tensor, ...]) -> list[Te
     """Number of bins, and sums of ``values`` (N, bins): in all, then without each of the blocks, (N, 1 + BLOCKS) each.
 
     Only bins in which ``there`` and the prediction ``p`` are finite count. Every neuron's own recorded time is cut into
-    ``BLOCKS`` pieces of the same length.
+    ``BLOCKS`` pieces of the same length; a neuron with fewer bins than pieces has NaN, and no check speaks about it.
     """
     used = there.isfinite() & p.isfinite()
     count = used.double().cumsum(1)
@@ -112,7 +112,8 @@ def _block_sums(there: Tensor, p: Tensor, values: tuple[Tensor, ...]) -> list[Te
         parts = torch.zeros(len(p), BLOCKS, dtype=torch.float64)
         parts = parts.scatter_add(1, block, torch.where(used, value, 0.0))
         whole = parts.sum(1, keepdim=True)
-        sums.append(torch.cat([whole, whole - parts], 1))
+        every = torch.cat([whole, whole - parts], 1)
+        sums.append(torch.where(count[:, -1:] < BLOCKS, torch.nan, every))
     return sums
 
 

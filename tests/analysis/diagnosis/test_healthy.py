@@ -98,6 +98,22 @@ def test_very_short_sounds(bins):
     assert not diagnose(model, sound, responses, held_out=(sound, responses))
 
 
+@pytest.mark.parametrize("bins", [4, 5, 19])
+def test_scores_on_fewer_bins_than_an_error_needs_raise_no_alarm(bins):
+    """Of 2,000 neurons whose every trial is a Poisson draw from the prediction, chance gives none or two."""
+    torch.manual_seed(0)
+    rates = torch.rand(1, 2000, 1, bins)
+
+    class Truth(torch.nn.Module):
+        def forward(self, sound):
+            return rates.expand(len(sound), -1, -1, -1)
+
+    sound, trials = torch.rand(1, 1, 3, bins), torch.poisson(0.5 * rates.expand(1, 2000, 4, bins))
+    more = torch.poisson(0.5 * rates.expand(1, 2000, 4, bins))
+    found = [*diagnose(Truth(), sound, trials), *diagnose(Truth(), sound, trials, held_out=(sound, more))]
+    assert not [finding for finding in found if finding.kind in ("above_ceiling", "overfitting")]
+
+
 @pytest.mark.parametrize("level", [0.0, 3.0])
 def test_a_sound_that_never_changes_says_nothing_about_who_is_dead(level):
     assert not diagnose(healthy(), torch.full((2, 1, simulate().stimuli.shape[2], 400), level))
