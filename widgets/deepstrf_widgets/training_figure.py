@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,7 +147,7 @@ class TrainingPicture:
 
     def layout(self, shown: Shown) -> dict[str, Any]:
         """Title, and the lines that mark the epoch on screen."""
-        name = self.names[shown.neuron]
+        name = html.escape(self.names[shown.neuron])
         title = f"{name} · before the first epoch" if shown.epoch == 0 else f"{name} · after epoch {shown.epoch}"
         lines = []
         for axis in self._course_axes if shown.epoch else ():
