@@ -274,6 +274,16 @@ def test_wrong_arguments_are_refused_at_once(parts):
     assert not [thread for thread in threading.enumerate() if thread.name in ("deepstrf-fit", "deepstrf-painter")]
 
 
+def test_a_wrong_neuron_is_refused_before_a_checkpoint_is_touched(parts, tmp_path, same, state):
+    quick_fitter(epochs=2).fit(new_model(), *parts, checkpoint=tmp_path / "other.pt")
+    model = new_model(seed=5)
+    for file in ("new.pt", "other.pt"):
+        with pytest.raises(IndexError, match="got 3"):
+            deepstrf_widgets.train(quick_fitter(), model, *parts, neuron=3, checkpoint=tmp_path / file)
+    assert not (tmp_path / "new.pt").exists()
+    assert same(state(model), state(new_model(seed=5)))
+
+
 def test_what_is_printed_does_not_depend_on_time(train):
     views = []
     views.append(view := train(Fitter(epochs=2, callbacks=[At(2, 1, lambda: views[0].pause())]), page=False))

@@ -12,7 +12,7 @@ from torch import nn
 
 from deepstrf.datasets import Recording
 from deepstrf.training import Fitter, History
-from deepstrf.training.batches import Data
+from deepstrf.training.batches import Data, Examples
 
 from .background_fit import SNAPSHOT_MB, BackgroundFit, Standing
 from .painter import Painter
@@ -52,6 +52,8 @@ class TrainingView(ipywidgets.VBox):
         self._chosen: int | None = None
         self._restored: int | None = None
         self._train, self._validation = train, validation
+        self._names = _names_of(train)
+        self._neuron = self._checked(neuron)
         self._painter = Painter(self._paint, self._is_live)
         self._fit = BackgroundFit(
             fitter,
@@ -62,8 +64,6 @@ class TrainingView(ipywidgets.VBox):
             snapshot_mb=snapshot_mb,
             on_turn=self._painter.ask,
         )
-        self._names = _names_of(train)
-        self._neuron = self._checked(neuron)
         # Before the fit begins: afterwards its thread alone may touch the model.
         self._copy = copy.deepcopy(model)
         self._picture: TrainingPicture | None = None
@@ -329,7 +329,7 @@ def _names_of(data: Data) -> list[str]:
     """What the neurons are called."""
     if isinstance(data, Recording):
         return list(data.unit_names)
-    return [f"neuron {n}" for n in range(data[1].shape[1])]
+    return [f"neuron {n}" for n in range(Examples.of(data, "train").target.shape[1])]
 
 
 def train(
@@ -369,6 +369,8 @@ def train(
     ------
     IndexError
         There is no such neuron.
+    RuntimeError
+        A fit of this very model is under way.
     TypeError, ValueError, NotImplementedError, OSError
         As `Fitter.fit`, of what is wrong from the start; later errors are shown, and raised by ``view.wait()``.
 
