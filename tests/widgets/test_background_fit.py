@@ -213,6 +213,22 @@ def test_wrong_arguments_are_refused_at_once(parts):
             BackgroundFit(quick_fitter(), new_model(), *parts, snapshot_mb=megabytes)
 
 
+def test_a_model_is_fitted_once_at_a_time(parts, tmp_path, same_weights):
+    """A cell that is run again while its fit runs: neither the weights nor a checkpoint are touched."""
+    model, file, refused = new_model(), tmp_path / "fit.pt", []
+
+    def again(_):
+        with pytest.raises(RuntimeError, match="model is being fitted already"):
+            BackgroundFit(quick_fitter(), model, *parts, checkpoint=file)
+        refused.append(file.exists())
+
+    begin(quick_fitter(), model, parts, again).wait(WAIT_S)
+    assert refused == [False]
+    quick_fitter().fit(reference := new_model(), *parts)
+    assert same_weights(model, reference)
+    begin(quick_fitter(epochs=1), model, parts).wait(WAIT_S)  # it has ended: another may begin
+
+
 def test_a_fit_that_goes_on_from_a_checkpoint(parts, tmp_path, same_weights):
     model, reference = new_model(), new_model()
     file = tmp_path / "fit.pt"

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from weakref import WeakSet
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,9 @@ SNAPSHOT_MB = 128.0
 """Weights kept to look back on. 119 neurons x 2 channels x 34 bands x 40 lags are 1.3 MB an epoch: 98 of them."""
 
 BY_HAND = "stopped by hand"
+
+UNDER_WAY: WeakSet[nn.Module] = WeakSet()
+"""Models that a fit has been begun on which has not ended: a cell that is run again must not begin a second one."""
 
 RECENT_EPOCHS = 5
 """The time of an epoch is the median of so many."""
@@ -107,7 +111,7 @@ class BackgroundFit:
     Parameters
     ----------
     fitter, model, train, validation, checkpoint
-        As for `Fitter.fit`, whose errors about them come at once.
+        As for `Fitter.fit`, whose errors about them come at once; RuntimeError where a fit of ``model`` is under way.
     snapshot_mb : float
         Room for weights of past epochs, MB.
     on_turn : callable
@@ -125,6 +129,8 @@ class BackgroundFit:
         snapshot_mb: float = SNAPSHOT_MB,
         on_turn: Callable[[], None] = lambda: None,
     ) -> None:
+        if model in UNDER_WAY:
+            raise RuntimeError("model is being fitted already: wait for the end of that fit, or stop it")
         self.model, self.epochs = model, fitter.epochs
         self.ended = threading.Event()
         self.error: BaseException | None = None
@@ -147,6 +153,7 @@ class BackgroundFit:
 
     def start(self) -> None:
         """Begin. Python waits for the batch under way when it exits meanwhile."""
+        UNDER_WAY.add(self.model)
         atexit.register(self.stop_and_join)
         self._thread.start()
 
@@ -256,6 +263,7 @@ class BackgroundFit:
                 # Now the model has the best weights, also those that were read from a checkpoint.
                 self._snapshots.keep(history.best_epoch, _state_of(self.model), history.best_epoch)
             self._history, self._share = _copied(history), 0.0
+            UNDER_WAY.discard(self.model)
             self.ended.set()
         atexit.unregister(self.stop_and_join)
         self._on_turn()
