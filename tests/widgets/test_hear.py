@@ -14,7 +14,6 @@ from deepstrf.models import StateNet
 from deepstrf.stimuli import Spectrogram
 from deepstrf_widgets import Gallery, LiveSession, explore
 from deepstrf_widgets.bench import BenchWidget
-from deepstrf_widgets.explorer import REST_S
 from deepstrf_widgets.page import save_html
 
 CF_HZ = np.array([500.0, 900.0, 2000.0, 7000.0, 16000.0])
@@ -174,7 +173,9 @@ def test_a_neuron_chosen_right_after_a_sound_has_its_own_colour_scale(session, m
         explorer.show_figures()
         session.hear(make_stimulus(frames=41))
         explorer.neuron = 2
-        await asyncio.sleep(2 * REST_S)
+        assert explorer._pending is not None  # one repaint for both
+        explorer._pending.cancel()
+        explorer._repaint()
         on_screen = {trace.name: (trace.zmin, trace.zmax) for trace in explorer.figures.data if trace.type == "heatmap"}
         explorer.close()
         return on_screen
