@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .bench import BenchWidget
+    from .changes import Change, Edit
     from .editor import ActivationEditor, AdapTransEditor, STRFEditor
     from .explorer import Explorer, explore
     from .gallery_view import Gallery, gallery
     from .response import ResponseView
-    from .session import Change, Edit, LiveSession
+    from .session import LiveSession
     from .stimulus_panel import StimulusPanel
     from .training_view import TrainingView, train
 
@@ -37,8 +38,8 @@ _HOMES = {
     "ActivationEditor": "editor",
     "AdapTransEditor": "editor",
     "BenchWidget": "bench",
-    "Change": "session",
-    "Edit": "session",
+    "Change": "changes",
+    "Edit": "changes",
     "Explorer": "explorer",
     "Gallery": "gallery_view",
     "LiveSession": "session",

@@ -16,9 +16,10 @@ import traitlets
 from torch import Tensor
 
 from .chain import Chain, one_thread
+from .changes import Change
 from .edits import locked_names
 from .messages import MessageError, Request, is_count, is_name, parse
-from .session import Change, LiveSession
+from .session import LiveSession
 from .slots import activation_slot, folding, is_local, prefilter_slot, receptive_field_kind
 
 __all__ = ["BenchWidget"]

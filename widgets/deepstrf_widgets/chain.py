@@ -128,6 +128,14 @@ class Chain:
         """Whether drive and rate can be computed neuron by neuron."""
         return self._readout is not None
 
+    def check_answer(self) -> None:
+        """Run one neuron: a model that cannot answer this stimulus fails here, by name."""
+        wanted, first = (self.stimulus.shape[0], self.stimulus.shape[3]), self.rate(0)
+        if first.shape != wanted:
+            raise ValueError(
+                f"model must answer with one value per stimulus bin, shape {wanted}, got {tuple(first.shape)}"
+            )
+
     def forget(self, stage: str, neurons: Iterable[int] | None = None) -> None:
         """Mark what reads ``stage`` as stale, for the given neurons or for all.
 

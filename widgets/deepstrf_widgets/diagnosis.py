@@ -9,7 +9,8 @@ import ipywidgets
 
 from deepstrf.analysis import Diagnosis, Finding, diagnose
 
-from .session import Change, LiveSession
+from .changes import Change
+from .session import LiveSession
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .changes import Edit
 from .parameters import LARGEST
-from .session import Edit
 
 if TYPE_CHECKING:
     from .session import LiveSession

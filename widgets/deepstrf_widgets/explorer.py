@@ -19,12 +19,13 @@ from deepstrf.stimuli import Spectrogram
 
 from .bench import BenchWidget
 from .chain import one_thread
+from .changes import Change
 from .confidence import Confidence
 from .edits import restore_state, state_text, to_code
 from .gallery_view import Gallery
 from .given import refuse_beside_session
 from .page import save_html
-from .session import Change, LiveSession
+from .session import LiveSession
 from .stimulus_panel import StimulusPanel
 
 if TYPE_CHECKING:

@@ -17,9 +17,10 @@ from deepstrf.models import NeuralModel
 from deepstrf.models.readouts import STRFReadout
 from deepstrf.stimuli import Spectrogram
 
+from .changes import Change
 from .gallery_traits import GalleryTraits
 from .given import refuse_beside_session
-from .session import Change, LiveSession
+from .session import LiveSession
 from .tuning_table import COLUMNS, FEW, TuningTable
 
 __all__ = ["Gallery", "gallery"]

@@ -9,7 +9,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from .session import Edit
+from .changes import Edit
 
 __all__ = ["MessageError", "Request", "parse"]
 

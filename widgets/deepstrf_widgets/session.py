@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,34 +17,12 @@ from deepstrf.models import NeuralModel
 from deepstrf.stimuli import Spectrogram
 
 from .chain import Chain
+from .changes import Change, Edit
 from .given import checked_cf, checked_dt, checked_like, checked_names, checked_responses, checked_stimulus
 from .parameters import Index, Parameter, parameter_table
 from .undo import Entry, Slot, UndoHistory
 
-__all__ = ["Change", "Edit", "LiveSession"]
-
-
-class Edit(NamedTuple):
-    """One new value (or array of values) of one parameter, in natural units."""
-
-    name: str
-    value: ArrayLike
-    index: Index = ()  # type: ignore[assignment]  # hides tuple.index, which nobody calls on an edit
-
-
-@dataclass(frozen=True)
-class Change:
-    """What an edit, undo, redo, revert or another sound touched: told to every observer of a session."""
-
-    names: frozenset[str]
-    neurons: frozenset[int] | None
-    settled: bool
-    source: object = None
-    stimulus: bool = False
-
-    def touches(self, neuron: int) -> bool:
-        """Whether the response of ``neuron`` may have changed."""
-        return self.neurons is None or neuron in self.neurons
+__all__ = ["LiveSession"]
 
 
 class LiveSession:
@@ -118,13 +95,12 @@ class LiveSession:
         self._began_with = (batch, self.responses, self.stimulus_unit)
         self.neuron_names = checked_names(neuron_names, model.O)
 
-        self.live = Chain(self.model, batch)
-        self.trained = Chain(trained, batch)
+        self.live, self.trained = Chain(self.model, batch), Chain(trained, batch)
         self.parameters = parameter_table(self.model, cf_hz=self.cf_hz, dt_ms=self.dt_ms)
         self.trained_parameters = parameter_table(trained, cf_hz=self.cf_hz, dt_ms=self.dt_ms)
         self._history = UndoHistory()
         self._observers: list[Callable[[Change], None]] = []
-        self._check_answer(self.live)
+        self.live.check_answer()
 
     def __repr__(self) -> str:
         B, _, F, T = self.stimulus.shape
@@ -222,7 +198,7 @@ class LiveSession:
             batch = checked_like(stimulus, self.cf_hz, self.dt_ms).to(self.stimulus)
             recorded = None if responses is None else checked_responses(responses, batch, self.n_neurons)
         chains = [Chain(chain.model, batch) for chain in (self.live, self.trained)]
-        self._check_answer(chains[0])
+        chains[0].check_answer()
         self.live, self.trained = chains
         self.responses, self.stimulus_unit = recorded, unit
         self._call(Change(frozenset(), None, True, source, stimulus=True))
@@ -241,14 +217,6 @@ class LiveSession:
     def first_responses(self) -> Tensor | None:
         """What was recorded to the first stimulus, (B, N, R, T)."""
         return self._began_with[1]
-
-    def _check_answer(self, chain: Chain) -> None:
-        """Run one neuron: a model that cannot answer this stimulus fails here, by name."""
-        wanted, first = (chain.stimulus.shape[0], chain.stimulus.shape[3]), chain.rate(0)
-        if first.shape != wanted:
-            raise ValueError(
-                f"model must answer with one value per stimulus bin, shape {wanted}, got {tuple(first.shape)}"
-            )
 
     # -- editing -------------------------------------------------------------------------------------------------
 

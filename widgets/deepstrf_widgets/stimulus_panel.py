@@ -10,8 +10,9 @@ from typing import Any
 import ipywidgets
 
 from .chain import one_thread
+from .changes import Change
 from .own_sounds import MAX_FILE_MB, SOUNDS, Knob, Sound, bands_of, sound_from_bytes, synthetic_sound
-from .session import Change, LiveSession
+from .session import LiveSession
 
 __all__ = ["StimulusPanel"]
 
