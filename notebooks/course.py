@@ -38,8 +38,8 @@ def check(
     answer : object
         What the student wrote; None before that.
     truth : str, bool, int, float or callable
-        What is right: a letter or word (capitals and spaces around it do not count), a truth value, a number, or a
-        function that takes the answer and says whether it is right (None: there is no answer yet).
+        What is right: a letter or word (capitals, and spaces or brackets around it, do not count), a truth value, a
+        number, or a function that takes the answer and says whether it is right (None: there is no answer yet).
     within : float, optional
         How far a number may lie from the truth, in ``unit``; needed where the truth is a float.
     unit : str
@@ -123,7 +123,7 @@ def _ask(truth: Callable[[Any], Any], answer: Any) -> bool | str | None:
 
 
 def _same_word(answer: str, truth: str) -> bool:
-    return answer.strip().casefold() == truth.strip().casefold()
+    return answer.strip(" \t\n().").casefold() == truth.strip().casefold()
 
 
 def _is_truth_value(answer: Any) -> bool:

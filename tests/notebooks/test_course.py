@@ -44,6 +44,8 @@ def test_no_answer_is_an_invitation(said, truth):
     [
         ("b", "b", None),
         (" B ", "b", None),
+        ("(b)", "b", None),
+        ("b.", "b", None),
         (True, True, None),
         (np.True_, True, None),
         (3, 3, None),
