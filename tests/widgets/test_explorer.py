@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from deepstrf.demo import load_demo
-from deepstrf.models import LinearNonlinear
+from deepstrf.models import LinearNonlinear, StateNet
 from deepstrf_widgets import BenchWidget, Edit, Explorer, LiveSession, explore
 from deepstrf_widgets import explorer as module
 
@@ -250,6 +250,13 @@ def test_a_closed_explorer_paints_no_more(session):
         assert explorer._pending is None
 
     asyncio.run(close())
+
+
+def test_a_gallery_without_fields_is_refused_and_leaves_nothing_with_the_session(make_stimulus):
+    session = LiveSession(StateNet(5, 4, 3, kernel_size=3, stride=1).double(), make_stimulus(), dt_ms=5.0, cf_hz=CF_HZ)
+    with pytest.raises(ValueError, match="receptive fields, or kernels be given, got StateNet without"):
+        explore(session, gallery=True)
+    assert not session._observers
 
 
 def test_a_gallery_chooses_the_neuron_and_goes_with_the_explorer(session):

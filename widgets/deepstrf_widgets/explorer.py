@@ -90,7 +90,13 @@ class Explorer(ipywidgets.VBox):
         self._folded = ipywidgets.Accordion([self.sounds], titles=["Your own stimulus"]) if self.sounds else None
         self.gallery: Gallery | None = None
         if gallery:
-            self.gallery = Gallery(session, selected=neuron)
+            try:
+                self.gallery = Gallery(session, selected=neuron)
+            except ValueError:  # no fields to show: nothing of half an explorer stays with the session
+                for part in (self._folded, self.sounds, self.bench):
+                    if part is not None:
+                        part.close()
+                raise
             self.gallery.link(self.bench)
         self._pending: asyncio.TimerHandle | None = None
         self._closed = self._new_sound = False
