@@ -74,6 +74,14 @@ def test_show_jumps_to_the_neuron_and_to_the_gaussian(sick):
     view.close()
 
 
+@pytest.mark.parametrize("number", [3, -1])
+def test_a_number_that_is_not_in_the_list_is_told(sick, number):
+    view = sick.diagnose()
+    with pytest.raises(IndexError, match=f"finding must be one of the 3 in the list, from 0, got {number}"):
+        view.show(number)
+    view.close()
+
+
 def test_what_concerns_the_whole_model_has_nothing_to_show(make_model, make_stimulus):
     model = make_model()
     model.prefiltering.d_on.data[0] = torch.nan

@@ -103,7 +103,14 @@ class DiagnosisView(ipywidgets.VBox):
         """Bring the neuron of a finding, or of that number in the list, to the explorer's screen.
 
         Where it is about a Gaussian, that is selected. What concerns the whole model changes nothing.
+
+        Raises
+        ------
+        IndexError
+            There is no finding of that number.
         """
+        if isinstance(finding, int) and not 0 <= finding < len(self.found):
+            raise IndexError(f"finding must be one of the {len(self.found)} in the list, from 0, got {finding}")
         one = self.found[finding] if isinstance(finding, int) else finding
         if one.neuron is None:
             return
