@@ -211,6 +211,9 @@ def test_wrong_arguments_are_refused_at_once(parts):
     for megabytes in (0, -1.0, float("nan")):
         with pytest.raises(ValueError, match=rf"snapshot_mb must be positive, in MB, got {megabytes}"):
             BackgroundFit(quick_fitter(), new_model(), *parts, snapshot_mb=megabytes)
+    for room in ("1 GB", None, True):
+        with pytest.raises(TypeError, match=f"snapshot_mb must be a number of MB, got {room!r}"):
+            BackgroundFit(quick_fitter(), new_model(), *parts, snapshot_mb=room)
 
 
 def test_a_model_is_fitted_once_at_a_time(parts, tmp_path, same_weights):

@@ -268,8 +268,8 @@ def test_wrong_arguments_are_refused_at_once(parts):
         train(new_model(out_neurons=2), *parts)
     with pytest.raises(TypeError, match=r"train must be a Recording or \(stimuli, responses\), got list"):
         train(new_model(), [1])
-    for neuron in (-1, 3):
-        with pytest.raises(IndexError, match=rf"neuron must lie in \[0, 2\], got {neuron}"):
+    for neuron, error in ((-1, IndexError), (3, IndexError), ("a", TypeError)):
+        with pytest.raises(error, match=rf"neuron must (lie in \[0, 2\]|be an integer), got {neuron!r}"):
             train(new_model(), *parts, neuron=neuron)
     assert not [thread for thread in threading.enumerate() if thread.name in ("deepstrf-fit", "deepstrf-painter")]
 

@@ -45,6 +45,8 @@ class Snapshots:
     """
 
     def __init__(self, megabytes: float) -> None:
+        if isinstance(megabytes, bool) or not isinstance(megabytes, (int, float)):
+            raise TypeError(f"snapshot_mb must be a number of MB, got {megabytes!r}")
         if not megabytes > 0:
             raise ValueError(f"snapshot_mb must be positive, in MB, got {megabytes}")
         self.room = megabytes * 1e6

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -257,6 +258,8 @@ class TrainingView(ipywidgets.VBox):
         return chosen if chosen is not None and chosen in standing.weights else newest_epoch(standing)
 
     def _checked(self, neuron: int) -> int:
+        if isinstance(neuron, bool) or not isinstance(neuron, Integral):
+            raise TypeError(f"neuron must be an integer, got {neuron!r}")
         if not 0 <= neuron < len(self._names):
             raise IndexError(f"neuron must lie in [0, {len(self._names) - 1}], got {neuron}")
         return int(neuron)
