@@ -171,6 +171,22 @@ def test_the_first_sound_comes_back_with_its_score(panel, session):
     assert "recorded" not in panel._told.value
 
 
+def test_the_panel_says_that_another_sound_was_chosen_elsewhere(panel, session):
+    """In a cell, or in a second panel: what this one chose last is no longer what is heard."""
+    other = StimulusPanel(session)
+    panel.choice.value = "tone"
+    assert "another sound is heard, chosen elsewhere" in other._told.value
+    other.choice.value = "noise"
+    assert "another sound is heard, chosen elsewhere" in panel._told.value
+    told = []
+    session.observe(told.append)
+    other.choice.value = "first"
+    assert panel.choice.value == "first"
+    assert "elsewhere" not in panel._told.value
+    assert len(told) == 1  # it was heard once
+    other.close()
+
+
 def test_the_panel_follows_when_somebody_else_takes_the_first_sound(panel, session):
     panel.choice.value = "chord"
     session.hear()

@@ -96,7 +96,8 @@ class StimulusPanel(ipywidgets.VBox):
                 slider.observe(self._turned, "value")
         self._rest.children = [self.upload] if chosen == FILE else list(self.knobs.values())
         if chosen == FIRST:
-            self.session.hear(source=self)
+            if not self.session.first_sound:
+                self.session.hear(source=self)
             self._tell("")
         elif chosen == FILE:
             self._tell("")
@@ -162,5 +163,10 @@ class StimulusPanel(ipywidgets.VBox):
 
     def _session_changed(self, change: Change) -> None:
         """Somebody else may have chosen the first sound again, or another one."""
-        if change.stimulus and change.source is not self and self.session.first_sound:
+        if not change.stimulus or change.source is self:
+            return
+        if self.session.first_sound:
             self.choice.value = FIRST
+            self._tell("")
+        else:
+            self._tell("another sound is heard, chosen elsewhere")
