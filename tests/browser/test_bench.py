@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import nbformat
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.bench_page import CURVES, FIELD, ROOT, BenchPage
 from tests.browser.lab import Server
@@ -119,6 +121,31 @@ def test_page_which_is_loaded_again_shows_the_edited_state(bench: BenchPage) -> 
     bench.notebook.bring(ROOT)
     spoken = float(bench.handle().get_attribute("aria-valuenow") or "nan")
     assert spoken == pytest.approx(edited, rel=1e-3)
+
+
+SHOWN_THOUGH_HIDDEN = f"""() => [...document.querySelectorAll("{ROOT} [hidden]")]
+  .filter((element) => getComputedStyle(element).display !== "none").map((element) => element.className)"""
+
+
+def test_benches_far_down_a_notebook_come_up_whole(open_page: Callable[..., NotebookPage], server: Server) -> None:
+    # JupyterLab takes what is far from the screen out of the page, and puts it back when it comes near.
+    code, text = nbformat.v4.new_code_cell, nbformat.v4.new_markdown_cell
+    far = "explore(demo.model, demo.stimulus, demo.responses, figures=False, sounds=False)"
+    cells = [code(LOAD.replace("\nbench\n", "\n"))]
+    for _ in range(3):
+        cells += [text("words\n\n" * 30), code(far)]
+    written = nbformat.v4.new_notebook(cells=[*cells, text("words\n\n" * 30)])
+    written.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(written, server.folder / "far_down.ipynb")
+    notebook = open_page(1280, 1000)
+    notebook.open("far_down.ipynb")
+    notebook.run_all()
+    assert notebook.page.locator(ROOT).count() == 3
+    for number in range(3):
+        bench = notebook.page.locator(ROOT).nth(number)
+        bench.scroll_into_view_if_needed()
+        expect(bench.locator("[data-handle=center]").first).to_be_visible()
+        assert notebook.page.evaluate(SHOWN_THOUGH_HIDDEN) == []
 
 
 LIVE_FIGURES = "sum(type(w).__name__ == 'FigureWidget' for w in __import__('ipywidgets').Widget.widgets.values())"
