@@ -79,13 +79,14 @@ bundle: $(VENV)/.test widgets/node_modules/.installed ## rebuild the widgets' bu
 wheel: $(VENV)/.test ## build the wheel into dist/
 	@$(py) -m build --wheel
 
-bench: $(VENV)/.test ## measure the layers, an edit, an epoch, the kernels' memory, a drag and a scroll in JupyterLab
+bench: $(VENV)/.test ## measure the layers, an edit, an epoch, the kernels' memory, a drag, a scroll and a fit in JupyterLab
 	@$(py) -m pytest tests/benchmarks --benchmark-only
 	@$(py) tests/benchmarks/bench_session.py
 	@$(py) tests/benchmarks/bench_fit.py
 	@$(py) tests/benchmarks/bench_memory.py
 	@export CHROMIUM="$$(tests/browser/install_chromium.sh)"; \
-	$(py) tests/benchmarks/bench_drag.py; $(py) tests/benchmarks/bench_gallery.py
+	$(py) tests/benchmarks/bench_drag.py; $(py) tests/benchmarks/bench_gallery.py; \
+	$(py) tests/benchmarks/bench_training_view.py
 
 binder: $(VENV)/.test ## do what Binder does with the last commit, in a new environment; memory of each notebook
 	@export CHROMIUM="$$(tests/browser/install_chromium.sh)"; $(py) tests/packaging/rehearse_binder.py
