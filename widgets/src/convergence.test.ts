@@ -5,68 +5,16 @@
 
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import vectors from "../../tests/vectors/forward.json";
-import { INFO } from "./bench.fixture";
 import { type BenchModel, floats, type Info, TRAITS, type Trait, WRITTEN } from "./contract";
 import { StaticModel } from "./host";
-import { OfflineKernel, type Saved } from "./offline";
+import { OfflineKernel } from "./offline";
+import { savedPage, vector } from "./offline.fixture";
 import { BenchState } from "./state";
 
-const [vector] = vectors;
-const NEURONS = 2;
+const WEIGHTS = [vector.gaussians[4], vector.gaussians[4]];
+const LIMITS: Info["limits"] = { "strf.sigma_bands": [0.27, vector.F] };
 const SEEN = ["gaussians", "prefilter", "activation", "kernel", "rate"] as const;
 const ONE_WAY_MS = 100;
-
-const encode = (values: ArrayLike<number>) =>
-  btoa(String.fromCharCode(...new Uint8Array(Float32Array.from(values).buffer)));
-
-function saved(): Saved {
-  const info: Info = {
-    ...INFO,
-    n_neurons: NEURONS,
-    n_bands: vector.F,
-    n_lags: vector.T,
-    n_channels: vector.n_channels,
-    n_gaussians: vector.n_gaussians,
-    n_frames: vector.stimulus.length / vector.F,
-    dt_ms: vector.dt_ms,
-    prefilter: vector.prefilter as Info["prefilter"],
-    activation: vector.activation,
-    local: true,
-    limits: { "strf.sigma_bands": [0.27, vector.F] },
-  };
-  const [gaussians, kernel, activation, folding, rate, psth] = [
-    vector.gaussians,
-    vector.kernel,
-    vector.curve,
-    vector.folding,
-    vector.rate,
-    vector.rate,
-  ].map(encode);
-  const neuron = {
-    gaussians,
-    trained_gaussians: gaussians,
-    kernel,
-    trained_kernel: kernel,
-    activation,
-    trained_activation: activation,
-    folding,
-    rate,
-    trained_rate: rate,
-    psth,
-  };
-  return {
-    view: "explorer",
-    info,
-    cf_hz: encode(vector.cf_hz),
-    stimulus: encode(vector.stimulus),
-    prefilter: encode(vector.rows),
-    trained_prefilter: encode(vector.rows),
-    neuron: 0,
-    channel: 0,
-    neurons: Array.from({ length: NEURONS }, () => neuron),
-  };
-}
 
 /** A clock whose time passes when it is told to. */
 class Time {
@@ -107,7 +55,7 @@ interface Whim {
 /** Page and kernel with the link in between: in order there, and back in order but for the answers. */
 function linked(whims: Whim[]) {
   const time = new Time();
-  const { model: there } = new OfflineKernel(saved(), (answer) => answer());
+  const { model: there } = new OfflineKernel(savedPage(WEIGHTS, LIMITS), (answer) => answer());
   const state = Object.fromEntries(TRAITS.map((name) => [name, there.get(name)]));
   const here = new StaticModel(state, (content, buffers) => {
     time.after(ONE_WAY_MS, () => there.send(content, undefined, buffers));
@@ -175,7 +123,10 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   { weight: 2, arbitrary: fc.constant((page: BenchState) => page.redo()) },
   { weight: 1, arbitrary: gaussian.map((k) => (page: BenchState) => page.revert(k)) },
   { weight: 1, arbitrary: fc.constant((page: BenchState) => page.revert(null)) },
-  { weight: 1, arbitrary: fc.nat(NEURONS - 1).map((n) => (page: BenchState) => page.choose("neuron", n)) },
+  {
+    weight: 1,
+    arbitrary: fc.nat(WEIGHTS.length - 1).map((n) => (page: BenchState) => page.choose("neuron", n)),
+  },
   {
     weight: 1,
     arbitrary: fc.nat(vector.n_channels - 1).map((c) => (page: BenchState) => page.choose("channel", c)),

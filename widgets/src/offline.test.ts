@@ -1,57 +1,10 @@
 import { describe, expect, it } from "vitest";
-import vectors from "../../tests/vectors/forward.json";
-import { INFO } from "./bench.fixture";
-import { floats, type Info, type Message } from "./contract";
-import { correlation, OfflineKernel, type Saved } from "./offline";
-
-const [vector] = vectors;
-const encode = (values: ArrayLike<number>) => {
-  const bytes = new Uint8Array(Float32Array.from(values).buffer);
-  return btoa(String.fromCharCode(...bytes));
-};
+import { floats, type Message } from "./contract";
+import { correlation, OfflineKernel } from "./offline";
+import { savedPage, vector } from "./offline.fixture";
 
 function made() {
-  const info: Info = {
-    ...INFO,
-    n_neurons: 2,
-    n_bands: vector.F,
-    n_lags: vector.T,
-    n_channels: vector.n_channels,
-    n_gaussians: vector.n_gaussians,
-    n_frames: vector.stimulus.length / vector.F,
-    dt_ms: vector.dt_ms,
-    prefilter: vector.prefilter as Info["prefilter"],
-    activation: vector.activation,
-    local: true,
-    limits: {},
-  };
-  const neuron = (weight: number) => {
-    const gaussians = encode(vector.gaussians.map((v, i) => (i === 4 ? weight : v)));
-    const [kernel, curve, rate] = [vector.kernel, vector.curve, vector.rate].map(encode);
-    return {
-      gaussians,
-      trained_gaussians: gaussians,
-      kernel,
-      trained_kernel: kernel,
-      activation: curve,
-      trained_activation: curve,
-      folding: encode(vector.folding),
-      rate,
-      trained_rate: rate,
-      psth: encode(vector.rate.map((v, i) => (i === 3 ? Number.NaN : v))),
-    };
-  };
-  const saved: Saved = {
-    view: "explorer",
-    info,
-    cf_hz: encode(vector.cf_hz),
-    stimulus: encode(vector.stimulus),
-    prefilter: encode(vector.rows),
-    trained_prefilter: encode(vector.rows),
-    neuron: 0,
-    channel: 0,
-    neurons: [neuron(vector.gaussians[4]), neuron(0.125)],
-  };
+  const saved = savedPage([vector.gaussians[4], 0.125]);
   const { model } = new OfflineKernel(saved);
   const answers: Message[] = [];
   model.on("msg:custom", (message: Message) => answers.push(message));
