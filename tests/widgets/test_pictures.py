@@ -292,6 +292,8 @@ XY = {"x_label": "", "y_label": ""}
         (lambda: pictures.scatter_picture({"a": ([1.0], [1.0, 2.0])}, **XY), ValueError, "as many x as y, got 1 and 2"),
         (lambda: pictures.scatter_picture({}, **XY), TypeError, "points must map"),
         (lambda: pictures.bars_picture({}, y_label="r"), TypeError, "bars must map"),
+        (lambda: pictures.bars_picture({"a": "x"}, y_label="r"), TypeError, "bars must be an array of numbers"),
+        (lambda: pictures.bars_picture({"a": np.inf}, y_label="r"), ValueError, "bars must hold finite .*1 infinite"),
         (lambda: pictures.raster_picture(VALUES, dt_ms=float("nan")), ValueError, "dt_ms .*got nan"),
     ],
 )

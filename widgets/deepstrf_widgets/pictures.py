@@ -336,8 +336,8 @@ def bars_picture(
     axes = picture.subplots()
     colours = [CHANNELS.get(label.split()[0] if label.split() else "", LINES[1]) for label in bars]
     half = [(errors or {}).get(label, np.nan) for label in bars] if errors else None
-    heights = [float(height) for height in bars.values()]
-    axes.bar(list(bars), heights, width=0.6, color=colours, yerr=half, ecolor=GREY, capsize=3)
+    heights = as_numbers("bars", list(bars.values()), 1)
+    axes.bar(list(bars), heights.tolist(), width=0.6, color=colours, yerr=half, ecolor=GREY, capsize=3)
     if limit is not None:
         axes.axhline(limit, color=GREY, linewidth=1, linestyle="--")
     label_axes(axes, "", y_label, title)
