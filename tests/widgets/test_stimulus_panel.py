@@ -176,6 +176,9 @@ def test_the_panel_says_that_another_sound_was_chosen_elsewhere(panel, session):
     other = StimulusPanel(session)
     panel.choice.value = "tone"
     assert "another sound is heard, chosen elsewhere" in other._told.value
+    late = StimulusPanel(session)
+    assert "another sound is heard, chosen elsewhere" in late._told.value
+    late.close()
     other.choice.value = "noise"
     assert "another sound is heard, chosen elsewhere" in panel._told.value
     told = []

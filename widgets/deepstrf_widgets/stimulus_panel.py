@@ -17,6 +17,7 @@ from .session import LiveSession
 __all__ = ["StimulusPanel"]
 
 FIRST, FILE = "first", "file"
+ELSEWHERE = "another sound is heard, chosen elsewhere"
 LABEL = {"description_width": "180px"}
 WIDE = {"width": "520px", "max_width": "100%"}
 
@@ -69,7 +70,7 @@ class StimulusPanel(ipywidgets.VBox):
         self.choice.observe(self._chosen, "value")
         self.upload.observe(self._loaded, "value")
         self._stop = session.observe(self._session_changed)
-        self._tell("")
+        self._tell("" if session.first_sound else ELSEWHERE)
 
     def __repr__(self) -> str:
         return f"StimulusPanel({self.session!r}, {self.choice.value!r})"
@@ -169,4 +170,4 @@ class StimulusPanel(ipywidgets.VBox):
             self.choice.value = FIRST
             self._tell("")
         else:
-            self._tell("another sound is heard, chosen elsewhere")
+            self._tell(ELSEWHERE)
