@@ -166,6 +166,18 @@ def test_a_paused_fit_can_be_stopped(parts):
     assert (len(fit.wait()), fit.wait().stopped) == (1, "stopped by hand")
 
 
+def test_a_pause_after_a_stop_does_not_hold_it_up(parts):
+    def act(fit):
+        fit.stop()
+        fit.pause()
+
+    fit = begin(quick_fitter(epochs=10**6, patience=10**6), new_model(), parts, act)
+    try:
+        assert fit.wait(10).stopped == "stopped by hand"
+    finally:
+        fit.stop_and_join()
+
+
 def test_waiting_has_an_end(parts):
     fit = begin(quick_fitter(), new_model(), parts, BackgroundFit.pause)
     with pytest.raises(TimeoutError, match=r"the fit has not ended within timeout = 0\.05 s"):

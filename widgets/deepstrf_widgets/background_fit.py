@@ -160,8 +160,9 @@ class BackgroundFit:
         self._thread.start()
 
     def pause(self) -> None:
-        """Rest after the batch under way."""
-        self._go.clear()
+        """Rest after the batch under way; nothing where a stop was asked for before."""
+        if not self._stopping:
+            self._go.clear()
 
     def resume(self) -> None:
         """Go on."""
