@@ -68,7 +68,7 @@ def expected_snr(rate: Tensor) -> Tensor:
 
     References
     ----------
-    Sahani & Linden (2003), NIPS 15:301.
+    Sahani & Linden (2003), NIPS 15:125.
     """
     check_responses(rate, "rate")
     if rate.shape[2] != 1:

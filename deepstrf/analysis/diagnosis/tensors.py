@@ -144,7 +144,8 @@ def flipped_sign(model: nn.Module) -> list[Finding]:
             "flipped_sign",
             n,
             f"The batch norm multiplies its drive by {float(gain[n]):.2g}: what its STRF shows as excitation inhibits. "
-            "Look at effective_STRF(), or change the sign of the gain, of the kernel and of its bias together.",
+            "Look at effective_STRF(), or change the sign of the gain, of the running mean, of the kernel and of its "
+            "bias together.",
             {"gain": float(gain[n])},
             "readout.bn.weight",
         )
