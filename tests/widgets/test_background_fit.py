@@ -1,5 +1,6 @@
 """A fit in a thread: to the same weights, paused, stopped and looked back on."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -289,3 +290,26 @@ def test_first_best_last_and_evenly_between(better, room_states, size):
         assert snapshots.stride == 1 or epoch > room_states
     for epoch, state in snapshots.states().items():
         assert (state["w"] == epoch).all()
+
+
+THREADS = """
+import os, torch
+from deepstrf_widgets.chain import rest_threads
+alive = lambda: len(os.listdir("/proc/self/task"))
+x = torch.rand(2_000_000)
+begun, want = alive(), x.exp().sum().item()
+busy = alive()
+rest_threads()
+resting = alive()
+print(busy - begun, resting - busy, x.exp().sum().item() == want, torch.get_num_threads())
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted in /proc")
+def test_resting_threads_are_gone_and_come_back():
+    environment = {**os.environ, "OMP_NUM_THREADS": "3"}
+    told = subprocess.run([sys.executable, "-c", THREADS], env=environment, capture_output=True, text=True, check=True)
+    begun, ended, same, threads = told.stdout.split()
+    assert (same, threads) == ("True", "3")
+    assert int(begun) >= 2
+    assert int(ended) == -2

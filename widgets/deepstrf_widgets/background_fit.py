@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from deepstrf.training import Fitter, History, Progress
 from deepstrf.training.batches import Data
 
+from .chain import rest_threads
+
 __all__ = ["BackgroundFit", "Snapshots", "Standing", "State"]
 
 State = dict[str, Tensor]
@@ -157,6 +159,7 @@ class BackgroundFit:
         """Begin. Python waits for the batch under way when it exits meanwhile."""
         UNDER_WAY.add(self.model)
         atexit.register(self.stop_and_join)
+        rest_threads()
         self._thread.start()
 
     def pause(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import cast
@@ -21,7 +23,9 @@ from deepstrf.models.gradient_maps import spectrogram_gradients
 from deepstrf.models.layers import ParametricSTRF, SeparableSTRF, gaussian_mixture_kernel, separable_kernel
 from deepstrf.models.readouts import STRFReadout
 
-__all__ = ["Chain", "one_thread"]
+__all__ = ["Chain", "one_thread", "rest_threads"]
+
+OMP_PAUSE_SOFT = 1  # OpenMP 5.0, section 3.2.43
 
 # Axis of each tensor that counts the neurons, where it is not the first.
 _NEURON_AXIS: dict[type[nn.Module], dict[str, int]] = {ParametricSTRF: {"P": 1, "SIG": 1}}
@@ -56,6 +60,20 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def rest_threads() -> None:
+    """Nothing; the idle OpenMP threads that serve the calling thread have ended, and come back when they are needed.
+
+    Each thread that runs torch has OpenMP threads of its own. Where those of all together are more than the cores,
+    GNU's OpenMP no longer waits for them actively: a fit beside the kernel's main thread, which had two resting ones,
+    took twice as long. Without such a library, or on Windows, nothing happens.
+    """
+    if sys.platform == "win32":
+        return
+    pause = getattr(ctypes.CDLL(None), "omp_pause_resource_all", None)
+    if pause is not None:
+        pause(OMP_PAUSE_SOFT)
 
 
 def for_neuron(module: nn.Module, x: Tensor, neuron: int, n_neurons: int) -> Tensor:
