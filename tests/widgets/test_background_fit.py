@@ -306,10 +306,8 @@ print(busy - begun, resting - busy, x.exp().sum().item() == want, torch.get_num_
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted in /proc")
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core has no threads to rest")
 def test_resting_threads_are_gone_and_come_back():
-    environment = {**os.environ, "OMP_NUM_THREADS": "3"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
     told = subprocess.run([sys.executable, "-c", THREADS], env=environment, capture_output=True, text=True, check=True)
-    begun, ended, same, threads = told.stdout.split()
-    assert (same, threads) == ("True", "3")
-    assert int(begun) >= 2
-    assert int(ended) == -2
+    assert told.stdout.split() == ["1", "-1", "True", "2"]
