@@ -68,9 +68,9 @@ def test_show_jumps_to_the_neuron_and_to_the_gaussian(sick):
     buttons(view)[2].click()
     assert sick.neuron == 1
     buttons(view)[1].click()
-    assert (sick.neuron, sick.bench.channel, sick.bench.selected) == (4, 1, 2)
+    assert (sick.neuron, sick.bench.channel, sick.bench.selected, sick.bench.stage) == (4, 1, 2, "strf")
     view.show(0)
-    assert sick.neuron == 5
+    assert (sick.neuron, sick.bench.stage) == (5, "activation")
     view.close()
 
 

@@ -26,6 +26,8 @@ __all__ = ["BenchWidget"]
 
 STATIC = Path(__file__).parent / "static"
 COLUMNS = ("center_hz", "center_ms", "sigma_oct", "sigma_ms", "weight")
+LANES = ("drive", "trials", "residual")
+STAGES = ("adaptation", "strf", "activation")
 QUEUED_S = 0.001
 """A request that comes this soon after an answer was waiting behind it, and others may wait with it."""
 
@@ -67,6 +69,13 @@ class BenchWidget(anywidget.AnyWidget):
         Which sound of the stimulus batch is shown.
     lock : sequence of str
         Parameters or whole stages ("prefilter", "strf", "activation") that the page may not edit.
+
+    Attributes
+    ----------
+    lanes : list of {"drive", "trials", "residual"}
+        What is open between sound and response. The drive is there where the page computes it itself.
+    stage : {"", "adaptation", "strf", "activation"}
+        The stage of the model whose editor is on screen; "" is the receptive field, where there is one.
     """
 
     _esm = STATIC / "bench.js"
@@ -92,13 +101,18 @@ class BenchWidget(anywidget.AnyWidget):
     rate = traitlets.Bytes().tag(sync=True)
     trained_rate = traitlets.Bytes().tag(sync=True)
     psth = traitlets.Bytes().tag(sync=True)
+    trials = traitlets.Bytes().tag(sync=True)
     score = traitlets.Float(None, allow_none=True).tag(sync=True)
     trained_score = traitlets.Float(None, allow_none=True).tag(sync=True)
+    normalized_score = traitlets.Float(None, allow_none=True).tag(sync=True)
+    trained_normalized_score = traitlets.Float(None, allow_none=True).tag(sync=True)
     can_undo = traitlets.Bool(False).tag(sync=True)
     can_redo = traitlets.Bool(False).tag(sync=True)
     edited = traitlets.Bool(False).tag(sync=True)
     error = traitlets.Unicode("").tag(sync=True)
     width = traitlets.Int(0, min=0).tag(sync=True)
+    lanes = traitlets.List(traitlets.Enum(LANES)).tag(sync=True)
+    stage = traitlets.Enum(("", *STAGES), "").tag(sync=True)
 
     def __init__(
         self,
@@ -185,6 +199,7 @@ class BenchWidget(anywidget.AnyWidget):
             "stimulus_unit": session.stimulus_unit,
             "rate_unit": "spikes/bin",
             "has_responses": session.responses is not None,
+            "n_trials": 0 if session.responses is None else session.responses.shape[2],
             "prefilter": prefilter_slot(session.model, names),
             "activation": activation_slot(session.model, names),
             "local": is_local(session.model),
@@ -237,12 +252,24 @@ class BenchWidget(anywidget.AnyWidget):
             "trained_kernel": b"" if trained_kernel is None else _bytes(trained_kernel),
             "trained_rate": _bytes(session.trained.rate(neuron)[self.sound]),
             "psth": b"" if psth is None else _bytes(psth[self.sound]),
+            "trials": self._trials(neuron),
             "score": _json_number(session.score(neuron)),
             "trained_score": _json_number(session.trained_score(neuron)),
+            "normalized_score": _json_number(session.normalized_score(neuron)),
+            "trained_normalized_score": _json_number(session.trained_normalized_score(neuron)),
             "can_undo": session.can_undo,
             "can_redo": session.can_redo,
             "edited": session.edited(neuron),
         }
+
+    def _trials(self, neuron: int) -> bytes:
+        """Recorded trials of the sound while a page shows them: they are the largest part of what it is told."""
+        responses = self.session.responses
+        return b"" if responses is None or "trials" not in self.lanes else _bytes(responses[self.sound, neuron])
+
+    @traitlets.observe("lanes")
+    def _lanes_opened(self, _change: Any) -> None:
+        self.trials = self._trials(self.neuron)
 
     @one_thread()
     def refresh(self) -> None:
@@ -352,6 +379,7 @@ class BenchWidget(anywidget.AnyWidget):
             "type": "answer",
             "neuron": self.neuron,
             "score": _json_number(self.session.score(self.neuron)),
+            "normalized_score": _json_number(self.session.normalized_score(self.neuron)),
             "can_undo": self.session.can_undo,
             "can_redo": self.session.can_redo,
             "parts": list(parts),

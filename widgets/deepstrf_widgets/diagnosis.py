@@ -35,12 +35,9 @@ TEXT = (
     "line-height:1.45;white-space:normal;overflow-wrap:anywhere"
 )
 FAINT = "var(--jp-border-color2, rgba(128,128,128,0.35))"
-STAGES = {
-    "prefiltering": "adaptation",
-    "strf": "receptive field",
-    "bn": "receptive field",
-    "activation": "output curve",
-}
+# The part of a parameter's name, and the stage of the bench that edits it.
+STAGES = {"prefiltering": "adaptation", "strf": "strf", "bn": "strf", "activation": "activation"}
+LABELS = {"adaptation": "adaptation", "strf": "receptive field", "activation": "output curve", "": ""}
 
 
 def diagnose_session(session: LiveSession, *, held_out: Recording | tuple[Tensor, Tensor] | None = None) -> Diagnosis:
@@ -102,7 +99,8 @@ class DiagnosisView(ipywidgets.VBox):
     def show(self, finding: Finding | int) -> None:
         """Bring the neuron of a finding, or of that number in the list, to the explorer's screen.
 
-        Where it is about a Gaussian, that is selected. What concerns the whole model changes nothing.
+        The stage that edits its parameter comes up, and where it is about a Gaussian, that is selected. What concerns
+        the whole model changes nothing.
 
         Raises
         ------
@@ -115,8 +113,10 @@ class DiagnosisView(ipywidgets.VBox):
         if one.neuron is None:
             return
         self.explorer.neuron = one.neuron
+        self.explorer.bench.stage = _stage(one) or self.explorer.bench.stage
         if "gaussian" in one.evidence:
             bench = self.explorer.bench
+            bench.stage = "strf"
             bench.channel, bench.selected = int(one.evidence["channel"]), int(one.evidence["gaussian"])
 
     def close(self) -> None:
@@ -158,7 +158,7 @@ class DiagnosisView(ipywidgets.VBox):
     def _row(self, finding: Finding) -> Any:
         colour = COLOURS[finding.severity]
         words = finding.kind.replace("_", " ")
-        stage = _stage(finding)
+        stage = LABELS[_stage(finding)]
         place = f' <span style="opacity:0.75">· {stage}</span>' if stage else ""
         text = ipywidgets.HTML(
             f'<div style="{TEXT}">'
@@ -181,7 +181,7 @@ class DiagnosisView(ipywidgets.VBox):
 
 
 def _stage(finding: Finding) -> str:
-    """Which tab of the bench edits the parameter concerned; empty where none does."""
+    """Which stage of the bench edits the parameter concerned; empty where none does."""
     for part in (finding.parameter or "").split(".")[:2][::-1]:
         if part in STAGES:
             return STAGES[part]

@@ -69,6 +69,7 @@ def page_data(bench: BenchWidget, neurons: Sequence[int]) -> dict[str, Any]:
         info |= {"kind": kind, "n_gaussians": 0}
         info["prefilter"] = {**info["prefilter"], "kind": "other", "rows": []}
         info["activation"] = {**info["activation"], "kind": "other", "names": []}
+    info["n_trials"] = 0  # they would be most of the page
     info["n_neurons"] = len(neurons)
     info["neuron_names"] = [info["neuron_names"][n] for n in neurons]
     return {

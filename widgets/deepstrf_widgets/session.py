@@ -144,16 +144,15 @@ class LiveSession:
 
     def normalized_score(self, neuron: int) -> float | None:
         """Correlation that the prediction would have with the noise-free response (CCnorm); None without repeats."""
-        if self.responses is None or self.responses.shape[2] < 2:
-            return None
-        neuron = self._neuron(neuron)
-        predicted = self.live.rate(neuron)[:, None, None]
-        recorded = self.responses[:, neuron : neuron + 1]
-        return float(normalized_corrcoef(predicted, recorded, reduction="none")[0])
+        return self._normalized_score(self.live, neuron)
 
     def trained_score(self, neuron: int) -> float | None:
         """:meth:`score` of the trained values."""
         return self._score(self.trained, neuron)
+
+    def trained_normalized_score(self, neuron: int) -> float | None:
+        """:meth:`normalized_score` of the trained values."""
+        return self._normalized_score(self.trained, neuron)
 
     def edited(self, neuron: int | None = None) -> bool:
         """Whether any parameter differs from its trained value, of one neuron or of the whole model."""
@@ -359,6 +358,13 @@ class LiveSession:
         neuron = self._neuron(neuron)
         predicted = chain.rate(neuron)[:, None, None]
         return float(corrcoef(predicted, self.responses[:, neuron : neuron + 1], reduction="none")[0])
+
+    def _normalized_score(self, chain: Chain, neuron: int) -> float | None:
+        if self.responses is None or self.responses.shape[2] < 2:
+            return None
+        neuron = self._neuron(neuron)
+        predicted, recorded = chain.rate(neuron)[:, None, None], self.responses[:, neuron : neuron + 1]
+        return float(normalized_corrcoef(predicted, recorded, reduction="none")[0])
 
     @torch.no_grad()
     def _write(self, entry: Entry, parameter: Parameter, index: Index, new: Tensor) -> None:

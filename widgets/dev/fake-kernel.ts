@@ -96,6 +96,7 @@ export function fakeModel(options: Options): StaticModel {
     stimulus_unit: "dB",
     rate_unit: "spikes/bin",
     has_responses: options.responses,
+    n_trials: 0,
     prefilter: {
       kind: adaptive ? "adaptrans" : "none",
       label: adaptive ? "AdapTrans" : "Identity",

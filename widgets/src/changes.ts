@@ -13,6 +13,8 @@ export type Part =
   | "stimulus"
   | "rate"
   | "recorded"
+  | "lanes"
+  | "stage"
   | "score"
   | "history"
   | "message"
@@ -40,11 +42,16 @@ export const PARTS_OF: Record<Trait, Part[]> = {
   rate: ["rate"],
   trained_rate: ["recorded"],
   psth: ["recorded"],
+  trials: ["recorded"],
   score: ["score"],
   trained_score: ["score"],
+  normalized_score: ["score"],
+  trained_normalized_score: ["score"],
   can_undo: ["history"],
   can_redo: ["history"],
   edited: ["history"],
   error: ["message"],
   width: [],
+  lanes: ["lanes"],
+  stage: ["stage"],
 };

@@ -26,18 +26,23 @@ export const TRAITS = [
   "rate",
   "trained_rate",
   "psth",
+  "trials",
   "score",
   "trained_score",
+  "normalized_score",
+  "trained_normalized_score",
   "can_undo",
   "can_redo",
   "edited",
   "error",
   "width",
+  "lanes",
+  "stage",
 ] as const;
 
 export type Trait = (typeof TRAITS)[number];
 
-/** The traits that a hand chooses; the page also writes `width`, its own in CSS pixels, 0 until it was seen. */
+/** The numbers that a hand chooses; it also chooses `lanes` and `stage`, and the page also writes `width`, its own in CSS pixels, 0 until it was seen. */
 export const WRITTEN = ["neuron", "channel", "selected"] as const;
 export type WrittenTrait = (typeof WRITTEN)[number];
 
@@ -76,6 +81,8 @@ export interface Info {
   stimulus_unit: string;
   rate_unit: string;
   has_responses: boolean;
+  /** Recorded trials of the sound; 0 where there are none to show. */
+  n_trials: number;
   prefilter: PrefilterSlot;
   activation: ActivationSlot;
   /** The page can compute the whole forward pass. */
@@ -129,6 +136,7 @@ export interface Answer {
   channel?: number;
   settled: boolean;
   score: number | null;
+  normalized_score: number | null;
   can_undo: boolean;
   can_redo: boolean;
   parts: AnswerPart[];

@@ -285,8 +285,16 @@ describe("score", () => {
     expect(score.textContent?.trim()).toBe("r = 0.50");
     fixture.model.set("score", 0.54);
     await settle();
-    expect(score.textContent).toBe("r = 0.54 (+0.04)");
+    expect(score.textContent?.trim()).toBe("r = 0.54 (+0.04)");
+    fixture.model.set("normalized_score", 0.635);
+    fixture.model.set("trained_normalized_score", 0.6);
+    await settle();
+    expect(score.textContent).toBe("r = 0.54 (+0.04) · CCnorm 0.64");
+    key(root, "t");
+    expect(score.textContent).toBe("r = 0.50 (trained) · CCnorm 0.60");
+    root.dispatchEvent(new KeyboardEvent("keyup", { key: "t" }));
     fixture.model.set("score", null);
+    fixture.model.set("normalized_score", null);
     await settle();
     expect(score.textContent?.trim()).toBe("r = –");
   });

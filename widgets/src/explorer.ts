@@ -113,6 +113,10 @@ export function mount(model: BenchModel, el: HTMLElement): () => void {
   const release = () => {
     for (const stage of stages.values()) stage.release(false);
   };
+  const first = () => {
+    const wanted = [state.stage, "strf", ...stages.keys()] as StageName[];
+    return wanted.find((name) => stages.has(name)) ?? "";
+  };
   const tabs = new Tabs(
     [...stages].map(([name, stage]) => ({
       name,
@@ -120,9 +124,17 @@ export function mount(model: BenchModel, el: HTMLElement): () => void {
       panel: stage.element,
       show: () => stage.ask(),
     })),
-    stages.has("strf") ? "strf" : ([...stages.keys()][0] ?? ""),
+    first(),
     state.client,
-    () => chosen(),
+    () => {
+      chosen();
+      cleanup.add(
+        state.onChange((parts) => {
+          if (parts.has("stage") && state.stage) tabs.choose(state.stage);
+        }),
+      );
+      state.chooseStage(tabs.current);
+    },
     cleanup,
   );
   const chosen = () => {

@@ -195,6 +195,8 @@ export class OfflineKernel {
       neuron,
       settled,
       score: correlation(truth.rate, this.#neurons[neuron].psth),
+      // Not without the trials.
+      normalized_score: null,
       can_undo: this.#done.length > 0,
       can_redo: this.#undone.length > 0,
       parts: [...PARTS],

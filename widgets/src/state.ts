@@ -53,8 +53,16 @@ export class BenchState {
   trainedActivation: Numbers = new Float32Array(0);
   trainedRate: Numbers = new Float32Array(0);
   psth: Numbers = new Float32Array(0);
+  /** Recorded trials, (n_trials, n_frames); empty while the lane that shows them is closed. */
+  trials = new Float32Array(0);
+  /** Which lanes are open, and which stage of the model is in hand ("" where nobody has chosen one). */
+  lanes: readonly string[] = [];
+  stage = "";
   score: number | null = null;
   trainedScore: number | null = null;
+  /** The same for the noise-free response (CCnorm); null without repeated trials. */
+  normalizedScore: number | null = null;
+  trainedNormalizedScore: number | null = null;
   canUndo = false;
   canRedo = false;
   edited = false;
@@ -65,6 +73,8 @@ export class BenchState {
   peek = false;
 
   readonly shown = new Preview();
+  /** Made when the trained values are looked at, and thrown away with the look. */
+  #asTrained: Preview | null = null;
   #truth: Truth = NOTHING();
   #gesture: Gesture | null = null;
   #gestures = 0;
@@ -175,7 +185,30 @@ export class BenchState {
 
   /** Spectrograms after adaptation, (C, F, n); null where the page cannot compute them. */
   get adapted(): Float64Array | null {
-    return this.shown.adapted;
+    return this.#onScreen.adapted;
+  }
+
+  /** Drive of the output curve on screen; null where the page cannot compute it. */
+  get drive(): Float64Array | null {
+    return this.#onScreen.drive;
+  }
+
+  /** What the page computes from: the numbers in hand, or while they are held on screen the trained ones. */
+  get #onScreen(): Preview {
+    if (!this.peek) return this.shown;
+    if (!this.#asTrained) {
+      this.#asTrained = new Preview();
+      this.#asTrained.begin(this.info, this.axes, this.stimulus);
+      this.#asTrained.adopt({
+        gaussians: this.trainedGaussians,
+        kernel: this.trainedKernel,
+        prefilter: this.trainedPrefilter,
+        activation: this.trainedActivation,
+        rate: this.trainedRate,
+        folding: this.shown.folding,
+      });
+    }
+    return this.#asTrained;
   }
 
   /** Response on screen. */
@@ -320,10 +353,25 @@ export class BenchState {
     );
   }
 
+  openLanes(names: string[]): void {
+    this.lanes = names;
+    this.#model.set("lanes", names);
+    this.#model.save_changes();
+    this.#tell("lanes");
+  }
+
+  chooseStage(name: string): void {
+    if (name === this.stage) return;
+    this.stage = name;
+    this.#model.set("stage", name);
+    this.#model.save_changes();
+  }
+
   setPeek(on: boolean): void {
     if (on === this.peek) return;
     if (on) this.endGesture();
     this.peek = on;
+    this.#asTrained = null;
     this.#tell("peek", "field", "adaptation", "curve", "rate", "score");
   }
 
@@ -354,6 +402,7 @@ export class BenchState {
     if (traits.has("info") || traits.has("cf_hz") || traits.has("stimulus")) {
       this.shown.begin(this.info, this.axes, this.stimulus);
     }
+    this.#asTrained = null;
     const neuron = (get("neuron") as number) ?? 0;
     const moved = neuron !== this.neuron || traits.has("of_neuron");
     this.neuron = neuron;
@@ -382,6 +431,21 @@ export class BenchState {
     });
     take("psth", (value) => {
       this.psth = floats(value);
+    });
+    take("trials", (value) => {
+      this.trials = floats(value);
+    });
+    take("lanes", (value) => {
+      this.lanes = (value as string[] | undefined) ?? [];
+    });
+    take("stage", (value) => {
+      this.stage = String(value ?? "");
+    });
+    take("normalized_score", (value) => {
+      this.normalizedScore = numberOrNull(value);
+    });
+    take("trained_normalized_score", (value) => {
+      this.trainedNormalizedScore = numberOrNull(value);
     });
     take("score", (value) => {
       this.score = numberOrNull(value);
@@ -421,6 +485,7 @@ export class BenchState {
     this.canRedo = answer.can_redo;
     if (answer.neuron === this.neuron && this.current) {
       this.score = numberOrNull(answer.score);
+      this.normalizedScore = numberOrNull(answer.normalized_score);
       parts.add("score");
       answer.parts.forEach((part, i) => {
         this.#truth[part] = floats(buffers[i]);

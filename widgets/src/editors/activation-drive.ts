@@ -2,7 +2,7 @@
 
 import { niceStep } from "../draw/axes";
 import { type Histogram, histogram, type Mean, quantiles, recordedMeans } from "../math/drive-summary";
-import { type Numbers, Preview } from "../preview";
+import type { Numbers } from "../preview";
 import type { BenchState } from "../state";
 import type { Ends } from "./activation-axes";
 
@@ -26,7 +26,6 @@ export interface Summary {
 export class DriveSummary {
   /** Null without a drive; the same object as long as nothing in it is another. */
   current: Summary | null = null;
-  #trained: { drive: Float64Array | null } | null = null;
   #spread: { of: Float64Array; ends: Ends | null } | null = null;
 
   readonly #state: BenchState;
@@ -37,7 +36,7 @@ export class DriveSummary {
 
   /** Where nearly all of the drive on screen lies; null without a drive. */
   ends(): Ends | null {
-    const drive = this.#drive();
+    const drive = this.#state.drive;
     if (!drive) return null;
     if (this.#spread?.of !== drive) {
       const ends = quantiles(drive, TAIL, 1 - TAIL);
@@ -50,8 +49,7 @@ export class DriveSummary {
   follow(reach: Ends, hold: boolean): void {
     const last = this.current;
     const state = this.#state;
-    const drive = this.#drive();
-    const { psth } = state;
+    const { drive, psth } = state;
     if (!drive || drive.length === 0) {
       this.current = null;
       return;
@@ -69,29 +67,6 @@ export class DriveSummary {
   recordedAt(drive: number): Mean | undefined {
     const width = COARSER * (this.current?.width ?? 1);
     return this.current?.means.find((mean) => Math.floor(mean.drive / width) === Math.floor(drive / width));
-  }
-
-  /** Drive of what is on screen; null where the page cannot compute it. */
-  #drive(): Float64Array | null {
-    const state = this.#state;
-    if (!state.peek) {
-      this.#trained = null;
-      return state.shown.drive;
-    }
-    if (!this.#trained) {
-      const preview = new Preview();
-      preview.begin(state.info, state.axes, state.stimulus);
-      preview.adopt({
-        gaussians: state.trainedGaussians,
-        kernel: state.trainedKernel,
-        prefilter: state.trainedPrefilter,
-        activation: state.trainedActivation,
-        rate: state.trainedRate,
-        folding: state.shown.folding,
-      });
-      this.#trained = { drive: preview.drive };
-    }
-    return this.#trained.drive;
   }
 }
 

@@ -2,7 +2,7 @@
 
 import type { Part } from "../changes";
 import { type Cleanup, element, setText } from "../dom";
-import { gainText, scoreText } from "../format";
+import { fixed, gainText, scoreText } from "../format";
 import type { BenchState } from "../state";
 import { button } from "./button";
 import { icon } from "./icons";
@@ -11,6 +11,7 @@ export class Toolbar {
   readonly score: HTMLElement;
   readonly #value = element("span");
   readonly #gain = element("span.db-gain");
+  readonly #normalized = element("span.db-gain");
   readonly element: HTMLElement;
   readonly #undo: HTMLButtonElement;
   readonly #redo: HTMLButtonElement;
@@ -21,8 +22,10 @@ export class Toolbar {
 
   constructor(state: BenchState, editing: boolean, openShortcuts: () => void, cleanup: Cleanup) {
     this.#state = state;
-    const title = "Correlation of model and recorded response; in brackets the gain over the trained model";
-    this.score = element("output.db-score", { title }, this.#value, " ", this.#gain);
+    const title =
+      "Correlation of model and recorded response; in brackets the gain over the trained model. " +
+      "CCnorm: the same for the noise-free response";
+    this.score = element("output.db-score", { title }, this.#value, " ", this.#gain, " ", this.#normalized);
     this.#undo = button("Undo (Ctrl+Z)", icon("undo"), "icon");
     this.#redo = button("Redo (Ctrl+Shift+Z)", icon("redo"), "icon");
     this.#revert = button("Take this neuron back to its trained values", "Revert neuron");
@@ -61,6 +64,8 @@ export class Toolbar {
     this.score.hidden = !state.info.has_responses;
     setText(this.#value, scoreText(state.peek ? state.trainedScore : state.score));
     setText(this.#gain, state.peek ? "(trained)" : gainText(state.score, state.trainedScore));
+    const normalized = state.peek ? state.trainedNormalizedScore : state.normalizedScore;
+    setText(this.#normalized, normalized === null ? "" : `· CCnorm ${fixed(normalized, 2)}`);
     const gain = state.peek ? 0 : (state.score ?? 0) - (state.trainedScore ?? state.score ?? 0);
     this.score.dataset.gain = gain > 0.005 ? "better" : gain < -0.005 ? "worse" : "same";
   }

@@ -1,21 +1,16 @@
 /** The ON and OFF spectrograms after adaptation, on the time axis of the response. */
 
-import { type Cleanup, element, setAttribute, setStyle } from "../dom";
+import { type Cleanup, element } from "../dom";
 import type { Box } from "../draw/box";
 import { ramp } from "../draw/colormap";
-import { fillImage, LongImage } from "../draw/heatmap";
 import type { Window } from "../draw/line";
 import { type Frames, Unchanged } from "../draw/surface";
 import type { Theme } from "../draw/theme";
 import type { BenchState } from "../state";
-
-/** Widest picture that is painted pixel by pixel in a frame; a longer one is halved first. */
-const MOST_COLUMNS = 4096;
+import { PictureLane } from "./picture-lane";
 
 interface Lane {
-  element: HTMLElement;
-  picture: HTMLCanvasElement;
-  label: HTMLElement;
+  lane: PictureLane;
   unchanged: Unchanged;
 }
 
@@ -70,50 +65,26 @@ export class AdaptedView {
     const theme = this.#theme();
     const { from, to } = window;
     const n = info.n_frames;
-    this.#lanes.forEach((lane, channel) => {
+    this.#lanes.forEach(({ lane, unchanged }, channel) => {
       const name = info.channel_names[channel] ?? "input";
-      lane.label.textContent = name;
-      setAttribute(
-        lane.picture,
-        "aria-label",
-        `Spectrogram after adaptation, ${name}, from 0 to ${this.#reach}`,
-      );
-      setStyle(lane.picture, "left", `${box.x}px`);
-      setStyle(lane.picture, "width", `${box.width}px`);
-      if (
-        lane.unchanged.by(adapted, state.shown.version, state.peek, from, to, this.#reach, theme, box.width)
-      )
-        return;
+      lane.place(box, `Spectrogram after adaptation, ${name}, from 0 to ${this.#reach}`);
+      const { version } = state.shown;
+      if (unchanged.by(adapted, version, state.peek, from, to, this.#reach, theme, box.width)) return;
       const colours = ramp(theme.panel, channel === 1 ? theme.off : theme.on);
-      const columns = [Math.floor(from), Math.min(Math.ceil(to), n)];
-      const count = columns[1] - columns[0];
-      const start = channel * axes.F * n;
-      if (count <= MOST_COLUMNS) {
-        fillImage(lane.picture, adapted, axes.F, count, [0, this.#reach], colours, start + columns[0], n);
-        return;
-      }
-      const values = Float32Array.from(adapted.subarray(start, start + axes.F * n));
-      const ctx = this.#sized(lane.picture, Math.round(box.width), axes.F);
-      const whole = { x: 0, y: 0, width: box.width, height: axes.F };
-      if (ctx)
-        new LongImage(values, axes.F, n, [0, this.#reach], colours).draw(ctx, whole, from, to, box.width);
+      const rows = { values: adapted, rows: axes.F, columns: n, start: channel * axes.F * n };
+      lane.paint(rows, this.#reach, colours, box, window);
     });
   };
 
-  #sized(canvas: HTMLCanvasElement, width: number, height: number): CanvasRenderingContext2D | null {
-    canvas.width = width;
-    canvas.height = height;
-    return canvas.getContext("2d");
-  }
-
   #build(channels: number): void {
     if (this.#lanes.length === channels) return;
-    this.#lanes = Array.from({ length: channels }, (_, channel) => {
-      const picture = element("canvas.db-picture", { role: "img" });
-      const label = element("span.db-lane-name", { "data-channel": channels > 1 ? channel : null });
-      const lane = element("div.db-lane.db-adapted-lane", {}, label, picture);
-      return { element: lane, picture, label, unchanged: new Unchanged() };
-    });
-    this.element.replaceChildren(...this.#lanes.map((lane) => lane.element));
+    this.#lanes = Array.from({ length: channels }, (_, channel) => ({
+      lane: new PictureLane(
+        this.#state.info.channel_names[channel] ?? "input",
+        channels > 1 ? channel : null,
+      ),
+      unchanged: new Unchanged(),
+    }));
+    this.element.replaceChildren(...this.#lanes.map(({ lane }) => lane.element));
   }
 }

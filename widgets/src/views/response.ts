@@ -6,11 +6,12 @@ import { type Cleanup, consume, element, pointIn, setAttribute, setText } from "
 import { drawAxis, drawFrame, frequencyTicks, linearTicks } from "../draw/axes";
 import { type Box, clip, inset } from "../draw/box";
 import { sequential } from "../draw/colormap";
+import { EasedRange } from "../draw/eased-range";
 import { Grid } from "../draw/grid";
 import { drawColourBar, LongImage } from "../draw/heatmap";
 import { extent, fillSteps, strokeSignal, traceLine } from "../draw/line";
-import { Eased, type Frames, Surface, Unchanged } from "../draw/surface";
-import { reducedMotion, type Theme } from "../draw/theme";
+import { type Frames, Surface, Unchanged } from "../draw/surface";
+import type { Theme } from "../draw/theme";
 import { fixed, frequency, number, px } from "../format";
 import { clamp } from "../math/clamp";
 import { bandToHz } from "../math/units";
@@ -18,6 +19,7 @@ import { legend } from "../parts/legend";
 import { Player } from "../parts/player";
 import type { BenchState } from "../state";
 import { AdaptedView } from "./adapted";
+import { Lanes } from "./lanes";
 import { TimeAxis } from "./time-axis";
 
 const MARGIN = { left: 54, right: 66, top: 20 };
@@ -44,8 +46,8 @@ export class ResponseView {
   readonly #time: TimeAxis;
   readonly adapted: AdaptedView;
   readonly #player: Player;
-  readonly #low = new Eased();
-  readonly #high = new Eased();
+  readonly #lanes: Lanes;
+  readonly #range = new EasedRange();
   #image: LongImage | null = null;
   #stimulusRange: [number, number] = [0, 1];
   #hoverX: number | null = null;
@@ -61,8 +63,10 @@ export class ResponseView {
     this.#theme = theme;
     const place = () => ({ box: this.#box(this.#lower), window: this.#time.window });
     this.adapted = new AdaptedView(state, frameQueue, theme, place, cleanup);
+    this.#lanes = new Lanes(state, frameQueue, theme, place, cleanup);
     const axisAsk = () => {
       this.adapted.ask();
+      this.#lanes.ask();
       this.#frameQueue.request(this.#paintUpper);
       this.#frameQueue.request(this.#paintLower);
       this.#frameQueue.request(this.#paintHover);
@@ -73,7 +77,8 @@ export class ResponseView {
       { tabindex: 0 },
       lane,
       this.adapted.element,
-      this.#legend,
+      this.#lanes.element,
+      element("div.db-legend-row", {}, this.#legend, this.#lanes.tools),
       element("div.db-lane", {}, this.#still, this.#curves),
       this.#cursor,
     );
@@ -116,6 +121,7 @@ export class ResponseView {
   }
 
   ask(): void {
+    this.#lanes.ask();
     for (const paint of [this.#paintUpper, this.#paintLower, this.#paintHover])
       this.#frameQueue.request(paint);
   }
@@ -180,7 +186,9 @@ export class ResponseView {
     const theme = this.#theme();
     setAttribute(this.element, "data-stale", state.current ? null : "true");
     this.#paintLegend();
-    this.#follow(now);
+    const held = state.inGesture;
+    const moving = this.#range.follow(now, held, state.shown.rate, state.trainedRate, state.psth);
+    if (moving) this.#frameQueue.request(this.#paintLower);
     setAttribute(
       this.#curves,
       "aria-label",
@@ -189,7 +197,7 @@ export class ResponseView {
     const ctx = this.#lower.begin();
     if (!ctx) return;
     const box = this.#box(this.#lower);
-    const [low, high] = [this.#low.value, this.#high.value];
+    const [low, high] = this.#range.ends;
     const place = (value: number) => box.y + box.height * (1 - (value - low) / (high - low || 1));
     this.#paintStill(theme, box, place);
     const line = new Path2D();
@@ -207,7 +215,7 @@ export class ResponseView {
     const behind = this.#behind;
     const { from, to } = this.#time.window;
     const { width, height } = behind;
-    const [low, high] = [this.#low.value, this.#high.value];
+    const [low, high] = this.#range.ends;
     const { psth, trainedRate, peek, info } = state;
     const shown = [
       psth,
@@ -245,28 +253,6 @@ export class ResponseView {
     const ticks = linearTicks(low, high, Math.floor(box.height / 30));
     drawAxis(ctx, theme, box, "left", ticks, place, `rate (${info.rate_unit})`);
     drawAxis(ctx, theme, box, "bottom", this.#timeTicks(box, true), this.#placeTime(box), "time (s)");
-  }
-
-  /** The rate axis holds still in a gesture and glides to its new ends afterwards. */
-  #follow(now: number): void {
-    const state = this.#state;
-    if (!state.inGesture) {
-      let [low, high] = [0, 0];
-      for (const values of [state.shown.rate, state.trainedRate, state.psth]) {
-        const ends = extent(values) ?? [0, 0];
-        low = Math.min(low, ends[0]);
-        high = Math.max(high, ends[1]);
-      }
-      const room = 0.06 * (high - low || 1);
-      this.#low.aim(low < 0 ? low - room : 0, now, !reducedMotion());
-      this.#high.aim(high + room, now, !reducedMotion());
-    }
-    if (Number.isNaN(this.#high.value)) {
-      this.#low.aim(0, now, false);
-      this.#high.aim(1, now, false);
-    }
-    const moving = [this.#low.step(now), this.#high.step(now)];
-    if (moving.includes(true)) this.#frameQueue.request(this.#paintLower);
   }
 
   #paintLegend(): void {
