@@ -1,6 +1,6 @@
 """A hand drags a handle in a real JupyterLab for three seconds: what the page and the kernel make of it.
 
-    python tests/benchmarks/bench_drag.py [--neurons 119] [--frames 2000] [--no-bars] [--json FILE]
+    python tests/benchmarks/bench_drag.py [--stage strf] [--neurons 119] [--frames 2000] [--no-bars] [--json FILE]
 
 Needs Chromium. Prints the figures of the drag, the same with a slower line between browser and server, and those of the
 same edit by way of ``ipywidgets.interact`` and a new Plotly figure. The exit status is 1 when a bar is missed.
@@ -55,6 +55,7 @@ session.set("strf.center_ms", 100.0, (0, 0, 0))
 """
 EXPLORE = """
 bench = explore(session, figures={figures})
+bench.bench.stage = {stage!r}
 bench
 """
 INTERACT = """
@@ -72,8 +73,16 @@ def show(weight):
 
 interact(show, weight=FloatSlider(min=0, max=1, step=0.002, readout_format=".3f", layout={"width": "700px"}));
 """
-HANDLE = ".deepstrf-bench [data-handle=center][data-gaussian='0']"
-WATCHED = {"field": ".deepstrf-bench .db-strf .db-picture", "rate": ".deepstrf-bench .db-curves"}
+# What is dragged, and the picture that must follow at once: of the adaptation these are the ON and OFF spectrograms.
+STAGES = {
+    "strf": (".deepstrf-bench [data-handle=center][data-gaussian='0']", ".deepstrf-bench .db-strf .db-picture"),
+    "adaptation": (".deepstrf-bench .db-adapt-handle[data-curve]", ".deepstrf-bench .db-adapted-lane .db-picture"),
+    "activation": (
+        ".deepstrf-bench .db-activation [data-handle=knee]",
+        ".deepstrf-bench .db-activation canvas[role=img]",
+    ),
+}
+RATE = ".deepstrf-bench .db-curves"
 SLIDER = ".widget-slider .noUi-touch-area"
 READOUT = ".widget-slider .widget-readout"
 PLOT = ".js-plotly-plot"
@@ -89,9 +98,12 @@ QUIET = """() => {
 
 
 def circle(share: float) -> tuple[float, float]:
-    """Offset in pixels at a share of the gesture: round and round, so that something changes at every event."""
+    """Offset in pixels at a share of the gesture: round and round, so that something changes at every event.
+
+    Upward from where it began: no handle is at its upper end there.
+    """
     angle = 2 * math.pi * 2 * share
-    return 30 * math.sin(angle), 20 * (1 - math.cos(angle))
+    return 30 * math.sin(angle), -20 * (1 - math.cos(angle))
 
 
 def line(share: float) -> tuple[float, float]:
@@ -165,14 +177,15 @@ def opened(browser: Browser, server: Server, name: str, port: int | None = None)
 
 
 def measure_bench(
-    browser: Browser, server: Server, debugging_port: int, *, figures: bool, port: int | None = None
+    browser: Browser, server: Server, debugging_port: int, stage: str, *, figures: bool, port: int | None = None
 ) -> DragFigures:
-    """Figures of a drag in the explorer, once its Plotly figures are there."""
+    """Figures of a drag in one stage of the explorer, once its Plotly figures are there."""
+    handle, picture = STAGES[stage]
     with opened(browser, server, "bench.ipynb", port) as notebook:
-        notebook.bring(PLOT if figures else HANDLE)
-        notebook.page.evaluate("(watched) => { __drag.watched = watched; }", WATCHED)
-        drag(notebook, debugging_port, HANDLE, circle)  # the first gesture warms up both sides
-        return drag_figures(drag(notebook, debugging_port, HANDLE, circle))
+        notebook.bring(PLOT if figures else handle)
+        notebook.page.evaluate("(watched) => { __drag.watched = watched; }", {"field": picture, "rate": RATE})
+        drag(notebook, debugging_port, handle, circle)  # the first gesture warms up both sides
+        return drag_figures(drag(notebook, debugging_port, handle, circle))
 
 
 def measure_interact(browser: Browser, server: Server, debugging_port: int) -> DragFigures:
@@ -206,6 +219,7 @@ def missed_bars(near: DragFigures, far: DragFigures) -> list[str]:
 def main(arguments: list[str] | None = None) -> int:
     """Exit status: 1 when a bar is missed, 2 without Chromium, else 0."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--stage", choices=STAGES, default="strf", help="the editor in which the hand drags")
     parser.add_argument("--neurons", type=int, default=6)
     parser.add_argument("--frames", type=int, default=1000)
     parser.add_argument("--no-bars", action="store_true", help="print only; exit status 0")
@@ -225,20 +239,21 @@ def main(arguments: list[str] | None = None) -> int:
         sync_playwright() as playwright,
         serve(Path(home), environment=OUR_JUPYTER) as server,
     ):
-        write_notebook(server.folder / "bench.ipynb", cells, EXPLORE.format(figures=figures))
+        write_notebook(server.folder / "bench.ipynb", cells, EXPLORE.format(figures=figures, stage=options.stage))
         write_notebook(server.folder / "interact.ipynb", cells, INTERACT)
         debugging = free_port()
         switches = [*CHROMIUM_ARGS, f"--remote-debugging-port={debugging}"]
         browser = playwright.chromium.launch(executable_path=path, args=switches)
-        found["explorer"] = measure_bench(browser, server, debugging, figures=figures)
+        found["explorer"] = measure_bench(browser, server, debugging, options.stage, figures=figures)
         with delayed(server.port, FAR_MS) as port:
             found[f"explorer, {FAR_MS} ms further away"] = measure_bench(
-                browser, server, debugging, figures=figures, port=port
+                browser, server, debugging, options.stage, figures=figures, port=port
             )
         if not options.no_interact:
             found["interact with a new Plotly figure"] = measure_interact(browser, server, debugging)
         browser.close()
-    print(f"{options.neurons} neurons, 34 bands, 40 lags, {options.frames} frames; {HAND_HZ} Hz for {SECONDS} s")
+    size = f"{options.neurons} neurons, 34 bands, 40 lags, {options.frames} frames"
+    print(f"{size}; {options.stage}; {HAND_HZ} Hz for {SECONDS} s")
     for name, measured in found.items():
         print(f"\n{name}", *measured.lines(), sep="\n  ")
     near, far, *interact = found.values()
