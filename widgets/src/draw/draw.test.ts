@@ -4,6 +4,7 @@ import { hzToBand } from "../math/units";
 import { frequencyTicks, linearTicks, niceStep } from "./axes";
 import { css, diverging, sequential } from "./colormap";
 import { Grid } from "./grid";
+import { fillImage } from "./heatmap";
 import { extent, fillSteps, traceLine } from "./line";
 import { Eased } from "./surface";
 
@@ -190,5 +191,39 @@ describe("numbers", () => {
     expect(gainText(0.701, 0.7)).toBe("(±0.00)");
     expect(gainText(0.7, 0.7)).toBe("");
     expect(gainText(0.7, null)).toBe("");
+  });
+});
+
+describe("pictures", () => {
+  /** A canvas that keeps what was put into it. */
+  function fakeCanvas() {
+    const canvas = { width: 0, height: 0, shown: [] as number[] };
+    const createImageData = (width: number, height: number) => ({
+      data: new Uint8ClampedArray(4 * width * height),
+    });
+    const putImageData = (image: ImageData) => {
+      canvas.shown = [...image.data];
+    };
+    return Object.assign(canvas, { getContext: () => ({ createImageData, putImageData }) });
+  }
+  type Canvas = HTMLCanvasElement & { shown: number[] };
+
+  it("of which a few rows changed look like pictures made anew", () => {
+    const [rows, columns, total] = [4, 3, 5];
+    const values = Array.from({ length: rows * total }, (_, i) => (i * 7) % 11);
+    const [kept, fresh] = [fakeCanvas(), fakeCanvas()] as unknown as [Canvas, Canvas];
+    const paint = (canvas: Canvas, ...more: [ImageData | null, (row: number) => boolean] | []) =>
+      fillImage(canvas, values, rows, columns, [0, 10], sequential(), 1, total, ...more);
+    const image = paint(kept);
+    for (let c = 0; c < columns; c++) values[2 * total + 1 + c] = 10 - c;
+    const before = kept.shown;
+    paint(kept, image, (row) => row === 2);
+    paint(fresh);
+    expect(kept.shown).toEqual(fresh.shown);
+    expect(kept.shown).not.toEqual(before);
+    // A row that is said to be as it was is left alone.
+    values.fill(0);
+    paint(kept, image, () => false);
+    expect(kept.shown).toEqual(fresh.shown);
   });
 });

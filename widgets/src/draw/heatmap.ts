@@ -5,7 +5,12 @@ import { type Box, clip } from "./box";
 import { css, type Table } from "./colormap";
 import type { Theme } from "./theme";
 
-/** Paint a (rows, columns) matrix into a canvas of that many pixels, row 0 at the bottom. */
+/**
+ * Paint a (rows, columns) matrix into a canvas of that many pixels, row 0 at the bottom; returns what was painted.
+ *
+ * `kept` is what an earlier call with the same size, range and colours returned, and only the `changed` rows are done
+ * anew.
+ */
 export function fillImage(
   canvas: HTMLCanvasElement,
   values: ArrayLike<number>,
@@ -15,16 +20,19 @@ export function fillImage(
   colours: Table,
   offset = 0,
   stride = columns,
-): void {
+  kept: ImageData | null = null,
+  changed: (row: number) => boolean = () => true,
+): ImageData | null {
   if (canvas.width !== columns) canvas.width = columns;
   if (canvas.height !== rows) canvas.height = rows;
   const ctx = canvas.getContext("2d");
-  if (!ctx || rows === 0 || columns === 0) return;
-  const image = ctx.createImageData(columns, rows);
+  if (!ctx || rows === 0 || columns === 0) return null;
+  const image = kept ?? ctx.createImageData(columns, rows);
   const pixels = new Uint32Array(image.data.buffer);
   const scale = high > low ? 255 / (high - low) : 0;
   const middle = high > low ? 0 : 127.5;
   for (let r = 0; r < rows; r++) {
+    if (kept && !changed(r)) continue;
     const from = offset + r * stride;
     const to = (rows - 1 - r) * columns;
     for (let c = 0; c < columns; c++) {
@@ -33,6 +41,7 @@ export function fillImage(
     }
   }
   ctx.putImageData(image, 0, 0);
+  return image;
 }
 
 const BAR = { gap: 8, width: 10 };

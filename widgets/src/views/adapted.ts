@@ -19,6 +19,9 @@ export class AdaptedView {
   #lanes: Lane[] = [];
   #reach = Number.NaN;
   #wanted = false;
+  /** What the pictures were made of: rows of the prefilter, (rows, F), and the sound. */
+  #prefilter = new Float64Array(0);
+  #sound: Float32Array | null = null;
 
   readonly #state: BenchState;
   readonly #frameQueue: Frames;
@@ -65,6 +68,7 @@ export class AdaptedView {
     const theme = this.#theme();
     const { from, to } = window;
     const n = info.n_frames;
+    const changed = this.#changedBands();
     this.#lanes.forEach(({ lane, unchanged }, channel) => {
       const name = info.channel_names[channel] ?? "input";
       lane.place(box, `Spectrogram after adaptation, ${name}, from 0 to ${this.#reach}`);
@@ -72,9 +76,22 @@ export class AdaptedView {
       if (unchanged.by(adapted, version, state.peek, from, to, this.#reach, theme, box.width)) return;
       const colours = ramp(theme.panel, channel === 1 ? theme.off : theme.on);
       const rows = { values: adapted, rows: axes.F, columns: n, start: channel * axes.F * n };
-      lane.paint(rows, this.#reach, colours, box, window);
+      lane.paint(rows, this.#reach, colours, box, window, changed);
     });
+    this.#prefilter = Float64Array.from(state.prefilter);
+    this.#sound = state.stimulus;
   };
+
+  /** Which bands look otherwise than when they were last painted; undefined where all may. A hand changes a few. */
+  #changedBands(): ((band: number) => boolean) | undefined {
+    const { prefilter, stimulus, axes } = this.#state;
+    const before = this.#prefilter;
+    if (stimulus !== this.#sound || prefilter.length !== before.length) return undefined;
+    return (band) => {
+      for (let i = band; i < before.length; i += axes.F) if (prefilter[i] !== before[i]) return true;
+      return false;
+    };
+  }
 
   #build(channels: number): void {
     if (this.#lanes.length === channels) return;

@@ -5,6 +5,7 @@ import type { Box } from "../draw/box";
 import type { Table } from "../draw/colormap";
 import { fillImage, LongImage } from "../draw/heatmap";
 import type { Window } from "../draw/line";
+import { Unchanged } from "../draw/surface";
 
 /** Widest picture that is painted pixel by pixel in a frame; a longer one is halved first. */
 const MOST_COLUMNS = 4096;
@@ -20,6 +21,8 @@ export interface Rows {
 export class PictureLane {
   readonly #picture = element("canvas.db-picture", { role: "img" });
   readonly #label: HTMLElement;
+  readonly #same = new Unchanged();
+  #kept: ImageData | null = null;
   readonly element: HTMLElement;
 
   constructor(name: string, channel: number | null = null) {
@@ -34,14 +37,26 @@ export class PictureLane {
     setStyle(this.#picture, "width", `${box.width}px`);
   }
 
-  paint({ values, rows, columns: n, start }: Rows, high: number, colours: Table, box: Box, at: Window): void {
+  /** `changed`: the rows that are others than at the last call, all of them where it is left out. */
+  paint(
+    { values, rows, columns: n, start }: Rows,
+    high: number,
+    colours: Table,
+    box: Box,
+    at: Window,
+    changed?: (row: number) => boolean,
+  ): void {
     const { from, to } = at;
     const columns = [Math.floor(from), Math.min(Math.ceil(to), n)];
     const count = columns[1] - columns[0];
     if (count <= MOST_COLUMNS) {
-      fillImage(this.#picture, values, rows, count, [0, high], colours, start + columns[0], n);
+      const same = this.#same.by(rows, high, colours, ...columns);
+      const kept = same && changed ? this.#kept : null;
+      const from = start + columns[0];
+      this.#kept = fillImage(this.#picture, values, rows, count, [0, high], colours, from, n, kept, changed);
       return;
     }
+    this.#kept = null;
     this.#picture.width = Math.round(box.width);
     this.#picture.height = rows;
     const ctx = this.#picture.getContext("2d");
