@@ -212,7 +212,7 @@ describe("pictures", () => {
     const [rows, columns, total] = [4, 3, 5];
     const values = Array.from({ length: rows * total }, (_, i) => (i * 7) % 11);
     const [kept, fresh] = [fakeCanvas(), fakeCanvas()] as unknown as [Canvas, Canvas];
-    const paint = (canvas: Canvas, ...more: [ImageData | null, (row: number) => boolean] | []) =>
+    const paint = (canvas: Canvas, ...more: [(ImageData | null)?, ((row: number) => boolean)?]) =>
       fillImage(canvas, values, rows, columns, [0, 10], sequential(), 1, total, ...more);
     const image = paint(kept);
     for (let c = 0; c < columns; c++) values[2 * total + 1 + c] = 10 - c;
