@@ -18,9 +18,16 @@ export interface Theme {
 
 export function readTheme(root: HTMLElement): Theme {
   const style = getComputedStyle(root);
-  const read = (name: string) => style.getPropertyValue(`--db-${name}`).trim();
+  const painter = document.createElement("canvas").getContext("2d");
+  /** A canvas gives an opaque colour back as #rrggbb, whatever it was called: Jupyter's panels are "white". */
+  const read = (name: string) => {
+    const text = style.getPropertyValue(`--db-${name}`).trim();
+    if (!painter || !text) return text;
+    painter.fillStyle = text;
+    return painter.fillStyle;
+  };
   return {
-    dark: read("dark") === "1",
+    dark: style.getPropertyValue("--db-dark").trim() === "1",
     foreground: read("ink"),
     muted: read("muted"),
     line: read("line"),

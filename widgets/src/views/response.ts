@@ -110,7 +110,7 @@ export class ResponseView {
       this.#stage,
     );
     this.#upper = new Surface(this.#spectrogram, cleanup, () => this.#frameQueue.request(this.#paintUpper));
-    this.#lower = new Surface(this.#curves, cleanup, () => this.#frameQueue.request(this.#paintLower));
+    this.#lower = new Surface(this.#curves, cleanup, axisAsk);
     this.#behind = new Surface(this.#still, cleanup, () => this.#frameQueue.request(this.#paintLower));
     cleanup.listen<PointerEvent>(this.#stage, "pointermove", (e) => this.#onHover(e));
     cleanup.listen(this.#stage, "pointerleave", () => this.#setHover(null));
