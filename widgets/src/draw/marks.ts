@@ -1,8 +1,9 @@
-/** What lies over a receptive field: the ellipse of the selected Gaussian, the trained centres, the lines to the axes. */
+/** What lies over a receptive field: ellipses of the selected Gaussians, trained centres, lines to the axes, a rubber band. */
 
 import { setAttribute } from "../dom";
 import { px } from "../format";
 import type { OnGrid } from "../math/field";
+import type { Box } from "./box";
 import type { Grid } from "./grid";
 
 /** A Gaussian that was moved: where training left its centre, and where it is now. */
@@ -23,17 +24,32 @@ export function svg(tag: string, name: string, ...children: Element[]): SVGEleme
 
 /** An SVG over the grid: a move changes a few attributes, where a canvas would be sent to the screen as a whole. */
 export class Marks {
-  readonly #rings = ["db-halo", "db-ring"].map((name) => svg("ellipse", name));
+  readonly #rings: SVGElement[][] = [];
+  readonly #clip = svg("svg", "db-clip");
   readonly #cross = svg("path", "db-cross");
+  readonly #band = svg("rect", "db-rubber");
   readonly #ghosts: SVGElement[] = [];
-  readonly element = svg("svg", "db-marks", svg("svg", "db-clip", ...this.#rings), this.#cross);
+  readonly element = svg("svg", "db-marks", this.#clip, this.#cross);
 
   constructor() {
     this.element.setAttribute("aria-hidden", "true");
   }
 
-  /** Show where the moved Gaussians were, one sigma around the selected one, and its lines to the axes while it moves. */
-  paint(grid: Grid, ghosts: Ghost[], selected: OnGrid | null, moving: boolean): void {
+  /** A rubber band, in pixels of the grid's box; null for none. */
+  stretch(band: Box | null): void {
+    if (!band) {
+      this.#band.remove();
+      return;
+    }
+    for (const [name, value] of Object.entries(band)) setAttribute(this.#band, name, px(value));
+    if (this.#band.parentNode === null) this.element.append(this.#band);
+  }
+
+  /**
+   * Show where the moved Gaussians were, one sigma around the selected ones, and lines to the axes from the last of them
+   * while it moves.
+   */
+  paint(grid: Grid, ghosts: Ghost[], selected: OnGrid[], moving: boolean): void {
     const { x: left, y: top, height } = grid.box;
     while (this.#ghosts.length < ghosts.length) this.#ghosts.push(svg("path", "db-ghost"));
     this.#ghosts.forEach((path, i) => {
@@ -46,17 +62,26 @@ export class Marks {
       const [from, to] = [grid.centre(ghost.trained), grid.centre(ghost.now)];
       setAttribute(path, "d", ghostPath(from.x - left, from.y - top, to.x - left, to.y - top));
     });
-    for (const ring of this.#rings) {
-      setAttribute(ring, "visibility", selected ? null : "hidden");
-      if (!selected) continue;
-      setAttribute(ring, "cx", px(grid.x(selected.frame) - left));
-      setAttribute(ring, "cy", px(grid.y(selected.band) - top));
-      setAttribute(ring, "rx", px(selected.sigmaFrames * grid.perFrame));
-      setAttribute(ring, "ry", px(selected.sigmaBands * grid.perBand));
+    while (this.#rings.length < selected.length) {
+      const rings = ["db-halo", "db-ring"].map((name) => svg("ellipse", name));
+      this.#rings.push(rings);
+      this.#clip.append(...rings);
     }
+    this.#rings.forEach((rings, i) => {
+      const p = selected[i];
+      for (const ring of rings) {
+        setAttribute(ring, "visibility", p ? null : "hidden");
+        if (!p) continue;
+        setAttribute(ring, "cx", px(grid.x(p.frame) - left));
+        setAttribute(ring, "cy", px(grid.y(p.band) - top));
+        setAttribute(ring, "rx", px(p.sigmaFrames * grid.perFrame));
+        setAttribute(ring, "ry", px(p.sigmaBands * grid.perBand));
+      }
+    });
     let lines: string | null = null;
-    if (selected && moving) {
-      const at = grid.centre(selected);
+    const last = selected.at(-1);
+    if (last && moving) {
+      const at = grid.centre(last);
       const [x, y] = [px(at.x - left), px(at.y - top)];
       lines = `M0 ${y}H${x}V${px(height)}`;
     }

@@ -16,16 +16,18 @@ export interface Grasp {
   begin(): void;
   /** Pixels from where the pointer was pressed. */
   move(dx: number, dy: number): void;
+  /** Let go: by the hand, taken from it, or taken back. */
+  done?(how: "lifted" | "lost" | "cancelled", moved: boolean): void;
 }
 
 export class Drag {
   #held: { grasp: Grasp; pointer: number; x: number; y: number; moved: boolean } | null = null;
-  readonly #gesture: OwnGesture;
+  readonly #gesture: OwnGesture | null;
 
-  /** `press` says what lies under a pointer; null for nothing that can be dragged. */
+  /** `gesture` is null where nothing of the model changes; `press` says what lies under a pointer; null for nothing that can be dragged. */
   constructor(
     root: HTMLElement,
-    gesture: OwnGesture,
+    gesture: OwnGesture | null,
     press: (event: PointerEvent) => Grasp | null,
     cleanup: Cleanup,
   ) {
@@ -38,7 +40,7 @@ export class Drag {
     cleanup.listen<PointerEvent>(root, "pointermove", (event) => this.#move(event));
     for (const type of ["pointerup", "pointercancel", "lostpointercapture"]) {
       cleanup.listen<PointerEvent>(root, type, (event) => {
-        if (event.pointerId === this.#held?.pointer) this.release(false);
+        if (event.pointerId === this.#held?.pointer) this.release(false, type === "pointerup");
       });
     }
   }
@@ -54,7 +56,7 @@ export class Drag {
   }
 
   /** Let go and end the gesture; `cancel` takes it back. Whether there was one. */
-  release(cancel: boolean): boolean {
+  release(cancel: boolean, lifted = false): boolean {
     const held = this.#held;
     this.#held = null;
     if (held) {
@@ -65,7 +67,9 @@ export class Drag {
         // The pointer is gone already.
       }
     }
-    return this.#gesture.end(cancel);
+    const ended = this.#gesture ? this.#gesture.end(cancel) : held !== null;
+    held?.grasp.done?.(cancel ? "cancelled" : lifted ? "lifted" : "lost", held.moved);
+    return ended;
   }
 
   #press(grasp: Grasp, { pointerId, clientX, clientY }: PointerEvent): void {
@@ -93,7 +97,7 @@ export class Drag {
     if (!held.moved) {
       if (Math.hypot(dx, dy) < THRESHOLD_PX) return;
       this.#start();
-    } else if (!this.#gesture.open) {
+    } else if (this.#gesture?.open === false) {
       this.release(false);
       return;
     }

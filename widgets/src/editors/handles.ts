@@ -1,5 +1,6 @@
 /**
- * The handles of the receptive field: one circle a Gaussian, two squares for its widths.
+ * The handles of the receptive field: one circle a Gaussian, two squares for its widths. A spare Gaussian, one of weight
+ * 0, has none until it is chosen.
  *
  * Every handle is a focusable slider. Pointer, wheel and keys become edits of the state; positions and spoken values
  * are set from it.
@@ -22,6 +23,8 @@ import { type Gaussian, limitsOf, type OnGrid, offGrid, onGrid } from "../math/f
 import type { BenchState } from "../state";
 import { Drag, type Grasp } from "./drag";
 import { OwnGesture } from "./gesture";
+import { type Member, members, moved, scaled } from "./group";
+import type { Selection } from "./selection";
 import { moveTo, sliderHandle, speak } from "./slider";
 
 export type Grip = "center" | "sigma_f" | "sigma_t";
@@ -34,6 +37,8 @@ const BIG_STEP = 2;
 const SIGMA_STEP = 0.1;
 const BIG_SIGMA_STEP = 0.5;
 const WEIGHT_SHARE = 0.05;
+/** Factor of several weights in one step. */
+const WEIGHT_FACTOR = 1.1;
 
 export class Handles {
   readonly element = element("div.db-handles");
@@ -46,9 +51,13 @@ export class Handles {
   readonly #state: BenchState;
   readonly #stage: HTMLElement;
   readonly #helpId: string;
+  readonly #selection: Selection;
+  /** The focus is on its way by a program, which chooses by itself. */
+  #focusing = false;
 
-  constructor(state: BenchState, stage: HTMLElement, cleanup: Cleanup, helpId: string) {
+  constructor(state: BenchState, selection: Selection, stage: HTMLElement, cleanup: Cleanup, helpId: string) {
     this.#state = state;
+    this.#selection = selection;
     this.#stage = stage;
     this.#helpId = helpId;
     const { element: root } = this;
@@ -64,6 +73,24 @@ export class Handles {
     return this.#drag.moved;
   }
 
+  /** A handle is pressed. */
+  get held(): boolean {
+    return this.#drag.held;
+  }
+
+  /** The Gaussian to which a handle belongs; -1 for none. */
+  owner(handle: EventTarget | null): number {
+    return this.#gripOf(handle)?.k ?? -1;
+  }
+
+  /** Give a Gaussian's handle the focus, without a sign of it to a `pointer`. */
+  focus(k: number, pointer: boolean): void {
+    const handle = this.#grips[k]?.center;
+    if (!handle) return;
+    handle.hidden = false;
+    this.#focus(handle, pointer);
+  }
+
   /** Whether a hand or a key is changing something right now. */
   get busy(): boolean {
     return this.#state.inGesture;
@@ -75,9 +102,7 @@ export class Handles {
     const state = this.#state;
     const G = state.info.kind === "gaussians" ? state.info.n_gaussians : 0;
     while (this.#grips.length < G) this.#addGaussian(this.#grips.length);
-    this.#grips.forEach((grips, k) => {
-      for (const grip of GRIPS) grips[grip].hidden = k >= G;
-    });
+    for (const grips of this.#grips.slice(G)) for (const grip of GRIPS) grips[grip].hidden = true;
     const heaviest = this.#heaviest();
     for (let k = 0; k < G; k++) this.#place(k, grid, heaviest);
   }
@@ -89,6 +114,12 @@ export class Handles {
 
   /** Change the weight of a Gaussian by a number of steps, as the wheel and the + and - keys do. */
   nudgeWeight(k: number, steps: number): void {
+    const { all } = this.#selection;
+    if (all.length > 1) {
+      this.#gesture.join(`${all}/weight`, k);
+      this.#state.set(scaled(this.#state, members(this.#state, all), steps * Math.log(WEIGHT_FACTOR)));
+      return;
+    }
     const { weight } = this.#state.gaussian(k);
     const step = WEIGHT_SHARE * (this.#heaviest() || 1);
     const next = weight + steps * step;
@@ -124,7 +155,8 @@ export class Handles {
     const p = onGrid(g, state.axes);
     const { x, y, outside } = grid.centre(p);
     const grips = this.#grips[k];
-    const selected = k === state.selected;
+    const selected = this.#selection.has(k);
+    const first = k === state.selected;
     const radius = 6.5 + 4.5 * Math.sqrt(Math.min(Math.abs(g.weight) / (heaviest || 1), 1));
     const sign = g.weight > 0 ? "+" : g.weight < 0 ? "−" : "0";
 
@@ -147,7 +179,13 @@ export class Handles {
         "db-negative": g.weight < 0,
       };
       for (const [name, on] of Object.entries(flags)) handle.classList.toggle(name, on);
-      if (grip !== "center") handle.hidden = !selected || outside;
+      const hidden = grip === "center" ? g.weight === 0 && !selected : !first || outside;
+      if (hidden !== handle.hidden) {
+        // The focus stays in the stage.
+        if (hidden && handle === handle.ownerDocument.activeElement)
+          this.#stage.focus({ preventScroll: true });
+        handle.hidden = hidden;
+      }
       setAttribute(handle, "aria-disabled", !state.editable && "true");
     }
   }
@@ -164,7 +202,8 @@ export class Handles {
     const g = state.gaussian(k);
     const grips = this.#grips[k];
     const channel = state.info.channel_names[state.channel] ?? "";
-    const name = `Gaussian ${k + 1} of ${state.info.n_gaussians}${channel ? `, ${channel}` : ""}`;
+    const together = this.#selection.kept && this.#selection.has(k) ? ", selected" : "";
+    const name = `Gaussian ${k + 1} of ${state.info.n_gaussians}${channel ? `, ${channel}` : ""}${together}`;
     const set = (grip: Grip, label: string, column: "center_hz" | "sigma_oct" | "sigma_ms", text: string) => {
       const [low, high] = limitsOf(column, g, state.info, state.axes);
       speak(grips[grip], `${name}: ${label}`, [low, high], g[column], text);
@@ -201,21 +240,41 @@ export class Handles {
     if (!on || !grid) return null;
     event.preventDefault();
     this.#gesture.end();
-    this.element.dataset.pointer = "true";
-    on.handle.focus({ preventScroll: true });
-    state.choose("selected", on.k);
+    this.#focus(on.handle, true);
+    const { grip, k } = on;
+    const selection = this.#selection;
+    if (event.shiftKey && grip === "center") {
+      selection.toggle(k);
+      return null;
+    }
+    selection.pick(k);
     if (!state.editable) return null;
-    const { grip } = on;
     const start = state.gaussian(on.k);
     const p = onGrid(start, state.axes);
     const anchor = grid.centre(p);
     const side = grip === "sigma_f" ? this.#sideF(p.band) : this.#sideT(p.frame);
     this.#pulled = { grip, side };
+    const several = grip === "center" && selection.all.length > 1;
+    const of = several ? members(state, selection.all) : [];
     return {
       target: on.handle,
-      begin: () => this.#gesture.begin(on.k),
-      move: (dx, dy) => this.#pull(grip, start, p, anchor, dx, dy),
+      begin: () => this.#gesture.begin(k),
+      move: (dx, dy) => {
+        if (several) this.#pullAll(of, start, p, dx / grid.perFrame, -dy / grid.perBand);
+        else this.#pull(grip, start, p, anchor, dx, dy);
+      },
+      done: (how, dragged) => {
+        if (how === "lifted" && !dragged) selection.set([k]);
+      },
     };
+  }
+
+  /** Move several as far as one of them went from where it began. */
+  #pullAll(of: Member[], start: Gaussian, p: OnGrid, frames: number, bands: number): void {
+    const state = this.#state;
+    const to = offGrid({ ...p, frame: p.frame + frames, band: p.band + bands }, 0, state.axes);
+    const octaves = bands ? Math.log2(to.center_hz / start.center_hz) : 0;
+    state.set(moved(state, of, octaves, frames ? to.center_ms - start.center_ms : 0));
   }
 
   /** Drag a handle of a Gaussian to some pixels from where it began. */
@@ -246,7 +305,16 @@ export class Handles {
 
   #onFocus(event: FocusEvent): void {
     const on = this.#gripOf(event.target);
-    if (on && !this.#drag.held) this.#state.choose("selected", on.k);
+    const { kept } = this.#selection;
+    if (on && !this.#drag.held && !this.#focusing && !kept) this.#selection.pick(on.k);
+  }
+
+  #focus(handle: HTMLElement, pointer: boolean): void {
+    if (pointer) this.element.dataset.pointer = "true";
+    else delete this.element.dataset.pointer;
+    this.#focusing = true;
+    handle.focus({ preventScroll: true });
+    this.#focusing = false;
   }
 
   #onWheel(event: WheelEvent): void {
@@ -254,14 +322,16 @@ export class Handles {
     const grid = this.#grid;
     const k = state.selected;
     if (k < 0 || !grid || !state.editable || event.ctrlKey || event.deltaY === 0) return;
-    const focused = this.#gripOf(this.#stage.ownerDocument.activeElement);
-    if (focused?.k !== k) return;
+    if (!this.#selection.has(this.owner(this.#stage.ownerDocument.activeElement))) return;
     const at = pointIn(this.element, event);
-    const p = onGrid(state.gaussian(k), state.axes);
-    const { x, y } = grid.centre(p);
-    const dx = (at.x - x) / Math.max(p.sigmaFrames * grid.perFrame, CLEARANCE_PX);
-    const dy = (at.y - y) / Math.max(p.sigmaBands * grid.perBand, CLEARANCE_PX);
-    if (!(Math.hypot(dx, dy) <= 1.15)) return;
+    const under = this.#selection.all.some((one) => {
+      const p = onGrid(state.gaussian(one), state.axes);
+      const { x, y } = grid.centre(p);
+      const dx = (at.x - x) / Math.max(p.sigmaFrames * grid.perFrame, CLEARANCE_PX);
+      const dy = (at.y - y) / Math.max(p.sigmaBands * grid.perBand, CLEARANCE_PX);
+      return Math.hypot(dx, dy) <= 1.15;
+    });
+    if (!under) return;
     event.preventDefault();
     this.nudgeWeight(k, (event.deltaY < 0 ? 1 : -1) * (event.shiftKey ? 4 : 1));
   }
@@ -278,12 +348,14 @@ export class Handles {
     }
     if (event.ctrlKey || event.altKey || event.metaKey || !this.#state.editable || this.#drag.held) return;
     const { k, grip } = on;
-    if (event.key === "Delete" || event.key === "Backspace") {
-      this.#gesture.end();
-      this.#state.revert(k);
+    if (event.key === "Enter" || event.key === " ") {
+      if (event.shiftKey) this.#selection.toggle(k, true);
+      else this.#selection.set([k]);
     } else if (event.key === "+" || event.key === "=" || event.key === "-" || event.key === "_") {
+      this.#selection.pick(k);
       this.nudgeWeight(k, event.key === "+" || event.key === "=" ? 1 : -1);
     } else if (event.key.startsWith("Arrow")) {
+      this.#selection.pick(k);
       const dx = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
       const dy = event.key === "ArrowUp" ? 1 : event.key === "ArrowDown" ? -1 : 0;
       if (grip === "center") this.#moveCentre(k, dx, dy, event.shiftKey);
@@ -297,6 +369,12 @@ export class Handles {
     const g = this.#state.gaussian(k);
     const p = onGrid(g, axes);
     const step = big ? BIG_STEP : SMALL_STEP;
+    const { all } = this.#selection;
+    if (all.length > 1) {
+      this.#gesture.join(`${all}/center`, k);
+      this.#pullAll(members(this.#state, all), g, p, dx * step, dy * step);
+      return;
+    }
     const next = offGrid({ ...p, band: p.band + dy * step, frame: p.frame + dx * step }, g.weight, axes);
     this.#nudge(k, "center", dy ? { center_hz: next.center_hz } : { center_ms: next.center_ms });
   }

@@ -1,12 +1,15 @@
-/** The selected Gaussian in numbers, each of which can be typed. */
+/** The selected Gaussian in numbers, each of which can be typed, and what can be done to all that are selected. */
 
 import type { Column } from "../contract";
 import { type Cleanup, element, setAttribute, setText } from "../dom";
 import { limitsOf } from "../math/field";
+import { button } from "../parts/button";
 import type { BenchState } from "../state";
 import { OwnGesture } from "./gesture";
+import { type Act, type Group, inUse } from "./group";
 import type { Handles } from "./handles";
 import { NumberFields } from "./number-fields";
+import type { Selection } from "./selection";
 
 interface Field {
   column: Column;
@@ -28,6 +31,13 @@ const FIELDS: Field[] = (
   ] as const
 ).map(([column, label, scale, decimals, step, spoken]) => ({ column, label, scale, decimals, step, spoken }));
 
+const ACTS: [Act, string, string][] = [
+  ["add", "Add", "Add a Gaussian (A), or double-click the picture where it is to be"],
+  ["duplicate", "Duplicate", "Add the selected Gaussians once more, a little aside (D)"],
+  ["remove", "Remove", "Remove the selected Gaussians: their weight becomes 0 (Backspace)"],
+  ["revert", "Revert", "Back to the trained values of the selected Gaussians (Delete)"],
+];
+
 export class Inspector {
   readonly element = element("div.db-inspector", {
     role: "group",
@@ -36,19 +46,39 @@ export class Inspector {
   readonly #hint = element("p.db-hint");
   readonly #form = element("div.db-form");
   readonly #name = element("span.db-name");
+  /** How many are selected, said aloud. */
+  readonly #several = element("span.db-name", { "aria-live": "polite" });
+  readonly #of = element("div");
+  readonly #head = element(
+    "div.db-form-head",
+    {},
+    element("div.db-chosen", {}, this.#name, this.#several, this.#of),
+  );
   readonly #inputs: HTMLInputElement[];
   readonly #fields: NumberFields;
-  readonly #back = element(
-    "button.db-button",
-    { title: "Back to the trained values of this Gaussian (Delete)" },
-    "Revert",
-  );
+  readonly #buttons: HTMLButtonElement[];
   #explanation = "";
   readonly #state: BenchState;
+  readonly #selection: Selection;
+  readonly #group: Group;
 
-  constructor(state: BenchState, handles: Handles, cleanup: Cleanup) {
+  constructor(
+    state: BenchState,
+    handles: Handles,
+    selection: Selection,
+    group: Group,
+    act: (act: Act) => void,
+    cleanup: Cleanup,
+  ) {
     this.#state = state;
-    this.#form.append(element("div.db-form-head", {}, this.#name, this.#back));
+    this.#selection = selection;
+    this.#group = group;
+    this.#buttons = ACTS.map(([name, label, title]) => {
+      const made = button(title, label);
+      cleanup.listen(made, "click", () => act(name));
+      return made;
+    });
+    this.#head.append(...this.#buttons);
     const gesture = new OwnGesture(state);
     const begin = () => {
       handles.release(false);
@@ -61,10 +91,7 @@ export class Inspector {
       this.#form.append(label);
       return input;
     });
-    cleanup.listen(this.#back, "click", () => {
-      if (state.selected >= 0) state.revert(state.selected);
-    });
-    this.element.append(this.#form, this.#hint);
+    this.element.append(this.#head, this.#form, this.#hint);
   }
 
   /** A sentence in place of the numbers; empty for none. */
@@ -75,15 +102,17 @@ export class Inspector {
   paint(): void {
     const state = this.#state;
     const k = state.selected;
-    const shown = state.info.kind === "gaussians" && k >= 0 && k < state.info.n_gaussians;
+    const G = state.info.kind === "gaussians" ? state.info.n_gaussians : 0;
+    const shown = k >= 0 && k < G;
+    this.#paintHead(shown ? k : -1, G);
     this.#form.hidden = !shown;
     const hint =
-      this.#explanation || "Drag a circle to move a Gaussian; select one to see its widths and numbers.";
+      this.#explanation ||
+      "Drag a circle to move a Gaussian; select one to see its widths and numbers, or several by a box around them.";
     this.#hint.hidden = shown;
     setText(this.#hint, hint);
     if (!shown) return;
     const g = state.gaussian(k);
-    setText(this.#name, `Gaussian ${k + 1} of ${state.info.n_gaussians}`);
     FIELDS.forEach((field, i) => {
       const input = this.#inputs[i];
       input.disabled = !state.editable;
@@ -95,7 +124,23 @@ export class Inspector {
       setAttribute(input, "max", most);
       this.#fields.show(input, String(round(g[field.column] / field.scale, field.decimals)));
     });
-    this.#back.disabled = !state.editable;
+  }
+
+  #paintHead(k: number, G: number): void {
+    const { kept } = this.#selection;
+    const n = this.#selection.all.length;
+    const several = k >= 0 && n > 1;
+    const own = `Gaussian ${k + 1}`;
+    this.#head.hidden = G === 0;
+    const name = k < 0 ? `${inUse(this.#state).length} of ${G} Gaussians in use` : `${own} of ${G}`;
+    setText(this.#name, several ? "" : name);
+    setText(this.#several, several ? `${n} Gaussians selected` : "");
+    setText(this.#of, several ? `numbers of ${own}` : k >= 0 && kept ? "Shift+Enter adds others" : "");
+    ACTS.forEach(([act, , title], i) => {
+      const why = this.#group.why(act);
+      this.#buttons[i].disabled = why !== "";
+      setAttribute(this.#buttons[i], "title", why || title);
+    });
   }
 }
 

@@ -1,7 +1,7 @@
 /** The receptive-field editor: heatmap, handles, and the numbers of the selected Gaussian. */
 
 import { Paints } from "../counters";
-import { type Cleanup, element, pointIn, setAttribute, setText } from "../dom";
+import { type Cleanup, consume, element, pointIn, setAttribute, setText } from "../dom";
 import { drawAxis, drawFrame, frequencyTicks, lagTicks } from "../draw/axes";
 import { holds, inset, layOver } from "../draw/box";
 import { diverging } from "../draw/colormap";
@@ -18,8 +18,11 @@ import { bandToHz, frameToLagMs, lagMsToFrame } from "../math/units";
 import { Telling } from "../parts/telling";
 import { Tip } from "../parts/tip";
 import type { BenchState } from "../state";
+import { type Act, Group, inUse } from "./group";
 import { Handles } from "./handles";
 import { Inspector } from "./inspector";
+import { PictureHand } from "./picture-hand";
+import { Selection } from "./selection";
 
 const MARGIN = { left: 54, right: 66, top: 20, bottom: 40 };
 
@@ -30,6 +33,15 @@ const PLAIN: Record<string, string> = {
   gradient: "A gradient map, taken at the mean sound: this model has no single receptive field.",
   none: "This model has no receptive field.",
 };
+
+const KEYS: Record<string, Act | "all" | undefined> = {
+  a: "add",
+  insert: "add",
+  d: "duplicate",
+  backspace: "remove",
+  delete: "revert",
+};
+const COMMANDS: typeof KEYS = { a: "all", d: "duplicate" };
 
 export class StrfEditor {
   readonly element: HTMLElement;
@@ -47,6 +59,9 @@ export class StrfEditor {
   readonly #readout = element("p.db-readout");
   readonly #title = element("h3.db-title");
   readonly #inspector: Inspector;
+  readonly #selection: Selection;
+  readonly #group: Group;
+  readonly #hand: PictureHand;
   readonly #range = new Eased();
   #grid: Grid | null = null;
   #hover: { x: number; y: number } | null = null;
@@ -64,7 +79,7 @@ export class StrfEditor {
     this.#theme = theme;
     this.#telling = new Telling(
       frameQueue,
-      () => this.handles.dragging,
+      () => this.#dragging,
       () => {
         this.#describe();
         this.#inspector.paint();
@@ -75,19 +90,53 @@ export class StrfEditor {
     const help = element(
       "p.db-hidden",
       { id: helpId },
-      "Arrows move, with Shift farther; plus and minus change the weight; Delete goes back to the trained values; Escape cancels.",
+      "Arrows move, with Shift farther; plus and minus change the weight; Delete goes back to the trained values; " +
+        "Backspace removes, A adds, D duplicates; Shift with Enter selects several; Escape cancels.",
     );
-    this.#stage = element("div.db-stage", {}, this.#canvas, this.#plot);
-    this.handles = new Handles(state, this.#stage, cleanup, helpId);
+    this.#stage = element(
+      "div.db-stage",
+      { tabindex: -1, role: "group", "aria-label": "Gaussians" },
+      this.#canvas,
+      this.#plot,
+    );
+    const selection = new Selection(state, () => this.ask());
+    this.#selection = selection;
+    this.#group = new Group(state, selection, () => this.#reach());
+    this.handles = new Handles(state, selection, this.#stage, cleanup, helpId);
     this.#stage.append(this.handles.element, this.#tip.element);
-    this.#inspector = new Inspector(state, this.handles, cleanup);
+    this.#inspector = new Inspector(
+      state,
+      this.handles,
+      selection,
+      this.#group,
+      (act) => this.#act(act),
+      cleanup,
+    );
+    this.#hand = new PictureHand(
+      {
+        state,
+        selection,
+        handles: this.handles,
+        marks: this.#marks,
+        canvas: this.#canvas,
+        grid: () => this.#grid,
+        add: (at) => this.#act("add", at),
+      },
+      cleanup,
+    );
     const head = element("div.db-head", {}, this.#title, this.#readout);
     this.element = element("section.db-strf", {}, head, this.#stage, this.#inspector.element, help);
     setAttribute(this.element, "aria-label", "Receptive field");
     this.#surface = new Surface(this.#canvas, cleanup, () => this.ask());
     cleanup.listen<PointerEvent>(this.#stage, "pointermove", (e) => this.#onHover(e));
     cleanup.listen<PointerEvent>(this.#stage, "pointerleave", () => this.#setHover(null));
-    cleanup.listen<PointerEvent>(this.#canvas, "pointerdown", (e) => this.#onCanvasDown(e));
+    cleanup.listen<KeyboardEvent>(this.element, "keydown", (e) => this.#onKey(e));
+    // What an undo has made spare again is no longer selected.
+    state.watch(cleanup, ["history"], () => {
+      const ks = selection.all.filter((k) => state.gaussian(k).weight !== 0);
+      if (state.canRedo && state.queue.idle && !state.inGesture && ks.length < selection.all.length)
+        selection.set(ks);
+    });
     state.watch(cleanup, ["info", "field", "channel", "neuron", "selected", "peek", "gesture"], () =>
       this.ask(),
     );
@@ -99,7 +148,48 @@ export class StrfEditor {
   }
 
   release(cancel: boolean): boolean {
-    return this.handles.release(cancel);
+    return [this.handles, this.#hand].map((hand) => hand.release(cancel)).includes(true);
+  }
+
+  get #dragging(): boolean {
+    return this.handles.dragging || this.#hand.dragging;
+  }
+
+  // ---- adding, removing, selecting --------------------------------------------------------------------------
+
+  /** Do something to the selected Gaussians; the focus follows what is new. */
+  #act(act: Act, at?: { band: number; frame: number }): void {
+    this.handles.release(false);
+    if (!this.#group.act(act, at)) return;
+    if (act === "remove") this.#stage.focus({ preventScroll: true });
+    else if (act !== "revert") this.handles.focus(this.#state.selected, at !== undefined);
+  }
+
+  #onKey(event: KeyboardEvent): void {
+    const state = this.#state;
+    const selection = this.#selection;
+    if (event.target instanceof HTMLInputElement || event.altKey || state.info.kind !== "gaussians") return;
+    const key = event.key.toLowerCase();
+    const command = event.ctrlKey || event.metaKey;
+    const act = (command ? COMMANDS : KEYS)[key];
+    const { held } = this.handles;
+    const focused = this.handles.owner(event.target);
+    if (key === "escape") {
+      if (!this.release(true)) {
+        if (state.selected < 0) return;
+        selection.set([]);
+      }
+    } else if (!act) return;
+    else if (held || this.#hand.held || event.repeat) {
+      // A hand is at it, or the key is held: once is enough.
+    } else if (act === "all") {
+      selection.set(inUse(state));
+      if (focused < 0) this.handles.focus(state.selected, false);
+    } else {
+      if (act !== "add" && focused >= 0 && !selection.has(focused)) selection.pick(focused);
+      this.#act(act);
+    }
+    consume(event);
   }
 
   // ---- paint ------------------------------------------------------------------------------------------------
@@ -142,16 +232,19 @@ export class StrfEditor {
   /** The colour range holds still in a gesture and glides to its new value afterwards. */
   #follow(now: number): void {
     const state = this.#state;
-    if (!state.inGesture) {
-      let reach = 0;
-      for (const values of [state.kernel, state.trainedKernel]) {
-        const [low, high] = extent(values) ?? [0, 0];
-        reach = Math.max(reach, -low, high);
-      }
-      this.#range.aim(reach || 1, now, !reducedMotion());
-    }
+    if (!state.inGesture) this.#range.aim(this.#reach(), now, !reducedMotion());
     if (Number.isNaN(this.#range.value)) this.#range.aim(1, now, false);
     if (this.#range.step(now)) this.ask();
+  }
+
+  /** The largest value of the field now or as trained. */
+  #reach(): number {
+    let reach = 0;
+    for (const values of [this.#state.kernel, this.#state.trainedKernel]) {
+      const [low, high] = extent(values) ?? [0, 0];
+      reach = Math.max(reach, -low, high);
+    }
+    return reach || 1;
   }
 
   #paintAxes(theme: Theme, grid: Grid, reach: number): void {
@@ -182,14 +275,19 @@ export class StrfEditor {
     const state = this.#state;
     const { info, axes } = state;
     const ghosts: Ghost[] = [];
-    let selected: OnGrid | null = null;
+    const selected: OnGrid[] = [];
     for (let k = 0; info.kind === "gaussians" && k < info.n_gaussians; k++) {
       const at = state.channel * info.n_gaussians + k;
-      const now = onGrid(state.gaussian(k), axes);
-      if (!state.peek && 5 * at + 4 < state.trainedGaussians.length) {
-        ghosts.push({ trained: onGrid(gaussianAt(state.trainedGaussians, at), axes), now });
+      const g = state.gaussian(k);
+      const now = onGrid(g, axes);
+      const chosen = this.#selection.has(k);
+      if (!state.peek && state.trainedGaussians[5 * at + 4]) {
+        const trained = onGrid(gaussianAt(state.trainedGaussians, at), axes);
+        // No line leads to one that is removed.
+        ghosts.push({ trained, now: g.weight || chosen ? now : trained });
       }
-      if (k === state.selected) selected = now;
+      if (k === state.selected) selected.push(now);
+      else if (chosen) selected.unshift(now);
     }
     this.#marks.paint(grid, ghosts, selected, this.handles.busy);
   }
@@ -231,7 +329,7 @@ export class StrfEditor {
       this.#canvas,
       "aria-label",
       `Receptive field of neuron ${neuron}, ${info.channel_names[channel] ?? "input"}: frequency upward in kHz, ` +
-        `lag in ms to 0 at the right. ${plain ?? `${info.n_gaussians} Gaussians, each with handles.`}`,
+        `lag in ms to 0 at the right. ${plain ?? `${inUse(this.#state).length} of ${info.n_gaussians} Gaussians in use, each with handles.`}`,
     );
     this.#inspector.explain(plain ?? "");
   }
@@ -240,7 +338,7 @@ export class StrfEditor {
 
   #onHover(event: PointerEvent): void {
     // Measuring a place makes the page lay itself out, and nothing is read out under a hand that drags.
-    if (this.handles.dragging) return;
+    if (this.#dragging) return;
     this.#setHover(pointIn(this.#canvas, event));
   }
 
@@ -254,25 +352,4 @@ export class StrfEditor {
     const cells = state.axes.F * state.axes.T;
     this.#paintReadout(state.kernel.subarray(state.channel * cells, (state.channel + 1) * cells));
   };
-
-  /** A press beside the handles selects the Gaussian whose ellipse it lies in, or none. */
-  #onCanvasDown(event: PointerEvent): void {
-    const state = this.#state;
-    const grid = this.#grid;
-    if (!grid || event.button !== 0 || state.info.kind !== "gaussians") return;
-    const at = pointIn(this.#canvas, event);
-    if (!holds(grid.box, at)) return;
-    let best = -1;
-    let nearest = 1.3;
-    for (let k = 0; k < state.info.n_gaussians; k++) {
-      const p = onGrid(state.gaussian(k), state.axes);
-      const distance = Math.hypot(
-        (grid.frame(at.x) - p.frame) / p.sigmaFrames,
-        (grid.band(at.y) - p.band) / p.sigmaBands,
-      );
-      if (distance < nearest) [best, nearest] = [k, distance];
-    }
-    this.handles.release(false);
-    state.choose("selected", best);
-  }
 }
