@@ -199,5 +199,5 @@ def test_repr_says_what_is_shown(make_session, make_stimulus):
     assert repr(make_session()) == "LiveSession(LinearNonlinear, 3 neurons, 5 bands x 30 bins)"
     assert repr(make_session(sounds=2)) == "LiveSession(LinearNonlinear, 3 neurons, 2 sounds of 5 bands x 30 bins)"
     linear = LiveSession(Linear(5, 4, 1), make_stimulus(), cf_hz=CF_HZ, neuron_names=["x"])
-    assert repr(linear) == "LiveSession(Linear, 1 neurons, 5 bands x 30 bins)"
+    assert repr(linear) == "LiveSession(Linear, 1 neuron, 5 bands x 30 bins)"
     assert linear.neuron_names == ["x"]

@@ -173,7 +173,8 @@ class Gallery(GalleryTraits):
             raise TypeError(f"other must be a BenchWidget or an Explorer, got {type(other).__name__}")
         theirs = getattr(getattr(bench, "session", None), "n_neurons", None)
         if theirs != self.session.n_neurons:
-            raise ValueError(f"other must have {self.session.n_neurons} neurons as the gallery has, got {theirs}")
+            n = self.session.n_neurons
+            raise ValueError(f"other must have {n} neuron{'s' * (n != 1)} as the gallery has, got {theirs}")
         self._links.append(traitlets.link((bench, "neuron"), (self, "selected")))
         return self._links[-1]
 

@@ -105,7 +105,8 @@ class LiveSession:
     def __repr__(self) -> str:
         B, _, F, T = self.stimulus.shape
         sounds = "" if B == 1 else f"{B} sounds of "
-        return f"LiveSession({type(self.model).__name__}, {self.n_neurons} neurons, {sounds}{F} bands x {T} bins)"
+        neurons = f"{self.n_neurons} neuron{'s' * (self.n_neurons != 1)}"
+        return f"LiveSession({type(self.model).__name__}, {neurons}, {sounds}{F} bands x {T} bins)"
 
     # -- reading -------------------------------------------------------------------------------------------------
 

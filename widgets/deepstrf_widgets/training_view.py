@@ -82,7 +82,8 @@ class TrainingView(ipywidgets.VBox):
         self._fit.start()
 
     def __repr__(self) -> str:
-        return f"TrainingView({type(self._fit.model).__name__}, {len(self._names)} neurons, {self.state})"
+        n = len(self._names)
+        return f"TrainingView({type(self._fit.model).__name__}, {n} neuron{'s' * (n != 1)}, {self.state})"
 
     # -- in Python -----------------------------------------------------------------------------------------------
 

@@ -2,12 +2,14 @@
 
 import type { BenchModel, Info, View } from "./contract";
 import { Cleanup, consume, element, setText } from "./dom";
-import { Frames } from "./draw/surface";
+import { pictureOf } from "./draw/sheet";
+import { Frames, record } from "./draw/surface";
 import { readTheme, type Theme, watchTheme } from "./draw/theme";
 import { ActivationEditor } from "./editors/activation";
 import { AdaptationEditor } from "./editors/adaptation";
 import { StrfEditor } from "./editors/strf";
 import { channelChooser } from "./parts/channel-chooser";
+import { download } from "./parts/download";
 import { MessageLine } from "./parts/message-line";
 import { NeuronChooser } from "./parts/neuron-chooser";
 import { Shortcuts } from "./parts/shortcuts";
@@ -146,11 +148,19 @@ export function mount(model: BenchModel, el: HTMLElement): () => void {
   if (stages.size > 0) panels.append(tabs.element);
   if (response) panels.append(response.element);
 
-  watchTheme(root, cleanup, () => {
-    colours = null;
+  const ask = () => {
     for (const stage of stages.values()) stage.ask();
     response?.ask();
+  };
+  watchTheme(root, cleanup, () => {
+    colours = null;
+    ask();
   });
+  const draw = () => {
+    ask();
+    frames.run(clock.now());
+  };
+  offerPictures(root, header, state, draw, ask, cleanup);
   state.watch(cleanup, ["info"], () => setText(name, state.info.model));
   listenKeys(root, state, release, () => shortcuts.open(), cleanup);
   expose(root, state, editor, response);
@@ -160,6 +170,40 @@ export function mount(model: BenchModel, el: HTMLElement): () => void {
   });
   watchWidth(model, root, state, clock, cleanup);
   return () => cleanup.run();
+}
+
+/** What of a panel is its picture. */
+const PICTURE = ".db-head,.db-stage,.db-time-stage";
+
+/** A menu in the head of every panel and in the header: what is there as a file. */
+function offerPictures(
+  root: HTMLElement,
+  header: HTMLElement,
+  state: BenchState,
+  draw: () => void,
+  ask: () => void,
+  cleanup: Cleanup,
+): void {
+  const offer = (place: HTMLElement, what: string, parts: () => Iterable<Element>, told: () => string) => {
+    const name = () => `${state.info.model} neuron ${state.neuron} ${told()}`;
+    const picture = () => {
+      const drawn = record(draw);
+      ask();
+      return pictureOf(root, parts(), drawn, name());
+    };
+    place.append(download(what, { name, picture, tell: (text) => state.complain(text) }, cleanup));
+  };
+  for (const head of root.querySelectorAll<HTMLElement>(".db-head")) {
+    const panel = head.parentElement as HTMLElement;
+    const title = () => (head.querySelector(".db-title")?.textContent ?? "").toLowerCase();
+    offer(head, panel.getAttribute("aria-label") ?? "", () => panel.querySelectorAll(PICTURE), title);
+  }
+  offer(
+    header,
+    "the whole bench",
+    () => root.querySelectorAll(`.db-header,${PICTURE}`),
+    () => "bench",
+  );
 }
 
 const CALM_MS = 300;

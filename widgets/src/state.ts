@@ -119,6 +119,12 @@ export class BenchState {
     this.#model.save_changes();
   }
 
+  /** Say what went wrong in the page; empty when all is well again. */
+  complain(text: string): void {
+    this.error = text;
+    this.#tell("message");
+  }
+
   close(): void {
     this.endGesture();
     this.queue.close();

@@ -2,6 +2,22 @@
 
 import type { Cleanup } from "../dom";
 import { clamp } from "../math/clamp";
+import { Vector } from "./vector";
+
+/** What is painted goes in here, by canvas, while it is recorded. */
+let recorded: Map<Element, Vector> | null = null;
+
+/** What `paint` would paint, all of it and on no screen. */
+export function record(paint: () => void): ReadonlyMap<Element, Vector> {
+  const drawn = new Map<Element, Vector>();
+  recorded = drawn;
+  try {
+    paint();
+  } finally {
+    recorded = null;
+  }
+  return drawn;
+}
 
 export class Surface {
   width = 0;
@@ -29,7 +45,13 @@ export class Surface {
 
   /** A cleared context in CSS pixels; null while there is nothing to paint on. */
   begin(): CanvasRenderingContext2D | null {
-    if (!this.#context || this.width === 0 || this.height === 0) return null;
+    if (this.width === 0 || this.height === 0) return null;
+    if (recorded) {
+      const vector = new Vector();
+      recorded.set(this.canvas, vector);
+      return vector as unknown as CanvasRenderingContext2D;
+    }
+    if (!this.#context) return null;
     const ratio = devicePixelRatio || 1;
     const [w, h] = [Math.round(this.width * ratio), Math.round(this.height * ratio)];
     if (this.canvas.width !== w || this.canvas.height !== h) {
@@ -58,10 +80,15 @@ export class Frames {
     this.#waiting.add(painter);
     this.#handle ??= requestAnimationFrame((now) => {
       this.#handle = null;
-      const painters = [...this.#waiting];
-      this.#waiting.clear();
-      for (const paint of painters) paint(now);
+      this.run(now);
     });
+  }
+
+  /** Run what waits for the next frame. */
+  run(now: number): void {
+    const painters = [...this.#waiting];
+    this.#waiting.clear();
+    for (const paint of painters) paint(now);
   }
 }
 
@@ -69,8 +96,9 @@ export class Frames {
 export class Unchanged {
   #last: unknown[] = [];
 
-  /** Whether all values are those of the call before; they are remembered. */
+  /** Whether all values are those of the call before; they are remembered. Whatever is recorded is painted anew. */
   by(...values: unknown[]): boolean {
+    if (recorded) return false;
     const same = values.length === this.#last.length && values.every((value, i) => value === this.#last[i]);
     this.#last = values;
     return same;

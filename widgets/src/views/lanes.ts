@@ -5,7 +5,7 @@ import { drawAxis, drawFrame, linearTicks } from "../draw/axes";
 import { type Box, clip } from "../draw/box";
 import { ramp } from "../draw/colormap";
 import { EasedRange } from "../draw/eased-range";
-import { extent, strokeSignal, traceLine, type Window } from "../draw/line";
+import { extent, pathOn, strokeSignal, traceLine, type Window } from "../draw/line";
 import { type Frames, Surface, Unchanged } from "../draw/surface";
 import type { Theme } from "../draw/theme";
 import { number } from "../format";
@@ -68,7 +68,7 @@ class SignalLane {
     }
     const ctx = this.#front.begin();
     if (ctx) {
-      const line = new Path2D();
+      const line = pathOn(ctx);
       traceLine(line, values, window, box, at);
       ctx.save();
       clip(ctx, box);

@@ -9,7 +9,7 @@ import { sequential } from "../draw/colormap";
 import { EasedRange } from "../draw/eased-range";
 import { Grid } from "../draw/grid";
 import { drawColourBar, LongImage } from "../draw/heatmap";
-import { extent, fillSteps, strokeSignal, traceLine } from "../draw/line";
+import { extent, fillSteps, pathOn, strokeSignal, traceLine } from "../draw/line";
 import { type Frames, Surface, Unchanged } from "../draw/surface";
 import type { Theme } from "../draw/theme";
 import { fixed, frequency, number, px } from "../format";
@@ -200,7 +200,7 @@ export class ResponseView {
     const [low, high] = this.#range.ends;
     const place = (value: number) => box.y + box.height * (1 - (value - low) / (high - low || 1));
     this.#paintStill(theme, box, place);
-    const line = new Path2D();
+    const line = pathOn(ctx);
     traceLine(line, state.rate, this.#time.window, box, place);
     ctx.save();
     clip(ctx, box);
