@@ -133,9 +133,9 @@ export class StrfEditor {
     cleanup.listen<KeyboardEvent>(this.element, "keydown", (e) => this.#onKey(e));
     // What an undo has made spare again is no longer selected.
     state.watch(cleanup, ["history"], () => {
+      if (!state.canRedo || state.inGesture || !state.queue.idle) return;
       const ks = selection.all.filter((k) => state.gaussian(k).weight !== 0);
-      if (state.canRedo && state.queue.idle && !state.inGesture && ks.length < selection.all.length)
-        selection.set(ks);
+      if (ks.length < selection.all.length) selection.set(ks);
     });
     state.watch(cleanup, ["info", "field", "channel", "neuron", "selected", "peek", "gesture"], () =>
       this.ask(),
