@@ -6,6 +6,8 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { type BenchModel, floats, type Info, TRAITS, type Trait, WRITTEN } from "./contract";
+import { Group, type Act as GroupAct, inUse, members, moved, scaled } from "./editors/group";
+import { Selection } from "./editors/selection";
 import { StaticModel } from "./host";
 import { OfflineKernel } from "./offline";
 import { savedPage, vector } from "./offline.fixture";
@@ -121,6 +123,23 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   { weight: 4, arbitrary: fc.boolean().map((cancel) => (page: BenchState) => page.endGesture(cancel)) },
   { weight: 2, arbitrary: fc.constant((page: BenchState) => page.undo()) },
   { weight: 2, arbitrary: fc.constant((page: BenchState) => page.redo()) },
+  {
+    weight: 4,
+    arbitrary: fc.tuple(weight, weight).map(([octaves, bins]) => (page: BenchState) => {
+      const of = members(page, inUse(page));
+      page.set([...moved(page, of, octaves, bins * vector.dt_ms), ...scaled(page, of, octaves)]);
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc
+      .tuple(fc.constantFrom<GroupAct>("add", "duplicate", "remove", "revert"), gaussian, gaussian)
+      .map(([act, ...ks]) => (page: BenchState) => {
+        const selection = new Selection(page, () => {});
+        selection.set([...new Set(ks)]);
+        new Group(page, selection, () => 1).act(act);
+      }),
+  },
   { weight: 1, arbitrary: gaussian.map((k) => (page: BenchState) => page.revert(k)) },
   { weight: 1, arbitrary: fc.constant((page: BenchState) => page.revert(null)) },
   {

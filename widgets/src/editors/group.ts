@@ -123,11 +123,9 @@ export class Group {
     return act === "duplicate" && spare < n ? `${n} are selected, but only ${spare} can be added` : "";
   }
 
-  /** Do it where it can be done; what is new is chosen. Whether it was done. */
-  act(act: Act, at?: Place): boolean {
-    if (this.why(act)) return false;
-    this[act](at);
-    return true;
+  /** Do it where it can be done; what is new is chosen. */
+  act(act: Act, at?: Place): void {
+    if (!this.why(act)) this[act](at);
   }
 
   private add(at = this.#freePlace()): void {

@@ -18,7 +18,7 @@ import {
   setText,
 } from "../dom";
 import type { Grid } from "../draw/grid";
-import { frequency, milliseconds, number, octaves, signed } from "../format";
+import { frequency, milliseconds, octaves, signed } from "../format";
 import { type Gaussian, limitsOf, type OnGrid, offGrid, onGrid } from "../math/field";
 import type { BenchState } from "../state";
 import { Drag, type Grasp } from "./drag";
@@ -395,10 +395,4 @@ export class Handles {
     this.#gesture.join(`${k}/${what}`, k);
     this.#state.edit(change);
   }
-}
-
-/** "4.2 kHz · 35 ms · σ 0.60 oct · 12 ms · weight +0.41". */
-export function summary(g: Gaussian): string {
-  const place = `${frequency(g.center_hz)} · ${milliseconds(g.center_ms)}`;
-  return `${place} · σ ${octaves(g.sigma_oct)} · ${milliseconds(g.sigma_ms)} · weight ${number(g.weight)}`;
 }

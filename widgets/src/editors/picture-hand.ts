@@ -105,7 +105,7 @@ export class PictureHand {
       done: (how) => {
         marks.stretch(null);
         if (finger && how === "lifted" && !slipped) choose();
-        else if (how === "cancelled") selection.set(before);
+        else if (how !== "lifted") selection.set(before);
         // Only now: the press itself gave the focus to the stage.
         if (how === "lifted" && state.selected >= 0) handles.focus(state.selected, true);
       },

@@ -62,6 +62,8 @@ export class StrfEditor {
   readonly #selection: Selection;
   readonly #group: Group;
   readonly #hand: PictureHand;
+  /** Why the last act was not done, until something else is. */
+  #refused = "";
   readonly #range = new Eased();
   #grid: Grid | null = null;
   #hover: { x: number; y: number } | null = null;
@@ -99,7 +101,10 @@ export class StrfEditor {
       this.#canvas,
       this.#plot,
     );
-    const selection = new Selection(state, () => this.ask());
+    const selection = new Selection(state, () => {
+      this.#refused = "";
+      this.ask();
+    });
     this.#selection = selection;
     this.#group = new Group(state, selection, () => this.#reach());
     this.handles = new Handles(state, selection, this.#stage, cleanup, helpId);
@@ -133,9 +138,9 @@ export class StrfEditor {
     cleanup.listen<KeyboardEvent>(this.element, "keydown", (e) => this.#onKey(e));
     // What an undo has made spare again is no longer selected.
     state.watch(cleanup, ["history"], () => {
+      if (!state.canRedo || state.inGesture || !state.queue.idle) return;
       const ks = selection.all.filter((k) => state.gaussian(k).weight !== 0);
-      if (state.canRedo && state.queue.idle && !state.inGesture && ks.length < selection.all.length)
-        selection.set(ks);
+      if (ks.length < selection.all.length) selection.set(ks);
     });
     state.watch(cleanup, ["info", "field", "channel", "neuron", "selected", "peek", "gesture"], () =>
       this.ask(),
@@ -160,7 +165,12 @@ export class StrfEditor {
   /** Do something to the selected Gaussians; the focus follows what is new. */
   #act(act: Act, at?: { band: number; frame: number }): void {
     this.handles.release(false);
-    if (!this.#group.act(act, at)) return;
+    this.#refused = this.#group.why(act);
+    if (this.#refused) {
+      this.ask();
+      return;
+    }
+    this.#group.act(act, at);
     if (act === "remove") this.#stage.focus({ preventScroll: true });
     else if (act !== "revert") this.handles.focus(this.#state.selected, at !== undefined);
   }
@@ -312,8 +322,9 @@ export class StrfEditor {
     const hover = this.#hover;
     const grid = this.#grid;
     const { F, T, cfHz, dtMs } = state.axes;
-    let text = "";
-    if (hover && grid && holds(grid.box, hover) && !this.handles.busy) {
+    // There is room for the reason, not for the advice after it.
+    let [text] = this.#refused.split(":");
+    if (!text && hover && grid && holds(grid.box, hover) && !this.handles.busy) {
       const band = clamp(Math.round(grid.band(hover.y)), 0, F - 1);
       const frame = clamp(Math.round(grid.frame(hover.x)), 0, T - 1);
       const value = kernel[band * T + frame];
