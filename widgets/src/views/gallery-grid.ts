@@ -192,8 +192,10 @@ export class GalleryGrid {
 
   #measure(): void {
     if (this.#columns === 0) return;
-    const rows = Math.ceil(this.order.length / this.#columns);
-    this.#sheet.style.height = `${rows * this.#rowHeight}px`;
+    const height = (neurons: number) => `${Math.ceil(neurons / this.#columns) * this.#rowHeight}px`;
+    this.#sheet.style.height = height(this.order.length);
+    // Room for all neurons, whichever are shown: what lies below stays where it is while somebody filters.
+    this.element.style.setProperty("--all", height(this.#data.info.n_neurons));
   }
 
   /** Give every row in view a row element; those that leave the view are used again. */

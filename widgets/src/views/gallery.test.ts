@@ -254,6 +254,21 @@ describe("thumbnails", () => {
 });
 
 describe("list box", () => {
+  it("keeps room for all neurons, whichever are shown", () => {
+    const gallery = new Gallery();
+    const [sheet, all] = [gallery.one(".db-sheet"), () => gallery.grid.style.getPropertyValue("--all")];
+    const whole = sheet.style.height;
+    expect(Number.parseFloat(whole)).toBeGreaterThan(0);
+    expect(all()).toBe(whole);
+    gallery.type("Find neurons", "bold");
+    expect(Number.parseFloat(sheet.style.height)).toBeCloseTo((Number.parseFloat(whole) * COLUMNS) / N, 9);
+    expect(all()).toBe(whole);
+    vi.spyOn(HTMLElement.prototype, "offsetHeight", "get").mockReturnValueOnce(123).mockReturnValue(0);
+    gallery.type("Find neurons", "nobody");
+    gallery.type("Find neurons", "nobody else");
+    expect(gallery.one(".db-nothing").style.minHeight).toBe("123px");
+  });
+
   it("holds only the rows in view and some more, told to be some of all", () => {
     const gallery = new Gallery();
     expect(gallery.sent).toEqual([{ type: "ready" }]);

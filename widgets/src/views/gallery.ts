@@ -3,9 +3,11 @@
 import type { BenchModel, Bytes } from "../contract";
 import { Cleanup, consume, element, setText } from "../dom";
 import { css, diverging } from "../draw/colormap";
+import { pictureOf } from "../draw/sheet";
 import { Frames } from "../draw/surface";
 import { readTheme, watchTheme } from "../draw/theme";
 import { byteColours, Thumbnails } from "../draw/thumbnails";
+import { download } from "../parts/download";
 import { Shortcuts } from "../parts/shortcuts";
 import { GalleryControls } from "./gallery-controls";
 import {
@@ -93,21 +95,22 @@ export function mountGallery(model: BenchModel, el: HTMLElement): () => void {
     },
     cleanup,
   );
-  root.append(
-    controls.header,
-    controls.filters,
-    grid.element,
-    nothing,
-    element("div.db-gallery-foot", {}, pointed, legend),
-    message,
-    shortcuts.element,
-  );
+  const foot = element("div.db-gallery-foot", {}, pointed, legend);
+  const name = () => `${data.info.model} gallery`;
+  const picture = () => {
+    grid.paint();
+    return pictureOf(root, [controls.header, grid.element, foot], new Map(), name());
+  };
+  const tell = (text: string) => setText(message, text || get("error"));
+  controls.header.append(download("the gallery", { name, picture, tell }, cleanup));
+  root.append(controls.header, controls.filters, grid.element, nothing, foot, message, shortcuts.element);
 
   const sort = (hold: boolean) => {
     const by = get<Sort>("sort");
     const order = orderOf(data, by, get("descending"), get("search"), get<Ranges>("ranges"));
     grid.show(order, SECOND.has(by) ? (by as Measure) : "latency_ms", hold);
     controls.told(order.length);
+    if (!grid.element.hidden) nothing.style.minHeight = `${grid.element.offsetHeight}px`;
     grid.element.hidden = order.length === 0;
     nothing.hidden = order.length > 0;
   };
