@@ -45,6 +45,20 @@ describe("handles", () => {
     expect(handle(root, 1).classList.contains("db-outside")).toBe(false);
   });
 
+  it("of what is locked are not there, and its numbers cannot be typed", () => {
+    const locked = ["strf.sigma_oct", "strf.center_hz", "strf.center_ms"];
+    const { root } = mount({ selected: 0 }, { locked });
+    expect([handle(root, 0, "sigma_f").hidden, handle(root, 0, "sigma_t").hidden]).toEqual([true, false]);
+    // The weight is still in the hand of the centre.
+    expect(handle(root, 0).getAttribute("aria-disabled")).toBeNull();
+    const disabled = [...root.querySelectorAll<HTMLInputElement>(".db-form input")].map(
+      (input) => input.disabled,
+    );
+    expect(disabled).toEqual([true, true, true, false, false]);
+    const all = mount({ selected: 0 }, { locked: [...locked, "strf.weight"] });
+    expect(handle(all.root, 0).getAttribute("aria-disabled")).toBe("true");
+  });
+
   it("with weight 0 are faint", () => {
     const { root } = mount({ channel: 1 });
     expect(handle(root, 1).classList.contains("db-faint")).toBe(true);

@@ -6,6 +6,7 @@
  * are set from it.
  */
 
+import type { Column } from "../contract";
 import {
   type Cleanup,
   closest,
@@ -29,6 +30,12 @@ import { moveTo, sliderHandle, speak } from "./slider";
 
 export type Grip = "center" | "sigma_f" | "sigma_t";
 const GRIPS: Grip[] = ["center", "sigma_f", "sigma_t"];
+/** What each of them changes. */
+const COLUMNS_OF: Record<Grip, Column[]> = {
+  center: ["center_hz", "center_ms", "weight"],
+  sigma_f: ["sigma_oct"],
+  sigma_t: ["sigma_ms"],
+};
 
 /** Closest that a width handle comes to its centre, in pixels. */
 const CLEARANCE_PX = 17;
@@ -179,14 +186,15 @@ export class Handles {
         "db-negative": g.weight < 0,
       };
       for (const [name, on] of Object.entries(flags)) handle.classList.toggle(name, on);
-      const hidden = grip === "center" ? g.weight === 0 && !selected : !first || outside;
+      const free = state.unlocked(COLUMNS_OF[grip].map((column) => `strf.${column}`)).length > 0;
+      const hidden = grip === "center" ? g.weight === 0 && !selected : !first || outside || !free;
       if (hidden !== handle.hidden) {
         // The focus stays in the stage.
         if (hidden && handle === handle.ownerDocument.activeElement)
           this.#stage.focus({ preventScroll: true });
         handle.hidden = hidden;
       }
-      setAttribute(handle, "aria-disabled", !state.editable && "true");
+      setAttribute(handle, "aria-disabled", !(state.editable && free) && "true");
     }
   }
 

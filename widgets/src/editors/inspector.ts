@@ -115,7 +115,7 @@ export class Inspector {
     const g = state.gaussian(k);
     FIELDS.forEach((field, i) => {
       const input = this.#inputs[i];
-      input.disabled = !state.editable;
+      input.disabled = !state.editable || state.info.locked.includes(`strf.${field.column}`);
       const [low, high] = limitsOf(field.column, g, state.info, state.axes);
       const [least, most] = [low, high].map((end, way) =>
         Number.isFinite(end) ? round(end / field.scale, field.decimals, way ? Math.floor : Math.ceil) : null,
