@@ -53,7 +53,7 @@ export function file(
 
 /** A fill or stroke that programs other than browsers know too: opaque, with its opacity beside it. */
 export function colour(what: "fill" | "stroke", text: string, opacity = 1): Attributes {
-  const [r, g, b, a = 1] = /^rgba?\(/.test(text) ? (text.match(/[\d.]+/g) ?? []).map(Number) : [];
+  const [r, g, b, a = 1] = /^rgba?\([^%]*$/.test(text) ? (text.match(/[\d.]+/g) ?? []).map(Number) : [];
   const alpha = a * opacity;
   return {
     [what]: b === undefined ? text : `rgb(${r},${g},${b})`,
