@@ -160,7 +160,7 @@ export function mount(model: BenchModel, el: HTMLElement): () => void {
     ask();
     frames.run(clock.now());
   };
-  offerPictures(root, header, state, draw, ask, cleanup);
+  offerPictures(root, toolbar.element, state, draw, ask, cleanup);
   state.watch(cleanup, ["info"], () => setText(name, state.info.model));
   listenKeys(root, state, release, () => shortcuts.open(), cleanup);
   expose(root, state, editor, response);
@@ -175,10 +175,10 @@ export function mount(model: BenchModel, el: HTMLElement): () => void {
 /** What of a panel is its picture. */
 const PICTURE = ".db-head,.db-stage,.db-time-stage";
 
-/** A menu in the head of every panel and in the header: what is there as a file. */
+/** A menu in the head of every panel and in the toolbar: what is there as a file. */
 function offerPictures(
   root: HTMLElement,
-  header: HTMLElement,
+  toolbar: HTMLElement,
   state: BenchState,
   draw: () => void,
   ask: () => void,
@@ -199,7 +199,7 @@ function offerPictures(
     offer(head, panel.getAttribute("aria-label") ?? "", () => panel.querySelectorAll(PICTURE), title);
   }
   offer(
-    header,
+    toolbar,
     "the whole bench",
     () => root.querySelectorAll(`.db-header,${PICTURE}`),
     () => "bench",

@@ -7,6 +7,7 @@ import { clipping, colour, embedded, file, gradient, line, rectangle, tag, type 
 /** What is pressed, typed into or shown under a pointer. */
 const LEFT_OUT =
   "button,select,[type=search],.db-download,.db-sort,.db-segments,.db-tools,.db-tip,.db-cursor,.db-bracket";
+const EVERYTHING: Box = { x: -1e6, y: -1e6, width: 2e6, height: 2e6 };
 const PADDING = 8;
 const COLOUR = /rgba?\([^)]*\)/g;
 const CLEAR = "rgba(0, 0, 0, 0)";
@@ -31,7 +32,7 @@ export function pictureOf(
   title: string,
 ): Picture {
   const sheet = new Sheet(root.getBoundingClientRect(), drawn);
-  for (const part of parts) if (!part.closest("[hidden]")) sheet.add(part, null);
+  for (const part of parts) if (!part.closest("[hidden]")) sheet.add(part, EVERYTHING);
   const { backgroundColor, fontFamily } = getComputedStyle(root);
   const { box } = sheet;
   const { width, height } = box;
@@ -59,7 +60,7 @@ class Sheet {
   }
 
   /** Draw an element; of what it holds only what lies within `view`. */
-  add(element: Element, view: Box | null): void {
+  add(element: Element, view: Box): void {
     const style = getComputedStyle(element);
     if (style.display === "none" || style.visibility === "hidden" || element.matches(LEFT_OUT)) return;
     let box = this.#here(element.getBoundingClientRect());
@@ -73,7 +74,7 @@ class Sheet {
     else if (element instanceof SVGElement) this.#put(marks(element, box), box, view);
     else {
       this.#put(area(box, style), box, view);
-      const inner = style.overflowX === "visible" ? view : view ? overlap(box, view) : box;
+      const inner = style.overflowX === "visible" ? view : overlap(box, view);
       const sign = getComputedStyle(element, "::before");
       if (/^".+"$/.test(sign.content)) this.#put(words(sign.content.slice(1, -1), box, sign, 0), box, inner);
       for (const child of element.childNodes) {
@@ -90,9 +91,8 @@ class Sheet {
   }
 
   /** Put something that fills a box into the picture, or what of it lies within `view`. */
-  #put(text: string, box: Box, view: Box | null): void {
-    const seen = view ? overlap(box, view) : box;
-    const { x, y, width, height } = seen;
+  #put(text: string, box: Box, view: Box): void {
+    const { x, y, width, height } = overlap(box, view);
     if (!text || width < 0 || height < 0) return;
     const whole = width > box.width - 0.5 && height > box.height - 0.5;
     this.text += whole ? text : `${clipping(rectangle(x, y, width, height))}${text}</g>`;
@@ -118,7 +118,7 @@ class Sheet {
   }
 
   /** A text of the page, line by line. */
-  #text(node: Text, style: CSSStyleDeclaration, view: Box | null): void {
+  #text(node: Text, style: CSSStyleDeclaration, view: Box): void {
     const range = document.createRange();
     const lines: { text: string; box: Box }[] = [];
     for (const { 0: word, index } of node.data.matchAll(/\S+/g)) {
@@ -143,18 +143,12 @@ function overlap(a: Box, b: Box): Box {
 }
 
 /** A line of text in its box, or in the middle of a box that is higher and `aside` from its edge. */
-function words(
-  text: string,
-  { x, y, width, height }: Box,
-  style: CSSStyleDeclaration,
-  aside?: number,
-): string {
-  const { fontSize, fontWeight, textAlign } = style;
-  const size = Number.parseFloat(fontSize);
+function words(text: string, { x, y, height }: Box, style: CSSStyleDeclaration, aside?: number): string {
+  const size = Number.parseFloat(style.fontSize);
   const stands = y + (aside === undefined ? ASCENT * height : height / 2 + (ASCENT - 0.45) * size);
-  const room = aside ?? 0;
-  const at = textAlign === "right" ? x + width - room : textAlign === "center" ? x + width / 2 : x + room;
-  return text && line(text, at, stands, size, fontWeight, textAlign, colour("fill", style.color));
+  return (
+    text && line(text, x + (aside ?? 0), stands, size, style.fontWeight, "", colour("fill", style.color))
+  );
 }
 
 /** Background and borders of a box: all round, or above or below. */

@@ -45,6 +45,7 @@ describe("file", () => {
       "fill-opacity": 0.25,
     });
     expect(colour("stroke", "rgb(1 2 3)")).toEqual({ stroke: "rgb(1,2,3)", "stroke-opacity": null });
+    expect(colour("fill", "rgb(0 0 0 / 87%)").fill).toBe("rgb(0 0 0 / 87%)");
     expect(colour("fill", "#abc")).toEqual({ fill: "#abc", "fill-opacity": null });
   });
 });

@@ -53,7 +53,7 @@ export function file(
 
 /** A fill or stroke that programs other than browsers know too: opaque, with its opacity beside it. */
 export function colour(what: "fill" | "stroke", text: string, opacity = 1): Attributes {
-  const [r, g, b, a = 1] = /^rgba?\(/.test(text) ? (text.match(/[\d.]+/g) ?? []).map(Number) : [];
+  const [r, g, b, a = 1] = /^rgba?\([^%]*$/.test(text) ? (text.match(/[\d.]+/g) ?? []).map(Number) : [];
   const alpha = a * opacity;
   return {
     [what]: b === undefined ? text : `rgb(${r},${g},${b})`,
@@ -160,7 +160,7 @@ class Gradient {
  * The part of a canvas context that painters use. A path is placed by the transform that holds when it is stroked or
  * filled, a text by the one when it is written; a clip lasts until `restore`.
  */
-export class Vector {
+export class Vector extends VectorPath {
   fillStyle: string | Gradient = "#000";
   strokeStyle = "#000";
   lineWidth = 1;
@@ -174,7 +174,6 @@ export class Vector {
   transform = "";
   /** How many clips hold. */
   clips = 0;
-  #path = new VectorPath();
   readonly #kept: Partial<Vector>[] = [];
   readonly #out: string[] = [];
 
@@ -190,12 +189,13 @@ export class Vector {
 
   restore(): void {
     const { clips } = this;
-    Object.assign(this, this.#kept.pop());
+    // The path is none of what is kept.
+    Object.assign(this, this.#kept.pop(), { d: this.d });
     this.#out.push("</g>".repeat(clips - this.clips));
   }
 
   clip(): void {
-    this.#out.push(clipping(this.#path.d, this.transform || null));
+    this.#out.push(clipping(this.d, this.transform || null));
     this.clips += 1;
   }
 
@@ -216,19 +216,11 @@ export class Vector {
   }
 
   beginPath(): void {
-    this.#path = new VectorPath();
-  }
-
-  moveTo(x: number, y: number): void {
-    this.#path.moveTo(x, y);
-  }
-
-  lineTo(x: number, y: number): void {
-    this.#path.lineTo(x, y);
+    this.d = "";
   }
 
   rect(x: number, y: number, width: number, height: number): void {
-    this.#path.d += rectangle(x, y, width, height);
+    this.d += rectangle(x, y, width, height);
   }
 
   arc(x: number, y: number, radius: number, from: number, to: number): void {
@@ -237,15 +229,15 @@ export class Vector {
     const r = length(radius);
     // By its middle: an arc to where it began would be none.
     const halves = [(from + to) / 2, to].map((angle) => `A${r} ${r} 0 0 1 ${at(angle)}`);
-    this.#path.d += (this.#path.d ? "L" : "M") + at(from) + halves.join("");
+    this.d += (this.d ? "L" : "M") + at(from) + halves.join("");
   }
 
-  stroke(path: Pick<VectorPath, "d"> = this.#path): void {
+  stroke(path: Pick<VectorPath, "d"> = this): void {
     this.#draw("path", { d: path.d, fill: "none", ...this.#stroked() });
   }
 
   fill(): void {
-    this.#fill("path", { d: this.#path.d });
+    this.#fill("path", { d: this.d });
   }
 
   strokeRect(x: number, y: number, width: number, height: number): void {
