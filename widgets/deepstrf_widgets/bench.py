@@ -88,6 +88,8 @@ class BenchWidget(anywidget.AnyWidget):
     trained_prefilter = traitlets.Bytes().tag(sync=True)
     activation = traitlets.Bytes().tag(sync=True)
     trained_activation = traitlets.Bytes().tag(sync=True)
+    factors = traitlets.Bytes().tag(sync=True)
+    trained_factors = traitlets.Bytes().tag(sync=True)
     folding = traitlets.Bytes().tag(sync=True)
     rate = traitlets.Bytes().tag(sync=True)
     trained_rate = traitlets.Bytes().tag(sync=True)
@@ -168,7 +170,7 @@ class BenchWidget(anywidget.AnyWidget):
         if kind == "gaussians":
             limits["strf.sigma_bands"] = [0.27, float(F)]
         for name in names:
-            if not name.startswith("strf."):
+            if not name.startswith("strf.") or names[name].by_row:
                 limits[name] = [_json_number(float(v)) for v in names[name].limits((0,))]
         return {
             "model": type(session.model).__name__,
@@ -208,6 +210,12 @@ class BenchWidget(anywidget.AnyWidget):
         names = [name for name in self.session.parameters if name.startswith("activation.")]
         return _bytes(np.array([read(name, (neuron,)) for name in names]))
 
+    def _factors(self, neuron: int, *, trained: bool = False) -> bytes:
+        """Frequency profiles (C, F), then time profiles (C, T); nothing for a field that is no product."""
+        read = self.session.trained_value if trained else self.session.value
+        names = [name for name in ("strf.factor_f", "strf.factor_t") if name in self.session.parameters]
+        return b"".join(_bytes(read(name, (neuron,))) for name in names)
+
     def _parts(self, neuron: int, names: Iterable[str]) -> dict[str, bytes]:
         """What the page must be told after the named parameters have changed."""
         stages = {name.split(".")[0] for name in names}
@@ -217,6 +225,8 @@ class BenchWidget(anywidget.AnyWidget):
             parts["gaussians"] = self._gaussians(neuron)
             parts["kernel"] = b"" if kernel is None else _bytes(kernel)
             parts["folding"] = _bytes(folding(self.session.model, neuron))
+            if factors := self._factors(neuron):
+                parts["factors"] = factors
         if "prefilter" in stages:
             parts["prefilter"] = self._prefilter()
         if "activation" in stages:
@@ -229,11 +239,13 @@ class BenchWidget(anywidget.AnyWidget):
         trained_kernel = _field(session.trained, neuron)
         psth = session.psth(neuron)
         return {
+            "factors": b"",
             **self._parts(neuron, ("strf", "prefilter", "activation")),
             "of_neuron": neuron,
             "trained_prefilter": self._prefilter(trained=True),
             "trained_activation": self._activation(neuron, trained=True),
             "trained_gaussians": self._gaussians(neuron, trained=True),
+            "trained_factors": self._factors(neuron, trained=True),
             "trained_kernel": b"" if trained_kernel is None else _bytes(trained_kernel),
             "trained_rate": _bytes(session.trained.rate(neuron)[self.sound]),
             "psth": b"" if psth is None else _bytes(psth[self.sound]),

@@ -22,6 +22,8 @@ export const TRAITS = [
   "trained_prefilter",
   "activation",
   "trained_activation",
+  "factors",
+  "trained_factors",
   "folding",
   "rate",
   "trained_rate",
@@ -95,6 +97,7 @@ export type EditName = string;
 export interface Edit {
   name: EditName;
   index: number[];
+  /** So many values from the index on along the last axis of what is painted; 1 when left out. */
   count?: number;
 }
 export interface EditRequest {
@@ -118,7 +121,15 @@ export interface RevertRequest {
   index: number[] | null;
 }
 export type Request = EditRequest | UndoRequest | RevertRequest;
-export const PARTS = ["gaussians", "kernel", "prefilter", "activation", "folding", "rate"] as const;
+export const PARTS = [
+  "gaussians",
+  "kernel",
+  "factors",
+  "prefilter",
+  "activation",
+  "folding",
+  "rate",
+] as const;
 export type AnswerPart = (typeof PARTS)[number];
 export interface Answer {
   type: "answer";

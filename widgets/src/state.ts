@@ -49,6 +49,7 @@ export class BenchState {
   selected = -1;
   trainedGaussians: Numbers = new Float32Array(0);
   trainedKernel: Numbers = new Float32Array(0);
+  trainedFactors: Numbers = new Float32Array(0);
   trainedPrefilter: Numbers = new Float32Array(0);
   trainedActivation: Numbers = new Float32Array(0);
   trainedRate: Numbers = new Float32Array(0);
@@ -142,6 +143,12 @@ export class BenchState {
     return this.info.kind === "gaussians" && this.info.n_gaussians > 0 && this.current && !this.peek;
   }
 
+  /** Whether a brush may change the field, or the profiles that make it. */
+  paintable(name: string): boolean {
+    const { limits, locked } = this.info;
+    return name in limits && !locked.includes(name) && this.current && !this.peek;
+  }
+
   get inGesture(): boolean {
     return this.#gesture !== null;
   }
@@ -161,6 +168,11 @@ export class BenchState {
   /** (C, F, T) on screen. */
   get kernel(): Numbers {
     return this.peek ? this.trainedKernel : this.shown.kernel;
+  }
+
+  /** Profiles of a separable field on screen: (C, F), then (C, T). */
+  get factors(): Numbers {
+    return this.peek ? this.trainedFactors : this.shown.factors;
   }
 
   /** (rows, F) on screen. */
@@ -368,6 +380,9 @@ export class BenchState {
     });
     take("trained_kernel", (value) => {
       this.trainedKernel = floats(value);
+    });
+    take("trained_factors", (value) => {
+      this.trainedFactors = floats(value);
     });
     take("trained_prefilter", (value) => {
       this.trainedPrefilter = floats(value);

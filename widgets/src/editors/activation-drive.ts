@@ -84,6 +84,7 @@ export class DriveSummary {
       preview.adopt({
         gaussians: state.trainedGaussians,
         kernel: state.trainedKernel,
+        factors: state.trainedFactors,
         prefilter: state.trainedPrefilter,
         activation: state.trainedActivation,
         rate: state.trainedRate,
