@@ -134,6 +134,29 @@ def test_other_kernels_have_no_gaussians(make_session, kernel, kind):
     widget.close()
 
 
+def test_the_gradient_map_is_computed_while_somebody_looks(make_session, monkeypatch):
+    session = make_session("full", "adaptrans", "sigmoid")
+    widget = BenchWidget(session)
+    assert (widget.wants_gradient, widget.gradient) == (False, b"")
+    session.set("strf.kernel", 0.5, (0, 0, 0, 0))
+    assert widget.gradient == b""
+    widget.wants_gradient = True
+    # d rate / d drive times the gain times the weights: the sigmoid's slope at the drive of the steady mean sound.
+    before = array(widget.gradient)
+    ratio = before / session.live.kernel(0).float().flatten().numpy()
+    np.testing.assert_allclose(ratio, ratio[0], rtol=1e-4)
+    session.set("strf.kernel", 0.25, (0, 0, 0, 0))
+    widget.refresh()
+    after = array(widget.gradient)
+    assert after[0] != before[0]
+    np.testing.assert_array_equal(after, session.live.gradient_map(0).float().flatten())
+    widget.neuron = 2
+    np.testing.assert_array_equal(array(widget.gradient), session.live.gradient_map(2).float().flatten())
+    widget.wants_gradient = False
+    assert widget.gradient == b""
+    widget.close()
+
+
 def test_a_stroke_is_one_gesture_of_runs(make_session, monkeypatch):
     widget = BenchWidget(make_session("full", None))
     page = Page(widget, monkeypatch)

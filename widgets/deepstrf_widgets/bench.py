@@ -15,6 +15,8 @@ import torch
 import traitlets
 from torch import Tensor
 
+from deepstrf.models.audio.audio_model import AudioEncodingModel
+
 from .chain import Chain, one_thread
 from .changes import Change
 from .edits import locked_names
@@ -101,6 +103,8 @@ class BenchWidget(anywidget.AnyWidget):
     edited = traitlets.Bool(False).tag(sync=True)
     error = traitlets.Unicode("").tag(sync=True)
     width = traitlets.Int(0, min=0).tag(sync=True)
+    gradient = traitlets.Bytes().tag(sync=True)
+    wants_gradient = traitlets.Bool(None, allow_none=True).tag(sync=True)
 
     def __init__(
         self,
@@ -134,11 +138,13 @@ class BenchWidget(anywidget.AnyWidget):
             stimulus=_bytes(session.stimulus[sound, 0]),
             neuron=neuron,
             **self.neuron_state(neuron),
+            wants_gradient=False if isinstance(session.model, AudioEncodingModel) else None,
             **kwargs,
         )
         self.on_msg(self._received)
         self.observe(self._neuron_chosen, "neuron")
         self.observe(self._looked_at, "width")
+        self.observe(self._gradient_wanted, "wants_gradient")
         self._stop = session.observe(self._session_changed)
 
     def __repr__(self) -> str:
@@ -268,6 +274,13 @@ class BenchWidget(anywidget.AnyWidget):
                 self.info, self.stimulus = self._describe(), _bytes(self.session.stimulus[self.sound, 0])
             for name, value in self.neuron_state(self.neuron).items():
                 setattr(self, name, value)
+            self._gradient_wanted()
+
+    @one_thread()
+    def _gradient_wanted(self, _change: object = None) -> None:
+        """Show the gradient map of the neuron on screen, where somebody looks at it."""
+        found = self.session.live.gradient_map(self.of_neuron) if self.wants_gradient else None
+        self.gradient = b"" if found is None else _bytes(found)
 
     @traitlets.validate("channel", "selected")
     def _within(self, proposal: Any) -> int:

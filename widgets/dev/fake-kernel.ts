@@ -119,6 +119,8 @@ export function fakeModel(options: Options): StaticModel {
       "prefilter.w": [0.001, 1],
       "activation.beta": [1e-6, null],
       "activation.b": [1e-6, null],
+      ...(options.kind === "full" && { "strf.kernel": [null, null] }),
+      ...(options.kind === "separable" && { "strf.factor_f": [null, null], "strf.factor_t": [null, null] }),
     },
   };
   const prefilter = encode(rows.flat());

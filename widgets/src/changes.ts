@@ -49,4 +49,6 @@ export const PARTS_OF: Record<Trait, Part[]> = {
   edited: ["history"],
   error: ["message"],
   width: [],
+  gradient: ["field"],
+  wants_gradient: ["field"],
 };

@@ -35,11 +35,16 @@ export const TRAITS = [
   "edited",
   "error",
   "width",
+  "gradient",
+  "wants_gradient",
 ] as const;
 
 export type Trait = (typeof TRAITS)[number];
 
-/** The traits that a hand chooses; the page also writes `width`, its own in CSS pixels, 0 until it was seen. */
+/**
+ * The traits that a hand chooses; the page also writes `width`, its own in CSS pixels, 0 until it was seen, and
+ * `wants_gradient`, whether somebody looks at the gradient map: null, or not there, where nobody can make one.
+ */
 export const WRITTEN = ["neuron", "channel", "selected"] as const;
 export type WrittenTrait = (typeof WRITTEN)[number];
 

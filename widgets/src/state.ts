@@ -110,6 +110,18 @@ export class BenchState {
     this.#model.save_changes();
   }
 
+  /** Gradient map (C, F, T); empty until it is asked for. */
+  gradient: Numbers = new Float32Array(0);
+  /** Whether it is asked for; null where nobody could make one. */
+  wantsGradient: boolean | null = null;
+
+  askGradient(on: boolean): void {
+    this.#model.set("wants_gradient", on);
+    this.#model.save_changes();
+    this.wantsGradient = on;
+    this.#tell("field");
+  }
+
   close(): void {
     this.endGesture();
     this.queue.close();
@@ -412,6 +424,12 @@ export class BenchState {
     });
     take("edited", (value) => {
       this.edited = value === true;
+    });
+    take("gradient", (value) => {
+      this.gradient = floats(value);
+    });
+    take("wants_gradient", (value) => {
+      this.wantsGradient = typeof value === "boolean" ? value : null;
     });
     take("error", (value) => {
       this.error = String(value ?? "");
