@@ -89,7 +89,6 @@ export class FieldBrush {
     this.#shown = shown;
     if (!grid) this.#cursor.remove();
     else if (!this.#cursor.parentNode) this.element.append(this.#cursor);
-    setAttribute(this.stage, "data-brush", grid && this.state.paintable(NAME));
     if (grid) {
       const { F, T } = grid;
       if (this.#at.band < 0) this.#at = { band: F >> 1, frame: T - 1 - (T >> 3) };
@@ -217,9 +216,18 @@ export class FieldBrush {
     else if (key === "+" || key === "=") return this.#dab("add");
     else if (key === "-" || key === "_") return this.#dab("subtract");
     else if (key === "0") return this.#dab("erase");
+    else if (key === "Delete" || key === "Backspace") return this.#revert();
     else if (key === "Enter") return this.#dab(this.tools.tool);
     else return false;
     this.tools.changed();
+    return true;
+  }
+
+  #revert(): boolean {
+    const { state } = this;
+    const { band, frame } = this.#inside(this.#at);
+    this.#gesture.end();
+    if (state.paintable(NAME)) state.revertNames([NAME], [state.neuron, state.channel, band, frame]);
     return true;
   }
 

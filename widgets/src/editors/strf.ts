@@ -65,6 +65,7 @@ export class StrfEditor {
   readonly #slope = new GradientPicture();
   readonly #tuning = element("p.db-tuning");
   readonly #pictured = new Unchanged();
+  readonly #tooled = new Unchanged();
   readonly #framed = new Unchanged();
   readonly #telling: Telling;
 
@@ -178,12 +179,14 @@ export class StrfEditor {
       this.#paintAxes(colours, grid, reach, profile, beside);
     this.#paintMarks(grid);
     this.handles.paint(grid);
-    this.#tools.element.hidden = !this.#brush.there && !this.#factors.free;
-    this.#tools.paint(this.#brush.there);
+    if (!this.#tooled.by(info, this.#factors.free)) {
+      this.#tools.element.hidden = !this.#brush.there && !this.#factors.free;
+      this.#tools.paint(this.#brush.there);
+      setAttribute(this.#stage, "data-brush", this.#brush.there ? "cells" : this.#factors.free && "curves");
+    }
     const shown = { gain, reach: this.#range.value, unit: view.unit };
     this.#brush.paint(this.#brush.there && !instead ? grid : null, shown);
     this.#factors.paint(grid, now);
-    this.#tuning.style.left = `${box.x}px`;
     this.#paintTip(grid);
     this.#telling.tell(now);
     this.#paintReadout(instead ? this.#slope.field : kernel);
@@ -210,6 +213,7 @@ export class StrfEditor {
     const { axes } = this.#state;
     const { box } = grid;
     layOver(this.#plot, box);
+    this.#tuning.style.right = `${this.#surface.width - box.x - box.width}px`;
     drawFrame(ctx, theme, box);
     const bands = frequencyTicks(axes.cfHz, box.height);
     const [outer, below] = [
@@ -225,7 +229,9 @@ export class StrfEditor {
       drawColourBar(ctx, theme, at, [-end, end], diverging(theme.dark), title, Math.floor(box.height / 44));
     const slope = this.#view.gradient ? this.#slope.reach : 0;
     if (beside || !slope) bar(box, reach, this.#view.unit);
-    if (slope) bar(beside ?? box, slope, "gradient");
+    const power = Math.min(Math.floor(Math.log10(slope || 1)) + 2, 0);
+    const [unit, title] = power ? [10 ** (power - 2), `grad. ×10${superscript(power - 2)}`] : [1, "gradient"];
+    if (slope) bar(beside ?? box, slope / unit, title);
     if (!beside) return;
     drawFrame(ctx, theme, beside);
     const other = new Grid(beside, axes.F, axes.T);
@@ -332,6 +338,9 @@ export class StrfEditor {
     state.choose("selected", best);
   }
 }
+
+const superscript = (power: number) =>
+  String(power).replace(/./g, (sign) => (sign === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(sign)]));
 
 /** "best 4.2 kHz · latency 35 ms · separability 0.92". */
 function tuningText(field: ArrayLike<number>, { F, T, cfHz, dtMs }: Axes): string {
