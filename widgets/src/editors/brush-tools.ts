@@ -2,8 +2,8 @@
 
 import { type Cleanup, element, setText } from "../dom";
 import { clamp } from "../math/clamp";
-import type { StrokeTool } from "../math/stroke";
 import { Segments } from "../parts/segments";
+import type { StrokeTool } from "./stroke";
 
 const TOOLS: Record<StrokeTool, string> = {
   add: "Add (A; with Shift subtract)",

@@ -92,6 +92,8 @@ export class Factors {
   readonly #gesture: OwnGesture;
   readonly #drag: Drag;
   #grid: Grid | null = null;
+  /** The one that was pressed last. */
+  #drawn: Profile | null = null;
 
   constructor(
     readonly state: BenchState,
@@ -174,24 +176,40 @@ export class Factors {
     }
   }
 
+  /** Frequency or lag of the place in hand, and the value there. */
+  #told(profile: Profile): [text: string, value: number] {
+    const { axes, factors } = this.state;
+    const { at, upright } = profile;
+    const value = this.#values(profile, factors)[at];
+    const place = upright
+      ? frequency(bandToHz(at, axes.cfHz))
+      : milliseconds(frameToLagMs(at, axes.T, axes.dtMs));
+    return [`${place}: ${number(value)}`, value];
+  }
+
+  /** What is said beside the curve that is drawn, and where. */
+  get tip(): [string, Point] | null {
+    const profile = this.#drawn;
+    if (!this.dragging || !this.#grid || !profile) return null;
+    const [text, value] = this.#told(profile);
+    return [text, profile.point(this.#grid, profile.at, value)];
+  }
+
   /** Set what the sliders say. */
   speak(): void {
-    const { axes, channel, info } = this.state;
+    const { channel, info } = this.state;
     if (!this.there) return;
     const where = info.n_channels > 1 ? `, ${info.channel_names[channel]}` : "";
     for (const profile of this.#profiles) {
-      const { at, upright } = profile;
-      const value = this.#values(profile, this.state.factors)[at];
-      const place = upright
-        ? frequency(bandToHz(at, axes.cfHz))
-        : milliseconds(frameToLagMs(at, axes.T, axes.dtMs));
+      const { upright } = profile;
+      const [text, value] = this.#told(profile);
       const [low, high] = [profile.low.value, profile.high.value];
       speak(
         profile.handle,
         `${upright ? "Frequency" : "Time"} profile${where}`,
         [low, high],
         clamp(value, low, high),
-        `${place}: ${number(value)}`,
+        text,
       );
     }
   }
@@ -222,6 +240,7 @@ export class Factors {
     event.preventDefault();
     this.#gesture.end();
     this.element.dataset.pointer = "true";
+    this.#drawn = profile;
     profile.handle.focus({ preventScroll: true });
     const start = Float64Array.from(this.#values(profile, this.state.factors));
     const sweep = new Sweep(null, start, 2 * (this.tools.width >> 1) + 1);

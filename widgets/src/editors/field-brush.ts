@@ -10,13 +10,13 @@ import type { Grid } from "../draw/grid";
 import { svg } from "../draw/marks";
 import { frequency, milliseconds, number, px } from "../format";
 import { clamp } from "../math/clamp";
-import { type Cell, type Spot, Stroke, type StrokeTool } from "../math/stroke";
 import { bandToHz, frameToLagMs } from "../math/units";
 import type { BenchState } from "../state";
 import type { BrushTools } from "./brush-tools";
 import { Drag, type Grasp } from "./drag";
 import { OwnGesture } from "./gesture";
 import { moveTo, sliderHandle, speak } from "./slider";
+import { type Cell, type Spot, Stroke, type StrokeTool } from "./stroke";
 
 const NAME = "strf.kernel";
 const FAR = 5;
@@ -101,16 +101,31 @@ export class FieldBrush {
     this.#paintRing();
   }
 
+  /** Frequency and lag of the cell in hand, and its weight as it is on screen. */
+  #told(): [place: string, value: number] {
+    const { axes, kernel, channel } = this.state;
+    const { band, frame } = this.#inside(this.#at);
+    const [hz, lag] = [bandToHz(band, axes.cfHz), frameToLagMs(frame, axes.T, axes.dtMs)];
+    const value = this.#shown.gain * kernel[(channel * axes.F + band) * axes.T + frame];
+    return [`${frequency(hz)}, ${milliseconds(lag)}`, value];
+  }
+
+  /** What is said beside the brush that draws, and where. */
+  get tip(): [string, Point] | null {
+    const [grid, at] = [this.#grid, this.#under];
+    if (!this.dragging || !grid || !at) return null;
+    const [place, value] = this.#told();
+    return [`${place}\n${this.#shown.unit} ${number(value, 2)}`, { x: grid.x(at.frame), y: grid.y(at.band) }];
+  }
+
   /** Set what the cursor says. */
   speak(): void {
     const { state } = this;
-    const { axes, info } = state;
+    const { info } = state;
     const { gain, reach, unit } = this.#shown;
-    const { band, frame } = this.#inside(this.#at);
-    const value = gain * state.kernel[(state.channel * axes.F + band) * axes.T + frame];
+    const [place, value] = this.#told();
     const channel = info.n_channels > 1 ? `, ${info.channel_names[state.channel]}` : "";
     const end = Math.max(Math.abs(gain) * reach, Math.abs(value) || 0);
-    const place = `${frequency(bandToHz(band, axes.cfHz))}, ${milliseconds(frameToLagMs(frame, axes.T, axes.dtMs))}`;
     speak(
       this.#cursor,
       `Weight of one cell${channel}`,

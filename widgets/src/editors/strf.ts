@@ -187,7 +187,9 @@ export class StrfEditor {
     const shown = { gain, reach: this.#range.value, unit: view.unit };
     this.#brush.paint(this.#brush.there && !instead ? grid : null, shown);
     this.#factors.paint(grid, now);
-    this.#paintTip(grid);
+    const drawn = this.#brush.tip ?? this.#factors.tip;
+    if (drawn) this.#tip.show(...drawn, box);
+    else this.#paintTip(grid);
     this.#telling.tell(now);
     this.#paintReadout(instead ? this.#slope.field : kernel);
   };
@@ -230,7 +232,7 @@ export class StrfEditor {
     const slope = this.#view.gradient ? this.#slope.reach : 0;
     if (beside || !slope) bar(box, reach, this.#view.unit);
     const power = Math.min(Math.floor(Math.log10(slope || 1)) + 2, 0);
-    const [unit, title] = power ? [10 ** (power - 2), `grad. ×10${superscript(power - 2)}`] : [1, "gradient"];
+    const [unit, title] = power ? [10 ** (power - 2), `grad. 10${superscript(power - 2)}`] : [1, "gradient"];
     if (slope) bar(beside ?? box, slope / unit, title);
     if (!beside) return;
     drawFrame(ctx, theme, beside);

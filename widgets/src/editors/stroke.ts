@@ -1,7 +1,7 @@
 /** A stroke of a soft round brush over a field: numbers only, no page. */
 
-import { smoothed, softness } from "../editors/adaptation-curves";
-import { clamp } from "./clamp";
+import { clamp } from "../math/clamp";
+import { smoothed, softness } from "./adaptation-curves";
 
 export type StrokeTool = "add" | "subtract" | "smooth" | "erase";
 /** A place on the grid, both fractional. */
