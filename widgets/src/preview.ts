@@ -125,6 +125,16 @@ export class Preview {
     this.#ahead = true;
   }
 
+  /** Show another free field, or other profiles, where there are any. */
+  repaint(kernel: Numbers, factors: Numbers): void {
+    if (this.cells.length + this.factors.length === 0) return;
+    if (this.cells.length === kernel.length) this.cells.set(kernel);
+    if (this.factors.length === factors.length) this.factors.set(factors);
+    this.version += 1;
+    this.#field = this.#computed = null;
+    this.#ahead = true;
+  }
+
   /** (C, F, T) */
   get kernel(): Numbers {
     this.#field ??= fieldOf(this, this.#info, this.#axes);

@@ -293,6 +293,7 @@ export class BenchState {
     for (let i = all ? 0 : first; 5 * i < this.trainedGaussians.length && (all || i === first); i++) {
       this.shown.put(i, gaussianAt(this.trainedGaussians, i));
     }
+    if (all) this.shown.repaint(this.trainedKernel, this.trainedFactors);
     const names = all ? null : this.unlocked(COLUMNS.map((column) => `strf.${column}`));
     this.queue.command({
       type: "revert",

@@ -108,6 +108,18 @@ describe("the brush on a free receptive field", () => {
     await settle();
   });
 
+  it("takes a cell back to its trained weight with Delete", () => {
+    const { fixture, cursor } = made();
+    key(cursor(), "Home");
+    key(cursor(), "PageUp");
+    key(cursor(), "Delete");
+    expect(fixture.requests.at(-1)).toMatchObject({
+      type: "revert",
+      names: ["strf.kernel"],
+      index: [0, 0, F - 1, 0],
+    });
+  });
+
   it("smooths and erases with the tool that is chosen", () => {
     const { stage, tools, at, sent } = made();
     tools.querySelector<HTMLElement>('[data-choice="erase"]')!.click();

@@ -86,7 +86,7 @@ export class StrfEditor {
         this.handles.speak();
         this.#brush.speak();
         this.#factors.speak();
-        setText(this.#tuning, tuningText(this.#view.scaled(this.#weights), state.axes));
+        setText(this.#tuning, tuningText(this.#pictures, state.axes));
       },
     );
     const helpId = `db-help-${state.client}`;
@@ -137,6 +137,12 @@ export class StrfEditor {
     const { kernel, channel, axes } = this.#state;
     const cells = axes.F * axes.T;
     return kernel.subarray(channel * cells, (channel + 1) * cells);
+  }
+
+  /** What the picture shows of them, (F, T). */
+  get #pictures() {
+    const view = this.#view;
+    return view.instead(this.#surface.width) ? this.#slope.field : view.scaled(this.#weights);
   }
 
   // ---- paint ------------------------------------------------------------------------------------------------
@@ -191,7 +197,7 @@ export class StrfEditor {
     if (drawn) this.#tip.show(...drawn, box);
     else this.#paintTip(grid);
     this.#telling.tell(now);
-    this.#paintReadout(instead ? this.#slope.field : kernel);
+    this.#paintReadout(this.#pictures);
   };
 
   /** The colour range holds still in a gesture and glides to its new value afterwards. */
@@ -315,8 +321,7 @@ export class StrfEditor {
   }
 
   readonly #paintHover = (): void => {
-    const shown = this.#view.instead(this.#surface.width) ? this.#slope.field : null;
-    this.#paintReadout(shown ?? this.#view.scaled(this.#weights));
+    this.#paintReadout(this.#pictures);
   };
 
   /** A press beside the handles selects the Gaussian whose ellipse it lies in, or none. */
