@@ -32,6 +32,7 @@ const MARGIN = { left: 54, right: 66, top: 20, bottom: 40 };
 const PLAIN: Record<string, string> = {
   full: "Every weight of this receptive field is free: it is shown here, and edited from Python.",
   painted: "Paint with the brush: one stroke is one step to undo, and Escape takes it back.",
+  covered: "This is the gradient map, taken at the mean sound: switch it off to paint the weights.",
   drawn: "Draw the frequency profile beside the picture and the time profile below it.",
   separable:
     "This receptive field is a product of a frequency and a time profile: shown here, edited from Python.",
@@ -296,7 +297,8 @@ export class StrfEditor {
 
   #describe(): void {
     const { info, channel, neuron } = this.#state;
-    const plain = PLAIN[this.#brush.there ? "painted" : this.#factors.free ? "drawn" : info.kind];
+    const painted = this.#view.instead(this.#surface.width) ? "covered" : "painted";
+    const plain = PLAIN[this.#brush.there ? painted : this.#factors.free ? "drawn" : info.kind];
     setAttribute(
       this.#canvas,
       "aria-label",
