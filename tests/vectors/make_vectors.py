@@ -233,9 +233,43 @@ def forwards() -> list[dict[str, Any]]:
     return made
 
 
+def tunings() -> list[dict[str, Any]]:
+    """Best frequency, latency and separability of every channel of the fields above and of some without a peak."""
+    from deepstrf.analysis import best_frequency, latency, separability_index
+
+    shapes = [(one["name"], one["F"], one["T"], one["kernel"]) for one in fields()]
+    shapes += [
+        ("nothing", 3, 4, [0.0] * 12),
+        ("nothing but inhibition", 2, 3, [-1.0, -2.0, -0.5, -1.0, -4.0, -1.0]),
+        ("a peak between negative neighbours", 3, 3, [-1.0, -0.5, 0.0, -0.25, 2.0, 1.0, 0.5, -2.0, 0.0]),
+        ("two peaks apart", 4, 4, [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.5]),
+    ]
+    made = []
+    for name, F, T, values in shapes:
+        cf_hz = torch.logspace(2.7, 4.2, F, dtype=torch.float64) if F > 1 else torch.tensor([1500.0]).double()
+        for channel, field in enumerate(torch.tensor(values, dtype=torch.float64).reshape(-1, F, T)):
+            found = best_frequency(field, cf_hz), latency(field, 2.5), separability_index(field)
+            best, lag, separable = (None if v.isnan() else v.item() for v in found)
+            made.append(
+                {
+                    "name": f"{name}, {channel}",
+                    "F": F,
+                    "T": T,
+                    "dt_ms": 2.5,
+                    "cf_hz": cf_hz.tolist(),
+                    "field": field.flatten().tolist(),
+                    "best_hz": best,
+                    "latency_ms": lag,
+                    "separability": separable,
+                }
+            )
+    return made
+
+
 def compute() -> dict[str, Any]:
     """Content of every file, by file name."""
-    return {"gaussians.json": fields(), "units.json": units(), "forward.json": forwards()}
+    files = {"gaussians": fields, "units": units, "forward": forwards, "tuning": tunings}
+    return {f"{name}.json": make() for name, make in files.items()}
 
 
 if __name__ == "__main__":

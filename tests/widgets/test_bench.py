@@ -121,11 +121,98 @@ def test_info_describes_the_session(widget):
 def test_other_kernels_have_no_gaussians(make_session, kernel, kind):
     widget = BenchWidget(make_session(kernel, None, responses=False))
     assert (widget.info["kind"], widget.info["n_gaussians"]) == (kind, 0)
-    assert not any(name.startswith("strf.") for name in widget.info["limits"])
+    free = {"full": {"strf.kernel"}, "separable": {"strf.factor_f", "strf.factor_t"}}[kernel]
+    assert {name for name in widget.info["limits"] if name.startswith("strf.")} == free
+    profiles = [widget.session.value(f"strf.factor_{axis}", (0,)).ravel() for axis in "ft" if kernel == "separable"]
+    expected = np.concatenate([[], *profiles]).astype("f4")
+    np.testing.assert_array_equal(array(widget.factors), expected)
+    np.testing.assert_array_equal(array(widget.trained_factors), expected)
     assert widget.info["channel_names"] == ["input"]
     assert widget.gaussians == widget.trained_gaussians == widget.psth == b""
     assert len(array(widget.kernel)) == 5 * 4
     assert widget.score is None
+    widget.close()
+
+
+def test_the_gradient_map_is_computed_while_somebody_looks(make_session, monkeypatch):
+    session = make_session("full", "adaptrans", "sigmoid")
+    widget = BenchWidget(session)
+    assert (widget.wants_gradient, widget.gradient) == (False, b"")
+    session.set("strf.kernel", 0.5, (0, 0, 0, 0))
+    assert widget.gradient == b""
+    widget.wants_gradient = True
+    # d rate / d drive times the gain times the weights: the sigmoid's slope at the drive of the steady mean sound.
+    before = array(widget.gradient)
+    ratio = before / session.live.kernel(0).float().flatten().numpy()
+    np.testing.assert_allclose(ratio, ratio[0], rtol=1e-4)
+    session.set("strf.kernel", 0.25, (0, 0, 0, 0))
+    widget.refresh()
+    after = array(widget.gradient)
+    assert after[0] != before[0]
+    np.testing.assert_array_equal(after, session.live.gradient_map(0).float().flatten())
+    widget.neuron = 2
+    np.testing.assert_array_equal(array(widget.gradient), session.live.gradient_map(2).float().flatten())
+    widget.wants_gradient = False
+    assert widget.gradient == b""
+    widget.close()
+
+
+def test_a_stroke_is_one_gesture_of_runs(make_session, monkeypatch):
+    widget = BenchWidget(make_session("full", None))
+    page = Page(widget, monkeypatch)
+    session = widget.session
+    before = session.value("strf.kernel")
+
+    def stroke(runs, phase):
+        edits = [{"name": "strf.kernel", "index": [0, 0, f, t], "count": len(v)} for f, t, v in runs]
+        content = {"type": "edit", "gesture": "one", "phase": phase, "edits": edits}
+        page.request(content, *[v for _, _, values in runs for v in values])
+
+    stroke([(1, 0, [0.5, 0.25]), (2, 1, [4.0])], "move")
+    stroke([(1, 1, [1.0, 2.0, 3.0])], "end")
+    after = before.copy()
+    after[0, 0, 1], after[0, 0, 2, 1] = [0.5, 1, 2, 3], 4
+    np.testing.assert_array_equal(session.value("strf.kernel"), after)
+    np.testing.assert_array_equal(page.got[-1][1][page.got[-1][0]["parts"].index("kernel")], after[0].ravel())
+    assert len(page.got[-1][1]) == len(page.got[-1][0]["parts"])
+    assert "factors" not in page.got[-1][0]["parts"]
+    session.undo()
+    np.testing.assert_array_equal(session.value("strf.kernel"), before)
+    assert (session.can_undo, session.can_redo) == (False, True)
+    session.redo()
+    np.testing.assert_array_equal(session.value("strf.kernel"), after)
+    widget.close()
+
+
+def test_the_profiles_of_a_product_come_back_with_an_answer(make_session, monkeypatch):
+    widget = BenchWidget(make_session("separable", None))
+    page = Page(widget, monkeypatch)
+    page.edit(2.5, name="strf.factor_t", index=(0, 0, 1))
+    content, buffers = page.got[-1]
+    assert content["parts"] == ["gaussians", "kernel", "folding", "factors", "rate"]
+    assert buffers[3][5 + 1] == 2.5
+    np.testing.assert_allclose(buffers[1].reshape(5, 4)[:, 1], 2.5 * buffers[3][:5], rtol=1e-6)
+    widget.close()
+
+
+def test_a_cancelled_stroke_is_no_entry(make_session, monkeypatch):
+    widget = BenchWidget(make_session("full", None, dtype=torch.float32))
+    page = Page(widget, monkeypatch)
+    was = widget.session.value("strf.kernel", (0, 0, 1)).tolist()
+    for first, values, phase in ((0, [7, 8], "move"), (1, [5, 6, 5], "move"), (0, was, "end")):
+        edits = [{"name": "strf.kernel", "index": [0, 0, 1, first], "count": len(values)}]
+        page.request({"type": "edit", "gesture": "one", "phase": phase, "edits": edits}, *values)
+    assert page.got[-1][0]["type"] == "answer"
+    assert not widget.session.can_undo
+    widget.close()
+
+
+def test_a_run_beyond_its_row_is_refused(make_session, monkeypatch):
+    widget = BenchWidget(make_session("full", None))
+    page = Page(widget, monkeypatch)
+    edits = [{"name": "strf.kernel", "index": [0, 0, 1, 2], "count": 3}]
+    page.request({"type": "edit", "gesture": "one", "phase": "end", "edits": edits}, 1, 2, 3)
+    assert "strf.kernel at index (0, 0, 1, 2) must have shape (), got (3,)" in page.got[-1][0]["text"]
     widget.close()
 
 

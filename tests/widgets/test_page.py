@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+import torch
 
 from deepstrf.models import NetworkReceptiveField
 from deepstrf_widgets import BenchWidget, LiveSession, explore
@@ -73,6 +74,30 @@ def test_a_model_that_the_page_cannot_compute_is_shown_only(make_model, make_sti
     _, data = data_of(save_html(widget, tmp_path / "bench.html"))
     assert data["info"]["n_gaussians"] == 0
     assert data["info"]["prefilter"]["rows"] == data["info"]["activation"]["names"] == []
+    widget.close()
+
+
+def test_a_free_field_is_painted_only_where_the_page_can_answer(make_session, tmp_path):
+    local, other = (BenchWidget(make_session("full", None, curve)) for curve in ("softplus", "identity"))
+    other.session.model.readout.activation = torch.nn.GELU()
+    other.info = other._describe()
+    data = [data_of(save_html(widget, tmp_path / "bench.html"))[1] for widget in (local, other)]
+    assert [("strf.kernel" in page["info"]["limits"], page["info"]["local"]) for page in data] == [
+        (True, True),
+        (False, False),
+    ]
+    for widget in (local, other):
+        widget.close()
+
+
+def test_a_page_holds_the_profiles_of_a_product(make_session, tmp_path):
+    widget = BenchWidget(make_session("separable", None))
+    widget.session.set("strf.factor_f", 2.5, (1, 0, 3))
+    _, data = data_of(save_html(widget, tmp_path / "bench.html"))
+    now, then = (numbers(data["neurons"][1][name]) for name in ("factors", "trained_factors"))
+    assert now.size == then.size == 5 + 4
+    assert [i for i in range(9) if now[i] != then[i]] == [3]
+    assert now[3] == 2.5
     widget.close()
 
 

@@ -20,7 +20,10 @@ ids = {"ids": lambda case: "-".join(map(str, case))}
 
 
 def draw_edit(data, session):
-    """An edit of any parameter, at an index of any depth, within its limits (a few units wide where it has none)."""
+    """An edit of any parameter, at an index of any depth, within its limits (a few units wide where it has none).
+
+    Of what is painted also a run of values from an index on.
+    """
     name = data.draw(st.sampled_from(sorted(session.parameters)), "name")
     row = session.parameters[name]
     depth = data.draw(st.integers(0, len(row.shape)), "depth")
@@ -29,7 +32,10 @@ def draw_edit(data, session):
     low = np.where(np.isfinite(low), np.maximum(low, 0.1 if np.all(np.asarray(high) == np.inf) else low), -2.0)
     high = np.where(np.isfinite(high), high, 2.0)
     seed = data.draw(st.integers(0, 2**16), "seed")
-    part = np.random.default_rng(seed).uniform(0, 1, row.shape[depth:])
+    shape = row.shape[depth:]
+    if row.by_row and not shape and data.draw(st.booleans(), "run"):
+        shape = (data.draw(st.integers(1, row.shape[-1] - index[-1]), "length"),)
+    part = np.random.default_rng(seed).uniform(0, 1, shape)
     return Edit(name, low + (high - low) * part, index)
 
 
@@ -114,6 +120,24 @@ def test_rates_are_those_of_a_fresh_pass_and_undo_is_exact(make_session, assert_
         session.redo()
     assert same(state(session.model), edited)
     assert_fresh(session, range(3))
+
+
+@pytest.mark.parametrize(
+    ("kernel", "name", "begin"), [("full", "strf.kernel", (1, 0, 2)), ("separable", "strf.factor_t", (2, 0))]
+)
+def test_a_run_is_its_values_one_by_one(make_session, kernel, name, begin):
+    session, other = make_session(kernel, None), make_session(kernel, None)
+    session.set(name, [0.25, -1.0, 3.0], (*begin, 1))
+    for i, value in enumerate([0.25, -1.0, 3.0]):
+        other.set(name, value, (*begin, 1 + i))
+    np.testing.assert_array_equal(session.value(name), other.value(name))
+    assert session.value(name, begin).tolist()[1:] == [0.25, -1.0, 3.0]
+    for wrong in ([], [1.0] * 4, [[1.0]]):
+        with pytest.raises(ValueError, match=rf"{name} at index .* must have shape \(\), got"):
+            session.set(name, wrong, (*begin, 1))
+    with pytest.raises(ValueError, match=rf"{name} must be finite, got nan"):
+        session.set(name, [1.0, float("nan")], (*begin, 1))
+    np.testing.assert_array_equal(session.value(name), other.value(name))
 
 
 # -- gestures and undo --------------------------------------------------------------------------------------------

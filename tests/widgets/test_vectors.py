@@ -40,7 +40,7 @@ def test_every_file_is_computed_and_every_computed_file_is_there(computed):
     assert {path.name for path in VECTORS.glob("*.json")} == set(computed)
 
 
-@pytest.mark.parametrize("name", ["gaussians.json", "units.json", "forward.json"])
+@pytest.mark.parametrize("name", ["gaussians.json", "units.json", "forward.json", "tuning.json"])
 def test_stored_values_are_those_of_python(computed, name):
     stored = json.loads((VECTORS / name).read_text(encoding="utf-8"))
     assert_same(stored, computed[name], name)

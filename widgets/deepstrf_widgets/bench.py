@@ -15,6 +15,8 @@ import torch
 import traitlets
 from torch import Tensor
 
+from deepstrf.models.audio.audio_model import AudioEncodingModel
+
 from .chain import Chain, one_thread
 from .changes import Change
 from .edits import locked_names
@@ -97,6 +99,8 @@ class BenchWidget(anywidget.AnyWidget):
     trained_prefilter = traitlets.Bytes().tag(sync=True)
     activation = traitlets.Bytes().tag(sync=True)
     trained_activation = traitlets.Bytes().tag(sync=True)
+    factors = traitlets.Bytes().tag(sync=True)
+    trained_factors = traitlets.Bytes().tag(sync=True)
     folding = traitlets.Bytes().tag(sync=True)
     rate = traitlets.Bytes().tag(sync=True)
     trained_rate = traitlets.Bytes().tag(sync=True)
@@ -113,6 +117,8 @@ class BenchWidget(anywidget.AnyWidget):
     width = traitlets.Int(0, min=0).tag(sync=True)
     lanes = traitlets.List(traitlets.Enum(LANES)).tag(sync=True)
     stage = traitlets.Enum(("", *STAGES), "").tag(sync=True)
+    gradient = traitlets.Bytes().tag(sync=True)
+    wants_gradient = traitlets.Bool(None, allow_none=True).tag(sync=True)
 
     def __init__(
         self,
@@ -146,11 +152,13 @@ class BenchWidget(anywidget.AnyWidget):
             stimulus=_bytes(session.stimulus[sound, 0]),
             neuron=neuron,
             **self.neuron_state(neuron),
+            wants_gradient=False if isinstance(session.model, AudioEncodingModel) else None,
             **kwargs,
         )
         self.on_msg(self._received)
         self.observe(self._neuron_chosen, "neuron")
         self.observe(self._looked_at, "width")
+        self.observe(self._gradient_wanted, "wants_gradient")
         self._stop = session.observe(self._session_changed)
 
     def __repr__(self) -> str:
@@ -182,7 +190,7 @@ class BenchWidget(anywidget.AnyWidget):
         if kind == "gaussians":
             limits["strf.sigma_bands"] = [0.27, float(F)]
         for name in names:
-            if not name.startswith("strf."):
+            if not name.startswith("strf.") or names[name].by_row:
                 limits[name] = [_json_number(float(v)) for v in names[name].limits((0,))]
         return {
             "model": type(session.model).__name__,
@@ -223,6 +231,12 @@ class BenchWidget(anywidget.AnyWidget):
         names = [name for name in self.session.parameters if name.startswith("activation.")]
         return _bytes(np.array([read(name, (neuron,)) for name in names]))
 
+    def _factors(self, neuron: int, *, trained: bool = False) -> bytes:
+        """Frequency profiles (C, F), then time profiles (C, T); nothing for a field that is no product."""
+        read = self.session.trained_value if trained else self.session.value
+        names = [name for name in ("strf.factor_f", "strf.factor_t") if name in self.session.parameters]
+        return b"".join(_bytes(read(name, (neuron,))) for name in names)
+
     def _parts(self, neuron: int, names: Iterable[str]) -> dict[str, bytes]:
         """What the page must be told after the named parameters have changed."""
         stages = {name.split(".")[0] for name in names}
@@ -232,6 +246,8 @@ class BenchWidget(anywidget.AnyWidget):
             parts["gaussians"] = self._gaussians(neuron)
             parts["kernel"] = b"" if kernel is None else _bytes(kernel)
             parts["folding"] = _bytes(folding(self.session.model, neuron))
+            if factors := self._factors(neuron):
+                parts["factors"] = factors
         if "prefilter" in stages:
             parts["prefilter"] = self._prefilter()
         if "activation" in stages:
@@ -244,11 +260,13 @@ class BenchWidget(anywidget.AnyWidget):
         trained_kernel = _field(session.trained, neuron)
         psth = session.psth(neuron)
         return {
+            "factors": b"",
             **self._parts(neuron, ("strf", "prefilter", "activation")),
             "of_neuron": neuron,
             "trained_prefilter": self._prefilter(trained=True),
             "trained_activation": self._activation(neuron, trained=True),
             "trained_gaussians": self._gaussians(neuron, trained=True),
+            "trained_factors": self._factors(neuron, trained=True),
             "trained_kernel": b"" if trained_kernel is None else _bytes(trained_kernel),
             "trained_rate": _bytes(session.trained.rate(neuron)[self.sound]),
             "psth": b"" if psth is None else _bytes(psth[self.sound]),
@@ -283,6 +301,13 @@ class BenchWidget(anywidget.AnyWidget):
                 self.info, self.stimulus = self._describe(), _bytes(self.session.stimulus[self.sound, 0])
             for name, value in self.neuron_state(self.neuron).items():
                 setattr(self, name, value)
+            self._gradient_wanted()
+
+    @one_thread()
+    def _gradient_wanted(self, _change: object = None) -> None:
+        """Show the gradient map of the neuron on screen, where somebody looks at it."""
+        found = self.session.live.gradient_map(self.of_neuron) if self.wants_gradient else None
+        self.gradient = b"" if found is None else _bytes(found)
 
     @traitlets.validate("channel", "selected")
     def _within(self, proposal: Any) -> int:

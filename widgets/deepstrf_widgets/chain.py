@@ -208,12 +208,12 @@ class Chain:
         return self._kernel[neuron]
 
     def gradient_map(self, neuron: int) -> Tensor | None:
-        """Linear receptive field of one neuron around the mean sound, (C, F, T), for a model with no STRF to show.
+        """Linear receptive field of one neuron around the mean sound, (C, F, T), whether or not it has an STRF to show.
 
         Gradient of the response with respect to the spectrogram after the prefilter, where a sound has been steady at
         the mean level of each band. None for a model that knows no number of lags.
         """
-        if self.kernel(neuron) is not None or not isinstance(self.model, AudioEncodingModel):
+        if not isinstance(self.model, AudioEncodingModel):
             return None
         if neuron not in self._map:
             steady = self.stimulus.mean((0, 3), keepdim=True).expand(-1, -1, -1, 2 * self.model.T)

@@ -20,7 +20,7 @@ STATIC = Path(__file__).parent / "static"
 DATA_ID = "deepstrf-bench-data"  # as in the page's offline.ts
 PER_NEURON = (
     *("gaussians", "trained_gaussians", "kernel", "trained_kernel", "activation", "trained_activation"),
-    *("folding", "rate", "trained_rate", "psth"),
+    *("factors", "trained_factors", "folding", "rate", "trained_rate", "psth"),
 )
 SHARED = ("cf_hz", "stimulus", "prefilter", "trained_prefilter")
 
@@ -66,7 +66,7 @@ def page_data(bench: BenchWidget, neurons: Sequence[int]) -> dict[str, Any]:
     if not info["local"]:
         # The page cannot answer an edit without a kernel: it shows the receptive field, as it is.
         kind = "none" if info["kind"] == "none" else "full"
-        info |= {"kind": kind, "n_gaussians": 0}
+        info |= {"kind": kind, "n_gaussians": 0, "limits": {}}
         info["prefilter"] = {**info["prefilter"], "kind": "other", "rows": []}
         info["activation"] = {**info["activation"], "kind": "other", "names": []}
     info["n_trials"] = 0  # they would be most of the page

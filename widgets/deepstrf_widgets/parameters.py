@@ -66,6 +66,9 @@ class Parameter:
         Name of the raw tensor in the model's state dict; ``prefix`` is the part of its index that the row fixes.
     limits : callable
         ``limits(index) -> (low, high)``: lowest and highest valid value there, both included.
+    by_row : bool
+        Whether a hand paints it: a full index may then be where a run of values along the last axis begins, and undo
+        keeps whole rows, so that runs that overlap do not hide one another.
     """
 
     name: str
@@ -78,6 +81,7 @@ class Parameter:
     from_raw: Convert = field(default=_same, repr=False)
     to_raw: Convert = field(default=_same, repr=False)
     prefix: Index = ()
+    by_row: bool = False
 
     @property
     def per_neuron(self) -> bool:
@@ -106,6 +110,8 @@ class Parameter:
     def encode(self, values: ArrayLike, index: Index = ()) -> Tensor:
         """Raw values that give ``values`` at ``index``, shaped as that part of the raw tensor; sets nothing.
 
+        Where a parameter is kept ``by_row``, several values at a full index are those from there on.
+
         Raises
         ------
         IndexError
@@ -124,6 +130,8 @@ class Parameter:
             v = v.astype(np.float64)
         except (TypeError, ValueError) as error:
             raise TypeError(f"{self.name} must be a number or an array of numbers, got {values!r}") from error
+        if self.by_row and not shape and v.ndim == 1 and 0 < v.size <= self.shape[-1] - index[-1]:
+            shape = v.shape
         if v.shape != shape and v.shape != ():
             raise ValueError(f"{self.name} at index {index} must have shape {shape}, got {v.shape}")
         v = np.broadcast_to(v, shape)
@@ -145,6 +153,14 @@ class Parameter:
         if not np.all(np.abs(raw) <= largest):
             raise ValueError(f"{self.name} must stay finite in {self.raw.dtype} (up to {largest:.3g}), got {values!r}")
         return torch.as_tensor(raw, dtype=self.raw.dtype, device=self.raw.device)
+
+    def in_place(self, new: Tensor, index: Index) -> tuple[Index, Tensor]:
+        """Index and raw values of what an edit replaces: of a parameter kept ``by_row`` the whole row it lies in."""
+        if not self.by_row or len(index) < len(self.shape):
+            return index, new
+        row = self.raw[self.prefix + index[:-1]].detach().clone()
+        row[index[-1] : index[-1] + new.numel()] = new
+        return index[:-1], row
 
 
 def _anywhere(_index: Index) -> tuple[float, float]:
@@ -280,11 +296,19 @@ def _readout_rows(readout: STRFReadout, cf_hz: Array, dt_ms: float) -> Iterator[
         for axis in ("f", "t"):
             raw = getattr(kernel, f"weight_{axis}").flatten(2)
             yield Parameter(
-                f"strf.factor_{axis}", "", "drive", tuple(raw.shape), f"{where}weight_{axis}", raw, _anywhere
+                f"strf.factor_{axis}",
+                "",
+                "drive",
+                tuple(raw.shape),
+                f"{where}weight_{axis}",
+                raw,
+                _anywhere,
+                by_row=True,
             )
     elif isinstance(kernel, nn.Conv2d) and kernel.groups == 1:
+        weight = kernel.weight
         yield Parameter(
-            "strf.kernel", "", "drive", tuple(kernel.weight.shape), where + "weight", kernel.weight, _anywhere
+            "strf.kernel", "", "drive", tuple(weight.shape), where + "weight", weight, _anywhere, by_row=True
         )
     else:
         return

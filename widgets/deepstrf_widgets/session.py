@@ -237,7 +237,8 @@ class LiveSession:
         Parameters
         ----------
         edits : iterable of Edit
-            Taken in their order: a width in octaves is read at the centre that an edit before it has set.
+            Taken in their order: a width in octaves is read at the centre that an edit before it has set. Several
+            values at a full index of ``strf.kernel`` or a factor are those from there on along its last axis.
         gesture : str, optional
             Edits with one gesture id in a row make one undo entry; None makes an entry of its own.
         settled : bool, optional
@@ -258,7 +259,7 @@ class LiveSession:
                 name, value, index = edit
                 parameter = self._parameter(name)
                 index = parameter.check_index(index)
-                new = parameter.encode(value, index)
+                index, new = parameter.in_place(parameter.encode(value, index), index)
                 self._write(entry, parameter, index, new)
             done = True
         finally:

@@ -56,6 +56,7 @@ function madeUpNeuron(neuron: number, { channels, kind }: Options): SavedNeuron 
   }
   const kernel = Array.from({ length: channels * F * T }, () => r() - 0.5);
   const [cells, field] = kind === "gaussians" ? [gaussians, []] : [[], kernel];
+  const profiles = kind === "separable" ? kernel.slice(0, channels * (F + T)) : [];
   return {
     gaussians: encode(cells),
     trained_gaussians: encode(cells),
@@ -63,6 +64,8 @@ function madeUpNeuron(neuron: number, { channels, kind }: Options): SavedNeuron 
     trained_kernel: encode(field),
     activation: encode([5, 0.02]),
     trained_activation: encode([5, 0.02]),
+    factors: encode(profiles),
+    trained_factors: encode(profiles),
     folding: encode([0, 0.05, -0.1]),
     rate: "",
     trained_rate: "",
@@ -117,6 +120,8 @@ export function fakeModel(options: Options): StaticModel {
       "prefilter.w": [0.001, 1],
       "activation.beta": [1e-6, null],
       "activation.b": [1e-6, null],
+      ...(options.kind === "full" && { "strf.kernel": [null, null] }),
+      ...(options.kind === "separable" && { "strf.factor_f": [null, null], "strf.factor_t": [null, null] }),
     },
   };
   const prefilter = encode(rows.flat());

@@ -38,7 +38,9 @@ export const PARTS_OF: Record<Trait, Part[]> = {
   trained_prefilter: ["adaptation"],
   activation: ["curve"],
   trained_activation: ["curve"],
-  folding: ["curve"],
+  factors: ["field"],
+  trained_factors: ["field"],
+  folding: ["field", "curve"],
   rate: ["rate"],
   trained_rate: ["recorded"],
   psth: ["recorded"],
@@ -54,4 +56,6 @@ export const PARTS_OF: Record<Trait, Part[]> = {
   width: [],
   lanes: ["lanes"],
   stage: ["stage"],
+  gradient: ["field"],
+  wants_gradient: ["field"],
 };

@@ -22,6 +22,8 @@ export const TRAITS = [
   "trained_prefilter",
   "activation",
   "trained_activation",
+  "factors",
+  "trained_factors",
   "folding",
   "rate",
   "trained_rate",
@@ -38,11 +40,17 @@ export const TRAITS = [
   "width",
   "lanes",
   "stage",
+  "gradient",
+  "wants_gradient",
 ] as const;
 
 export type Trait = (typeof TRAITS)[number];
 
-/** The numbers that a hand chooses; it also chooses `lanes` and `stage`, and the page also writes `width`, its own in CSS pixels, 0 until it was seen. */
+/**
+ * The numbers that a hand chooses. It also chooses `lanes` and `stage`, and the page writes `width`, its own in CSS
+ * pixels, 0 until it was seen, and `wants_gradient`, whether somebody looks at the gradient map: null, or not there,
+ * where nobody can make one.
+ */
 export const WRITTEN = ["neuron", "channel", "selected"] as const;
 export type WrittenTrait = (typeof WRITTEN)[number];
 
@@ -102,6 +110,7 @@ export type EditName = string;
 export interface Edit {
   name: EditName;
   index: number[];
+  /** So many values from the index on along the last axis of what is painted; 1 when left out. */
   count?: number;
 }
 export interface EditRequest {
@@ -125,7 +134,15 @@ export interface RevertRequest {
   index: number[] | null;
 }
 export type Request = EditRequest | UndoRequest | RevertRequest;
-export const PARTS = ["gaussians", "kernel", "prefilter", "activation", "folding", "rate"] as const;
+export const PARTS = [
+  "gaussians",
+  "kernel",
+  "factors",
+  "prefilter",
+  "activation",
+  "folding",
+  "rate",
+] as const;
 export type AnswerPart = (typeof PARTS)[number];
 export interface Answer {
   type: "answer";

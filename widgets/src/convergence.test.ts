@@ -10,12 +10,12 @@ import { Group, type Act as GroupAct, inUse, members, moved, scaled } from "./ed
 import { Selection } from "./editors/selection";
 import { StaticModel } from "./host";
 import { OfflineKernel } from "./offline";
-import { savedPage, vector } from "./offline.fixture";
+import { full, savedPage, separable, vector } from "./offline.fixture";
 import { BenchState } from "./state";
 
 const WEIGHTS = [vector.gaussians[4], vector.gaussians[4]];
 const LIMITS: Info["limits"] = { "strf.sigma_bands": [0.27, vector.F] };
-const SEEN = ["gaussians", "prefilter", "activation", "kernel", "rate"] as const;
+const SEEN = ["gaussians", "factors", "prefilter", "activation", "kernel", "rate"] as const;
 const ONE_WAY_MS = 100;
 
 /** A clock whose time passes when it is told to. */
@@ -55,9 +55,9 @@ interface Whim {
 }
 
 /** Page and kernel with the link in between: in order there, and back in order but for the answers. */
-function linked(whims: Whim[]) {
+function linked(whims: Whim[], of = vector) {
   const time = new Time();
-  const { model: there } = new OfflineKernel(savedPage(WEIGHTS, LIMITS), (answer) => answer());
+  const { model: there } = new OfflineKernel(savedPage(WEIGHTS, LIMITS, of), (answer) => answer());
   const state = Object.fromEntries(TRAITS.map((name) => [name, there.get(name)]));
   const here = new StaticModel(state, (content, buffers) => {
     time.after(ONE_WAY_MS, () => there.send(content, undefined, buffers));
@@ -151,27 +151,66 @@ const act: fc.Arbitrary<Act> = fc.oneof(
     arbitrary: fc.nat(vector.n_channels - 1).map((c) => (page: BenchState) => page.choose("channel", c)),
   },
 );
-const story = fc.array(fc.tuple(act, fc.nat(250)), { minLength: 1, maxLength: 40 });
+/** A dab over some cells: each name with the end of its index; a release that cancels, undo and the rest around it. */
+function painted(of: typeof vector): fc.Arbitrary<Act>[] {
+  const { F, T, n_channels: C } = of;
+  const cell = (name: string, ...sizes: number[]) =>
+    fc.tuple(...sizes.map((size) => fc.nat(size - 1))).map((at) => ({ name, at }));
+  const place =
+    of === full
+      ? cell("strf.kernel", C, F, T)
+      : fc.oneof(cell("strf.factor_f", C, F), cell("strf.factor_t", C, T));
+  const dab = fc.tuple(fc.array(place, { minLength: 1, maxLength: 12 }), weight);
+  const set = (page: BenchState, cells: { name: string; at: number[] }[], value: number) =>
+    page.set(cells.map(({ name, at }, i) => ({ name, index: [page.neuron, ...at], value: value + i })));
+  return [
+    fc.constant((page) => page.beginGesture()),
+    dab.map(
+      ([cells, value]) =>
+        (page: BenchState) =>
+          set(page, cells, value),
+    ),
+    dab.map(([cells, value]) => (page: BenchState) => {
+      page.beginGesture();
+      set(page, cells, value);
+    }),
+    fc.boolean().map((cancel) => (page: BenchState) => page.endGesture(cancel)),
+    fc.constant((page) => page.undo()),
+    fc.constant((page) => page.redo()),
+    fc.constant((page) => page.revert(null)),
+    fc.nat(WEIGHTS.length - 1).map((n) => (page: BenchState) => page.choose("neuron", n)),
+  ];
+}
+const stories = (one: fc.Arbitrary<Act>) =>
+  fc.array(fc.tuple(one, fc.nat(250)), { minLength: 1, maxLength: 40 });
 const whims = fc.array(fc.record({ late: fc.nat(600), again: fc.nat(400) }), { minLength: 1, maxLength: 9 });
 
-it("ends in the page as it ends in the kernel", async () => {
-  await fc.assert(
-    fc.asyncProperty(story, whims, async (acts, link) => {
-      const { time, there, page } = linked(link);
-      for (const [act, ms] of acts) {
-        act(page);
-        await time.pass(ms);
-      }
-      page.endGesture();
-      await time.pass(60_000);
-      expect(page.queue.pending()).toBe(0);
-      expect(page.error).toBe("");
-      expect(page.neuron).toBe(there.get("neuron"));
-      for (const part of SEEN) {
-        expect([part, ...Float32Array.from(page[part])]).toEqual([part, ...floats(there.get(part))]);
-      }
-      expect([page.canUndo, page.canRedo]).toEqual([there.get("can_undo"), there.get("can_redo")]);
-    }),
-    { numRuns: 300 },
-  );
-}, 30_000);
+it.each([
+  ["Gaussians are moved", vector, stories(act), 300],
+  ["a free field is painted", full, stories(fc.oneof(...painted(full))), 200],
+  ["profiles are painted", separable, stories(fc.oneof(...painted(separable))), 200],
+] as const)(
+  "ends in the page as it ends in the kernel: %s",
+  async (_, of, story, numRuns) => {
+    await fc.assert(
+      fc.asyncProperty(story, whims, async (acts, link) => {
+        const { time, there, page } = linked(link, of);
+        for (const [act, ms] of acts) {
+          act(page);
+          await time.pass(ms);
+        }
+        page.endGesture();
+        await time.pass(60_000);
+        expect(page.queue.pending()).toBe(0);
+        expect(page.error).toBe("");
+        expect(page.neuron).toBe(there.get("neuron"));
+        for (const part of SEEN) {
+          expect([part, ...Float32Array.from(page[part])]).toEqual([part, ...floats(there.get(part))]);
+        }
+        expect([page.canUndo, page.canRedo]).toEqual([there.get("can_undo"), there.get("can_redo")]);
+      }),
+      { numRuns },
+    );
+  },
+  30_000,
+);

@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { floats, type Message } from "./contract";
+import { floats, type Info, type Message } from "./contract";
 import { correlation, OfflineKernel } from "./offline";
-import { savedPage, vector } from "./offline.fixture";
+import { full, savedPage, separable, vector } from "./offline.fixture";
+import { NOTHING, Preview } from "./preview";
 
-function made() {
-  const saved = savedPage([vector.gaussians[4], 0.125]);
+function made(of = vector) {
+  const saved = savedPage([vector.gaussians[4], 0.125], {}, of);
   const { model } = new OfflineKernel(saved);
   const answers: Message[] = [];
   model.on("msg:custom", (message: Message) => answers.push(message));
@@ -90,6 +91,62 @@ describe("a page without a kernel", () => {
     expect(read("gaussians")[4]).toBe(0.125);
     expect(read("prefilter")[2 * vector.F + 1]).toBe(Math.fround(0.3));
     expect(model.get("edited")).toBe(false);
+  });
+
+  it("paints a run of cells of a free field, takes it back and reverts it", async () => {
+    const { model, send, read } = made(full);
+    const before = read("kernel");
+    expect(before).toEqual(full.kernel.map(Math.fround));
+    const { F, T } = full;
+    const edits = [
+      { name: "strf.kernel", index: [0, 1, 2, 1], count: 3 },
+      { name: "strf.kernel", index: [0, 0, 0, 0] },
+    ];
+    await send({ type: "edit", gesture: "one", phase: "end", edits }, 5, 6, 7, 8);
+    const after = [...before];
+    after.splice((F + 2) * T + 1, 1, 5);
+    after.splice((F + 2) * T + 2, 2, 6, 7);
+    after[0] = 8;
+    expect(read("kernel")).toEqual(after);
+    expect(model.get("edited")).toBe(true);
+    const fresh = new Preview();
+    const axes = { cfHz: full.cf_hz, F, T, dtMs: full.dt_ms };
+    fresh.begin(model.get("info") as Info, axes, Float32Array.from(full.stimulus));
+    const kept = ["prefilter", "activation", "folding"] as const;
+    const truth = Object.fromEntries(kept.map((name) => [name, floats(model.get(name))]));
+    fresh.adopt({ ...NOTHING(), ...truth, kernel: Float32Array.from(after) });
+    const expected = [...(fresh.computedRate as Float64Array)];
+    expect(Math.max(...read("rate").map((v, i) => Math.abs(v - expected[i])))).toBeLessThan(1e-5);
+    await send({ type: "undo" });
+    expect(read("kernel")).toEqual(before);
+    await send({ type: "redo" });
+    expect(read("kernel")).toEqual(after);
+    await send({ type: "revert", names: null, index: [0] });
+    expect([read("kernel"), model.get("edited")]).toEqual([before, false]);
+  });
+
+  it("paints the profiles of a product", async () => {
+    const { send, read } = made(separable);
+    const { F, T, n_channels: C } = separable;
+    const before = read("factors");
+    expect(before.length).toBe(C * (F + T));
+    const edits = [
+      { name: "strf.factor_f", index: [0, 1, 0], count: 2 },
+      { name: "strf.factor_t", index: [0, 1, 3] },
+    ];
+    await send({ type: "edit", gesture: "one", phase: "end", edits }, 5, 6, 7);
+    const after = read("factors");
+    expect([after[F], after[F + 1], after[C * F + T + 3]]).toEqual([5, 6, 7]);
+    const kernel = read("kernel");
+    for (const [f, t] of [
+      [0, 3],
+      [1, 0],
+      [3, 3],
+    ]) {
+      expect(kernel[(F + f) * T + t]).toBeCloseTo(after[F + f] * after[C * F + T + t], 5);
+    }
+    await send({ type: "undo" });
+    expect(read("factors")).toEqual(before);
   });
 });
 

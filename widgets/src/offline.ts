@@ -14,8 +14,8 @@ import {
   type RevertRequest,
 } from "./contract";
 import { StaticModel } from "./host";
-import { type Axes, changed, gaussianAt, kernelOf } from "./math/field";
-import { type Editable, type Numbers, Preview, placeOf, type Truth } from "./preview";
+import { type Axes, changed, gaussianAt } from "./math/field";
+import { type Editable, fieldOf, type Numbers, Preview, placeOf, type Truth } from "./preview";
 import { type Slot, slotKey } from "./protocol";
 
 type Base64 = string;
@@ -29,6 +29,8 @@ export interface SavedNeuron {
   activation: Base64;
   trained_activation: Base64;
   folding: Base64;
+  factors: Base64;
+  trained_factors: Base64;
   rate: Base64;
   trained_rate: Base64;
   psth: Base64;
@@ -49,8 +51,6 @@ export interface Saved {
 interface Neuron {
   now: Editable;
   trained: Editable;
-  kernel: Numbers;
-  trainedKernel: Numbers;
   folding: Numbers;
   rate: Numbers;
   trainedRate: Numbers;
@@ -89,19 +89,22 @@ export class OfflineKernel {
     // The prefilter belongs to all neurons: one array.
     const prefilter = Float64Array.from(decode(saved.prefilter));
     const trainedPrefilter = Float64Array.from(decode(saved.trained_prefilter));
+    const decode64 = (text: Base64) => Float64Array.from(decode(text));
     this.#neurons = saved.neurons.map((n) => ({
       now: {
-        gaussians: Float64Array.from(decode(n.gaussians)),
-        activation: Float64Array.from(decode(n.activation)),
+        gaussians: decode64(n.gaussians),
+        activation: decode64(n.activation),
+        cells: decode64(n.kernel),
+        factors: decode64(n.factors),
         prefilter,
       },
       trained: {
-        gaussians: Float64Array.from(decode(n.trained_gaussians)),
-        activation: Float64Array.from(decode(n.trained_activation)),
+        gaussians: decode64(n.trained_gaussians),
+        activation: decode64(n.trained_activation),
+        cells: decode64(n.trained_kernel),
+        factors: decode64(n.trained_factors),
         prefilter: trainedPrefilter,
       },
-      kernel: decode(n.kernel),
-      trainedKernel: decode(n.trained_kernel),
       folding: decode(n.folding),
       rate: decode(n.rate),
       trainedRate: decode(n.trained_rate),
@@ -137,21 +140,14 @@ export class OfflineKernel {
 
   #truth(neuron: number, trained: boolean): Truth {
     const n = this.#neurons[neuron];
-    const { gaussians, activation, prefilter } = trained ? n.trained : n.now;
-    const free = trained ? n.trainedKernel : n.kernel;
-    const kernel =
-      this.#info.n_gaussians > 0 ? kernelOf(gaussians, this.#info.n_gaussians, this.#axes) : free;
+    const values = trained ? n.trained : n.now;
+    const { gaussians, activation, prefilter, factors } = values;
+    const kernel = fieldOf(values, this.#info, this.#axes);
     const preview = trained ? this.#original : this.#live;
     const said = trained ? n.trainedRate : n.rate;
-    preview.adopt({ gaussians, activation, prefilter, kernel, folding: n.folding, rate: said });
-    return {
-      gaussians,
-      activation,
-      prefilter,
-      kernel,
-      folding: n.folding,
-      rate: preview.computedRate ?? said,
-    };
+    const truth = { gaussians, activation, prefilter, factors, kernel, folding: n.folding, rate: said };
+    preview.adopt(truth);
+    return { ...truth, rate: preview.computedRate ?? said };
   }
 
   #tellState(): void {
@@ -159,11 +155,17 @@ export class OfflineKernel {
     const [now, then] = [this.#truth(neuron, false), this.#truth(neuron, true)];
     const { psth } = this.#neurons[neuron];
     const { trained, now: values } = this.#neurons[neuron];
-    const arrays = [trained, values].map((e) => [...e.gaussians, ...e.activation]);
+    const arrays = [trained, values].map((e) => [
+      ...e.gaussians,
+      ...e.activation,
+      ...e.factors,
+      ...(this.#info.kind === "full" ? e.cells : []),
+    ]);
     const state = {
       ...Object.fromEntries(PARTS.map((part) => [part, encode(now[part])])),
       trained_gaussians: encode(then.gaussians),
       trained_kernel: encode(then.kernel),
+      trained_factors: encode(then.factors),
       trained_activation: encode(then.activation),
       trained_rate: encode(then.rate),
       psth: encode(psth),
@@ -212,9 +214,16 @@ export class OfflineKernel {
 
   #edit({ edits, gesture, phase }: EditRequest, values: Float32Array): void {
     const entry = this.#open(gesture);
-    edits.forEach(({ name, index }, i) => {
-      this.#write({ name, index, value: values[i] }, entry);
-    });
+    let taken = 0;
+    for (const { name, index, count = 1 } of edits) {
+      const last = index.length - 1;
+      for (let i = 0; i < count; i++) {
+        this.#write(
+          { name, index: [...index.slice(0, last), index[last] + i], value: values[taken++] },
+          entry,
+        );
+      }
+    }
     this.#close(entry, phase === "end");
   }
 
@@ -231,6 +240,7 @@ export class OfflineKernel {
       const slots = [
         // Centres first: a width in octaves is read at the centre that is there then.
         ...chosen.flatMap((at) => COLUMNS.map((column) => ({ name: `strf.${column}`, index: at }))),
+        ...this.#painted(n).filter((slot) => (index ?? []).every((i, axis) => slot.index[axis] === i)),
         ...info.activation.names.map((name) => ({ name: `activation.${name}`, index: [n] })),
       ];
       for (const slot of slots) {
@@ -243,6 +253,23 @@ export class OfflineKernel {
       for (const f of bands) this.#write(this.#trainedSlot(0, { name, index: [f] }), entry);
     }
     this.#close(entry, true);
+  }
+
+  /** Every cell of the free field or of the profiles of a neuron. */
+  #painted(n: number): Omit<Slot, "value">[] {
+    const { F, T } = this.#axes;
+    const C = this.#info.n_channels;
+    const slots: Omit<Slot, "value">[] = [];
+    const add = (name: string, length: number, index: (i: number) => number[]) => {
+      for (let i = 0; i < length; i++) slots.push({ name, index: [n, ...index(i)] });
+    };
+    if (this.#info.kind === "full") {
+      add("strf.kernel", C * F * T, (i) => [Math.floor(i / T / F), Math.floor(i / T) % F, i % T]);
+    } else if (this.#neurons[n].now.factors.length > 0) {
+      add("strf.factor_f", C * F, (i) => [Math.floor(i / F), i % F]);
+      add("strf.factor_t", C * T, (i) => [Math.floor(i / T), i % T]);
+    }
+    return slots;
   }
 
   #step(way: "undo" | "redo"): void {
@@ -281,7 +308,7 @@ export class OfflineKernel {
   #place({ name, index }: Omit<Slot, "value">) {
     // Of the prefilter the index is a band, and any neuron will do.
     const neuron = this.#neurons[name.startsWith("prefilter.") ? 0 : index[0]];
-    return neuron ? placeOf(neuron.now, name, index, this.#info, this.#axes.F) : null;
+    return neuron ? placeOf(neuron.now, name, index, this.#info, this.#axes) : null;
   }
 
   #read(slot: Omit<Slot, "value">): number {
@@ -295,7 +322,7 @@ export class OfflineKernel {
   }
 
   #trainedSlot(neuron: number, slot: Omit<Slot, "value">): Slot {
-    const at = placeOf(this.#neurons[neuron].trained, slot.name, slot.index, this.#info, this.#axes.F);
+    const at = placeOf(this.#neurons[neuron].trained, slot.name, slot.index, this.#info, this.#axes);
     return { ...slot, value: at ? at.in[at.at] : Number.NaN };
   }
 

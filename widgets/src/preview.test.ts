@@ -98,4 +98,43 @@ describe("the numbers on screen", () => {
     }
     expect(preview.rate).toBe(SAID);
   });
+
+  it("are a free field's cells as they are painted, and the trained ones again", () => {
+    const full = vectors.find((v) => v.kind === "full") as (typeof vectors)[number];
+    const info: Info = {
+      ...INFO,
+      ...{ n_bands: full.F, n_lags: full.T, n_channels: full.n_channels, n_gaussians: 0, n_frames: FRAMES },
+      ...{ kind: "full", local: true, limits: {}, dt_ms: full.dt_ms },
+      prefilter: full.prefilter as Info["prefilter"],
+      activation: full.activation,
+    };
+    const preview = new Preview();
+    preview.begin(info, { ...AXES, cfHz: full.cf_hz }, Float32Array.from(full.stimulus));
+    const kernel = Float64Array.from(full.kernel);
+    preview.adopt({
+      ...NOTHING(),
+      kernel,
+      prefilter: Float64Array.from(full.rows),
+      activation: Float64Array.from(full.curve),
+      folding: Float64Array.from(full.folding),
+      rate: SAID,
+    });
+    const cell = { name: "strf.kernel", index: [0, 1, 2, 3] };
+    const at = (full.F + 2) * full.T + 3;
+    expect(preview.read(cell)).toBe(kernel[at]);
+    preview.write({ ...cell, value: kernel[at] + 1 });
+    expect(preview.kernel[at]).toBe(kernel[at] + 1);
+    expect(kernel[at]).toBe(full.kernel[at]);
+    // One cell more is its gain times what was heard at its lag.
+    const [gain, lag] = [full.folding[1], full.T - 1 - 3];
+    const heard = full.adapted.slice((full.F + 2) * FRAMES, (full.F + 3) * FRAMES);
+    const drive = preview.drive as Float64Array;
+    expect(largest(drive, (v, t) => v - full.drive[t] - (t < lag ? 0 : gain * heard[t - lag]))).toBeLessThan(
+      1e-5,
+    );
+    preview.repaint(kernel, new Float64Array(0));
+    expect(preview.read(cell)).toBe(kernel[at]);
+    expect(largest(preview.rate, (rate, t) => rate - full.rate[t])).toBeLessThan(1e-5);
+    expect(preview.read({ ...cell, index: [0, 9, 0, 0] })).toBeNaN();
+  });
 });

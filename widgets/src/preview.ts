@@ -2,7 +2,7 @@
 
 import { COLUMNS, type Info } from "./contract";
 import type { Curve } from "./math/activation";
-import { type Axes as AxesType, changed, type Gaussian, gaussianAt, kernelOf } from "./math/field";
+import { type Axes as AxesType, changed, type Gaussian, gaussianAt, kernelOf, outer } from "./math/field";
 import { type Folding, Forward } from "./math/forward";
 import type { Slot } from "./protocol";
 
@@ -14,6 +14,8 @@ export interface Truth {
   kernel: Numbers;
   prefilter: Numbers;
   activation: Numbers;
+  /** Frequency profiles (C, F), then time profiles (C, T), of a field that is their product. */
+  factors: Numbers;
   rate: Numbers;
   /** Bias of the field, then gain and offset of the batch norm. */
   folding: Numbers;
@@ -21,7 +23,15 @@ export interface Truth {
 
 export const NOTHING = (): Truth => {
   const none = new Float32Array(0);
-  return { gaussians: none, kernel: none, prefilter: none, activation: none, rate: none, folding: none };
+  return {
+    gaussians: none,
+    kernel: none,
+    factors: none,
+    prefilter: none,
+    activation: none,
+    rate: none,
+    folding: none,
+  };
 };
 
 export class Preview {
@@ -30,6 +40,9 @@ export class Preview {
   prefilter: Float64Array = new Float64Array(0);
   /** Values of `info.activation.names`. */
   activation: Float64Array = new Float64Array(0);
+  /** A free field, (C, F, T), and the profiles of a separable one. */
+  cells: Float64Array = new Float64Array(0);
+  factors: Float64Array = new Float64Array(0);
   /** Counts what was written or adopted: pictures of arrays that are changed in place know by it that they are old. */
   version = 0;
   #truth: Truth = NOTHING();
@@ -69,6 +82,8 @@ export class Preview {
     this.prefilter = Float64Array.from(truth.prefilter);
     this.activation = Float64Array.from(truth.activation);
     this.#field = truth.kernel;
+    this.factors = Float64Array.from(truth.factors);
+    this.cells = Float64Array.from(this.#info?.kind === "full" ? truth.kernel : []);
     this.#computed = null;
     this.#ahead = false;
   }
@@ -110,9 +125,19 @@ export class Preview {
     this.#ahead = true;
   }
 
+  /** Show another free field, or other profiles, where there are any. */
+  repaint(kernel: Numbers, factors: Numbers): void {
+    if (this.cells.length + this.factors.length === 0) return;
+    if (this.cells.length === kernel.length) this.cells.set(kernel);
+    if (this.factors.length === factors.length) this.factors.set(factors);
+    this.version += 1;
+    this.#field = this.#computed = null;
+    this.#ahead = true;
+  }
+
   /** (C, F, T) */
   get kernel(): Numbers {
-    this.#field ??= kernelOf(this.gaussians, this.#info.n_gaussians, this.#axes);
+    this.#field ??= fieldOf(this, this.#info, this.#axes);
     return this.#field;
   }
 
@@ -154,8 +179,15 @@ export class Preview {
   }
 
   #place(name: string, index: readonly number[]): Place | null {
-    return placeOf(this, name, index, this.#info, this.#axes.F);
+    return placeOf(this, name, index, this.#info, this.#axes);
   }
+}
+
+/** The field (C, F, T) that the arrays make. */
+export function fieldOf(from: Editable, info: Info, axes: AxesType): Float64Array {
+  if (info.n_gaussians > 0) return kernelOf(from.gaussians, info.n_gaussians, axes);
+  const { factors } = from;
+  return factors.length > 0 ? outer(factors, info.n_channels, axes) : from.cells.slice();
 }
 
 /** Arrays that hold what can be edited of one neuron. */
@@ -163,6 +195,8 @@ export interface Editable {
   gaussians: Float64Array;
   prefilter: Float64Array;
   activation: Float64Array;
+  cells: Float64Array;
+  factors: Float64Array;
 }
 interface Place {
   in: Float64Array;
@@ -175,12 +209,16 @@ export function placeOf(
   name: string,
   index: readonly number[],
   info: Info,
-  F: number,
+  { F, T }: AxesType,
 ): Place | null {
   const [stage, column] = name.split(".");
   const found = (array: Float64Array, row: number, at: number): Place | null =>
     row >= 0 && at >= 0 && at < array.length ? { in: array, at } : null;
   if (stage === "strf") {
+    const [, c, i, j] = index;
+    if (column === "kernel") return found(arrays.cells, 0, (c * F + i) * T + j);
+    if (column === "factor_f") return found(arrays.factors, 0, c * F + i);
+    if (column === "factor_t") return found(arrays.factors, 0, info.n_channels * F + c * T + i);
     const row = COLUMNS.indexOf(column as (typeof COLUMNS)[number]);
     return found(arrays.gaussians, row, 5 * (index[1] * info.n_gaussians + index[2]) + row);
   }

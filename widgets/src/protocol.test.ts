@@ -265,4 +265,25 @@ describe("over a line whose answers are late, doubled, out of order and lost", (
       expect(Math.max(...inFlight)).toBeLessThanOrEqual(MAX_IN_FLIGHT);
     },
   );
+
+  it("sends painted neighbours as runs, whatever their order, and the rest as it came", () => {
+    const { queue, out } = made();
+    const cell = (value: number, ...index: number[]) => ({
+      name: "strf.kernel",
+      index: [0, ...index],
+      value,
+    });
+    queue.push(
+      "a",
+      [cell(5, 1, 0, 0), cell(3, 0, 2, 4), slot(9), cell(1, 0, 2, 2), cell(2, 0, 2, 3), cell(4, 0, 3, 5)],
+      "end",
+    );
+    expect((out[0].request as EditRequest).edits).toEqual([
+      { name: "strf.weight", index: [0, 0, 0] },
+      { name: "strf.kernel", index: [0, 0, 2, 2], count: 3 },
+      { name: "strf.kernel", index: [0, 0, 3, 5] },
+      { name: "strf.kernel", index: [0, 1, 0, 0] },
+    ]);
+    expect(out[0].values).toEqual([9, 1, 2, 3, 4, 5]);
+  });
 });

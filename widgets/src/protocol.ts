@@ -186,8 +186,9 @@ export class LatestWins {
     const { client } = this.#options;
     this.seq += 1;
     if (item.kind === "command") return [{ ...item.command, client, seq: this.seq }, new Float32Array(0)];
-    const slots = [...item.slots.values()];
-    const edits: Edit[] = slots.map(({ name, index }) => ({ name, index }));
+    const all = [...item.slots.values()];
+    const slots = [...all.filter((slot) => !isPainted(slot)), ...all.filter(isPainted).sort(byCell)];
+    const edits = runsOf(slots);
     const phase = item.ended ? "end" : "move";
     const request: EditRequest = { type: "edit", client, seq: this.seq, gesture: item.gesture, phase, edits };
     return [request, Float32Array.from(slots, (slot) => slot.value)];
@@ -212,6 +213,30 @@ export class LatestWins {
       this.#watch();
     }, this.#patience);
   }
+}
+
+/** Whether a brush changes it cell by cell. */
+const isPainted = ({ name }: Slot) => /^strf\.(kernel|factor_.)$/.test(name);
+
+function byCell(a: Slot, b: Slot): number {
+  let way = a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
+  for (let i = 0; way === 0 && i < a.index.length; i++) way = a.index[i] - b.index[i];
+  return way;
+}
+
+/** Slots in their order as edits; painted neighbours along the last axis share one. */
+function runsOf(slots: Slot[]): Edit[] {
+  const edits: Edit[] = [];
+  for (const slot of slots) {
+    const { name, index } = slot;
+    const last = edits.at(-1);
+    const count = last?.count ?? 1;
+    const follows = (at: number, i: number) =>
+      at === (last?.index[i] ?? -1) + (i === index.length - 1 ? count : 0);
+    if (last?.name === name && isPainted(slot) && index.every(follows)) last.count = count + 1;
+    else edits.push({ name, index });
+  }
+  return edits;
 }
 
 function mean(old: number | null, value: number): number {

@@ -49,6 +49,7 @@ export class BenchState {
   selected = -1;
   trainedGaussians: Numbers = new Float32Array(0);
   trainedKernel: Numbers = new Float32Array(0);
+  trainedFactors: Numbers = new Float32Array(0);
   trainedPrefilter: Numbers = new Float32Array(0);
   trainedActivation: Numbers = new Float32Array(0);
   trainedRate: Numbers = new Float32Array(0);
@@ -125,6 +126,18 @@ export class BenchState {
     this.#tell("message");
   }
 
+  /** Gradient map (C, F, T); empty until it is asked for. */
+  gradient: Numbers = new Float32Array(0);
+  /** Whether it is asked for; null where nobody could make one. */
+  wantsGradient: boolean | null = null;
+
+  askGradient(on: boolean): void {
+    this.#model.set("wants_gradient", on);
+    this.#model.save_changes();
+    this.wantsGradient = on;
+    this.#tell("field");
+  }
+
   close(): void {
     this.endGesture();
     this.queue.close();
@@ -158,6 +171,12 @@ export class BenchState {
     return this.info.kind === "gaussians" && this.info.n_gaussians > 0 && this.current && !this.peek;
   }
 
+  /** Whether a brush may change the field, or the profiles that make it. */
+  paintable(name: string): boolean {
+    const { limits, locked } = this.info;
+    return name in limits && !locked.includes(name) && this.current && !this.peek;
+  }
+
   get inGesture(): boolean {
     return this.#gesture !== null;
   }
@@ -177,6 +196,11 @@ export class BenchState {
   /** (C, F, T) on screen. */
   get kernel(): Numbers {
     return this.peek ? this.trainedKernel : this.shown.kernel;
+  }
+
+  /** Profiles of a separable field on screen: (C, F), then (C, T). */
+  get factors(): Numbers {
+    return this.peek ? this.trainedFactors : this.shown.factors;
   }
 
   /** (rows, F) on screen. */
@@ -208,6 +232,7 @@ export class BenchState {
       this.#asTrained.adopt({
         gaussians: this.trainedGaussians,
         kernel: this.trainedKernel,
+        factors: this.trainedFactors,
         prefilter: this.trainedPrefilter,
         activation: this.trainedActivation,
         rate: this.trainedRate,
@@ -308,6 +333,7 @@ export class BenchState {
     for (let i = all ? 0 : first; 5 * i < this.trainedGaussians.length && (all || i === first); i++) {
       this.shown.put(i, gaussianAt(this.trainedGaussians, i));
     }
+    if (all) this.shown.repaint(this.trainedKernel, this.trainedFactors);
     const names = all ? null : this.unlocked(COLUMNS.map((column) => `strf.${column}`));
     this.queue.command({
       type: "revert",
@@ -424,6 +450,9 @@ export class BenchState {
     take("trained_kernel", (value) => {
       this.trainedKernel = floats(value);
     });
+    take("trained_factors", (value) => {
+      this.trainedFactors = floats(value);
+    });
     take("trained_prefilter", (value) => {
       this.trainedPrefilter = floats(value);
     });
@@ -467,6 +496,12 @@ export class BenchState {
     });
     take("edited", (value) => {
       this.edited = value === true;
+    });
+    take("gradient", (value) => {
+      this.gradient = floats(value);
+    });
+    take("wants_gradient", (value) => {
+      this.wantsGradient = typeof value === "boolean" ? value : null;
     });
     take("error", (value) => {
       this.error = String(value ?? "");

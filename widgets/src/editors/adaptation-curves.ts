@@ -135,14 +135,14 @@ export function passed(from: Place, to: Place, F: number): Place[] {
  * One sweep of a soft brush over a curve. A band takes the level of the pass that came nearest to it, mixed with where
  * it was before the sweep by its share: how often the pointer reports does not matter.
  */
-export class Sweep {
+export class Sweep<Owner = Curve> {
   readonly #share: Float64Array;
 
   readonly #start: Float64Array;
   readonly #width: number;
 
   constructor(
-    readonly curve: Curve,
+    readonly curve: Owner,
     start: Float64Array,
     width: number,
   ) {

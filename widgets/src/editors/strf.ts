@@ -3,7 +3,7 @@
 import { Paints } from "../counters";
 import { type Cleanup, consume, element, pointIn, setAttribute, setText } from "../dom";
 import { drawAxis, drawFrame, frequencyTicks, lagTicks } from "../draw/axes";
-import { holds, inset, layOver } from "../draw/box";
+import { type Box, holds, layOver } from "../draw/box";
 import { diverging } from "../draw/colormap";
 import { Grid } from "../draw/grid";
 import { drawColourBar, fillImage } from "../draw/heatmap";
@@ -11,13 +11,19 @@ import { extent } from "../draw/line";
 import { type Ghost, Marks } from "../draw/marks";
 import { Eased, type Frames, Surface, Unchanged } from "../draw/surface";
 import { reducedMotion, type Theme } from "../draw/theme";
-import { frequency, milliseconds, number, octaves } from "../format";
+import { fixed, frequency, milliseconds, number, octaves } from "../format";
 import { clamp } from "../math/clamp";
-import { gaussianAt, type OnGrid, onGrid } from "../math/field";
+import { type Axes, gaussianAt, type OnGrid, onGrid } from "../math/field";
+import { tuningOf } from "../math/tuning";
 import { bandToHz, frameToLagMs, lagMsToFrame } from "../math/units";
 import { Telling } from "../parts/telling";
 import { Tip } from "../parts/tip";
 import type { BenchState } from "../state";
+import { BrushTools } from "./brush-tools";
+import { Factors, PROFILE_PX } from "./factors";
+import { FieldBrush } from "./field-brush";
+import { FieldView } from "./field-view";
+import { GradientPicture } from "./gradient-picture";
 import { type Act, Group, inUse } from "./group";
 import { Handles } from "./handles";
 import { Inspector } from "./inspector";
@@ -28,6 +34,9 @@ const MARGIN = { left: 54, right: 66, top: 20, bottom: 40 };
 
 const PLAIN: Record<string, string> = {
   full: "Every weight of this receptive field is free: it is shown here, and edited from Python.",
+  painted: "Paint with the brush: one stroke is one step to undo, and Escape takes it back.",
+  covered: "This is the gradient map, taken at the mean sound: switch it off to paint the weights.",
+  drawn: "Draw the frequency profile beside the picture and the time profile below it.",
   separable:
     "This receptive field is a product of a frequency and a time profile: shown here, edited from Python.",
   gradient: "A gradient map, taken at the mean sound: this model has no single receptive field.",
@@ -67,7 +76,14 @@ export class StrfEditor {
   readonly #range = new Eased();
   #grid: Grid | null = null;
   #hover: { x: number; y: number } | null = null;
+  readonly #tools: BrushTools;
+  readonly #brush: FieldBrush;
+  readonly #factors: Factors;
+  readonly #view: FieldView;
+  readonly #slope = new GradientPicture();
+  readonly #tuning = element("p.db-tuning");
   readonly #pictured = new Unchanged();
+  readonly #tooled = new Unchanged();
   readonly #framed = new Unchanged();
   readonly #telling: Telling;
 
@@ -86,6 +102,9 @@ export class StrfEditor {
         this.#describe();
         this.#inspector.paint();
         this.handles.speak();
+        this.#brush.speak();
+        this.#factors.speak();
+        setText(this.#tuning, tuningText(this.#pictures, state.axes));
       },
     );
     const helpId = `db-help-${state.client}`;
@@ -101,6 +120,7 @@ export class StrfEditor {
       this.#canvas,
       this.#plot,
     );
+    const ask = () => this.ask();
     const selection = new Selection(state, () => {
       this.#refused = "";
       this.ask();
@@ -108,7 +128,13 @@ export class StrfEditor {
     this.#selection = selection;
     this.#group = new Group(state, selection, () => this.#reach());
     this.handles = new Handles(state, selection, this.#stage, cleanup, helpId);
-    this.#stage.append(this.handles.element, this.#tip.element);
+    this.#tools = new BrushTools(ask, cleanup);
+    this.#brush = new FieldBrush(state, this.#tools, this.#stage, helpId, cleanup);
+    this.#factors = new Factors(state, this.#tools, this.#stage, helpId, ask, cleanup);
+    this.#view = new FieldView(state, ask, cleanup);
+    this.#plot.append(this.#brush.ring);
+    this.#stage.append(this.#slope.element, this.#factors.marks, this.#tuning, this.handles.element);
+    this.#stage.append(this.#brush.element, this.#factors.element, this.#tip.element);
     this.#inspector = new Inspector(
       state,
       this.handles,
@@ -129,8 +155,9 @@ export class StrfEditor {
       },
       cleanup,
     );
-    const head = element("div.db-head", {}, this.#title, this.#readout);
-    this.element = element("section.db-strf", {}, head, this.#stage, this.#inspector.element, help);
+    const head = element("div.db-head", {}, this.#title, this.#readout, this.#view.element);
+    const parts = [head, this.#tools.element, this.#stage, this.#inspector.element, help];
+    this.element = element("section.db-strf", {}, ...parts);
     setAttribute(this.element, "aria-label", "Receptive field");
     this.#surface = new Surface(this.#canvas, cleanup, () => this.ask());
     cleanup.listen<PointerEvent>(this.#stage, "pointermove", (e) => this.#onHover(e));
@@ -153,11 +180,26 @@ export class StrfEditor {
   }
 
   release(cancel: boolean): boolean {
-    return [this.handles, this.#hand].map((hand) => hand.release(cancel)).includes(true);
+    return [this.handles, this.#hand, this.#brush, this.#factors]
+      .map((hand) => hand.release(cancel))
+      .includes(true);
   }
 
   get #dragging(): boolean {
-    return this.handles.dragging || this.#hand.dragging;
+    return [this.handles, this.#hand, this.#brush, this.#factors].some((hand) => hand.dragging);
+  }
+
+  /** Weights (F, T) of the channel on screen. */
+  get #weights() {
+    const { kernel, channel, axes } = this.#state;
+    const cells = axes.F * axes.T;
+    return kernel.subarray(channel * cells, (channel + 1) * cells);
+  }
+
+  /** What the picture shows of them, (F, T). */
+  get #pictures() {
+    const view = this.#view;
+    return view.instead(this.#surface.width) ? this.#slope.field : view.scaled(this.#weights);
   }
 
   // ---- adding, removing, selecting --------------------------------------------------------------------------
@@ -216,27 +258,45 @@ export class StrfEditor {
     setText(this.#title, `Receptive field${channelName}${state.peek ? " · trained" : ""}`);
 
     const { width, height } = this.#surface;
-    const box = inset(this.#surface, MARGIN);
+    const profile = this.#factors.there ? PROFILE_PX : 0;
+    const margin = { ...MARGIN, left: MARGIN.left + profile, bottom: MARGIN.bottom + profile };
+    const view = this.#view;
+    const [box, beside] = view.boxes(this.#surface, margin);
     const grid = new Grid(box, axes.F, axes.T);
     this.#grid = grid;
 
     const cells = axes.F * axes.T;
     const field = state.kernel;
-    const kernel = field.subarray(state.channel * cells, (state.channel + 1) * cells);
+    const { gain } = view;
+    const kernel = view.scaled(this.#weights);
     this.#follow(now);
-    const reach = this.#range.value;
+    const reach = this.#range.value * Math.abs(gain);
+    const instead = view.instead(width);
+    view.paint();
     this.#picture.hidden = kernel.length !== cells || cells === 0;
-    if (!this.#pictured.by(field, state.channel, reach, colours.dark) && !this.#picture.hidden) {
+    this.#slope.paint(state, view.gradient ? (beside ?? box) : null, colours);
+    if (!this.#pictured.by(field, state.channel, reach, gain, colours.dark) && !this.#picture.hidden) {
       fillImage(this.#picture, kernel, axes.F, axes.T, [-reach, reach], diverging(colours.dark));
       this.paints.painted(now);
     }
-    if (!this.#framed.by(width, height, devicePixelRatio, axes, reach, colours))
-      this.#paintAxes(colours, grid, reach);
+    const slope = view.gradient ? this.#slope.reach : 0;
+    if (!this.#framed.by(width, height, devicePixelRatio, axes, reach, colours, profile, slope, view.unit))
+      this.#paintAxes(colours, grid, reach, profile, beside);
     this.#paintMarks(grid);
     this.handles.paint(grid);
-    this.#paintTip(grid);
+    if (!this.#tooled.by(info, this.#factors.free)) {
+      this.#tools.element.hidden = !this.#brush.there && !this.#factors.free;
+      this.#tools.paint(this.#brush.there);
+      setAttribute(this.#stage, "data-brush", this.#brush.there ? "cells" : this.#factors.free && "curves");
+    }
+    const shown = { gain, reach: this.#range.value, unit: view.unit };
+    this.#brush.paint(this.#brush.there && !instead ? grid : null, shown);
+    this.#factors.paint(grid, now);
+    const drawn = this.#brush.tip ?? this.#factors.tip;
+    if (drawn) this.#tip.show(...drawn, box);
+    else this.#paintTip(grid);
     this.#telling.tell(now);
-    this.#paintReadout(kernel);
+    this.#paintReadout(this.#pictures);
   };
 
   /** The colour range holds still in a gesture and glides to its new value afterwards. */
@@ -257,28 +317,37 @@ export class StrfEditor {
     return reach || 1;
   }
 
-  #paintAxes(theme: Theme, grid: Grid, reach: number): void {
+  #paintAxes(theme: Theme, grid: Grid, reach: number, profile: number, beside: Box | null): void {
     const ctx = this.#surface.begin();
     if (!ctx) return;
     const { axes } = this.#state;
     const { box } = grid;
     layOver(this.#plot, box);
+    this.#tuning.style.right = `${this.#surface.width - box.x - box.width}px`;
     drawFrame(ctx, theme, box);
     const bands = frequencyTicks(axes.cfHz, box.height);
-    drawAxis(ctx, theme, box, "left", bands, (band) => grid.y(band), "frequency (kHz)");
+    const [outer, below] = [
+      { ...box, x: box.x - profile },
+      { ...box, height: box.height + profile },
+    ];
+    drawAxis(ctx, theme, outer, "left", bands, (band) => grid.y(band), "frequency (kHz)");
     const longest = frameToLagMs(0, axes.T, axes.dtMs);
     const lags = lagTicks(longest, box.width);
     const place = (lag: number) => grid.x(lagMsToFrame(lag, axes.T, axes.dtMs));
-    drawAxis(ctx, theme, box, "bottom", lags, place, "lag (ms), 0 = now");
-    drawColourBar(
-      ctx,
-      theme,
-      box,
-      [-reach, reach],
-      diverging(theme.dark),
-      "weight",
-      Math.floor(box.height / 44),
-    );
+    drawAxis(ctx, theme, below, "bottom", lags, place, "lag (ms), 0 = now");
+    const bar = (at: Box, end: number, title: string) =>
+      drawColourBar(ctx, theme, at, [-end, end], diverging(theme.dark), title, Math.floor(box.height / 44));
+    const slope = this.#view.gradient ? this.#slope.reach : 0;
+    if (beside || !slope) bar(box, reach, this.#view.unit);
+    const power = Math.min(Math.floor(Math.log10(slope || 1)) + 2, 0);
+    const [unit, title] = power ? [10 ** (power - 2), `grad. 10${superscript(power - 2)}`] : [1, "gradient"];
+    if (slope) bar(beside ?? box, slope / unit, title);
+    if (!beside) return;
+    drawFrame(ctx, theme, beside);
+    const other = new Grid(beside, axes.F, axes.T);
+    drawAxis(ctx, theme, beside, "left", bands, (band) => other.y(band), "");
+    const there = (lag: number) => other.x(lagMsToFrame(lag, axes.T, axes.dtMs));
+    drawAxis(ctx, theme, beside, "bottom", lags, there, "lag (ms)");
   }
 
   #paintMarks(grid: Grid): void {
@@ -324,7 +393,7 @@ export class StrfEditor {
     const { F, T, cfHz, dtMs } = state.axes;
     // There is room for the reason, not for the advice after it.
     let [text] = this.#refused.split(":");
-    if (!text && hover && grid && holds(grid.box, hover) && !this.handles.busy) {
+    if (!text && hover && grid && holds(grid.box, hover) && !this.handles.busy && kernel.length > 0) {
       const band = clamp(Math.round(grid.band(hover.y)), 0, F - 1);
       const frame = clamp(Math.round(grid.frame(hover.x)), 0, T - 1);
       const value = kernel[band * T + frame];
@@ -335,7 +404,8 @@ export class StrfEditor {
 
   #describe(): void {
     const { info, channel, neuron } = this.#state;
-    const plain = PLAIN[info.kind];
+    const painted = this.#view.instead(this.#surface.width) ? "covered" : "painted";
+    const plain = PLAIN[this.#brush.there ? painted : this.#factors.free ? "drawn" : info.kind];
     setAttribute(
       this.#canvas,
       "aria-label",
@@ -355,12 +425,24 @@ export class StrfEditor {
 
   #setHover(at: { x: number; y: number } | null): void {
     this.#hover = at;
+    if (!this.#dragging) this.#brush.hover(at);
     this.#frameQueue.request(this.#paintHover);
   }
 
   readonly #paintHover = (): void => {
-    const state = this.#state;
-    const cells = state.axes.F * state.axes.T;
-    this.#paintReadout(state.kernel.subarray(state.channel * cells, (state.channel + 1) * cells));
+    this.#paintReadout(this.#pictures);
   };
+}
+
+const superscript = (power: number) =>
+  String(power).replace(/./g, (sign) => (sign === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(sign)]));
+
+/** "best 4.2 kHz · latency 35 ms · separability 0.92". */
+function tuningText(field: ArrayLike<number>, { F, T, cfHz, dtMs }: Axes): string {
+  if (field.length !== F * T || F * T === 0) return "";
+  const { bestHz, latencyMs, separability } = tuningOf(field, F, T, cfHz, dtMs);
+  const peak = Number.isNaN(bestHz)
+    ? "no excitation"
+    : `best ${frequency(bestHz)} · latency ${milliseconds(latencyMs)}`;
+  return `${peak}${Number.isNaN(separability) ? "" : ` · separability ${fixed(separability, 2)}`}`;
 }

@@ -115,3 +115,13 @@ export function gaussianAt(gaussians: ArrayLike<number>, k: number): Gaussian {
     weight: gaussians[5 * k + 4],
   };
 }
+
+/** The kernels (C, F, T) of a neuron from its frequency profiles (C, F) and, after them, its time profiles (C, T). */
+export function outer(factors: ArrayLike<number>, C: number, { F, T }: Axes): Float64Array {
+  const field = new Float64Array(C * F * T);
+  for (let i = 0; i < field.length; i++) {
+    const row = Math.floor(i / T);
+    field[i] = factors[row] * factors[C * F + Math.floor(row / F) * T + (i % T)];
+  }
+  return field;
+}

@@ -60,4 +60,26 @@ describe("the forward pass", () => {
       expect(error(then.drive, v.drive)).toBeGreaterThan(1e-3);
     },
   );
+
+  it.each(vectors.filter((v) => v.kind === "full").map((v) => [v.name, v] as const))(
+    "takes a painted stroke up as a fresh one would: %s",
+    (_, v) => {
+      const worn = new Forward(shapeOf(v), v.stimulus);
+      run(worn, v);
+      const kernel = [...v.kernel];
+      for (let dab = 0; dab < 40; dab++) {
+        const at = (7 * dab) % kernel.length;
+        kernel[at] = dab % 5 ? Math.sin(dab) : 0;
+        kernel[(at + 1) % kernel.length] += 0.25;
+        const then = run(worn, { ...v, kernel });
+        const fresh = run(new Forward(shapeOf(v), v.stimulus), { ...v, kernel });
+        expect(error(then.drive, [...fresh.drive])).toBeLessThan(1e-12);
+      }
+      expect(error(run(worn, { ...v, kernel }).drive, v.drive)).toBeGreaterThan(1e-3);
+      // Back where it began, through a weight that is no number.
+      kernel[3] = Number.NaN;
+      run(worn, { ...v, kernel });
+      expect(error(run(worn, v).drive, v.drive)).toBeLessThan(1e-9);
+    },
+  );
 });

@@ -41,6 +41,8 @@ export class Forward {
   #gaussians: Float64Array = new Float64Array(0);
   readonly #parts: Float64Array[];
   readonly #sum: Float64Array;
+  /** The free field that the sum was made of. */
+  #cells: Float64Array = new Float64Array(0);
 
   constructor(
     readonly shape: Shape,
@@ -91,7 +93,7 @@ export class Forward {
     const adapted = this.adapt(rows);
     const { bias, scale, shift } = folding;
     if (this.shape.gaussians > 0) this.#addGaussians(gaussians, adapted);
-    else this.#convolve(kernel);
+    else this.#convolve(kernel, adapted);
     const drive = new Float64Array(this.#sum.length);
     for (let t = 0; t < drive.length; t++) drive[t] = scale * (this.#sum[t] + bias) + shift;
     return drive;
@@ -140,21 +142,30 @@ export class Forward {
     }
   }
 
-  #convolve(kernel: Numbers): void {
+  /** A dab of a brush changes a few cells of many: only what these add is changed, unless `all` or most of them are new. */
+  #convolve(kernel: Numbers, all: boolean): void {
     const { axes, frames: n, channels } = this.shape;
     const { F, T } = axes;
-    this.#sum.fill(0);
-    for (let row = 0; row < channels * F; row++) {
-      for (let j = 0; j < T; j++) {
-        const weight = kernel[row * T + j];
-        if (weight === 0) continue;
-        const lag = T - 1 - j;
-        const from = row * n - lag;
-        for (let t = lag; t < n; t++) this.#sum[t] += weight * this.adapted[from + t];
-      }
+    const size = channels * F * T;
+    let fresh = 0;
+    for (let i = 0; i < size; i++) if (kernel[i] !== this.#cells[i]) fresh++;
+    if (all || 2 * fresh > size || this.#cells.length !== size || !finite(this.#sum)) {
+      this.#sum.fill(0);
+      this.#cells = new Float64Array(size);
+    }
+    for (let i = 0; i < size; i++) {
+      const weight = kernel[i] - this.#cells[i];
+      if (weight === 0) continue;
+      this.#cells[i] = kernel[i];
+      const lag = T - 1 - (i % T);
+      const from = Math.floor(i / T) * n - lag;
+      for (let t = lag; t < n; t++) this.#sum[t] += weight * this.adapted[from + t];
     }
   }
 }
+
+/** A field that has been infinite or NaN leaves nothing to go on from. */
+const finite = (values: Float64Array) => values.every(Number.isFinite);
 
 /** As `LEAST_SHARE` of the torch function: what is smaller changes no sum. */
 const LEAST_SHARE = 1e-16;

@@ -18,6 +18,11 @@ const SHORTCUTS: [string, string][] = [
     "Adaptation",
     "1 to 4 which curve, D C B S drag, shift, brush, smooth, [ ] width of the brush, arrows band and value",
   ],
+  [
+    "Free receptive field",
+    "A D S E add, subtract, smooth, erase, [ ] width of the brush, arrows the cell, + − 0 Delete its weight",
+  ],
+  ["Profiles", "arrows along the curve choose a place, across it change the value, [ ] width of the brush"],
   ["Space (on the sound)", "play what is on screen, stop"],
   ["Ctrl + Z", "undo"],
   ["Ctrl + Shift + Z, Ctrl + Y", "redo"],
