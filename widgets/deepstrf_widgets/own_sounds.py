@@ -110,7 +110,7 @@ SOUNDS: dict[str, Sound] = {
         "Random chords",
         {
             "chord_ms": Knob("length of a chord (ms)", 10.0, 200.0, 5.0, 20.0),
-            "tone_probability": Knob("share of tones that sound", 0.05, 1.0, 0.05, 0.3),
+            "tone_probability": Knob("tones that sound (share)", 0.05, 1.0, 0.05, 0.3),
             "duration_s": _duration(2.0),
             "level_db": _level(),
         },
