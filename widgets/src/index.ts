@@ -4,9 +4,11 @@ import type { BenchModel } from "./contract";
 import { mount } from "./explorer";
 import { DATA_ID, OfflineKernel, type Saved } from "./offline";
 import { mountGallery } from "./views/gallery";
+import { mountPaint } from "./views/paint";
 
 function render({ model, el }: { model: BenchModel; el: HTMLElement }): () => void {
-  return model.get("view") === "gallery" ? mountGallery(model, el) : mount(model, el);
+  const view = model.get("view");
+  return (view === "gallery" ? mountGallery : view === "paint" ? mountPaint : mount)(model, el);
 }
 
 const data = globalThis.document?.getElementById(DATA_ID);
