@@ -153,6 +153,8 @@ export class PaintView {
       this.#frames.request(this.#paintAxes);
     });
     this.#listen(cleanup);
+    // For tests: whether everything that was painted has been heard.
+    Object.defineProperty(this.#root, "__paint", { value: this.#patches });
     const heard = (message: PaintMessage, buffers?: ArrayLike<unknown>) => this.#hear(message, buffers ?? []);
     model.on("msg:custom", heard);
     cleanup.add(() => model.off("msg:custom", heard));
@@ -169,16 +171,15 @@ export class PaintView {
     const { buffer } = this.painting.frames(start, clamp(to, start + 1, n));
     const message = { type: "paint", client: this.#client, seq, start, n_frames: n, settled };
     this.#model.send(message, undefined, [buffer]);
-    this.#say(this.#patches.late ? "kernel is busy" : "", false);
+    if (this.#patches.late) this.#say("kernel is busy", false);
   }
 
   #hear(message: PaintMessage, buffers: ArrayLike<unknown>): void {
     const mine = message.client === this.#client;
     const refused = message.type === "error" && (mine || !message.client);
     if (message.type === "cells") this.#adopt(floats(buffers[0] as Bytes));
-    else if (mine && message.type === "painted") this.#patches.answered(message.seq ?? 0);
-    else if (refused) {
-      this.#say(message.text ?? "", true);
+    else if (mine || refused) {
+      this.#say(message.text ?? "", refused);
       this.#patches.answered(message.seq ?? 0);
     }
     // The kernel has what this page has not: after an error, or painted in another view.
@@ -243,7 +244,7 @@ export class PaintView {
     else painting.line(from, to, width);
     const [first, last] = painting.taken();
     this.#repaint = [Math.min(this.#repaint[0], first), Math.max(this.#repaint[1], last)];
-    this.#patches.push(first, last, false);
+    if (this.#hand) this.#patches.push(first, last, false);
     this.#ask();
   }
 
