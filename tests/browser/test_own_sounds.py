@@ -74,6 +74,10 @@ def test_a_hand_chooses_what_the_neuron_hears(
     assert notebook.kernel_eval(SHAPE) == [1, 1, 34, 6400]
     upload("<b>bad.wav", b"no sound at all")
     expect(page.get_by_role("alert").get_by_text("<b>bad.wav is not a sound that can be read")).to_be_visible()
+    upload("<i>huge.wav", b"\0" * 40_000_000)
+    expect(
+        page.get_by_role("alert").get_by_text("<i>huge.wav is too large: 40.0 MB, the limit is 32 MB")
+    ).to_be_visible()
     assert notebook.kernel_eval(SHAPE) == [1, 1, 34, 6400]
 
     page.get_by_label("sound", exact=True).select_option("The stimulus of this session")

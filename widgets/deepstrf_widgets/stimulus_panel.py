@@ -12,8 +12,9 @@ import ipywidgets
 
 from .chain import one_thread
 from .changes import Change
-from .own_sounds import MAX_FILE_MB, SOUNDS, Knob, Sound, bands_of, sound_from_bytes, synthetic_sound
+from .own_sounds import SOUNDS, Knob, Sound, bands_of, sound_from_bytes, synthetic_sound
 from .session import LiveSession
+from .sound_file import SoundFile
 from .spectrogram_painter import SpectrogramPainter
 
 __all__ = ["StimulusPanel"]
@@ -64,18 +65,12 @@ class StimulusPanel(ipywidgets.VBox):
         made = [(sound.label, name) for name, sound in SOUNDS.items()]
         options = [("The stimulus of this session", FIRST), *made, ("A sound file", FILE), ("Paint", PAINT)]
         self.choice = ipywidgets.Dropdown(options=options, value=FIRST, description="sound", style=LABEL, layout=WIDE)
-        self.upload = ipywidgets.FileUpload(
-            accept=".wav,.flac,.aif,.aiff,.ogg",
-            description="Choose a file",
-            icon="",
-            tooltip=f"WAV, FLAC, AIFF or Ogg, at most a minute and {MAX_FILE_MB} MB",
-        )
+        self.upload = SoundFile(self._loaded, lambda error: self._tell(str(error), bad=True))
         self.painter = SpectrogramPainter(session, sound=sound)
         self._rest = ipywidgets.VBox()
         self._told = ipywidgets.HTML()
         super().__init__([self.choice, self._rest, self._told])
         self.choice.observe(self._chosen, "value")
-        self.upload.observe(self._loaded, "value")
         self._stop = session.observe(self._session_changed)
         self._tell("" if session.first_sound else ELSEWHERE)
 
@@ -147,14 +142,11 @@ class StimulusPanel(ipywidgets.VBox):
             self._tell(f"{heard.duration_s:.2f} s")
 
     @one_thread()
-    def _loaded(self, change: dict[str, Any]) -> None:
-        if not change["new"]:
-            return
-        file = change["new"][-1]
+    def _loaded(self, name: str, content: bytes) -> None:
         try:
             with warnings.catch_warnings(record=True) as said:
                 warnings.simplefilter("always", UserWarning)
-                heard = sound_from_bytes(bytes(file["content"]), file["name"], self.session.cf_hz, self.session.dt_ms)
+                heard = sound_from_bytes(content, name, self.session.cf_hz, self.session.dt_ms)
             self.session.hear(heard, source=self)
         except ValueError as error:
             self._tell(str(error), bad=True)

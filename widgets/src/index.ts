@@ -5,10 +5,13 @@ import { mount } from "./explorer";
 import { DATA_ID, OfflineKernel, type Saved } from "./offline";
 import { mountGallery } from "./views/gallery";
 import { mountPaint } from "./views/paint";
+import { mountSoundFile } from "./views/sound-file";
 
 function render({ model, el }: { model: BenchModel; el: HTMLElement }): () => void {
   const view = model.get("view");
-  return (view === "gallery" ? mountGallery : view === "paint" ? mountPaint : mount)(model, el);
+  if (view === "gallery") return mountGallery(model, el);
+  if (view === "paint") return mountPaint(model, el);
+  return view === "file" ? mountSoundFile(model, el) : mount(model, el);
 }
 
 const data = globalThis.document?.getElementById(DATA_ID);

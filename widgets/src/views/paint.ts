@@ -79,7 +79,7 @@ export class PaintView {
   readonly #info: PaintInfo;
   readonly #cfHz: Float64Array;
   readonly #model: BenchModel;
-  readonly painting: Painting;
+  readonly #painting: Painting;
   #colours: Theme | null = null;
   #grid = new Grid({ x: 0, y: 0, width: 1, height: 1 }, 1, 1);
   /** The cell of the keys, and where they began a line or a patch. */
@@ -96,27 +96,27 @@ export class PaintView {
     const info = model.get("info") as PaintInfo;
     this.#info = info;
     this.#cfHz = Float64Array.from(floats(model.get("cf_hz")));
-    this.painting = new Painting(info.n_bands, info.low, floats(model.get("cells")));
+    this.#painting = new Painting(info.n_bands, info.low, floats(model.get("cells")));
     this.#at = { frame: 0, band: Math.floor(info.n_bands / 2) };
     this.#frames = new Frames(cleanup);
     this.#telling = new Telling(
       this.#frames,
-      () => this.painting.open,
+      () => this.#painting.open,
       () => this.#speak(),
     );
     const shortcuts = new Shortcuts(cleanup, SHORTCUTS);
     this.#tools = new PaintTools(
       info,
       {
-        undo: () => this.#whole(() => this.painting.undo()),
-        redo: () => this.#whole(() => this.painting.redo()),
-        clear: () => this.#put(new Float32Array(this.painting.values.length).fill(info.low)),
+        undo: () => this.#whole(() => this.#painting.undo()),
+        redo: () => this.#whole(() => this.#painting.redo()),
+        clear: () => this.#put(new Float32Array(this.#painting.values.length).fill(info.low)),
         take: () => {
           this.#end(false);
           this.#asked = true;
           model.send({ type: "take" });
         },
-        resize: (n) => this.#put(this.painting.resized(n)),
+        resize: (n) => this.#put(this.#painting.resized(n)),
         chosen: () => {
           this.#from = null;
           this.#ask();
@@ -166,9 +166,9 @@ export class PaintView {
   // ---- from and to the kernel -------------------------------------------------------------------------------
 
   #send(from: number, to: number, settled: boolean, seq: number): void {
-    const { n } = this.painting;
+    const { n } = this.#painting;
     const start = clamp(from, 0, n - 1);
-    const { buffer } = this.painting.frames(start, clamp(to, start + 1, n));
+    const { buffer } = this.#painting.frames(start, clamp(to, start + 1, n));
     const message = { type: "paint", client: this.#client, seq, start, n_frames: n, settled };
     this.#model.send(message, undefined, [buffer]);
     if (this.#patches.late) this.#say("kernel is busy", false);
@@ -188,7 +188,7 @@ export class PaintView {
   }
 
   #adopt(values: Float32Array): void {
-    const { painting } = this;
+    const painting = this.#painting;
     if (!this.#asked && !this.#patches.idle) return;
     const same = values.length === painting.values.length && values.every((v, i) => v === painting.values[i]);
     if (!same && values.length) {
@@ -217,13 +217,13 @@ export class PaintView {
 
   #put(values: Float32Array): void {
     this.#whole(() => {
-      this.painting.put(values);
+      this.#painting.put(values);
       return true;
     });
   }
 
   #changed(): void {
-    const { n } = this.painting;
+    const { n } = this.#painting;
     this.#at.frame = Math.min(this.#at.frame, n - 1);
     this.#from = null;
     this.#repaint = [0, Infinity];
@@ -232,12 +232,12 @@ export class PaintView {
   }
 
   #begin(erase: boolean): void {
-    this.painting.begin(erase ? null : this.#tools.level);
+    this.#painting.begin(erase ? null : this.#tools.level);
   }
 
   /** Paint from one cell to another what the tool makes of it; `straight` forgets what lay between. */
   #stroke(from: Cell, to: Cell, straight: boolean): void {
-    const { painting } = this;
+    const painting = this.#painting;
     const { tool, width } = this.#tools;
     if (straight) painting.restart();
     if (tool === "noise") painting.noise(from, to);
@@ -249,9 +249,9 @@ export class PaintView {
   }
 
   #end(cancel: boolean): boolean {
-    if (!this.painting.open) return false;
+    if (!this.#painting.open) return false;
     this.#hand = null;
-    const [from, to] = this.painting.end(cancel);
+    const [from, to] = this.#painting.end(cancel);
     this.#repaint = [Math.min(this.#repaint[0], from), Math.max(this.#repaint[1], to)];
     this.#patches.push(from, to, true);
     this.#tell();
@@ -281,7 +281,7 @@ export class PaintView {
 
   /** The cell under a place of the stage, the nearest one where it lies beside the grid. */
   #cellAt(x: number, y: number): Cell {
-    const { n, F } = this.painting;
+    const { n, F } = this.#painting;
     const frame = clamp(Math.round(this.#grid.frame(x)), 0, n - 1);
     return { frame, band: clamp(this.#grid.band(y), 0, F - 1) };
   }
@@ -343,8 +343,8 @@ export class PaintView {
     const lower = key.toLowerCase();
     if (event.target instanceof HTMLInputElement || event.altKey) return;
     if (command) {
-      if (lower === "z" && !event.shiftKey) this.#whole(() => this.painting.undo());
-      else if (lower === "z" || lower === "y") this.#whole(() => this.painting.redo());
+      if (lower === "z" && !event.shiftKey) this.#whole(() => this.#painting.undo());
+      else if (lower === "z" || lower === "y") this.#whole(() => this.#painting.redo());
       else return;
     } else if (key === "Escape") {
       if (!this.#end(true) && !this.#from) return;
@@ -361,7 +361,7 @@ export class PaintView {
     const step = { "+": 1, "=": 1, "-": -1, _: -1 }[key];
     const wider = { "]": 1, "[": -1 }[key];
     if (way) {
-      const { n, F } = this.painting;
+      const { n, F } = this.#painting;
       const at = this.#at;
       at.frame = clamp(at.frame + way[0] * (far ? FAR.frame : 1), 0, n - 1);
       at.band = clamp(at.band + way[1] * (far ? FAR.band : 1), 0, F - 1);
@@ -373,7 +373,7 @@ export class PaintView {
     else if (key === " " || key === "Enter") this.#dab();
     else if (key === "Delete" || key === "Backspace") {
       this.#begin(true);
-      this.painting.dab(this.#at, this.#tools.width);
+      this.#painting.dab(this.#at, this.#tools.width);
       this.#end(false);
     } else return false;
     return true;
@@ -396,7 +396,7 @@ export class PaintView {
   // ---- paint ------------------------------------------------------------------------------------------------
 
   readonly #paintAxes = (now: number): void => {
-    const { F, n } = this.painting;
+    const { F, n } = this.#painting;
     const info = this.#info;
     this.#colours ??= readTheme(this.#root);
     const theme = this.#colours;
@@ -444,7 +444,7 @@ export class PaintView {
   }
 
   #paintPicture(): void {
-    const { values, F, n } = this.painting;
+    const { values, F, n } = this.#painting;
     const [from, to] = [Math.max(this.#repaint[0], 0), Math.min(this.#repaint[1], n)];
     this.#repaint = [Infinity, -Infinity];
     const range: [number, number] = [this.#info.low, this.#info.high];
@@ -466,12 +466,12 @@ export class PaintView {
     const { dt_ms, unit, low, high } = this.#info;
     const nearest = Math.round(band);
     const seconds = fixed((frame * dt_ms) / 1000, dt_ms < 10 ? 3 : 2);
-    const level = fixed(this.painting.level(frame, nearest), high - low < 20 ? 2 : 0);
+    const level = fixed(this.#painting.level(frame, nearest), high - low < 20 ? 2 : 0);
     return `${frequency(bandToHz(nearest, this.#cfHz))}, ${seconds} s: ${level} ${unit}`.trim();
   }
 
   #tell(): void {
-    const { n, canUndo, canRedo } = this.painting;
+    const { n, canUndo, canRedo } = this.#painting;
     this.#tools.tell(n, canUndo, canRedo);
   }
 }
