@@ -2,25 +2,20 @@
 
 import type { BenchModel, Bytes } from "../contract";
 import { floats } from "../contract";
-import { Cleanup, consume, element, pointIn, setStyle, setText } from "../dom";
-import { drawAxis, drawFrame, frequencyTicks, linearTicks } from "../draw/axes";
-import { holds, inset, layOver } from "../draw/box";
-import { sequential } from "../draw/colormap";
-import { Grid } from "../draw/grid";
-import { drawColourBar, fillFrames, fillImage } from "../draw/heatmap";
-import { Frames, Surface } from "../draw/surface";
-import { readTheme, type Theme, watchTheme } from "../draw/theme";
-import { moveTo, speak } from "../editors/slider";
-import { fixed, frequency, px } from "../format";
+import { Cleanup, consume, element, pointIn, setText } from "../dom";
+import { holds } from "../draw/box";
+import { Frames } from "../draw/surface";
+import { speak } from "../editors/slider";
+import { fixed, frequency } from "../format";
 import { clamp } from "../math/clamp";
-import { type Cell, DAB_FRAMES, Painting, type Frames as Span } from "../math/painting";
+import { type Cell, Painting } from "../math/painting";
 import { bandToHz } from "../math/units";
 import { Shortcuts } from "../parts/shortcuts";
 import { Telling } from "../parts/telling";
 import { Patches } from "../patches";
+import { PaintPlot } from "./paint-plot";
 import { type PaintInfo, PaintTools } from "./paint-tools";
 
-const MARGIN = { left: 54, right: 66, top: 20, bottom: 40 };
 const SHORTCUTS: [string, string][] = [
   ["Drag", "paint; with Shift a straight line"],
   ["Arrows", "to the next cell; with Shift farther"],
@@ -59,37 +54,21 @@ export class PaintView {
     "data-lm-suppress-shortcuts": "true",
     tabindex: -1,
   });
-  readonly #canvas = element("canvas.db-canvas", { "aria-hidden": "true" });
-  readonly #picture = element("canvas.db-picture", { "aria-hidden": "true" });
-  readonly #cursor = element("div.db-cell", {
-    role: "slider",
-    tabindex: 0,
-    "aria-orientation": "vertical",
-    "aria-description": "Arrows move, Space paints, Delete erases",
-  });
-  readonly #brush = element("div.db-brush", { "aria-hidden": "true", hidden: true });
-  readonly #plot = element("div.db-plot", {}, this.#picture, this.#cursor, this.#brush);
-  readonly #stage = element("div.db-stage", {}, this.#canvas, this.#plot);
   readonly #readout = element("p.db-readout");
   readonly #message = element("p.db-message", { role: "status", "aria-live": "polite" });
-  readonly #frames: Frames;
-  readonly #surface: Surface;
+  readonly #plot: PaintPlot;
   readonly #tools: PaintTools;
   readonly #patches: Patches;
   readonly #info: PaintInfo;
   readonly #cfHz: Float64Array;
   readonly #model: BenchModel;
   readonly #painting: Painting;
-  #colours: Theme | null = null;
-  #grid = new Grid({ x: 0, y: 0, width: 1, height: 1 }, 1, 1);
   /** The cell of the keys, and where they began a line or a patch. */
   #at: Cell;
   #from: Cell | null = null;
   #hand: Hand | null = null;
   #hover: Cell | null = null;
-  #repaint: Span = [0, Infinity];
   #asked = false;
-  readonly #telling: Telling;
 
   constructor(model: BenchModel, el: HTMLElement, cleanup: Cleanup) {
     this.#model = model;
@@ -98,9 +77,9 @@ export class PaintView {
     this.#cfHz = Float64Array.from(floats(model.get("cf_hz")));
     this.#painting = new Painting(info.n_bands, info.low, floats(model.get("cells")));
     this.#at = { frame: 0, band: Math.floor(info.n_bands / 2) };
-    this.#frames = new Frames(cleanup);
-    this.#telling = new Telling(
-      this.#frames,
+    const frames = new Frames(cleanup);
+    const telling = new Telling(
+      frames,
       () => this.#painting.open,
       () => this.#speak(),
     );
@@ -119,7 +98,7 @@ export class PaintView {
         resize: (n) => this.#put(this.#painting.resized(n)),
         chosen: () => {
           this.#from = null;
-          this.#ask();
+          this.#plot.ask();
         },
         help: () => shortcuts.open(),
       },
@@ -133,25 +112,23 @@ export class PaintView {
         return () => clearTimeout(handle);
       },
     });
-    const head = element(
-      "div.db-head",
-      {},
-      element("h3.db-title", {}, "Painted sound"),
-      this.#readout,
-      this.#tools.history,
-    );
-    this.#root.append(this.#tools.element, head, this.#stage, this.#message, shortcuts.element);
     el.append(this.#root);
     cleanup.add(() => this.#root.remove());
     cleanup.add(() => {
       this.#end(false);
       this.#patches.close();
     });
-    this.#surface = new Surface(this.#canvas, cleanup, () => this.#frames.request(this.#paintAxes));
-    watchTheme(this.#root, cleanup, () => {
-      this.#colours = null;
-      this.#frames.request(this.#paintAxes);
+    const marks = () => ({
+      at: this.#at,
+      from: this.#from,
+      hover: this.#hover,
+      width: this.#tools.tool === "noise" ? 0 : this.#tools.width,
     });
+    const { tell } = telling;
+    this.#plot = new PaintPlot(this.#root, info, this.#cfHz, this.#painting, frames, marks, tell, cleanup);
+    const title = element("h3.db-title", {}, "Painted sound");
+    const head = element("div.db-head", {}, title, this.#readout, this.#tools.history);
+    this.#root.append(this.#tools.element, head, this.#plot.element, this.#message, shortcuts.element);
     this.#listen(cleanup);
     // For tests: whether everything that was painted has been heard.
     Object.defineProperty(this.#root, "__paint", { value: this.#patches });
@@ -226,8 +203,7 @@ export class PaintView {
     const { n } = this.#painting;
     this.#at.frame = Math.min(this.#at.frame, n - 1);
     this.#from = null;
-    this.#repaint = [0, Infinity];
-    this.#frames.request(this.#paintAxes);
+    this.#plot.all();
     this.#tell();
   }
 
@@ -243,30 +219,24 @@ export class PaintView {
     if (tool === "noise") painting.noise(from, to);
     else painting.line(from, to, width);
     const [first, last] = painting.taken();
-    this.#repaint = [Math.min(this.#repaint[0], first), Math.max(this.#repaint[1], last)];
     if (this.#hand) this.#patches.push(first, last, false);
-    this.#ask();
+    this.#plot.touch([first, last]);
   }
 
   #end(cancel: boolean): boolean {
     if (!this.#painting.open) return false;
     this.#hand = null;
-    const [from, to] = this.#painting.end(cancel);
-    this.#repaint = [Math.min(this.#repaint[0], from), Math.max(this.#repaint[1], to)];
-    this.#patches.push(from, to, true);
+    const touched = this.#painting.end(cancel);
+    this.#patches.push(...touched, true);
     this.#tell();
-    this.#ask();
+    this.#plot.touch(touched);
     return true;
-  }
-
-  #ask(): void {
-    this.#frames.request(this.#paint);
   }
 
   // ---- hands and keys ---------------------------------------------------------------------------------------
 
   #listen(cleanup: Cleanup): void {
-    const stage = this.#stage;
+    const stage = this.#plot.element;
     cleanup.listen<PointerEvent>(stage, "pointerdown", (event) => this.#onDown(event));
     cleanup.listen<PointerEvent>(stage, "pointermove", (event) => this.#onMove(event));
     cleanup.listen(stage, "pointerleave", () => this.#onHover(null));
@@ -276,22 +246,22 @@ export class PaintView {
       });
     }
     cleanup.listen<KeyboardEvent>(this.#root, "keydown", (event) => this.#onKey(event));
-    cleanup.listen(this.#cursor, "focus", () => this.#ask());
+    cleanup.listen(this.#plot.cursor, "focus", () => this.#plot.ask());
   }
 
   /** The cell under a place of the stage, the nearest one where it lies beside the grid. */
   #cellAt(x: number, y: number): Cell {
     const { n, F } = this.#painting;
-    const frame = clamp(Math.round(this.#grid.frame(x)), 0, n - 1);
-    return { frame, band: clamp(this.#grid.band(y), 0, F - 1) };
+    const frame = clamp(Math.round(this.#plot.grid.frame(x)), 0, n - 1);
+    return { frame, band: clamp(this.#plot.grid.band(y), 0, F - 1) };
   }
 
   #onDown(event: PointerEvent): void {
     if (event.button !== 0 || this.#hand) return;
-    const at = pointIn(this.#stage, event);
-    if (!holds(this.#grid.box, at, 6)) return;
+    const at = pointIn(this.#plot.element, event);
+    if (!holds(this.#plot.grid.box, at, 6)) return;
     event.preventDefault();
-    this.#cursor.focus({ preventScroll: true });
+    this.#plot.cursor.focus({ preventScroll: true });
     const start = this.#cellAt(at.x, at.y);
     const { tool } = this.#tools;
     this.#hand = {
@@ -303,7 +273,7 @@ export class PaintView {
     };
     this.#place(start);
     try {
-      this.#stage.setPointerCapture(event.pointerId);
+      this.#plot.element.setPointerCapture(event.pointerId);
     } catch {
       // Without capture the stroke goes on while the pointer stays over the stage.
     }
@@ -314,8 +284,8 @@ export class PaintView {
   #onMove(event: PointerEvent): void {
     const hand = this.#hand;
     if (!hand) {
-      const at = pointIn(this.#stage, event);
-      this.#onHover(holds(this.#grid.box, at) ? this.#cellAt(at.x, at.y) : null);
+      const at = pointIn(this.#plot.element, event);
+      this.#onHover(holds(this.#plot.grid.box, at) ? this.#cellAt(at.x, at.y) : null);
       return;
     }
     if (event.pointerId !== hand.pointer) return;
@@ -329,7 +299,7 @@ export class PaintView {
 
   #onHover(cell: Cell | null): void {
     this.#hover = cell;
-    this.#ask();
+    this.#plot.ask();
   }
 
   #place({ frame, band }: Cell): void {
@@ -349,9 +319,9 @@ export class PaintView {
     } else if (key === "Escape") {
       if (!this.#end(true) && !this.#from) return;
       this.#from = null;
-      this.#ask();
+      this.#plot.ask();
     } else if (key === "?") this.#tools.does.help();
-    else if (event.target !== this.#cursor || !this.#onCellKey(key, event.shiftKey)) return;
+    else if (event.target !== this.#plot.cursor || !this.#onCellKey(key, event.shiftKey)) return;
     consume(event);
   }
 
@@ -366,7 +336,7 @@ export class PaintView {
       at.frame = clamp(at.frame + way[0] * (far ? FAR.frame : 1), 0, n - 1);
       at.band = clamp(at.band + way[1] * (far ? FAR.band : 1), 0, F - 1);
       this.#hover = null;
-      this.#ask();
+      this.#plot.ask();
     } else if (step) this.#tools.stepLevel(step);
     else if (wider) this.#tools.stepWidth(wider);
     else if (this.#hand) return false;
@@ -384,7 +354,7 @@ export class PaintView {
     const at = { ...this.#at };
     if ((tool === "sweep" || tool === "noise") && !this.#from) {
       this.#from = at;
-      this.#ask();
+      this.#plot.ask();
       return;
     }
     this.#begin(tool === "erase");
@@ -393,64 +363,7 @@ export class PaintView {
     this.#end(false);
   }
 
-  // ---- paint ------------------------------------------------------------------------------------------------
-
-  readonly #paintAxes = (now: number): void => {
-    const { F, n } = this.#painting;
-    const info = this.#info;
-    this.#colours ??= readTheme(this.#root);
-    const theme = this.#colours;
-    const box = inset(this.#surface, MARGIN);
-    const grid = new Grid(box, F, n);
-    this.#grid = grid;
-    layOver(this.#plot, box);
-    // Where frames are narrower than pixels, none may be left out.
-    this.#picture.style.imageRendering = grid.perFrame * devicePixelRatio < 1 ? "auto" : "pixelated";
-    this.#repaint = [0, Infinity];
-    const ctx = this.#surface.begin();
-    if (ctx) {
-      drawFrame(ctx, theme, box);
-      const ticks = frequencyTicks(this.#cfHz, box.height);
-      drawAxis(ctx, theme, box, "left", ticks, (band) => grid.y(band), "frequency (kHz)");
-      const perSecond = 1000 / info.dt_ms;
-      const times = linearTicks(0, n / perSecond, Math.max(Math.floor(box.width / 80), 2));
-      const place = (s: number) => box.x + s * perSecond * grid.perFrame;
-      drawAxis(ctx, theme, box, "bottom", times, place, "time (s)");
-      const most = Math.floor(box.height / 36);
-      drawColourBar(ctx, theme, box, [info.low, info.high], sequential(), info.unit, most);
-    }
-    this.#paint(now);
-  };
-
-  readonly #paint = (now: number): void => {
-    this.#paintPicture();
-    const brush = this.#brush;
-    const hover = this.#hover;
-    brush.hidden = hover === null || this.#tools.tool === "noise";
-    if (hover) this.#lay(brush, hover, DAB_FRAMES, this.#tools.width);
-    const at = this.#at;
-    const { frame, band } = this.#from ?? at;
-    const middle = { frame: (at.frame + frame) / 2, band: (at.band + band) / 2 };
-    this.#lay(this.#cursor, middle, Math.abs(at.frame - frame) + 1, Math.abs(at.band - band) + 1);
-    this.#telling.tell(now);
-  };
-
-  /** Put a mark of so many frames and bands around a place of the plot. */
-  #lay(mark: HTMLElement, { frame, band }: Cell, frames: number, bands: number): void {
-    const { box, perFrame, perBand } = this.#grid;
-    setStyle(mark, "width", `${px(frames * perFrame)}px`);
-    setStyle(mark, "height", `${px(bands * perBand)}px`);
-    moveTo(mark, this.#grid.x(frame) - box.x, this.#grid.y(band) - box.y);
-  }
-
-  #paintPicture(): void {
-    const { values, F, n } = this.#painting;
-    const [from, to] = [Math.max(this.#repaint[0], 0), Math.min(this.#repaint[1], n)];
-    this.#repaint = [Infinity, -Infinity];
-    const range: [number, number] = [this.#info.low, this.#info.high];
-    if (from === 0 && to === n) fillImage(this.#picture, values, F, n, range, sequential());
-    else if (from < to) fillFrames(this.#picture, values, F, to - from, range, sequential(), from, n, from);
-  }
+  // ---- words ------------------------------------------------------------------------------------------------
 
   #speak(): void {
     setText(this.#readout, this.#textAt(this.#hover ?? this.#at));
@@ -458,7 +371,7 @@ export class PaintView {
     const from = this.#from ? `, from ${this.#textAt(this.#from)}` : "";
     const label = `Painted sound, ${tool === "erase" ? "eraser" : tool}`;
     const ends = [this.#cfHz[0], this.#cfHz[this.#cfHz.length - 1]] as const;
-    speak(this.#cursor, label, ends, this.#cfHz[this.#at.band], this.#textAt(this.#at) + from);
+    speak(this.#plot.cursor, label, ends, this.#cfHz[this.#at.band], this.#textAt(this.#at) + from);
   }
 
   /** "4.2 kHz, 0.35 s: 40 dB". */
