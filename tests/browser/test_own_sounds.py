@@ -74,9 +74,72 @@ def test_a_hand_chooses_what_the_neuron_hears(
     assert notebook.kernel_eval(SHAPE) == [1, 1, 34, 6400]
     upload("<b>bad.wav", b"no sound at all")
     expect(page.get_by_role("alert").get_by_text("<b>bad.wav is not a sound that can be read")).to_be_visible()
+    upload("<i>huge.wav", b"\0" * 40_000_000)
+    expect(
+        page.get_by_role("alert").get_by_text("<i>huge.wav is too large: 40.0 MB, the limit is 32 MB")
+    ).to_be_visible()
     assert notebook.kernel_eval(SHAPE) == [1, 1, 34, 6400]
 
     page.get_by_label("sound", exact=True).select_option("The stimulus of this session")
     expect(readout).to_be_visible()
+    assert notebook.kernel_eval(SHAPE) == [1, 1, 34, 1000]
+    assert notebook.console_errors == []
+
+
+PAINTED = """() => {
+  const picture = document.querySelector('.db-view-paint .db-picture');
+  return picture !== null && picture.width === 200;
+}"""
+ALL_HEARD = "() => document.querySelector('.db-view-paint').__paint.idle"
+CURVES = "document.querySelector('.db-curves').toDataURL()"
+RATE = "explorer.session.rate(0)[0].tolist()"
+TORCH = "explorer.session.model(explorer.session.stimulus)[0, 0, 0].tolist()"
+SHOWN = "__import__('numpy').frombuffer(explorer.bench.rate, '<f4').tolist()"
+LOUDEST = "[sound.max().item() for sound in (explorer.sounds.painter.painting, explorer.session.stimulus)]"
+
+
+def test_a_hand_paints_what_the_neuron_hears(
+    open_page: Callable[..., NotebookPage], server: Server, keep: Callable[[NotebookPage, str], Path]
+) -> None:
+    write_notebook(server.folder / "paint.ipynb", CELL)
+    notebook = open_page(1280, 1500)
+    notebook.open("paint.ipynb")
+    notebook.hide_side_bar()
+    notebook.run_all()
+    page = notebook.page
+    page.set_default_timeout(30_000)
+    score = page.locator(".deepstrf-bench .db-score")
+    page.get_by_text("Your own stimulus").click()
+    page.get_by_label("sound", exact=True).select_option("Paint")
+    page.wait_for_function(PAINTED)
+    expect(score).to_be_hidden()
+    assert notebook.kernel_eval(SHAPE) == [1, 1, 34, 200]
+    at_rest, curves = notebook.kernel_eval(RATE), page.evaluate(CURVES)
+
+    box = page.locator(".db-view-paint .db-plot").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 0.7 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.2 * box["height"], steps=20)
+    # The neuron answers before the hand lets go.
+    page.wait_for_function(f"before => {CURVES} !== before", arg=curves)
+    page.mouse.up()
+    page.wait_for_function(ALL_HEARD)
+    level = float(page.get_by_label("level (dB)").input_value())
+    assert notebook.kernel_eval(LOUDEST) == [level, level]
+    painted = notebook.kernel_eval(RATE)
+    assert max(painted) > 2 * max(at_rest)
+    assert painted == pytest.approx(notebook.kernel_eval(TORCH), rel=1e-4)
+    assert notebook.kernel_eval(SHOWN) == painted
+    for dark in (False, True):
+        notebook.use_theme(dark)
+        keep(notebook, f"painted-sound-{'dark' if dark else 'light'}")
+    notebook.use_theme(False)
+
+    page.locator(".db-cell").press("Control+z")
+    page.wait_for_function(ALL_HEARD)
+    assert notebook.kernel_eval(RATE) == at_rest
+    page.get_by_label("sound", exact=True).select_option("The stimulus of this session")
+    expect(score).to_be_visible()
     assert notebook.kernel_eval(SHAPE) == [1, 1, 34, 1000]
     assert notebook.console_errors == []

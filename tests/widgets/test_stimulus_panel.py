@@ -1,7 +1,6 @@
 """Sounds of one's own: what they become, what the panel says, and that a session, a bench and an explorer follow."""
 
 import io
-from datetime import datetime, timezone
 
 import numpy as np
 import pytest
@@ -14,7 +13,6 @@ from deepstrf.stimuli import log_mel_spectrogram
 from deepstrf_widgets import LiveSession, StimulusPanel, explore
 from deepstrf_widgets.own_sounds import AFTER_S, BEFORE_S, SOUNDS, bands_of, sound_from_bytes, synthetic_sound
 
-WHEN = datetime(2026, 1, 1, tzinfo=timezone.utc)
 CF_HZ = get_CFs(500.0, 20000.0, 34, "mel").double().numpy()
 
 
@@ -44,8 +42,7 @@ def panel(session):
 
 def put(panel, content, name="mine.wav"):
     """What the page's button does."""
-    file = {"name": name, "type": "audio/wav", "size": len(content), "content": content, "last_modified": WHEN}
-    panel.upload.set_trait("value", (file,))
+    panel.upload._received(panel.upload, {"type": "file", "name": name, "size": len(content)}, [memoryview(content)])
 
 
 # -- sounds -------------------------------------------------------------------------------------------------------
@@ -221,6 +218,32 @@ def test_a_bad_file_is_told_as_text_and_the_last_sound_stays(panel, session):
     assert "<b>" not in panel._told.value
     assert "&lt;b&gt;bold.wav" in panel._told.value
     assert session.stimulus is heard
+
+
+def test_a_file_that_the_page_did_not_send_is_told_with_its_size(panel, session):
+    panel.choice.value = "file"
+    assert panel.upload.info["max_bytes"] == 32_000_000
+    panel.upload._received(panel.upload, {"type": "file", "name": "<i>.wav", "size": 70_000_000}, [])
+    assert panel.message == "<i>.wav is too large: 70.0 MB, the limit is 32 MB"
+    assert "&lt;i&gt;.wav is too large" in panel._told.value
+    assert session.first_sound
+
+
+@pytest.mark.parametrize(
+    ("content", "buffers", "message"),
+    [
+        (None, [], "a message must be an object of type file, got None"),
+        ({"type": "paint"}, [], "a message must be an object of type file, got {'type': 'paint'}"),
+        ({"type": "file", "name": 3, "size": 1}, [b"1"], "name must be that of a file, got 3"),
+        ({"type": "file", "name": "a", "size": -1}, [b"1"], "size must be a number of bytes, got -1"),
+        ({"type": "file", "name": "a", "size": 1}, [], "a file must come as one buffer, got []"),
+        ({"type": "file", "name": "a", "size": 1}, ["a"], "a file must come as one buffer, got ['a']"),
+    ],
+)
+def test_a_message_that_is_no_file_is_told(panel, session, content, buffers, message):
+    panel.upload._received(panel.upload, content, buffers)
+    assert panel.message == message
+    assert session.first_sound
 
 
 def test_a_session_of_other_bands_has_no_panel(make_session):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .gallery_view import Gallery, gallery
     from .response import ResponseView
     from .session import LiveSession
+    from .spectrogram_painter import SpectrogramPainter
     from .stimulus_panel import StimulusPanel
     from .training_view import TrainingView, train
 
@@ -27,6 +28,7 @@ __all__ = [
     "LiveSession",
     "ResponseView",
     "STRFEditor",
+    "SpectrogramPainter",
     "StimulusPanel",
     "TrainingView",
     "explore",
@@ -45,6 +47,7 @@ _HOMES = {
     "LiveSession": "session",
     "ResponseView": "response",
     "STRFEditor": "editor",
+    "SpectrogramPainter": "spectrogram_painter",
     "StimulusPanel": "stimulus_panel",
     "TrainingView": "training_view",
     "explore": "explorer",

@@ -86,7 +86,7 @@ class Explorer(ipywidgets.VBox):
         if sounds:
             # Bands of another spacing come from elsewhere: there is no way from a sound to them.
             with contextlib.suppress(ValueError):
-                self.sounds = StimulusPanel(session)
+                self.sounds = StimulusPanel(session, sound=lambda: self.bench.sound)
         self._folded = ipywidgets.Accordion([self.sounds], titles=["Your own stimulus"]) if self.sounds else None
         self.gallery: Gallery | None = None
         if gallery:
@@ -350,7 +350,7 @@ def explore(
     figures : bool
         Whether the Plotly figures are built once the bench is on screen.
     sounds : bool
-        Whether another stimulus can be chosen: tones, noise, ripples, chords, or a sound file.
+        Whether another stimulus can be chosen (tones, noise, ripples, chords, a sound file) or painted by hand.
     gallery : bool
         Whether all neurons are shown below as small pictures, to sort, filter and choose from.
     lock : sequence of str

@@ -24,7 +24,17 @@ from deepstrf.stimuli import (
     tone_pip,
 )
 
-__all__ = ["MAX_FILE_MB", "MAX_FILE_S", "SOUNDS", "Knob", "Sound", "bands_of", "sound_from_bytes", "synthetic_sound"]
+__all__ = [
+    "MAX_FILE_MB",
+    "MAX_FILE_S",
+    "SOUNDS",
+    "Knob",
+    "Sound",
+    "bands_of",
+    "sound_from_bytes",
+    "synthetic_sound",
+    "too_large",
+]
 
 BEFORE_S, AFTER_S = 0.2, 0.4
 """Silence around a synthetic sound: what the neuron does at rest, and after the end."""
@@ -110,7 +120,7 @@ SOUNDS: dict[str, Sound] = {
         "Random chords",
         {
             "chord_ms": Knob("length of a chord (ms)", 10.0, 200.0, 5.0, 20.0),
-            "tone_probability": Knob("share of tones that sound", 0.05, 1.0, 0.05, 0.3),
+            "tone_probability": Knob("tones that sound (share)", 0.05, 1.0, 0.05, 0.3),
             "duration_s": _duration(2.0),
             "level_db": _level(),
         },
@@ -192,9 +202,9 @@ def sound_from_bytes(content: bytes, name: str, cf_hz: NDArray[np.float64], dt_m
     ValueError
         The file is larger than 32 MB, longer than a minute, or not a sound that can be read; the message names it.
     """
-    shown = Path(name).name or "the file"
     if len(content) > MAX_FILE_MB * 1_000_000:
-        raise ValueError(f"{shown} is too large: {len(content) / 1e6:.1f} MB, the limit is {MAX_FILE_MB} MB")
+        raise too_large(name, len(content))
+    shown = _shown(name)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sound"
         path.write_bytes(content)
@@ -203,3 +213,12 @@ def sound_from_bytes(content: bytes, name: str, cf_hz: NDArray[np.float64], dt_m
         except ValueError as error:
             raise ValueError(str(error).replace(str(path), shown)) from error
     return Spectrogram(found.values, found.cf_hz, found.dt_ms, found.unit, shown)
+
+
+def too_large(name: str, size: int) -> ValueError:
+    """The error of a file of so many bytes."""
+    return ValueError(f"{_shown(name)} is too large: {size / 1e6:.1f} MB, the limit is {MAX_FILE_MB} MB")
+
+
+def _shown(name: str) -> str:
+    return Path(name).name or "the file"

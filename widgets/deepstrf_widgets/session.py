@@ -103,10 +103,9 @@ class LiveSession:
         self.live.check_answer()
 
     def __repr__(self) -> str:
-        B, _, F, T = self.stimulus.shape
+        (B, _, F, T), N = self.stimulus.shape, self.n_neurons
         sounds = "" if B == 1 else f"{B} sounds of "
-        neurons = f"{self.n_neurons} neuron{'s' * (self.n_neurons != 1)}"
-        return f"LiveSession({type(self.model).__name__}, {neurons}, {sounds}{F} bands x {T} bins)"
+        return f"LiveSession({type(self.model).__name__}, {N} neuron{'s' * (N != 1)}, {sounds}{F} bands x {T} bins)"
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -172,6 +171,7 @@ class LiveSession:
         responses: Tensor | None = None,
         *,
         source: object = None,
+        settled: bool = True,
     ) -> None:
         """Play another stimulus to the neurons; parameters and undo stay as they are.
 
@@ -181,8 +181,8 @@ class LiveSession:
             With the bands and the bin width of the first one. None: the first one, with its responses.
         responses : Tensor, shape (N, T), (N, R, T) or (B, N, R, T), optional
             What was recorded to it. Without any there is no score.
-        source : object, optional
-            Handed to the observers.
+        source, settled
+            Handed to the observers: who plays it, and whether no hand is still at work on it.
 
         Raises
         ------
@@ -201,7 +201,7 @@ class LiveSession:
         chains[0].check_answer()
         self.live, self.trained = chains
         self.responses, self.stimulus_unit = recorded, unit
-        self._call(Change(frozenset(), None, True, source, stimulus=True))
+        self._call(Change(frozenset(), None, settled, source, stimulus=True))
 
     @property
     def first_sound(self) -> bool:
@@ -393,8 +393,7 @@ class LiveSession:
             self._forget(self.parameters[slot[0]], slot[1])
 
     def _tell(self, slots: Iterable[Slot], settled: bool, source: object) -> None:
-        names, neurons = set(), set()
-        whole = False
+        names, neurons, whole = set(), set(), False
         for name, index in slots:
             names.add(name)
             if self.parameters[name].per_neuron and index:

@@ -1,29 +1,32 @@
-"""Your own stimulus: choose a synthetic sound and turn its knobs, or load a file; the session hears it at once."""
+"""Your own stimulus: a synthetic sound with knobs, a file, or one painted by hand; the session hears it at once."""
 
 from __future__ import annotations
 
 import html
 import math
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import ipywidgets
 
 from .chain import one_thread
 from .changes import Change
-from .own_sounds import MAX_FILE_MB, SOUNDS, Knob, Sound, bands_of, sound_from_bytes, synthetic_sound
+from .own_sounds import SOUNDS, Knob, Sound, bands_of, sound_from_bytes, synthetic_sound
 from .session import LiveSession
+from .sound_file import SoundFile
+from .spectrogram_painter import SpectrogramPainter
 
 __all__ = ["StimulusPanel"]
 
-FIRST, FILE = "first", "file"
+FIRST, FILE, PAINT = "first", "file", "paint"
 ELSEWHERE = "another sound is heard, chosen elsewhere"
 LABEL = {"description_width": "180px"}
 WIDE = {"width": "520px", "max_width": "100%"}
 
 
 class StimulusPanel(ipywidgets.VBox):
-    """What a session hears, to choose: its first stimulus, a synthetic sound, or a sound file.
+    """What a session hears, to choose: its first stimulus, a synthetic sound, a sound file, or one painted by hand.
 
     Every sound is turned into the bands and bins of the session. Recorded responses belong to the first stimulus: with
     another one there is no score, and with the first one it comes back.
@@ -32,6 +35,8 @@ class StimulusPanel(ipywidgets.VBox):
     ----------
     session : LiveSession
         Its bands must be those of a scale of the library.
+    sound : callable, optional
+        Which sound of the first stimulus is on screen, for a painting that begins with it.
 
     Raises
     ------
@@ -41,14 +46,16 @@ class StimulusPanel(ipywidgets.VBox):
     Attributes
     ----------
     choice : ipywidgets.Dropdown
-        "first", a name of :data:`~deepstrf_widgets.own_sounds.SOUNDS`, or "file".
+        "first", a name of :data:`~deepstrf_widgets.own_sounds.SOUNDS`, "file", or "paint".
     knobs : dict of str to ipywidgets slider
         Of the synthetic sound on screen.
+    painter : SpectrogramPainter
+        What is painted stays there while another sound is heard.
     message : str
         What went wrong last; empty when all is well.
     """
 
-    def __init__(self, session: LiveSession) -> None:
+    def __init__(self, session: LiveSession, *, sound: Callable[[], int] | None = None) -> None:
         if not isinstance(session, LiveSession):
             raise TypeError(f"session must be a LiveSession, got {type(session).__name__}")
         self._bands = bands_of(session.cf_hz)
@@ -56,19 +63,14 @@ class StimulusPanel(ipywidgets.VBox):
         self.message = ""
         self.knobs: dict[str, Any] = {}
         made = [(sound.label, name) for name, sound in SOUNDS.items()]
-        options = [("The stimulus of this session", FIRST), *made, ("A sound file", FILE)]
+        options = [("The stimulus of this session", FIRST), *made, ("A sound file", FILE), ("Paint", PAINT)]
         self.choice = ipywidgets.Dropdown(options=options, value=FIRST, description="sound", style=LABEL, layout=WIDE)
-        self.upload = ipywidgets.FileUpload(
-            accept=".wav,.flac,.aif,.aiff,.ogg",
-            description="Choose a file",
-            icon="",
-            tooltip=f"WAV, FLAC, AIFF or Ogg, at most a minute and {MAX_FILE_MB} MB",
-        )
+        self.upload = SoundFile(self._loaded, lambda error: self._tell(str(error), bad=True))
+        self.painter = SpectrogramPainter(session, sound=sound)
         self._rest = ipywidgets.VBox()
         self._told = ipywidgets.HTML()
         super().__init__([self.choice, self._rest, self._told])
         self.choice.observe(self._chosen, "value")
-        self.upload.observe(self._loaded, "value")
         self._stop = session.observe(self._session_changed)
         self._tell("" if session.first_sound else ELSEWHERE)
 
@@ -80,7 +82,7 @@ class StimulusPanel(ipywidgets.VBox):
         # The constructor may have failed before any of this was there.
         if hasattr(self, "_stop"):
             self._stop()
-            for part in (*self.knobs.values(), self.choice, self.upload, self._rest, self._told):
+            for part in (*self.knobs.values(), self.choice, self.upload, self.painter, self._rest, self._told):
                 part.close()
         super().close()
 
@@ -95,13 +97,16 @@ class StimulusPanel(ipywidgets.VBox):
             self.knobs = {name: self._slider(knob) for name, knob in SOUNDS[chosen].knobs.items()}
             for slider in self.knobs.values():
                 slider.observe(self._turned, "value")
-        self._rest.children = [self.upload] if chosen == FILE else list(self.knobs.values())
+        whole = {FILE: self.upload, PAINT: self.painter}
+        self._rest.children = [whole[chosen]] if chosen in whole else list(self.knobs.values())
         if chosen == FIRST:
             if not self.session.first_sound:
                 self.session.hear(source=self)
             self._tell("")
         elif chosen == FILE:
             self._tell("")
+        elif chosen == PAINT:
+            self.painter.hear()
         else:
             self._turned()
 
@@ -137,14 +142,11 @@ class StimulusPanel(ipywidgets.VBox):
             self._tell(f"{heard.duration_s:.2f} s")
 
     @one_thread()
-    def _loaded(self, change: dict[str, Any]) -> None:
-        if not change["new"]:
-            return
-        file = change["new"][-1]
+    def _loaded(self, name: str, content: bytes) -> None:
         try:
             with warnings.catch_warnings(record=True) as said:
                 warnings.simplefilter("always", UserWarning)
-                heard = sound_from_bytes(bytes(file["content"]), file["name"], self.session.cf_hz, self.session.dt_ms)
+                heard = sound_from_bytes(content, name, self.session.cf_hz, self.session.dt_ms)
             self.session.hear(heard, source=self)
         except ValueError as error:
             self._tell(str(error), bad=True)
@@ -166,7 +168,10 @@ class StimulusPanel(ipywidgets.VBox):
         """Somebody else may have chosen the first sound again, or another one."""
         if not change.stimulus or change.source is self:
             return
-        if self.session.first_sound:
+        if change.source is self.painter:
+            if change.settled:
+                self._tell(f"{self.session.stimulus.shape[3] * self.session.dt_ms / 1000:.2f} s")
+        elif self.session.first_sound:
             self.choice.value = FIRST
             self._tell("")
         else:

@@ -4,9 +4,14 @@ import type { BenchModel } from "./contract";
 import { mount } from "./explorer";
 import { DATA_ID, OfflineKernel, type Saved } from "./offline";
 import { mountGallery } from "./views/gallery";
+import { mountPaint } from "./views/paint";
+import { mountSoundFile } from "./views/sound-file";
 
 function render({ model, el }: { model: BenchModel; el: HTMLElement }): () => void {
-  return model.get("view") === "gallery" ? mountGallery(model, el) : mount(model, el);
+  const view = model.get("view");
+  if (view === "gallery") return mountGallery(model, el);
+  if (view === "paint") return mountPaint(model, el);
+  return view === "file" ? mountSoundFile(model, el) : mount(model, el);
 }
 
 const data = globalThis.document?.getElementById(DATA_ID);

@@ -25,6 +25,23 @@ export function fillImage(
 ): ImageData | null {
   if (canvas.width !== columns) canvas.width = columns;
   if (canvas.height !== rows) canvas.height = rows;
+  return fillFrames(canvas, values, rows, columns, [low, high], colours, offset, stride, 0, kept, changed);
+}
+
+/** Repaint columns of such a canvas from the column `left` on; the other parameters are those of `fillImage`. */
+export function fillFrames(
+  canvas: HTMLCanvasElement,
+  values: ArrayLike<number>,
+  rows: number,
+  columns: number,
+  [low, high]: [number, number],
+  colours: Table,
+  offset: number,
+  stride: number,
+  left: number,
+  kept: ImageData | null = null,
+  changed: (row: number) => boolean = () => true,
+): ImageData | null {
   const ctx = canvas.getContext("2d");
   if (!ctx || rows === 0 || columns === 0) return null;
   const image = kept ?? ctx.createImageData(columns, rows);
@@ -40,7 +57,7 @@ export function fillImage(
       pixels[to + c] = colours[level < 0 ? 0 : level > 255 ? 255 : Math.round(level)] ?? 0;
     }
   }
-  ctx.putImageData(image, 0, 0);
+  ctx.putImageData(image, left, 0);
   return image;
 }
 

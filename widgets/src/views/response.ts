@@ -140,7 +140,9 @@ export class ResponseView {
 
   #makeImage(): void {
     const { stimulus, info } = this.#state;
-    this.#stimulusRange = extent(stimulus) ?? [0, 1];
+    const [low, high] = extent(stimulus) ?? [0, 1];
+    // Silence is dark.
+    this.#stimulusRange = [low, high > low ? high : low + 1];
     this.#image = new LongImage(stimulus, info.n_bands, info.n_frames, this.#stimulusRange, sequential());
   }
 
