@@ -6,7 +6,6 @@ import asyncio
 import math
 import time
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -20,13 +19,13 @@ from deepstrf.models.audio.audio_model import AudioEncodingModel
 from .chain import Chain, one_thread
 from .changes import Change
 from .edits import locked_names
+from .files import STATIC
 from .messages import MessageError, Request, is_count, is_name, parse
 from .session import LiveSession
 from .slots import activation_slot, folding, is_local, prefilter_slot, receptive_field_kind
 
 __all__ = ["BenchWidget"]
 
-STATIC = Path(__file__).parent / "static"
 COLUMNS = ("center_hz", "center_ms", "sigma_oct", "sigma_ms", "weight")
 LANES = ("drive", "trials", "residual")
 STAGES = ("adaptation", "strf", "activation")

@@ -4,8 +4,8 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { bytes } from "../bench.fixture";
 import { floats } from "../contract";
 import { StaticModel } from "../host";
-import bench from "../index";
 import { key, onEveryPage, pointer, settle } from "../mount.fixture";
+import bench from "../sounds";
 import type { PaintMessage } from "./paint";
 
 const [F, N] = [4, 40];
