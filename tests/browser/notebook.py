@@ -15,6 +15,7 @@ from playwright.sync_api import ConsoleMessage, Locator, Page, Route
 from tests.browser.lab import Server
 
 SECOND = 1000
+KERNEL_SECONDS, POLL_MS = 20, 50
 RUN_SECONDS = 120
 
 # Runs in the page: the promise of a notebook whose kernel answers.
@@ -118,6 +119,14 @@ class NotebookPage:
         if reply["status"] != "ok":
             raise RuntimeError(f"{expression}: {reply.get('ename')}: {reply.get('evalue')}")
         return json.loads(ast.literal_eval(reply["data"]["text/plain"]))
+
+    def wait_for_kernel(self, condition: str) -> None:
+        """Nothing; the Python expression ``condition`` has become true, which the kernel is asked every 50 ms."""
+        for _ in range(int(1000 * KERNEL_SECONDS / POLL_MS)):
+            if self.kernel_eval(f"bool({condition})"):
+                return
+            self.page.wait_for_timeout(POLL_MS)
+        raise TimeoutError(f"{condition} must become true within {KERNEL_SECONDS} s")
 
     def bring(self, selector: str) -> Locator:
         """The first element of ``selector``, scrolled into view."""

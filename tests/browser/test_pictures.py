@@ -136,7 +136,7 @@ def gallery_of(chromium: Browser) -> Iterator[Callable[[int], Page]]:
         page = chromium.new_page(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
         pages.append(page)
         page.add_style_tag(path=BUNDLE / "bench.css")
-        code = base64.b64encode((BUNDLE / "bench.js").read_bytes()).decode()
+        code = base64.b64encode((BUNDLE / "gallery.js").read_bytes()).decode()
         page.evaluate(GALLERY, {"code": code, "neurons": neurons})
         page.wait_for_selector(".db-card")
         page.evaluate(PAINTED)
