@@ -36,7 +36,10 @@ def float32_wav(seconds: float) -> bytes:
 
 
 def test_a_hand_chooses_what_the_neuron_hears(
-    open_page: Callable[..., NotebookPage], server: Server, keep: Callable[[NotebookPage, str], Path]
+    open_page: Callable[..., NotebookPage],
+    server: Server,
+    keep: Callable[[NotebookPage, str], Path],
+    tmp_path: Path,
 ) -> None:
     write_notebook(server.folder / "sounds.ipynb", CELL)
     notebook = open_page(1280, 1250)
@@ -67,7 +70,8 @@ def test_a_hand_chooses_what_the_neuron_hears(
     def upload(name: str, content: bytes) -> None:
         with page.expect_file_chooser() as asked:
             page.get_by_role("button", name="Choose a file").click()
-        asked.value.set_files({"name": name, "mimeType": "audio/wav", "buffer": content})
+        (tmp_path / name).write_bytes(content)
+        asked.value.set_files(tmp_path / name)
 
     # More than 10 MB in one message, which Jupyter alone would not let in; then no sound.
     upload("long.wav", float32_wav(32))

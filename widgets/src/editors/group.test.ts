@@ -24,7 +24,7 @@ const peakOf = (centre: number, sigma: number, n: number) => {
 describe("adding", () => {
   it("by the button puts the spare one where there is room, as one gesture, chosen and focused", () => {
     const { fixture, root, button, said, chosen } = four();
-    expect(said()).toEqual(["3 of 4 Gaussians in use", "", ""]);
+    expect(said()).toEqual(["3 of 4 Gaussians", "", ""]);
     button("Add").click();
     frame();
     expect(button("Add").disabled).toBe(true);

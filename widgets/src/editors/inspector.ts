@@ -132,7 +132,7 @@ export class Inspector {
     const several = k >= 0 && n > 1;
     const own = `Gaussian ${k + 1}`;
     this.#head.hidden = G === 0;
-    const name = k < 0 ? `${inUse(this.#state).length} of ${G} Gaussians in use` : `${own} of ${G}`;
+    const name = k < 0 ? `${inUse(this.#state).length} of ${G} Gaussians` : `${own} of ${G}`;
     setText(this.#name, several ? "" : name);
     setText(this.#several, several ? `${n} Gaussians selected` : "");
     setText(this.#of, several ? `numbers of ${own}` : k >= 0 && kept ? "Shift+Enter adds others" : "");
