@@ -11,6 +11,7 @@ import torch
 from deepstrf.models import NetworkReceptiveField
 from deepstrf_widgets import BenchWidget, LiveSession, explore
 from deepstrf_widgets.page import save_html
+from deepstrf_widgets.told import describe
 
 CF_HZ = np.array([500.0, 900.0, 2000.0, 7000.0, 16000.0])
 
@@ -80,7 +81,7 @@ def test_a_model_that_the_page_cannot_compute_is_shown_only(make_model, make_sti
 def test_a_free_field_is_painted_only_where_the_page_can_answer(make_session, tmp_path):
     local, other = (BenchWidget(make_session("full", None, curve)) for curve in ("softplus", "identity"))
     other.session.model.readout.activation = torch.nn.GELU()
-    other.info = other._describe()
+    other.info = describe(other.session, [])
     data = [data_of(save_html(widget, tmp_path / "bench.html"))[1] for widget in (local, other)]
     assert [("strf.kernel" in page["info"]["limits"], page["info"]["local"]) for page in data] == [
         (True, True),

@@ -5,29 +5,24 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import anywidget
-import numpy as np
-import torch
 import traitlets
-from torch import Tensor
 
 from deepstrf.models.audio.audio_model import AudioEncodingModel
 
-from .chain import Chain, one_thread
+from .chain import one_thread
 from .changes import Change
 from .edits import locked_names
+from .files import STATIC
 from .messages import MessageError, Request, is_count, is_name, parse
 from .session import LiveSession
-from .slots import activation_slot, folding, is_local, prefilter_slot, receptive_field_kind
+from .told import as_bytes, describe, json_number, parts_of, state_of
 
 __all__ = ["BenchWidget"]
 
-STATIC = Path(__file__).parent / "static"
-COLUMNS = ("center_hz", "center_ms", "sigma_oct", "sigma_ms", "weight")
 LANES = ("drive", "trials", "residual")
 STAGES = ("adaptation", "strf", "activation")
 QUEUED_S = 0.001
@@ -37,22 +32,6 @@ BURST_S = 0.001
 """How long the kernel then gathers what waits before it computes one answer to it all."""
 
 MAX_CLIENTS = 64
-
-
-def _bytes(values: Tensor | np.ndarray) -> bytes:
-    if isinstance(values, Tensor):
-        values = values.detach().to("cpu", torch.float32).numpy()
-    return np.ascontiguousarray(values, dtype="<f4").tobytes()
-
-
-def _json_number(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else round(value, 6)
-
-
-def _field(chain: Chain, neuron: int) -> Tensor | None:
-    """What the page shows of how a neuron weighs the sound, (C, F, T)."""
-    kernel = chain.kernel(neuron)
-    return chain.gradient_map(neuron) if kernel is None else kernel
 
 
 class BenchWidget(anywidget.AnyWidget):
@@ -147,9 +126,9 @@ class BenchWidget(anywidget.AnyWidget):
         self._new_sound = False
         self._left = False
         super().__init__(
-            info=self._describe(),
-            cf_hz=_bytes(session.cf_hz),
-            stimulus=_bytes(session.stimulus[sound, 0]),
+            info=describe(session, self._locked),
+            cf_hz=as_bytes(session.cf_hz),
+            stimulus=as_bytes(session.stimulus[sound, 0]),
             neuron=neuron,
             **self.neuron_state(neuron),
             wants_gradient=False if isinstance(session.model, AudioEncodingModel) else None,
@@ -176,114 +155,14 @@ class BenchWidget(anywidget.AnyWidget):
 
     # -- state for the page --------------------------------------------------------------------------------------
 
-    def _describe(self) -> dict[str, Any]:
-        session = self.session
-        kernel = _field(session.live, 0)
-        C, F, T = (1, session.stimulus.shape[2], 1) if kernel is None else kernel.shape
-        names = session.parameters
-        kind = receptive_field_kind(session.live, names)
-        limits = {}
-        for name in (f"strf.{column}" for column in COLUMNS):
-            # A width in octaves has limits that depend on its centre: the page knows them in bands.
-            if kind == "gaussians" and name != "strf.sigma_oct":
-                limits[name] = [_json_number(float(v)) for v in names[name].limits((0, 0, 0))]
-        if kind == "gaussians":
-            limits["strf.sigma_bands"] = [0.27, float(F)]
-        for name in names:
-            if not name.startswith("strf.") or names[name].by_row:
-                limits[name] = [_json_number(float(v)) for v in names[name].limits((0,))]
-        return {
-            "model": type(session.model).__name__,
-            "n_neurons": session.n_neurons,
-            "n_bands": F,
-            "n_lags": T,
-            "n_channels": C,
-            "n_gaussians": names["strf.weight"].shape[2] if kind == "gaussians" else 0,
-            "n_frames": session.stimulus.shape[3],
-            "dt_ms": session.dt_ms,
-            "kind": kind,
-            "channel_names": ["ON", "OFF"] if C == 2 else ["input"] if C == 1 else [f"channel {c}" for c in range(C)],
-            "neuron_names": session.neuron_names,
-            "stimulus_unit": session.stimulus_unit,
-            "rate_unit": "spikes/bin",
-            "has_responses": session.responses is not None,
-            "n_trials": 0 if session.responses is None else session.responses.shape[2],
-            "prefilter": prefilter_slot(session.model, names),
-            "activation": activation_slot(session.model, names),
-            "local": is_local(session.model),
-            "locked": sorted(self._locked),
-            "limits": limits,
-        }
-
-    def _gaussians(self, neuron: int, *, trained: bool = False) -> bytes:
-        if "strf.weight" not in self.session.parameters:
-            return b""
-        read = self.session.trained_value if trained else self.session.value
-        return _bytes(np.stack([read(f"strf.{column}", (neuron,)) for column in COLUMNS], axis=-1))
-
-    def _prefilter(self, *, trained: bool = False) -> bytes:
-        read = self.session.trained_value if trained else self.session.value
-        rows = [read(name) for name in self.session.parameters if name.startswith("prefilter.")]
-        return _bytes(np.stack(rows)) if rows else b""
-
-    def _activation(self, neuron: int, *, trained: bool = False) -> bytes:
-        read = self.session.trained_value if trained else self.session.value
-        names = [name for name in self.session.parameters if name.startswith("activation.")]
-        return _bytes(np.array([read(name, (neuron,)) for name in names]))
-
-    def _factors(self, neuron: int, *, trained: bool = False) -> bytes:
-        """Frequency profiles (C, F), then time profiles (C, T); nothing for a field that is no product."""
-        read = self.session.trained_value if trained else self.session.value
-        names = [name for name in ("strf.factor_f", "strf.factor_t") if name in self.session.parameters]
-        return b"".join(_bytes(read(name, (neuron,))) for name in names)
-
-    def _parts(self, neuron: int, names: Iterable[str]) -> dict[str, bytes]:
-        """What the page must be told after the named parameters have changed."""
-        stages = {name.split(".")[0] for name in names}
-        parts = {}
-        if "strf" in stages:
-            kernel = _field(self.session.live, neuron)
-            parts["gaussians"] = self._gaussians(neuron)
-            parts["kernel"] = b"" if kernel is None else _bytes(kernel)
-            parts["folding"] = _bytes(folding(self.session.model, neuron))
-            if factors := self._factors(neuron):
-                parts["factors"] = factors
-        if "prefilter" in stages:
-            parts["prefilter"] = self._prefilter()
-        if "activation" in stages:
-            parts["activation"] = self._activation(neuron)
-        return {**parts, "rate": _bytes(self.session.rate(neuron)[self.sound])}
-
     def neuron_state(self, neuron: int) -> dict[str, Any]:
         """Values of all traits that belong to one neuron."""
-        session = self.session
-        trained_kernel = _field(session.trained, neuron)
-        psth = session.psth(neuron)
-        return {
-            "factors": b"",
-            **self._parts(neuron, ("strf", "prefilter", "activation")),
-            "of_neuron": neuron,
-            "trained_prefilter": self._prefilter(trained=True),
-            "trained_activation": self._activation(neuron, trained=True),
-            "trained_gaussians": self._gaussians(neuron, trained=True),
-            "trained_factors": self._factors(neuron, trained=True),
-            "trained_kernel": b"" if trained_kernel is None else _bytes(trained_kernel),
-            "trained_rate": _bytes(session.trained.rate(neuron)[self.sound]),
-            "psth": b"" if psth is None else _bytes(psth[self.sound]),
-            "trials": self._trials(neuron),
-            "score": _json_number(session.score(neuron)),
-            "trained_score": _json_number(session.trained_score(neuron)),
-            "normalized_score": _json_number(session.normalized_score(neuron)),
-            "trained_normalized_score": _json_number(session.trained_normalized_score(neuron)),
-            "can_undo": session.can_undo,
-            "can_redo": session.can_redo,
-            "edited": session.edited(neuron),
-        }
+        return {**state_of(self.session, self.sound, neuron), "trials": self._trials(neuron)}
 
     def _trials(self, neuron: int) -> bytes:
         """Recorded trials of the sound while a page shows them: they are the largest part of what it is told."""
         responses = self.session.responses
-        return b"" if responses is None or "trials" not in self.lanes else _bytes(responses[self.sound, neuron])
+        return b"" if responses is None or "trials" not in self.lanes else as_bytes(responses[self.sound, neuron])
 
     @traitlets.observe("lanes")
     def _lanes_opened(self, _change: Any) -> None:
@@ -298,7 +177,10 @@ class BenchWidget(anywidget.AnyWidget):
         with self.hold_sync():
             if self._new_sound:
                 self._new_sound = False
-                self.info, self.stimulus = self._describe(), _bytes(self.session.stimulus[self.sound, 0])
+                self.info, self.stimulus = (
+                    describe(self.session, self._locked),
+                    as_bytes(self.session.stimulus[self.sound, 0]),
+                )
             for name, value in self.neuron_state(self.neuron).items():
                 setattr(self, name, value)
             self._gradient_wanted()
@@ -307,7 +189,7 @@ class BenchWidget(anywidget.AnyWidget):
     def _gradient_wanted(self, _change: object = None) -> None:
         """Show the gradient map of the neuron on screen, where somebody looks at it."""
         found = self.session.live.gradient_map(self.of_neuron) if self.wants_gradient else None
-        self.gradient = b"" if found is None else _bytes(found)
+        self.gradient = b"" if found is None else as_bytes(found)
 
     @traitlets.validate("channel", "selected")
     def _within(self, proposal: Any) -> int:
@@ -399,12 +281,12 @@ class BenchWidget(anywidget.AnyWidget):
             self._save_traits()
         begun = time.perf_counter()
         names, self._changed = self._changed, set()
-        parts = self._parts(self.neuron, names)
+        parts = parts_of(self.session, self.sound, self.neuron, names)
         message = {
             "type": "answer",
             "neuron": self.neuron,
-            "score": _json_number(self.session.score(self.neuron)),
-            "normalized_score": _json_number(self.session.normalized_score(self.neuron)),
+            "score": json_number(self.session.score(self.neuron)),
+            "normalized_score": json_number(self.session.normalized_score(self.neuron)),
             "can_undo": self.session.can_undo,
             "can_redo": self.session.can_redo,
             "parts": list(parts),

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
 
+from .files import STATIC
 from .tuning_table import MEASURES, SORTS
 
 __all__ = ["WRITTEN", "GalleryTraits", "TraitValueError"]
 
-STATIC = Path(__file__).parent / "static"
 WRITTEN = ("selected", "channel", "sort", "descending", "search", "ranges", "trained", "folded")
 """The traits that a page may set."""
 
@@ -27,7 +26,7 @@ class TraitValueError(traitlets.TraitError, ValueError):
 class GalleryTraits(anywidget.AnyWidget):
     """The traits of a :class:`~deepstrf_widgets.Gallery`, which has their meaning; a wrong value is refused."""
 
-    _esm = STATIC / "bench.js"
+    _esm = STATIC / "gallery.js"
     _css = STATIC / "bench.css"
 
     view = traitlets.Unicode("gallery").tag(sync=True)

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .bench import BenchWidget
 
+from .files import STATIC
+
 __all__ = ["save_html"]
 
-STATIC = Path(__file__).parent / "static"
 DATA_ID = "deepstrf-bench-data"  # as in the page's offline.ts
 PER_NEURON = (
     *("gaussians", "trained_gaussians", "kernel", "trained_kernel", "activation", "trained_activation"),

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
 
+from .files import STATIC
 from .messages import MessageError, _shown, is_count
 from .own_sounds import MAX_FILE_MB, too_large
 
 __all__ = ["SoundFile"]
 
-STATIC = Path(__file__).parent / "static"
 ENDINGS = (".wav", ".flac", ".aif", ".aiff", ".ogg")
 
 
@@ -29,7 +28,7 @@ class SoundFile(anywidget.AnyWidget):
         Gets the error where the file is too large or the message is not what it should be.
     """
 
-    _esm = STATIC / "bench.js"
+    _esm = STATIC / "sounds.js"
     _css = STATIC / "bench.css"
 
     view = traitlets.Unicode("file").tag(sync=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -17,13 +16,13 @@ from torch import Tensor
 from deepstrf.stimuli import Spectrogram
 
 from .chain import one_thread
+from .files import STATIC
 from .messages import MAX_VALUES, MessageError, _shown, is_count, is_name
 from .own_sounds import MAX_FILE_S
 from .session import LiveSession
 
 __all__ = ["Painted", "SpectrogramPainter", "parse_paint"]
 
-STATIC = Path(__file__).parent / "static"
 FIRST_S = 1.0
 """Length of the silence that a painting begins as."""
 
@@ -123,7 +122,7 @@ class SpectrogramPainter(anywidget.AnyWidget):
     SpectrogramPainter(34 bands x 200 frames, 0 to 85.6 dB)
     """
 
-    _esm = STATIC / "bench.js"
+    _esm = STATIC / "sounds.js"
     _css = STATIC / "bench.css"
 
     view = traitlets.Unicode("paint").tag(sync=True)

@@ -6,6 +6,7 @@ import html
 import math
 import warnings
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import ipywidgets
@@ -65,8 +66,7 @@ class StimulusPanel(ipywidgets.VBox):
         made = [(sound.label, name) for name, sound in SOUNDS.items()]
         options = [("The stimulus of this session", FIRST), *made, ("A sound file", FILE), ("Paint", PAINT)]
         self.choice = ipywidgets.Dropdown(options=options, value=FIRST, description="sound", style=LABEL, layout=WIDE)
-        self.upload = SoundFile(self._loaded, lambda error: self._tell(str(error), bad=True))
-        self.painter = SpectrogramPainter(session, sound=sound)
+        self._sound = sound
         self._rest = ipywidgets.VBox()
         self._told = ipywidgets.HTML()
         super().__init__([self.choice, self._rest, self._told])
@@ -77,12 +77,23 @@ class StimulusPanel(ipywidgets.VBox):
     def __repr__(self) -> str:
         return f"StimulusPanel({self.session!r}, {self.choice.value!r})"
 
+    @cached_property
+    def upload(self) -> SoundFile:
+        """The choice of a file; made when it is first wanted, as its page code is large for a slow line."""
+        return SoundFile(self._loaded, lambda error: self._tell(str(error), bad=True))
+
+    @cached_property
+    def painter(self) -> SpectrogramPainter:
+        """The canvas; made when it is first wanted."""
+        return SpectrogramPainter(self.session, sound=self._sound)
+
     def close(self) -> None:
         """End the panel; the session keeps the sound it hears."""
         # The constructor may have failed before any of this was there.
         if hasattr(self, "_stop"):
             self._stop()
-            for part in (*self.knobs.values(), self.choice, self.upload, self.painter, self._rest, self._told):
+            made = [vars(self)[name] for name in ("upload", "painter") if name in vars(self)]
+            for part in (*self.knobs.values(), self.choice, *made, self._rest, self._told):
                 part.close()
         super().close()
 
@@ -97,8 +108,10 @@ class StimulusPanel(ipywidgets.VBox):
             self.knobs = {name: self._slider(knob) for name, knob in SOUNDS[chosen].knobs.items()}
             for slider in self.knobs.values():
                 slider.observe(self._turned, "value")
-        whole = {FILE: self.upload, PAINT: self.painter}
-        self._rest.children = [whole[chosen]] if chosen in whole else list(self.knobs.values())
+        if chosen in (FILE, PAINT):
+            self._rest.children = [self.upload if chosen == FILE else self.painter]
+        else:
+            self._rest.children = list(self.knobs.values())
         if chosen == FIRST:
             if not self.session.first_sound:
                 self.session.hear(source=self)
@@ -168,7 +181,7 @@ class StimulusPanel(ipywidgets.VBox):
         """Somebody else may have chosen the first sound again, or another one."""
         if not change.stimulus or change.source is self:
             return
-        if change.source is self.painter:
+        if change.source is not None and change.source is vars(self).get("painter"):
             if change.settled:
                 self._tell(f"{self.session.stimulus.shape[3] * self.session.dt_ms / 1000:.2f} s")
         elif self.session.first_sound:

@@ -4,8 +4,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Bytes } from "../contract";
 import { diverging } from "../draw/colormap";
 import { byteColours, Thumbnails } from "../draw/thumbnails";
+import bench from "../gallery";
 import { StaticModel } from "../host";
-import bench from "../index";
 import type { GalleryCounters } from "./gallery";
 import { GalleryData, nameKey, orderOf, type Ranges, type Sort, TABLE_COLUMNS } from "./gallery-data";
 

@@ -4,8 +4,8 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { bytes } from "../bench.fixture";
 import { floats } from "../contract";
 import { StaticModel } from "../host";
-import bench from "../index";
 import { key, onEveryPage, pointer, settle } from "../mount.fixture";
+import bench from "../sounds";
 import type { PaintMessage } from "./paint";
 
 const [F, N] = [4, 40];
@@ -48,7 +48,7 @@ class Page {
     return this.find(".db-stage");
   }
   get cell() {
-    return this.find(".db-cell");
+    return this.find(".db-paint-cell");
   }
   get last() {
     return this.sent.at(-1)!;

@@ -2,7 +2,7 @@
 
 import { afterEach, expect, it, vi } from "vitest";
 import { StaticModel } from "../host";
-import bench from "../index";
+import bench from "../sounds";
 
 let stop = () => {};
 afterEach(() => stop());
