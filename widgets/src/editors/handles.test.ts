@@ -24,6 +24,15 @@ describe("handles", () => {
     expect(handle(root, 1).textContent).toBe("−");
   });
 
+  it("stand in a group that is called after them; without any it is called after the field", () => {
+    const called = ({ root }: { root: HTMLElement }) =>
+      root.querySelector(".db-strf .db-stage")?.getAttribute("aria-label");
+    expect(called(mount())).toBe("Gaussians");
+    for (const kind of ["full", "separable", "gradient", "none"] as const) {
+      expect(called(mount({}, { kind, n_gaussians: 0 }))).toBe("Receptive field");
+    }
+  });
+
   it("lie on their Gaussians", () => {
     const { root } = mount({ selected: 0 });
     // Band 1 of 4 and frame 2 of 5 (20 ms before the last at 10 ms): the middle of their cells.

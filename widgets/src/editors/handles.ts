@@ -1,44 +1,15 @@
-/**
- * The handles of the receptive field: one circle a Gaussian, two squares for its widths. A spare Gaussian, one of weight
- * 0, has none until it is chosen.
- *
- * Every handle is a focusable slider. Pointer, wheel and keys become edits of the state; positions and spoken values
- * are set from it.
- */
+/** Hands at the handles of the receptive field: pointer, wheel and keys become edits of the state. */
 
-import type { Column } from "../contract";
-import {
-  type Cleanup,
-  closest,
-  consume,
-  element,
-  type Point,
-  pointIn,
-  setAttribute,
-  setStyle,
-  setText,
-} from "../dom";
+import { type Cleanup, consume, type Point, pointIn } from "../dom";
 import type { Grid } from "../draw/grid";
-import { frequency, milliseconds, octaves, signed } from "../format";
-import { type Gaussian, limitsOf, type OnGrid, offGrid, onGrid } from "../math/field";
+import { type Axes, type Gaussian, type OnGrid, offGrid, onGrid } from "../math/field";
 import type { BenchState } from "../state";
 import { Drag, type Grasp } from "./drag";
 import { OwnGesture } from "./gesture";
+import { CLEARANCE_PX, type Grip, Grips, heaviestOf } from "./grips";
 import { type Member, members, moved, scaled } from "./group";
 import type { Selection } from "./selection";
-import { moveTo, sliderHandle, speak } from "./slider";
 
-export type Grip = "center" | "sigma_f" | "sigma_t";
-const GRIPS: Grip[] = ["center", "sigma_f", "sigma_t"];
-/** What each of them changes. */
-const COLUMNS_OF: Record<Grip, Column[]> = {
-  center: ["center_hz", "center_ms", "weight"],
-  sigma_f: ["sigma_oct"],
-  sigma_t: ["sigma_ms"],
-};
-
-/** Closest that a width handle comes to its centre, in pixels. */
-const CLEARANCE_PX = 17;
 const SMALL_STEP = 0.25;
 const BIG_STEP = 2;
 const SIGMA_STEP = 0.1;
@@ -47,17 +18,28 @@ const WEIGHT_SHARE = 0.05;
 /** Factor of several weights in one step. */
 const WEIGHT_FACTOR = 1.1;
 
+type WidthGrip = Exclude<Grip, "center">;
+
+/** A width that is larger by so many bands or frames. */
+function widened(
+  grip: WidthGrip,
+  { sigma_oct, sigma_ms }: Gaussian,
+  { sigmaBands }: OnGrid,
+  by: number,
+  { dtMs }: Axes,
+): Partial<Gaussian> {
+  return grip === "sigma_f"
+    ? { sigma_oct: (Math.max(sigmaBands + by, 0) * sigma_oct) / sigmaBands }
+    : { sigma_ms: Math.max(sigma_ms + by * dtMs, 0) };
+}
+
 export class Handles {
-  readonly element = element("div.db-handles");
-  readonly #grips: Record<Grip, HTMLElement>[] = [];
-  #grid: Grid | null = null;
-  /** The handle that was pressed last, and the side of the centre that it stood on. */
-  #pulled: { grip: Grip; side: number } = { grip: "center", side: 1 };
+  readonly element: HTMLElement;
+  readonly #grips: Grips;
   readonly #gesture: OwnGesture;
   readonly #drag: Drag;
   readonly #state: BenchState;
   readonly #stage: HTMLElement;
-  readonly #helpId: string;
   readonly #selection: Selection;
   /** The focus is on its way by a program, which chooses by itself. */
   #focusing = false;
@@ -66,8 +48,9 @@ export class Handles {
     this.#state = state;
     this.#selection = selection;
     this.#stage = stage;
-    this.#helpId = helpId;
-    const { element: root } = this;
+    this.#grips = new Grips(state, selection, stage, helpId);
+    const root = this.#grips.element;
+    this.element = root;
     this.#gesture = new OwnGesture(state);
     this.#drag = new Drag(root, this.#gesture, (e) => this.#press(e), cleanup);
     cleanup.listen<MouseEvent>(root, "dblclick", (e) => this.#onDoubleClick(e));
@@ -87,12 +70,12 @@ export class Handles {
 
   /** The Gaussian to which a handle belongs; -1 for none. */
   owner(handle: EventTarget | null): number {
-    return this.#gripOf(handle)?.k ?? -1;
+    return this.#grips.at(handle)?.k ?? -1;
   }
 
   /** Give a Gaussian's handle the focus, without a sign of it to a `pointer`. */
   focus(k: number, pointer: boolean): void {
-    const handle = this.#grips[k]?.center;
+    const handle = this.#grips.centre(k);
     if (!handle) return;
     handle.hidden = false;
     this.#focus(handle, pointer);
@@ -103,15 +86,14 @@ export class Handles {
     return this.#state.inGesture;
   }
 
-  /** Place every handle and set what it says. */
+  /** Place every handle. */
   paint(grid: Grid): void {
-    this.#grid = grid;
-    const state = this.#state;
-    const G = state.info.kind === "gaussians" ? state.info.n_gaussians : 0;
-    while (this.#grips.length < G) this.#addGaussian(this.#grips.length);
-    for (const grips of this.#grips.slice(G)) for (const grip of GRIPS) grips[grip].hidden = true;
-    const heaviest = this.#heaviest();
-    for (let k = 0; k < G; k++) this.#place(k, grid, heaviest);
+    this.#grips.paint(grid);
+  }
+
+  /** Set what every handle says. */
+  speak(): void {
+    this.#grips.speak();
   }
 
   /** Leave a running drag; `cancel` puts the Gaussian back to where it was. */
@@ -128,123 +110,17 @@ export class Handles {
       return;
     }
     const { weight } = this.#state.gaussian(k);
-    const step = WEIGHT_SHARE * (this.#heaviest() || 1);
+    const step = WEIGHT_SHARE * (heaviestOf(this.#state) || 1);
     const next = weight + steps * step;
     this.#nudge(k, "weight", { weight: Math.abs(next) < 1e-9 * step ? 0 : next });
   }
 
-  // ---- elements ---------------------------------------------------------------------------------------------
-
-  #addGaussian(k: number): void {
-    const make = (grip: Grip) => {
-      const handle = sliderHandle(grip === "center" ? "centre" : "width", this.#helpId, {
-        "data-gaussian": k,
-        "data-handle": grip,
-        "aria-orientation": grip === "center" ? null : "vertical",
-      });
-      this.element.append(handle);
-      return handle;
-    };
-    this.#grips.push({ center: make("center"), sigma_f: make("sigma_f"), sigma_t: make("sigma_t") });
-  }
-
-  #heaviest(): number {
-    const { trainedGaussians, gaussians } = this.#state;
-    const from = trainedGaussians.length ? trainedGaussians : gaussians;
-    let heaviest = 0;
-    for (let i = 4; i < from.length; i += 5) heaviest = Math.max(heaviest, Math.abs(from[i]));
-    return heaviest;
-  }
-
-  #place(k: number, grid: Grid, heaviest: number): void {
-    const state = this.#state;
-    const g = state.gaussian(k);
-    const p = onGrid(g, state.axes);
-    const { x, y, outside } = grid.centre(p);
-    const grips = this.#grips[k];
-    const selected = this.#selection.has(k);
-    const first = k === state.selected;
-    const radius = 6.5 + 4.5 * Math.sqrt(Math.min(Math.abs(g.weight) / (heaviest || 1), 1));
-    const sign = g.weight > 0 ? "+" : g.weight < 0 ? "−" : "0";
-
-    setStyle(grips.center, "--radius", `${radius.toFixed(1)}px`);
-    setText(grips.center.firstChild as Node, sign);
-    moveTo(grips.center, x, y);
-    moveTo(grips.sigma_f, x, y + this.#sideF(p.band) * Math.max(p.sigmaBands * grid.perBand, CLEARANCE_PX));
-    moveTo(
-      grips.sigma_t,
-      x + this.#sideT(p.frame) * Math.max(p.sigmaFrames * grid.perFrame, CLEARANCE_PX),
-      y,
-    );
-    for (const grip of GRIPS) {
-      const handle = grips[grip];
-      const flags = {
-        "db-selected": selected,
-        "db-outside": outside,
-        "db-faint": g.weight === 0,
-        "db-positive": g.weight > 0,
-        "db-negative": g.weight < 0,
-      };
-      for (const [name, on] of Object.entries(flags)) handle.classList.toggle(name, on);
-      const free = state.unlocked(COLUMNS_OF[grip].map((column) => `strf.${column}`)).length > 0;
-      const hidden = grip === "center" ? g.weight === 0 && !selected : !first || outside || !free;
-      if (hidden !== handle.hidden) {
-        // The focus stays in the stage.
-        if (hidden && handle === handle.ownerDocument.activeElement)
-          this.#stage.focus({ preventScroll: true });
-        handle.hidden = hidden;
-      }
-      setAttribute(handle, "aria-disabled", !(state.editable && free) && "true");
-    }
-  }
-
-  /** Set what every handle says to who cannot see it. */
-  speak(): void {
-    this.#grips.forEach((_, k) => {
-      if (k < this.#state.info.n_gaussians) this.#speakOf(k);
-    });
-  }
-
-  #speakOf(k: number): void {
-    const state = this.#state;
-    const g = state.gaussian(k);
-    const grips = this.#grips[k];
-    const channel = state.info.channel_names[state.channel] ?? "";
-    const together = this.#selection.kept && this.#selection.has(k) ? ", selected" : "";
-    const name = `Gaussian ${k + 1} of ${state.info.n_gaussians}${channel ? `, ${channel}` : ""}${together}`;
-    const set = (grip: Grip, label: string, column: "center_hz" | "sigma_oct" | "sigma_ms", text: string) => {
-      const [low, high] = limitsOf(column, g, state.info, state.axes);
-      speak(grips[grip], `${name}: ${label}`, [low, high], g[column], text);
-    };
-    const place = `${frequency(g.center_hz)}, ${milliseconds(g.center_ms)}`;
-    set("center", "centre", "center_hz", `${place}, weight ${signed(g.weight)}`);
-    set("sigma_f", "width in frequency", "sigma_oct", octaves(g.sigma_oct));
-    set("sigma_t", "width in time", "sigma_ms", milliseconds(g.sigma_ms));
-  }
-
-  /** Width handles stand above and to the left (longer lag) of their centre, or opposite where there is no room. */
-  #sideF(band: number): number {
-    if (this.#drag.held && this.#pulled.grip === "sigma_f") return this.#pulled.side;
-    return band > 0.75 * this.#state.axes.F ? 1 : -1;
-  }
-
-  #sideT(frame: number): number {
-    if (this.#drag.held && this.#pulled.grip === "sigma_t") return this.#pulled.side;
-    return frame < 0.25 * this.#state.axes.T ? 1 : -1;
-  }
-
   // ---- pointer ----------------------------------------------------------------------------------------------
-
-  #gripOf(target: EventTarget | null): { k: number; grip: Grip; handle: HTMLElement } | null {
-    const handle = closest(target, "[data-handle]");
-    if (!handle || !this.element.contains(handle)) return null;
-    return { k: Number(handle.dataset.gaussian), grip: handle.dataset.handle as Grip, handle };
-  }
 
   #press(event: PointerEvent): Grasp | null {
     const state = this.#state;
-    const on = this.#gripOf(event.target);
-    const grid = this.#grid;
+    const on = this.#grips.at(event.target);
+    const { grid } = this.#grips;
     if (!on || !grid) return null;
     event.preventDefault();
     this.#gesture.end();
@@ -260,8 +136,7 @@ export class Handles {
     const start = state.gaussian(on.k);
     const p = onGrid(start, state.axes);
     const anchor = grid.centre(p);
-    const side = grip === "sigma_f" ? this.#sideF(p.band) : this.#sideT(p.frame);
-    this.#pulled = { grip, side };
+    this.#grips.pulled = { grip, side: this.#grips.side(grip, p) };
     const several = grip === "center" && selection.all.length > 1;
     const of = several ? members(state, selection.all) : [];
     return {
@@ -272,6 +147,7 @@ export class Handles {
         else this.#pull(grip, start, p, anchor, dx, dy);
       },
       done: (how, dragged) => {
+        this.#grips.pulled = null;
         if (how === "lifted" && !dragged) selection.set([k]);
       },
     };
@@ -288,31 +164,27 @@ export class Handles {
   /** Drag a handle of a Gaussian to some pixels from where it began. */
   #pull(grip: Grip, start: Gaussian, p: OnGrid, anchor: Point, dx: number, dy: number): void {
     const state = this.#state;
-    const grid = this.#grid;
-    const { side } = this.#pulled;
-    if (!grid) return;
+    const { grid, pulled } = this.#grips;
+    if (!grid || !pulled) return;
     if (grip === "center") {
       const [frame, band] = [grid.frame(anchor.x + dx), grid.band(anchor.y + dy)];
       const { center_hz, center_ms } = offGrid({ ...p, frame, band }, start.weight, state.axes);
       state.edit({ center_hz, center_ms });
-    } else if (grip === "sigma_f") {
-      const bands = Math.max(p.sigmaBands + (side * dy) / grid.perBand, 0);
-      state.edit({ sigma_oct: (bands * start.sigma_oct) / p.sigmaBands });
     } else {
-      const frames = (side * dx) / grid.perFrame;
-      state.edit({ sigma_ms: Math.max(start.sigma_ms + frames * state.axes.dtMs, 0) });
+      const by = grip === "sigma_f" ? dy / grid.perBand : dx / grid.perFrame;
+      state.edit(widened(grip, start, p, pulled.side * by, state.axes));
     }
   }
 
   #onDoubleClick(event: MouseEvent): void {
-    const on = this.#gripOf(event.target);
+    const on = this.#grips.at(event.target);
     if (!on || !this.#state.editable) return;
     event.preventDefault();
     this.#state.revert(on.k);
   }
 
   #onFocus(event: FocusEvent): void {
-    const on = this.#gripOf(event.target);
+    const on = this.#grips.at(event.target);
     const { kept } = this.#selection;
     if (on && !this.#drag.held && !this.#focusing && !kept) this.#selection.pick(on.k);
   }
@@ -327,7 +199,7 @@ export class Handles {
 
   #onWheel(event: WheelEvent): void {
     const state = this.#state;
-    const grid = this.#grid;
+    const { grid } = this.#grips;
     const k = state.selected;
     if (k < 0 || !grid || !state.editable || event.ctrlKey || event.deltaY === 0) return;
     if (!this.#selection.has(this.owner(this.#stage.ownerDocument.activeElement))) return;
@@ -347,7 +219,7 @@ export class Handles {
   // ---- keys -------------------------------------------------------------------------------------------------
 
   #onKey(event: KeyboardEvent): void {
-    const on = this.#gripOf(event.target);
+    const on = this.#grips.at(event.target);
     if (!on) return;
     if (event.key === "Tab" || event.key.startsWith("Arrow")) delete this.element.dataset.pointer;
     if (event.key === "Escape") {
@@ -387,15 +259,13 @@ export class Handles {
     this.#nudge(k, "center", dy ? { center_hz: next.center_hz } : { center_ms: next.center_ms });
   }
 
-  #moveWidth(k: number, grip: "sigma_f" | "sigma_t", dx: number, dy: number, big: boolean): void {
+  #moveWidth(k: number, grip: WidthGrip, dx: number, dy: number, big: boolean): void {
     const { axes } = this.#state;
     const g = this.#state.gaussian(k);
     const p = onGrid(g, axes);
-    const sideways = grip === "sigma_t" ? this.#sideT(p.frame) * dx : dx;
-    const step = (big ? BIG_SIGMA_STEP : SIGMA_STEP) * (dy || sideways);
-    if (grip === "sigma_f") {
-      this.#nudge(k, grip, { sigma_oct: ((p.sigmaBands + step) * g.sigma_oct) / p.sigmaBands });
-    } else this.#nudge(k, grip, { sigma_ms: (p.sigmaFrames + step) * axes.dtMs });
+    const sideways = grip === "sigma_t" ? this.#grips.side(grip, p) * dx : dx;
+    const by = (big ? BIG_SIGMA_STEP : SIGMA_STEP) * (dy || sideways);
+    this.#nudge(k, grip, widened(grip, g, p, by, axes));
   }
 
   /** One small change; those of one handle within 600 ms are one gesture. */

@@ -2,26 +2,22 @@
 
 import { Paints } from "../counters";
 import { type Cleanup, consume, element, pointIn, setAttribute, setText } from "../dom";
-import { drawAxis, drawFrame, frequencyTicks, lagTicks } from "../draw/axes";
-import { type Box, holds, layOver } from "../draw/box";
-import { diverging } from "../draw/colormap";
+import { holds, layOver } from "../draw/box";
 import { Grid } from "../draw/grid";
-import { drawColourBar, fillImage } from "../draw/heatmap";
-import { extent } from "../draw/line";
 import { type Ghost, Marks } from "../draw/marks";
-import { Eased, type Frames, Surface, Unchanged } from "../draw/surface";
-import { reducedMotion, type Theme } from "../draw/theme";
-import { fixed, frequency, milliseconds, number, octaves } from "../format";
+import { type Frames, Surface, Unchanged } from "../draw/surface";
+import type { Theme } from "../draw/theme";
+import { frequency, milliseconds, number } from "../format";
 import { clamp } from "../math/clamp";
-import { type Axes, gaussianAt, type OnGrid, onGrid } from "../math/field";
-import { tuningOf } from "../math/tuning";
-import { bandToHz, frameToLagMs, lagMsToFrame } from "../math/units";
+import { gaussianAt, type OnGrid, onGrid } from "../math/field";
+import { bandToHz, frameToLagMs } from "../math/units";
 import { Telling } from "../parts/telling";
 import { Tip } from "../parts/tip";
 import type { BenchState } from "../state";
 import { BrushTools } from "./brush-tools";
 import { Factors, PROFILE_PX } from "./factors";
 import { FieldBrush } from "./field-brush";
+import { FieldPicture, largestOf } from "./field-picture";
 import { FieldView } from "./field-view";
 import { GradientPicture } from "./gradient-picture";
 import { type Act, Group, inUse } from "./group";
@@ -29,19 +25,10 @@ import { Handles } from "./handles";
 import { Inspector } from "./inspector";
 import { PictureHand } from "./picture-hand";
 import { Selection } from "./selection";
+import { type Around, drawAround } from "./strf-axes";
+import { fieldText, gaussianText, PLAIN, tuningText } from "./strf-text";
 
 const MARGIN = { left: 54, right: 66, top: 20, bottom: 40 };
-
-const PLAIN: Record<string, string> = {
-  full: "Every weight of this receptive field is free: it is shown here, and edited from Python.",
-  painted: "Paint with the brush: one stroke is one step to undo, and Escape takes it back.",
-  covered: "This is the gradient map, taken at the mean sound: switch it off to paint the weights.",
-  drawn: "Draw the frequency profile beside the picture and the time profile below it.",
-  separable:
-    "This receptive field is a product of a frequency and a time profile: shown here, edited from Python.",
-  gradient: "A gradient map, taken at the mean sound: this model has no single receptive field.",
-  none: "This model has no receptive field.",
-};
 
 const KEYS: Record<string, Act | "all" | undefined> = {
   a: "add",
@@ -59,10 +46,9 @@ export class StrfEditor {
   readonly #surface: Surface;
   /** Axes and colour bar: painted when they change, not under the hand. */
   readonly #canvas = element("canvas.db-canvas", { role: "img" });
-  /** One pixel a cell; the page stretches it over the grid. */
-  readonly #picture = element("canvas.db-picture", { "aria-hidden": "true" });
+  readonly #picture = new FieldPicture();
   readonly #marks = new Marks();
-  readonly #plot = element("div.db-plot", {}, this.#picture, this.#marks.element);
+  readonly #plot = element("div.db-plot", {}, this.#picture.element, this.#marks.element);
   readonly #stage: HTMLElement;
   readonly #tip = new Tip();
   readonly #readout = element("p.db-readout");
@@ -73,7 +59,6 @@ export class StrfEditor {
   readonly #hand: PictureHand;
   /** Why the last act was not done, until something else is. */
   #refused = "";
-  readonly #range = new Eased();
   #grid: Grid | null = null;
   #hover: { x: number; y: number } | null = null;
   readonly #tools: BrushTools;
@@ -82,7 +67,6 @@ export class StrfEditor {
   readonly #view: FieldView;
   readonly #slope = new GradientPicture();
   readonly #tuning = element("p.db-tuning");
-  readonly #pictured = new Unchanged();
   readonly #tooled = new Unchanged();
   readonly #framed = new Unchanged();
   readonly #telling: Telling;
@@ -114,19 +98,14 @@ export class StrfEditor {
       "Arrows move, with Shift farther; plus and minus change the weight; Delete goes back to the trained values; " +
         "Backspace removes, A adds, D duplicates; Shift with Enter selects several; Escape cancels.",
     );
-    this.#stage = element(
-      "div.db-stage",
-      { tabindex: -1, role: "group", "aria-label": "Gaussians" },
-      this.#canvas,
-      this.#plot,
-    );
+    this.#stage = element("div.db-stage", { tabindex: -1, role: "group" }, this.#canvas, this.#plot);
     const ask = () => this.ask();
     const selection = new Selection(state, () => {
       this.#refused = "";
       this.ask();
     });
     this.#selection = selection;
-    this.#group = new Group(state, selection, () => this.#reach());
+    this.#group = new Group(state, selection, () => largestOf(state));
     this.handles = new Handles(state, selection, this.#stage, cleanup, helpId);
     this.#tools = new BrushTools(ask, cleanup);
     this.#brush = new FieldBrush(state, this.#tools, this.#stage, helpId, cleanup);
@@ -265,23 +244,17 @@ export class StrfEditor {
     const grid = new Grid(box, axes.F, axes.T);
     this.#grid = grid;
 
-    const cells = axes.F * axes.T;
-    const field = state.kernel;
-    const { gain } = view;
-    const kernel = view.scaled(this.#weights);
-    this.#follow(now);
-    const reach = this.#range.value * Math.abs(gain);
+    const { gain, unit } = view;
     const instead = view.instead(width);
     view.paint();
-    this.#picture.hidden = kernel.length !== cells || cells === 0;
+    if (this.#picture.follow(state, now)) this.ask();
+    if (this.#picture.paint(state, view.scaled(this.#weights), gain, colours.dark)) this.paints.painted(now);
     this.#slope.paint(state, view.gradient ? (beside ?? box) : null, colours);
-    if (!this.#pictured.by(field, state.channel, reach, gain, colours.dark) && !this.#picture.hidden) {
-      fillImage(this.#picture, kernel, axes.F, axes.T, [-reach, reach], diverging(colours.dark));
-      this.paints.painted(now);
-    }
+    const { reach } = this.#picture;
+    const end = reach * Math.abs(gain);
     const slope = view.gradient ? this.#slope.reach : 0;
-    if (!this.#framed.by(width, height, devicePixelRatio, axes, reach, colours, profile, slope, view.unit))
-      this.#paintAxes(colours, grid, reach, profile, beside);
+    if (!this.#framed.by(width, height, devicePixelRatio, axes, end, colours, profile, slope, unit))
+      this.#paintAxes(colours, grid, { profile, beside, reach: end, slope, unit });
     this.#paintMarks(grid);
     this.handles.paint(grid);
     if (!this.#tooled.by(info, this.#factors.free)) {
@@ -289,8 +262,7 @@ export class StrfEditor {
       this.#tools.paint(this.#brush.there);
       setAttribute(this.#stage, "data-brush", this.#brush.there ? "cells" : this.#factors.free && "curves");
     }
-    const shown = { gain, reach: this.#range.value, unit: view.unit };
-    this.#brush.paint(this.#brush.there && !instead ? grid : null, shown);
+    this.#brush.paint(this.#brush.there && !instead ? grid : null, { gain, reach, unit });
     this.#factors.paint(grid, now);
     const drawn = this.#brush.tip ?? this.#factors.tip;
     if (drawn) this.#tip.show(...drawn, box);
@@ -299,55 +271,13 @@ export class StrfEditor {
     this.#paintReadout(this.#pictures);
   };
 
-  /** The colour range holds still in a gesture and glides to its new value afterwards. */
-  #follow(now: number): void {
-    const state = this.#state;
-    if (!state.inGesture) this.#range.aim(this.#reach(), now, !reducedMotion());
-    if (Number.isNaN(this.#range.value)) this.#range.aim(1, now, false);
-    if (this.#range.step(now)) this.ask();
-  }
-
-  /** The largest value of the field now or as trained. */
-  #reach(): number {
-    let reach = 0;
-    for (const values of [this.#state.kernel, this.#state.trainedKernel]) {
-      const [low, high] = extent(values) ?? [0, 0];
-      reach = Math.max(reach, -low, high);
-    }
-    return reach || 1;
-  }
-
-  #paintAxes(theme: Theme, grid: Grid, reach: number, profile: number, beside: Box | null): void {
+  #paintAxes(theme: Theme, grid: Grid, around: Around): void {
     const ctx = this.#surface.begin();
     if (!ctx) return;
-    const { axes } = this.#state;
     const { box } = grid;
     layOver(this.#plot, box);
     this.#tuning.style.right = `${this.#surface.width - box.x - box.width}px`;
-    drawFrame(ctx, theme, box);
-    const bands = frequencyTicks(axes.cfHz, box.height);
-    const [outer, below] = [
-      { ...box, x: box.x - profile },
-      { ...box, height: box.height + profile },
-    ];
-    drawAxis(ctx, theme, outer, "left", bands, (band) => grid.y(band), "frequency (kHz)");
-    const longest = frameToLagMs(0, axes.T, axes.dtMs);
-    const lags = lagTicks(longest, box.width);
-    const place = (lag: number) => grid.x(lagMsToFrame(lag, axes.T, axes.dtMs));
-    drawAxis(ctx, theme, below, "bottom", lags, place, "lag (ms), 0 = now");
-    const bar = (at: Box, end: number, title: string) =>
-      drawColourBar(ctx, theme, at, [-end, end], diverging(theme.dark), title, Math.floor(box.height / 44));
-    const slope = this.#view.gradient ? this.#slope.reach : 0;
-    if (beside || !slope) bar(box, reach, this.#view.unit);
-    const power = Math.min(Math.floor(Math.log10(slope || 1)) + 2, 0);
-    const [unit, title] = power ? [10 ** (power - 2), `grad. 10${superscript(power - 2)}`] : [1, "gradient"];
-    if (slope) bar(beside ?? box, slope / unit, title);
-    if (!beside) return;
-    drawFrame(ctx, theme, beside);
-    const other = new Grid(beside, axes.F, axes.T);
-    drawAxis(ctx, theme, beside, "left", bands, (band) => other.y(band), "");
-    const there = (lag: number) => other.x(lagMsToFrame(lag, axes.T, axes.dtMs));
-    drawAxis(ctx, theme, beside, "bottom", lags, there, "lag (ms)");
+    drawAround(ctx, theme, grid, this.#state.axes, around);
   }
 
   #paintMarks(grid: Grid): void {
@@ -380,10 +310,7 @@ export class StrfEditor {
       return;
     }
     const g = state.gaussian(k);
-    const place = `${frequency(g.center_hz)} · ${milliseconds(g.center_ms)}`;
-    const widths = `σ ${octaves(g.sigma_oct)} · ${milliseconds(g.sigma_ms)}`;
-    const text = `${place}\n${widths}\nweight ${number(g.weight)}`;
-    this.#tip.show(text, grid.centre(onGrid(g, state.axes)), grid.box);
+    this.#tip.show(gaussianText(g), grid.centre(onGrid(g, state.axes)), grid.box);
   }
 
   #paintReadout(kernel: ArrayLike<number>): void {
@@ -403,15 +330,11 @@ export class StrfEditor {
   }
 
   #describe(): void {
-    const { info, channel, neuron } = this.#state;
+    const state = this.#state;
     const painted = this.#view.instead(this.#surface.width) ? "covered" : "painted";
-    const plain = PLAIN[this.#brush.there ? painted : this.#factors.free ? "drawn" : info.kind];
-    setAttribute(
-      this.#canvas,
-      "aria-label",
-      `Receptive field of neuron ${neuron}, ${info.channel_names[channel] ?? "input"}: frequency upward in kHz, ` +
-        `lag in ms to 0 at the right. ${plain ?? `${inUse(this.#state).length} of ${info.n_gaussians} Gaussians in use, each with handles.`}`,
-    );
+    const plain = PLAIN[this.#brush.there ? painted : this.#factors.free ? "drawn" : state.info.kind];
+    setAttribute(this.#stage, "aria-label", plain ? "Receptive field" : "Gaussians");
+    setAttribute(this.#canvas, "aria-label", fieldText(state, plain));
     this.#inspector.explain(plain ?? "");
   }
 
@@ -432,17 +355,4 @@ export class StrfEditor {
   readonly #paintHover = (): void => {
     this.#paintReadout(this.#pictures);
   };
-}
-
-const superscript = (power: number) =>
-  String(power).replace(/./g, (sign) => (sign === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(sign)]));
-
-/** "best 4.2 kHz · latency 35 ms · separability 0.92". */
-function tuningText(field: ArrayLike<number>, { F, T, cfHz, dtMs }: Axes): string {
-  if (field.length !== F * T || F * T === 0) return "";
-  const { bestHz, latencyMs, separability } = tuningOf(field, F, T, cfHz, dtMs);
-  const peak = Number.isNaN(bestHz)
-    ? "no excitation"
-    : `best ${frequency(bestHz)} · latency ${milliseconds(latencyMs)}`;
-  return `${peak}${Number.isNaN(separability) ? "" : ` · separability ${fixed(separability, 2)}`}`;
 }
