@@ -5,7 +5,7 @@ import pytest
 import torch
 import traitlets
 
-from deepstrf.metrics import normalized_corrcoef
+from deepstrf.metrics import corrcoef, normalized_corrcoef
 from deepstrf_widgets import BenchWidget, LiveSession
 from deepstrf_widgets.changes import Edit
 
@@ -57,3 +57,18 @@ def test_what_there_is_not_is_refused(session, name, value):
     with pytest.raises(traitlets.TraitError, match=name):
         setattr(bench, name, value)
     assert (bench.lanes, bench.stage) == ([], "")
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+def test_scores_under_a_hand_are_those_of_the_metrics(session, responses, gaps):
+    responses = responses.clone()
+    if gaps:
+        responses[0, 0, 1, 4:9] = torch.nan
+    one = LiveSession(session.model, session.stimulus, responses, cf_hz=session.cf_hz)
+    for weight in (0.3, -0.7, 0.3):
+        one.apply([Edit("strf.weight", weight, (0, 0, 0))], "hand")
+        predicted = one.model(one.stimulus)
+        for metric, got in ((corrcoef, one.score(0)), (normalized_corrcoef, one.normalized_score(0))):
+            assert got == pytest.approx(float(metric(predicted, responses, reduction="none")[0]), abs=1e-12)
+    one.hear(one.stimulus[..., :20], responses[:, :, :1, :20])
+    assert one.normalized_score(0) is None

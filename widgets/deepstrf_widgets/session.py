@@ -12,7 +12,6 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from deepstrf.metrics import corrcoef, normalized_corrcoef
 from deepstrf.models import NeuralModel
 from deepstrf.stimuli import Spectrogram
 
@@ -20,6 +19,7 @@ from .chain import Chain
 from .changes import Change, Edit
 from .given import checked_cf, checked_dt, checked_like, checked_names, checked_responses, checked_stimulus
 from .parameters import Index, Parameter, parameter_table
+from .scores import Scores
 from .undo import Entry, Slot, UndoHistory
 
 __all__ = ["LiveSession"]
@@ -92,6 +92,7 @@ class LiveSession:
         batch = batch.to(reference.dtype if reference.is_floating_point() else torch.float32)
         self.cf_hz = checked_cf(cf_hz, batch.shape[2])
         self.responses = None if responses is None else checked_responses(responses, batch, model.O)
+        self._scores: dict[Chain, Scores] = {}
         self._began_with = (batch, self.responses, self.stimulus_unit)
         self.neuron_names = checked_names(neuron_names, model.O)
 
@@ -140,19 +141,19 @@ class LiveSession:
 
     def score(self, neuron: int) -> float | None:
         """Correlation of predicted and recorded response of one neuron; None without responses, NaN if undefined."""
-        return self._score(self.live, neuron)
+        return self._scored(self.live, neuron)[0]
 
     def normalized_score(self, neuron: int) -> float | None:
         """Correlation that the prediction would have with the noise-free response (CCnorm); None without repeats."""
-        return self._normalized_score(self.live, neuron)
+        return self._scored(self.live, neuron)[1]
 
     def trained_score(self, neuron: int) -> float | None:
         """:meth:`score` of the trained values."""
-        return self._score(self.trained, neuron)
+        return self._scored(self.trained, neuron)[0]
 
     def trained_normalized_score(self, neuron: int) -> float | None:
         """:meth:`normalized_score` of the trained values."""
-        return self._normalized_score(self.trained, neuron)
+        return self._scored(self.trained, neuron)[1]
 
     def edited(self, neuron: int | None = None) -> bool:
         """Whether any parameter differs from its trained value, of one neuron or of the whole model."""
@@ -201,6 +202,7 @@ class LiveSession:
         chains[0].check_answer()
         self.live, self.trained = chains
         self.responses, self.stimulus_unit = recorded, unit
+        self._scores.clear()
         self._call(Change(frozenset(), None, settled, source, stimulus=True))
 
     @property
@@ -354,19 +356,14 @@ class LiveSession:
             raise IndexError(f"neuron must lie in [0, {self.n_neurons - 1}], got {neuron}")
         return int(neuron)
 
-    def _score(self, chain: Chain, neuron: int) -> float | None:
+    def _scored(self, chain: Chain, neuron: int) -> tuple[float | None, float | None]:
+        """r and CCnorm."""
+        neuron = self._neuron(neuron)
         if self.responses is None:
-            return None
-        neuron = self._neuron(neuron)
-        predicted = chain.rate(neuron)[:, None, None]
-        return float(corrcoef(predicted, self.responses[:, neuron : neuron + 1], reduction="none")[0])
-
-    def _normalized_score(self, chain: Chain, neuron: int) -> float | None:
-        if self.responses is None or self.responses.shape[2] < 2:
-            return None
-        neuron = self._neuron(neuron)
-        predicted, recorded = chain.rate(neuron)[:, None, None], self.responses[:, neuron : neuron + 1]
-        return float(normalized_corrcoef(predicted, recorded, reduction="none")[0])
+            return None, None
+        if chain not in self._scores:
+            self._scores[chain] = Scores(self.responses)
+        return self._scores[chain].of(chain.rate(neuron), neuron)
 
     @torch.no_grad()
     def _write(self, entry: Entry, parameter: Parameter, index: Index, new: Tensor) -> None:
