@@ -44,8 +44,8 @@ class Scores:
     def _ratio(self, neuron: int) -> float | None:
         """CCnorm / r of a neuron; None where it depends on the prediction.
 
-        Of one sound without gaps it is sqrt(var(mean over trials) / SP), SP the signal power, whatever is predicted: the
-        CCnorm of that mean itself, whose r is 1.
+        Of one sound without gaps it is sqrt(var(mean over trials) / SP), SP the signal power, whatever is predicted:
+        the CCnorm of that mean itself, whose r is 1.
         """
         if neuron not in self._ratios:
             recorded = self.responses[:, neuron : neuron + 1]
