@@ -16,7 +16,7 @@ export class FieldView {
   #folded = false;
   readonly #fold = button("Weights times the gain of the batch norm: what the drive sees", "Folded");
   readonly #slope = button(
-    "Gradient of the response with respect to the sound, at the mean sound",
+    "Gradient of the response with respect to what the field sees, at the mean sound",
     "Gradient",
   );
   readonly #scaled = new Unchanged();

@@ -67,6 +67,8 @@ export class StrfEditor {
   readonly #view: FieldView;
   readonly #slope = new GradientPicture();
   readonly #tuning = element("p.db-tuning");
+  /** Over the picture: what is under the pointer, or else the tuning. */
+  readonly #told = element("div.db-told", {}, this.#readout, this.#tuning);
   readonly #tooled = new Unchanged();
   readonly #framed = new Unchanged();
   readonly #telling: Telling;
@@ -112,7 +114,7 @@ export class StrfEditor {
     this.#factors = new Factors(state, this.#tools, this.#stage, helpId, ask, cleanup);
     this.#view = new FieldView(state, ask, cleanup);
     this.#plot.append(this.#brush.ring);
-    this.#stage.append(this.#slope.element, this.#factors.marks, this.#tuning, this.handles.element);
+    this.#stage.append(this.#slope.element, this.#factors.marks, this.#told, this.handles.element);
     this.#stage.append(this.#brush.element, this.#factors.element, this.#tip.element);
     this.#inspector = new Inspector(
       state,
@@ -134,7 +136,7 @@ export class StrfEditor {
       },
       cleanup,
     );
-    const head = element("div.db-head", {}, this.#title, this.#readout, this.#view.element);
+    const head = element("div.db-head", {}, this.#title, element("span.db-spring"), this.#view.element);
     const parts = [head, this.#tools.element, this.#stage, this.#inspector.element, help];
     this.element = element("section.db-strf", {}, ...parts);
     setAttribute(this.element, "aria-label", "Receptive field");
@@ -276,7 +278,7 @@ export class StrfEditor {
     if (!ctx) return;
     const { box } = grid;
     layOver(this.#plot, box);
-    this.#tuning.style.right = `${this.#surface.width - box.x - box.width}px`;
+    this.#told.style.right = `${this.#surface.width - box.x - box.width}px`;
     drawAround(ctx, theme, grid, this.#state.axes, around);
   }
 
@@ -327,6 +329,7 @@ export class StrfEditor {
       text = `${frequency(bandToHz(band, cfHz))}, ${milliseconds(frameToLagMs(frame, T, dtMs))}: ${number(value, 2)}`;
     }
     setText(this.#readout, text);
+    this.#tuning.hidden = text !== "";
   }
 
   #describe(): void {
