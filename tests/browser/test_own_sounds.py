@@ -136,7 +136,7 @@ def test_a_hand_paints_what_the_neuron_hears(
         keep(notebook, f"painted-sound-{'dark' if dark else 'light'}")
     notebook.use_theme(False)
 
-    page.locator(".db-cell").press("Control+z")
+    page.locator(".db-paint-cell").press("Control+z")
     page.wait_for_function(ALL_HEARD)
     assert notebook.kernel_eval(RATE) == at_rest
     page.get_by_label("sound", exact=True).select_option("The stimulus of this session")

@@ -27,13 +27,13 @@ export interface Marks {
 export class PaintPlot {
   readonly #canvas = element("canvas.db-canvas", { "aria-hidden": "true" });
   readonly #picture = element("canvas.db-picture", { "aria-hidden": "true" });
-  readonly cursor = element("div.db-cell", {
+  readonly cursor = element("div.db-paint-cell", {
     role: "slider",
     tabindex: 0,
     "aria-orientation": "vertical",
     "aria-description": "Arrows move, Space paints, Delete erases",
   });
-  readonly #brush = element("div.db-brush", { "aria-hidden": "true", hidden: true });
+  readonly #brush = element("div.db-paint-ring", { "aria-hidden": "true", hidden: true });
   readonly #plot = element("div.db-plot", {}, this.#picture, this.cursor, this.#brush);
   readonly element = element("div.db-stage", {}, this.#canvas, this.#plot);
   grid = new Grid({ x: 0, y: 0, width: 1, height: 1 }, 1, 1);

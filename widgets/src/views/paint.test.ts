@@ -48,7 +48,7 @@ class Page {
     return this.find(".db-stage");
   }
   get cell() {
-    return this.find(".db-cell");
+    return this.find(".db-paint-cell");
   }
   get last() {
     return this.sent.at(-1)!;
