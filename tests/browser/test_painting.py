@@ -63,6 +63,9 @@ def test_a_stroke_reaches_the_kernel_as_one_gesture(
     weights = "bench.session.value('strf.kernel', (0, 0)).ravel().tolist()"
     evaluate = bench.notebook.kernel_eval
     before, start = evaluate(weights), bench.picture(FIELD)
+    tools, stage = (bench.page.locator(f"{ROOT} .db-strf {part}").bounding_box() for part in (".db-brush", ".db-stage"))
+    assert stage["x"] <= tools["x"]
+    assert tools["y"] + tools["height"] <= stage["y"]
     stroke(bench, (0.4, 0.3), (0.6, 0.5))
     bench.page.mouse.up()
     bench.settle()
