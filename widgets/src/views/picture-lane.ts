@@ -3,12 +3,9 @@
 import { element, setAttribute, setStyle } from "../dom";
 import type { Box } from "../draw/box";
 import type { Table } from "../draw/colormap";
-import { fillImage, LongImage } from "../draw/heatmap";
+import { fillImage } from "../draw/heatmap";
 import type { Window } from "../draw/line";
 import { Unchanged } from "../draw/surface";
-
-/** Widest picture that is painted pixel by pixel in a frame; a longer one is halved first. */
-const MOST_COLUMNS = 4096;
 
 /** Rows of a matrix with `columns` values each, from `start` on; row 0 is at the bottom. */
 export interface Rows {
@@ -23,6 +20,8 @@ export class PictureLane {
   readonly #label: HTMLElement;
   readonly #same = new Unchanged();
   #kept: ImageData | null = null;
+  /** What is painted: in each column the highest of its frames. */
+  #loudest = new Float32Array(0);
   readonly element: HTMLElement;
 
   constructor(name: string, channel: number | null = null) {
@@ -46,22 +45,45 @@ export class PictureLane {
     at: Window,
     changed?: (row: number) => boolean,
   ): void {
-    const { from, to } = at;
-    const columns = [Math.floor(from), Math.min(Math.ceil(to), n)];
-    const count = columns[1] - columns[0];
-    if (count <= MOST_COLUMNS) {
-      const same = this.#same.by(rows, high, colours, ...columns);
-      const kept = same && changed ? this.#kept : null;
-      const from = start + columns[0];
-      this.#kept = fillImage(this.#picture, values, rows, count, [0, high], colours, from, n, kept, changed);
-      return;
+    const from = Math.floor(at.from);
+    const frames = Math.min(Math.ceil(at.to), n) - from;
+    // A column for each pixel is enough: more would be drawn smaller in every frame.
+    const step = Math.max(Math.floor(frames / (box.width * devicePixelRatio || frames)), 1);
+    const count = Math.ceil(frames / step);
+    const same = this.#same.by(rows, high, colours, from, frames, step);
+    const kept = same && changed ? this.#kept : null;
+    if (!kept) this.#loudest = new Float32Array(rows * count);
+    for (let r = 0; r < rows; r++) {
+      if (!kept || changed?.(r))
+        loudest(values, start + r * n + from, frames, step, this.#loudest, r * count);
     }
-    this.#kept = null;
-    this.#picture.width = Math.round(box.width);
-    this.#picture.height = rows;
-    const ctx = this.#picture.getContext("2d");
-    const whole = { x: 0, y: 0, width: box.width, height: rows };
-    const own = Float32Array.from(values.subarray(start, start + rows * n));
-    if (ctx) new LongImage(own, rows, n, [0, high], colours).draw(ctx, whole, from, to, box.width);
+    this.#kept = fillImage(
+      this.#picture,
+      this.#loudest,
+      rows,
+      count,
+      [0, high],
+      colours,
+      0,
+      count,
+      kept,
+      changed,
+    );
+  }
+}
+
+/** The highest of every `step` values, `count` of them from `start` on. */
+export function loudest(
+  values: ArrayLike<number>,
+  start: number,
+  count: number,
+  step: number,
+  into: Float32Array,
+  at: number,
+): void {
+  for (let i = 0; i < count; i += step) {
+    let most = values[start + i];
+    for (let j = i + 1; j < Math.min(i + step, count); j++) most = Math.max(most, values[start + j]);
+    into[at + i / step] = most;
   }
 }
