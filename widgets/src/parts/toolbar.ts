@@ -11,7 +11,7 @@ export class Toolbar {
   readonly score: HTMLElement;
   readonly #value = element("span");
   readonly #gain = element("span.db-gain");
-  readonly #normalized = element("span.db-gain");
+  readonly #normalized = element("span.db-muted");
   readonly element: HTMLElement;
   readonly #undo: HTMLButtonElement;
   readonly #redo: HTMLButtonElement;
