@@ -7,7 +7,7 @@ import anywidget
 import pytest
 
 from deepstrf_widgets import BenchWidget
-from deepstrf_widgets.bench import COLUMNS
+from deepstrf_widgets.told import COLUMNS
 
 CONTRACT = Path(__file__).resolve().parents[2] / "widgets" / "src" / "contract.ts"
 

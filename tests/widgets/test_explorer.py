@@ -2,7 +2,9 @@
 
 import asyncio
 import gc
+import weakref
 
+import ipywidgets
 import numpy as np
 import pytest
 
@@ -269,3 +271,25 @@ def test_a_gallery_chooses_the_neuron_and_goes_with_the_explorer(session):
     assert explorer.gallery.selected == 0
     explorer.close()
     assert session._observers == []
+
+
+def test_what_is_closed_is_gone():
+    # The page's code is given as text: anywidget would keep every widget that it has told of a file.
+    def opened_and_closed():
+        demo = load_demo()
+        explorer = explore(demo.model, demo.stimulus, demo.responses, gallery=True)
+        for chosen in ("paint", "tone", "file"):
+            explorer.sounds.choice.value = chosen
+        explorer.show_figures()
+        explorer.diagnose().close()
+        parts = explorer, explorer.session, explorer.bench, explorer.gallery, explorer.sounds, explorer.sounds.painter
+        explorer.close()
+        return [weakref.ref(part) for part in parts]
+
+    opened_and_closed()
+    gc.collect()
+    before = len(ipywidgets.widgets.widget._instances)
+    kept = opened_and_closed()
+    gc.collect()
+    assert len(ipywidgets.widgets.widget._instances) == before
+    assert [one() for one in kept] == [None] * len(kept)

@@ -15,8 +15,9 @@ from deepstrf.models.audio.audio_model import AudioEncodingModel
 
 from .chain import one_thread
 from .changes import Change
+from .closing import close_looks
 from .edits import locked_names
-from .files import STATIC
+from .files import page_file
 from .messages import MessageError, Request, is_count, is_name, parse
 from .session import LiveSession
 from .told import as_bytes, describe, json_number, parts_of, state_of
@@ -59,8 +60,8 @@ class BenchWidget(anywidget.AnyWidget):
         The stage of the model whose editor is on screen; "" is the receptive field, where there is one.
     """
 
-    _esm = STATIC / "bench.js"
-    _css = STATIC / "bench.css"
+    _esm = page_file("bench.js")
+    _css = page_file("bench.css")
 
     view = traitlets.Unicode("explorer").tag(sync=True)
     info = traitlets.Dict().tag(sync=True)
@@ -152,6 +153,7 @@ class BenchWidget(anywidget.AnyWidget):
                 self._burst.cancel()
                 self._burst = None
         super().close()
+        close_looks(self)
 
     # -- state for the page --------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ import ipywidgets
 from deepstrf.analysis import Diagnosis, Finding, diagnose
 
 from .changes import Change
+from .closing import close_looks, close_whole
 from .session import LiveSession
 
 if TYPE_CHECKING:
@@ -126,8 +127,9 @@ class DiagnosisView(ipywidgets.VBox):
             self._stop()
             self._set_rows([])
             for part in (self._title, self._again, self._head):
-                part.close()
+                close_whole(part)
         super().close()
+        close_looks(self)
 
     def _session_changed(self, change: Change) -> None:
         if change.names:
@@ -153,7 +155,7 @@ class DiagnosisView(ipywidgets.VBox):
         self.children = [self._head, *rows]
         for row in before:
             for part in (*getattr(row, "children", ()), row):
-                part.close()
+                close_whole(part)
 
     def _row(self, finding: Finding) -> Any:
         colour = COLOURS[finding.severity]

@@ -20,6 +20,7 @@ from deepstrf.stimuli import Spectrogram
 from .bench import BenchWidget
 from .chain import one_thread
 from .changes import Change
+from .closing import close_looks, close_whole
 from .confidence import Confidence
 from .edits import restore_state, state_text, to_code
 from .gallery_view import Gallery
@@ -95,7 +96,7 @@ class Explorer(ipywidgets.VBox):
             except ValueError:  # no fields to show: nothing of half an explorer stays with the session
                 for part in (self._folded, self.sounds, self.bench):
                     if part is not None:
-                        part.close()
+                        close_whole(part)
                 raise
             self.gallery.link(self.bench)
         self._pending: asyncio.TimerHandle | None = None
@@ -200,9 +201,10 @@ class Explorer(ipywidgets.VBox):
             self._drop_figures()
             for part in (self.gallery, self.sounds, self._folded):
                 if part is not None:
-                    part.close()
+                    close_whole(part)
             self.bench.close()
         super().close()
+        close_looks(self)
 
     # -- figures -------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from .files import STATIC
+from .files import page_file
 from .tuning_table import MEASURES, SORTS
 
 __all__ = ["WRITTEN", "GalleryTraits", "TraitValueError"]
@@ -26,8 +26,8 @@ class TraitValueError(traitlets.TraitError, ValueError):
 class GalleryTraits(anywidget.AnyWidget):
     """The traits of a :class:`~deepstrf_widgets.Gallery`, which has their meaning; a wrong value is refused."""
 
-    _esm = STATIC / "gallery.js"
-    _css = STATIC / "bench.css"
+    _esm = page_file("gallery.js")
+    _css = page_file("bench.css")
 
     view = traitlets.Unicode("gallery").tag(sync=True)
     info = traitlets.Dict().tag(sync=True)

@@ -18,6 +18,7 @@ from deepstrf.models.readouts import STRFReadout
 from deepstrf.stimuli import Spectrogram
 
 from .changes import Change
+from .closing import close_looks
 from .gallery_traits import GalleryTraits
 from .given import refuse_beside_session
 from .session import LiveSession
@@ -191,6 +192,7 @@ class Gallery(GalleryTraits):
                     link.unlink()
             self._links.clear()
         super().close()
+        close_looks(self)
 
     # -- from and to the page ------------------------------------------------------------------------------------
 

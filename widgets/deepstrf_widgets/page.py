@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .bench import BenchWidget
 
-from .files import STATIC
+from .files import page_file
 
 __all__ = ["save_html"]
 
@@ -116,10 +116,10 @@ def save_html(
     data = json.dumps(page_data(bench, chosen), allow_nan=False).replace("<", "\\u003c")
     text = TEMPLATE.format(
         title=html.escape(bench.info["model"] if title is None else str(title)),
-        css=(STATIC / "bench.css").read_text(encoding="utf-8"),
+        css=page_file("bench.css"),
         data_id=DATA_ID,
         data=data,
-        code=(STATIC / "bench.js").read_text(encoding="utf-8").replace("</script", "<\\/script"),
+        code=page_file("bench.js").replace("</script", "<\\/script"),
     )
     path = Path(path)
     handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")

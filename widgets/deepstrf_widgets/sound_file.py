@@ -8,7 +8,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from .files import STATIC
+from .files import page_file
 from .messages import MessageError, _shown, is_count
 from .own_sounds import MAX_FILE_MB, too_large
 
@@ -28,8 +28,8 @@ class SoundFile(anywidget.AnyWidget):
         Gets the error where the file is too large or the message is not what it should be.
     """
 
-    _esm = STATIC / "sounds.js"
-    _css = STATIC / "bench.css"
+    _esm = page_file("sounds.js")
+    _css = page_file("bench.css")
 
     view = traitlets.Unicode("file").tag(sync=True)
     info = traitlets.Dict().tag(sync=True)

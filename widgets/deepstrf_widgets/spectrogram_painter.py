@@ -16,7 +16,7 @@ from torch import Tensor
 from deepstrf.stimuli import Spectrogram
 
 from .chain import one_thread
-from .files import STATIC
+from .files import page_file
 from .messages import MAX_VALUES, MessageError, _shown, is_count, is_name
 from .own_sounds import MAX_FILE_S
 from .session import LiveSession
@@ -122,8 +122,8 @@ class SpectrogramPainter(anywidget.AnyWidget):
     SpectrogramPainter(34 bands x 200 frames, 0 to 85.6 dB)
     """
 
-    _esm = STATIC / "sounds.js"
-    _css = STATIC / "bench.css"
+    _esm = page_file("sounds.js")
+    _css = page_file("bench.css")
 
     view = traitlets.Unicode("paint").tag(sync=True)
     info = traitlets.Dict().tag(sync=True)

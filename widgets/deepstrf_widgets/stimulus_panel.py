@@ -13,6 +13,7 @@ import ipywidgets
 
 from .chain import one_thread
 from .changes import Change
+from .closing import close_looks, close_whole
 from .own_sounds import SOUNDS, Knob, Sound, bands_of, sound_from_bytes, synthetic_sound
 from .session import LiveSession
 from .sound_file import SoundFile
@@ -94,14 +95,15 @@ class StimulusPanel(ipywidgets.VBox):
             self._stop()
             made = [vars(self)[name] for name in ("upload", "painter") if name in vars(self)]
             for part in (*self.knobs.values(), self.choice, *made, self._rest, self._told):
-                part.close()
+                close_whole(part)
         super().close()
+        close_looks(self)
 
     # -- what a hand chooses -------------------------------------------------------------------------------------
 
     def _chosen(self, change: dict[str, Any]) -> None:
         for slider in self.knobs.values():
-            slider.close()
+            close_whole(slider)
         self.knobs = {}
         chosen = change["new"]
         if chosen in SOUNDS:

@@ -9,6 +9,7 @@ from typing import Any
 import ipywidgets
 
 from .background_fit import Standing
+from .closing import close_whole
 
 __all__ = ["LIVE", "Controls", "newest_epoch"]
 
@@ -90,8 +91,7 @@ class Controls:
     def close(self) -> None:
         """End the widgets."""
         inner = [child for row in self.rows[:2] for child in row.children]
-        for widget in (self._link, self.sent, self.painted, *inner, *self.rows):
-            widget.close()
+        close_whole(self._link, self.sent, self.painted, *inner, *self.rows)
 
 
 def newest_epoch(standing: Standing) -> int:

@@ -16,6 +16,7 @@ from deepstrf.training import Fitter, History
 from deepstrf.training.batches import Data, Examples
 
 from .background_fit import SNAPSHOT_MB, BackgroundFit, Standing
+from .closing import close_looks
 from .painter import Painter
 from .training_controls import Controls, newest_epoch
 
@@ -219,6 +220,7 @@ class TrainingView(ipywidgets.VBox):
             self._drop_figures()
             self._controls.close()
         super().close()
+        close_looks(self)
 
     # -- what a hand does ----------------------------------------------------------------------------------------
 
