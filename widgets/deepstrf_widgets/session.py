@@ -135,9 +135,7 @@ class LiveSession:
 
     def psth(self, neuron: int) -> Tensor | None:
         """Recorded response of one neuron, mean over its repeats, shape (B, T); NaN where none was recorded."""
-        if self.responses is None:
-            return None
-        return self.responses[:, self._neuron(neuron)].nanmean(dim=1)
+        return None if self.responses is None else self.responses[:, self._neuron(neuron)].nanmean(dim=1)
 
     def score(self, neuron: int) -> float | None:
         """Correlation of predicted and recorded response of one neuron; None without responses, NaN if undefined."""
@@ -361,9 +359,7 @@ class LiveSession:
         neuron = self._neuron(neuron)
         if self.responses is None:
             return None, None
-        if chain not in self._scores:
-            self._scores[chain] = Scores(self.responses)
-        return self._scores[chain].of(chain.rate(neuron), neuron)
+        return self._scores.setdefault(chain, Scores(self.responses)).of(chain.rate(neuron), neuron)
 
     @torch.no_grad()
     def _write(self, entry: Entry, parameter: Parameter, index: Index, new: Tensor) -> None:
