@@ -3,7 +3,7 @@
 //   node build.mjs            write the bundle
 //   node build.mjs --out DIR  write it somewhere else (the test that compares it with the committed one)
 //   node build.mjs --dev      serve dev/index.html with made-up data on http://127.0.0.1:8123
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, context } from "esbuild";
@@ -23,43 +23,18 @@ const shared = {
   legalComments: "none",
   logLevel: "warning",
 };
-/**
- * Properties that are the bundle's own affair get short names: those that own-names.json lists. None of them may stand in
- * a message, a trait, a saved page or the counters of a benchmark, nor be a property of the page's own elements that is
- * used here (a data attribute is one: `dataset.name`).
- */
-function ownNames() {
-  const names = JSON.parse(readFileSync(join(here, "own-names.json"), "utf8"));
-  const src = join(here, "src");
-  const files = readdirSync(src, { recursive: true }).filter((file) => /(?<!test|fixture)\.ts$/.test(file));
-  const sources = files.map((file) => readFileSync(join(src, file), "utf8"));
-  const told = [readFileSync(join(src, "contract.ts"), "utf8")];
-  for (const text of sources) {
-    told.push(...(text.match(/^export interface (?:Saved|\w+Counters).*?^}/gms) ?? []));
-  }
-  for (const name of names) {
-    const property = new RegExp(`^\\s*(?:readonly )?${name}\\??[:(]`, "m");
-    const attribute = new RegExp(`dataset\\.${name}\\b|data-${name}\\b`);
-    if (told.some((text) => property.test(text)) || sources.some((text) => attribute.test(text))) {
-      throw new Error(`own-names.json: ${name} is not the bundle's own`);
-    }
-  }
-  return new RegExp(`^(?:${names.join("|")})$`);
-}
 
 const outdir = argument("--out") ?? join(here, "deepstrf_widgets", "static");
 const bench = {
   ...shared,
   entryPoints: [
-    { in: "src/index.ts", out: "bench" },
-    { in: "src/gallery.ts", out: "gallery" },
-    { in: "src/sounds.ts", out: "sounds" },
-    { in: "src/bench.css", out: "bench" },
+    { in: "src/entry/bench.ts", out: "bench" },
+    { in: "src/entry/gallery.ts", out: "gallery" },
+    { in: "src/entry/sounds.ts", out: "sounds" },
+    { in: "src/entry/bench.css", out: "bench" },
   ],
   outdir,
   minify: true,
-  inject: ["src/short.ts"],
-  mangleProps: ownNames(),
 };
 
 if (process.argv.includes("--dev")) {
@@ -67,7 +42,7 @@ if (process.argv.includes("--dev")) {
     ...shared,
     entryPoints: [
       { in: "dev/main.ts", out: "main" },
-      { in: "src/bench.css", out: "bench" },
+      { in: "src/entry/bench.css", out: "bench" },
     ],
     outdir: join(here, "dev", "dist"),
     sourcemap: true,

@@ -9,7 +9,7 @@ import pytest
 from deepstrf_widgets import BenchWidget
 from deepstrf_widgets.told import COLUMNS
 
-CONTRACT = Path(__file__).resolve().parents[2] / "widgets" / "src" / "contract.ts"
+CONTRACT = Path(__file__).resolve().parents[2] / "widgets" / "src" / "kernel" / "contract.ts"
 
 
 @pytest.fixture(scope="module")

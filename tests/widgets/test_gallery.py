@@ -17,7 +17,7 @@ from deepstrf_widgets import BenchWidget, Explorer, Gallery, gallery
 from deepstrf_widgets.gallery_traits import WRITTEN
 from deepstrf_widgets.tuning_table import COLUMNS, FEW, MEASURES, SORTS, TuningTable
 
-DATA = Path(__file__).resolve().parents[2] / "widgets" / "src" / "views" / "gallery-data.ts"
+DATA = Path(__file__).resolve().parents[2] / "widgets" / "src" / "gallery" / "data.ts"
 MANY = FEW + 4
 
 

@@ -1,6 +1,6 @@
 /** A gallery of made-up neurons, without a kernel. */
 
-import { StaticModel } from "../src/host";
+import { StaticModel } from "../src/offline/static-model";
 
 const [C, F, T] = [2, 34, 40];
 const DT_MS = 5;

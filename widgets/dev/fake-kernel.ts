@@ -1,9 +1,10 @@
 /** Made-up neurons behind the page's own kernel, which answers after a delay. */
 
-import { floats, type Info } from "../src/contract";
-import type { StaticModel } from "../src/host";
+import { floats } from "../src/base/bytes";
+import type { Info } from "../src/kernel/contract";
 import { seeded } from "../src/math/sound";
-import { OfflineKernel, type Saved, type SavedNeuron } from "../src/offline";
+import { OfflineKernel, type Saved, type SavedNeuron } from "../src/offline/offline-kernel";
+import type { StaticModel } from "../src/offline/static-model";
 
 export interface Options {
   view: string;

@@ -1,5 +1,5 @@
-import type { Info } from "../src/contract";
-import bench from "../src/index";
+import bench from "../src/entry/bench";
+import type { Info } from "../src/kernel/contract";
 import { fakeGallery } from "./fake-gallery";
 import { fakeModel } from "./fake-kernel";
 

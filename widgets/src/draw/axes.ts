@@ -1,8 +1,8 @@
 /** Ticks and axes. */
 
-import { number } from "../format";
+import type { Box } from "../base/box";
+import { number } from "../base/format";
 import { bandToHz, hzToBand } from "../math/units";
-import type { Box } from "./box";
 import type { Theme } from "./theme";
 
 export interface Tick {

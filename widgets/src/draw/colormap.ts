@@ -1,5 +1,5 @@
 /** Colour maps as tables of 256 colours, mixed in OKLab so that equal steps look equal. */
-import { clamp } from "../math/clamp";
+import { clamp } from "../base/clamp";
 
 export type Table = Uint32Array;
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { fixed, frequency, gainText, milliseconds, number, scoreText } from "../format";
+import { fixed, frequency, gainText, milliseconds, number, scoreText } from "../base/format";
 import { hzToBand } from "../math/units";
 import { frequencyTicks, linearTicks, niceStep } from "./axes";
 import { css, diverging, sequential } from "./colormap";

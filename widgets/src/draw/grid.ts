@@ -1,7 +1,7 @@
 /** Pixels of a receptive field: bands upward, frames to the right, each cell as large as the next. */
 
+import { type Box, nearestIn } from "../base/box";
 import type { OnGrid } from "../math/field";
-import { type Box, nearestIn } from "./box";
 
 export class Grid {
   constructor(

@@ -1,7 +1,7 @@
 /** Matrices as pictures: one pixel a cell, stretched when painted. */
 
+import { type Box, clip } from "../base/box";
 import { drawAxis, linearTicks } from "./axes";
-import { type Box, clip } from "./box";
 import { css, type Table } from "./colormap";
 import type { Theme } from "./theme";
 

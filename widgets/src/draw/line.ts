@@ -1,7 +1,7 @@
 /** Long signals as lines and areas: never more than two points a pixel column. */
 
-import type { Box } from "./box";
-import { Vector, VectorPath } from "./vector";
+import type { Box } from "../base/box";
+import { SvgContext, SvgPath } from "./svg-context";
 
 export interface Window {
   /** First and last frame on screen (fractional); frame k covers [k, k + 1). */
@@ -76,7 +76,7 @@ const LINE_PX = 1.5;
 
 /** A path that this context strokes. */
 export const pathOn = (ctx: CanvasRenderingContext2D): Path2D =>
-  ctx instanceof Vector ? (new VectorPath() as unknown as Path2D) : new Path2D();
+  ctx instanceof SvgContext ? (new SvgPath() as unknown as Path2D) : new Path2D();
 
 /**
  * Stroke a dense signal. Renderers without a GPU draw lines of one device pixel ten times as fast as wider ones, so the
@@ -85,7 +85,7 @@ export const pathOn = (ctx: CanvasRenderingContext2D): Path2D =>
 export function strokeSignal(ctx: CanvasRenderingContext2D, colour: string, signal: Path2D): void {
   const ratio = devicePixelRatio || 1;
   // A file has no screen: one line of the width that is meant.
-  const vector = ctx instanceof Vector;
+  const vector = ctx instanceof SvgContext;
   const lines = vector ? 1 : Math.max(Math.ceil(LINE_PX * ratio), 1);
   const apart = lines > 1 ? (LINE_PX - 1 / ratio) / (lines - 1) : 0;
   ctx.save();

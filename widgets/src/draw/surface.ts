@@ -1,15 +1,15 @@
 /** A canvas that is as sharp as the screen and as wide as its place. */
 
-import type { Cleanup } from "../dom";
-import { clamp } from "../math/clamp";
-import { Vector } from "./vector";
+import { clamp } from "../base/clamp";
+import type { Cleanup } from "../base/dom";
+import { SvgContext } from "./svg-context";
 
 /** What is painted goes in here, by canvas, while it is recorded. */
-let recorded: Map<Element, Vector> | null = null;
+let recorded: Map<Element, SvgContext> | null = null;
 
 /** What `paint` would paint, all of it and on no screen. */
-export function record(paint: () => void): ReadonlyMap<Element, Vector> {
-  const drawn = new Map<Element, Vector>();
+export function record(paint: () => void): ReadonlyMap<Element, SvgContext> {
+  const drawn = new Map<Element, SvgContext>();
   recorded = drawn;
   try {
     paint();
@@ -47,7 +47,7 @@ export class Surface {
   begin(): CanvasRenderingContext2D | null {
     if (this.width === 0 || this.height === 0) return null;
     if (recorded) {
-      const vector = new Vector();
+      const vector = new SvgContext();
       recorded.set(this.canvas, vector);
       return vector as unknown as CanvasRenderingContext2D;
     }
@@ -92,16 +92,16 @@ export class Frames {
   }
 }
 
-/** Remembers what a picture was painted from. */
-export class Unchanged {
+/** The values that a picture was last painted from. */
+export class PaintInputs {
   #last: unknown[] = [];
 
-  /** Whether all values are those of the call before; they are remembered. Whatever is recorded is painted anew. */
-  by(...values: unknown[]): boolean {
-    if (recorded) return false;
-    const same = values.length === this.#last.length && values.every((value, i) => value === this.#last[i]);
+  /** Whether any value differs from those of the last call, which these replace; always true while a picture is recorded. */
+  changedSince(...values: unknown[]): boolean {
+    if (recorded) return true;
+    const changed = values.length !== this.#last.length || values.some((value, i) => value !== this.#last[i]);
     this.#last = values;
-    return same;
+    return changed;
   }
 }
 

@@ -1,6 +1,6 @@
 /** The colours of the page as painters need them; they come from custom properties of the root class. */
 
-import type { Cleanup } from "../dom";
+import type { Cleanup } from "../base/dom";
 
 export interface Theme {
   dark: boolean;

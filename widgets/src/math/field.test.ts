@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Info } from "../contract";
+import type { Info } from "../kernel/contract";
 import { changed, kernelOf, limitsOf, offGrid, onGrid } from "./field";
 import { gaussianMixtureKernel, MIN_SIGMA } from "./gaussians";
 import { octavesPerBand } from "./units";

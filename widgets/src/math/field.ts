@@ -1,12 +1,21 @@
 /** One Gaussian of a receptive field in natural units, on its grid, and within what a hand may set. */
 
-import type { Column, Info } from "../contract";
-import { clamp } from "./clamp";
+import { clamp } from "../base/clamp";
 import { gaussianMixtureKernel, MIN_SIGMA } from "./gaussians";
 import { bandToHz, frameToLagMs, hzToBand, lagMsToFrame, octavesPerBand } from "./units";
 
 /** Natural units, the columns of the trait `gaussians`. */
-export type Gaussian = Record<Column, number>;
+export interface Gaussian {
+  center_hz: number;
+  center_ms: number;
+  sigma_oct: number;
+  sigma_ms: number;
+  weight: number;
+}
+export type Column = keyof Gaussian;
+
+/** Lowest and highest value of each parameter that a user may set; null (or an infinity) where there is none. */
+export type Limits = Record<string, [number | null, number | null]>;
 
 /** Grid units: bands and frames; widths are the effective ones. */
 export interface OnGrid {
@@ -44,7 +53,12 @@ export function offGrid(p: OnGrid, weight: number, axes: Axes): Gaussian {
 }
 
 /** Lowest and highest value a hand may set of one column; widths in octaves take the limits of bands at the centre. */
-export function limitsOf(column: Column, g: Gaussian, info: Info, axes: Axes): [number, number] {
+export function limitsOf(
+  column: Column,
+  g: Gaussian,
+  info: { limits: Limits },
+  axes: Axes,
+): [number, number] {
   const read = (name: string, fallback: [number, number]): [number, number] => {
     const [low, high] = info.limits[name] ?? [null, null];
     return [
@@ -69,7 +83,12 @@ export function limitsOf(column: Column, g: Gaussian, info: Info, axes: Axes): [
  * `g` with some columns changed and brought within the limits; moving the centre keeps the width in bands, so that
  * its value in octaves follows. A column that is not changed stays as it is, even where training left it outside.
  */
-export function changed(g: Gaussian, change: Partial<Gaussian>, info: Info, axes: Axes): Gaussian {
+export function changed(
+  g: Gaussian,
+  change: Partial<Gaussian>,
+  info: { limits: Limits },
+  axes: Axes,
+): Gaussian {
   const next = { ...g };
   const set = (column: Column) => {
     const value = change[column];

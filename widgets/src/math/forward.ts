@@ -127,18 +127,18 @@ export class Forward {
     const inBands = unitMass(p.band, p.sigmaBands, F);
     const inTime = unitMass(p.frame, p.sigmaFrames, T);
     const channel = Math.floor(k / G) * F * n;
-    const heard = new Float64Array(n);
+    const filtered = new Float64Array(n);
     for (let f = 0; f < F; f++) {
       const mass = g.weight * inBands[f];
       if (Math.abs(inBands[f]) < LEAST_SHARE) continue;
       const from = channel + f * n;
-      for (let t = 0; t < n; t++) heard[t] += mass * this.adapted[from + t];
+      for (let t = 0; t < n; t++) filtered[t] += mass * this.adapted[from + t];
     }
     for (let j = 0; j < T; j++) {
       const mass = inTime[j];
       if (mass < LEAST_SHARE) continue;
       const lag = T - 1 - j;
-      for (let t = lag; t < n; t++) part[t] += mass * heard[t - lag];
+      for (let t = lag; t < n; t++) part[t] += mass * filtered[t - lag];
     }
   }
 

@@ -3,7 +3,7 @@
  *
  * Twin of `deepstrf.models.layers.strf.gaussian_mixture_kernel`; `tests/vectors/gaussians.json` keeps the two equal.
  */
-import { clamp } from "./clamp";
+import { clamp } from "../base/clamp";
 
 /** Smallest width in grid units: the effective width is |SIG| + 0.27. */
 export const MIN_SIGMA = 0.27;

@@ -1,5 +1,5 @@
 /** What a stimulus and a neuron sound like: tones at the centre frequencies, and a click for every drawn spike. */
-import { clamp } from "./clamp";
+import { clamp } from "../base/clamp";
 
 export const SAMPLE_RATE = 44_100;
 /** Bands this far below the loudest moment are silent. */

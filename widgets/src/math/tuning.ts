@@ -1,6 +1,6 @@
 /** Tuning of one receptive field (F, T), lag 0 last: twins of `deepstrf.analysis.tuning`. */
 
-import { clamp } from "./clamp";
+import { clamp } from "../base/clamp";
 
 type Numbers = ArrayLike<number>;
 export interface Tuning {

@@ -3,7 +3,7 @@
  *
  * Twins of `deepstrf_widgets/units.py`: same names, same argument order; `tests/vectors/units.json` keeps them equal.
  */
-import { clamp } from "./clamp";
+import { clamp } from "../base/clamp";
 
 /** Frequency in Hz at a (fractional) band index: linear in log2(Hz), continued outside with the end slopes. */
 export function bandToHz(band: number, cfHz: ArrayLike<number>): number {

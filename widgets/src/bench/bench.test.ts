@@ -1,0 +1,301 @@
+// @vitest-environment happy-dom
+
+import { describe, expect, it, vi } from "vitest";
+import { bytes, GAUSSIANS } from "../testing/bench.fixture";
+import { edits, frame, handle, key, mount, onEveryPage, open, settle } from "../testing/mount.fixture";
+
+onEveryPage();
+
+describe("mounting", () => {
+  it("greets the kernel and shows the panels of each view", () => {
+    const { fixture, root } = mount();
+    // The page of the tests is 520 px wide.
+    expect(fixture.model.get("width")).toBe(520);
+    expect(root.querySelector(".db-strf")).not.toBeNull();
+    expect(root.querySelector(".db-response")).not.toBeNull();
+    expect(root.getAttribute("data-lm-suppress-shortcuts")).toBe("true");
+    const strf = mount({ view: "strf" }).root;
+    expect([!!strf.querySelector(".db-strf"), !!strf.querySelector(".db-response")]).toEqual([true, false]);
+    const response = mount({ view: "response" }).root;
+    expect([!!response.querySelector(".db-strf"), !!response.querySelector(".db-response")]).toEqual([
+      false,
+      true,
+    ]);
+  });
+
+  it("is undone completely", () => {
+    const live = new Map<string, number>();
+    const ids = new Map<unknown, number>();
+    const id = (thing: unknown) => ids.get(thing) ?? ids.set(thing, ids.size).get(thing);
+    const wrap = (of: object, name: "addEventListener" | "removeEventListener", step: number) => {
+      let owner = of;
+      while (!Object.hasOwn(owner, name)) owner = Object.getPrototypeOf(owner);
+      const known = owner as EventTarget;
+      if (vi.isMockFunction(known[name])) return;
+      const original = known[name];
+      vi.spyOn(known, name).mockImplementation(function (
+        this: EventTarget,
+        ...args: Parameters<typeof original>
+      ) {
+        const entry = `${args[0]}/${id(this)}/${id(args[1])}`;
+        live.set(entry, (live.get(entry) ?? 0) + step);
+        return original.apply(this, args);
+      });
+    };
+    for (const target of [document.createElement("div"), matchMedia("(prefers-color-scheme: dark)")]) {
+      wrap(target, "addEventListener", 1);
+      wrap(target, "removeEventListener", -1);
+    }
+    const observers = new Set<object>();
+    for (const Observer of [ResizeObserver, MutationObserver]) {
+      const { observe, disconnect } = Observer.prototype;
+      vi.spyOn(Observer.prototype, "observe").mockImplementation(function (this: object, ...args: unknown[]) {
+        observers.add(this);
+        return (observe as (...a: unknown[]) => void).apply(this, args);
+      });
+      vi.spyOn(Observer.prototype, "disconnect").mockImplementation(function (this: object) {
+        observers.delete(this);
+        return disconnect.apply(this as never);
+      });
+    }
+    const { fixture, el, root, stop } = mount();
+    handle(root, 0).focus();
+    key(handle(root, 0), "ArrowUp");
+    expect([...live.values()].filter((n) => n > 0).length).toBeGreaterThan(40);
+    expect(observers.size).toBeGreaterThan(2);
+    expect(fixture.model.listeners()).toBeGreaterThan(20);
+    stop();
+    open.pop();
+    expect([...live].filter(([, n]) => n !== 0)).toEqual([]);
+    expect(observers.size).toBe(0);
+    expect(fixture.model.listeners()).toBe(0);
+    expect(vi.getTimerCount()).toBe(0);
+    expect(el.childElementCount).toBe(0);
+    // The key press was on its way: its gesture is closed even so.
+    expect(edits(fixture).at(-1)?.phase).toBe("end");
+    const sent = fixture.sent.length;
+    fixture.model.set("score", 0.1);
+    fixture.model.message({ type: "error", client: "x", seq: 1, text: "late" });
+    expect(fixture.sent.length).toBe(sent);
+  });
+
+  it("twice on one page keeps the copies apart", () => {
+    const [one, two] = [mount(), mount()];
+    handle(one.root, 1).focus();
+    frame();
+    expect(one.fixture.model.get("selected")).toBe(1);
+    expect(two.fixture.model.get("selected")).toBe(-1);
+    const ids = [...document.querySelectorAll("[id]")].map((e) => e.id);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  it("shows names as text, never as HTML", () => {
+    const { root } = mount(
+      { neuron: 1, of_neuron: 1 },
+      { model: "<img src=x>", channel_names: ["<i>ON</i>", "OFF"] },
+    );
+    const field = root.querySelector<HTMLInputElement>(".db-combo")!;
+    expect(field.value).toBe("1 · <b>bold</b>");
+    field.click();
+    expect(root.querySelector("b, img, .db-segment i")).toBeNull();
+    expect(root.querySelector(".db-options")!.textContent).toContain("<b>bold</b>");
+  });
+
+  it("says what can be edited where there are no Gaussians", () => {
+    const { root } = mount(
+      { gaussians: bytes([]), trained_gaussians: bytes([]) },
+      { kind: "full", n_gaussians: 0 },
+    );
+    expect(root.querySelectorAll('[role="slider"]')).toHaveLength(0);
+    expect(root.querySelector(".db-hint")!.textContent).toContain("edited from Python");
+  });
+});
+
+describe("keys anywhere in the view", () => {
+  it("undo and redo", () => {
+    const { fixture, root } = mount();
+    key(root, "z", { ctrlKey: true });
+    fixture.answer({});
+    key(root, "Z", { ctrlKey: true, shiftKey: true });
+    fixture.answer({});
+    key(root, "y", { ctrlKey: true });
+    expect(fixture.requests.map((r) => r.type)).toEqual(["undo", "redo", "redo"]);
+  });
+
+  it("are left alone while something is typed", () => {
+    const { fixture, root } = mount();
+    const field = root.querySelector(".db-combo")!;
+    key(field, "z", { ctrlKey: true });
+    key(field, "t");
+    expect(fixture.requests).toHaveLength(0);
+    expect(root.querySelector(".db-title")!.textContent).not.toContain("trained");
+  });
+
+  it("T shows the trained values while it is held", () => {
+    const gaussians = [...GAUSSIANS];
+    gaussians[1] = 40;
+    const { root } = mount({ gaussians: bytes(gaussians) });
+    expect(handle(root, 0).getAttribute("aria-valuetext")).toContain("40 ms");
+    key(root, "t");
+    frame();
+    expect(handle(root, 0).getAttribute("aria-valuetext")).toContain("20 ms");
+    expect(root.querySelector(".db-title")!.textContent).toContain("trained");
+    root.dispatchEvent(new KeyboardEvent("keyup", { key: "t", bubbles: true }));
+    frame();
+    expect(handle(root, 0).getAttribute("aria-valuetext")).toContain("40 ms");
+  });
+});
+
+describe("choosers", () => {
+  it("step through neurons and find one by name", () => {
+    const { fixture, root } = mount();
+    const [previous, next] = root.querySelectorAll<HTMLButtonElement>(".db-neuron button");
+    expect(previous.disabled).toBe(true);
+    next.click();
+    expect(fixture.model.get("neuron")).toBe(1);
+    const field = root.querySelector<HTMLInputElement>(".db-combo")!;
+    field.value = "thi";
+    field.dispatchEvent(new Event("input"));
+    key(field, "Enter");
+    expect(fixture.model.get("neuron")).toBe(2);
+    expect(field.value).toBe("2 · third");
+  });
+
+  it("offer a few of thousands at a time", () => {
+    const { root } = mount({}, { n_neurons: 5000, neuron_names: [] });
+    const field = root.querySelector<HTMLInputElement>(".db-combo")!;
+    field.value = "49";
+    field.dispatchEvent(new Event("input"));
+    const options = [...root.querySelectorAll('[role="option"]')].map((o) => o.textContent);
+    expect(options[0]).toBe("49");
+    expect(options.length).toBeLessThanOrEqual(61);
+  });
+
+  it("switch the channel by click and arrows", () => {
+    const { fixture, root } = mount();
+    const [on, off] = root.querySelectorAll<HTMLButtonElement>(".db-segment");
+    off.click();
+    frame();
+    expect(fixture.model.get("channel")).toBe(1);
+    expect(off.getAttribute("aria-checked")).toBe("true");
+    key(off, "ArrowLeft");
+    expect(fixture.model.get("channel")).toBe(0);
+    expect(on.getAttribute("tabindex")).toBe("0");
+  });
+});
+
+describe("numbers", () => {
+  it("typed become one gesture, ended when the field is left", () => {
+    const { fixture, root } = mount({ selected: 0 });
+    const weight = root.querySelectorAll<HTMLInputElement>(".db-number")[4];
+    expect(weight.value).toBe("0.5");
+    for (const text of ["0", "0.", "0.7", "0.75"]) {
+      weight.value = text;
+      weight.dispatchEvent(new Event("input"));
+      fixture.answer({});
+    }
+    weight.dispatchEvent(new Event("change"));
+    weight.dispatchEvent(new Event("blur"));
+    expect(new Set(edits(fixture).map((e) => e.gesture)).size).toBe(1);
+    expect(edits(fixture).filter((e) => e.phase === "end")).toHaveLength(1);
+    expect(fixture.sent.at(-2)!.values[0]).toBeCloseTo(0.75, 6);
+  });
+
+  it("end with Enter within the limits, return with Escape, and leave undo to the bench", () => {
+    const { fixture, root } = mount({ selected: 0 });
+    const [lag] = [...root.querySelectorAll<HTMLInputElement>(".db-number")].slice(1);
+    const type = (text: string) => {
+      lag.focus();
+      lag.value = text;
+      lag.dispatchEvent(new Event("input"));
+    };
+    type("99");
+    fixture.answer({});
+    key(lag, "Enter");
+    // The longest lag of 5 bins of 10 ms is 40 ms.
+    expect(lag.value).toBe("40");
+    expect(edits(fixture).at(-1)!.phase).toBe("end");
+    fixture.answer({});
+    type("30");
+    fixture.answer({});
+    key(lag, "Escape");
+    expect(lag.value).not.toBe("30");
+    expect(edits(fixture).at(-1)!.phase).toBe("end");
+    fixture.answer({});
+    key(lag, "z", { ctrlKey: true });
+    expect(fixture.last.request.type).toBe("undo");
+  });
+});
+
+describe("message line", () => {
+  it("says when the kernel is late, and what went wrong", () => {
+    const { fixture, root } = mount();
+    const line = root.querySelector(".db-message")!;
+    key(root, "z", { ctrlKey: true });
+    vi.advanceTimersByTime(900);
+    expect(line.textContent).toBe("");
+    vi.advanceTimersByTime(2200);
+    expect(line.textContent).toBe("kernel is busy: 3 s");
+    fixture.answer({});
+    expect(line.textContent).toBe("last answer took 3100 ms");
+    key(root, "z", { ctrlKey: true });
+    const { client, seq } = fixture.last.request;
+    fixture.model.message({ type: "error", client, seq, text: "neuron must be < 3, got <b>" });
+    expect(line.textContent).toBe("neuron must be < 3, got <b>");
+    key(root, "z", { ctrlKey: true });
+    fixture.answer({});
+    expect(line.textContent).toBe("");
+  });
+
+  it("says which neuron has not come yet", async () => {
+    const { fixture, root } = mount();
+    const line = root.querySelector(".db-message")!;
+    root.querySelectorAll<HTMLButtonElement>(".db-neuron button")[1].click();
+    await settle();
+    vi.advanceTimersByTime(2300);
+    expect(line.textContent).toBe("waiting for neuron 1: 2 s");
+    expect(root.querySelector<HTMLElement>(".db-strf")!.dataset.stale).toBe("true");
+    fixture.model.set("of_neuron", 1);
+    await settle();
+    expect(line.textContent).toBe("");
+    expect(root.querySelector<HTMLElement>(".db-strf")!.dataset.stale).toBeUndefined();
+  });
+
+  it("counts for benchmarks", () => {
+    const { fixture, root } = mount();
+    const counters = (root as unknown as { __bench: Record<string, unknown> & { pending(): number } })
+      .__bench;
+    expect(Object.keys(root)).not.toContain("__bench");
+    const before = counters.paints as number;
+    key(handle(root, 0), "ArrowUp");
+    frame();
+    expect(counters.paints as number).toBeGreaterThan(before);
+    expect(counters).toMatchObject({ sent: 1, lastSeq: 1, answers: 0 });
+    expect(counters.pending()).toBe(1);
+    fixture.answer({});
+    expect(counters).toMatchObject({ answers: 1, lastAnswered: 1 });
+    expect((counters.rtt as number[]).length).toBe(1);
+  });
+});
+
+describe("score", () => {
+  it("stands beside the gain over the trained model", async () => {
+    const { fixture, root } = mount();
+    const score = root.querySelector(".db-score")!;
+    expect(score.textContent?.trim()).toBe("r = 0.50");
+    fixture.model.set("score", 0.54);
+    await settle();
+    expect(score.textContent?.trim()).toBe("r = 0.54 (+0.04)");
+    fixture.model.set("normalized_score", 0.635);
+    fixture.model.set("trained_normalized_score", 0.6);
+    await settle();
+    expect(score.textContent).toBe("r = 0.54 (+0.04) · CCnorm 0.64");
+    key(root, "t");
+    expect(score.textContent).toBe("r = 0.50 (trained) · CCnorm 0.60");
+    root.dispatchEvent(new KeyboardEvent("keyup", { key: "t" }));
+    fixture.model.set("score", null);
+    fixture.model.set("normalized_score", null);
+    await settle();
+    expect(score.textContent?.trim()).toBe("r = –");
+  });
+});

@@ -1,0 +1,319 @@
+/** One mounted view: header, panels, message line, and the keys that work anywhere in it. */
+
+import { Cleanup, consume, element, setText } from "../base/dom";
+import { Frames, record } from "../draw/surface";
+import { readTheme, type Theme, watchTheme } from "../draw/theme";
+import { ActivationEditor } from "../editors/activation/editor";
+import { AdaptationEditor } from "../editors/adaptation/editor";
+import { StrfEditor } from "../editors/strf/editor";
+import { download } from "../export/download-menu";
+import { pictureOf } from "../export/page-to-svg";
+import type { BenchModel, Info, View } from "../kernel/contract";
+import { ResponseView } from "../response/response";
+import { BenchState, type Clock } from "../state/bench-state";
+import { Shortcuts } from "../ui/shortcuts";
+import { Tabs } from "../ui/tabs";
+import { channelChooser } from "./channel-chooser";
+import { MessageLine } from "./message-line";
+import { NeuronChooser } from "./neuron-chooser";
+import { Toolbar } from "./toolbar";
+
+/** What a benchmark in the page reads. */
+export interface BenchCounters {
+  /** Repaints of the receptive field, and the animation-frame times of the last 600. */
+  readonly paints: number;
+  readonly frames: readonly number[];
+  readonly responsePaints: number;
+  readonly responseFrames: readonly number[];
+  /** Answers to this view, when they came (performance.now) and the round trips of the last 600 in ms. */
+  readonly answers: number;
+  readonly answeredAt: readonly number[];
+  readonly rtt: readonly number[];
+  readonly sent: number;
+  readonly lastSeq: number;
+  readonly lastAnswered: number;
+  readonly window: number;
+  pending(): number;
+}
+
+/** An editor of one stage of the model. */
+interface Stage {
+  readonly element: HTMLElement;
+  requestPaint(): void;
+  /** Leave a running gesture; `cancel` takes it back. Whether there was one. */
+  release(cancel: boolean): boolean;
+}
+type StageName = "adaptation" | "strf" | "activation";
+const LABELS: Record<StageName, string> = {
+  adaptation: "Adaptation",
+  strf: "Receptive field",
+  activation: "Output curve",
+};
+
+/** The stages that a view shows: its own, or in the explorer those that the model has and that may be edited. */
+function stagesOf(view: View, info: Info): StageName[] {
+  if (view === "response") return [];
+  if (view !== "explorer") return [view];
+  const free = (stage: string, names: string[]) =>
+    names.length === 0 || names.some((name) => !info.locked.includes(`${stage}.${name}`));
+  const rows = info.prefilter.rows.map((name) => name.split(".")[1]);
+  const stages: StageName[] = [];
+  if (info.prefilter.kind !== "none" && free("prefilter", rows)) stages.push("adaptation");
+  stages.push("strf");
+  if (info.activation.label && free("activation", info.activation.names)) stages.push("activation");
+  return stages;
+}
+
+export function mount(model: BenchModel, el: HTMLElement): () => void {
+  const cleanup = new Cleanup();
+  const clock = {
+    now: () => performance.now(),
+    later: (callback: () => void, ms: number) => {
+      const handle = setTimeout(callback, ms);
+      return () => clearTimeout(handle);
+    },
+  };
+  const state = new BenchState(model, clock);
+  const root = element("div", {
+    class: `deepstrf-bench db-view-${state.view}`,
+    "data-lm-suppress-shortcuts": "true",
+    tabindex: -1,
+  });
+  el.append(root);
+  cleanup.add(() => root.remove());
+
+  const frames = new Frames(cleanup);
+  let colours: Theme | null = null;
+  const theme = () => {
+    colours ??= readTheme(root);
+    return colours;
+  };
+  const shortcuts = new Shortcuts(cleanup);
+  const editing = state.view !== "response";
+  const toolbar = new Toolbar(state, editing, () => shortcuts.open(), cleanup);
+  const chooser = new NeuronChooser(state, cleanup);
+  const channels = channelChooser(state, cleanup);
+  const name = element("strong.db-model-name");
+  const header = element("header.db-header", {}, name, chooser.element);
+  if (editing) header.append(channels);
+  header.append(element("span.db-spring"), toolbar.score, toolbar.element);
+  const panels = element("div.db-panels");
+  root.append(header, panels, new MessageLine(state, cleanup).element, shortcuts.element);
+
+  const response =
+    state.view === "response" || state.view === "explorer"
+      ? new ResponseView(state, frames, theme, cleanup)
+      : null;
+  const make = (name: StageName): Stage => {
+    if (name === "adaptation") return new AdaptationEditor(state, frames, theme, cleanup);
+    if (name === "activation") return new ActivationEditor(state, frames, theme, cleanup);
+    return new StrfEditor(state, frames, theme, cleanup);
+  };
+  const stages = new Map(stagesOf(state.view, state.info).map((name) => [name, make(name)]));
+  const strf = stages.get("strf");
+  const editor = strf instanceof StrfEditor ? strf : null;
+  const release = () => {
+    for (const stage of stages.values()) stage.release(false);
+  };
+  const first = () => {
+    const wanted = [state.stage, "strf", ...stages.keys()] as StageName[];
+    return wanted.find((name) => stages.has(name)) ?? "";
+  };
+  const tabs = new Tabs(
+    [...stages].map(([name, stage]) => ({
+      name,
+      label: LABELS[name],
+      panel: stage.element,
+      show: () => stage.requestPaint(),
+    })),
+    first(),
+    state.client,
+    () => {
+      chosen();
+      cleanup.add(
+        state.onChange((parts) => {
+          if (parts.has("stage") && state.stage) tabs.choose(state.stage);
+        }),
+      );
+      state.chooseStage(tabs.current);
+    },
+    cleanup,
+  );
+  const chosen = () => {
+    release();
+    channels.hidden = tabs.current !== "strf" || state.info.n_channels < 2;
+    response?.adapted.show(tabs.current === "adaptation");
+  };
+  chosen();
+  if (stages.size > 0) panels.append(tabs.element);
+  if (response) panels.append(response.element);
+
+  const requestPaint = () => {
+    for (const stage of stages.values()) stage.requestPaint();
+    response?.requestPaint();
+  };
+  watchTheme(root, cleanup, () => {
+    colours = null;
+    requestPaint();
+  });
+  const draw = () => {
+    requestPaint();
+    frames.run(clock.now());
+  };
+  offerPictures(root, toolbar.element, state, draw, requestPaint, cleanup);
+  state.watch(cleanup, ["info"], () => setText(name, state.info.model));
+  listenKeys(root, state, release, () => shortcuts.open(), cleanup);
+  expose(root, state, editor, response);
+  cleanup.add(() => {
+    release();
+    state.close();
+  });
+  watchWidth(model, root, state, clock, cleanup);
+  return () => cleanup.run();
+}
+
+/** What of a panel is its picture. */
+const PICTURE = ".db-head,.db-stage,.db-time-stage";
+
+/** A menu in the head of every panel and in the toolbar: what is there as a file. */
+function offerPictures(
+  root: HTMLElement,
+  toolbar: HTMLElement,
+  state: BenchState,
+  draw: () => void,
+  requestPaint: () => void,
+  cleanup: Cleanup,
+): void {
+  const offer = (place: HTMLElement, what: string, parts: () => Iterable<Element>, title: () => string) => {
+    const name = () => `${state.info.model} neuron ${state.neuron} ${title()}`;
+    const picture = () => {
+      const drawn = record(draw);
+      requestPaint();
+      return pictureOf(root, parts(), drawn, name());
+    };
+    place.append(download(what, { name, picture, setError: (text) => state.setError(text) }, cleanup));
+  };
+  for (const head of root.querySelectorAll<HTMLElement>(".db-head")) {
+    const panel = head.parentElement as HTMLElement;
+    const title = () => (head.querySelector(".db-title")?.textContent ?? "").toLowerCase();
+    offer(head, panel.getAttribute("aria-label") ?? "", () => panel.querySelectorAll(PICTURE), title);
+  }
+  offer(
+    toolbar,
+    "the whole bench",
+    () => root.querySelectorAll(`.db-header,${PICTURE}`),
+    () => "bench",
+  );
+}
+
+const CALM_MS = 300;
+/** How many views each model has on this page. */
+const views = new WeakMap<BenchModel, number>();
+
+/** Tell the kernel the width once it is known and again when it has stopped changing; 0 when the last view has gone. */
+function watchWidth(
+  model: BenchModel,
+  root: HTMLElement,
+  state: BenchState,
+  clock: Clock,
+  cleanup: Cleanup,
+): void {
+  const sendWidth = () => {
+    const width = Math.round(root.clientWidth);
+    if (width > 0) state.sendWidth(width);
+  };
+  views.set(model, (views.get(model) ?? 0) + 1);
+  cleanup.add(() => {
+    const left = (views.get(model) ?? 1) - 1;
+    views.set(model, left);
+    if (left === 0) state.sendWidth(0);
+  });
+  let cancel = () => {};
+  const observer = new ResizeObserver(() => {
+    cancel();
+    cancel = clock.later(sendWidth, CALM_MS);
+  });
+  observer.observe(root);
+  cleanup.add(() => {
+    observer.disconnect();
+    cancel();
+  });
+  sendWidth();
+}
+
+function listenKeys(
+  root: HTMLElement,
+  state: BenchState,
+  release: () => void,
+  openShortcuts: () => void,
+  cleanup: Cleanup,
+): void {
+  const writing = (target: EventTarget | null) =>
+    target instanceof HTMLElement && (target.tagName === "INPUT" || target.isContentEditable);
+  cleanup.listen<KeyboardEvent>(root, "keydown", (event) => {
+    if (writing(event.target)) return;
+    const key = event.key.toLowerCase();
+    const command = event.ctrlKey || event.metaKey;
+    if (command && !event.altKey && (key === "z" || key === "y")) {
+      release();
+      if (key === "y" || event.shiftKey) state.redo();
+      else state.undo();
+    } else if (command || event.altKey) return;
+    else if (key === "t") {
+      if (!event.repeat && !state.inGesture) state.setPeek(true);
+    } else if (key === "?") openShortcuts();
+    else return;
+    consume(event);
+  });
+  cleanup.listen<KeyboardEvent>(root, "keyup", (event) => {
+    if (event.key.toLowerCase() === "t") state.setPeek(false);
+  });
+  cleanup.listen<FocusEvent>(root, "focusout", (event) => {
+    if (!(event.relatedTarget instanceof Node) || !root.contains(event.relatedTarget)) state.setPeek(false);
+  });
+}
+
+function expose(
+  root: HTMLElement,
+  state: BenchState,
+  editor: StrfEditor | null,
+  response: ResponseView | null,
+): void {
+  const counters: BenchCounters = {
+    get paints() {
+      return editor?.paints.count ?? 0;
+    },
+    get frames() {
+      return editor?.paints.times ?? [];
+    },
+    get responsePaints() {
+      return response?.paints.count ?? 0;
+    },
+    get responseFrames() {
+      return response?.paints.times ?? [];
+    },
+    get answers() {
+      return state.counters.answers;
+    },
+    get answeredAt() {
+      return state.counters.answeredAt;
+    },
+    get rtt() {
+      return state.counters.rtts;
+    },
+    get sent() {
+      return state.queue.sent;
+    },
+    get lastSeq() {
+      return state.queue.seq;
+    },
+    get lastAnswered() {
+      return state.queue.answered;
+    },
+    get window() {
+      return state.queue.window();
+    },
+    pending: () => state.queue.pending(),
+  };
+  Object.defineProperty(root, "__bench", { value: counters, enumerable: false });
+}

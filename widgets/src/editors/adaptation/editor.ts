@@ -1,0 +1,317 @@
+/**
+ * The adaptation editor: time constants of ON and OFF and the weight of the past over frequency, and the kernels of the
+ * band in hand.
+ */
+
+import { type Cleanup, consume, element, setAttribute, setText } from "../../base/dom";
+import { frequency } from "../../base/format";
+import { Eased, type Frames, PaintInputs, Surface } from "../../draw/surface";
+import { reducedMotion, type Theme } from "../../draw/theme";
+import type { BenchState } from "../../state/bench-state";
+import { Paints } from "../../state/counters";
+import { Segments } from "../../ui/segments";
+import { ThrottledAnnouncer } from "../../ui/throttled-announcer";
+import { Tip } from "../../ui/tip";
+import { isTau, levelOf, ROUNDER, rounded, tauRange } from "./curves";
+import { AdaptationGestures } from "./gestures";
+import { AdaptationInspector } from "./inspector";
+import { AdaptationMarks, type Polarity, pastReach, polaritiesOf } from "./marks";
+import { drawStill, type Layout, layoutOf, plotOf } from "./plot";
+import { valueText } from "./text";
+import { type Active, AdaptationTools } from "./tools";
+
+/** From a point to the numbers beside it, and how high they may be, in pixels. */
+const TIP = { gap: 18, height: 60 };
+/** The kernels' axes suit all bands, but those of the band on screen are to fill as much of them as this. */
+const LEAST_SHARE = 0.5;
+/** Lags on screen, in time constants and in bins at least. */
+const TAUS = 2.5;
+const LEAST_BINS = 20;
+
+const CHOICES = {
+  on: { value: "on", text: "ON", title: "Edit the time constants of ON (1)" },
+  off: { value: "off", text: "OFF", title: "Edit the time constants of OFF (2)" },
+  both: { value: "both", text: "both", title: "Edit ON and OFF together (3)" },
+  w: { value: "w", text: "w", title: "Edit the weight of the past (4)" },
+  tau: { value: "tau", text: "τ", title: "Edit the time constants" },
+};
+
+export class AdaptationEditor {
+  readonly element: HTMLElement;
+  readonly tools: AdaptationTools;
+  readonly gestures: AdaptationGestures;
+  readonly paints = new Paints();
+  readonly #surface: Surface;
+  readonly #canvas = element("canvas.db-canvas", { role: "img" });
+  readonly #marks = new AdaptationMarks();
+  readonly #stage: HTMLElement;
+  readonly #tip = new Tip();
+  readonly #caption = element("p.db-adapt-caption", { "aria-hidden": "true" });
+  readonly #title = element("h3.db-title");
+  readonly #scope = element("span.db-readout");
+  readonly #chooser: Segments;
+  readonly #back = element("button.db-button", {}, "Revert");
+  readonly #inspector: AdaptationInspector;
+  readonly #hint = element("p.db-hint");
+  readonly #low = new Eased();
+  readonly #high = new Eased();
+  readonly #longest = new Eased();
+  readonly #reach = new Eased();
+  readonly #painted = new PaintInputs();
+  readonly #framed = new PaintInputs();
+  #captioned = "";
+  readonly #announcer: ThrottledAnnouncer;
+
+  readonly #state: BenchState;
+  readonly #frameQueue: Frames;
+  readonly #theme: () => Theme;
+
+  constructor(state: BenchState, frameQueue: Frames, theme: () => Theme, cleanup: Cleanup) {
+    this.#state = state;
+    this.#frameQueue = frameQueue;
+    this.#theme = theme;
+    this.#announcer = new ThrottledAnnouncer(
+      frameQueue,
+      () => this.gestures.dragging,
+      () => this.#announce(),
+    );
+    const helpId = `db-adapt-help-${state.client}`;
+    const help = element(
+      "p.db-hidden",
+      { id: helpId },
+      "Left and right choose the band, up and down change it, with Shift farther; 1 to 4 choose the curve; D, C, B " +
+        "and S the tool, Enter uses it at the band; Delete goes back to the trained value; Escape cancels.",
+    );
+    this.#stage = element("div.db-stage", {}, this.#canvas, this.#marks.element, this.#caption);
+    this.tools = new AdaptationTools(state, () => this.requestPaint(), cleanup);
+    this.gestures = new AdaptationGestures(this.tools, this.#stage, helpId, cleanup);
+    this.#stage.append(this.gestures.element, this.#tip.element);
+    this.#chooser = new Segments("Curve", (curve) => this.tools.choose(curve as Active), cleanup);
+    this.#inspector = new AdaptationInspector(state, this.tools, cleanup);
+    const head = element("div.db-head", {}, this.#title, this.#scope, this.#chooser.element, this.#back);
+    this.element = element(
+      "section.db-adapt",
+      {},
+      head,
+      this.#stage,
+      this.#inspector.element,
+      this.#hint,
+      help,
+    );
+    setAttribute(this.element, "aria-label", "Adaptation");
+    this.#surface = new Surface(this.#canvas, cleanup, () => this.requestPaint());
+    cleanup.listen(this.#back, "click", () => this.tools.revert(null));
+    cleanup.listen<KeyboardEvent>(this.element, "keydown", (e) => this.#onKey(e));
+    state.watch(cleanup, ["info", "adaptation", "neuron", "peek", "gesture"], () => this.requestPaint());
+  }
+
+  /** Paint in the next frame. */
+  requestPaint(): void {
+    this.#frameQueue.request(this.#paint);
+  }
+
+  /** Leave a running drag and end its gesture; `cancel` puts everything back to where it was. */
+  release(cancel: boolean): boolean {
+    return this.gestures.release(cancel);
+  }
+
+  #onKey(event: KeyboardEvent): void {
+    if (event.target instanceof HTMLInputElement && event.key !== "Escape") return;
+    if (!this.gestures.key(event)) return;
+    consume(event);
+  }
+
+  // ---- paint ------------------------------------------------------------------------------------------------
+
+  readonly #paint = (now: number): void => {
+    const tools = this.tools;
+    const state = this.#state;
+    const surface = this.#surface;
+    const { info, prefilter, trainedPrefilter: trained, axes } = state;
+    const { curves } = tools;
+    const plain = curves.length === 0 || prefilter.length < curves.length * axes.F;
+    this.#paintHead(plain);
+    if (plain || surface.width === 0 || surface.height === 0) return;
+
+    this.#follow(now);
+    const ranges = {
+      tau: [this.#low.value, this.#high.value] as [number, number],
+      longest: this.#longest.value,
+      reach: this.#reach.value,
+    };
+    const withW = curves.some((c) => !isTau(c));
+    const layout = layoutOf(surface.width, surface.height, axes.F, withW, ranges);
+    const ghosts = !state.peek && trained.length === prefilter.length ? trained : null;
+    const colours = this.#theme();
+    const edited = ghosts ? curves.filter((curve) => tools.edited(curve)) : [];
+    const shown = edited.map((curve) => curve.name).join();
+    const seen = [surface.width, surface.height, devicePixelRatio, axes, shown, ghosts, colours];
+    if (this.#framed.changedSince(...seen, ...ranges.tau, ranges.longest, ranges.reach)) {
+      const ctx = surface.begin();
+      if (ctx) drawStill(ctx, colours, { layout, axes, edited, trained });
+      this.#caption.style.top = `${layout.kernel.box.y - 21}px`;
+    }
+    const band = Math.min(tools.shown, axes.F - 1);
+    const kernels = polaritiesOf(curves, prefilter, band, axes.F);
+    const before = ghosts ? polaritiesOf(curves, ghosts, band, axes.F) : [];
+    this.#marks.paint({
+      layout,
+      curves,
+      active: tools.activeCurves,
+      prefilter,
+      F: axes.F,
+      dtMs: axes.dtMs,
+      taps: info.prefilter.taps,
+      band,
+      under: tools.under,
+      kernels,
+      trained: before.filter((b, i) => b.tauMs !== kernels[i].tauMs || b.past !== kernels[i].past),
+    });
+    this.gestures.paint(layout);
+    this.#paintTip(layout, band);
+    if (this.#painted.changedSince(...prefilter)) this.paints.painted(now);
+    this.#announcer.announce(now);
+  };
+
+  #announce(): void {
+    this.#paintCaption();
+    this.#inspector.paint();
+    this.gestures.updateAria();
+    this.#back.disabled = !this.tools.editableCurves.some((curve) => this.tools.edited(curve));
+  }
+
+  #paintHead(plain: boolean): void {
+    const tools = this.tools;
+    const state = this.#state;
+    const { prefilter } = state.info;
+    setText(this.#title, `Adaptation${state.peek ? " · trained" : ""}`);
+    this.#stage.hidden = this.#chooser.element.hidden = this.#back.hidden = this.#scope.hidden = plain;
+    this.#hint.hidden = !plain;
+    if (plain) {
+      this.#inspector.element.hidden = true;
+      const none = "This model hears its spectrogram as it is: there is no adaptation to edit.";
+      const other = `The prefilter of this model, ${prefilter.label}, has no curves to edit here: change it from Python.`;
+      setText(this.#hint, prefilter.kind === "none" ? none : other);
+      return;
+    }
+    const keys = tools.curves.map((curve) => curve.key);
+    const both = keys.filter((key) => key !== "w").length > 1;
+    const choices = [...keys.filter((key) => key !== "w"), ...(both ? ["both" as const] : [])];
+    this.#chooser.element.hidden = keys.length < 2;
+    this.#chooser.paint(
+      [...choices, ...keys.filter((key) => key === "w")].map((key) => CHOICES[key]),
+      tools.active,
+    );
+    const of = { on: "the ON curve", off: "the OFF curve", both: "ON and OFF", tau: "the curve", w: "w" }[
+      tools.active
+    ];
+    setAttribute(
+      this.#back,
+      "title",
+      `Take ${of} back to what training left (Delete: the selected band alone)`,
+    );
+    const scope = state.info.n_neurons > 1 ? "all neurons" : "";
+    setText(this.#scope, scope);
+    const bands = `${frequency(state.axes.cfHz[0])} to ${frequency(state.axes.cfHz[state.axes.F - 1])}`;
+    setAttribute(
+      this.#canvas,
+      "aria-label",
+      `${prefilter.label}: time constants in ms over frequency, ${bands}${keys.includes("w") ? "; below them the weight of the past, w" : ""}; ` +
+        "at the bottom the kernels of one band, lag in ms to 0 at the right.",
+    );
+  }
+
+  /** Axes hold still in a gesture and glide to their new ends afterwards. */
+  #follow(now: number): void {
+    const tools = this.tools;
+    const state = this.#state;
+    const { axes, info } = state;
+    const { taps } = info.prefilter;
+    const taus: number[] = [];
+    let [reach, slowest] = [0, 0];
+    const own = { reach: 0, slowest: 0 };
+    const shown = Math.min(tools.shown, axes.F - 1);
+    const include = (kernel: Polarity, here: boolean) => {
+      const size = pastReach(kernel, axes.dtMs, taps);
+      taus.push(kernel.tauMs);
+      reach = Math.max(reach, size);
+      slowest = Math.max(slowest, kernel.tauMs);
+      if (!here) return;
+      own.reach = Math.max(own.reach, size);
+      own.slowest = Math.max(own.slowest, kernel.tauMs);
+    };
+    for (const from of [state.prefilter, state.trainedPrefilter]) {
+      if (from.length !== state.prefilter.length) continue;
+      for (let band = 0; band < axes.F; band++) {
+        for (const kernel of polaritiesOf(tools.curves, from, band, axes.F)) include(kernel, band === shown);
+      }
+    }
+    const glide = !reducedMotion();
+    const wanted = rounded(Math.min(reach, own.reach / LEAST_SHARE) || 1, true, ROUNDER);
+    const hold = state.inGesture && Number.isFinite(this.#low.value);
+    if (!hold) {
+      const limits = tools.curves.filter(isTau);
+      const [low, high] = tauRange(
+        taus,
+        Math.min(...limits.map((c) => c.low)),
+        Math.max(...limits.map((c) => c.high)),
+      );
+      const end = (taps - 1) * axes.dtMs;
+      const lags = TAUS * Math.min(slowest, own.slowest / LEAST_SHARE);
+      const long = Number.isFinite(lags)
+        ? Math.max(rounded(lags, true, ROUNDER), LEAST_BINS * axes.dtMs)
+        : end;
+      this.#low.aim(low, now, glide);
+      this.#high.aim(high, now, glide);
+      this.#longest.aim(Math.max(Math.min(long, end), 2 * axes.dtMs), now, glide);
+      this.#reach.aim(wanted, now, glide);
+    } else if (own.reach > this.#reach.value) this.#reach.aim(wanted, now, false);
+    const moving = [this.#low, this.#high, this.#longest, this.#reach].map((eased) => eased.step(now));
+    if (moving.some(Boolean)) this.requestPaint();
+  }
+
+  /** The numbers beside the point that moves. */
+  #paintTip(layout: Layout, band: number): void {
+    const tools = this.tools;
+    const state = this.#state;
+    const active = tools.activeCurves;
+    const [first] = active;
+    if (!tools.busy || !first) {
+      this.#tip.hide();
+      return;
+    }
+    const { axes, prefilter } = state;
+    const lines = active.map((curve) => {
+      const text = valueText(curve, prefilter[curve.row * axes.F + band], axes.dtMs);
+      const name = { on: "ON τ", off: "OFF τ", tau: "τ", w: "w" }[curve.key];
+      return `${name} ${text}`;
+    });
+    const plot = plotOf(layout, first);
+    const x = plot.x(band);
+    const y = plot.y(levelOf(first, prefilter[first.row * axes.F + band]));
+    const { box } = plot;
+    const left = `clamp(${box.x}px, ${x.toFixed(0)}px - 50%, ${box.x + box.width}px - 100%)`;
+    const above = y > layout.tau.box.y + TIP.height;
+    const top = above ? `calc(${(y - TIP.gap).toFixed(0)}px - 100%)` : `${(y + TIP.gap).toFixed(0)}px`;
+    this.#tip.put([frequency(axes.cfHz[band]), ...lines].join("\n"), left, top);
+  }
+
+  /** Numbers of the band whose kernels are shown. */
+  #paintCaption(): void {
+    const tools = this.tools;
+    const state = this.#state;
+    const { axes, prefilter } = state;
+    const band = Math.min(tools.shown, axes.F - 1);
+    const parts = tools.curves.map((curve) => {
+      const text = valueText(curve, prefilter[curve.row * axes.F + band], axes.dtMs);
+      return { key: curve.key, text: `${curve.label === "tau" ? "τ" : curve.label} ${text}` };
+    });
+    const text = [frequency(axes.cfHz[band]), ...parts.map((part) => part.text)].join();
+    if (text === this.#captioned) return;
+    this.#captioned = text;
+    this.#caption.replaceChildren(
+      element("strong", {}, frequency(axes.cfHz[band])),
+      ...parts.map(({ key, text }) => element("span", { class: `db-adapt-${key}` }, text)),
+    );
+  }
+}

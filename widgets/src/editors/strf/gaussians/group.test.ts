@@ -1,0 +1,482 @@
+// @vitest-environment happy-dom
+
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { Info } from "../../../kernel/contract";
+import { kernelOf } from "../../../math/field";
+import { OfflineKernel } from "../../../offline/offline-kernel";
+import { BenchState } from "../../../state/bench-state";
+import { AXES, bytes, Fixture } from "../../../testing/bench.fixture";
+import { edits, frame, handle, key, onEveryPage, pointer } from "../../../testing/mount.fixture";
+import { savedPage, vector } from "../../../testing/offline.fixture";
+import {
+  doubleClick,
+  drag,
+  FOUR,
+  four,
+  ONE,
+  REST,
+  sentValues,
+  shiftClick,
+  traits,
+} from "../../../testing/strf.fixture";
+import { type Act, Group, inUse, members, moved, scaled } from "./group";
+import { Selection } from "./selection";
+
+onEveryPage();
+
+/** The peak of unit mass on the grid, by a plain loop. */
+const peakOf = (centre: number, sigma: number, n: number) => {
+  const mass = Array.from({ length: n }, (_, i) => Math.exp(-((i - centre) ** 2) / (2 * sigma ** 2)));
+  return Math.max(...mass) / mass.reduce((a, b) => a + b);
+};
+
+describe("adding", () => {
+  it("by the button puts the unused one where there is room, as one gesture, chosen and focused", () => {
+    const { fixture, root, button, headTexts, chosen } = four();
+    expect(headTexts()).toEqual(["3 of 4 Gaussians", "", ""]);
+    button("Add").click();
+    frame();
+    expect(button("Add").disabled).toBe(true);
+    expect(button("Add").title).toBe("All 4 Gaussians of this channel are in use: remove one first");
+    expect(button("Duplicate").title).toBe(button("Add").title);
+    const { values, ...gesture } = sentValues(fixture);
+    expect(gesture).toEqual(ONE);
+    // The middle of 4 bands an octave apart and of 5 bins of 10 ms.
+    expect(values["center_ms 3"]).toBeCloseTo(20, 6);
+    expect(values["center_hz 3"]).toBeCloseTo(1000 * 2 ** 1.5, 2);
+    expect(values["sigma_oct 3"]).toBeCloseTo(0.4, 6);
+    expect(values["sigma_ms 3"]).toBeCloseTo(15, 6);
+    const reach = Math.max(...kernelOf([...FOUR, ...REST].flat(), 4, AXES).map(Math.abs));
+    const peak = values["weight 3"] * peakOf(1.5, 0.4, 4) * peakOf(2, 1.5, 5);
+    expect(peak).toBeCloseTo(reach / 2, 6);
+    expect(chosen()).toEqual([3]);
+    expect(document.activeElement).toBe(handle(root, 3));
+    expect(fixture.model.get("selected")).toBe(3);
+  });
+
+  it("by the button finds a free place where the middle is taken", () => {
+    const { fixture, button } = four(traits([[1000 * 2 ** 1.5, 20, 1, 10, 0.5], ...FOUR.slice(1)]));
+    button("Add").click();
+    const { values } = sentValues(fixture);
+    // A quarter of the lags earlier: frame 1 of 0 to 4.
+    expect(values["center_ms 3"]).toBeCloseTo(30, 6);
+    expect(values["center_hz 3"]).toBeCloseTo(1000 * 2 ** 1.5, 2);
+  });
+
+  it("by a double-click puts it at that place, of the channel on screen", () => {
+    const { fixture, canvas } = four({ channel: 1 });
+    // The middle of the cell of band 3 (8 kHz) and frame 4 (now).
+    doubleClick(canvas, 414, 57.5);
+    const { values } = sentValues(fixture);
+    expect(values["center_hz 0"]).toBeCloseTo(8000, 2);
+    expect(values["center_ms 0"]).toBeCloseTo(0, 6);
+    expect(edits(fixture)[0].edits[0].index).toEqual([0, 1, 0]);
+    doubleClick(canvas, 10, 10);
+    expect(sentValues(fixture).gestures).toBe(1);
+  });
+
+  it("by a key, once however long it is held", () => {
+    for (const name of ["a", "A", "Insert"]) {
+      const { fixture, stage } = four({ channel: 1 });
+      expect(key(stage, name)).toBe(false);
+      key(stage, name, { repeat: true });
+      expect(sentValues(fixture)).toMatchObject(ONE);
+    }
+  });
+
+  it("keeps to the limits of widths", () => {
+    const limits = { "strf.sigma_bands": [0.6, 4], "strf.sigma_ms": [2, 12] } as Info["limits"];
+    const { fixture, button } = four({}, { limits });
+    button("Add").click();
+    const { values } = sentValues(fixture);
+    expect(values["sigma_oct 3"]).toBeCloseTo(0.6, 6);
+    expect(values["sigma_ms 3"]).toBeCloseTo(12, 6);
+  });
+
+  it("leaves what is locked, and is not offered where the weights are", () => {
+    const free = four({}, { locked: ["strf.center_hz", "strf.center_ms"] });
+    free.button("Add").click();
+    const { values } = sentValues(free.fixture);
+    expect(Object.keys(values)).toEqual(["sigma_oct 3", "sigma_ms 3", "weight 3"]);
+    const reach = Math.max(...kernelOf([...FOUR, ...REST].flat(), 4, AXES).map(Math.abs));
+    expect(values["weight 3"] * peakOf(0, 0.4, 4) * peakOf(4, 1.5, 5)).toBeCloseTo(reach / 2, 6);
+    const { fixture, stage, canvas, button, find } = four({ selected: 0 }, { locked: ["strf.weight"] });
+    for (const name of ["Add", "Duplicate", "Remove"]) {
+      expect([button(name).disabled, button(name).title]).toEqual([true, "Weights are locked here"]);
+    }
+    expect(button("Revert").disabled).toBe(false);
+    for (const name of ["a", "d", "Backspace"]) key(stage, name);
+    doubleClick(canvas, 254, 57.5);
+    expect(fixture.sent).toHaveLength(0);
+    frame();
+    expect(find(".db-readout").textContent).toBe("Weights are locked here");
+    key(stage, "a", { ctrlKey: true });
+    frame();
+    expect(find(".db-readout").textContent).toBe("");
+  });
+
+  it("waits for the neuron on screen and for the trained values to go", () => {
+    const { fixture, stage, button } = four({ of_neuron: 1 });
+    expect(button("Add").disabled).toBe(true);
+    key(stage, "a");
+    expect(fixture.sent).toHaveLength(0);
+  });
+
+  it("that is undone is no longer chosen, and the focus stays", async () => {
+    const { fixture, root, stage, button, chosen } = four();
+    button("Add").click();
+    sentValues(fixture);
+    key(handle(root, 3), "z", { ctrlKey: true });
+    fixture.answer(
+      { settled: true, can_undo: false, can_redo: true },
+      { gaussians: [...FOUR, ...REST].flat() },
+    );
+    frame();
+    expect(chosen()).toEqual([]);
+    expect(handle(root, 3).hidden).toBe(true);
+    expect(document.activeElement).toBe(stage);
+  });
+});
+
+describe("removing", () => {
+  it("takes the weights of all chosen to 0 in one gesture and leaves the focus in the stage", () => {
+    const { fixture, root, stage, chosen } = four();
+    handle(root, 0).focus();
+    shiftClick(handle(root, 1));
+    expect(key(handle(root, 1), "Backspace")).toBe(false);
+    frame();
+    const { values, ...gesture } = sentValues(fixture);
+    expect([values, gesture]).toEqual([{ "weight 0": 0, "weight 1": 0 }, ONE]);
+    expect([0, 1].map((k) => handle(root, k).hidden)).toEqual([true, true]);
+    expect(chosen()).toEqual([]);
+    expect(document.activeElement).toBe(stage);
+  });
+
+  it("by the button needs something chosen", () => {
+    const { fixture, root, button } = four();
+    expect([button("Remove").disabled, button("Remove").title]).toEqual([true, "Select a Gaussian first"]);
+    handle(root, 2).focus();
+    frame();
+    button("Remove").click();
+    expect(sentValues(fixture).values).toEqual({ "weight 2": 0 });
+  });
+
+  it("leaves the ring of the trained state, without a line", () => {
+    const { root } = four();
+    handle(root, 0).focus();
+    drag(handle(root, 0), [0, 0], [80, 0]);
+    pointer(handle(root, 0), "pointerup", 80, 0);
+    frame();
+    expect(root.querySelector(".db-ghost")!.getAttribute("d")).toContain("L");
+    key(handle(root, 0), "Backspace");
+    frame();
+    expect(root.querySelectorAll(".db-ghost")).toHaveLength(3);
+    expect(root.querySelector(".db-ghost")!.getAttribute("d")).not.toContain("L");
+  });
+});
+
+describe("duplicating", () => {
+  it("copies into a unused one, half a width aside, and chooses it", () => {
+    for (const more of [{}, { ctrlKey: true }, { metaKey: true }]) {
+      const { fixture, root, chosen } = four();
+      handle(root, 0).focus();
+      expect(key(handle(root, 0), "d", more)).toBe(false);
+      const { values, ...gesture } = sentValues(fixture);
+      expect(gesture).toEqual(ONE);
+      expect(values["center_hz 3"]).toBeCloseTo(2000 * Math.SQRT2, 2);
+      expect(values["center_ms 3"]).toBeCloseTo(25, 5);
+      expect(["sigma_oct 3", "sigma_ms 3", "weight 3"].map((c) => values[c])).toEqual([1, 10, 0.5]);
+      expect(chosen()).toEqual([3]);
+      expect(document.activeElement).toBe(handle(root, 3));
+    }
+  });
+
+  it("goes the other way where there is no room", () => {
+    const { fixture, root } = four(traits([[8000, 40, 1, 10, 0.5], ...FOUR.slice(1)]));
+    handle(root, 0).focus();
+    key(handle(root, 0), "d");
+    const { values } = sentValues(fixture);
+    expect(values["center_hz 3"]).toBeCloseTo(8000 / Math.SQRT2, 2);
+    expect(values["center_ms 3"]).toBeCloseTo(35, 5);
+  });
+
+  it("needs a unused one for each", () => {
+    const { fixture, root, stage, button } = four();
+    key(stage, "a", { ctrlKey: true });
+    frame();
+    expect(button("Duplicate").title).toBe("3 are selected, but only 1 can be added");
+    key(handle(root, 0), "d");
+    expect(fixture.sent).toHaveLength(0);
+  });
+});
+
+describe("several together", () => {
+  const both = (more = {}, info = {}) => {
+    const made = four(more, info);
+    shiftClick(handle(made.root, 0));
+    shiftClick(handle(made.root, 1));
+    return made;
+  };
+
+  it("follow a drag of one by as many octaves and ms, in one gesture", () => {
+    const { fixture, root, headTexts } = both();
+    // 40 px right is half a frame (5 ms nearer to now), 37.5 px up half a band (half an octave).
+    drag(handle(root, 0), [100, 100], [140, 62.5]);
+    pointer(handle(root, 0), "pointerup", 140, 62.5);
+    frame();
+    const { values, ...gesture } = sentValues(fixture);
+    expect(gesture).toEqual(ONE);
+    expect(values["center_hz 0"]).toBeCloseTo(2000 * Math.SQRT2, 2);
+    expect(values["center_hz 1"]).toBeCloseTo(4000 * Math.SQRT2, 2);
+    expect(values["center_ms 0"]).toBeCloseTo(15, 5);
+    expect(values["center_ms 1"]).toBeCloseTo(25, 5);
+    expect(Object.keys(values)).toHaveLength(4);
+    expect(headTexts().slice(1)).toEqual(["2 Gaussians selected", "numbers of Gaussian 1"]);
+  });
+
+  it("stop as one at a limit and come back as one", () => {
+    const { fixture, root } = both();
+    // Gaussian 2 has one octave and 10 ms to the corner; the hand asks for three and 40.
+    drag(handle(root, 0), [0, 0], [-320, -225]);
+    let { values } = sentValues(fixture);
+    const place = (k: number) => [values[`center_hz ${k}`], values[`center_ms ${k}`]].map(Math.round);
+    expect([place(0), place(1)]).toEqual([
+      [4000, 30],
+      [8000, 40],
+    ]);
+    pointer(handle(root, 0), "pointermove", -40, -37.5);
+    pointer(handle(root, 0), "pointerup", -40, -37.5);
+    const after = sentValues(fixture);
+    ({ values } = after);
+    expect([place(0), place(1)]).toEqual([
+      [2828, 25],
+      [5657, 35],
+    ]);
+    expect(after).toMatchObject(ONE);
+  });
+
+  it("go back to where they were on Escape in a drag", () => {
+    const { fixture, root, stage, chosen } = both();
+    drag(handle(root, 1), [0, 0], [80, 75]);
+    key(stage, "Escape");
+    const { values, ...gesture } = sentValues(fixture);
+    expect(gesture).toEqual(ONE);
+    expect(values).toEqual({
+      "center_hz 0": 2000,
+      "center_hz 1": 4000,
+      "center_ms 0": 20,
+      "center_ms 1": 30,
+    });
+    expect(chosen()).toEqual([0, 1]);
+  });
+
+  it("keep still in what is locked", () => {
+    const { fixture, root } = both({}, { locked: ["strf.center_hz"] });
+    drag(handle(root, 1), [0, 0], [80, 75]);
+    expect(Object.keys(sentValues(fixture).values)).toEqual(["center_ms 0", "center_ms 1"]);
+  });
+
+  it("follow arrows of any of them, in one gesture", () => {
+    const { fixture, root } = both();
+    handle(root, 0).focus();
+    key(handle(root, 0), "ArrowUp");
+    key(handle(root, 0), "ArrowUp", { shiftKey: true });
+    key(handle(root, 0), "ArrowLeft");
+    pointer(handle(root, 2), "pointerdown", 0, 0);
+    const { values, ...gesture } = sentValues(fixture);
+    expect(gesture).toEqual(ONE);
+    // A quarter of an octave, then two, of which Gaussian 2 has three quarters left; a quarter of 10 ms.
+    expect(values["center_hz 0"]).toBeCloseTo(4000, 2);
+    expect(values["center_hz 1"]).toBeCloseTo(8000, 2);
+    expect(values["center_ms 0"]).toBeCloseTo(22.5, 5);
+    expect(values["center_ms 1"]).toBeCloseTo(32.5, 5);
+  });
+
+  it("change their weights by one factor with keys and the wheel", () => {
+    const { fixture, root, canvas } = both();
+    handle(root, 0).focus();
+    key(handle(root, 0), "+");
+    const wheel = new WheelEvent("wheel", { deltaY: -100, bubbles: true, cancelable: true });
+    // Over the other one of them.
+    for (const [name, value] of [["clientX", 174] as const, ["clientY", 132] as const])
+      Object.defineProperty(wheel, name, { value });
+    canvas.dispatchEvent(wheel);
+    expect(wheel.defaultPrevented).toBe(true);
+    let { values } = sentValues(fixture);
+    expect(values["weight 0"]).toBeCloseTo(0.5 * 1.21, 6);
+    expect(values["weight 1"]).toBeCloseTo(-0.25 * 1.21, 6);
+    for (let i = 0; i < 2; i++) key(handle(root, 0), "-");
+    ({ values } = sentValues(fixture));
+    expect(values["weight 0"]).toBeCloseTo(0.5, 6);
+    expect(sentValues(fixture).gestures).toBe(1);
+  });
+
+  it("stop as one at a limit of weights", () => {
+    const { fixture, root } = both({}, { limits: { "strf.weight": [-0.26, 2] } });
+    key(handle(root, 0), "+");
+    const { values } = sentValues(fixture);
+    expect(values["weight 1"]).toBeCloseTo(-0.26, 6);
+    expect(values["weight 0"]).toBeCloseTo(0.52, 6);
+  });
+
+  it("go back to the trained values with Delete in one gesture", () => {
+    const moved = FOUR.map(([hz, ms, ...rest], k) =>
+      k < 2 ? [hz * 1.5, ms - 5, ...rest] : [hz, ms, ...rest],
+    );
+    const { fixture, root } = both(traits(moved, FOUR));
+    key(handle(root, 0), "Delete");
+    const { values, ...gesture } = sentValues(fixture);
+    expect(gesture).toEqual(ONE);
+    expect(values).toMatchObject({
+      "center_hz 0": 2000,
+      "center_hz 1": 4000,
+      "center_ms 0": 20,
+      "center_ms 1": 30,
+    });
+  });
+
+  it("go back one by one where training left one of them outside the limits, which only the kernel may set", () => {
+    const { fixture, root } = both(traits(FOUR, [[2000, -5, 1, 10, 0.5], ...FOUR.slice(1)]));
+    key(handle(root, 0), "Delete");
+    sentValues(fixture);
+    expect(fixture.requests.map((r) => [r.type, "index" in r && r.index])).toEqual([
+      ["revert", [0, 0, 0]],
+      ["revert", [0, 0, 1]],
+    ]);
+  });
+
+  it("leave the widths to the one that has the numbers", () => {
+    const { fixture, root } = both();
+    key(handle(root, 1, "sigma_t"), "ArrowUp");
+    expect(sentValues(fixture).values).toEqual({ "sigma_ms 1": expect.closeTo(13, 5) });
+  });
+});
+
+// ---- without a page -------------------------------------------------------------------------------------------
+
+const clock = { now: () => 0, later: () => () => {} };
+const hz = fc.double({ min: 1000, max: 8000, noNaN: true });
+const ms = fc.double({ min: 0, max: 40, noNaN: true });
+const some = fc.array(fc.tuple(hz, ms), { minLength: 2, maxLength: 6 });
+const step = fc.double({ min: -5, max: 5, noNaN: true });
+const made = (places: [number, number][], weights: number[] = []) => {
+  const gaussians = places.flatMap(([center_hz, center_ms], k) => [
+    center_hz,
+    center_ms,
+    1,
+    10,
+    weights[k] ?? 1,
+  ]);
+  const fixture = new Fixture(
+    { gaussians: bytes(gaussians), trained_gaussians: bytes(gaussians) },
+    { n_channels: 1, n_gaussians: places.length },
+  );
+  const state = new BenchState(fixture.model, clock);
+  return { state, of: members(state, inUse(state)) };
+};
+
+describe("a move of several", () => {
+  it("keeps all differences in octaves and ms, within the limits, and goes as far as it can", () => {
+    fc.assert(
+      fc.property(some, step, step, (places, octaves, bins) => {
+        const { state, of } = made(places);
+        state.beginGesture();
+        state.set(moved(state, of, octaves, 10 * bins));
+        const after = members(state, inUse(state)).map(({ g }) => g);
+        const place = ({ center_hz, center_ms }: (typeof after)[0]) => [Math.log2(center_hz), center_ms];
+        const steps = of.map(({ g }, i) => place(after[i]).map((to, axis) => to - place(g)[axis]));
+        for (const [inOctaves, inMs] of steps) {
+          expect(inOctaves).toBeCloseTo(steps[0][0], 6);
+          expect(inMs).toBeCloseTo(steps[0][1], 4);
+        }
+        const reached = (values: number[], [low, high]: number[], asked: number, taken: number) => {
+          expect(Math.min(...values)).toBeGreaterThanOrEqual(low - 1e-3);
+          expect(Math.max(...values)).toBeLessThanOrEqual(high + 1e-3);
+          const end = asked > 0 ? high - Math.max(...values) : Math.min(...values) - low;
+          expect(Math.abs(asked - taken) < 1e-4 || Math.abs(end) < 1e-2).toBe(true);
+        };
+        reached(
+          after.map((g) => g.center_hz),
+          [1000, 8000],
+          octaves,
+          steps[0][0],
+        );
+        reached(
+          after.map((g) => g.center_ms),
+          [0, 40],
+          10 * bins,
+          steps[0][1],
+        );
+      }),
+    );
+  });
+
+  it("brings one that lies outside in with the others, but does not push it farther out", () => {
+    const outside: [number, number][] = [
+      [2000, -5],
+      [4000, 20],
+    ];
+    const to = (octaves: number, inMs: number) => {
+      const { state, of } = made(outside);
+      state.beginGesture();
+      state.set(moved(state, of, octaves, inMs));
+      return members(state, [0, 1]).map(({ g }) => [g.center_hz, g.center_ms]);
+    };
+    expect(to(0.5, -3).map(([, at]) => at)).toEqual([-5, 20]);
+    expect(to(1, 2)).toEqual([
+      [4000, 0],
+      [8000, 25],
+    ]);
+    expect(to(1, 0).map(([, at]) => at)).toEqual([-5, 20]);
+  });
+
+  it("keeps all ratios of weights", () => {
+    const weight = fc.double({ min: -3, max: 3, noNaN: true }).filter((w) => Math.abs(w) > 1e-3);
+    fc.assert(
+      fc.property(fc.array(weight, { minLength: 2, maxLength: 6 }), step, (weights, log) => {
+        const { state, of } = made(
+          weights.map(() => [2000, 20]),
+          weights,
+        );
+        state.beginGesture();
+        state.set(scaled(state, of, log));
+        of.forEach(({ k, g }) => {
+          expect(state.gaussian(k).weight / g.weight).toBeCloseTo(Math.exp(log), 5);
+        });
+      }),
+    );
+  });
+});
+
+describe("with a kernel, each is one undo entry:", () => {
+  it.each<[string, Act[]]>([
+    ["remove", ["remove"]],
+    ["remove, add", ["remove", "add"]],
+    ["remove, duplicate", ["remove", "duplicate"]],
+  ])("%s", async (_, acts) => {
+    const { model } = new OfflineKernel(
+      savedPage([vector.gaussians[4]], { "strf.sigma_bands": [0.27, vector.F] }),
+      (answer) => answer(),
+    );
+    const state = new BenchState(model, clock);
+    const selection = new Selection(state, () => {});
+    const group = new Group(state, selection, () => 1);
+    const seen = [[...state.gaussians]];
+    for (const act of acts) {
+      const [first] = inUse(state);
+      selection.set([first]);
+      expect(group.whyNot(act)).toBe("");
+      group.act(act);
+      seen.push([...state.gaussians]);
+      expect(state.queue.idle).toBe(true);
+    }
+    expect((model.get("selected") as number) >= 0).toBe(acts.length > 1);
+    for (const before of seen.reverse().slice(1)) {
+      state.undo();
+      expect([...state.gaussians]).toEqual(before);
+    }
+    expect(state.canUndo).toBe(false);
+    expect((state as { error: string }).error).toBe("");
+  });
+});

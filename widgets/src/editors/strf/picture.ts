@@ -1,0 +1,49 @@
+/** The picture of a receptive field, and how far its colours reach. */
+
+import { element } from "../../base/dom";
+import { diverging } from "../../draw/colormap";
+import { fillImage } from "../../draw/heatmap";
+import { extent } from "../../draw/line";
+import { Eased, PaintInputs } from "../../draw/surface";
+import { reducedMotion } from "../../draw/theme";
+import type { BenchState } from "../../state/bench-state";
+import type { Numbers } from "../../state/preview";
+
+/** The largest value of the field now or as trained. */
+export function largestOf({ kernel, trainedKernel }: BenchState): number {
+  let reach = 0;
+  for (const values of [kernel, trainedKernel]) {
+    const [low, high] = extent(values) ?? [0, 0];
+    reach = Math.max(reach, -low, high);
+  }
+  return reach || 1;
+}
+
+export class FieldPicture {
+  /** One pixel a cell; the page stretches it over the grid. */
+  readonly element = element("canvas.db-picture", { "aria-hidden": "true" });
+  readonly #range = new Eased();
+  readonly #painted = new PaintInputs();
+
+  /** The weight that has the last colour. */
+  get reach(): number {
+    return this.#range.value;
+  }
+
+  /** The colour range holds still in a gesture and glides to its new value afterwards; true while it does. */
+  follow(state: BenchState, now: number): boolean {
+    if (!state.inGesture) this.#range.aim(largestOf(state), now, !reducedMotion());
+    if (Number.isNaN(this.reach)) this.#range.aim(1, now, false);
+    return this.#range.step(now);
+  }
+
+  /** Show the weights of the channel on screen, which come times `gain`. Whether that was needed. */
+  paint({ kernel, channel, axes }: BenchState, weights: Numbers, gain: number, dark: boolean): boolean {
+    const { F, T } = axes;
+    const reach = this.reach * Math.abs(gain);
+    this.element.hidden = weights.length !== F * T || F * T === 0;
+    if (!this.#painted.changedSince(kernel, channel, reach, gain, dark) || this.element.hidden) return false;
+    fillImage(this.element, weights, F, T, [-reach, reach], diverging(dark));
+    return true;
+  }
+}

@@ -1,0 +1,44 @@
+/** A receptive field in words: what it is, what is in it, and what may be done to it. */
+
+import { fixed, frequency, milliseconds, number, octaves } from "../../base/format";
+import type { Axes, Gaussian } from "../../math/field";
+import { tuningOf } from "../../math/tuning";
+import type { BenchState } from "../../state/bench-state";
+import { inUse } from "./gaussians/group";
+
+/** What may be done to a field without Gaussians. */
+export const PLAIN: Record<string, string> = {
+  full: "Every weight of this receptive field is free: it is shown here, and edited from Python.",
+  painted: "Paint with the brush: one stroke is one step to undo, and Escape takes it back.",
+  covered: "This is the gradient map, taken at the mean sound: switch it off to paint the weights.",
+  drawn: "Draw the frequency profile beside the picture and the time profile below it.",
+  separable:
+    "This receptive field is a product of a frequency and a time profile: shown here, edited from Python.",
+  gradient: "A gradient map, taken at the mean sound: this model has no single receptive field.",
+  none: "This model has no receptive field.",
+};
+
+/** The picture for who cannot see it; `plain` is what may be done to a field without Gaussians. */
+export function fieldText(state: BenchState, plain: string | undefined): string {
+  const { info, channel, neuron } = state;
+  const of = `Receptive field of neuron ${neuron}, ${info.channel_names[channel] ?? "input"}`;
+  const gaussians = `${inUse(state).length} of ${info.n_gaussians} Gaussians in use, each with handles.`;
+  return `${of}: frequency upward in kHz, lag in ms to 0 at the right. ${plain ?? gaussians}`;
+}
+
+/** The three lines beside a Gaussian that moves. */
+export function gaussianText(g: Gaussian): string {
+  const place = `${frequency(g.center_hz)} · ${milliseconds(g.center_ms)}`;
+  const widths = `σ ${octaves(g.sigma_oct)} · ${milliseconds(g.sigma_ms)}`;
+  return `${place}\n${widths}\nweight ${number(g.weight)}`;
+}
+
+/** "best 4.2 kHz · latency 35 ms · separability 0.92". */
+export function tuningText(field: ArrayLike<number>, { F, T, cfHz, dtMs }: Axes): string {
+  if (field.length !== F * T || F * T === 0) return "";
+  const { bestHz, latencyMs, separability } = tuningOf(field, F, T, cfHz, dtMs);
+  const peak = Number.isNaN(bestHz)
+    ? "no excitation"
+    : `best ${frequency(bestHz)} · latency ${milliseconds(latencyMs)}`;
+  return `${peak}${Number.isNaN(separability) ? "" : ` · separability ${fixed(separability, 2)}`}`;
+}

@@ -1,0 +1,13 @@
+/** The module that anywidget loads for every view of the bench, and a saved page without a kernel. */
+
+import { mount } from "../bench/bench";
+import type { BenchModel } from "../kernel/contract";
+import { DATA_ID, OfflineKernel, type Saved } from "../offline/offline-kernel";
+
+const data = globalThis.document?.getElementById(DATA_ID);
+if (data?.parentElement) {
+  const { model } = new OfflineKernel(JSON.parse(data.textContent ?? "") as Saved);
+  mount(model, data.parentElement);
+}
+
+export default { render: ({ model, el }: { model: BenchModel; el: HTMLElement }) => mount(model, el) };

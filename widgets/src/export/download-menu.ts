@@ -1,0 +1,99 @@
+/** A button with a small menu: what is on screen as a picture, PNG or SVG. */
+
+import { type Cleanup, closest, consume, element, setAttribute } from "../base/dom";
+import { button } from "../ui/button";
+import { icon } from "../ui/icons";
+import type { Picture } from "./page-to-svg";
+
+const KINDS = ["PNG", "SVG"] as const;
+/** More pixels than this some browsers have no canvas for. */
+const MOST_PIXELS = 16e6;
+/** How long a browser may take to fetch a file that it was given, in ms. */
+const KEPT_MS = 40_000;
+
+export interface Source {
+  /** Name of the file without its ending, in words. */
+  name(): string;
+  picture(): Picture;
+  /** Say what went wrong, or nothing when all is well again. */
+  setError(text: string): void;
+}
+
+/** The button and its menu for a picture of `what`. */
+export function download(what: string, source: Source, cleanup: Cleanup): HTMLElement {
+  const opener = button(`Save a picture: ${what}`, icon("save"), "icon");
+  const items = KINDS.map((kind) => element("button.db-button", { role: "menuitem", tabindex: -1 }, kind));
+  const menu = element("div.db-options", { role: "menu", "aria-label": `Save a picture: ${what}` }, ...items);
+  const made = element("span.db-download", {}, opener, menu);
+  setAttribute(opener, "aria-haspopup", "menu");
+  let failed = false;
+  const open = (on: boolean) => {
+    menu.hidden = !on;
+    setAttribute(opener, "aria-expanded", String(on));
+    if (on) items[0].focus();
+  };
+  open(false);
+  cleanup.listen(opener, "click", () => open(menu.hidden === true));
+  cleanup.listen(menu, "click", async (event) => {
+    const kind = KINDS[items.indexOf(closest(event.target, "button") as HTMLButtonElement)];
+    if (!kind) return;
+    open(false);
+    opener.focus();
+    try {
+      const picture = source.picture();
+      offer(
+        kind === "PNG" ? await raster(picture) : vector(picture),
+        `${safe(source.name())}.${kind.toLowerCase()}`,
+      );
+      if (failed) source.setError("");
+      failed = false;
+    } catch (error) {
+      failed = true;
+      source.setError(`No ${kind} of this: ${error instanceof Error ? error.message : error}`);
+    }
+  });
+  cleanup.listen<FocusEvent>(made, "focusout", (event) => {
+    if (!made.contains(event.relatedTarget as Node | null)) open(false);
+  });
+  cleanup.listen<KeyboardEvent>(made, "keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step && menu.hidden) open(true);
+    else if (step) {
+      const at = items.indexOf(document.activeElement as HTMLButtonElement);
+      items[(at + step + items.length) % items.length].focus();
+    } else if (event.key === "Escape" && !menu.hidden) {
+      open(false);
+      opener.focus();
+    } else return;
+    consume(event);
+  });
+  return made;
+}
+
+/** CurveFeatures as the name of a file on any system. */
+export const safe = (words: string): string =>
+  words
+    .replace(/[^\p{L}\p{N}]+/gu, "-")
+    .replace(/^-|-$/g, "")
+    .slice(0, 120);
+
+const vector = ({ svg }: Picture) => new Blob([svg], { type: "image/svg+xml" });
+
+/** A picture with two pixels for each of the screen, or as many as a canvas may have. */
+async function raster({ svg, width, height }: Picture): Promise<Blob> {
+  const image = new Image();
+  image.src = `data:image/svg+xml,${encodeURIComponent(svg)}`;
+  await image.decode();
+  const scale = Math.min(2 * Math.max(devicePixelRatio, 1), Math.sqrt(MOST_PIXELS / (width * height)));
+  const canvas = element("canvas", { width: Math.round(width * scale), height: Math.round(height * scale) });
+  canvas.getContext("2d")?.drawImage(image, 0, 0, canvas.width, canvas.height);
+  const blob = await new Promise<Blob | null>((done) => canvas.toBlob(done));
+  if (!blob || !canvas.getContext("2d")) throw new Error("the browser gives no canvas");
+  return blob;
+}
+
+function offer(blob: Blob, name: string): void {
+  const url = URL.createObjectURL(blob);
+  element("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), KEPT_MS);
+}

@@ -1,0 +1,96 @@
+import { describe, expect, it } from "vitest";
+
+declare global {
+  interface ImportMeta {
+    glob(pattern: string, options: object): Record<string, string>;
+  }
+}
+
+/** Each room with the rooms that it may import; all of them stand above it, so that no arrow goes back. */
+const BASE = ["base"];
+const MATH = [...BASE, "math"];
+const DRAW = [...MATH, "draw"];
+const UI = [...DRAW, "ui"];
+const KERNEL = [...MATH, "kernel"];
+const STATE = [...KERNEL, "state"];
+const EDITOR = [...UI, "kernel", "state"];
+const EDITORS = ["editors/strf", "editors/adaptation", "editors/activation"];
+const ALLOWED: Record<string, string[]> = {
+  base: [],
+  math: BASE,
+  draw: MATH,
+  ui: DRAW,
+  kernel: MATH,
+  export: UI,
+  state: KERNEL,
+  offline: STATE,
+  ...Object.fromEntries(EDITORS.map((room) => [room, EDITOR])),
+  response: EDITOR,
+  bench: [...EDITOR, ...EDITORS, "response", "export"],
+  gallery: [...UI, "kernel", "export"],
+  stimulus: [...UI, "kernel"],
+  entry: [...BASE, "kernel", "offline", "bench", "gallery", "stimulus"],
+};
+
+const sources = import.meta.glob("./**/*.ts", { query: "?raw", import: "default", eager: true });
+const product = Object.keys(sources).filter((file) => !/\.(test|fixture)\.ts$/.test(file));
+
+/** "./editors/strf/marks.ts" stands in the room "editors/strf". */
+function roomOf(file: string): string {
+  const [, room, inner] = file.split("/");
+  return room === "editors" ? `${room}/${inner}` : room;
+}
+
+/** Files that a file imports, types included. */
+function importsOf(file: string): string[] {
+  const specifiers = [...sources[file].matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]*)"/g)].map(
+    ([, path]) => path,
+  );
+  return specifiers.map((path) => {
+    const { pathname } = new URL(path, `file:///${file.slice(2)}`);
+    return `.${pathname}.ts`;
+  });
+}
+
+describe("imports", () => {
+  it("are of files that exist", () => {
+    const unknown = product.flatMap((file) => importsOf(file).filter((target) => !(target in sources)));
+    expect(unknown).toEqual([]);
+    expect(product.flatMap(importsOf).length).toBeGreaterThan(product.length);
+  });
+
+  it("go from a room to those below it", () => {
+    const wrong = product.flatMap((file) =>
+      importsOf(file)
+        .filter(
+          (target) => roomOf(target) !== roomOf(file) && !ALLOWED[roomOf(file)]?.includes(roomOf(target)),
+        )
+        .map((target) => `${file} imports ${target}`),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  it("make no circle, neither of rooms nor of files", () => {
+    const circle = (from: string, next: (at: string) => string[], path: string[] = []): string[] | null => {
+      if (path.includes(from)) return [...path, from];
+      if (done.has(from)) return null;
+      for (const target of next(from)) {
+        const found = circle(target, next, [...path, from]);
+        if (found) return found;
+      }
+      done.add(from);
+      return null;
+    };
+    const done = new Set<string>();
+    for (const file of product) expect(circle(file, importsOf)).toBeNull();
+    for (const room of Object.keys(ALLOWED)) expect(circle(room, (at) => ALLOWED[at])).toBeNull();
+  });
+
+  it("stand at the top of a file", () => {
+    for (const file of product) {
+      const code = sources[file].replace(/\/\*[\s\S]*?\*\//g, "");
+      const rest = code.replace(/^\s*(?:import\s[^;]*;\s*)*/, "");
+      expect({ file, late: /^\s*import\s|\bimport\s*\(/m.test(rest) }).toEqual({ file, late: false });
+    }
+  });
+});

@@ -1,0 +1,177 @@
+/**
+ * The contract between page and kernel: traits, messages, and the small part of anywidget's model that is used.
+ *
+ * Bytes are little-endian float32 in C order. F bands, T lags, C channels, G Gaussians; lag 0 = now = last index.
+ */
+
+import type { Limits } from "../math/field";
+
+/** Every trait that the page reads; the Python class has the same names. */
+export const TRAITS = [
+  "view",
+  "info",
+  "cf_hz",
+  "stimulus",
+  "neuron",
+  "of_neuron",
+  "channel",
+  "selected",
+  "gaussians",
+  "trained_gaussians",
+  "kernel",
+  "trained_kernel",
+  "prefilter",
+  "trained_prefilter",
+  "activation",
+  "trained_activation",
+  "factors",
+  "trained_factors",
+  "folding",
+  "rate",
+  "trained_rate",
+  "psth",
+  "trials",
+  "score",
+  "trained_score",
+  "normalized_score",
+  "trained_normalized_score",
+  "can_undo",
+  "can_redo",
+  "edited",
+  "error",
+  "width",
+  "lanes",
+  "stage",
+  "gradient",
+  "wants_gradient",
+] as const;
+
+export type Trait = (typeof TRAITS)[number];
+
+/**
+ * The numbers that a hand chooses. It also chooses `lanes` and `stage`, and the page writes `width`, its own in CSS
+ * pixels, 0 until it was seen, and `wants_gradient`, whether somebody looks at the gradient map: null, or not there,
+ * where nobody can make one.
+ */
+export const WRITTEN = ["neuron", "channel", "selected"] as const;
+export type WrittenTrait = (typeof WRITTEN)[number];
+
+export type View = "adaptation" | "strf" | "activation" | "response" | "explorer";
+export type Kind = "gaussians" | "full" | "separable" | "gradient" | "none";
+export type Bytes = DataView | ArrayBuffer | Uint8Array;
+
+export interface PrefilterSlot {
+  kind: "none" | "adaptrans" | "ic" | "other";
+  label: string;
+  /** Names of the rows of the trait `prefilter`, each (F,). */
+  rows: string[];
+  taps: number;
+}
+
+export interface ActivationSlot {
+  /** One of `CURVES` in math/activation.ts, or "other". */
+  kind: string;
+  label: string;
+  /** Parameters that can be edited, in the order of the trait `activation`. */
+  names: string[];
+}
+
+export interface Info {
+  model: string;
+  n_neurons: number;
+  n_bands: number;
+  n_lags: number;
+  n_channels: number;
+  n_gaussians: number;
+  n_frames: number;
+  dt_ms: number;
+  kind: Kind;
+  channel_names: string[];
+  neuron_names: string[];
+  stimulus_unit: string;
+  rate_unit: string;
+  has_responses: boolean;
+  /** Recorded trials of the sound; 0 where there are none to show. */
+  n_trials: number;
+  prefilter: PrefilterSlot;
+  activation: ActivationSlot;
+  /** The page can compute the whole forward pass. */
+  local: boolean;
+  /** Names of parameters that may not be edited here. */
+  locked: string[];
+  limits: Limits;
+}
+
+/** Columns of the (C, G, 5) array `gaussians`. */
+export const COLUMNS = ["center_hz", "center_ms", "sigma_oct", "sigma_ms", "weight"] as const;
+/** A name of the kernel's parameter table: strf.*, prefilter.* or activation.*. */
+export type EditName = string;
+
+export interface Edit {
+  name: EditName;
+  index: number[];
+  /** So many values from the index on along the last axis of what is painted; 1 when left out. */
+  count?: number;
+}
+export interface EditRequest {
+  type: "edit";
+  client: string;
+  seq: number;
+  gesture: string;
+  phase: "move" | "end";
+  edits: Edit[];
+}
+export interface UndoRequest {
+  type: "undo" | "redo";
+  client: string;
+  seq: number;
+}
+export interface RevertRequest {
+  type: "revert";
+  client: string;
+  seq: number;
+  names: EditName[] | null;
+  index: number[] | null;
+}
+export type Request = EditRequest | UndoRequest | RevertRequest;
+export const PARTS = [
+  "gaussians",
+  "kernel",
+  "factors",
+  "prefilter",
+  "activation",
+  "folding",
+  "rate",
+] as const;
+export type AnswerPart = (typeof PARTS)[number];
+export interface Answer {
+  type: "answer";
+  client: string;
+  seq: number;
+  work_ms: number;
+  neuron: number;
+  channel?: number;
+  settled: boolean;
+  score: number | null;
+  normalized_score: number | null;
+  can_undo: boolean;
+  can_redo: boolean;
+  parts: AnswerPart[];
+}
+export interface Failure {
+  type: "error";
+  client: string;
+  seq: number;
+  text: string;
+}
+export type Message = Answer | Failure;
+
+/** What is used of anywidget's model; `src/host.ts` gives the same without a kernel. */
+export interface BenchModel {
+  get(name: string): unknown;
+  set(name: string, value: unknown): void;
+  on(event: string, callback: (...args: never[]) => void): void;
+  off(event: string, callback: (...args: never[]) => void): void;
+  save_changes(): void;
+  send(content: unknown, callbacks?: unknown, buffers?: ArrayBuffer[]): void;
+}

@@ -1,0 +1,343 @@
+/** The stimulus, and under it on the same time axis what was recorded, what training gave and what the model says. */
+
+import { type Box, clip, inset } from "../base/box";
+import { clamp } from "../base/clamp";
+import { type Cleanup, consume, element, pointIn, setAttribute, setText } from "../base/dom";
+import { fixed, frequency, number, px } from "../base/format";
+import { drawAxis, drawFrame, frequencyTicks, linearTicks } from "../draw/axes";
+import { sequential } from "../draw/colormap";
+import { EasedRange } from "../draw/eased-range";
+import { Grid } from "../draw/grid";
+import { drawColourBar, LongImage } from "../draw/heatmap";
+import { extent, fillSteps, pathOn, strokeSignal, traceLine } from "../draw/line";
+import { type Frames, PaintInputs, Surface } from "../draw/surface";
+import type { Theme } from "../draw/theme";
+import { bandToHz } from "../math/units";
+import type { BenchState } from "../state/bench-state";
+import { Paints } from "../state/counters";
+import type { Part } from "../state/parts";
+import { legend } from "../ui/legend";
+import { AdaptedView } from "./adapted-lanes";
+import { Lanes } from "./lanes";
+import { Player } from "./player";
+import { TimeAxis } from "./time-axis";
+
+const MARGIN = { left: 54, right: 66, top: 20 };
+const RATE_TOP = 6;
+const SPECTROGRAM_BOTTOM = 8;
+const RATE_BOTTOM = 40;
+
+export class ResponseView {
+  readonly element: HTMLElement;
+  readonly paints = new Paints();
+  readonly #spectrogram = element("canvas.db-canvas.db-spectrogram", { role: "img" });
+  /** Recorded, as trained and axes: painted when they change, not under the hand. */
+  readonly #still = element("canvas.db-canvas.db-still", { "aria-hidden": "true" });
+  readonly #stillPainted = new PaintInputs();
+  readonly #curves = element("canvas.db-canvas.db-curves", { role: "img" });
+  readonly #cursor = element("div.db-cursor", { hidden: true });
+  readonly #bracket = element("div.db-bracket", { hidden: true });
+  readonly #readout = element("p.db-readout");
+  readonly #legend = element("div.db-legend");
+  readonly #stage: HTMLElement;
+  readonly #upper: Surface;
+  readonly #lower: Surface;
+  readonly #behind: Surface;
+  readonly #time: TimeAxis;
+  readonly adapted: AdaptedView;
+  readonly #player: Player;
+  readonly #lanes: Lanes;
+  readonly #range = new EasedRange();
+  #image: LongImage | null = null;
+  #stimulusRange: [number, number] = [0, 1];
+  #hoverX: number | null = null;
+  #trainedLabel = "";
+
+  readonly #state: BenchState;
+  readonly #frameQueue: Frames;
+  readonly #theme: () => Theme;
+
+  constructor(state: BenchState, frameQueue: Frames, theme: () => Theme, cleanup: Cleanup) {
+    this.#state = state;
+    this.#frameQueue = frameQueue;
+    this.#theme = theme;
+    const place = () => ({ box: this.#box(this.#lower), window: this.#time.window });
+    this.adapted = new AdaptedView(state, frameQueue, theme, place, cleanup);
+    this.#lanes = new Lanes(state, frameQueue, theme, place, cleanup);
+    const axisAsk = () => {
+      this.adapted.requestPaint();
+      this.#lanes.requestPaint();
+      this.#frameQueue.request(this.#paintUpper);
+      this.#frameQueue.request(this.#paintLower);
+      this.#frameQueue.request(this.#paintHover);
+    };
+    const lane = element("div.db-lane", {}, this.#spectrogram, this.#bracket);
+    this.#stage = element(
+      "div.db-time-stage",
+      { tabindex: 0 },
+      lane,
+      this.adapted.element,
+      this.#lanes.element,
+      element("div.db-legend-row", {}, this.#legend, this.#lanes.tools),
+      element("div.db-lane", {}, this.#still, this.#curves),
+      this.#cursor,
+    );
+    setAttribute(this.#stage, "role", "group");
+    setAttribute(
+      this.#stage,
+      "aria-label",
+      "Sound and response over time: arrows pan, plus and minus zoom, 0 shows all",
+    );
+    this.#time = new TimeAxis(this.#stage, () => this.#box(this.#lower), axisAsk, cleanup);
+    const playerMoved = () => this.#frameQueue.request(this.#paintHover);
+    this.#player = new Player(state, frameQueue, () => this.#time.window, playerMoved, cleanup);
+    this.#time.tools.prepend(this.#player.element);
+    cleanup.listen<KeyboardEvent>(this.#stage, "keydown", (event) => {
+      if (event.key !== " " || event.ctrlKey || event.altKey || event.metaKey) return;
+      this.#player.toggle();
+      consume(event);
+    });
+    this.element = element(
+      "section.db-response",
+      { "aria-label": "Response" },
+      element(
+        "div.db-head",
+        {},
+        element("h3.db-title", {}, "Stimulus and response"),
+        this.#readout,
+        this.#time.tools,
+      ),
+      this.#stage,
+    );
+    this.#upper = new Surface(this.#spectrogram, cleanup, () => this.#frameQueue.request(this.#paintUpper));
+    this.#lower = new Surface(this.#curves, cleanup, axisAsk);
+    this.#behind = new Surface(this.#still, cleanup, () => this.#frameQueue.request(this.#paintLower));
+    cleanup.listen<PointerEvent>(this.#stage, "pointermove", (e) => this.#onHover(e));
+    cleanup.listen(this.#stage, "pointerleave", () => this.#setHover(null));
+    cleanup.add(state.onChange((parts) => this.#onChange(parts)));
+    this.#time.setLength(state.info.n_frames);
+    this.#makeImage();
+    this.requestPaint();
+  }
+
+  requestPaint(): void {
+    this.#lanes.requestPaint();
+    for (const paint of [this.#paintUpper, this.#paintLower, this.#paintHover])
+      this.#frameQueue.request(paint);
+  }
+
+  #onChange(parts: ReadonlySet<Part>): void {
+    const has = (...names: Part[]) => names.some((name) => parts.has(name));
+    if (has("info", "stimulus")) {
+      this.#time.setLength(this.#state.info.n_frames);
+      this.#makeImage();
+      this.requestPaint();
+    } else if (has("rate", "recorded", "peek", "neuron", "gesture")) {
+      this.#frameQueue.request(this.#paintLower);
+      this.#frameQueue.request(this.#paintHover);
+    }
+  }
+
+  #makeImage(): void {
+    const { stimulus, info } = this.#state;
+    const [low, high] = extent(stimulus) ?? [0, 1];
+    // Silence is dark.
+    this.#stimulusRange = [low, high > low ? high : low + 1];
+    this.#image = new LongImage(stimulus, info.n_bands, info.n_frames, this.#stimulusRange, sequential());
+  }
+
+  #box(surface: Surface): Box {
+    const [top, bottom] =
+      surface === this.#upper ? [MARGIN.top, SPECTROGRAM_BOTTOM] : [RATE_TOP, RATE_BOTTOM];
+    return inset(surface, { ...MARGIN, top, bottom });
+  }
+
+  // ---- paint ------------------------------------------------------------------------------------------------
+
+  readonly #paintUpper = (): void => {
+    const state = this.#state;
+    const theme = this.#theme();
+    const ctx = this.#upper.begin();
+    setAttribute(
+      this.#spectrogram,
+      "aria-label",
+      "Spectrogram of the stimulus: frequency upward in kHz, time in seconds",
+    );
+    if (!ctx) return;
+    const box = this.#box(this.#upper);
+    const { from, to } = this.#time.window;
+    this.#image?.draw(ctx, box, from, to, box.width * devicePixelRatio);
+    drawFrame(ctx, theme, box);
+    const grid = new Grid(box, state.axes.F, 1);
+    drawAxis(
+      ctx,
+      theme,
+      box,
+      "left",
+      frequencyTicks(state.axes.cfHz, box.height),
+      (b) => grid.y(b),
+      "frequency (kHz)",
+    );
+    const most = Math.floor(box.height / 36);
+    drawColourBar(ctx, theme, box, this.#stimulusRange, sequential(), state.info.stimulus_unit, most);
+    drawAxis(ctx, theme, box, "bottom", this.#timeTicks(box, false), this.#placeTime(box), "");
+  };
+
+  readonly #paintLower = (now: number): void => {
+    const state = this.#state;
+    const theme = this.#theme();
+    setAttribute(this.element, "data-stale", state.current ? null : "true");
+    this.#paintLegend();
+    const held = state.inGesture;
+    const moving = this.#range.follow(now, held, state.shown.rate, state.trainedRate, state.psth);
+    if (moving) this.#frameQueue.request(this.#paintLower);
+    setAttribute(
+      this.#curves,
+      "aria-label",
+      `Response of neuron ${state.neuron} in ${state.info.rate_unit} over time in seconds`,
+    );
+    const ctx = this.#lower.begin();
+    if (!ctx) return;
+    const box = this.#box(this.#lower);
+    const [low, high] = this.#range.ends;
+    const place = (value: number) => box.y + box.height * (1 - (value - low) / (high - low || 1));
+    this.#paintStill(theme, box, place);
+    const line = pathOn(ctx);
+    traceLine(line, state.rate, this.#time.window, box, place);
+    ctx.save();
+    clip(ctx, box);
+    strokeSignal(ctx, theme.model, line);
+    ctx.restore();
+    this.paints.painted(now);
+  };
+
+  /** What does not change under the hand: a thousand filled steps and a dashed line take longer than all the rest. */
+  #paintStill(theme: Theme, box: Box, place: (value: number) => number): void {
+    const state = this.#state;
+    const behind = this.#behind;
+    const { from, to } = this.#time.window;
+    const { width, height } = behind;
+    const [low, high] = this.#range.ends;
+    const { psth, trainedRate, peek, info } = state;
+    const shown = [
+      psth,
+      trainedRate,
+      peek,
+      info,
+      from,
+      to,
+      low,
+      high,
+      width,
+      height,
+      devicePixelRatio,
+      theme,
+    ];
+    if (!this.#stillPainted.changedSince(...shown)) return;
+    const ctx = behind.begin();
+    if (!ctx) return;
+    ctx.save();
+    clip(ctx, box);
+    if (info.has_responses && psth.length) {
+      ctx.fillStyle = theme.recorded;
+      fillSteps(ctx, psth, this.#time.window, box, place, 0);
+    }
+    if (!peek && trainedRate.length) {
+      ctx.strokeStyle = theme.trained;
+      ctx.lineWidth = 1;
+      ctx.setLineDash([4, 3]);
+      ctx.beginPath();
+      traceLine(ctx, trainedRate, this.#time.window, box, place);
+      ctx.stroke();
+    }
+    ctx.restore();
+    drawFrame(ctx, theme, box);
+    const ticks = linearTicks(low, high, Math.floor(box.height / 30));
+    drawAxis(ctx, theme, box, "left", ticks, place, `rate (${info.rate_unit})`);
+    drawAxis(ctx, theme, box, "bottom", this.#timeTicks(box, true), this.#placeTime(box), "time (s)");
+  }
+
+  #paintLegend(): void {
+    const state = this.#state;
+    const label = `${state.info.has_responses}/${state.peek}`;
+    if (label === this.#trainedLabel) return;
+    this.#trainedLabel = label;
+    const entries: [string, string][] = [["model", state.peek ? "model as trained" : "model"]];
+    if (state.info.has_responses) entries.unshift(["recorded", "recorded"]);
+    if (!state.peek) entries.push(["trained", "as trained"]);
+    this.#legend.replaceChildren(...legend(entries));
+  }
+
+  #placeTime(box: Box): (seconds: number) => number {
+    const { from, to } = this.#time.window;
+    const framesPerSecond = 1000 / this.#state.info.dt_ms;
+    return (seconds) => box.x + ((seconds * framesPerSecond - from) / (to - from)) * box.width;
+  }
+
+  #timeTicks(box: Box, numbers: boolean) {
+    const { from, to } = this.#time.window;
+    const seconds = this.#state.info.dt_ms / 1000;
+    const ticks = linearTicks(from * seconds, to * seconds, Math.max(Math.floor(box.width / 80), 2));
+    return numbers ? ticks : ticks.map(({ at }) => ({ at, text: "" }));
+  }
+
+  // ---- hover ------------------------------------------------------------------------------------------------
+
+  #onHover(event: PointerEvent): void {
+    this.#setHover(pointIn(this.#stage, event));
+  }
+
+  #hoverY = 0;
+
+  #setHover(at: { x: number; y: number } | null): void {
+    this.#hoverX = at?.x ?? null;
+    this.#hoverY = at?.y ?? 0;
+    this.#frameQueue.request(this.#paintHover);
+  }
+
+  /** One cursor through all panels, its values, and the stretch of sound that the receptive field sees there. */
+  readonly #paintHover = (): void => {
+    const state = this.#state;
+    const cursor = this.#cursor;
+    const bracket = this.#bracket;
+    const player = this.#player;
+    const box = this.#box(this.#lower);
+    const { from, to } = this.#time.window;
+    const perFrame = box.width / (to - from);
+    // What is heard goes before what is pointed at.
+    const x = player.frame === null ? this.#hoverX : box.x + (player.frame - from) * perFrame;
+    const inside = x !== null && x >= box.x && x <= box.x + box.width;
+    cursor.hidden = !inside;
+    bracket.hidden = !inside;
+    if (!inside) {
+      setText(this.#readout, "");
+      return;
+    }
+    const last = state.info.n_frames - 1;
+    const frame = clamp(Math.floor(from + (x - box.x) / perFrame), 0, last);
+    cursor.style.transform = `translateX(${px(x)}px)`;
+    const end = box.x + (frame + 1 - from) * perFrame;
+    const start = Math.max(end - state.axes.T * perFrame, box.x);
+    bracket.style.transform = `translateX(${px(start)}px)`;
+    bracket.style.width = `${px(Math.max(Math.min(end, box.x + box.width) - start, 1))}px`;
+    setText(this.#readout, this.#valuesAt(frame));
+  };
+
+  #valuesAt(frame: number): string {
+    const state = this.#state;
+    const { info, axes } = state;
+    const seconds = ((frame + 0.5) * info.dt_ms) / 1000;
+    const parts = [`${fixed(seconds, 3)} s`];
+    const box = this.#box(this.#upper);
+    const band = Math.round(new Grid(box, axes.F, 1).band(this.#hoverY));
+    if (band >= 0 && band < axes.F && this.#hoverY < this.#upper.height) {
+      const level = state.stimulus[band * info.n_frames + frame];
+      parts.push(`${frequency(bandToHz(band, axes.cfHz))}: ${fixed(level, 1)} ${info.stimulus_unit}`);
+    } else {
+      parts.push(`model ${number(state.rate[frame] ?? Number.NaN, 2)}`);
+      if (info.has_responses) parts.push(`recorded ${number(state.psth[frame] ?? Number.NaN, 2)}`);
+      parts.push(`trained ${number(state.trainedRate[frame] ?? Number.NaN, 2)}`);
+    }
+    return parts.join(" · ");
+  }
+}

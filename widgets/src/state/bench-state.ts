@@ -1,0 +1,341 @@
+/**
+ * The way between the kernel's truth and the preview that a hand has drawn ahead of it, for one view.
+ *
+ * No elements here. Panels read the fields, call the methods and are told which parts changed.
+ */
+
+import { floats } from "../base/bytes";
+import { clamp } from "../base/clamp";
+import type { Cleanup } from "../base/dom";
+import {
+  type Answer,
+  type BenchModel,
+  COLUMNS,
+  type Failure,
+  type Message,
+  type Trait,
+  type WrittenTrait,
+} from "../kernel/contract";
+import { RequestQueue, type Slot } from "../kernel/request-queue";
+import { changed, type Gaussian } from "../math/field";
+import { Counters } from "./counters";
+import { Gesture } from "./gesture";
+import { PARTS_OF_TRAIT, type Part } from "./parts";
+import { numberOrNull, ViewState } from "./view-state";
+
+export interface Clock {
+  now(): number;
+  later(callback: () => void, ms: number): () => void;
+}
+
+export class BenchState extends ViewState {
+  readonly client = Math.random().toString(36).slice(2, 12);
+  readonly queue: RequestQueue;
+  readonly counters = new Counters();
+  #gesture: Gesture | null = null;
+  #gestures = 0;
+  #dirty = new Set<Trait>();
+  #closed = false;
+  readonly #listeners = new Set<(parts: ReadonlySet<Part>) => void>();
+  readonly #stop: (() => void)[] = [];
+
+  readonly #model: BenchModel;
+
+  constructor(
+    model: BenchModel,
+    readonly clock: Clock,
+  ) {
+    super(model);
+    this.#model = model;
+    this.queue = new RequestQueue({
+      client: this.client,
+      now: clock.now,
+      later: clock.later,
+      send: (request, values) => {
+        this.#post(request, values.length ? [values.buffer] : []);
+        this.#notify("message");
+      },
+    });
+    const traits = Object.keys(PARTS_OF_TRAIT) as Trait[];
+    this.#take(new Set(traits));
+    for (const trait of traits) {
+      const onChange = () => this.#onTrait(trait);
+      model.on(`change:${trait}`, onChange);
+      this.#stop.push(() => model.off(`change:${trait}`, onChange));
+    }
+    const onMessage = (message: Message, buffers?: ArrayLike<unknown>) =>
+      this.#onMessage(message, buffers ?? []);
+    model.on("msg:custom", onMessage);
+    this.#stop.push(() => model.off("msg:custom", onMessage));
+  }
+
+  /** Tell the kernel how wide the view is (px): what it puts below is to fit. 0: nobody looks any more. */
+  sendWidth(width: number): void {
+    if (width < 0 || width === this.#model.get("width")) return;
+    this.#model.set("width", width);
+    this.#model.save_changes();
+  }
+
+  /** Say what went wrong in the page; empty when all is well again. */
+  setError(text: string): void {
+    this.error = text;
+    this.#notify("message");
+  }
+
+  requestGradient(on: boolean): void {
+    this.#model.set("wants_gradient", on);
+    this.#model.save_changes();
+    this.wantsGradient = on;
+    this.#notify("field");
+  }
+
+  close(): void {
+    this.endGesture();
+    this.queue.close();
+    this.#closed = true;
+    for (const stop of this.#stop.splice(0)) stop();
+    this.#listeners.clear();
+  }
+
+  onChange(listener: (parts: ReadonlySet<Part>) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Call a painter now and whenever one of these parts changes, until a view goes away. */
+  watch(cleanup: Pick<Cleanup, "add">, parts: Part[], paint: () => void): void {
+    cleanup.add(
+      this.onChange((changed) => {
+        if (parts.some((part) => changed.has(part))) paint();
+      }),
+    );
+    paint();
+  }
+
+  get inGesture(): boolean {
+    return this.#gesture !== null;
+  }
+
+  /** Tells one gesture from the next: who began one ends only that. Null between gestures. */
+  get gestureId(): string | null {
+    return this.#gesture?.id ?? null;
+  }
+
+  // ---- gestures ---------------------------------------------------------------------------------------------
+
+  /** Begin a gesture, on a Gaussian of the channel on screen or on other parameters. An open one is ended first. */
+  beginGesture(k = -1): void {
+    this.endGesture();
+    this.#gestures += 1;
+    this.#gesture = new Gesture(`${this.client}-${this.#gestures}`, k, this.shown, this.queue);
+    this.#notify("gesture");
+  }
+
+  /** Change columns of the Gaussian in hand, within their limits. */
+  edit(change: Partial<Gaussian>): void {
+    const gesture = this.#gesture;
+    if (!gesture || gesture.gaussian < 0 || !this.editable) return;
+    const { gaussian: k } = gesture;
+    const before = this.gaussian(k, this.shown.gaussians);
+    const after = changed(before, change, this.info, this.axes);
+    const slots = COLUMNS.filter((column) => change[column] !== undefined).map((column) => ({
+      name: `strf.${column}`,
+      index: [this.neuron, this.channel, k],
+      value: after[column],
+    }));
+    this.set(slots);
+  }
+
+  /** Set parameters in the open gesture: repaint now, tell the kernel when it can take it. */
+  set(slots: Slot[]): void {
+    if (!this.#gesture || !this.current || this.peek) return;
+    const moved = this.#gesture.set(slots, this.info.locked);
+    this.#notify(...partsOf(moved));
+  }
+
+  /** End the open gesture: one undo entry. `cancel` returns to the values it began with. */
+  endGesture(cancel = false): void {
+    const gesture = this.#gesture;
+    if (!gesture) return;
+    this.#gesture = null;
+    const touched = gesture.end(cancel);
+    if (touched.length === 0 && this.queue.idle) this.#adopt();
+    this.#notify("field", "gesture", ...partsOf(touched));
+  }
+
+  undo(): void {
+    this.endGesture();
+    this.queue.command({ type: "undo" });
+  }
+
+  redo(): void {
+    this.endGesture();
+    this.queue.command({ type: "redo" });
+  }
+
+  /** Back to the trained values: one Gaussian of the channel on screen, or all of the neuron. */
+  revert(k: number | null): void {
+    if (!this.current) return;
+    this.endGesture();
+    this.showTrainedField(k);
+    const all = k === null;
+    const names = all ? null : this.unlocked(COLUMNS.map((column) => `strf.${column}`));
+    this.queue.command({
+      type: "revert",
+      names,
+      index: all ? [this.neuron] : [this.neuron, this.channel, k],
+    });
+    this.#notify("field", "rate");
+  }
+
+  /** Back to the trained values of the named parameters, at a part of their index or as a whole. */
+  revertNames(names: string[], index: number[] | null): void {
+    if (!this.current) return;
+    this.endGesture();
+    const free = this.unlocked(names);
+    this.showTrained(free, index);
+    this.queue.command({ type: "revert", names: free, index });
+    this.#notify("adaptation", "curve", "rate");
+  }
+
+  choose(trait: WrittenTrait, value: number): void {
+    const last =
+      { neuron: this.info.n_neurons, channel: this.info.n_channels, selected: this.info.n_gaussians }[trait] -
+      1;
+    const next = clamp(Math.round(value), trait === "selected" ? -1 : 0, Math.max(last, 0));
+    if (!Number.isFinite(next) || next === this[trait]) return;
+    if (trait !== "selected") this.endGesture();
+    this[trait] = next;
+    this.#model.set(trait, next);
+    this.#model.save_changes();
+    this.#notify(
+      ...PARTS_OF_TRAIT[trait],
+      ...(trait === "neuron" ? (["field", "curve", "rate", "score"] as const) : []),
+    );
+  }
+
+  openLanes(names: string[]): void {
+    this.lanes = names;
+    this.#model.set("lanes", names);
+    this.#model.save_changes();
+    this.#notify("lanes");
+  }
+
+  chooseStage(name: string): void {
+    if (name === this.stage) return;
+    this.stage = name;
+    this.#model.set("stage", name);
+    this.#model.save_changes();
+  }
+
+  setPeek(on: boolean): void {
+    if (on === this.peek) return;
+    if (on) this.endGesture();
+    this.peek = on;
+    this.asTrained = null;
+    this.#notify("peek", "field", "adaptation", "curve", "rate", "score");
+  }
+
+  // ---- from the kernel --------------------------------------------------------------------------------------
+
+  #onTrait(trait: Trait): void {
+    if (this.#dirty.size === 0) {
+      queueMicrotask(() => {
+        if (this.#closed) return;
+        const traits = new Set(this.#dirty);
+        this.#dirty.clear();
+        this.#take(traits);
+        const parts = [...traits].flatMap((name) => PARTS_OF_TRAIT[name]);
+        this.#notify(...parts);
+      });
+    }
+    this.#dirty.add(trait);
+  }
+
+  #take(traits: ReadonlySet<Trait>): void {
+    const { neuron } = this;
+    const news = this.read(traits);
+    const moved = this.neuron !== neuron || traits.has("of_neuron");
+    if (moved) this.#abandon();
+    if (moved || (news && !this.#holding)) this.#adopt();
+  }
+
+  #onMessage(message: Message, buffers: ArrayLike<unknown>): void {
+    if (message?.type === "answer") this.#onAnswer(message, buffers);
+    else if (message?.type === "error") this.#onFailure(message);
+  }
+
+  #onAnswer(answer: Answer, buffers: ArrayLike<unknown>): void {
+    if (answer.client === this.client) {
+      const verdict = this.queue.answer(answer.seq, answer.work_ms);
+      if (verdict.stale) return;
+      this.counters.answered(this.clock.now(), verdict.rttMs);
+    }
+    this.error = "";
+    const parts = new Set<Part>(["message", "history"]);
+    this.canUndo = answer.can_undo;
+    this.canRedo = answer.can_redo;
+    if (answer.neuron === this.neuron && this.current) {
+      this.score = numberOrNull(answer.score);
+      this.normalizedScore = numberOrNull(answer.normalized_score);
+      parts.add("score");
+      answer.parts.forEach((part, i) => {
+        this.truth[part] = floats(buffers[i]);
+      });
+    }
+    // While a hand is ahead, its own preview stays; what the page cannot compute itself follows the kernel.
+    if (!this.#holding) {
+      this.#adopt();
+      for (const part of ["field", "adaptation", "curve", "rate"] as const) parts.add(part);
+    } else if (!this.info.local) {
+      this.shown.follow(this.truth.rate);
+      parts.add("rate");
+    }
+    this.#notify(...parts);
+  }
+
+  #onFailure(failure: Failure): void {
+    if (failure.client !== this.client) return;
+    this.queue.refuse(failure.seq);
+    this.error = failure.text;
+    this.#abandon();
+    this.#adopt();
+    this.#notify("message", "field", "adaptation", "curve", "rate", "gesture");
+  }
+
+  /** The hand or a request is ahead of the truth. */
+  get #holding(): boolean {
+    return this.#gesture !== null || !this.queue.idle;
+  }
+
+  #adopt(): void {
+    this.shown.adopt({ ...this.truth });
+  }
+
+  /** Close the open gesture where its values no longer mean anything here. */
+  #abandon(): void {
+    const gesture = this.#gesture;
+    this.#gesture = null;
+    gesture?.end();
+  }
+
+  #post(content: unknown, buffers: ArrayBuffer[]): void {
+    this.#model.send(content, undefined, buffers);
+  }
+
+  #notify(...parts: Part[]): void {
+    if (this.#closed || parts.length === 0) return;
+    const set = new Set(parts);
+    for (const listener of this.#listeners) listener(set);
+  }
+}
+
+const PART_OF_STAGE: Record<string, Part[]> = {
+  strf: ["field", "rate"],
+  prefilter: ["adaptation", "rate"],
+  activation: ["curve", "rate"],
+};
+
+function partsOf(slots: Slot[]): Part[] {
+  return [...new Set(slots.flatMap(({ name }) => PART_OF_STAGE[name.split(".")[0]] ?? []))];
+}

@@ -1,0 +1,61 @@
+/** What of a view changes when a trait does. */
+
+import type { Trait } from "../kernel/contract";
+
+export type Part =
+  | "info"
+  | "neuron"
+  | "channel"
+  | "selected"
+  | "field"
+  | "adaptation"
+  | "curve"
+  | "stimulus"
+  | "rate"
+  | "recorded"
+  | "lanes"
+  | "stage"
+  | "score"
+  | "history"
+  | "message"
+  | "peek"
+  | "gesture";
+
+export const PARTS_OF_TRAIT: Record<Trait, Part[]> = {
+  view: [],
+  info: ["info", "stimulus", "field", "adaptation", "curve", "rate", "recorded", "neuron", "channel"],
+  cf_hz: ["info", "field", "adaptation", "stimulus"],
+  stimulus: ["stimulus"],
+  neuron: ["neuron"],
+  of_neuron: ["neuron", "field", "curve", "rate", "recorded", "score"],
+  channel: ["channel", "field"],
+  selected: ["selected"],
+  gaussians: ["field"],
+  trained_gaussians: ["field"],
+  kernel: ["field"],
+  trained_kernel: ["field"],
+  prefilter: ["adaptation"],
+  trained_prefilter: ["adaptation"],
+  activation: ["curve"],
+  trained_activation: ["curve"],
+  factors: ["field"],
+  trained_factors: ["field"],
+  folding: ["field", "curve"],
+  rate: ["rate"],
+  trained_rate: ["recorded"],
+  psth: ["recorded"],
+  trials: ["recorded"],
+  score: ["score"],
+  trained_score: ["score"],
+  normalized_score: ["score"],
+  trained_normalized_score: ["score"],
+  can_undo: ["history"],
+  can_redo: ["history"],
+  edited: ["history"],
+  error: ["message"],
+  width: [],
+  lanes: ["lanes"],
+  stage: ["stage"],
+  gradient: ["field"],
+  wants_gradient: ["field"],
+};

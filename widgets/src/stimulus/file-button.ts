@@ -1,0 +1,26 @@
+/** A button to choose a sound file by. One that is too large is told, not sent: it would break the connection. */
+
+import { Cleanup, element } from "../base/dom";
+import type { BenchModel } from "../kernel/contract";
+import { button } from "../ui/button";
+
+export function mountSoundFile(model: BenchModel, el: HTMLElement): () => void {
+  const cleanup = new Cleanup();
+  const info = model.get("info") as { title: string; accept: string; max_bytes: number };
+  const input = element("input", { type: "file", accept: info.accept, hidden: true, "aria-hidden": "true" });
+  const choose = button(info.title, "Choose a file");
+  const root = element("div.deepstrf-bench.db-view-file", {}, choose, input);
+  el.append(root);
+  cleanup.add(() => root.remove());
+  cleanup.listen(choose, "click", () => input.click());
+  cleanup.listen(input, "change", async () => {
+    const file = input.files?.[0];
+    if (!file) return;
+    const { name, size } = file;
+    const content = size > info.max_bytes ? [] : [await file.arrayBuffer()];
+    // The same file may be chosen again.
+    input.value = "";
+    model.send({ type: "file", name, size }, undefined, content);
+  });
+  return () => cleanup.run();
+}

@@ -1,0 +1,65 @@
+/** What Python writes for a page without a kernel, from the model of the shared vectors. */
+
+import vectors from "../../../tests/vectors/forward.json";
+import type { Info } from "../kernel/contract";
+import type { Saved } from "../offline/offline-kernel";
+import { INFO } from "./bench.fixture";
+
+type Vector = (typeof vectors)[number];
+export const [vector] = vectors;
+/** Models whose field is free, and a product. */
+export const full = vectors.find((v) => v.kind === "full") as Vector;
+export const separable = vectors.find((v) => v.kind === "separable") as Vector;
+
+const encode = (values: ArrayLike<number>) =>
+  btoa(String.fromCharCode(...new Uint8Array(Float32Array.from(values).buffer)));
+
+/** A page with one neuron for each weight of the first Gaussian; one bin of its recording is missing. */
+export function savedPage(weights: number[], limits: Info["limits"] = {}, of: Vector = vector): Saved {
+  const info: Info = {
+    ...INFO,
+    kind: of.kind as Info["kind"],
+    n_neurons: weights.length,
+    n_bands: of.F,
+    n_lags: of.T,
+    n_channels: of.n_channels,
+    n_gaussians: of.n_gaussians,
+    n_frames: of.stimulus.length / of.F,
+    dt_ms: of.dt_ms,
+    prefilter: of.prefilter as Info["prefilter"],
+    activation: of.activation,
+    local: true,
+    limits,
+  };
+  const profiles = of.kind === "separable" ? of.n_channels * (of.F + of.T) : 0;
+  const neuron = (weight: number) => {
+    const factors = encode(Array.from({ length: profiles }, (_, i) => Math.sin(weight + i)));
+    const gaussians = encode(of.gaussians.map((v, i) => (i === 4 ? weight : v)));
+    const [kernel, curve, rate] = [of.kernel, of.curve, of.rate].map(encode);
+    return {
+      gaussians,
+      trained_gaussians: gaussians,
+      kernel,
+      trained_kernel: kernel,
+      activation: curve,
+      trained_activation: curve,
+      folding: encode(of.folding),
+      factors,
+      trained_factors: factors,
+      rate,
+      trained_rate: rate,
+      psth: encode(of.rate.map((v, i) => (i === 3 ? Number.NaN : v))),
+    };
+  };
+  return {
+    view: "explorer",
+    info,
+    cf_hz: encode(of.cf_hz),
+    stimulus: encode(of.stimulus),
+    prefilter: encode(of.rows),
+    trained_prefilter: encode(of.rows),
+    neuron: 0,
+    channel: 0,
+    neurons: weights.map(neuron),
+  };
+}

@@ -1,0 +1,20 @@
+/** Line icons on a 16-pixel grid. */
+
+import { svg } from "../base/svg";
+
+const PATHS = {
+  previous: "M10 3 5 8l5 5",
+  next: "M6 3l5 5-5 5",
+  undo: "M6 3 3 6l3 3M3.5 6H9a4 4 0 0 1 0 8H6",
+  save: "M8 2.5v7.5M4.5 7 8 10.5 11.5 7M3 13.5h10",
+  redo: "M10 3l3 3-3 3M12.5 6H7a4 4 0 0 0 0 8h3",
+} as const;
+
+export function icon(name: keyof typeof PATHS): SVGElement {
+  const path = svg("path", "");
+  path.setAttribute("d", PATHS[name]);
+  const made = svg("svg", "", path);
+  const attributes = { viewBox: "0 0 16 16", width: "16", height: "16", "aria-hidden": "true" };
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  return made;
+}

@@ -1,0 +1,57 @@
+/** The dialog that lists what the keys do. */
+
+import { type Cleanup, element } from "../base/dom";
+
+const SHORTCUTS: [string, string][] = [
+  ["Left, Right on a tab", "adaptation, receptive field, output curve"],
+  ["Arrows", "move the centre of the focused Gaussian, or change the focused width"],
+  ["Shift + arrows", "the same in big steps"],
+  ["+ / −, wheel", "weight of the selected Gaussian"],
+  ["Tab", "next handle: centre, width in frequency, width in time"],
+  ["A, Insert", "add a Gaussian; double-click the picture to add one there"],
+  ["D", "duplicate the selected Gaussians"],
+  ["Backspace", "remove the selected Gaussians"],
+  ["Delete, double-click on it", "back to the trained values"],
+  ["Shift + click or Enter", "select one more or one less; drag a box around several, Ctrl + A for all"],
+  ["Escape", "cancel the running drag, then select nothing"],
+  [
+    "Adaptation",
+    "1 to 4 which curve, D C B S drag, shift, brush, smooth, [ ] width of the brush, arrows band and value",
+  ],
+  [
+    "Free receptive field",
+    "A D S E add, subtract, smooth, erase, [ ] width of the brush, arrows the cell, + − 0 Delete its weight",
+  ],
+  ["Profiles", "arrows along the curve choose a place, across it change the value, [ ] width of the brush"],
+  ["Space (on the sound)", "play what is on screen, stop"],
+  ["Ctrl + Z", "undo"],
+  ["Ctrl + Shift + Z, Ctrl + Y", "redo"],
+  ["T (hold)", "show the trained values"],
+  ["Ctrl + wheel", "zoom in time; drag to pan; 0 shows the whole sound"],
+  ["?", "this list"],
+];
+
+export class Shortcuts {
+  readonly element: HTMLDialogElement;
+
+  constructor(cleanup: Cleanup, listed = SHORTCUTS) {
+    const rows = listed.flatMap(([keys, what]) => [element("dt", {}, keys), element("dd", {}, what)]);
+    const close = element("button.db-button", {}, "Close");
+    this.element = element(
+      "dialog.db-dialog",
+      { "aria-label": "Keys and gestures" },
+      element("h3.db-title", {}, "Keys and gestures"),
+      element("dl", {}, ...rows),
+      close,
+    );
+    cleanup.listen(close, "click", () => this.element.close());
+    cleanup.listen(this.element, "click", (e) => {
+      if (e.target === this.element) this.element.close();
+    });
+    cleanup.listen<KeyboardEvent>(this.element, "keydown", (e) => e.stopPropagation());
+  }
+
+  open(): void {
+    if (!this.element.open) this.element.showModal();
+  }
+}
