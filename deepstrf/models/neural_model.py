@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from deepstrf.arguments import whole_number
 
-from .construction import Construction
+from .checkpoints.construction import Construction
 
 if TYPE_CHECKING:
     from .streaming import Stage, Stream
@@ -180,7 +180,7 @@ class NeuralModel(nn.Module, ABC):
         TypeError
             ``metadata`` does not fit in JSON.
         """
-        from deepstrf.utils import hub
+        from deepstrf.models.checkpoints import folder as hub
 
         return hub.save_pretrained_to_dir(self, save_dir, metadata=metadata, model_card=model_card)
 
@@ -211,7 +211,7 @@ class NeuralModel(nn.Module, ABC):
         """
         import tempfile
 
-        from deepstrf.utils import hub
+        from deepstrf.models.checkpoints import folder as hub
 
         with tempfile.TemporaryDirectory() as folder:
             self.save_pretrained(folder, metadata=metadata, model_card=model_card)
@@ -266,7 +266,7 @@ class NeuralModel(nn.Module, ABC):
         UserWarning
             The checkpoint was saved from another class.
         """
-        from deepstrf.utils import hub
+        from deepstrf.models.checkpoints import folder as hub
 
         folder = Path(repo_id_or_path)
         if not folder.is_dir():

@@ -43,7 +43,7 @@ def bench(open_page: Callable[..., NotebookPage], server: Server) -> Iterator[Be
     assert notebook.blocked == []
 
 
-def state_of(bench: BenchPage) -> dict[str, object]:
+def neuron_traits(bench: BenchPage) -> dict[str, object]:
     """All that an edit changes and an undo must bring back: values, traits, pictures."""
     return {
         "values": [bench.value(name, FIRST) for name in PLACE],
@@ -54,9 +54,9 @@ def state_of(bench: BenchPage) -> dict[str, object]:
 
 
 def test_mouse_drag_reaches_python_and_both_figures_and_undo_takes_it_back(bench: BenchPage) -> None:
-    before, plotted = state_of(bench), bench.plotted()
+    before, plotted = neuron_traits(bench), bench.plotted()
     bench.drag(-60, 25)
-    after = state_of(bench)
+    after = neuron_traits(bench)
     assert {name for name in before if before[name] != after[name]} == set(before)
     assert after["values"][0] < before["values"][0]  # type: ignore[index]  # downwards: a lower frequency
     assert after["values"][1] > before["values"][1]  # type: ignore[index]  # to the left: a longer lag
@@ -69,7 +69,7 @@ def test_mouse_drag_reaches_python_and_both_figures_and_undo_takes_it_back(bench
     bench.button("Undo").click()
     bench.page.mouse.move(2, 2)
     bench.settle()
-    assert state_of(bench) == before
+    assert neuron_traits(bench) == before
     assert bench.notebook.kernel_eval("[bench.session.can_undo, bench.session.edited()]") == [False, False]
     bench.wait_until_plotted(bench.rate())
     assert bench.plotted() == plotted
@@ -77,11 +77,11 @@ def test_mouse_drag_reaches_python_and_both_figures_and_undo_takes_it_back(bench
     bench.button("Redo").click()
     bench.page.mouse.move(2, 2)
     bench.settle()
-    assert state_of(bench) == after
+    assert neuron_traits(bench) == after
 
 
 def test_keyboard_moves_the_same_handle_and_undo_takes_it_back(bench: BenchPage) -> None:
-    before = state_of(bench)
+    before = neuron_traits(bench)
     bench.handle().focus()
     for key in ("ArrowUp", "ArrowUp", "ArrowLeft", "+"):
         bench.page.keyboard.press(key)
@@ -96,7 +96,7 @@ def test_keyboard_moves_the_same_handle_and_undo_takes_it_back(bench: BenchPage)
     while bench.notebook.kernel_eval("bench.session.can_undo"):
         bench.page.keyboard.press("Control+z")
         bench.settle()
-    after = state_of(bench)
+    after = neuron_traits(bench)
     assert after["values"] == before["values"]
     assert after["traits"] == before["traits"]
     assert after["curves"] == before["curves"]

@@ -33,9 +33,9 @@ view
 TITLE = f"{PLOT} .g-gtitle"
 WIDTH = f"() => document.querySelector('{PLOT} .main-svg').getBoundingClientRect().width"
 ROOM = f"() => document.querySelector('{PLOT}').closest('.jp-OutputArea-output').getBoundingClientRect().width"
-SAME = """view.model.state_dict().keys() == view._fit.standing().weights[{epoch}].keys() and all(
+SAME = """view.model.state_dict().keys() == view._fit.status().weights[{epoch}].keys() and all(
     (a == b).all().item() for a, b in zip(view.model.state_dict().values(),
-    view._fit.standing().weights[{epoch}].values()))"""
+    view._fit.status().weights[{epoch}].values()))"""
 
 
 def test_pause_scrub_stop_restore(

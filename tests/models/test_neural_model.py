@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from deepstrf.models import NeuralModel
 from deepstrf.models.audio import AudioEncodingModel, Linear, LinearNonlinear
-from deepstrf.models.construction import Construction, NotEncodable, arguments_for, to_json, unfit
+from deepstrf.models.checkpoints.construction import Construction, NotEncodable, arguments_for, to_json, unfit
 from deepstrf.models.readouts import LinearReadout
 
 

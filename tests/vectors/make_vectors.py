@@ -100,8 +100,14 @@ def fields() -> list[dict[str, Any]]:
 
 
 def units() -> dict[str, list[dict[str, Any]]]:
-    """Values of the functions of ``deepstrf_widgets.units`` on every axis above."""
-    from deepstrf_widgets.units import band_to_hz, frame_to_lag_ms, hz_to_band, lag_ms_to_frame, octaves_per_band
+    """Values of the functions of ``deepstrf_widgets.session.units`` on every axis above."""
+    from deepstrf_widgets.session.units import (
+        band_to_hz,
+        frame_to_lag_ms,
+        hz_to_band,
+        lag_ms_to_frame,
+        octaves_per_band,
+    )
 
     frequency = []
     for name, cf_hz in AXES.items():
@@ -194,7 +200,8 @@ def forward_model(prefilter: str, kernel: str, activation: str, F: int, T: int, 
 def forwards() -> list[dict[str, Any]]:
     """Every step of the forward pass of each model above, for its second neuron, with what the page is told of it."""
     from deepstrf_widgets import LiveSession
-    from deepstrf_widgets.slots import activation_slot, folding, prefilter_slot, receptive_field_kind
+    from deepstrf_widgets.bench.capabilities import activation_slot, prefilter_slot, receptive_field_kind
+    from deepstrf_widgets.session.staged_forward import folding
 
     F, T, N, n, neuron = 5, 6, 2, 24, 1
     made = []

@@ -106,14 +106,14 @@ def same_state(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> 
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-def state_of(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+def state_copy(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in model.state_dict().items()}
 
 
 @pytest.fixture(scope="session")
 def state() -> Callable[[torch.nn.Module], dict[str, torch.Tensor]]:
     """``state(model)``: a copy of its state dict."""
-    return state_of
+    return state_copy
 
 
 @pytest.fixture(scope="session")

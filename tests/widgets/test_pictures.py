@@ -11,7 +11,7 @@ from matplotlib.image import imread
 
 from deepstrf.stimuli import Spectrogram
 from deepstrf_widgets import pictures
-from deepstrf_widgets.picture_parts import (
+from deepstrf_widgets.pictures import (
     COLOURS,
     COOL,
     DIVERGING,

@@ -6,16 +6,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .bench import BenchWidget
-    from .changes import Change, Edit
-    from .editor import ActivationEditor, AdapTransEditor, STRFEditor
+    from .bench import ActivationEditor, AdapTransEditor, BenchWidget, ResponseView, STRFEditor
     from .explorer import Explorer, explore
-    from .gallery_view import Gallery, gallery
-    from .response import ResponseView
-    from .session import LiveSession
-    from .spectrogram_painter import SpectrogramPainter
-    from .stimulus_panel import StimulusPanel
-    from .training_view import TrainingView, train
+    from .neuron_gallery import Gallery, gallery
+    from .session import Change, Edit, LiveSession
+    from .stimulus import SpectrogramPainter, StimulusPanel
+    from .training import TrainingView, train
 
 __all__ = [
     "ActivationEditor",
@@ -36,30 +32,30 @@ __all__ = [
     "train",
 ]
 
-_HOMES = {
-    "ActivationEditor": "editor",
-    "AdapTransEditor": "editor",
+_ROOMS = {
+    "ActivationEditor": "bench",
+    "AdapTransEditor": "bench",
     "BenchWidget": "bench",
-    "Change": "changes",
-    "Edit": "changes",
+    "Change": "session",
+    "Edit": "session",
     "Explorer": "explorer",
-    "Gallery": "gallery_view",
+    "Gallery": "neuron_gallery",
     "LiveSession": "session",
-    "ResponseView": "response",
-    "STRFEditor": "editor",
-    "SpectrogramPainter": "spectrogram_painter",
-    "StimulusPanel": "stimulus_panel",
-    "TrainingView": "training_view",
+    "ResponseView": "bench",
+    "STRFEditor": "bench",
+    "SpectrogramPainter": "stimulus",
+    "StimulusPanel": "stimulus",
+    "TrainingView": "training",
     "explore": "explorer",
-    "gallery": "gallery_view",
-    "train": "training_view",
+    "gallery": "neuron_gallery",
+    "train": "training",
 }
 
 
 def __getattr__(name: str) -> Any:
     """Public names on first use: Jupyter's server loads `deepstrf_widgets.server` and must not pay for torch."""
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    if name in _ROOMS:
+        return getattr(importlib.import_module(f"{__name__}.{_ROOMS[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

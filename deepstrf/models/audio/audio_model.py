@@ -130,7 +130,7 @@ class AudioEncodingModel(NeuralModel):
         ValueError
             The stimulus has another shape, a bin lies outside it, or there is no such neuron.
         """
-        from ..gradient_maps import spectrogram_gradients
+        from .gradient_maps import spectrogram_gradients
 
         return spectrogram_gradients(self, stimulus, window=window, bins=bins, neurons=neurons, per_channel=per_channel)
 
@@ -153,6 +153,6 @@ class AudioEncodingModel(NeuralModel):
         ValueError
             The model has no front end, there is more than one sound, or a bin lies outside the response.
         """
-        from ..gradient_maps import waveform_gradients
+        from .gradient_maps import waveform_gradients
 
         return waveform_gradients(self, waveform, bins=bins)

@@ -1,0 +1,211 @@
+"""What each neuron of any model responds to, as the gradient of its response with respect to the sound.
+
+The gradient has a positive sign: sound added where the map is positive raises the response.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+from deepstrf.arguments import check_floating, check_sizes, whole_number
+
+from ..streaming import evaluating
+
+if TYPE_CHECKING:
+    from .audio_model import AudioEncodingModel
+
+__all__ = ["PassingAtTheKink", "spectrogram_gradients", "waveform_gradients"]
+
+Bins = Sequence[int] | Literal["all"] | None
+
+NUMBERS_AT_ONCE = 2**19
+"""Responses of one backward pass: the batch of copies of the stimulus is cut to it."""
+
+MOST_COPIES = 32
+
+
+class PassingAtTheKink(TorchFunctionMode):
+    """Inside the ``with`` block a rectifier whose input is exactly 0 has slope 1, where PyTorch says 0.
+
+    At silence the rectifiers of every ON/OFF prefilter are on their kink. Slope 1 is the one-sided derivative towards
+    the side that passes; with slope 0 a neuron would seem to respond to nothing.
+    """
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """The values of a rectifier, and slope 1 at 0; the slope of a clamp there depends on PyTorch's version."""
+        if func in (torch.relu, torch.relu_, functional.relu, Tensor.relu, Tensor.relu_):
+            return args[0].masked_fill(args[0] < 0, 0)
+        return func(*args, **(kwargs or {}))
+
+
+def spectrogram_gradients(
+    model: AudioEncodingModel,
+    stimulus: Tensor | None = None,
+    *,
+    window: int | None = None,
+    bins: Bins = None,
+    neurons: Sequence[int] | None = None,
+    per_channel: bool = False,
+) -> Tensor:
+    """Gradient of each neuron's response with respect to the last ``window`` bins of the spectrogram.
+
+    Parameters
+    ----------
+    model : AudioEncodingModel
+        Left exactly as it is: mode, statistics and ``.grad`` do not change.
+    stimulus : Tensor, shape (1, 1, F, L) or (F, L), optional
+        Spectrogram around which the model is linearised; None is silence (zero), twice as long as ``window``.
+    window : int, optional
+        Lags T to show; None is ``model.T``.
+    bins : None, 'all' or sequence of int
+        None: the response in the last bin. Otherwise the response in each of these bins (dynamic receptive field);
+        negative ones count from the end.
+    neurons : sequence of int, optional
+        Neurons to map, in this order; None is all N.
+    per_channel : bool
+        Gradient with respect to the channels after the prefilter instead of the spectrogram before it.
+
+    Returns
+    -------
+    Tensor, shape (N, C, F, T), or (len(bins), N, C, F, T)
+        C is 1, or ``C_in`` per channel. Last index is lag 0; lags before the start of the stimulus are 0.
+
+    Raises
+    ------
+    ValueError
+        The stimulus has another shape, a bin lies outside it, or there is no such neuron.
+    TypeError
+        The stimulus is not a floating-point tensor, or a bin or a neuron is no int.
+
+    Notes
+    -----
+    A rectifier that sits exactly on its kink counts as passing (`PassingAtTheKink`), so at silence the map is that of
+    the ON and the OFF path together. Memory grows with N, not with its square; time with the number of maps, one for
+    each pair of a neuron and a bin.
+    """
+    T = model.T if window is None else whole_number("window", window)
+    like = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
+    if stimulus is None:
+        stimulus = torch.zeros(model.F, 2 * T, dtype=like.dtype, device=like.device)
+    check_floating(stimulus=stimulus)
+    x = stimulus[None, None] if stimulus.dim() == 2 else stimulus
+    if x.dim() != 4 or x.shape[:3] != (1, 1, model.F) or x.shape[3] == 0:
+        raise ValueError(f"stimulus must have shape (1, 1, {model.F}, L) with L > 0, got {tuple(stimulus.shape)}")
+    L = x.shape[-1]
+    wanted = [L - 1] if bins is None else _checked("bins", range(L) if _all(bins) else bins, L)
+    chosen = list(range(model.O)) if neurons is None else _checked("neurons", neurons, model.O)
+    part = _with_identity(model, "wav2spec")
+    if per_channel:
+        with torch.no_grad(), evaluating(model):
+            x = model.prefiltering(x)
+        part = _with_identity(part, "prefiltering")
+    maps = x.new_zeros(len(wanted), len(chosen), x.shape[1], model.F, T)
+    pairs = [(neuron, t) for t in wanted for neuron in chosen]
+    for place, (_, t), gradient in _gradients(part, x, pairs, causal=True):
+        lags = min(T, t + 1)
+        maps.flatten(0, 1)[place, ..., T - lags :] = gradient[..., t + 1 - lags : t + 1]
+    return maps[0] if bins is None else maps
+
+
+def waveform_gradients(model: AudioEncodingModel, waveform: Tensor, *, bins: Bins = None) -> Tensor:
+    """Gradient of each neuron's response with respect to the samples of a waveform, through the model's front end.
+
+    Parameters
+    ----------
+    model : AudioEncodingModel
+        With a ``wav2spec`` that is not the identity. Left exactly as it is.
+    waveform : Tensor, shape (1, ...)
+        One sound, in the form that ``wav2spec`` takes.
+    bins : None, 'all' or sequence of int
+        Response bins, as for `spectrogram_gradients`.
+
+    Returns
+    -------
+    Tensor, shape (N, ...), or (len(bins), N, ...)
+        The dots stand for the shape of the waveform without its first axis.
+
+    Raises
+    ------
+    ValueError
+        The model has no front end, there is more than one sound, or a bin lies outside the response.
+    """
+    if type(model.wav2spec) is nn.Identity:
+        raise ValueError(f"wav2spec of this {type(model).__name__} is the identity: it takes no waveform")
+    check_floating(waveform=waveform)
+    if waveform.dim() < 2 or waveform.shape[0] != 1:
+        raise ValueError(f"waveform must hold one sound, shape (1, ...), got {tuple(waveform.shape)}")
+    with torch.no_grad(), evaluating(model):
+        length = model(waveform).shape[-1]
+    wanted = [length - 1] if bins is None else _checked("bins", range(length) if _all(bins) else bins, length)
+    maps = waveform.new_zeros(len(wanted), model.O, *waveform.shape[1:])
+    pairs = [(neuron, t) for t in wanted for neuron in range(model.O)]
+    for place, _, gradient in _gradients(model, waveform, pairs, causal=False):
+        maps.flatten(0, 1)[place] = gradient
+    return maps[0] if bins is None else maps
+
+
+def _gradients(
+    model: AudioEncodingModel, x: Tensor, pairs: list[tuple[int, int]], *, causal: bool
+) -> Iterator[tuple[int, tuple[int, int], Tensor]]:
+    """Place, (neuron, bin) and gradient of that response with respect to ``x``, for each of the ``pairs`` in turn.
+
+    Every pair has its own copy of the stimulus in a batch, so one backward pass serves many, recurrent layers included.
+    With ``causal`` the copies end at the last bin in question.
+    """
+    copies = max(1, min(MOST_COPIES, NUMBERS_AT_ONCE // (model.O * x.shape[-1])))
+    for start in range(0, len(pairs), copies):
+        some = pairs[start : start + copies]
+        neurons, times = [neuron for neuron, _ in some], [t for _, t in some]
+        end = max(times) + 1 if causal else x.shape[-1]
+        with _linearised(model):
+            leaf = x[..., :end].detach().expand(len(some), *x.shape[1:-1], end).clone().requires_grad_()
+            response = model(leaf)[torch.arange(len(some)), neurons, 0, times]
+            (gradients,) = torch.autograd.grad(response.sum(), leaf)
+        for row, gradient in enumerate(gradients):
+            yield start + row, some[row], gradient
+
+
+@contextmanager
+def _linearised(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode with one-sided gradients, also where the caller has switched gradients off."""
+    # cuDNN refuses the backward pass of a recurrent layer in evaluation mode; PyTorch's own kernels do not.
+    with (
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        evaluating(model),
+        PassingAtTheKink(),
+        torch.backends.cudnn.flags(enabled=False),
+    ):
+        yield
+
+
+def _with_identity(model: AudioEncodingModel, slot: str) -> AudioEncodingModel:
+    """The same model, sharing every tensor, with the identity in one slot; ``model`` itself is not touched."""
+    other = copy.copy(model)
+    other._modules = {**model._modules, slot: nn.Identity()}
+    return other
+
+
+def _checked(name: str, indices: Sequence[int] | str, length: int) -> list[int]:
+    """Indices counted from the start; TypeError unless ints, ValueError for one outside 0 .. length-1."""
+    if isinstance(indices, str):
+        raise ValueError(f"{name} must be None, 'all' or a sequence of ints, got {indices!r}")
+    for index in indices:
+        check_sizes(None, **{name: index})
+        if not -length <= index < length:
+            raise ValueError(f"{name} must lie in {-length} .. {length - 1}, got {index}")
+    return [index % length for index in indices]
+
+
+def _all(bins: Sequence[int] | str) -> bool:
+    return isinstance(bins, str) and bins == "all"

@@ -1,0 +1,326 @@
+"""The checkpoint folder: what is written, what is read back, and what is said when it cannot be."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from deepstrf.models import NeuralModel
+from deepstrf.models.activations import ParametricSigmoid
+from deepstrf.models.audio import AudioEncodingModel, Linear, LinearNonlinear
+from deepstrf.models.checkpoints import folder as hub
+from deepstrf.models.layers import ParametricSTRF, SeparableSTRF
+from deepstrf.models.prefiltering import AdapTrans, ICAdaptation
+from deepstrf.models.readouts import LinearReadout
+
+F, T, N = 6, 4, 3
+
+
+class Unknown(nn.Module):
+    """A prefilter that no registry knows."""
+
+    out_channels = 1
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return 2 * x
+
+
+def adaptrans() -> AdapTrans:
+    return AdapTrans([0.5] * F, [0.75] * F, kernel_size=5)
+
+
+def trained(model: Any) -> Any:
+    """The model with statistics and weights unlike fresh ones, in evaluation mode."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.rand_like(parameter))
+    model.train()(torch.rand(4, 1, F, 10))
+    return model.eval()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return trained(LinearNonlinear(F, T, N)).save_pretrained(tmp_path / "checkpoint")
+
+
+def test_a_checkpoint_has_these_files_and_nothing_else(tmp_path: Path) -> None:
+    assert (hub.CONFIG_FILE, hub.WEIGHTS_FILE) == ("config.json", "model.safetensors")
+    assert (hub.METADATA_FILE, hub.MODEL_CARD_FILE) == ("metadata.json", "README.md")
+    model = trained(LinearNonlinear(F, T, N))
+    folder = model.save_pretrained(tmp_path / "checkpoint", metadata={"cc": 0.25}, model_card="# Mine\n")
+    assert folder == tmp_path / "checkpoint"
+    assert sorted(os.listdir(folder)) == ["README.md", "config.json", "metadata.json", "model.safetensors"]
+    assert (folder / "README.md").read_text() == "# Mine\n"
+    assert json.loads((folder / "config.json").read_text()) == {
+        "n_frequency_bands": F,
+        "temporal_window_size": T,
+        "out_neurons": N,
+        "kernel": None,
+        "prefiltering": None,
+        "wav2spec": None,
+        "output_activation": None,
+        "_model_class": "LinearNonlinear",
+    }
+    tensors = load_file(folder / "model.safetensors")
+    assert tensors.keys() == model.state_dict().keys()
+    assert all(torch.equal(tensors[name], tensor) for name, tensor in model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"prefiltering": adaptrans},
+        {"prefiltering": lambda: ICAdaptation([0.5] * F, kernel_size=7)},
+        {"kernel": lambda: ParametricSTRF(F, T, 1, N, num_gaussians=2)},
+        {"kernel": lambda: SeparableSTRF(F, T, 1, N, bias=False)},
+        {"kernel": lambda: nn.Sequential(nn.Conv2d(1, 2, (F, 1), bias=False), nn.Conv2d(2, N, (1, T)))},
+        {"output_activation": lambda: ParametricSigmoid(N, bias=False)},
+        {"output_activation": lambda: nn.LeakyReLU(0.3)},
+        {"prefiltering": adaptrans, "kernel": lambda: ParametricSTRF(F, T, 2, N), "output_activation": nn.Softplus},
+    ],
+)
+def test_a_model_comes_back_with_the_modules_it_was_given(tmp_path: Path, arguments: dict[str, Any]) -> None:
+    model = trained(Linear(F, T, N, **{name: make() for name, make in arguments.items()}))
+    model.save_pretrained(tmp_path)
+    loaded = Linear.from_pretrained(tmp_path)
+    x = torch.rand(2, 1, F, 15)
+    assert torch.equal(loaded(x), model(x))
+    assert not loaded.training
+    assert repr(loaded) == repr(model)
+
+
+def test_modules_stand_under_their_own_key(tmp_path: Path) -> None:
+    Linear(F, T, N, prefiltering=adaptrans()).save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert "prefiltering" not in config
+    assert config["_modules"] == {
+        "prefiltering": {
+            "class": "AdapTrans",
+            "kwargs": {"init_a_vals": [0.5] * F, "init_w_vals": [0.75] * F, "kernel_size": 5, "learnable": True},
+        }
+    }
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"class": "Popen", "kwargs": {"args": ["true"]}},
+        {"class": "os.system", "kwargs": {}},
+        {"class": "Module", "kwargs": {}},
+        {"class": "Linear", "kwargs": {"in_features": 1, "out_features": 1}},
+        {"class": ["AdapTrans"], "kwargs": {}},
+        {"class": "AdapTrans"},
+        {"class": "AdapTrans", "kwargs": {"init_a_vals": [2.0], "init_w_vals": [0.5]}},
+        {"class": "AdapTrans", "kwargs": {"no_such_argument": 1}},
+        {"class": "Sequential", "modules": [{"class": "Lambda", "kwargs": {}}]},
+        "AdapTrans",
+        None,
+    ],
+)
+def test_a_file_can_name_no_class_outside_the_table(folder: Path, spec: Any) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "_modules": {"prefiltering": spec}}))
+    with pytest.raises(ValueError, match=r"config\.json, argument 'prefiltering': .*extra_kwargs"):
+        LinearNonlinear.from_pretrained(folder)
+
+
+def test_what_cannot_be_saved_is_said_on_saving_and_on_loading(tmp_path: Path) -> None:
+    model = trained(Linear(F, T, N, prefiltering=Unknown()))
+    with pytest.warns(UserWarning, match="argument 'prefiltering' of Linear is not saved .*Unknown.*extra_kwargs"):
+        model.save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"config\.json does not hold the argument 'prefiltering'.*extra_kwargs"):
+        Linear.from_pretrained(tmp_path)
+    loaded = Linear.from_pretrained(tmp_path, extra_kwargs={"prefiltering": Unknown()})
+    x = torch.rand(2, 1, F, 15)
+    assert torch.equal(loaded(x), model(x))
+
+
+def test_extra_kwargs_override_the_file(folder: Path) -> None:
+    loaded = LinearNonlinear.from_pretrained(folder, extra_kwargs={"output_activation": nn.Identity()}, strict=False)
+    assert type(loaded.readout.activation) is nn.Identity
+
+
+def test_metadata_comes_back_in_python_types(tmp_path: Path) -> None:
+    metadata = {
+        "cc": np.float32(0.5),
+        "bins": np.arange(3),
+        "r": torch.ones(2),
+        "who": ("a", None),
+        "nan": float("nan"),
+    }
+    Linear(F, T, N).save_pretrained(tmp_path, metadata=metadata)
+    _, loaded = Linear.from_pretrained(tmp_path, return_metadata=True)
+    assert np.isnan(loaded.pop("nan"))
+    assert loaded == {"cc": 0.5, "bins": [0, 1, 2], "r": [1.0, 1.0], "who": ["a", None]}
+    Linear(F, T, N).save_pretrained(tmp_path)
+    _, loaded = Linear.from_pretrained(tmp_path, return_metadata=True)
+    assert loaded == {}
+
+
+@pytest.mark.parametrize("metadata", [{"x": object()}, {1: "a"}, ["a"], "text"])
+def test_bad_metadata_leaves_the_old_checkpoint(folder: Path, metadata: Any) -> None:
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(TypeError, match="metadata must"):
+        Linear(F, T, N).save_pretrained(folder, metadata=metadata)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_model_card_that_is_no_text_leaves_the_old_checkpoint(folder: Path) -> None:
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(TypeError, match="model_card must be a str or None, got bytes"):
+        Linear(F, T, N).save_pretrained(folder, model_card=b"# Mine")  # type: ignore[arg-type]
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_repository_that_is_no_text_is_named() -> None:
+    with pytest.raises(TypeError, match="repo_id must be a str, got int"):
+        hub.download_pretrained(5)  # type: ignore[arg-type]
+
+
+def test_tensors_keep_their_dtype(tmp_path: Path) -> None:
+    model = trained(Linear(F, T, N)).double()
+    model.save_pretrained(tmp_path)
+    loaded = Linear.from_pretrained(tmp_path)
+    assert {tensor.dtype for tensor in loaded.state_dict().values()} == {torch.float64, torch.int64}
+    assert all(torch.equal(tensor, model.state_dict()[name]) for name, tensor in loaded.state_dict().items())
+    model.bfloat16().save_pretrained(tmp_path)
+    assert Linear.from_pretrained(tmp_path)(torch.rand(1, 1, F, 9).bfloat16()).dtype == torch.bfloat16
+
+
+def test_the_model_is_moved_to_map_location(folder: Path) -> None:
+    loaded = LinearNonlinear.from_pretrained(folder, map_location=torch.device("meta"))
+    assert {parameter.device.type for parameter in loaded.parameters()} == {"meta"}
+
+
+def test_tensors_that_share_memory_are_saved_apart(tmp_path: Path) -> None:
+    model = Linear(F, T, N)
+    model.readout.bn.bias = model.readout.bn.weight
+    model.save_pretrained(tmp_path)
+    tensors = load_file(tmp_path / "model.safetensors")
+    assert torch.equal(tensors["readout.bn.bias"], tensors["readout.bn.weight"])
+
+
+class WithExtraState(AudioEncodingModel):
+    def __init__(self) -> None:
+        super().__init__(F, T)
+        self.readout = LinearReadout(F, 1)
+
+    def get_extra_state(self) -> dict[str, int]:
+        return {"step": 1}
+
+    def set_extra_state(self, state: Any) -> None:
+        pass
+
+
+def test_state_that_is_no_tensor_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=r"model\.safetensors holds tensors only, but .*_extra_state"):
+        WithExtraState().save_pretrained(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_model_without_its_arguments_cannot_be_saved(tmp_path: Path) -> None:
+    model = Linear(F, T, N)
+    del model._init_kwargs
+    for nameless in (model, NeuralModel()):
+        with pytest.raises(AttributeError, match=f"{type(nameless).__name__} has no _init_kwargs"):
+            nameless.save_pretrained(tmp_path / "new")
+
+
+def test_another_class_is_warned_of(folder: Path) -> None:
+    with pytest.warns(UserWarning, match="saved as 'LinearNonlinear'"):
+        loaded = Linear.from_pretrained(folder, strict=False)
+    assert type(loaded) is Linear
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_missing_file_is_named(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(FileNotFoundError, match=name.replace(".", r"\.") + " is missing"):
+        LinearNonlinear.from_pretrained(folder)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "metadata.json"])
+def test_a_file_cut_short_anywhere_is_named(tmp_path: Path, name: str) -> None:
+    LinearNonlinear(F, T, N).save_pretrained(tmp_path, metadata={"cc": 0.5})
+    whole = (tmp_path / name).read_bytes()
+    for length in range(0, len(whole) - 1, max(1, len(whole) // 40)):
+        (tmp_path / name).write_bytes(whole[:length])
+        with pytest.raises(ValueError, match=name.replace(".", r"\.") + " is corrupt"):
+            LinearNonlinear.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"[1, 2]", "it must hold an object, got a list"),
+        (b"\xff\xfe{}", "is corrupt"),
+        (b'{"_model_class": "LinearNonlinear", "_modules": []}', "_modules must be an object"),
+        (b'{"_model_class": "LinearNonlinear", "_unsaved": {}}', "_unsaved a list"),
+        (b'{"_model_class": "LinearNonlinear", "n_bands": 3}', "unknown argument 'n_bands'"),
+    ],
+)
+def test_a_config_that_makes_no_sense_is_named(folder: Path, content: bytes, fault: str) -> None:
+    (folder / "config.json").write_bytes(content)
+    with pytest.raises(ValueError, match=rf"config\.json.*{fault}"):
+        LinearNonlinear.from_pretrained(folder)
+
+
+def test_pickled_weights_are_refused_and_never_run(folder: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return os.mkdir, (str(folder / "run"),)
+
+    (folder / "model.safetensors").write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(ValueError, match=r"model\.safetensors is corrupt"):
+        LinearNonlinear.from_pretrained(folder)
+    (folder / "model.safetensors").unlink()
+    torch.save({"a": torch.ones(1)}, folder / "pytorch_model.bin")
+    with pytest.raises(FileNotFoundError, match=r"model\.safetensors is missing"):
+        LinearNonlinear.from_pretrained(folder)
+    assert not (folder / "run").exists()
+
+
+class NeedsSize(AudioEncodingModel):
+    def __init__(self, size: int) -> None:
+        super().__init__(size, 1)
+        self.readout = LinearReadout(size, 1)
+
+
+def test_a_missing_argument_is_named(tmp_path: Path) -> None:
+    NeedsSize(F).save_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text('{"_model_class": "NeedsSize"}')
+    with pytest.raises(ValueError, match="no value for argument 'size'"):
+        NeedsSize.from_pretrained(tmp_path)
+
+
+def test_weights_that_do_not_fit_are_named(folder: Path) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    del tensors["readout.bn.weight"]
+    save_file(tensors, folder / "model.safetensors")
+    with pytest.raises(RuntimeError, match=r"(?s)model\.safetensors does not fit .*extra_kwargs.*readout\.bn\.weight"):
+        LinearNonlinear.from_pretrained(folder)
+    loaded = LinearNonlinear.from_pretrained(folder, strict=False)
+    assert torch.equal(loaded.readout.strf.kernel.weight, tensors["readout.strf.kernel.weight"])
+
+
+def test_a_checkpoint_whose_swap_was_interrupted_gives_the_old_model(folder: Path) -> None:
+    old = LinearNonlinear.from_pretrained(folder)
+    previous = folder / ".previous-checkpoint"
+    previous.mkdir()
+    for name in ("config.json", "model.safetensors", "README.md"):
+        (previous / name).write_bytes((folder / name).read_bytes())
+    (folder / "model.safetensors").write_bytes(b"half of the new weights")
+    loaded = LinearNonlinear.from_pretrained(folder)
+    assert torch.equal(loaded.STRF_weight(), old.STRF_weight())
+    LinearNonlinear(F, T, N).save_pretrained(folder)
+    assert not previous.exists()

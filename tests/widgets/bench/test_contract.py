@@ -1,0 +1,95 @@
+"""The page's list of traits, columns and fields is the kernel's."""
+
+import re
+from pathlib import Path
+
+import anywidget
+import pytest
+
+from deepstrf_widgets import BenchWidget
+from deepstrf_widgets.bench.page_state import COLUMNS
+
+CONTRACT = Path(__file__).resolve().parents[3] / "widgets" / "src" / "kernel" / "contract.ts"
+
+
+@pytest.fixture(scope="module")
+def contract():
+    return CONTRACT.read_text(encoding="utf-8")
+
+
+def listed(contract, name):
+    """The texts of ``export const NAME = [...]``."""
+    body = re.search(rf"export const {name} = \[(.*?)\] as const;", contract, re.DOTALL).group(1)
+    return re.findall(r'"(\w+)"', body)
+
+
+def fields(contract, name):
+    """The fields of ``export interface NAME``: name to its type, an optional one with a question mark."""
+    body = re.search(rf"export interface {name} {{(.*?)\n}}", contract, re.DOTALL).group(1)
+    body = re.sub(r"/\*\*.*?\*/", "", body, flags=re.DOTALL)
+    return dict(re.findall(r"^\s*(\w+\??): (.*);$", body, re.MULTILINE))
+
+
+def test_traits_are_the_same(contract):
+    own = set(BenchWidget.class_trait_names(sync=True)) - set(anywidget.AnyWidget.class_trait_names(sync=True))
+    assert set(listed(contract, "TRAITS")) == {name for name in own if not name.startswith("_")}
+    assert len(listed(contract, "TRAITS")) == len(set(listed(contract, "TRAITS")))
+
+
+def test_the_page_writes_traits_only(contract):
+    assert set(listed(contract, "WRITTEN")) <= set(listed(contract, "TRAITS"))
+
+
+def test_columns_are_the_same(contract):
+    assert tuple(listed(contract, "COLUMNS")) == COLUMNS
+
+
+def test_every_column_is_a_parameter(session):
+    assert {f"strf.{column}" for column in COLUMNS} <= set(session.parameters)
+
+
+def test_info_has_the_fields_that_the_page_reads(contract, session):
+    widget = BenchWidget(session)
+    assert set(fields(contract, "Info")) == set(widget.info)
+    assert set(fields(contract, "PrefilterSlot")) == set(widget.info["prefilter"])
+    assert set(fields(contract, "ActivationSlot")) == set(widget.info["activation"])
+    widget.close()
+
+
+def test_answers_and_errors_have_the_fields_that_the_page_reads(contract, session, monkeypatch):
+    widget, sent = BenchWidget(session), []
+    monkeypatch.setattr(widget, "send", lambda content, buffers=None: sent.append(content))
+    for kind in ("undo", "drag"):
+        widget._received(widget, {"type": kind, "client": "page", "seq": 1}, [])
+    for name, content in zip(("Answer", "Failure"), sent, strict=True):
+        wanted = fields(contract, name)
+        assert {field for field in wanted if not field.endswith("?")} <= set(content)
+        assert set(content) <= {field.rstrip("?") for field in wanted}
+        assert wanted["type"] == f'"{content["type"]}"'
+    widget.close()
+
+
+def test_answers_have_the_parts_that_changed(contract, session, make_session, monkeypatch):
+    product, sent = BenchWidget(make_session("separable")), []
+    monkeypatch.setattr(product, "send", lambda content, buffers=None: sent.append(content["parts"]))
+    product.session.set("strf.factor_f", 0.5, (0, 0, 0))
+    assert sent.pop() == ["gaussians", "kernel", "folding", "factors", "rate"]
+    product.close()
+    widget = BenchWidget(session)
+    monkeypatch.setattr(widget, "send", lambda content, buffers=None: sent.append(content["parts"]))
+    session.set("strf.weight", 0.5, (0, 0, 0))
+    session.set("prefilter.w", 0.5, (0,))
+    session.set("activation.beta", 2.0, (0,))
+    assert sent == [["gaussians", "kernel", "folding", "rate"], ["prefilter", "rate"], ["activation", "rate"]]
+    assert set(listed(contract, "PARTS")) == {"factors", *(part for parts in sent for part in parts)}
+    widget.close()
+
+
+def test_the_kinds_of_kernel_are_the_same(contract, make_session):
+    kinds = re.findall(r'"(\w+)"', re.search(r"export type Kind = (.*);", contract).group(1))
+    made = []
+    for kernel in ("gaussians", "full", "separable"):
+        widget = BenchWidget(make_session(kernel))
+        made.append(widget.info["kind"])
+        widget.close()
+    assert set(kinds) == {*made, "gradient", "none"}

@@ -1,0 +1,552 @@
+"""The kernel's half of the bench: traits, answers, bursts, several pages and several widgets on one session."""
+
+import asyncio
+import gc
+import time
+
+import numpy as np
+import pytest
+import torch
+import traitlets
+
+from deepstrf.models import NeuralModel
+from deepstrf_widgets import ActivationEditor, AdapTransEditor, BenchWidget, LiveSession, ResponseView, STRFEditor
+from deepstrf_widgets.bench import widget as bench
+
+CF_HZ = np.array([500.0, 900.0, 2000.0, 7000.0, 16000.0])
+COLUMNS = ("center_hz", "center_ms", "sigma_oct", "sigma_ms", "weight")
+
+
+class Page:
+    """What one page sees of a widget, and what it sends. ``client`` is its name."""
+
+    def __init__(self, widget, monkeypatch, client="page"):
+        self.widget, self.client, self.seq = widget, client, 0
+        self.got = []
+        self.news = asyncio.Event()
+
+        def send(content, buffers=None):
+            self.got.append((content, [np.frombuffer(buffer, "<f4") for buffer in buffers or []]))
+            self.news.set()
+
+        monkeypatch.setattr(widget, "send", send)
+
+    def request(self, content, *values, seq=None, client=None):
+        if seq is None:
+            self.seq += 1
+        content = {"client": client or self.client, "seq": self.seq if seq is None else seq, **content}
+        self.widget._received(self.widget, content, [np.array(values, "<f4").tobytes()])
+
+    def edit(self, value, *, name="strf.weight", index=(0, 0, 0), phase="move", gesture="drag", **kwargs):
+        edits = [{"name": name, "index": list(index)}]
+        self.request({"type": "edit", "gesture": gesture, "phase": phase, "edits": edits}, value, **kwargs)
+
+    async def answer(self):
+        """The next message; what comes later waits."""
+        await asyncio.wait_for(self.news.wait(), 10)
+        self.news.clear()
+        return self.got[-1][0]
+
+
+@pytest.fixture
+def widget(session):
+    made = BenchWidget(session)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def page(widget, monkeypatch):
+    return Page(widget, monkeypatch)
+
+
+def array(data):
+    return np.frombuffer(data, "<f4")
+
+
+def assert_shows(widget, neuron):
+    """Every trait is what the session says of the neuron, in float32."""
+    session = widget.session
+    assert widget.of_neuron == widget.neuron == neuron
+    for prefix, value, chain in (
+        ("", session.value, session.live),
+        ("trained_", session.trained_value, session.trained),
+    ):
+        gaussians = np.stack([value(f"strf.{column}", (neuron,)) for column in COLUMNS], axis=-1)
+        np.testing.assert_array_equal(array(getattr(widget, f"{prefix}gaussians")), gaussians.astype("f4").reshape(-1))
+        kernel = chain.kernel(neuron).float().flatten()
+        np.testing.assert_array_equal(array(getattr(widget, f"{prefix}kernel")), kernel)
+        np.testing.assert_array_equal(array(getattr(widget, f"{prefix}rate")), chain.rate(neuron)[widget.sound].float())
+    np.testing.assert_array_equal(array(widget.psth), session.psth(neuron)[widget.sound].float())
+    assert widget.score == pytest.approx(session.score(neuron), abs=1e-6)
+    assert widget.trained_score == pytest.approx(session.trained_score(neuron), abs=1e-6)
+    state = (session.can_undo, session.can_redo, session.edited(neuron))
+    assert (widget.can_undo, widget.can_redo, widget.edited) == state
+
+
+# -- traits -------------------------------------------------------------------------------------------------------
+
+
+def test_traits_hold_the_neuron_on_screen(make_session):
+    session = make_session(sounds=2)
+    widget = BenchWidget(session, neuron=np.int64(2), sound=1)
+    assert_shows(widget, 2)
+    np.testing.assert_array_equal(array(widget.cf_hz), CF_HZ.astype("f4"))
+    np.testing.assert_array_equal(array(widget.stimulus), session.stimulus[1, 0].float().flatten())
+    widget.close()
+
+
+def test_info_describes_the_session(widget):
+    limits = widget.info["limits"]
+    assert limits["strf.center_hz"] == [500.0, 16000.0]
+    assert limits["strf.center_ms"] == [0.0, 15.0]
+    assert limits["strf.sigma_bands"] == [0.27, 5.0]
+    assert limits["strf.sigma_ms"] == [1.35, 20.0]
+    assert limits["strf.weight"] == [-1e9, 1e9]
+    sizes = ("n_neurons", "n_bands", "n_lags", "n_channels", "n_gaussians", "n_frames", "dt_ms")
+    assert [widget.info[name] for name in sizes] == [3, 5, 4, 2, 2, 30, 5.0]
+    assert (widget.info["kind"], widget.info["channel_names"]) == ("gaussians", ["ON", "OFF"])
+    assert widget.info["neuron_names"] == ["neuron 0", "neuron 1", "neuron 2"]
+    assert widget.info["has_responses"] is True
+
+
+@pytest.mark.parametrize(("kernel", "kind"), [("full", "full"), ("separable", "separable")])
+def test_other_kernels_have_no_gaussians(make_session, kernel, kind):
+    widget = BenchWidget(make_session(kernel, None, responses=False))
+    assert (widget.info["kind"], widget.info["n_gaussians"]) == (kind, 0)
+    free = {"full": {"strf.kernel"}, "separable": {"strf.factor_f", "strf.factor_t"}}[kernel]
+    assert {name for name in widget.info["limits"] if name.startswith("strf.")} == free
+    profiles = [widget.session.value(f"strf.factor_{axis}", (0,)).ravel() for axis in "ft" if kernel == "separable"]
+    expected = np.concatenate([[], *profiles]).astype("f4")
+    np.testing.assert_array_equal(array(widget.factors), expected)
+    np.testing.assert_array_equal(array(widget.trained_factors), expected)
+    assert widget.info["channel_names"] == ["input"]
+    assert widget.gaussians == widget.trained_gaussians == widget.psth == b""
+    assert len(array(widget.kernel)) == 5 * 4
+    assert widget.score is None
+    widget.close()
+
+
+def test_the_gradient_map_is_computed_while_somebody_looks(make_session, monkeypatch):
+    session = make_session("full", "adaptrans", "sigmoid")
+    widget = BenchWidget(session)
+    assert (widget.wants_gradient, widget.gradient) == (False, b"")
+    session.set("strf.kernel", 0.5, (0, 0, 0, 0))
+    assert widget.gradient == b""
+    widget.wants_gradient = True
+    # d rate / d drive times the gain times the weights: the sigmoid's slope at the drive of the steady mean sound.
+    before = array(widget.gradient)
+    ratio = before / session.live.kernel(0).float().flatten().numpy()
+    np.testing.assert_allclose(ratio, ratio[0], rtol=1e-4)
+    session.set("strf.kernel", 0.25, (0, 0, 0, 0))
+    widget.refresh()
+    after = array(widget.gradient)
+    assert after[0] != before[0]
+    np.testing.assert_array_equal(after, session.live.gradient_map(0).float().flatten())
+    widget.neuron = 2
+    np.testing.assert_array_equal(array(widget.gradient), session.live.gradient_map(2).float().flatten())
+    widget.wants_gradient = False
+    assert widget.gradient == b""
+    widget.close()
+
+
+def test_a_stroke_is_one_gesture_of_runs(make_session, monkeypatch):
+    widget = BenchWidget(make_session("full", None))
+    page = Page(widget, monkeypatch)
+    session = widget.session
+    before = session.value("strf.kernel")
+
+    def stroke(runs, phase):
+        edits = [{"name": "strf.kernel", "index": [0, 0, f, t], "count": len(v)} for f, t, v in runs]
+        content = {"type": "edit", "gesture": "one", "phase": phase, "edits": edits}
+        page.request(content, *[v for _, _, values in runs for v in values])
+
+    stroke([(1, 0, [0.5, 0.25]), (2, 1, [4.0])], "move")
+    stroke([(1, 1, [1.0, 2.0, 3.0])], "end")
+    after = before.copy()
+    after[0, 0, 1], after[0, 0, 2, 1] = [0.5, 1, 2, 3], 4
+    np.testing.assert_array_equal(session.value("strf.kernel"), after)
+    np.testing.assert_array_equal(page.got[-1][1][page.got[-1][0]["parts"].index("kernel")], after[0].ravel())
+    assert len(page.got[-1][1]) == len(page.got[-1][0]["parts"])
+    assert "factors" not in page.got[-1][0]["parts"]
+    session.undo()
+    np.testing.assert_array_equal(session.value("strf.kernel"), before)
+    assert (session.can_undo, session.can_redo) == (False, True)
+    session.redo()
+    np.testing.assert_array_equal(session.value("strf.kernel"), after)
+    widget.close()
+
+
+def test_the_profiles_of_a_product_come_back_with_an_answer(make_session, monkeypatch):
+    widget = BenchWidget(make_session("separable", None))
+    page = Page(widget, monkeypatch)
+    page.edit(2.5, name="strf.factor_t", index=(0, 0, 1))
+    content, buffers = page.got[-1]
+    assert content["parts"] == ["gaussians", "kernel", "folding", "factors", "rate"]
+    assert buffers[3][5 + 1] == 2.5
+    np.testing.assert_allclose(buffers[1].reshape(5, 4)[:, 1], 2.5 * buffers[3][:5], rtol=1e-6)
+    widget.close()
+
+
+def test_a_cancelled_stroke_is_no_entry(make_session, monkeypatch):
+    widget = BenchWidget(make_session("full", None, dtype=torch.float32))
+    page = Page(widget, monkeypatch)
+    was = widget.session.value("strf.kernel", (0, 0, 1)).tolist()
+    for first, values, phase in ((0, [7, 8], "move"), (1, [5, 6, 5], "move"), (0, was, "end")):
+        edits = [{"name": "strf.kernel", "index": [0, 0, 1, first], "count": len(values)}]
+        page.request({"type": "edit", "gesture": "one", "phase": phase, "edits": edits}, *values)
+    assert page.got[-1][0]["type"] == "answer"
+    assert not widget.session.can_undo
+    widget.close()
+
+
+def test_a_run_beyond_its_row_is_refused(make_session, monkeypatch):
+    widget = BenchWidget(make_session("full", None))
+    page = Page(widget, monkeypatch)
+    edits = [{"name": "strf.kernel", "index": [0, 0, 1, 2], "count": 3}]
+    page.request({"type": "edit", "gesture": "one", "phase": "end", "edits": edits}, 1, 2, 3)
+    assert "strf.kernel at index (0, 0, 1, 2) must have shape (), got (3,)" in page.got[-1][0]["text"]
+    widget.close()
+
+
+def test_a_model_without_kernel_shows_its_response_and_a_gradient_map(make_model, make_stimulus):
+    from deepstrf.models import NetworkReceptiveField
+
+    model = NetworkReceptiveField(5, 4, 3, prefiltering=make_model().prefiltering).double().eval()
+    widget = BenchWidget(LiveSession(model, make_stimulus(), cf_hz=CF_HZ), neuron=1)
+    assert (widget.info["kind"], widget.info["n_channels"], widget.info["n_lags"]) == ("gradient", 2, 4)
+    np.testing.assert_array_equal(array(widget.rate), widget.session.rate(1)[0].float())
+    # Central differences of the response to a steady sound, band by band, lag by lag, after the prefilter.
+    steady = model.prefiltered(make_stimulus().mean(3, keepdim=True).expand(-1, -1, -1, 8)).detach()
+    model.prefiltering = torch.nn.Identity()
+    step = 1e-5
+    want = np.empty((2, 5, 4))
+    for c, f, lag in np.ndindex(want.shape):
+        ends = []
+        for sign in (1, -1):
+            nudged = steady.clone()
+            nudged[0, c, f, 4 + lag] += sign * step
+            with torch.no_grad():
+                ends.append(model(nudged)[0, 1, 0, -1])
+        want[c, f, lag] = (ends[0] - ends[1]) / (2 * step)
+    assert np.abs(want).max() > 0
+    np.testing.assert_allclose(array(widget.kernel).reshape(want.shape), want, atol=1e-6 * np.abs(want).max())
+    np.testing.assert_array_equal(array(widget.trained_kernel), array(widget.kernel))
+    before = widget.kernel
+    widget.session.set("prefilter.w", 0.1)
+    assert widget.kernel != before
+    assert array(widget.trained_kernel).tolist() == np.frombuffer(before, "<f4").tolist()
+    widget.close()
+
+
+def test_a_model_without_lags_has_no_map(make_stimulus):
+    class Loudness(NeuralModel):
+        def __init__(self):
+            super().__init__(out_neurons=2)
+
+        def forward(self, x):
+            return x.mean(2, keepdim=True).expand(-1, 2, 1, -1)
+
+    widget = BenchWidget(LiveSession(Loudness(), make_stimulus(), cf_hz=CF_HZ))
+    assert widget.info["kind"] == "none"
+    assert widget.kernel == b""
+    np.testing.assert_array_equal(array(widget.rate), widget.session.rate(1)[0].float())
+    widget.close()
+
+
+def test_a_score_that_is_not_defined_is_none(make_model, make_stimulus):
+    widget = BenchWidget(LiveSession(make_model(), make_stimulus(), torch.full((3, 30), torch.nan), cf_hz=CF_HZ))
+    assert widget.score is None
+    assert np.isnan(array(widget.psth)).all()
+    widget.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "view"),
+    [
+        (BenchWidget, "explorer"),
+        (AdapTransEditor, "adaptation"),
+        (STRFEditor, "strf"),
+        (ActivationEditor, "activation"),
+        (ResponseView, "response"),
+    ],
+)
+def test_each_view_names_itself(session, kind, view):
+    widget = kind(session)
+    assert widget.view == view
+    assert repr(widget) == f"{kind.__name__}({session!r}, neuron=0)"
+    widget.close()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "message"),
+    [
+        ({"session": "s"}, TypeError, "session must be a LiveSession, got str"),
+        ({"neuron": 3}, IndexError, r"neuron must lie in \[0, 2\], got 3"),
+        ({"neuron": "0"}, TypeError, "neuron must be an integer, got '0'"),
+        ({"sound": 1}, ValueError, r"sound must be an integer in \[0, 0\], got 1"),
+        ({"sound": True}, ValueError, r"sound must be an integer in \[0, 0\], got True"),
+    ],
+)
+def test_a_wrong_argument_is_named_and_leaves_nothing_behind(session, wrong, error, message):
+    with pytest.raises(error, match=message):
+        BenchWidget(**{"session": session, **wrong})
+    gc.collect()  # what is half built must go quietly
+    assert session._observers == []
+
+
+# -- requests -----------------------------------------------------------------------------------------------------
+
+
+def test_an_edit_is_answered_with_what_the_session_says(widget, page):
+    page.edit(0.75, index=(0, 1, 1))
+    session = widget.session
+    assert session.value("strf.weight", (0, 1, 1)) == 0.75
+    (answer, buffers) = page.got[-1]
+    assert answer["type"] == "answer"
+    assert (answer["client"], answer["seq"], answer["neuron"], answer["settled"]) == ("page", 1, 0, False)
+    assert (answer["can_undo"], answer["can_redo"]) == (True, False)
+    assert answer["score"] == pytest.approx(session.score(0), abs=1e-6)
+    assert answer["work_ms"] >= 0
+    parts = dict(zip(answer["parts"], buffers, strict=True))
+    np.testing.assert_array_equal(parts["kernel"], session.live.kernel(0).float().flatten())
+    np.testing.assert_array_equal(parts["rate"], session.rate(0)[0].float())
+    assert parts["gaussians"].reshape(2, 2, 5)[1, 1, 4] == 0.75
+
+
+def test_traits_wait_for_the_end_of_a_gesture(widget, page):
+    before = widget.rate
+    page.edit(0.75)
+    assert widget.rate == before
+    assert not widget.can_undo
+    page.request({"type": "edit", "gesture": "drag", "phase": "end", "edits": []})
+    assert page.got[-1][0]["settled"]
+    assert_shows(widget, 0)
+    assert widget.rate != before
+
+
+def test_undo_redo_and_revert_from_the_page(widget, page):
+    trained = widget.session.trained_value("strf.weight", (0, 0, 0))
+    for value, gesture in ((1.0, "a"), (2.0, "a"), (3.0, "b")):
+        page.edit(value, gesture=gesture, phase="end" if value > 1 else "move")
+    expected = {"undo": [2.0, trained, trained], "redo": [2.0, 3.0, 3.0]}
+    for kind, values in expected.items():
+        for value in values:
+            page.request({"type": kind})
+            assert page.got[-1][0]["settled"]
+            assert widget.session.value("strf.weight", (0, 0, 0)) == value
+            assert_shows(widget, 0)
+    page.request({"type": "revert", "names": ["strf.weight"], "index": [0]})
+    assert widget.session.value("strf.weight", (0, 0, 0)) == trained
+    assert_shows(widget, 0)
+
+
+def test_two_pages_may_use_one_word_for_a_gesture(widget, page):
+    page.edit(1.0)
+    page.edit(2.0, client="other", seq=1)
+    widget.session.undo()
+    assert widget.session.value("strf.weight", (0, 0, 0)) == 1.0
+
+
+def test_a_request_that_is_sent_again_is_answered_but_not_applied(widget, page):
+    page.edit(1.0, seq=4)
+    widget.session.set("strf.weight", 9.0, (0, 0, 0))
+    page.edit(1.0, seq=4)
+    page.edit(1.0, seq=2)
+    assert widget.session.value("strf.weight", (0, 0, 0)) == 9.0
+    for answer, _ in page.got[-2:]:
+        assert (answer["type"], answer["client"], answer["seq"], answer["settled"]) == ("answer", "page", 4, True)
+    page.request({"type": "undo"}, seq=5)
+    page.request({"type": "undo"}, seq=5)
+    assert widget.session.value("strf.weight", (0, 0, 0)) == 1.0
+
+
+def test_numbers_of_one_page_say_nothing_about_another(widget, page):
+    page.edit(1.0, seq=10)
+    page.edit(2.0, seq=1, client="other")
+    assert widget.session.value("strf.weight", (0, 0, 0)) == 2.0
+    assert page.got[-1][0]["client"] == "other"
+
+
+def test_an_error_names_the_request_and_is_gone_after_a_good_one(widget, page):
+    page.edit(99999.0, name="strf.center_hz")
+    (error, _) = page.got[-1]
+    assert (error["type"], error["client"], error["seq"]) == ("error", "page", 1)
+    assert error["text"] == widget.error == "strf.center_hz must lie in [500, 16000] Hz, got 99999"
+    page.edit(1.0, phase="end")
+    assert widget.error == ""
+    page.edit(1.0, name="strf.colour")
+    assert widget.error.startswith("name must be one of this model's parameters (activation.b,")
+
+
+def test_a_bench_that_nobody_looks_at_is_silent_and_right_when_somebody_does(widget, page):
+    widget.set_state({"width": 700})
+    widget.set_state({"width": 0})
+    before = widget.gaussians
+    widget.session.set("strf.weight", 2.0, (0, 0, 0))
+    assert page.got == []
+    assert widget.gaussians == before
+    widget.set_state({"width": 700})
+    assert_shows(widget, 0)
+    widget.session.set("strf.weight", 3.0, (0, 0, 0))
+    assert len(page.got) == 1
+    assert_shows(widget, 0)
+
+
+@pytest.mark.parametrize(("name", "value", "low", "high"), [("channel", -3, 0, 1), ("selected", 99, -1, 1)])
+def test_a_choice_that_there_is_not_is_refused(widget, name, value, low, high):
+    before = getattr(widget, name)
+    with pytest.raises(traitlets.TraitError, match=rf"{name} must lie in \[{low}, {high}\], got {value}"):
+        setattr(widget, name, value)
+    assert getattr(widget, name) == before
+
+
+def test_the_neuron_may_be_changed_from_the_page(widget, page):
+    widget.set_state({"neuron": 2})
+    assert_shows(widget, 2)
+    page.edit(0.5, index=(2, 0, 0), phase="end")
+    assert page.got[-1][0]["neuron"] == 2
+    assert_shows(widget, 2)
+    assert widget.edited
+    widget.neuron = 1
+    assert_shows(widget, 1)
+    assert not widget.edited
+
+
+@pytest.mark.parametrize("neuron", [3, -1, 10**9])
+def test_a_neuron_that_does_not_exist_is_refused(widget, neuron):
+    widget.neuron = 1
+    sent = []
+    widget.comm.send = lambda data=None, buffers=None, **_: sent.append(data)
+    widget.set_state({"neuron": neuron})
+    assert widget.error == f"neuron must lie in [0, 2], got {neuron}"
+    assert_shows(widget, 1)
+    assert any(data["state"].get("neuron") == 1 for data in sent if data["method"] == "update")
+
+
+# -- bursts, on a running loop ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def queued(monkeypatch):
+    """However long a test takes, a request counts as one that waited behind the answer before it."""
+    monkeypatch.setattr(bench, "QUEUED_S", 3600.0)
+
+
+def test_a_request_that_comes_alone_is_answered_at_once(widget, monkeypatch):
+    async def alone():
+        page = Page(widget, monkeypatch)
+        page.edit(1.0)
+        assert [content["seq"] for content, _ in page.got] == [1]
+        assert widget._burst is None
+
+    asyncio.run(alone())
+
+
+def test_what_waits_behind_an_answer_gets_one_answer(widget, monkeypatch, queued):
+    async def burst():
+        page = Page(widget, monkeypatch)
+        page.edit(0.5)
+        assert [content["seq"] for content, _ in page.got] == [1]
+        page.got.clear()
+        page.news.clear()
+        for value in (1.0, 2.0, 3.0, 4.0, 5.0):
+            page.edit(value)
+        assert page.got == []
+        assert widget.session.value("strf.weight", (0, 0, 0)) == 5.0
+        answer = await page.answer()
+        assert (answer["seq"], answer["settled"]) == (6, False)
+        np.testing.assert_array_equal(page.got[-1][1][-1], widget.session.rate(0)[0].float())
+        page.edit(6.0, phase="end")
+        answer = await page.answer()
+        assert (answer["seq"], answer["settled"]) == (7, True)
+        assert len(page.got) == 2
+        assert widget._burst is None
+        assert_shows(widget, 0)
+
+    asyncio.run(burst())
+
+
+def test_each_page_of_a_burst_is_answered(widget, monkeypatch, queued):
+    async def burst():
+        page = Page(widget, monkeypatch)
+        widget._answered_at = time.perf_counter()
+        page.edit(1.0, client="a", seq=3)
+        page.edit(2.0, client="b", seq=8, phase="end")
+        page.edit(3.0, client="a", seq=4)
+        await page.answer()
+        answers = {content["client"]: (content["seq"], content["settled"]) for content, _ in page.got}
+        assert answers == {"a": (4, False), "b": (8, True)}
+        assert len(page.got) == 2
+
+    asyncio.run(burst())
+
+
+def test_an_error_does_not_wait_for_the_burst(widget, monkeypatch, queued):
+    async def burst():
+        page = Page(widget, monkeypatch)
+        widget._answered_at = time.perf_counter()
+        page.edit(1.0)
+        page.edit(float("nan"))
+        assert [content["type"] for content, _ in page.got] == ["error"]
+        page.news.clear()
+        assert (await page.answer())["type"] == "answer"
+        assert widget.session.value("strf.weight", (0, 0, 0)) == 1.0
+
+    asyncio.run(burst())
+
+
+def test_a_closed_widget_answers_no_burst(session, monkeypatch, queued):
+    async def burst():
+        widget = BenchWidget(session)
+        widget._answered_at = time.perf_counter()
+        page = Page(widget, monkeypatch)
+        page.edit(1.0)
+        pending = widget._burst
+        widget.close()
+        assert pending.cancelled()
+        assert widget._burst is None
+
+    asyncio.run(burst())
+
+
+# -- several widgets ----------------------------------------------------------------------------------------------
+
+
+def test_two_widgets_on_one_session_stay_in_step(session, monkeypatch):
+    editor, view = STRFEditor(session), ResponseView(session)
+    hand, eye = Page(editor, monkeypatch, "hand"), Page(view, monkeypatch, "eye")
+    hand.edit(0.5)
+    ((seen, buffers),) = eye.got
+    assert (seen["type"], seen["client"], seen["settled"]) == ("answer", "", False)
+    np.testing.assert_array_equal(buffers[-1], session.rate(0)[0].float())
+    hand.edit(0.75, phase="end")
+    assert_shows(editor, 0)
+    assert_shows(view, 0)
+    eye.request({"type": "undo"})
+    assert_shows(editor, 0)
+    assert_shows(view, 0)
+    assert not editor.edited
+    assert len(hand.got) == len(eye.got) == 3
+    for widget in (editor, view):
+        widget.close()
+
+
+def test_a_change_in_python_reaches_the_page(widget, page):
+    widget.session.set("activation.beta", 2.0)
+    assert page.got[-1][0]["settled"]
+    assert_shows(widget, 0)
+    widget.session.undo()
+    assert_shows(widget, 0)
+
+
+def test_a_closed_widget_no_longer_follows(session, monkeypatch):
+    widget = BenchWidget(session)
+    page = Page(widget, monkeypatch)
+    before = widget.rate
+    widget.close()
+    session.set("strf.weight", 4.0)
+    assert page.got == []
+    assert widget.rate == before
+    assert session._observers == []
+    widget.close()

@@ -1,0 +1,164 @@
+"""The list of what is suspicious: its rows, what Show does, looking again, and its end."""
+
+from __future__ import annotations
+
+import ipywidgets
+import pytest
+import torch
+
+from deepstrf.analysis import diagnose
+from deepstrf.demo import load_demo
+from deepstrf_widgets import explore
+from deepstrf_widgets.explorer import diagnosis as module
+from deepstrf_widgets.explorer.diagnosis import DiagnosisView
+
+
+@pytest.fixture
+def sick():
+    """The demo with a flipped sign (neuron 1), a Gaussian off its grid (neuron 4, OFF, number 2) and NaN (neuron 5)."""
+    demo = load_demo()
+    with torch.no_grad():
+        readout = demo.model.readout
+        readout.bn.weight[1] *= -1
+        readout.strf.kernel.P[0, 4, 1, 2] = 50.0
+        readout.activation._raw_b[5] = torch.nan
+    names = [*demo.neuron_names[:4], "<b>four</b>", "five"]
+    explorer = explore(demo.model, demo.stimulus, demo.responses, neuron_names=names, figures=False)
+    yield explorer
+    explorer.close()
+
+
+def texts(view):
+    return [part.value for row in view.children[1:] for part in row.children if isinstance(part, ipywidgets.HTML)]
+
+
+def buttons(view):
+    return [part for row in view.children[1:] for part in row.children if isinstance(part, ipywidgets.Button)]
+
+
+def test_one_row_for_each_finding_with_its_evidence(sick):
+    view = sick.diagnose()
+    assert isinstance(view, DiagnosisView)
+    assert [(one.kind, one.neuron) for one in view.found] == [("not_finite", 5), ("off_grid", 4), ("flipped_sign", 1)]
+    session = sick.session
+    assert view.found == diagnose(session.model, session.stimulus, session.responses, dt_ms=5.0)
+    shown = texts(view)
+    assert len(shown) == len(buttons(view)) == 3
+    assert "error · <b>not finite</b> · neuron 5, five" in shown[0]
+    assert "output curve" in shown[0]
+    assert "neuron 4, &lt;b&gt;four&lt;/b&gt;" in shown[1]
+    assert "receptive field" in shown[1]
+    assert "(1 error, 1 warning, 1 note)" in view._title.value
+    view.close()
+
+
+def test_repr_is_readable_and_holds_no_numbers_that_a_fit_gives(sick):
+    view = sick.diagnose()
+    assert repr(view) == (
+        "DiagnosisView: 3 findings (1 error, 1 warning, 1 note)\n"
+        "  error    not_finite     neuron 5, five\n"
+        "  warning  off_grid       neuron 4, <b>four</b>\n"
+        "  note     flipped_sign   neuron 1, offset, 8 kHz"
+    )
+    view.close()
+
+
+def test_show_jumps_to_the_neuron_and_to_the_gaussian(sick):
+    view = sick.diagnose()
+    buttons(view)[2].click()
+    assert sick.neuron == 1
+    buttons(view)[1].click()
+    assert (sick.neuron, sick.bench.channel, sick.bench.selected, sick.bench.stage) == (4, 1, 2, "strf")
+    view.show(0)
+    assert (sick.neuron, sick.bench.stage) == (5, "activation")
+    view.close()
+
+
+@pytest.mark.parametrize("number", [3, -1])
+def test_a_number_that_is_not_in_the_list_is_told(sick, number):
+    view = sick.diagnose()
+    with pytest.raises(IndexError, match=f"finding must be one of the 3 in the list, from 0, got {number}"):
+        view.show(number)
+    view.close()
+
+
+def test_what_concerns_the_whole_model_has_nothing_to_show(make_model, make_stimulus):
+    model = make_model()
+    model.prefiltering.d_on.data[0] = torch.nan
+    explorer = explore(model, make_stimulus(), cf_hz=[500.0, 900.0, 2000.0, 7000.0, 16000.0], figures=False, neuron=2)
+    view = explorer.diagnose()
+    assert view.found[0].neuron is None
+    assert "the model" in texts(view)[0]
+    assert "adaptation" in texts(view)[0]
+    assert len(view.children[1].children) == 1
+    view.show(0)
+    assert explorer.neuron == 2
+    explorer.close()
+
+
+def test_a_healthy_model_has_nothing_suspicious():
+    demo = load_demo()
+    explorer = explore(demo.model, demo.stimulus, demo.responses, figures=False)
+    view = explorer.diagnose()
+    assert repr(view) == "DiagnosisView: nothing suspicious"
+    assert "Nothing suspicious" in view._title.value
+    assert len(view.children) == 1
+    explorer.close()
+
+
+def test_after_an_edit_it_says_so_and_looks_again(sick):
+    view = sick.diagnose()
+    edited = "the model has been edited since"
+    assert edited not in view._title.value
+    sick.session.set("strf.center_hz", 4000.0, (4, 1, 2))
+    assert edited in view._title.value
+    assert len(view.found) == 3
+    view._again.click()
+    assert edited not in view._title.value
+    assert [one.kind for one in view.found] == ["not_finite", "flipped_sign"]
+    assert len(texts(view)) == 2
+    sick.undo()
+    view.refresh()
+    assert len(texts(view)) == 3
+    view.close()
+
+
+def test_another_sound_is_no_edit_and_is_not_what_is_looked_at(sick):
+    view = sick.diagnose()
+    found = view.found
+    sick.session.set_stimulus(torch.zeros(34, 50))
+    assert "edited" not in view._title.value
+    view.refresh()
+    assert view.found == found
+    view.close()
+
+
+def test_held_out_sounds_are_handed_on(sick):
+    session = sick.session
+    with pytest.raises(TypeError, match="held_out must be a Recording or"):
+        sick.diagnose(held_out=3)
+    view = sick.diagnose(held_out=(session.stimulus, session.responses))
+    assert len(view.found) == 3
+    view.close()
+
+
+def test_very_many_findings_have_no_row_each(sick, monkeypatch):
+    monkeypatch.setattr(module, "MOST_ROWS", 2)
+    view = sick.diagnose()
+    assert len(view.children) == 1 + 2 + 1
+    assert "1 more" in view.children[-1].value
+    assert repr(view).count("\n") == 3
+    view.close()
+
+
+def test_close_leaves_nothing_behind(sick):
+    view = sick.diagnose()
+    rows = view.children[1:]
+    parts = [view, *view.children, *view._head.children, *(part for row in rows for part in row.children)]
+    assert all(part.comm is not None for part in parts)
+    view.close()
+    assert all(part.comm is None for part in parts)
+    title = view._title.value
+    sick.session.set("strf.weight", 1.0, (0, 0, 0))
+    assert view._title.value == title
+    view.close()

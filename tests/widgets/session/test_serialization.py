@@ -1,0 +1,177 @@
+"""Edits as Python, as a text for another notebook, and locks: round trips, and nothing lost by a bad text."""
+
+import base64
+import json
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from deepstrf_widgets import BenchWidget, explore
+from deepstrf_widgets.bench.widget import locked_names
+from deepstrf_widgets.session.serialization import changed_values, restore_state, state_text, to_code
+
+EDITS = st.lists(
+    st.one_of(
+        st.tuples(st.just("strf.center_hz"), st.floats(500, 16000), st.tuples(*map(st.integers, (0, 0, 0), (2, 1, 1)))),
+        st.tuples(st.just("strf.center_ms"), st.floats(0, 15), st.tuples(*map(st.integers, (0, 0, 0), (2, 1, 1)))),
+        st.tuples(st.just("strf.sigma_ms"), st.floats(2, 19), st.tuples(*map(st.integers, (0, 0, 0), (2, 1, 1)))),
+        st.tuples(st.just("strf.weight"), st.floats(-5, 5), st.tuples(*map(st.integers, (0, 0, 0), (2, 1, 1)))),
+        st.tuples(st.just("prefilter.tau_on_ms"), st.floats(1, 400), st.tuples(st.integers(0, 4))),
+        st.tuples(st.just("activation.beta"), st.floats(0.1, 20), st.tuples(st.integers(0, 2))),
+    ),
+    max_size=6,
+)
+
+
+def values_of(session):
+    return {name: session.value(name) for name in session.parameters}
+
+
+def assert_equal_values(one, other):
+    for name, value in values_of(one).items():
+        np.testing.assert_allclose(other.value(name), value, rtol=1e-9, atol=1e-12, err_msg=name)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(edits=EDITS)
+def test_code_and_state_make_the_same_model_of_a_fresh_one(make_session, edits):
+    edited, by_code, by_state = make_session(), make_session(), make_session()
+    for name, value, index in edits:
+        edited.set(name, value, index)
+    exec(to_code(edited), {"session": by_code})
+    assert_equal_values(edited, by_code)
+    restore_state(by_state, state_text(edited))
+    assert_equal_values(edited, by_state)
+
+
+def test_nothing_changed_is_nothing_told(session):
+    assert to_code(session) == ""
+    restore_state(session, state_text(session))
+    assert not session.edited()
+    assert not session.can_undo
+
+
+def test_many_changes_of_a_free_kernel_are_one_array(make_session):
+    session, other = make_session("full", None), make_session("full", None)
+    session.set("strf.kernel", np.arange(20.0).reshape(1, 5, 4), (1,))
+    session.set("strf.kernel", 7.0, (2, 0, 3, 1))
+    names = [(edit.name, edit.index) for edit in changed_values(session)]
+    assert names == [("strf.kernel", (1,)), ("strf.kernel", (2, 0, 3, 1))]
+    exec(to_code(session), {"session": other})
+    assert_equal_values(session, other)
+
+
+def test_a_state_replaces_what_was_edited_before(make_session):
+    one, other = make_session(), make_session()
+    one.set("strf.weight", 2.0, (0, 0, 0))
+    other.set("strf.weight", 9.0, (2, 1, 1))
+    restore_state(other, state_text(one))
+    assert_equal_values(one, other)
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        (7, TypeError, "state must be a text from explorer.state, got int"),
+        ("", ValueError, "state must be a text from explorer.state .* got ''"),
+        ("deepstrf1:%%%", ValueError, "state must be .* got 'deepstrf1:%%%'"),
+        ("deepstrf1:AAAA", ValueError, "state must be .* got 'deepstrf1:AAAA'"),
+        ("deepstrf1:é", ValueError, "state must be .* got 'deepstrf1:é'"),
+        ("x" * 100, ValueError, r"got 'x{37}\.\.\.'"),
+    ],
+)
+def test_a_wrong_text_is_told_and_changes_nothing(session, text, error, message):
+    session.set("strf.weight", 2.0, (0, 0, 0))
+    before = values_of(session)
+    with pytest.raises(error, match=message):
+        restore_state(session, text)
+    assert all(np.array_equal(before[name], value) for name, value in values_of(session).items())
+
+
+def test_a_cut_text_is_told(make_session):
+    session, other = make_session(), make_session()
+    session.set("strf.weight", 2.0, (0, 0, 0))
+    text = state_text(session)
+    for length in range(len("deepstrf1:"), len(text) - 1, 7):
+        with pytest.raises(ValueError, match="state must be a text from explorer"):
+            restore_state(other, text[:length])
+    assert not other.edited()
+
+
+def test_a_state_of_another_model_is_told_and_changes_nothing(make_session):
+    small, large = make_session(), make_session(neurons=8)
+    with pytest.raises(ValueError, match="state must be of a model with 8 neurons, got one of 3"):
+        restore_state(large, state_text(small))
+    full = make_session("full", None)
+    full.set("strf.kernel", 7.0, (2, 0, 3, 1))
+    small.set("strf.weight", 2.0, (0, 0, 0))
+    before = values_of(small)
+    with pytest.raises(KeyError, match=r"strf\.kernel"):
+        restore_state(small, state_text(full))
+    assert all(np.array_equal(before[name], value) for name, value in values_of(small).items())
+
+
+def test_a_state_that_fails_takes_no_gesture_back(session):
+    """What was set and reverted is the trained model with a history: nothing of it may be undone."""
+    packed = zlib.compress(json.dumps({"neurons": 3, "edits": [["strf.nothing", [0, 0, 0], 1.0]]}).encode())
+    session.set("strf.weight", 3.0, (0, 0, 0))
+    session.revert()
+    with pytest.raises(KeyError, match=r"strf\.nothing"):
+        restore_state(session, "deepstrf1:" + base64.urlsafe_b64encode(packed).decode())
+    assert not session.edited()
+    session.undo()
+    assert session.value("strf.weight", (0, 0, 0)) == pytest.approx(3.0)
+    session.undo()
+    assert not session.can_undo
+
+
+def test_the_explorer_gives_both(make_session):
+    explorer, other = explore(make_session(), figures=False), explore(make_session(), figures=False)
+    explorer.session.set("strf.weight", 2.0, (0, 0, 0))
+    assert explorer.code == "session.set('strf.weight', 2.0, (0, 0, 0))\n"
+    other.restore(explorer.state)
+    assert_equal_values(explorer.session, other.session)
+    for each in (explorer, other):
+        each.close()
+
+
+# -- locks --------------------------------------------------------------------------------------------------------
+
+
+def test_a_stage_or_a_name_is_locked(session):
+    assert locked_names(session, ["activation", "strf.weight"]) == ["strf.weight", "activation.beta", "activation.b"]
+
+
+@pytest.mark.parametrize(
+    ("lock", "error", "message"),
+    [
+        ("strf", TypeError, "lock must be a sequence of parameter names or stages, got 'strf'"),
+        ([1], TypeError, r"lock must be a sequence of parameter names or stages, got \[1\]"),
+        (["colour"], ValueError, r"lock must hold parameters or stages of this model \(activation, .*, got 'colour'"),
+    ],
+)
+def test_a_wrong_lock_is_told(session, lock, error, message):
+    with pytest.raises(error, match=message):
+        BenchWidget(session, lock=lock)
+
+
+def test_the_page_cannot_edit_what_is_locked_and_python_can(session, monkeypatch):
+    bench = BenchWidget(session, lock=["strf.weight", "prefilter"])
+    assert bench.info["locked"] == ["prefilter.tau_off_ms", "prefilter.tau_on_ms", "prefilter.w", "strf.weight"]
+    told = []
+    monkeypatch.setattr(bench, "send", lambda content, buffers=None: told.append(content))
+    edit = {"type": "edit", "client": "page", "gesture": "g", "phase": "end"}
+    bench._received(bench, {**edit, "seq": 1, "edits": [{"name": "strf.weight", "index": [0, 0, 0]}]}, [b"\0" * 4])
+    assert told[-1]["text"] == bench.error == "strf.weight is locked in this bench"
+    bench._received(bench, {"type": "revert", "client": "page", "seq": 2, "names": ["prefilter.w"], "index": None}, [])
+    assert told[-1]["text"] == "prefilter.w is locked in this bench"
+    assert not session.edited()
+    session.set("strf.weight", 2.0, (0, 0, 0))
+    session.set("strf.center_ms", 3.0, (0, 0, 0))
+    bench._received(bench, {"type": "revert", "client": "page", "seq": 3, "names": None, "index": [0]}, [])
+    assert session.value("strf.weight", (0, 0, 0)) == 2.0
+    assert session.value("strf.center_ms", (0, 0, 0)) == session.trained_value("strf.center_ms", (0, 0, 0))
+    bench.close()

@@ -1,0 +1,82 @@
+"""What the page is told of a model's slots: which editor fits each, and whether the page can compute all of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from deepstrf.models import NeuralModel
+from deepstrf.models.activations import ParametricDoubleExponential, ParametricSigmoid, ParametricSoftplus
+from deepstrf.models.layers import ParametricSTRF, SeparableSTRF
+from deepstrf.models.prefiltering import AdapTrans, ICAdaptation
+from deepstrf.models.readouts import STRFReadout
+
+from ..session.parameters import Parameter
+from ..session.staged_forward import StagedForward
+
+__all__ = ["activation_slot", "is_local", "prefilter_slot", "receptive_field_kind"]
+
+# Names as in the page's math/activation.ts.
+_CURVES: dict[type[nn.Module], str] = {
+    ParametricSoftplus: "softplus",
+    ParametricSigmoid: "sigmoid",
+    ParametricDoubleExponential: "double_exponential",
+    nn.Identity: "plain_identity",
+    nn.ReLU: "plain_relu",
+    nn.Sigmoid: "plain_sigmoid",
+    nn.Softplus: "plain_softplus",
+    nn.Tanh: "plain_tanh",
+}
+_PREFILTERS: dict[type[nn.Module], str] = {nn.Identity: "none", AdapTrans: "adaptrans", ICAdaptation: "ic"}
+
+
+def receptive_field_kind(chain: StagedForward, parameters: dict[str, Parameter]) -> str:
+    """Kind of receptive field: "gaussians", "separable", "full" (also one to look at only), "gradient" or "none"."""
+    for kind, name in (("gaussians", "strf.weight"), ("separable", "strf.factor_f"), ("full", "strf.kernel")):
+        if name in parameters:
+            return kind
+    if chain.kernel(0) is not None:
+        return "full"
+    return "none" if chain.gradient_map(0) is None else "gradient"
+
+
+def prefilter_slot(model: NeuralModel, parameters: dict[str, Parameter]) -> dict[str, Any]:
+    """Kind, name, editable rows and number of taps of the prefilter."""
+    prefilter = model.prefiltering
+    return {
+        "kind": _PREFILTERS.get(type(prefilter), "other"),
+        "label": type(prefilter).__name__,
+        "rows": [name for name in parameters if name.startswith("prefilter.")],
+        "taps": int(getattr(prefilter, "kernel_size", 1)),
+    }
+
+
+def activation_slot(model: NeuralModel, parameters: dict[str, Parameter]) -> dict[str, Any]:
+    """Kind, name and editable parameters of the output curve; kind "other" where the page does not know its formula."""
+    readout = model.readout
+    activation = readout.activation if isinstance(readout, STRFReadout) else None
+    kind = "other" if activation is None else _CURVES.get(type(activation), "other")
+    if isinstance(activation, nn.Softplus) and (activation.beta, activation.threshold) != (1, 20):
+        kind = "other"
+    return {
+        "kind": kind,
+        "label": "" if activation is None else type(activation).__name__,
+        "names": [name.split(".")[1] for name in parameters if name.startswith("activation.")],
+    }
+
+
+def is_local(model: NeuralModel) -> bool:
+    """Whether the page knows every step: prefilter, receptive field, batch norm, output curve, and nothing else."""
+    readout = model.readout
+    if not isinstance(readout, STRFReadout):
+        return False
+    kernel = readout.strf.kernel
+    linear = isinstance(kernel, (ParametricSTRF, SeparableSTRF)) or (type(kernel) is nn.Conv2d and kernel.groups == 1)
+    return (
+        linear
+        and type(model.wav2spec) is nn.Identity
+        and type(model.core) is nn.Identity
+        and type(model.prefiltering) in _PREFILTERS
+        and activation_slot(model, {})["kind"] != "other"
+    )

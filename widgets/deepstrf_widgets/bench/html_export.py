@@ -1,0 +1,134 @@
+"""A bench as one HTML file: the bundle, the data and no kernel, for course pages."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .widget import BenchWidget
+
+from ..bundle import bundle_text
+
+__all__ = ["save_html"]
+
+DATA_ID = "deepstrf-bench-data"  # as in the page's offline.ts
+PER_NEURON = (
+    *("gaussians", "trained_gaussians", "kernel", "trained_kernel", "activation", "trained_activation"),
+    *("factors", "trained_factors", "folding", "rate", "trained_rate", "psth"),
+)
+SHARED = ("cf_hz", "stimulus", "prefilter", "trained_prefilter")
+
+TEMPLATE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy"
+ content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:">
+<title>{title}</title>
+<link rel="icon" href="data:,">
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ margin: 0; padding: 16px; background: #fff; }}
+main {{ max-width: 1280px; margin: 0 auto; }}
+@media (prefers-color-scheme: dark) {{ body {{ background: #0d0e10; }} }}
+{css}
+</style>
+</head>
+<body>
+<noscript>This page needs JavaScript.</noscript>
+<main><script type="application/json" id="{data_id}">{data}</script></main>
+<script type="module">
+{code}
+</script>
+</body>
+</html>
+"""
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def page_data(bench: BenchWidget, neurons: Sequence[int]) -> dict[str, Any]:
+    """What the page needs of the given neurons, JSON-able; they are counted anew from 0."""
+    for neuron in neurons:
+        bench.session.rate(neuron)  # says what is wrong with it
+    bench.refresh()  # the kernel's loop, or a page that looks, may not have brought it up to date
+    states = [bench.neuron_state(neuron) for neuron in neurons]
+    info = dict(bench.info)
+    if not info["local"]:
+        # The page cannot answer an edit without a kernel: it shows the receptive field, as it is.
+        kind = "none" if info["kind"] == "none" else "full"
+        info |= {"kind": kind, "n_gaussians": 0, "limits": {}}
+        info["prefilter"] = {**info["prefilter"], "kind": "other", "rows": []}
+        info["activation"] = {**info["activation"], "kind": "other", "names": []}
+    info["n_trials"] = 0  # they would be most of the page
+    info["n_neurons"] = len(neurons)
+    info["neuron_names"] = [info["neuron_names"][n] for n in neurons]
+    return {
+        "view": "explorer",
+        "info": info,
+        **{name: _text(getattr(bench, name)) for name in SHARED},
+        "neuron": neurons.index(bench.neuron) if bench.neuron in neurons else 0,
+        "channel": bench.channel,
+        "neurons": [{name: _text(state[name]) for name in PER_NEURON} for state in states],
+    }
+
+
+def save_html(
+    bench: BenchWidget, path: str | Path, *, neurons: Sequence[int] | None = None, title: str | None = None
+) -> Path:
+    """Write the bench as one HTML file that needs no kernel and no network, and return its path.
+
+    In models whose every step the page knows (prefilter, receptive field, batch norm, output curve) everything can be
+    edited as before; of other models the receptive fields and responses are shown. The page begins with the values of
+    now and remembers the trained ones.
+
+    Parameters
+    ----------
+    bench : BenchWidget
+        What is saved.
+    path : str or Path
+        The file; one that is there already is replaced only when the new one is complete.
+    neurons : sequence of int, optional
+        Which neurons the page has; all when None.
+    title : str, optional
+        Title of the page; the model's name when None.
+
+    Raises
+    ------
+    TypeError, IndexError, ValueError
+        ``neurons`` holds something else than neurons of the model, or nothing.
+    OSError
+        The file cannot be written.
+    """
+    chosen = list(range(bench.session.n_neurons)) if neurons is None else list(neurons)
+    if not chosen:
+        raise ValueError("neurons must name at least one neuron, got none")
+    data = json.dumps(page_data(bench, chosen), allow_nan=False).replace("<", "\\u003c")
+    text = TEMPLATE.format(
+        title=html.escape(bench.info["model"] if title is None else str(title)),
+        css=bundle_text("bench.css"),
+        data_id=DATA_ID,
+        data=data,
+        code=bundle_text("bench.js").replace("</script", "<\\/script"),
+    )
+    path = Path(path)
+    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(part, 0o644)
+        os.replace(part, path)
+    except BaseException:
+        os.unlink(part)
+        raise
+    return path

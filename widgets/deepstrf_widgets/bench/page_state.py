@@ -1,0 +1,146 @@
+"""What the page is told of a session: a description of the model, and the state of one neuron as bytes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..session.session import LiveSession
+from ..session.staged_forward import StagedForward, folding
+from .capabilities import activation_slot, is_local, prefilter_slot, receptive_field_kind
+
+__all__ = ["as_bytes", "changed_arrays", "json_number", "model_info", "neuron_traits"]
+
+COLUMNS = ("center_hz", "center_ms", "sigma_oct", "sigma_ms", "weight")
+
+
+def as_bytes(values: Tensor | np.ndarray) -> bytes:
+    """Little-endian float32 in C order, as the page reads it."""
+    if isinstance(values, Tensor):
+        values = values.detach().to("cpu", torch.float32).numpy()
+    return np.ascontiguousarray(values, dtype="<f4").tobytes()
+
+
+def json_number(value: float | None) -> float | None:
+    """The number for JSON, which knows neither NaN nor infinity: then None."""
+    return None if value is None or not math.isfinite(value) else round(value, 6)
+
+
+def _field(chain: StagedForward, neuron: int) -> Tensor | None:
+    """What the page shows of how a neuron weighs the sound, (C, F, T)."""
+    kernel = chain.kernel(neuron)
+    return chain.gradient_map(neuron) if kernel is None else kernel
+
+
+def model_info(session: LiveSession, locked: Iterable[str]) -> dict[str, Any]:
+    """The trait ``info``: what the page must know of the model, whichever neuron is on screen."""
+    kernel = _field(session.live, 0)
+    C, F, T = (1, session.stimulus.shape[2], 1) if kernel is None else kernel.shape
+    names = session.parameters
+    kind = receptive_field_kind(session.live, names)
+    limits = {}
+    for name in (f"strf.{column}" for column in COLUMNS):
+        # A width in octaves has limits that depend on its centre: the page knows them in bands.
+        if kind == "gaussians" and name != "strf.sigma_oct":
+            limits[name] = [json_number(float(v)) for v in names[name].limits((0, 0, 0))]
+    if kind == "gaussians":
+        limits["strf.sigma_bands"] = [0.27, float(F)]
+    for name in names:
+        if not name.startswith("strf.") or names[name].by_row:
+            limits[name] = [json_number(float(v)) for v in names[name].limits((0,))]
+    return {
+        "model": type(session.model).__name__,
+        "n_neurons": session.n_neurons,
+        "n_bands": F,
+        "n_lags": T,
+        "n_channels": C,
+        "n_gaussians": names["strf.weight"].shape[2] if kind == "gaussians" else 0,
+        "n_frames": session.stimulus.shape[3],
+        "dt_ms": session.dt_ms,
+        "kind": kind,
+        "channel_names": ["ON", "OFF"] if C == 2 else ["input"] if C == 1 else [f"channel {c}" for c in range(C)],
+        "neuron_names": session.neuron_names,
+        "stimulus_unit": session.stimulus_unit,
+        "rate_unit": "spikes/bin",
+        "has_responses": session.responses is not None,
+        "n_trials": 0 if session.responses is None else session.responses.shape[2],
+        "prefilter": prefilter_slot(session.model, names),
+        "activation": activation_slot(session.model, names),
+        "local": is_local(session.model),
+        "locked": sorted(locked),
+        "limits": limits,
+    }
+
+
+def _gaussians(session: LiveSession, neuron: int, *, trained: bool = False) -> bytes:
+    if "strf.weight" not in session.parameters:
+        return b""
+    read = session.trained_value if trained else session.value
+    return as_bytes(np.stack([read(f"strf.{column}", (neuron,)) for column in COLUMNS], axis=-1))
+
+
+def _prefilter(session: LiveSession, *, trained: bool = False) -> bytes:
+    read = session.trained_value if trained else session.value
+    rows = [read(name) for name in session.parameters if name.startswith("prefilter.")]
+    return as_bytes(np.stack(rows)) if rows else b""
+
+
+def _activation(session: LiveSession, neuron: int, *, trained: bool = False) -> bytes:
+    read = session.trained_value if trained else session.value
+    names = [name for name in session.parameters if name.startswith("activation.")]
+    return as_bytes(np.array([read(name, (neuron,)) for name in names]))
+
+
+def _factors(session: LiveSession, neuron: int, *, trained: bool = False) -> bytes:
+    """Frequency profiles (C, F), then time profiles (C, T); nothing for a field that is no product."""
+    read = session.trained_value if trained else session.value
+    names = [name for name in ("strf.factor_f", "strf.factor_t") if name in session.parameters]
+    return b"".join(as_bytes(read(name, (neuron,))) for name in names)
+
+
+def changed_arrays(session: LiveSession, sound: int, neuron: int, names: Iterable[str]) -> dict[str, bytes]:
+    """What the page must be told after the named parameters have changed."""
+    stages = {name.split(".")[0] for name in names}
+    parts = {}
+    if "strf" in stages:
+        kernel = _field(session.live, neuron)
+        parts["gaussians"] = _gaussians(session, neuron)
+        parts["kernel"] = b"" if kernel is None else as_bytes(kernel)
+        parts["folding"] = as_bytes(folding(session.model, neuron))
+        if factors := _factors(session, neuron):
+            parts["factors"] = factors
+    if "prefilter" in stages:
+        parts["prefilter"] = _prefilter(session)
+    if "activation" in stages:
+        parts["activation"] = _activation(session, neuron)
+    return {**parts, "rate": as_bytes(session.rate(neuron)[sound])}
+
+
+def neuron_traits(session: LiveSession, sound: int, neuron: int) -> dict[str, Any]:
+    """Values of all traits that belong to one neuron, its trials aside."""
+    trained_kernel = _field(session.trained, neuron)
+    psth = session.psth(neuron)
+    return {
+        "factors": b"",
+        **changed_arrays(session, sound, neuron, ("strf", "prefilter", "activation")),
+        "of_neuron": neuron,
+        "trained_prefilter": _prefilter(session, trained=True),
+        "trained_activation": _activation(session, neuron, trained=True),
+        "trained_gaussians": _gaussians(session, neuron, trained=True),
+        "trained_factors": _factors(session, neuron, trained=True),
+        "trained_kernel": b"" if trained_kernel is None else as_bytes(trained_kernel),
+        "trained_rate": as_bytes(session.trained.rate(neuron)[sound]),
+        "psth": b"" if psth is None else as_bytes(psth[sound]),
+        "score": json_number(session.score(neuron)),
+        "trained_score": json_number(session.trained_score(neuron)),
+        "normalized_score": json_number(session.normalized_score(neuron)),
+        "trained_normalized_score": json_number(session.trained_normalized_score(neuron)),
+        "can_undo": session.can_undo,
+        "can_redo": session.can_redo,
+        "edited": session.edited(neuron),
+    }

@@ -1,0 +1,374 @@
+"""The kernel's half of the bench: an anywidget that shows one neuron of a session and takes a hand's edits."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import anywidget
+import traitlets
+
+from deepstrf.models.audio.audio_model import AudioEncodingModel
+
+from ..bundle import bundle_text
+from ..cleanup import close_layout
+from ..session.events import Change
+from ..session.session import LiveSession
+from ..threads import one_thread
+from ..wire import MessageError, Request, is_count, is_name, parse
+from .page_state import as_bytes, changed_arrays, json_number, model_info, neuron_traits
+
+__all__ = ["ActivationEditor", "AdapTransEditor", "BenchWidget", "ResponseView", "STRFEditor"]
+
+LANES = ("drive", "trials", "residual")
+STAGES = ("adaptation", "strf", "activation")
+QUEUED_S = 0.001
+"""A request that comes this soon after an answer was waiting behind it, and others may wait with it."""
+
+BURST_S = 0.001
+"""How long the kernel then gathers what waits before it computes one answer to it all."""
+
+MAX_CLIENTS = 64
+
+
+class BenchWidget(anywidget.AnyWidget):
+    """Receptive field and response of one neuron of a :class:`LiveSession`, to edit by hand.
+
+    The page computes the receptive field itself while a hand drags and paints it at once; the kernel follows with
+    the true response. Several widgets may show one session: they stay in step.
+
+    Parameters
+    ----------
+    session : LiveSession
+        What is edited.
+    neuron : int
+        The neuron on screen first.
+    sound : int
+        Which sound of the stimulus batch is shown.
+    lock : sequence of str
+        Parameters or whole stages ("prefilter", "strf", "activation") that the page may not edit.
+
+    Attributes
+    ----------
+    lanes : list of {"drive", "trials", "residual"}
+        What is open between sound and response. The drive is there where the page computes it itself.
+    stage : {"", "adaptation", "strf", "activation"}
+        The stage of the model whose editor is on screen; "" is the receptive field, where there is one.
+    """
+
+    _esm = bundle_text("bench.js")
+    _css = bundle_text("bench.css")
+
+    view = traitlets.Unicode("explorer").tag(sync=True)
+    info = traitlets.Dict().tag(sync=True)
+    cf_hz = traitlets.Bytes().tag(sync=True)
+    stimulus = traitlets.Bytes().tag(sync=True)
+    neuron = traitlets.Int(0).tag(sync=True)
+    of_neuron = traitlets.Int(0).tag(sync=True)
+    channel = traitlets.Int(0).tag(sync=True)
+    selected = traitlets.Int(-1).tag(sync=True)
+    gaussians = traitlets.Bytes().tag(sync=True)
+    trained_gaussians = traitlets.Bytes().tag(sync=True)
+    kernel = traitlets.Bytes().tag(sync=True)
+    trained_kernel = traitlets.Bytes().tag(sync=True)
+    prefilter = traitlets.Bytes().tag(sync=True)
+    trained_prefilter = traitlets.Bytes().tag(sync=True)
+    activation = traitlets.Bytes().tag(sync=True)
+    trained_activation = traitlets.Bytes().tag(sync=True)
+    factors = traitlets.Bytes().tag(sync=True)
+    trained_factors = traitlets.Bytes().tag(sync=True)
+    folding = traitlets.Bytes().tag(sync=True)
+    rate = traitlets.Bytes().tag(sync=True)
+    trained_rate = traitlets.Bytes().tag(sync=True)
+    psth = traitlets.Bytes().tag(sync=True)
+    trials = traitlets.Bytes().tag(sync=True)
+    score = traitlets.Float(None, allow_none=True).tag(sync=True)
+    trained_score = traitlets.Float(None, allow_none=True).tag(sync=True)
+    normalized_score = traitlets.Float(None, allow_none=True).tag(sync=True)
+    trained_normalized_score = traitlets.Float(None, allow_none=True).tag(sync=True)
+    can_undo = traitlets.Bool(False).tag(sync=True)
+    can_redo = traitlets.Bool(False).tag(sync=True)
+    edited = traitlets.Bool(False).tag(sync=True)
+    error = traitlets.Unicode("").tag(sync=True)
+    width = traitlets.Int(0, min=0).tag(sync=True)
+    lanes = traitlets.List(traitlets.Enum(LANES)).tag(sync=True)
+    stage = traitlets.Enum(("", *STAGES), "").tag(sync=True)
+    gradient = traitlets.Bytes().tag(sync=True)
+    wants_gradient = traitlets.Bool(None, allow_none=True).tag(sync=True)
+
+    def __init__(
+        self,
+        session: LiveSession,
+        *,
+        neuron: int = 0,
+        sound: int = 0,
+        lock: Sequence[str] = (),
+        **kwargs: Any,
+    ) -> None:
+        if not isinstance(session, LiveSession):
+            raise TypeError(f"session must be a LiveSession, got {type(session).__name__}")
+        B = len(session.stimulus)
+        if isinstance(sound, bool) or not isinstance(sound, int) or not 0 <= sound < B:
+            raise ValueError(f"sound must be an integer in [0, {B - 1}], got {sound!r}")
+        session.rate(neuron)
+        neuron = int(neuron)
+        self._locked = frozenset(locked_names(session, lock))
+        self.session = session
+        self.sound = sound
+        self._newest: dict[str, int] = {}
+        self._awaiting: dict[str, bool] = {}
+        self._burst: asyncio.Handle | None = None
+        self._answered_at = -math.inf
+        self._changed: set[str] = set()
+        self._new_sound = False
+        self._left = False
+        super().__init__(
+            info=model_info(session, self._locked),
+            cf_hz=as_bytes(session.cf_hz),
+            stimulus=as_bytes(session.stimulus[sound, 0]),
+            neuron=neuron,
+            **self.neuron_state(neuron),
+            wants_gradient=False if isinstance(session.model, AudioEncodingModel) else None,
+            **kwargs,
+        )
+        self.on_msg(self._received)
+        self.observe(self._neuron_chosen, "neuron")
+        self.observe(self._looked_at, "width")
+        self.observe(self._gradient_wanted, "wants_gradient")
+        self._stop = session.observe(self._session_changed)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.session!r}, neuron={self.neuron})"
+
+    def close(self) -> None:
+        """End the widget: it no longer follows the session."""
+        # The constructor may have failed before any of this was there.
+        if hasattr(self, "_stop"):
+            self._stop()
+            if self._burst is not None:
+                self._burst.cancel()
+                self._burst = None
+        super().close()
+        close_layout(self)
+
+    # -- state for the page --------------------------------------------------------------------------------------
+
+    def neuron_state(self, neuron: int) -> dict[str, Any]:
+        """Values of all traits that belong to one neuron."""
+        return {**neuron_traits(self.session, self.sound, neuron), "trials": self._trials(neuron)}
+
+    def _trials(self, neuron: int) -> bytes:
+        """Recorded trials of the sound while a page shows them: they are the largest part of what it is told."""
+        responses = self.session.responses
+        return b"" if responses is None or "trials" not in self.lanes else as_bytes(responses[self.sound, neuron])
+
+    @traitlets.observe("lanes")
+    def _lanes_opened(self, _change: Any) -> None:
+        self.trials = self._trials(self.neuron)
+
+    @one_thread()
+    def refresh(self) -> None:
+        """Bring the traits up to date now; it happens by itself when a gesture settles and a page looks."""
+        self._save_traits()
+
+    def _save_traits(self) -> None:
+        with self.hold_sync():
+            if self._new_sound:
+                self._new_sound = False
+                self.info, self.stimulus = (
+                    model_info(self.session, self._locked),
+                    as_bytes(self.session.stimulus[self.sound, 0]),
+                )
+            for name, value in self.neuron_state(self.neuron).items():
+                setattr(self, name, value)
+            self._gradient_wanted()
+
+    @one_thread()
+    def _gradient_wanted(self, _change: object = None) -> None:
+        """Show the gradient map of the neuron on screen, where somebody looks at it."""
+        found = self.session.live.gradient_map(self.of_neuron) if self.wants_gradient else None
+        self.gradient = b"" if found is None else as_bytes(found)
+
+    @traitlets.validate("channel", "selected")
+    def _within(self, proposal: Any) -> int:
+        """The channel or the Gaussian that was chosen, where there is such a one."""
+        name = proposal.trait.name
+        low = 0 if name == "channel" else -1
+        count = self.info.get("n_channels" if name == "channel" else "n_gaussians", 1)
+        if not low <= proposal.value < max(count, 1):
+            raise traitlets.TraitError(f"{name} must lie in [{low}, {max(count, 1) - 1}], got {proposal.value}")
+        return int(proposal.value)
+
+    # -- requests of the page ------------------------------------------------------------------------------------
+
+    def _received(self, _widget: Any, content: Any, buffers: list[Any]) -> None:
+        arrived = time.perf_counter()
+        fields = content if isinstance(content, dict) else {}
+        client, seq = fields.get("client"), fields.get("seq")
+        client = client if is_name(client) else ""
+        seq = seq if is_count(seq) else 0
+        try:
+            request = parse(content, buffers)
+            self._apply(request, arrived)
+        except (MessageError, KeyError, IndexError, TypeError, ValueError) as error:
+            text = str(error.args[0]) if error.args else str(error)
+            self._fail(client, seq, text)
+
+    def _apply(self, request: Request, arrived: float) -> None:
+        repeated = request.seq <= self._newest.get(request.client, -1)
+        if not repeated:
+            # Noted before it is applied: a bad request that is sent again is not applied at the second try either.
+            self._newest.pop(request.client, None)
+            self._newest[request.client] = request.seq
+            while len(self._newest) > MAX_CLIENTS:
+                self._newest.pop(next(iter(self._newest)))
+            self._check_locks(request)
+            if request.kind == "edit":
+                # Two pages may choose the same word for a gesture; the client's name keeps them apart.
+                gesture = f"{request.client}/{request.gesture}"
+                self.session.apply(request.edits, gesture, settled=request.settled, source=self)
+            elif request.kind == "revert":
+                names = request.names
+                if names is None and self._locked:
+                    table = self.session.parameters.values()
+                    names = tuple(
+                        p.name for p in table if p.name not in self._locked and (p.per_neuron or not request.index)
+                    )
+                self.session.revert(names, request.index, source=self)
+            elif request.kind == "undo":
+                self.session.undo(source=self)
+            else:
+                self.session.redo(source=self)
+        else:
+            # Its answer was lost, and with it what that said.
+            self._changed |= self.session.parameters.keys()
+        self._answer_later(request.client, request.settled or repeated, queued=arrived - self._answered_at < QUEUED_S)
+
+    def _check_locks(self, request: Request) -> None:
+        wanted = request.names or () if request.kind == "revert" else [edit.name for edit in request.edits]
+        for name in wanted:
+            if name in self._locked:
+                raise ValueError(f"{name} is locked in this bench")
+
+    def _fail(self, client: str, seq: int, text: str) -> None:
+        self.error = text
+        self._save_traits()
+        self.send({"type": "error", "client": client, "seq": seq, "text": text})
+
+    def _answer_later(self, client: str, settled: bool, *, queued: bool) -> None:
+        self._awaiting[client] = settled or self._awaiting.get(client, False)
+        if self._burst is not None:
+            return
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            loop = None
+        # An answer from inside the request's handler reaches the page before the kernel's "idle", on which the whole
+        # of JupyterLab works for some milliseconds.
+        if queued and loop is not None:
+            self._burst = loop.call_later(BURST_S, self._answer)
+        else:
+            self._answer()
+
+    @one_thread()
+    def _answer(self) -> None:
+        self._burst = None
+        awaiting, self._awaiting = self._awaiting, {}
+        if self._new_sound:
+            # The page must know how long the sound is before it is told a response to it.
+            self._save_traits()
+        begun = time.perf_counter()
+        names, self._changed = self._changed, set()
+        parts = changed_arrays(self.session, self.sound, self.neuron, names)
+        message = {
+            "type": "answer",
+            "neuron": self.neuron,
+            "score": json_number(self.session.score(self.neuron)),
+            "normalized_score": json_number(self.session.normalized_score(self.neuron)),
+            "can_undo": self.session.can_undo,
+            "can_redo": self.session.can_redo,
+            "parts": list(parts),
+            "work_ms": round(1e3 * (time.perf_counter() - begun), 3),
+        }
+        for client, settled in awaiting.items():
+            seq = self._newest.get(client, 0)
+            self.send({**message, "client": client, "seq": seq, "settled": settled}, buffers=list(parts.values()))
+        if any(awaiting.values()):
+            self.error = ""
+            self._save_traits()
+        self._answered_at = time.perf_counter()
+
+    # -- changes from elsewhere ----------------------------------------------------------------------------------
+
+    def _session_changed(self, change: Change) -> None:
+        self._changed |= change.names
+        if change.stimulus:
+            self._new_sound = True
+            # At once: figures and saved pages read it, whether or not the page has been told yet.
+            self.sound = min(self.sound, len(self.session.stimulus) - 1)
+        # A cell that is run again leaves its old bench behind: nobody looks at it, so it costs nothing.
+        if change.source is self or self._left:
+            return
+        self._answer_later("", change.settled, queued=True)
+
+    @one_thread()
+    def _looked_at(self, change: dict[str, Any]) -> None:
+        self._left = change["new"] == 0
+        if change["old"] == 0 and (self._changed or self._new_sound):
+            self._save_traits()
+
+    @one_thread()
+    def _neuron_chosen(self, change: dict[str, Any]) -> None:
+        try:
+            self.session.rate(change["new"])
+        except (IndexError, TypeError) as error:
+            self.neuron = self.of_neuron
+            self.error = str(error)
+            return
+        self._save_traits()
+
+
+def locked_names(session: LiveSession, lock: Sequence[str]) -> list[str]:
+    """Parameters that ``lock`` freezes: each entry is a name or a stage ("strf", "prefilter", "activation").
+
+    Raises
+    ------
+    TypeError, ValueError
+        ``lock`` is not a sequence of names, or an entry is neither a parameter nor a stage of this model.
+    """
+    if isinstance(lock, str) or not all(isinstance(entry, str) for entry in lock):
+        raise TypeError(f"lock must be a sequence of parameter names or stages, got {lock!r}")
+    known = list(session.parameters)
+    stages = {name.split(".")[0] for name in known}
+    for entry in lock:
+        if entry not in known and entry not in stages:
+            choice = ", ".join([*sorted(stages), *known])
+            raise ValueError(f"lock must hold parameters or stages of this model ({choice}), got {entry!r}")
+    return [name for name in known if name in lock or name.split(".")[0] in lock]
+
+
+class AdapTransEditor(BenchWidget):
+    """Time constants and weights of the adaptation over frequency. See :class:`BenchWidget` for the arguments."""
+
+    view = traitlets.Unicode("adaptation").tag(sync=True)
+
+
+class STRFEditor(BenchWidget):
+    """Heatmap of one neuron's STRF with a handle on every Gaussian. See :class:`BenchWidget` for the arguments."""
+
+    view = traitlets.Unicode("strf").tag(sync=True)
+
+
+class ActivationEditor(BenchWidget):
+    """Output curve of one neuron over what its drive does. See :class:`BenchWidget` for the arguments."""
+
+    view = traitlets.Unicode("activation").tag(sync=True)
+
+
+class ResponseView(BenchWidget):
+    """Predicted (and recorded) response of one neuron under the spectrogram. See :class:`BenchWidget`."""
+
+    view = traitlets.Unicode("response").tag(sync=True)

@@ -1,0 +1,190 @@
+"""What is suspicious in the model of an explorer, as a list whose every row jumps to the place."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+
+from deepstrf.analysis import Diagnosis, Finding, diagnose
+
+from ..cleanup import close_all, close_layout
+from ..session.events import Change
+from ..session.session import LiveSession
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from deepstrf.datasets import Recording
+
+    from .explorer import Explorer
+
+__all__ = ["DiagnosisView", "diagnose_session"]
+
+MOST_ROWS = 40
+"""Findings that get a row; a population with more of them has one fault in common, and a page has its limits."""
+
+COLOURS = {
+    "error": "var(--jp-error-color1, #d32f2f)",
+    "warning": "var(--jp-warn-color1, #f57c00)",
+    "note": "var(--jp-info-color1, #0097a7)",
+}
+# The page's own colours: what they are not set, the text's.
+TEXT = (
+    "color:var(--jp-ui-font-color1, currentColor);padding-right:12px;"
+    "line-height:1.45;white-space:normal;overflow-wrap:anywhere"
+)
+FAINT = "var(--jp-border-color2, rgba(128,128,128,0.35))"
+# The part of a parameter's name, and the stage of the bench that edits it.
+STAGES = {"prefiltering": "adaptation", "strf": "strf", "bn": "strf", "activation": "activation"}
+LABELS = {"adaptation": "adaptation", "strf": "receptive field", "activation": "output curve", "": ""}
+
+
+def diagnose_session(session: LiveSession, *, held_out: Recording | tuple[Tensor, Tensor] | None = None) -> Diagnosis:
+    """What is suspicious in the model of a session as it is edited now; see :func:`deepstrf.analysis.diagnose`.
+
+    Played are the sounds that the session began with, with their responses, whatever it hears at present.
+    """
+    return diagnose(
+        session.model,
+        session.first_stimulus,
+        session.first_responses,
+        held_out=held_out,
+        dt_ms=session.dt_ms,
+        neuron_names=session.neuron_names,
+    )
+
+
+class DiagnosisView(ipywidgets.VBox):
+    """One row for each finding about the model of an explorer; "Show" brings its neuron to the screen there.
+
+    A button looks again, after edits for example.
+
+    Parameters
+    ----------
+    explorer : Explorer
+        Whose session is looked at.
+    held_out : Recording, or tuple of Tensors (B, 1, F, T) and (B, N, R, T), optional
+        See :func:`deepstrf.analysis.diagnose`.
+
+    Attributes
+    ----------
+    found : Diagnosis
+        The findings, the worst first.
+    """
+
+    def __init__(self, explorer: Explorer, *, held_out: Recording | tuple[Tensor, Tensor] | None = None) -> None:
+        self.explorer = explorer
+        self._held_out = held_out
+        self.found = diagnose_session(explorer.session, held_out=held_out)
+        self._title = ipywidgets.HTML(layout={"flex": "1 1 auto"})
+        self._again = ipywidgets.Button(description="Look again", tooltip="Diagnose the model as it is edited now")
+        self._again.on_click(lambda _button: self.refresh())
+        self._head = ipywidgets.HBox([self._title, self._again], layout={"align_items": "center"})
+        super().__init__()
+        self._rows: list[Any] = []
+        self._paint()
+        self._stop = explorer.session.observe(self._session_changed)
+
+    def __repr__(self) -> str:
+        lines = [f"DiagnosisView: {self.found.summary}"]
+        lines += [f"  {one.severity:8} {one.kind:14} {self.found.whom(one)}" for one in self.found]
+        return "\n".join(lines)
+
+    def refresh(self) -> None:
+        """Diagnose the model as it is edited now."""
+        self.found = diagnose_session(self.explorer.session, held_out=self._held_out)
+        self._paint()
+
+    def show(self, finding: Finding | int) -> None:
+        """Bring the neuron of a finding, or of that number in the list, to the explorer's screen.
+
+        The stage that edits its parameter comes up, and where it is about a Gaussian, that is selected. What concerns
+        the whole model changes nothing.
+
+        Raises
+        ------
+        IndexError
+            There is no finding of that number.
+        """
+        if isinstance(finding, int) and not 0 <= finding < len(self.found):
+            raise IndexError(f"finding must be one of the {len(self.found)} in the list, from 0, got {finding}")
+        one = self.found[finding] if isinstance(finding, int) else finding
+        if one.neuron is None:
+            return
+        self.explorer.neuron = one.neuron
+        self.explorer.bench.stage = _stage(one) or self.explorer.bench.stage
+        if "gaussian" in one.evidence:
+            bench = self.explorer.bench
+            bench.stage = "strf"
+            bench.channel, bench.selected = int(one.evidence["channel"]), int(one.evidence["gaussian"])
+
+    def close(self) -> None:
+        """End the list; the explorer and its session live on."""
+        # The constructor may have failed before any of this was there.
+        if hasattr(self, "_stop"):
+            self._stop()
+            self._set_rows([])
+            for part in (self._title, self._again, self._head):
+                close_all(part)
+        super().close()
+        close_layout(self)
+
+    def _session_changed(self, change: Change) -> None:
+        if change.names:
+            self._say(stale=True)
+
+    def _say(self, *, stale: bool) -> None:
+        text = self.found.summary
+        if stale:
+            text += " · the model has been edited since"
+        self._title.value = f'<div role="status" style="{TEXT};font-weight:600">{html.escape(text.capitalize())}</div>'
+
+    def _paint(self) -> None:
+        self._say(stale=False)
+        rows = [self._row(finding) for finding in self.found[:MOST_ROWS]]
+        if len(self.found) > MOST_ROWS:
+            more = f"{len(self.found) - MOST_ROWS} more: they are in the attribute <code>found</code>."
+            rows.append(ipywidgets.HTML(f'<div style="{TEXT}">{more}</div>'))
+        self._set_rows(rows)
+
+    def _set_rows(self, rows: list[Any]) -> None:
+        """Show these rows, and end those that were there."""
+        before, self._rows = self._rows, rows
+        self.children = [self._head, *rows]
+        for row in before:
+            for part in (*getattr(row, "children", ()), row):
+                close_all(part)
+
+    def _row(self, finding: Finding) -> Any:
+        colour = COLOURS[finding.severity]
+        words = finding.kind.replace("_", " ")
+        stage = LABELS[_stage(finding)]
+        place = f' <span style="opacity:0.75">· {stage}</span>' if stage else ""
+        text = ipywidgets.HTML(
+            f'<div style="{TEXT}">'
+            f'<span aria-hidden="true" style="color:{colour}">●</span> {finding.severity} · <b>{words}</b> · '
+            f"{html.escape(self.found.whom(finding))}{place}<br>{html.escape(finding.sentence)}</div>",
+            layout={"flex": "1 1 0", "min_width": "0", "height": "auto"},
+        )
+        parts = [text]
+        if finding.neuron is not None:
+            button = ipywidgets.Button(
+                description="Show",
+                tooltip=f"Show {self.found.whom(finding)} in the explorer",
+                layout={"width": "72px", "flex": "0 0 auto"},
+            )
+            button.on_click(lambda _button: self.show(finding))
+            parts.append(button)
+        border = f"1px solid {FAINT}"
+        layout = {"align_items": "center", "border_top": border, "padding": "4px 0", "width": "100%"}
+        return ipywidgets.HBox(parts, layout=layout)
+
+
+def _stage(finding: Finding) -> str:
+    """Which stage of the bench edits the parameter concerned; empty where none does."""
+    for part in (finding.parameter or "").split(".")[:2][::-1]:
+        if part in STAGES:
+            return STAGES[part]
+    return ""

@@ -1,0 +1,397 @@
+"""Everything about one model on one screen: the bench to edit it, and Plotly figures of the settled state."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+import numpy as np
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from deepstrf.models import NeuralModel
+from deepstrf.stimuli import Spectrogram
+
+from ..bench.html_export import save_html
+from ..bench.widget import BenchWidget
+from ..cleanup import close_all, close_layout
+from ..figures.confidence import Confidence
+from ..neuron_gallery.widget import Gallery
+from ..session.events import Change
+from ..session.serialization import restore_state, state_text, to_code
+from ..session.session import LiveSession
+from ..session.validation import refuse_beside_session
+from ..stimulus.panel import StimulusPanel
+from ..threads import one_thread
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from deepstrf.datasets import Recording
+    from deepstrf.training import Band
+
+    from .diagnosis import DiagnosisView
+
+__all__ = ["Explorer", "explore"]
+
+MIN_FIGURE_PX = 300
+"""Narrower than this a bench was measured while hidden; Plotly then chooses its width itself."""
+
+LIVE_FIGURE_S = 5.0
+"""Shortest time between two repaints of the Plotly figure while a gesture runs: each stops the hand for a moment."""
+
+REST_S = 0.15
+"""How long the figure waits after a gesture, so that the bench's own answer is on screen before."""
+
+
+class Explorer(ipywidgets.VBox):
+    """The bench over linked Plotly figures, for one session. Made by :func:`explore`.
+
+    Attributes
+    ----------
+    session : LiveSession
+        The model under edit; ``session.model`` is the edited model.
+    bench : BenchWidget
+        Editor and response.
+    figures : plotly.graph_objects.FigureWidget or None
+        None until a page shows the bench: building them takes seconds, and the bench is usable before.
+    sounds : StimulusPanel or None
+        The choice of another stimulus, folded up; None where it is not wanted, or no sound can be turned into the
+        bands of the session.
+    gallery : Gallery or None
+        All neurons as small pictures, when wanted; a click there chooses the neuron here.
+    """
+
+    def __init__(
+        self,
+        session: LiveSession,
+        *,
+        neuron: int = 0,
+        sound: int = 0,
+        figures: bool = True,
+        sounds: bool = True,
+        gallery: bool = False,
+        lock: Sequence[str] = (),
+        confidence: Mapping[str, Band] | None = None,
+    ) -> None:
+        self.session = session
+        self._confidence = None if confidence is None else Confidence(confidence, session)
+        self.bench = BenchWidget(session, neuron=neuron, sound=sound, lock=lock)
+        self.figures: Any = None
+        self.sounds: StimulusPanel | None = None
+        if sounds:
+            # Bands of another spacing come from elsewhere: there is no way from a sound to them.
+            with contextlib.suppress(ValueError):
+                self.sounds = StimulusPanel(session, sound=lambda: self.bench.sound)
+        self._folded = ipywidgets.Accordion([self.sounds], titles=["Your own stimulus"]) if self.sounds else None
+        self.gallery: Gallery | None = None
+        if gallery:
+            try:
+                self.gallery = Gallery(session, selected=neuron)
+            except ValueError:  # no fields to show: nothing of half an explorer stays with the session
+                for part in (self._folded, self.sounds, self.bench):
+                    if part is not None:
+                        close_all(part)
+                raise
+            self.gallery.link(self.bench)
+        self._pending: asyncio.TimerHandle | None = None
+        self._closed = self._new_sound = False
+        super().__init__(self._parts())
+        self._stop = session.observe(self._session_changed)
+        self.bench.observe(self._neuron_changed, "of_neuron")
+        self._wanted = figures
+        self.bench.observe(self._width_changed, "width")
+
+    def _parts(self) -> list[ipywidgets.DOMWidget]:
+        """What is there, from the top."""
+        return [part for part in (self.bench, self._folded, self.gallery, self.figures) if part is not None]
+
+    def __repr__(self) -> str:
+        return f"Explorer({self.session!r}, neuron={self.bench.neuron})"
+
+    @property
+    def neuron(self) -> int:
+        """The neuron on screen."""
+        return int(self.bench.neuron)
+
+    @neuron.setter
+    def neuron(self, value: int) -> None:
+        self.session.rate(value)
+        self.bench.neuron = value
+
+    def figure(self) -> go.Figure:
+        """The neuron on screen as a plain Plotly figure, for a paper or a saved notebook."""
+        from ..figures.neuron_figure import neuron_figure
+
+        return neuron_figure(self.session, self.neuron, sound=self.bench.sound, confidence=self._confidence)
+
+    @property
+    def confidence(self) -> Mapping[str, Band] | None:
+        """How sure the fit is, drawn in the figures: what :func:`deepstrf.training.jackknife` returned, or None.
+
+        Weights whose interval holds 0 are pale, and the tuning is written with its intervals. The bands are those of
+        the trained field: while it is edited, nothing is pale.
+        """
+        return None if self._confidence is None else self._confidence.bands
+
+    @confidence.setter
+    def confidence(self, bands: Mapping[str, Band] | None) -> None:
+        self._confidence = None if bands is None else Confidence(bands, self.session)
+        if self.figures is not None:
+            self._drop_figures()
+            self.show_figures()
+
+    def undo(self) -> None:
+        """Take the last gesture back."""
+        self.session.undo()
+
+    def redo(self) -> None:
+        """Repeat the gesture that was taken back."""
+        self.session.redo()
+
+    def revert(self, names: Iterable[str] | None = None) -> None:
+        """Set every parameter, or the named ones, back to the trained values."""
+        self.session.revert(names)
+
+    @property
+    def code(self) -> str:
+        """Python that makes the same changes to a fresh ``session`` of the same model."""
+        return to_code(self.session)
+
+    @property
+    def state(self) -> str:
+        """What was changed, as one line of letters for :meth:`restore` in another notebook."""
+        return state_text(self.session)
+
+    def restore(self, state: str) -> None:
+        """Set the parameters to those of another explorer's :attr:`state`; see :func:`restore_state` for the errors."""
+        restore_state(self.session, state)
+
+    def diagnose(self, *, held_out: Recording | tuple[Tensor, Tensor] | None = None) -> DiagnosisView:
+        """What is suspicious in the model as it is edited now, as a list from which one jumps to each neuron.
+
+        Parameters
+        ----------
+        held_out : Recording, or tuple of Tensors (B, 1, F, T) and (B, N, R, T), optional
+            Sounds that the model was not fitted to, with their responses: see :func:`deepstrf.analysis.diagnose`.
+        """
+        from .diagnosis import DiagnosisView
+
+        return DiagnosisView(self, held_out=held_out)
+
+    def save_pretrained(self, save_dir: str | Path) -> Path:
+        """Write the edited model as a checkpoint folder."""
+        return self.session.save_pretrained(save_dir)
+
+    def save_html(self, path: str | Path, *, neurons: Sequence[int] | None = None, title: str | None = None) -> Path:
+        """Write the bench as one HTML file without a kernel: see :func:`deepstrf_widgets.bench.save_html`."""
+        return save_html(self.bench, path, neurons=neurons, title=title)
+
+    def close(self) -> None:
+        """End the widgets; the session lives on."""
+        # The constructor may have failed before any of this was there.
+        if hasattr(self, "_stop"):
+            self._closed = True
+            self._stop()
+            self._drop_figures()
+            for part in (self.gallery, self.sounds, self._folded):
+                if part is not None:
+                    close_all(part)
+            self.bench.close()
+        super().close()
+        close_layout(self)
+
+    # -- figures -------------------------------------------------------------------------------------------------
+
+    def show_figures(self) -> None:
+        """Build the linked Plotly figures now, below the bench and as wide."""
+        if self.figures is None and not self._closed:
+            import plotly.graph_objects as go
+
+            self.figures = go.FigureWidget(self.figure().update_layout(width=self._figure_width()))
+            self.children = self._parts()
+
+    def _figure_width(self) -> int | None:
+        # Plotly measures its place before it has one, so it is told how wide the bench is.
+        return self.bench.width if self.bench.width >= MIN_FIGURE_PX else None
+
+    def _width_changed(self, change: dict[str, Any]) -> None:
+        if change["new"] == 0:
+            # Nobody looks. Each figure is 5 MB to a page that is loaded again; it comes back with a view.
+            self._drop_figures()
+        elif self.figures is not None:
+            self.figures.layout.width = self._figure_width()
+        elif self._wanted:
+            self._wanted = False
+            self._warm_up()
+
+    def _drop_figures(self) -> None:
+        if self._pending is not None:
+            self._pending.cancel()
+            self._pending = None
+        if self.figures is not None:
+            figures, self.figures = self.figures, None
+            self.children = self._parts()
+            figures.close()
+            self._wanted = True
+
+    def _warm_up(self) -> None:
+        """Load Plotly's many classes beside the kernel's loop, so that the first drag does not wait for them."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.show_figures()
+            return
+
+        def load() -> None:
+            from ..figures.style import load_plotly
+
+            # The session belongs to the loop's thread: nothing of it is read here.
+            load_plotly()
+            # The loop may have ended in the meantime.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self.show_figures)
+
+        threading.Thread(target=load, name="deepstrf-figures", daemon=True).start()
+
+    def _session_changed(self, change: Change) -> None:
+        self._new_sound |= change.stimulus
+        if self.figures is not None and (change.stimulus or change.touches(self.neuron)):
+            self._repaint_later(0.0 if change.settled else LIVE_FIGURE_S)
+
+    def _neuron_changed(self, _change: Any) -> None:
+        if self.figures is not None:
+            self._repaint_later(0.0)
+
+    def _repaint_later(self, delay_s: float) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._repaint()
+            return
+        if self._pending is not None:
+            if delay_s > 0:
+                return
+            self._pending.cancel()
+        # Even the settled state waits for the bench's own answer: it goes out first.
+        self._pending = loop.call_later(max(delay_s, REST_S), self._repaint)
+
+    @one_thread()
+    def _repaint(self) -> None:
+        from ..figures.neuron_figure import figure_updates, title_of
+
+        self._pending = None
+        if self._new_sound:
+            self._new_sound = False
+            self._repaint_for_another_sound()
+            # The neuron may have changed in the meantime, and a field with it.
+        updates = figure_updates(self.session, self.neuron, sound=self.bench.sound, confidence=self._confidence)
+        title = title_of(self.session, self.neuron)
+        with self.figures.batch_update():
+            for part in (*self.figures.data, *self.figures.layout.annotations):
+                for name, value in updates.get(part.name, {}).items():
+                    # What is on screen already is not sent again: the ON and OFF spectrograms are most of the figure.
+                    if not _same(part[name], value):
+                        part[name] = value
+            if self.figures.layout.title.text != title:
+                self.figures.layout.title.text = title
+
+    def _repaint_for_another_sound(self) -> None:
+        fresh = {trace.name: trace for trace in self.figure().data}
+        if not fresh.keys() <= {trace.name for trace in self.figures.data}:
+            # Responses where there were none: a figure with a trace more.
+            self._drop_figures()
+            self.show_figures()
+            return
+        with self.figures.batch_update():
+            for trace in self.figures.data:
+                # What is set in a batch is only read after it.
+                trace.visible = trace.name in fresh
+                if trace.name in fresh:
+                    for key in ("x", "z" if trace.type == "heatmap" else "y"):
+                        trace[key] = fresh[trace.name][key]
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(other, np.ndarray):
+        return np.array_equal(one, other, equal_nan=True)
+    return bool(one == other)
+
+
+def explore(
+    model: NeuralModel | LiveSession,
+    stimulus: Spectrogram | Tensor | None = None,
+    responses: Tensor | None = None,
+    *,
+    dt_ms: float | None = None,
+    cf_hz: ArrayLike | None = None,
+    neuron_names: Sequence[str] | None = None,
+    neuron: int = 0,
+    sound: int = 0,
+    figures: bool = True,
+    sounds: bool = True,
+    gallery: bool = False,
+    lock: Sequence[str] = (),
+    confidence: Mapping[str, Band] | None = None,
+) -> Explorer:
+    """Editor, response and figures of a model on a stimulus, to show in a notebook.
+
+    Parameters
+    ----------
+    model : NeuralModel or LiveSession
+        A model is copied, so it stays as it is; a session is shared.
+    stimulus, responses, dt_ms, cf_hz, neuron_names
+        See :class:`LiveSession`; not with a session, which has them.
+    neuron, sound : int
+        What is on screen first.
+    figures : bool
+        Whether the Plotly figures are built once the bench is on screen.
+    sounds : bool
+        Whether another stimulus can be chosen (tones, noise, ripples, chords, a sound file) or painted by hand.
+    gallery : bool
+        Whether all neurons are shown below as small pictures, to sort, filter and choose from.
+    lock : sequence of str
+        Parameters, or whole stages ("prefilter", "strf", "activation"), that cannot be edited on the page, for a class
+        that is to look at one thing. Python may still change them.
+
+    Returns
+    -------
+    Explorer
+        The last expression of a cell shows it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument is missing, is given twice or is wrong; the message names it.
+
+    Examples
+    --------
+    >>> from deepstrf.demo import load_demo
+    >>> demo = load_demo()
+    >>> explore(demo.model, demo.stimulus, demo.responses)
+    Explorer(LiveSession(LinearNonlinear, 6 neurons, 34 bands x 1000 bins), neuron=0)
+    """
+    if isinstance(model, LiveSession):
+        refuse_beside_session(
+            stimulus=stimulus, responses=responses, dt_ms=dt_ms, cf_hz=cf_hz, neuron_names=neuron_names
+        )
+        session = model
+    else:
+        if stimulus is None:
+            raise TypeError("stimulus must be given with a model, got None")
+        session = LiveSession(model, stimulus, responses, dt_ms=dt_ms, cf_hz=cf_hz, neuron_names=neuron_names)
+    return Explorer(
+        session,
+        neuron=neuron,
+        sound=sound,
+        figures=figures,
+        sounds=sounds,
+        gallery=gallery,
+        lock=lock,
+        confidence=confidence,
+    )

@@ -1,0 +1,169 @@
+"""What the receptive fields of all neurons of a session look like and say, as small arrays; and an order among them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from deepstrf.analysis import bandwidth, best_frequency, latency, on_off_index, separability_index
+from deepstrf.metrics import corrcoef
+from deepstrf.models.readouts import STRFReadout, batch_norm_affine
+
+from ..session.session import LiveSession
+from ..threads import one_thread
+
+__all__ = ["COLUMNS", "FEW", "MEASURES", "SORTS", "TuningTable"]
+
+MEASURES = ("best_frequency_hz", "latency_ms", "bandwidth_oct", "separability", "on_off", "score")
+"""The read-outs by which neurons are sorted and filtered."""
+
+COLUMNS = (*MEASURES, "edited", "peak")
+"""Columns of a table: the read-outs, whether the neuron is edited, and its largest absolute weight."""
+
+SORTS = ("index", "name", *MEASURES)
+FEW = 16
+"""Up to so many neurons are computed one by one, more of them by the whole model at once."""
+
+NEURONS_AT_ONCE = 64
+
+
+class TuningTable:
+    """Pictures and read-outs of every neuron, in arrays that are changed in place.
+
+    Best frequency, latency, bandwidth and separability (:mod:`deepstrf.analysis`) are those of the channel with the
+    largest excitation (of the largest weight, where nothing excites). What does not exist is NaN.
+
+    Parameters
+    ----------
+    session : LiveSession
+        Whose neurons these are.
+    given : Tensor, shape (N, C, F, T), optional
+        Taken instead of the model's receptive fields.
+
+    Attributes
+    ----------
+    trained, folded : bool
+        Whether the receptive fields and scores are those when the session began; whether the gain of the batch norm is
+        multiplied in.
+    kernels : ndarray of int8, shape (N, C, F, T)
+        Receptive fields over their own largest absolute value, times 127.
+    table : ndarray of float32, shape (N, 8)
+        One column for each of ``COLUMNS``.
+    """
+
+    def __init__(self, session: LiveSession, given: Tensor | None = None) -> None:
+        self.session = session
+        self.given = given
+        self.trained = self.folded = False
+        first = session.live.kernel(0) if given is None else given[0]
+        if first is None:
+            raise ValueError(
+                "session must be of a model with receptive fields, or kernels be given, "
+                f"got {type(session.model).__name__} without"
+            )
+        self.kernels = np.zeros((session.n_neurons, *first.shape), np.int8)
+        self.table = np.full((session.n_neurons, len(COLUMNS)), np.nan, "<f4")
+        self.table[:, COLUMNS.index("edited")] = 0
+
+    def fields(self, neurons: Sequence[int]) -> Tensor:
+        """Receptive fields (n, C, F, T) of some neurons in float32; all zero where one is not finite."""
+        rows = list(neurons)
+        if self.given is not None:
+            return self.given[rows]
+        chain = self.session.trained if self.trained else self.session.live
+        readout = cast(STRFReadout, chain.model.readout)
+        few = len(rows) <= FEW
+        fields = (
+            torch.stack([cast(Tensor, chain.kernel(n)) for n in rows]).cpu() if few else readout.STRF_weight()[rows]
+        )
+        if self.folded:
+            gain, _ = batch_norm_affine(readout.bn)
+            fields = fields * gain.detach().cpu()[rows, None, None, None]
+        finite = torch.isfinite(fields).flatten(1).all(1)
+        return torch.where(finite[:, None, None, None], fields, 0.0).float()
+
+    @one_thread()
+    def read_fields(self, neurons: Sequence[int]) -> None:
+        """Compute the pictures of some neurons again, and what is read from them."""
+        rows, fields = list(neurons), self.fields(neurons)
+        peak = fields.abs().amax((1, 2, 3))
+        scale = torch.where(peak > 0, 127 / torch.where(peak > 0, peak, 1.0), 0.0)
+        self.kernels[rows] = (fields * scale[:, None, None, None]).round().to(torch.int8).numpy()
+        excitation = fields.amax((2, 3))
+        excited = excitation.amax(1) > 0
+        channel = torch.where(excited, excitation.argmax(1), fields.abs().amax((2, 3)).argmax(1))
+        main = fields[torch.arange(len(rows)), channel]
+        cf_hz = torch.as_tensor(np.asarray(self.session.cf_hz))
+        found = {
+            "best_frequency_hz": best_frequency(main, cf_hz),
+            "latency_ms": latency(main, self.session.dt_ms),
+            "bandwidth_oct": bandwidth(main, cf_hz),
+            "separability": separability_index(main),
+            "peak": peak,
+        }
+        if fields.shape[1] == 2:
+            found["on_off"] = on_off_index(fields)
+        for name, values in found.items():
+            self.table[rows, COLUMNS.index(name)] = values.numpy()
+
+    @one_thread()
+    @torch.no_grad()
+    def read_scores(self, neurons: Sequence[int]) -> None:
+        """Compute the scores of some neurons again; NaN where nothing is recorded."""
+        session, responses, rows = self.session, self.session.responses, list(neurons)
+        if not rows:
+            return
+        if responses is None:
+            self.table[rows, COLUMNS.index("score")] = np.nan
+            return
+        if len(rows) <= FEW:
+            read = session.trained_score if self.trained else session.score
+            scores = [read(n) for n in rows]
+        else:
+            model = (session.trained if self.trained else session.live).model
+            # One sound at a time: what a whole batch of 2,000 neurons leaves on its way would need gigabytes.
+            rates = torch.cat([model(sound[None])[:, rows] for sound in session.stimulus])
+            parts = zip(rates.split(NEURONS_AT_ONCE, dim=1), torch.tensor(rows).split(NEURONS_AT_ONCE), strict=True)
+            scores = torch.cat([corrcoef(rate, responses[:, part], reduction="none") for rate, part in parts]).tolist()
+        self.table[rows, COLUMNS.index("score")] = scores
+
+    def read_edited(self) -> None:
+        """Note for every neuron whether a parameter of its own differs from the trained value."""
+        session, edited = self.session, torch.zeros(len(self.table), dtype=torch.bool)
+        for name, parameter in session.parameters.items():
+            if parameter.per_neuron and not self.trained:
+                trained = session.trained_parameters[name]
+                differs = parameter.raw[parameter.prefix] != trained.raw[trained.prefix]
+                edited |= differs.reshape(len(edited), -1).any(1).cpu()
+        self.table[:, COLUMNS.index("edited")] = edited.numpy()
+
+    def order(
+        self, sort: str, descending: bool, search: str, ranges: Mapping[str, Sequence[float | None]]
+    ) -> NDArray[np.int64]:
+        """Numbers of the neurons that pass ``search`` and ``ranges``, sorted; the page has a twin, ``orderOf``.
+
+        A neuron without a value passes no range and stands last, whichever the direction. Equal ones stand by number.
+        """
+        names, words = self.session.neuron_names, search.lower().split()
+        passes = np.array([all(word in f"{i} {name}".lower() for word in words) for i, name in enumerate(names)])
+        for measure, (low, high) in ranges.items():
+            values = self.table[:, COLUMNS.index(measure)]
+            passes &= (values >= (-math.inf if low is None else low)) & (values <= (math.inf if high is None else high))
+        if sort == "index":
+            keys = np.arange(len(names), dtype=float)
+        elif sort == "name":
+            # Numbers within names count as numbers: 2 before 10.
+            spelled = [re.sub("[0-9]+", lambda found: found[0].zfill(12), name.lower()) for name in names]
+            rank = {name: place for place, name in enumerate(sorted(set(spelled)))}
+            keys = np.array([rank[name] for name in spelled], dtype=float)
+        else:
+            keys = self.table[:, COLUMNS.index(sort)].astype(float)
+        chosen = np.flatnonzero(passes)
+        return chosen[np.argsort(-keys[chosen] if descending else keys[chosen], kind="stable")]

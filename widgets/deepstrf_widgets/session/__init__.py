@@ -1,0 +1,6 @@
+"""A model under edit, without any user interface: parameters in natural units, undo, staged forward pass, scores."""
+
+from .events import Change, Edit
+from .session import LiveSession
+
+__all__ = ["Change", "Edit", "LiveSession"]

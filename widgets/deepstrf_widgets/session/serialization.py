@@ -1,0 +1,111 @@
+"""What was changed by hand: as Python that repeats it, and as a text that restores it elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .events import Edit
+from .parameters import LARGEST
+
+if TYPE_CHECKING:
+    from .session import LiveSession
+
+__all__ = ["restore_state", "state_text", "to_code"]
+
+PREFIX = "deepstrf1:"
+MOST_CHARACTERS = 10_000_000
+FEW = 8
+"""Up to so many changed numbers of one neuron are listed one by one, more of them as an array where any value goes."""
+
+# A width in octaves is read at the centre that is there then, so centres come first.
+_FIRST = ("strf.center_hz",)
+
+
+def changed_values(session: LiveSession) -> Iterator[Edit]:
+    """Edits, in natural units, that make the trained model what it is now."""
+    for name in sorted(session.parameters, key=lambda name: name not in _FIRST):
+        parameter, trained = session.parameters[name], session.trained_parameters[name]
+        unequal = parameter.raw[parameter.prefix] != trained.raw[trained.prefix]
+        differs = unequal.reshape(parameter.shape).cpu().numpy()
+        values = parameter.read()
+        rows = [(int(n),) for n in range(len(differs))] if parameter.per_neuron else [()]
+        for row in rows:
+            places = np.argwhere(differs[row])
+            # An array would also set what was not changed, and training may have left that outside the limits.
+            if len(places) > FEW and parameter.limits(row) == (-LARGEST, LARGEST):
+                yield Edit(name, values[row], row)
+                continue
+            for place in places:
+                index = (*row, *(int(i) for i in place))
+                yield Edit(name, float(values[index]), index)
+
+
+def to_code(session: LiveSession) -> str:
+    """Python that makes the same changes to a fresh ``session`` of the same model; empty when nothing was changed."""
+    lines = []
+    for name, value, index in changed_values(session):
+        where = f", {index!r}" if index else ""
+        lines.append(f"session.set({name!r}, {np.asarray(value).tolist()!r}{where})\n")
+    return "".join(lines)
+
+
+def state_text(session: LiveSession) -> str:
+    """One line of letters that holds what was changed, for :func:`restore_state` in another notebook."""
+    edits = [[name, list(index), np.asarray(value).tolist()] for name, value, index in changed_values(session)]
+    data = json.dumps({"neurons": session.n_neurons, "edits": edits}).encode()
+    return PREFIX + base64.urlsafe_b64encode(zlib.compress(data, 9)).decode("ascii")
+
+
+def restore_state(session: LiveSession, text: str) -> None:
+    """Set the parameters to what :func:`state_text` held, all others to their trained values.
+
+    Raises
+    ------
+    TypeError, ValueError
+        ``text`` is no such text, or is of another model. Everything is then as before.
+    KeyError, IndexError
+        It names a parameter that this model does not have.
+    """
+    state = _parsed(text)
+    if state["neurons"] != session.n_neurons:
+        raise ValueError(f"state must be of a model with {session.n_neurons} neurons, got one of {state['neurons']}")
+    edits = [Edit(name, value, tuple(index)) for name, index, value in state["edits"]]
+    reverted = session.edited()
+    session.revert()
+    try:
+        session.apply(edits)
+    except (KeyError, IndexError, TypeError, ValueError):
+        # Without edits nothing was reverted, and the last gesture is somebody's own.
+        if reverted:
+            session.undo()
+        raise
+
+
+def _parsed(text: Any) -> dict[str, Any]:
+    if not isinstance(text, str):
+        raise TypeError(f"state must be a text from explorer.state, got {type(text).__name__}")
+    shown = text if len(text) <= 40 else text[:37] + "..."
+    wrong = ValueError(f"state must be a text from explorer.state ({PREFIX}...), got {shown!r}")
+    if not text.startswith(PREFIX) or len(text) > MOST_CHARACTERS:
+        raise wrong
+    try:
+        packed = base64.b64decode(text[len(PREFIX) :].strip(), altchars=b"-_", validate=True)
+        unpacker = zlib.decompressobj()
+        data = unpacker.decompress(packed, MOST_CHARACTERS)
+        state = json.loads(data)
+    except (ValueError, RecursionError, zlib.error) as error:
+        raise wrong from error
+    edits = state.get("edits") if isinstance(state, dict) else None
+    good = isinstance(edits, list) and all(
+        isinstance(edit, list) and len(edit) == 3 and isinstance(edit[0], str) and isinstance(edit[1], list)
+        for edit in edits
+    )
+    if not good or not isinstance(state.get("neurons"), int):
+        raise wrong
+    return state

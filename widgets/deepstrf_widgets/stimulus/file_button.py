@@ -1,0 +1,70 @@
+"""A button that sends a sound file: the page looks at its size first, and sends only what the kernel takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import anywidget
+import traitlets
+
+from ..bundle import bundle_text
+from ..wire import MessageError, _shown, is_count
+from .catalogue import MAX_FILE_MB, too_large
+
+__all__ = ["SoundFile"]
+
+ENDINGS = (".wav", ".flac", ".aif", ".aiff", ".ogg")
+
+
+class SoundFile(anywidget.AnyWidget):
+    """A button to choose a sound file by; nothing of it is kept in the widget.
+
+    Parameters
+    ----------
+    loaded : callable
+        Gets the name of the file and its bytes.
+    refused : callable
+        Gets the error where the file is too large or the message is not what it should be.
+    """
+
+    _esm = bundle_text("sounds.js")
+    _css = bundle_text("bench.css")
+
+    view = traitlets.Unicode("file").tag(sync=True)
+    info = traitlets.Dict().tag(sync=True)
+
+    def __init__(
+        self, loaded: Callable[[str, bytes], None], refused: Callable[[ValueError], None], **kwargs: Any
+    ) -> None:
+        self._loaded, self._refused = loaded, refused
+        title = f"WAV, FLAC, AIFF or Ogg, at most a minute and {MAX_FILE_MB} MB"
+        info = {"title": title, "accept": ",".join(ENDINGS), "max_bytes": MAX_FILE_MB * 1_000_000}
+        super().__init__(info=info, **kwargs)
+        self.on_msg(self._received)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.info['title']!r})"
+
+    def _received(self, _widget: Any, content: Any, buffers: Sequence[Any] | None) -> None:
+        try:
+            name, file = self._parsed(content, list(buffers or []))
+        except ValueError as error:
+            self._refused(error)
+        else:
+            self._loaded(name, file)
+
+    def _parsed(self, content: Any, buffers: list[Any]) -> tuple[str, bytes]:
+        if not isinstance(content, dict) or content.get("type") != "file":
+            raise MessageError(f"a message must be an object of type file, got {_shown(content)}")
+        name, size = content.get("name"), content.get("size")
+        if not isinstance(name, str):
+            raise MessageError(f"name must be that of a file, got {_shown(name)}")
+        if not is_count(size):
+            raise MessageError(f"size must be a number of bytes, got {_shown(size)}")
+        # The page has then sent the size alone.
+        if size > self.info["max_bytes"]:
+            raise too_large(name, size)
+        if len(buffers) != 1 or not isinstance(buffers[0], (bytes, bytearray, memoryview)):
+            raise MessageError(f"a file must come as one buffer, got {_shown(buffers)}")
+        return name, bytes(buffers[0])

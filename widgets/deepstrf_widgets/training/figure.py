@@ -1,0 +1,248 @@
+"""A fit as a Plotly figure: receptive field and output curve of one neuron after one epoch, losses and scores."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+import torch
+from plotly.subplots import make_subplots
+from torch import nn
+
+from deepstrf.datasets import Recording
+from deepstrf.models import NeuralModel
+from deepstrf.models.readouts import STRFReadout
+from deepstrf.training import History
+from deepstrf.training.batches import Data
+
+from ..figures.style import CLEAR, DIVERGING, FAINT, GREY, TICKS_KHZ, rounded
+from ..session.staged_forward import _POINTWISE, StagedForward, folding, for_neuron
+from .background_fit import State
+
+__all__ = ["Shown", "TrainingFigure"]
+
+HEIGHT_PX = 560
+CURVE_POINTS = 121
+CURVE_SPREAD = 4.0
+"""The output curve is drawn so many standard deviations to both sides of the mean drive."""
+
+ORANGE = "#d95f02"
+BLUE = "#2e7dc8"
+FIELDS = {1: ["STRF"], 2: ["STRF, ON", "STRF, OFF"]}
+CURVE = "output curve (spikes/bin)"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is on screen."""
+
+    neuron: int
+    epoch: int
+    weights: State | None
+    history: History
+
+    def same_layout(self, other: Shown | None) -> bool:
+        """Whether ``other`` is the same on screen."""
+        if other is None:
+            return False
+        same = (self.neuron, self.epoch, len(self.history)) == (other.neuron, other.epoch, len(other.history))
+        return same and self.weights is other.weights
+
+
+class TrainingFigure:
+    """Draws the weights of an epoch.
+
+    Parameters
+    ----------
+    model : Module
+        A copy, whose weights are changed here: the one that is being fitted is left alone.
+    train : Recording, or tuple of Tensors
+        What it is fitted to. A recording brings frequencies and the width of a bin.
+    names : list of str
+        Of the neurons.
+    scores : bool
+        Whether there are scores and losses on held-out stimuli.
+    """
+
+    def __init__(self, model: nn.Module, train: Data, names: list[str], *, scores: bool) -> None:
+        self.model = model.cpu().eval().requires_grad_(False)
+        self.names, self.scores = names, scores
+        self._sound = (train.stimuli if isinstance(train, Recording) else train[0])[:1].cpu()
+        self._dt_ms: float | None = None
+        self._khz: np.ndarray | None = None
+        if isinstance(train, Recording):
+            self._dt_ms, self._khz = train.dt_ms, (train.cf_hz.double().cpu().numpy() / 1e3).round(4)
+        self._loaded: State | None = None
+        self._course_axes: list[str] = []
+        self._means: list[tuple[float, ...]] = []
+        self._scores: list[np.ndarray] = []
+
+    @torch.no_grad()
+    def drawn(self, shown: Shown) -> dict[str, dict[str, Any]]:
+        """What each trace shows, by its name."""
+        traces: dict[str, dict[str, Any]] = {}
+        if shown.weights is not None and shown.weights is not self._loaded:
+            self.model.load_state_dict(shown.weights)
+            self._loaded = shown.weights
+        traces |= self._field(shown.neuron)
+        traces |= self._curve(shown.neuron)
+        return traces | self._courses(shown)
+
+    def _field(self, neuron: int) -> dict[str, dict[str, Any]]:
+        """The receptive field with the batch norm folded in: sign and size are those of what it adds to the drive."""
+        if not isinstance(self.model, NeuralModel):
+            return {}
+        kernel = StagedForward(self.model, self._sound).kernel(neuron)
+        if kernel is None:
+            return {}
+        gain = folding(self.model, neuron)[1]
+        field = kernel * gain
+        peak = float(rounded(field.abs().max())) or 1.0
+        names = FIELDS.get(field.shape[0], [])
+        return {
+            name: {"z": rounded(channel), "zmin": -peak, "zmax": peak}
+            for name, channel in zip(names, field, strict=False)
+        }
+
+    def _curve(self, neuron: int) -> dict[str, dict[str, Any]]:
+        """Rate against drive, over the drives that the batch norm makes of the training stimuli."""
+        readout = getattr(self.model, "readout", None)
+        if not isinstance(readout, STRFReadout) or type(readout.activation) not in _POINTWISE:
+            return {}
+        bn = readout.bn
+        mean, spread = (0.0, 1.0) if bn.weight is None else (float(bn.bias[neuron]), float(bn.weight[neuron].abs()))
+        drive = mean + CURVE_SPREAD * spread * torch.linspace(-1, 1, CURVE_POINTS, dtype=self._sound.dtype)
+        parameter = next(readout.activation.parameters(), drive)
+        N = len(self.names)
+        rate = for_neuron(readout.activation, drive.to(parameter.dtype)[None, :, None], neuron, N)[0, :, 0]
+        return {CURVE: {"x": rounded(drive), "y": rounded(rate)}}
+
+    def _courses(self, shown: Shown) -> dict[str, dict[str, Any]]:
+        """Losses and scores over the epochs."""
+        history, best = shown.history, shown.history.best
+        for record in history.records[len(self._means) :]:  # those before have been read when they came
+            losses = (record.train_loss, record.validation_loss)
+            means = [np.nan if loss is None else loss.nanmean().item() for loss in losses]
+            self._means.append((*means, record.score))
+            self._scores.append(np.zeros(0) if record.scores is None else record.scores.numpy())
+        n = len(history)
+        epochs = np.arange(1, n + 1)
+        training, validation, score = (rounded(means) for means in torch.tensor(self._means[:n]).reshape(n, 3).T)
+        courses = {"training loss": {"x": epochs, "y": training}}
+        if self.scores:
+            one = rounded(torch.tensor([scores[shown.neuron].item() for scores in self._scores[:n]]))
+            courses |= {
+                "validation loss": {"x": epochs, "y": validation},
+                "mean score": {"x": epochs, "y": score},
+                "score of this neuron": {"x": epochs, "y": one},
+            }
+            there = [] if best is None else [history.best_epoch]
+            courses["best so far"] = {"x": np.array(there), "y": score[[epoch - 1 for epoch in there]]}
+        return courses
+
+    def layout(self, shown: Shown) -> dict[str, Any]:
+        """Title, and the lines that mark the epoch on screen."""
+        name = html.escape(self.names[shown.neuron])
+        title = f"{name} · before the first epoch" if shown.epoch == 0 else f"{name} · after epoch {shown.epoch}"
+        lines = []
+        for axis in self._course_axes if shown.epoch else ():
+            place = {"x0": shown.epoch, "x1": shown.epoch, "y0": 0, "y1": 1, "xref": f"x{axis}"}
+            lines.append({**place, "type": "line", "yref": f"y{axis} domain", "line": {"color": GREY, "width": 1}})
+        return {"title.text": title, "shapes": lines}
+
+    def update(self, figure: go.FigureWidget, shown: Shown) -> None:
+        """Bring a figure that `figure` made up to date: one message to the page."""
+        drawn = self.drawn(shown)
+        with figure.batch_update():
+            for trace in figure.data:
+                for name, value in drawn[trace.name].items():
+                    if not np.array_equal(trace[name], value, equal_nan=True):
+                        trace[name] = value
+            figure.update_layout(self.layout(shown))
+
+    def figure(self, shown: Shown) -> go.Figure:
+        """The whole figure."""
+        drawn = self.drawn(shown)
+        fields = [name for name in drawn if name.startswith("STRF")]
+        top = [*fields, *([CURVE] if CURVE in drawn else [])]
+        below = ["loss", "score"] if self.scores else ["loss"]
+        rows = [row for row in (top, below) if row]
+        spans = [
+            [part for _ in row for part in ({"colspan": 6 // len(row)}, *[None] * (6 // len(row) - 1))] for row in rows
+        ]
+        titles = [name for row in rows for name in row]
+        figure = make_subplots(
+            len(rows), 6, specs=spans, subplot_titles=titles, vertical_spacing=0.2, horizontal_spacing=0.12
+        )
+        figure.update_annotations(font_size=13)
+        for i, name in enumerate(top):
+            at = {"row": 1, "col": 1 + i * 6 // len(top)}
+            if name == CURVE:
+                line = {"color": ORANGE, "width": 1.5}
+                figure.add_trace(go.Scatter(name=name, line=line, showlegend=False, **drawn[name]), **at)
+                figure.update_xaxes(title_text="drive", title_standoff=4, **at)
+                figure.update_yaxes(rangemode="tozero", **at)
+            else:
+                self._add_field(figure, name, drawn[name], at, first=i == 0, last=i == len(fields) - 1)
+        self._add_courses(figure, drawn, len(rows))
+        self._course_axes = [str(len(top) + i + 1) if top or i else "" for i in range(len(below))]
+        figure.update_layout(
+            height=HEIGHT_PX if top else HEIGHT_PX // 2,
+            autosize=True,
+            margin={"l": 55, "r": 15, "t": 70, "b": 70},
+            title={"y": 0.98, "yanchor": "top"},
+            legend={"orientation": "h", "y": -0.14, "yanchor": "top", "x": 0.5, "xanchor": "center"},
+            template="plotly_white",
+            paper_bgcolor=CLEAR,
+            plot_bgcolor=CLEAR,
+            font={"color": GREY},
+        )
+        figure.update_xaxes(gridcolor=FAINT, zerolinecolor=FAINT)
+        figure.update_yaxes(gridcolor=FAINT, zerolinecolor=FAINT)
+        figure.update_layout(self.layout(shown))
+        return figure
+
+    def _add_field(
+        self, figure: go.Figure, name: str, drawn: dict[str, Any], at: dict[str, int], *, first: bool, last: bool
+    ) -> None:
+        bands, lags = drawn["z"].shape
+        back = np.arange(lags)[::-1]
+        x = back if self._dt_ms is None else (back * self._dt_ms).round(6)
+        y = np.arange(bands) if self._khz is None else self._khz
+        heat = go.Heatmap(x=x, y=y, name=name, colorscale=DIVERGING, showscale=last, **drawn)
+        figure.add_trace(heat, **at)
+        if last:
+            (place,) = figure.select_xaxes(**at)
+            bar = {"len": 0.42, "y": 1.0, "yanchor": "top", "x": place.domain[1], "xanchor": "left"}
+            figure.data[-1].colorbar = {**bar, "thickness": 8, "xpad": 4, "nticks": 5}
+        bare = {"showgrid": False, "zeroline": False, "title_standoff": 4}
+        lag = "lag (bins)" if self._dt_ms is None else "lag (ms)"
+        figure.update_xaxes(title_text=lag, autorange="reversed", **bare, **at)
+        figure.update_yaxes(**bare, **at)
+        if self._khz is None:
+            figure.update_yaxes(title_text="band" if first else None, **at)
+            return
+        ticks = [f for f in TICKS_KHZ if 0.99 * y[0] <= f <= 1.01 * y[-1]]
+        named = {"tickvals": ticks, "ticktext": [f"{t:g}" for t in ticks]}
+        figure.update_yaxes(type="log", title_text="kHz" if first else None, **named, **at)
+
+    def _add_courses(self, figure: go.Figure, drawn: dict[str, dict[str, Any]], row: int) -> None:
+        looks: dict[str, tuple[int, dict[str, Any]]] = {
+            "training loss": (1, {"mode": "lines+markers", "line": {"color": GREY, "width": 1.5}}),
+            "validation loss": (1, {"mode": "lines+markers", "line": {"color": ORANGE, "width": 1.5}}),
+            "mean score": (4, {"mode": "lines+markers", "line": {"color": GREY, "width": 1.5, "dash": "dot"}}),
+            "score of this neuron": (
+                4,
+                {"mode": "lines+markers", "line": {"color": ORANGE, "width": 1.5, "dash": "dot"}},
+            ),
+            "best so far": (4, {"mode": "markers", "marker": {"color": BLUE, "size": 12, "symbol": "star"}}),
+        }
+        for name, (column, look) in looks.items():
+            if name in drawn:
+                look = {"marker": {"size": 4}, **look}
+                figure.add_trace(go.Scatter(name=name, **look, **drawn[name]), row=row, col=column)
+        for column in (1, 4) if self.scores else (1,):
+            figure.update_xaxes(title_text="epoch", title_standoff=4, rangemode="tozero", row=row, col=column)

@@ -1,0 +1,401 @@
+"""Watch a model being fitted: receptive field, output curve, losses and scores as they form, and back through them."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from numbers import Integral
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+from torch import nn
+
+from deepstrf.datasets import Recording
+from deepstrf.training import Fitter, History
+from deepstrf.training.batches import Data, Examples
+
+from ..cleanup import close_layout
+from .background_fit import SNAPSHOT_MB, BackgroundFit, FitStatus
+from .controls import Controls, newest_epoch
+from .repaint_scheduler import RepaintScheduler
+
+if TYPE_CHECKING:
+    from ..explorer.explorer import Explorer
+    from .figure import Shown, TrainingFigure
+
+__all__ = ["TrainingView", "train"]
+
+LOAD_S, ANSWER_S = 10.0, 1.0
+"""How long a page may take until it shows the figure for the first time, and again. Then it is not waited for: its
+answer may have to wait itself, for a cell that runs (as one with :meth:`TrainingView.wait` does)."""
+
+
+class TrainingView(ipywidgets.VBox):
+    """A fit under way, its buttons, and what it has reached. Made by :func:`train`.
+
+    Attributes
+    ----------
+    figures : plotly.graph_objects.FigureWidget or None
+        None until a page shows the view, and again when none does.
+    """
+
+    def __init__(
+        self,
+        fitter: Fitter,
+        model: nn.Module,
+        train: Data,
+        validation: Data | None = None,
+        *,
+        neuron: int = 0,
+        checkpoint: str | Path | None = None,
+        snapshot_mb: float = SNAPSHOT_MB,
+    ) -> None:
+        self._chosen: int | None = None
+        self._restored: int | None = None
+        self._train, self._validation = train, validation
+        self._names = _names_of(train)
+        self._neuron = self._checked(neuron)
+        self._painter = RepaintScheduler(self._paint, self._is_live)
+        self._fit = BackgroundFit(
+            fitter,
+            model,
+            train,
+            validation,
+            checkpoint=checkpoint,
+            snapshot_mb=snapshot_mb,
+            on_turn=self._painter.ask,
+        )
+        # Before the fit begins: afterwards its thread alone may touch the model.
+        self._copy = copy.deepcopy(model)
+        self._picture: TrainingFigure | None = None
+        self._on_screen: Shown | None = None
+        self.figures: Any = None
+        self._has_come = self._is_loaded = False
+        self._loader: threading.Thread | None = None
+        self._controls = Controls(self._names, fitter.epochs)
+        self._connect()
+        super().__init__(self._controls.rows)
+        self._view_count = 0  # from now on the page counts
+        self.observe(lambda _change: self._painter.ask(), "_view_count")
+        self._painter.start()
+        self._painter.ask()
+        self._fit.start()
+
+    def __repr__(self) -> str:
+        n = len(self._names)
+        return f"TrainingView({type(self._fit.model).__name__}, {n} neuron{'s' * (n != 1)}, {self.state})"
+
+    # -- in Python -----------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> str:
+        """What it does: "fitting", "paused", why it ended, or the kind of error with which it ended."""
+        status = self._fit.status()
+        if status.state == "failed":
+            return type(self._fit.error).__name__
+        return status.history.stopped if status.state == "done" else status.state
+
+    @property
+    def history(self) -> History:
+        """Records of the epochs that are complete."""
+        return self._fit.status().history
+
+    @property
+    def model(self) -> nn.Module:
+        """The fitted model.
+
+        Raises
+        ------
+        RuntimeError
+            The fit has not ended: its thread works on the model.
+        """
+        if not self._fit.ended.is_set():
+            raise RuntimeError("model is being fitted: wait for the end, or stop it")
+        return self._fit.model
+
+    @property
+    def epochs(self) -> tuple[int, ...]:
+        """Epochs whose weights were kept."""
+        return tuple(self._fit.status().weights)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch on screen, 0 before the first: the last one while the fit runs, then the best, or a chosen one.
+
+        Raises
+        ------
+        ValueError
+            The weights of the epoch were not kept.
+        """
+        return self._epoch_of(self._fit.status())
+
+    @epoch.setter
+    def epoch(self, value: int) -> None:
+        if value not in self.epochs:
+            raise ValueError(f"epoch must be one whose weights were kept, {list(self.epochs)}, got {value}")
+        self._show(value)
+
+    def follow(self) -> None:
+        """Show what is newest: the last epoch while the fit runs, afterwards the best."""
+        self._show(None)
+
+    @property
+    def neuron(self) -> int:
+        """The neuron on screen."""
+        return self._neuron
+
+    @neuron.setter
+    def neuron(self, value: int) -> None:
+        self._neuron = self._checked(value)
+        self._painter.ask()
+
+    def pause(self) -> None:
+        """Rest after the batch under way."""
+        self._fit.pause()
+
+    def resume(self) -> None:
+        """Go on after :meth:`pause`."""
+        self._fit.resume()
+
+    def stop(self) -> None:
+        """End after the batch under way; the model then has its best weights."""
+        self._fit.stop()
+
+    def wait(self, timeout: float | None = None) -> History:
+        """The history, once the fit has ended. An interrupt ends the waiting, not the fit.
+
+        While a cell waits, the kernel may hear of no click: they act when the cell has ended. The view goes on.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            s.
+
+        Raises
+        ------
+        TimeoutError
+            The fit has not ended within ``timeout``.
+        Exception
+            What the fit raised, such as `NonFiniteLossError`.
+        """
+        return self._fit.wait(timeout)
+
+    def restore(self, epoch: int | None = None) -> None:
+        """Put the weights of an epoch into the model, those of the best one when None.
+
+        Raises
+        ------
+        RuntimeError
+            The fit has not ended.
+        ValueError
+            The weights of this epoch were not kept.
+        """
+        chosen = self.history.best_epoch if epoch is None else epoch
+        self._fit.restore(chosen)
+        self._restored = chosen
+        self._show(chosen)
+
+    def explore(self, **options: Any) -> Explorer:
+        """:func:`explore` on the fitted model (a copy) and the stimuli that it was validated, or else trained on.
+
+        ``options`` are those of :func:`explore`.
+        """
+        from ..explorer.explorer import explore
+
+        data = self._train if self._validation is None else self._validation
+        if isinstance(data, Recording):
+            given = {"dt_ms": data.dt_ms, "cf_hz": data.cf_hz.numpy(), "neuron_names": data.unit_names}
+            stimuli, responses = data.stimuli, data.responses
+        else:
+            (stimuli, responses), given = data, {}
+        return explore(self.model, stimuli, responses, **{"neuron": self.neuron, **given, **options})  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        """End the fit, if it has not ended, and the widgets. The model keeps its best weights."""
+        # The constructor may have failed before any of this was there.
+        if hasattr(self, "_controls"):
+            self._fit.stop_and_join()
+            self._painter.close()
+            self._drop_figures()
+            self._controls.close()
+        super().close()
+        close_layout(self)
+
+    # -- what a hand does ----------------------------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        controls = self._controls
+        controls.pause.on_click(lambda _: self.resume() if self.state == "paused" else self.pause())
+        controls.stop.on_click(lambda _: self.stop())
+        controls.best.on_click(lambda _: self._show_best())
+        controls.restore.on_click(lambda _: self.restore(self.epoch))
+        controls.slider.observe(self._slider_moved, "value")
+        controls.neurons.observe(self._neuron_chosen, "value")
+        controls.painted.observe(self._page_answered, "value")
+
+    def _show_best(self) -> None:
+        best = self.history.best_epoch
+        if best in self.epochs:
+            self.epoch = best
+
+    def _slider_moved(self, change: dict[str, Any]) -> None:
+        if self._painter.is_this_thread():
+            return
+        status = self._fit.status()
+        if status.weights:
+            nearest = min(status.weights, key=lambda epoch: abs(epoch - change["new"]))
+            self._show(None if nearest == newest_epoch(status) else nearest)
+
+    def _neuron_chosen(self, change: dict[str, Any]) -> None:
+        if not self._painter.is_this_thread():
+            self.neuron = change["new"]
+
+    def _show(self, epoch: int | None) -> None:
+        self._chosen = epoch
+        self._painter.ask()
+
+    def _epoch_of(self, status: FitStatus) -> int:
+        """The epoch to show."""
+        chosen = self._chosen
+        return chosen if chosen is not None and chosen in status.weights else newest_epoch(status)
+
+    def _checked(self, neuron: int) -> int:
+        if isinstance(neuron, bool) or not isinstance(neuron, Integral):
+            raise TypeError(f"neuron must be an integer, got {neuron!r}")
+        if not 0 <= neuron < len(self._names):
+            raise IndexError(f"neuron must lie in [0, {len(self._names) - 1}], got {neuron}")
+        return int(neuron)
+
+    # -- in the painter's thread ---------------------------------------------------------------------------------
+
+    def _is_live(self) -> bool:
+        return bool(self._view_count) and self._fit.status().state == "fitting"
+
+    def _paint(self) -> float:
+        """Bring the screen up to date; for how many seconds to wait for the page's word that this is done."""
+        status = self._fit.status()
+        epoch = self._epoch_of(status)
+        self._controls.paint(status, epoch, self._neuron, self._restored, self._fit.error)
+        if not self._view_count:
+            # Nobody looks. A figure is 5 MB to a page that is loaded again; it comes back with a view.
+            self._drop_figures()
+            return 0.0
+        return self._paint_figure(status, epoch)
+
+    def _load_plotly(self) -> None:
+        """In a thread of its own, as it takes seconds: the buttons are painted meanwhile."""
+        from ..figures.style import load_plotly
+
+        load_plotly()
+        self._is_loaded = True
+        self._painter.ask()
+
+    def _paint_figure(self, status: FitStatus, epoch: int) -> float:
+        if not self._is_loaded:
+            if self._loader is None:
+                self._loader = threading.Thread(target=self._load_plotly, name="deepstrf-figures", daemon=True)
+                self._loader.start()
+            return 0.0
+        from .figure import Shown, TrainingFigure
+
+        shown = Shown(self._neuron, epoch, status.weights.get(epoch), status.history)
+        if self._picture is None:
+            self._picture = TrainingFigure(self._copy, self._train, self._names, scores=self._validation is not None)
+        if self.figures is None:
+            import plotly.graph_objects as go
+
+            self.figures = go.FigureWidget(self._picture.figure(shown))
+            self.figures._config = {**self.figures._config, "responsive": True}
+            self._has_come = False
+            self.children = [*self._controls.rows, self.figures]
+            self._on_screen = shown
+            self._controls.sent.value += 1
+            return LOAD_S
+        if shown.same_layout(self._on_screen):
+            return 0.0
+        self._picture.update(self.figures, shown)
+        self._on_screen = shown
+        self._controls.sent.value += 1
+        return ANSWER_S
+
+    def _page_answered(self, change: dict[str, Any]) -> None:
+        if change["new"] == self._controls.sent.value:
+            self._painter.painted(counts=self._has_come)
+            self._has_come = True
+
+    def _drop_figures(self) -> None:
+        if self.figures is not None:
+            figures, self.figures = self.figures, None
+            self.children = self._controls.rows
+            figures.close()
+
+
+def _names_of(data: Data) -> list[str]:
+    """What the neurons are called."""
+    if isinstance(data, Recording):
+        return list(data.unit_names)
+    return [f"neuron {n}" for n in range(Examples.of(data, "train").target.shape[1])]
+
+
+def train(
+    fitter: Fitter,
+    model: nn.Module,
+    train: Data,
+    validation: Data | None = None,
+    *,
+    neuron: int = 0,
+    checkpoint: str | Path | None = None,
+    snapshot_mb: float = SNAPSHOT_MB,
+) -> TrainingView:
+    """Fit a model in the background, and a widget that shows how it goes.
+
+    The fit reaches the very weights of ``fitter.fit(model, train, validation)``. Until it has ended its thread alone
+    works on ``model``; the view shows copies of the weights after each epoch. Buttons pause and stop it, the slider
+    goes back through the epochs, and when it has ended any of them can be put into the model.
+
+    Parameters
+    ----------
+    fitter : Fitter
+        Its callbacks run in the fit's thread; its bar is not shown.
+    model, train, validation, checkpoint
+        As for `Fitter.fit`. A recording brings frequencies and names; a pair of tensors is drawn in bins and bands.
+    neuron : int
+        What is on screen first.
+    snapshot_mb : float
+        Room for the weights of past epochs, MB (119 neurons with 2 x 34 x 40 weights: 1.3 MB an epoch). Where it does
+        not suffice, every second epoch is kept, then every fourth and so on, and always the first, the best, the last.
+
+    Returns
+    -------
+    TrainingView
+        At once. The last expression of a cell shows it; ``view.wait()`` gives the history.
+
+    Raises
+    ------
+    IndexError
+        There is no such neuron.
+    RuntimeError
+        A fit of this very model is under way.
+    TypeError, ValueError, NotImplementedError, OSError
+        As `Fitter.fit`, of what is wrong from the start; later errors are shown, and raised by ``view.wait()``.
+
+    Notes
+    -----
+    torch has one global random number generator: a model with random layers wants that nothing else draws from it
+    while the fit runs.
+
+    Examples
+    --------
+    >>> from deepstrf.models import LinearNonlinear
+    >>> from deepstrf.simulate import simulate_population
+    >>> neurons = simulate_population(2, seconds=15, sample_rate_hz=8000, n_bands=10, max_hz=4000.0)
+    >>> model = LinearNonlinear(10, 20, out_neurons=2)
+    >>> view = train(Fitter(epochs=3), model, *neurons.split(0.67, 0.33))
+    >>> len(view.wait())
+    3
+    >>> view
+    TrainingView(LinearNonlinear, 2 neurons, all epochs done)
+    >>> view.close()
+    """
+    return TrainingView(fitter, model, train, validation, neuron=neuron, checkpoint=checkpoint, snapshot_mb=snapshot_mb)

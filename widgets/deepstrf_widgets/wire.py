@@ -1,0 +1,123 @@
+"""Messages from the page, checked: whatever arrives becomes a request that is right in form, or a clear error."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeGuard
+
+import numpy as np
+
+from .session.events import Edit
+
+__all__ = ["MessageError", "Request", "parse"]
+
+MAX_EDITS = 4096
+MAX_VALUES = 1_000_000
+MAX_TEXT = 200
+
+
+class MessageError(ValueError):
+    """A message from the page is not what the contract says."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A checked message: ``kind`` is "edit", "undo", "redo" or "revert"."""
+
+    kind: str
+    client: str
+    seq: int = 0
+    gesture: str = ""
+    settled: bool = True
+    edits: tuple[Edit, ...] = ()
+    names: tuple[str, ...] | None = None
+    index: tuple[int, ...] = ()
+
+
+def parse(content: Any, buffers: Sequence[Any] | None) -> Request:
+    """Return the request that a message holds.
+
+    Parameters
+    ----------
+    content : object
+        What the page sent.
+    buffers : sequence of bytes-like
+        Binary part: for an edit one buffer of little-endian float32.
+
+    Raises
+    ------
+    MessageError
+        The field that is wrong, the rule, and what arrived.
+    """
+    if not isinstance(content, dict):
+        raise MessageError(f"a message must be an object, got {_shown(content)}")
+    kind, client = content.get("type"), content.get("client")
+    if kind not in ("edit", "undo", "redo", "revert"):
+        raise MessageError(f"type must be edit, undo, redo or revert, got {_shown(kind)}")
+    if not is_name(client):
+        raise MessageError(f"client must be a text of 1 to {MAX_TEXT} letters, got {_shown(client)}")
+    seq = content.get("seq", -1)
+    if not is_count(seq):
+        raise MessageError(f"seq must be a whole number, 0 or more, got {_shown(seq)}")
+    if kind == "revert":
+        names, index = content.get("names"), content.get("index")
+        if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+            raise MessageError(f"names must be a list of parameter names or null, got {_shown(names)}")
+        where = () if index is None else _index(index)
+        return Request(kind, client, seq, names=None if names is None else tuple(names), index=where)
+    if kind != "edit":
+        return Request(kind, client, seq)
+    gesture, phase = content.get("gesture"), content.get("phase")
+    if not is_name(gesture):
+        raise MessageError(f"gesture must be a text of 1 to {MAX_TEXT} letters, got {_shown(gesture)}")
+    if phase not in ("move", "end"):
+        raise MessageError(f"phase must be move or end, got {_shown(phase)}")
+    edits = _edits(content.get("edits"), buffers or [])
+    return Request(kind, client, seq, gesture, phase == "end", edits)
+
+
+def _edits(listed: Any, buffers: Sequence[Any]) -> tuple[Edit, ...]:
+    if not isinstance(listed, list) or len(listed) > MAX_EDITS:
+        raise MessageError(f"edits must be a list of at most {MAX_EDITS}, got {_shown(listed)}")
+    if not all(isinstance(buffer, (bytes, bytearray, memoryview)) for buffer in buffers):
+        raise MessageError(f"values must come as one float32 buffer, got {_shown(buffers)}")
+    raw = bytes(buffers[0]) if len(buffers) == 1 else b""
+    if len(buffers) > 1 or len(raw) % 4 or len(raw) > 4 * MAX_VALUES:
+        raise MessageError(f"values must come as one float32 buffer, got {len(buffers)} with {len(raw)} bytes")
+    values = np.frombuffer(raw, dtype="<f4").astype(np.float64)
+    edits, taken = [], 0
+    for item in listed:
+        if not isinstance(item, dict) or not isinstance(item.get("name"), str):
+            raise MessageError(f"an edit must be an object with a name, got {_shown(item)}")
+        count = item.get("count", 1)
+        if not is_count(count) or count < 1:
+            raise MessageError(f"count of {_shown(item['name'])} must be 1 or more, got {_shown(count)}")
+        part = values[taken : taken + count]
+        taken += count
+        edits.append(Edit(item["name"], part[0] if part.size == count == 1 else part, _index(item.get("index"))))
+    if taken != values.size:
+        raise MessageError(f"values must be as many as the edits count, {taken}, got {values.size}")
+    return tuple(edits)
+
+
+def _index(index: Any) -> tuple[int, ...]:
+    if not isinstance(index, list) or len(index) > 4 or not all(is_count(i) for i in index):
+        raise MessageError(f"index must be a list of up to 4 whole numbers, 0 or more, got {_shown(index)}")
+    return tuple(index)
+
+
+def is_name(value: object) -> TypeGuard[str]:
+    """Whether ``value`` may name a client or a gesture: a short printable text, so that it can be sent back."""
+    return isinstance(value, str) and 0 < len(value) <= MAX_TEXT and value.isprintable()
+
+
+def is_count(value: object) -> TypeGuard[int]:
+    """Whether ``value`` is a whole number that the page can hold exactly."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
+
+
+def _shown(value: Any) -> str:
+    text = reprlib.repr(value)  # bounded in depth and length, whatever has arrived
+    return text if len(text) <= 80 else text[:77] + "..."
