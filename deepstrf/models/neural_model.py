@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import tempfile
 from abc import ABC
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,9 +14,10 @@ from torch import Tensor, nn
 from deepstrf.arguments import whole_number
 
 from .checkpoints.construction import Construction
-
-if TYPE_CHECKING:
-    from .streaming import Stage, Stream
+from .checkpoints.folder import load_pretrained_from_dir, save_pretrained_to_dir
+from .checkpoints.hub import download_pretrained, upload_pretrained
+from .protocols import Stage
+from .streaming import Stream, stage_of
 
 __all__ = ["NeuralModel"]
 
@@ -45,7 +47,7 @@ class NeuralModel(nn.Module, ABC):
     Notes
     -----
     The arguments that a subclass is constructed from are recorded (``_init_kwargs`` holds those that fit in JSON,
-    defaults included), so that `from_pretrained` can build the same architecture: see `deepstrf.utils.hub`.
+    defaults included), so that `from_pretrained` can build the same architecture: see `deepstrf.models.checkpoints`.
     """
 
     O: int  # noqa: E741 - the published name of the number of neurons
@@ -138,8 +140,6 @@ class NeuralModel(nn.Module, ABC):
         >>> stream(torch.zeros(1, 1, 34, 3)).shape
         torch.Size([1, 5, 1, 3])
         """
-        from .streaming import Stream
-
         return Stream(self)
 
     def stream_stages(self) -> list[Stage]:
@@ -152,8 +152,6 @@ class NeuralModel(nn.Module, ABC):
         NotImplementedError
             A module has no streaming form, or a subclass overrides `forward` and not this method.
         """
-        from .streaming import stage_of
-
         owners = [next(c for c in type(self).__mro__ if name in c.__dict__) for name in ("forward", "stream_stages")]
         if not issubclass(owners[1], owners[0]):
             raise NotImplementedError(f"{owners[0].__name__} overrides forward, so it must override stream_stages too")
@@ -162,7 +160,7 @@ class NeuralModel(nn.Module, ABC):
     def save_pretrained(
         self, save_dir: str | Path, *, metadata: dict[str, Any] | None = None, model_card: str | None = None
     ) -> Path:
-        """Folder ``save_dir``, now holding this model as a checkpoint; see `deepstrf.utils.hub.save_pretrained_to_dir`.
+        """Folder ``save_dir``, now holding this model as a checkpoint: see `deepstrf.models.checkpoints`.
 
         Parameters
         ----------
@@ -180,9 +178,7 @@ class NeuralModel(nn.Module, ABC):
         TypeError
             ``metadata`` does not fit in JSON.
         """
-        from deepstrf.models.checkpoints import folder as hub
-
-        return hub.save_pretrained_to_dir(self, save_dir, metadata=metadata, model_card=model_card)
+        return save_pretrained_to_dir(self, save_dir, metadata=metadata, model_card=model_card)
 
     def push_to_hub(
         self,
@@ -209,13 +205,9 @@ class NeuralModel(nn.Module, ABC):
         commit_message : str, optional
             None says that the model was uploaded.
         """
-        import tempfile
-
-        from deepstrf.models.checkpoints import folder as hub
-
         with tempfile.TemporaryDirectory() as folder:
             self.save_pretrained(folder, metadata=metadata, model_card=model_card)
-            return hub.upload_pretrained(folder, repo_id, private=private, token=token, commit_message=commit_message)
+            return upload_pretrained(folder, repo_id, private=private, token=token, commit_message=commit_message)
 
     @classmethod
     def from_pretrained(
@@ -266,12 +258,10 @@ class NeuralModel(nn.Module, ABC):
         UserWarning
             The checkpoint was saved from another class.
         """
-        from deepstrf.models.checkpoints import folder as hub
-
         folder = Path(repo_id_or_path)
         if not folder.is_dir():
-            folder = hub.download_pretrained(str(repo_id_or_path), cache_dir=cache_dir, revision=revision, token=token)
-        model, metadata = hub.load_pretrained_from_dir(
+            folder = download_pretrained(str(repo_id_or_path), cache_dir=cache_dir, revision=revision, token=token)
+        model, metadata = load_pretrained_from_dir(
             cls, folder, extra_kwargs=extra_kwargs, strict=strict, map_location=map_location
         )
         return (model, metadata) if return_metadata else model

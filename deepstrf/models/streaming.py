@@ -8,9 +8,9 @@ module of another kind joins by a method ``stream_stage() -> Stage`` that gives 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,16 +20,10 @@ from deepstrf.arguments import check_floating
 
 from .layers import CausalLayerNorm, CausalSTRFConv, LearnableExponentialDecay
 from .prefiltering import AdapTrans, ICAdaptation
+from .protocols import SpectrogramModel, Stage, Streamable
 from .readouts import LinearReadout, STRFReadout
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from .neural_model import NeuralModel
-
 __all__ = ["Stage", "Stream", "evaluating", "stage_of", "with_past"]
-
-Stage = Callable[[Tensor], Tensor]
 
 SHORT_CHUNK = 6
 """Frames up to which writing out the taps of a prefilter (K = 651, 34 bands) was measured to beat its recursion."""
@@ -61,7 +55,7 @@ class Stream:
         A module has no streaming form.
     """
 
-    def __init__(self, model: NeuralModel) -> None:
+    def __init__(self, model: Streamable) -> None:
         self.model = model
         self.reset()
 
@@ -107,7 +101,7 @@ class Stream:
 
 
 @contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
+def evaluating(model: nn.Module | Streamable | SpectrogramModel) -> Iterator[None]:
     """Evaluation mode inside the ``with`` block; afterwards every submodule is in the mode it was in."""
     training = [module for module in model.modules() if module.training]
     for module in training:

@@ -2,10 +2,11 @@
 
 from deepstrf.training.batches import predict
 from deepstrf.training.confidence import Band, jackknife
-from deepstrf.training.fitter import Fitter, Metric
+from deepstrf.training.fitter import Fitter
 from deepstrf.training.history import EpochRecord, History
 from deepstrf.training.priors import roughness, spread
 from deepstrf.training.progress import NonFiniteLossError, Progress
+from deepstrf.training.settings import Metric
 
 __all__ = [
     "Band",

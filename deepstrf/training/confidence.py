@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from statistics import NormalDist
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -16,9 +15,7 @@ from torch import Tensor, nn
 from deepstrf.analysis import bandwidth, best_frequency, latency
 from deepstrf.datasets import Recording
 from deepstrf.training.batches import Data, Examples
-
-if TYPE_CHECKING:
-    from deepstrf.training.fitter import Fitter
+from deepstrf.training.fitter import Fitter
 
 REFIT_EPOCHS, REFIT_DECAY = 10, 0.7
 

@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Protocol
 
-import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from deepstrf.metrics import corrcoef, poisson_loss
 from deepstrf.training.batches import Data, Examples
 from deepstrf.training.history import History
-from deepstrf.training.progress import Progress
 from deepstrf.training.run import Run
-
-ADAM = partial(torch.optim.Adam, lr=0.01)
-
-
-class Metric(Protocol):
-    """A loss or a score of `deepstrf.metrics`, or anything that is called alike."""
-
-    def __call__(self, pred: Tensor, gt: Tensor, /, *, reduction: str) -> Tensor:
-        """One value for each neuron, (N,), NaN for a neuron without data, when ``reduction`` is "none"."""
+from deepstrf.training.settings import FitSettings
 
 
 @dataclass(frozen=True)
-class Fitter:
+class Fitter(FitSettings):
     """Settings of a fit, which `fit` carries out on a model and a recording.
 
     The defaults are for populations of LN neurons on some minutes of sound. The Poisson loss is the likelihood of spike
@@ -89,29 +74,6 @@ class Fitter:
     >>> len(history), history.best.scores.shape
     (3, torch.Size([2]))
     """
-
-    epochs: int = 200
-    batch_size: int = 2
-    optimizer: Callable[[list[nn.Parameter]], torch.optim.Optimizer] = ADAM
-    schedule: Callable[[torch.optim.Optimizer], torch.optim.lr_scheduler.LRScheduler] | None = None
-    loss: Metric = poisson_loss
-    score: Metric = corrcoef
-    patience: int = 10
-    smoothness: float | tuple[float, float] = 0.1
-    sparsity: float = 0.0
-    seed: int = 0
-    progress: bool = True
-    callbacks: Sequence[Callable[[Progress], None]] = ()
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "patience"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("smoothness", "sparsity"):
-            if not all(0 <= value < np.inf for value in np.atleast_1d(getattr(self, name))):
-                raise ValueError(f"{name} must be at least 0 and finite, got {getattr(self, name)}")
-        if np.size(self.smoothness) > 2:
-            raise ValueError(f"smoothness must be one number or two, frequency and time, got {self.smoothness}")
 
     def fit(
         self,

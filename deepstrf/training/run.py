@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,9 +22,7 @@ from deepstrf.training.checkpoint import fingerprint, load_checkpoint, save_chec
 from deepstrf.training.history import EpochRecord, History
 from deepstrf.training.priors import kernels, penalty
 from deepstrf.training.progress import NonFiniteLossError, Progress
-
-if TYPE_CHECKING:
-    from deepstrf.training.fitter import Fitter
+from deepstrf.training.settings import FitSettings
 
 
 class _NotFinite(Exception):  # noqa: N818 - only ever travels out of an optimizer's step
@@ -35,26 +33,31 @@ class Run:
     """One fit under way."""
 
     def __init__(
-        self, fitter: Fitter, model: nn.Module, train: Examples, validation: Examples | None, checkpoint: Path | None
+        self,
+        settings: FitSettings,
+        model: nn.Module,
+        train: Examples,
+        validation: Examples | None,
+        checkpoint: Path | None,
     ) -> None:
         _check_fits(model, train, validation)
-        self.fitter, self.model, self.train, self.validation = fitter, model, train, validation
+        self.settings, self.model, self.train, self.validation = settings, model, train, validation
         parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         if not parameters:
             raise ValueError("model must have a parameter that requires a gradient, got none")
-        self.optimizer = fitter.optimizer(parameters)
-        self.schedule = None if fitter.schedule is None else fitter.schedule(self.optimizer)
-        smoothness = np.broadcast_to(np.asarray(fitter.smoothness, dtype=float), 2)
+        self.optimizer = settings.optimizer(parameters)
+        self.schedule = None if settings.schedule is None else settings.schedule(self.optimizer)
+        smoothness = np.broadcast_to(np.asarray(settings.smoothness, dtype=float), 2)
         self.smoothness = (float(smoothness[0]), float(smoothness[1]))
-        self.has_priors = any(self.smoothness) or fitter.sparsity > 0
+        self.has_priors = any(self.smoothness) or settings.sparsity > 0
         self.null_loss = self._null_loss() if self.has_priors else None
         self.history = History()
         self.best = _state_of(model)
         self.checkpoint = checkpoint
         if checkpoint is not None:
-            self.settings = self._settings()
+            self.identity = self._identity()
             if checkpoint.exists():
-                self._resume(load_checkpoint(checkpoint, self.settings))
+                self._resume(load_checkpoint(checkpoint, self.identity))
             else:
                 save_checkpoint(checkpoint, self._state())
 
@@ -62,10 +65,10 @@ class Run:
         """Run the epochs that are left."""
         from tqdm.auto import tqdm  # type: ignore[import-untyped, unused-ignore]
 
-        fitter, history = self.fitter, self.history
-        progress = Progress(self.model, fitter.epochs, history, epoch=len(history))
+        settings, history = self.settings, self.history
+        progress = Progress(self.model, settings.epochs, history, epoch=len(history))
         history.stopped = ""
-        bar = tqdm(total=fitter.epochs, initial=len(history), unit="epoch", disable=not fitter.progress)
+        bar = tqdm(total=settings.epochs, initial=len(history), unit="epoch", disable=not settings.progress)
         try:
             with bar:
                 while not self._reason_to_stop(progress):
@@ -80,7 +83,7 @@ class Run:
                     self._write_checkpoint()
                     bar.set_postfix(_shown(history), refresh=False)
                     bar.update()
-                    for callback in fitter.callbacks:
+                    for callback in settings.callbacks:
                         callback(progress)
         finally:
             self.model.load_state_dict(self.best)
@@ -90,23 +93,23 @@ class Run:
 
     def _reason_to_stop(self, progress: Progress) -> str:
         """Why there is no further epoch; empty when there is one."""
-        done, fitter = len(self.history), self.fitter
+        done, settings = len(self.history), self.settings
         if progress.stopping:
             return progress.stopping
-        if done >= fitter.epochs:
+        if done >= settings.epochs:
             return "all epochs done"
-        if self.validation is not None and done - self.history.best_epoch >= fitter.patience:
-            return f"no better for {fitter.patience} epochs"
+        if self.validation is not None and done - self.history.best_epoch >= settings.patience:
+            return f"no better for {settings.patience} epochs"
         return ""
 
     def _train_epoch(self, progress: Progress) -> Tensor:
         """One pass over the stimuli: mean loss (N,) of its batches, weighted with their recorded bins."""
         total = torch.zeros(self.train.target.shape[1], dtype=torch.float64)
         bins = torch.zeros_like(total)
-        progress.batches = -(-len(self.train) // self.fitter.batch_size)
+        progress.batches = -(-len(self.train) // self.settings.batch_size)
         device = next(self.model.parameters()).device
-        with _seeded(self.fitter.seed, progress.epoch, device) as generator:
-            batches = self.train.batches(self.fitter.batch_size, generator)
+        with _seeded(self.settings.seed, progress.epoch, device) as generator:
+            batches = self.train.batches(self.settings.batch_size, generator)
             for progress.batch, (stimuli, target) in enumerate(batches, start=1):
                 self.model.train()  # again: who watches may have looked at predictions
                 losses = self._step(as_model_takes(self.model, stimuli), as_model_takes(self.model, target))
@@ -114,7 +117,7 @@ class Run:
                 self._check_finite(losses, recorded, progress.epoch, "training")
                 total += torch.where(recorded > 0, losses.double(), 0.0) * recorded
                 bins += recorded
-                for callback in self.fitter.callbacks:
+                for callback in self.settings.callbacks:
                     if hasattr(callback, "on_batch"):
                         with _own_random_numbers(device):
                             callback.on_batch(progress)
@@ -136,7 +139,7 @@ class Run:
             # A sum, not a mean: neurons that share nothing are fitted alike in whatever company.
             total = losses[recorded].sum()
             if self.null_loss is not None:
-                total = total + penalty(self.model, self.smoothness, self.fitter.sparsity, self.null_loss)
+                total = total + penalty(self.model, self.smoothness, self.settings.sparsity, self.null_loss)
             total.backward()
             return total.item()
 
@@ -173,8 +176,8 @@ class Run:
             self.best = _state_of(self.model)
 
     def _per_neuron(self, name: str, pred: Tensor, gt: Tensor) -> Tensor:
-        """The fitter's loss or score, (N,)."""
-        values = getattr(self.fitter, name)(pred, gt, reduction="none")
+        """The loss or score, (N,)."""
+        values = getattr(self.settings, name)(pred, gt, reduction="none")
         if not isinstance(values, Tensor) or values.shape != gt.shape[1:2]:
             got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
             raise ValueError(f'{name}(..., reduction="none") must give one value for each neuron, (N,), got {got}')
@@ -194,9 +197,9 @@ class Run:
         list(kernels(self.model))  # refuses kernels of unknown type before anything is fitted
         return as_model_takes(self.model, (constant - perfect).nan_to_num(nan=0.0).clamp(min=0))
 
-    def _settings(self) -> dict[str, Any]:
+    def _identity(self) -> dict[str, Any]:
         """What must be the same for a fit to go on from a checkpoint, in plain types."""
-        fitter = self.fitter
+        settings = self.settings
         groups = self.optimizer.state_dict()["param_groups"]
         options = [{name: value for name, value in group.items() if name != "params"} for group in groups]
         held_out = () if self.validation is None else (self.validation.stimuli, self.validation.responses)
@@ -205,17 +208,17 @@ class Run:
             "data": fingerprint(self.train.stimuli, self.train.responses, *held_out),
             "optimizer": f"{type(self.optimizer).__name__} {options}",
             "schedule": type(self.schedule).__name__,
-            "loss": _name_of(fitter.loss),
-            "score": _name_of(fitter.score),
-            "batch_size": fitter.batch_size,
+            "loss": _name_of(settings.loss),
+            "score": _name_of(settings.score),
+            "batch_size": settings.batch_size,
             "smoothness": self.smoothness,
-            "sparsity": fitter.sparsity,
-            "seed": fitter.seed,
+            "sparsity": settings.sparsity,
+            "seed": settings.seed,
         }
 
     def _state(self) -> dict[str, Any]:
         return {
-            "settings": self.settings,
+            "settings": self.identity,
             "model": self.model.state_dict(),
             "best": self.best,
             "optimizer": self.optimizer.state_dict(),

@@ -1,6 +1,6 @@
 """Old home of `deepstrf.models.checkpoints`, kept until 0.3."""
 
-from deepstrf.models.checkpoints.folder import (
+from deepstrf.models.checkpoints import (
     CONFIG_FILE,
     METADATA_FILE,
     MODEL_CARD_FILE,

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from deepstrf.arguments import check_floating, check_modules, whole_number
 
 from ..neural_model import NeuralModel
+from .gradient_maps import spectrogram_gradients, waveform_gradients
 
 __all__ = ["AudioEncodingModel"]
 
@@ -105,7 +106,7 @@ class AudioEncodingModel(NeuralModel):
         """Receptive field of each neuron as the gradient of its response with respect to the spectrogram.
 
         Positive where added sound raises the response. The model is linearised in evaluation mode and left as it is.
-        The arguments and the operating point are those of `deepstrf.models.gradient_maps.spectrogram_gradients`.
+        The arguments and the operating point are those of `deepstrf.models.audio.gradient_maps.spectrogram_gradients`.
 
         Parameters
         ----------
@@ -130,8 +131,6 @@ class AudioEncodingModel(NeuralModel):
         ValueError
             The stimulus has another shape, a bin lies outside it, or there is no such neuron.
         """
-        from .gradient_maps import spectrogram_gradients
-
         return spectrogram_gradients(self, stimulus, window=window, bins=bins, neurons=neurons, per_channel=per_channel)
 
     def waveform_gradmap(self, waveform: Tensor, *, bins: Sequence[int] | Literal["all"] | None = None) -> Tensor:
@@ -153,6 +152,4 @@ class AudioEncodingModel(NeuralModel):
         ValueError
             The model has no front end, there is more than one sound, or a bin lies outside the response.
         """
-        from .gradient_maps import waveform_gradients
-
         return waveform_gradients(self, waveform, bins=bins)

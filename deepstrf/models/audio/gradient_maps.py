@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,10 +17,8 @@ from torch.overrides import TorchFunctionMode
 
 from deepstrf.arguments import check_floating, check_sizes, whole_number
 
+from ..protocols import SpectrogramModel
 from ..streaming import evaluating
-
-if TYPE_CHECKING:
-    from .audio_model import AudioEncodingModel
 
 __all__ = ["PassingAtTheKink", "spectrogram_gradients", "waveform_gradients"]
 
@@ -49,7 +47,7 @@ class PassingAtTheKink(TorchFunctionMode):
 
 
 def spectrogram_gradients(
-    model: AudioEncodingModel,
+    model: SpectrogramModel,
     stimulus: Tensor | None = None,
     *,
     window: int | None = None,
@@ -117,7 +115,7 @@ def spectrogram_gradients(
     return maps[0] if bins is None else maps
 
 
-def waveform_gradients(model: AudioEncodingModel, waveform: Tensor, *, bins: Bins = None) -> Tensor:
+def waveform_gradients(model: SpectrogramModel, waveform: Tensor, *, bins: Bins = None) -> Tensor:
     """Gradient of each neuron's response with respect to the samples of a waveform, through the model's front end.
 
     Parameters
@@ -155,7 +153,7 @@ def waveform_gradients(model: AudioEncodingModel, waveform: Tensor, *, bins: Bin
 
 
 def _gradients(
-    model: AudioEncodingModel, x: Tensor, pairs: list[tuple[int, int]], *, causal: bool
+    model: SpectrogramModel, x: Tensor, pairs: list[tuple[int, int]], *, causal: bool
 ) -> Iterator[tuple[int, tuple[int, int], Tensor]]:
     """Place, (neuron, bin) and gradient of that response with respect to ``x``, for each of the ``pairs`` in turn.
 
@@ -176,7 +174,7 @@ def _gradients(
 
 
 @contextmanager
-def _linearised(model: nn.Module) -> Iterator[None]:
+def _linearised(model: SpectrogramModel) -> Iterator[None]:
     """Evaluation mode with one-sided gradients, also where the caller has switched gradients off."""
     # cuDNN refuses the backward pass of a recurrent layer in evaluation mode; PyTorch's own kernels do not.
     with (
@@ -189,7 +187,7 @@ def _linearised(model: nn.Module) -> Iterator[None]:
         yield
 
 
-def _with_identity(model: AudioEncodingModel, slot: str) -> AudioEncodingModel:
+def _with_identity(model: SpectrogramModel, slot: str) -> SpectrogramModel:
     """The same model, sharing every tensor, with the identity in one slot; ``model`` itself is not touched."""
     other = copy.copy(model)
     other._modules = {**model._modules, slot: nn.Identity()}

@@ -1,4 +1,4 @@
-"""The checkpoint folder: what is in it, how it is written and read, and how it travels to the Hugging Face Hub.
+"""The checkpoint folder: what is in it, how it is written and how it is read.
 
 A folder holds ``config.json`` (the class name under ``_model_class`` and the constructor arguments; modules given as
 arguments under ``_modules``, the names of arguments that no file can hold under ``_unsaved``), ``model.safetensors``
@@ -9,43 +9,30 @@ written by the earlier deepSTRF package have the first two, without the keys ``_
 from __future__ import annotations
 
 import json
-import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as read_tensors
 from safetensors.torch import save as write_tensors
-from torch import Tensor
+from torch import Tensor, nn
 
-from deepstrf.models.checkpoints.construction import (
-    Construction,
-    NotEncodable,
-    arguments_for,
-    decode_module,
-    to_json,
-    unfit,
-)
-
+from ..protocols import Savable
 from .atomic_files import replace_files, valid_folder
+from .construction import Construction, NotEncodable, arguments_for, decode_module, to_json, unfit
 from .model_card import write_model_card
-
-if TYPE_CHECKING:
-    from deepstrf.models.neural_model import NeuralModel
 
 __all__ = [
     "CONFIG_FILE",
     "METADATA_FILE",
     "MODEL_CARD_FILE",
     "WEIGHTS_FILE",
-    "download_pretrained",
     "load_pretrained_from_dir",
     "save_pretrained_to_dir",
-    "upload_pretrained",
 ]
 
 CONFIG_FILE = "config.json"
@@ -57,13 +44,12 @@ CHECKPOINT_FILES = (WEIGHTS_FILE, METADATA_FILE, MODEL_CARD_FILE, CONFIG_FILE)
 CLASS_KEY = "_model_class"
 MODULES_KEY = "_modules"
 UNSAVED_KEY = "_unsaved"
-REPO_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
-Model = TypeVar("Model", bound="NeuralModel")
+Model = TypeVar("Model", bound=nn.Module)
 
 
 def save_pretrained_to_dir(
-    model: NeuralModel,
+    model: Savable,
     save_dir: str | Path,
     *,
     metadata: dict[str, Any] | None = None,
@@ -183,104 +169,7 @@ def load_pretrained_from_dir(
     return model.to(map_location).eval(), metadata
 
 
-def upload_pretrained(
-    folder: str | Path,
-    repo_id: str,
-    *,
-    private: bool = False,
-    token: str | None = None,
-    commit_message: str | None = None,
-) -> str:
-    """URL of the commit that put a checkpoint folder on the Hugging Face Hub.
-
-    Parameters
-    ----------
-    folder : str or Path
-        As written by `save_pretrained_to_dir`; files of other names stay here. A checkpoint file that the repository
-        has and this folder has not, such as an old metadata.json, is deleted there.
-    repo_id : str
-        ``"owner/name"``; made if it does not exist.
-    private : bool
-        Of a repository made by this call.
-    token : str, optional
-        Access token; None uses the one that is logged in.
-    commit_message : str, optional
-        None says that the model was uploaded.
-
-    Raises
-    ------
-    FileNotFoundError
-        config.json or model.safetensors is missing.
-    huggingface_hub.errors.HfHubHTTPError
-        The Hub refused.
-    """
-    from huggingface_hub import HfApi
-
-    source = valid_folder(Path(folder))
-    for name in (CONFIG_FILE, WEIGHTS_FILE):
-        if not (source / name).is_file():
-            raise FileNotFoundError(f"{source / name} is missing, so {source} is not a checkpoint")
-    api = HfApi(token=token)
-    api.create_repo(repo_id, private=private, exist_ok=True)
-    commit = api.upload_folder(
-        repo_id=repo_id,
-        folder_path=source,
-        allow_patterns=list(CHECKPOINT_FILES),
-        delete_patterns=list(CHECKPOINT_FILES),
-        commit_message=commit_message or "Upload model",
-    )
-    return commit.commit_url
-
-
-def download_pretrained(
-    repo_id: str,
-    *,
-    cache_dir: str | Path | None = None,
-    revision: str | None = None,
-    token: str | None = None,
-) -> Path:
-    """Local folder with the checkpoint files of a repository on the Hugging Face Hub.
-
-    Parameters
-    ----------
-    repo_id : str
-        ``"owner/name"``.
-    cache_dir : str or Path, optional
-        Where downloads are kept; None is the cache of huggingface_hub.
-    revision : str, optional
-        Branch, tag or commit; None is the main branch.
-    token : str, optional
-        Access token; None uses the one that is logged in, if any.
-
-    Raises
-    ------
-    TypeError
-        ``repo_id`` is no text.
-    FileNotFoundError
-        ``repo_id`` cannot be the name of a repository, or there is none that this token may read, or the Hub cannot be
-        reached and the repository was not downloaded before.
-    huggingface_hub.errors.HfHubHTTPError
-        The Hub refused otherwise, such as for an unknown revision.
-    """
-    if not isinstance(repo_id, str):
-        raise TypeError(f"repo_id must be a str, got {type(repo_id).__name__}")
-    if REPO_ID.fullmatch(repo_id) is None:
-        raise FileNotFoundError(f"{repo_id!r} is neither a local folder nor a Hub repository, owner/name")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
-
-    try:
-        folder = snapshot_download(
-            repo_id, cache_dir=cache_dir, revision=revision, token=token, allow_patterns=list(CHECKPOINT_FILES)
-        )
-    except (RepositoryNotFoundError, LocalEntryNotFoundError) as error:
-        raise FileNotFoundError(
-            f"{repo_id!r} is neither a local folder nor a Hub repository that can be read. {error}"
-        ) from error
-    return Path(folder)
-
-
-def _config_of(model: NeuralModel) -> dict[str, Any]:
+def _config_of(model: Savable) -> dict[str, Any]:
     """What config.json says of ``model``, with a warning for each argument that it cannot say."""
     config = {**model._init_kwargs, CLASS_KEY: type(model).__name__}
     construction: Construction = getattr(model, "_construction", Construction())
@@ -324,7 +213,7 @@ def _build(cls: type[Model], config: dict[str, Any], extra_kwargs: Mapping[str, 
     return cls(*args, **kwargs)
 
 
-def _keep_dtypes(model: NeuralModel, state: Mapping[str, Tensor]) -> None:
+def _keep_dtypes(model: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Give each floating tensor of ``model`` the dtype that it has in ``state``."""
     for name, tensor in model.state_dict(keep_vars=True).items():
         if name in state and tensor.is_floating_point() and state[name].is_floating_point():

@@ -5,10 +5,9 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from deepstrf.models.neural_model import NeuralModel
+from ..protocols import Savable
 
 __all__ = ["write_model_card"]
 
@@ -23,7 +22,7 @@ tags:
 """
 
 
-def write_model_card(model: NeuralModel, config: Mapping[str, Any], metadata: Mapping[str, Any] | None) -> str:
+def write_model_card(model: Savable, config: Mapping[str, Any], metadata: Mapping[str, Any] | None) -> str:
     """Markdown text that describes a checkpoint of ``model``.
 
     Parameters
@@ -80,7 +79,7 @@ def _import_path(cls: type) -> str:
     return "deepstrf.models.audio" if cls.__module__.startswith("deepstrf.models.audio.") else cls.__module__
 
 
-def _input_and_output(model: NeuralModel) -> str:
+def _input_and_output(model: Savable) -> str:
     F, T = getattr(model, "F", None), getattr(model, "T", None)
     lines = [f"- output: response of each neuron, shape (B, {model.O}, 1, T), one value per input time bin"]
     if F is not None:

@@ -15,9 +15,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from deepstrf.models import NeuralModel
+from deepstrf.models import checkpoints as hub
 from deepstrf.models.activations import ParametricSigmoid
 from deepstrf.models.audio import AudioEncodingModel, Linear, LinearNonlinear
-from deepstrf.models.checkpoints import folder as hub
 from deepstrf.models.layers import ParametricSTRF, SeparableSTRF
 from deepstrf.models.prefiltering import AdapTrans, ICAdaptation
 from deepstrf.models.readouts import LinearReadout

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from deepstrf.models import checkpoints as hub
 from deepstrf.models.audio import LinearNonlinear
-from deepstrf.models.checkpoints import folder as hub
 from deepstrf.models.prefiltering import AdapTrans
 from tests.models.checkpoints.hub_server import GOOD_TOKEN, HubServer
 
