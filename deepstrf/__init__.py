@@ -24,34 +24,51 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__all__ = [
-    "__version__",
-    "analysis",
-    "datasets",
-    "demo",
-    "load_demo",
-    "metrics",
-    "models",
-    "simulate",
-    "stimuli",
-    "training",
-    "utils",
-]
+from deepstrf.deprecation import moved_modules
 
 __version__ = "0.1.0"
 
+_MOVED = {
+    "deepstrf.models.construction": "deepstrf.models.checkpoints.construction",
+    "deepstrf.models.gradient_maps": "deepstrf.models.audio.gradient_maps",
+    "deepstrf.utils": "deepstrf.models.checkpoints",
+    "deepstrf.utils.file_set": "deepstrf.models.checkpoints.atomic_files",
+    "deepstrf.utils.hub": "deepstrf.models.checkpoints",
+    "deepstrf.utils.model_card": "deepstrf.models.checkpoints.model_card",
+}
+moved_modules(_MOVED)
 
-def load_demo(*args: Any, **kwargs: Any) -> Any:
-    """Everything the tour needs to start: see `deepstrf.demo.load_demo`, to which all arguments go."""
-    from deepstrf.demo import load_demo as load
+_NAMES = {
+    "analysis": ("diagnose",),
+    "datasets": ("Recording", "RecordingFolder", "read_nwb"),
+    "demo": ("load_demo",),
+    "metrics": (),
+    "models": (
+        "AudioEncodingModel",
+        "ConvNet2D",
+        "DNet",
+        "Linear",
+        "LinearNonlinear",
+        "NetworkReceptiveField",
+        "NeuralModel",
+        "StateNet",
+        "Transformer",
+    ),
+    "simulate": ("simulate_population",),
+    "stimuli": ("Spectrogram", "log_mel_spectrogram", "read_wav", "spectrogram_from_wav"),
+    "training": ("Fitter", "jackknife", "predict"),
+}
+_HOMES = {name: room for room, names in _NAMES.items() for name in names}
 
-    return load(*args, **kwargs)
+__all__ = ["__version__", *_NAMES, *_HOMES]
 
 
 def __getattr__(name: str) -> Any:
-    """Subpackages on first use, so that ``import deepstrf`` alone loads neither torch nor anything else."""
-    if name in __all__:
+    """Rooms, and the names most used from them, on first use: ``import deepstrf`` alone loads no torch."""
+    if name in _NAMES or f"{__name__}.{name}" in _MOVED:
         return importlib.import_module(f"{__name__}.{name}")
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import difflib
 import functools
+import importlib
 import inspect
+import sys
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import Any, TypeVar
 
-__all__ = ["did_you_mean", "keywords", "renamed", "warn_renamed"]
+__all__ = ["did_you_mean", "keywords", "moved_modules", "renamed", "warn_renamed"]
 
 GONE_IN = "0.3"
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -101,3 +105,44 @@ class renamed:  # noqa: N801 - reads as what it says of an attribute: hear = ren
     def __set__(self, instance: Any, value: Any) -> None:
         self._warn()
         setattr(instance, self.new, value)
+
+
+def moved_modules(homes: Mapping[str, str]) -> None:
+    """Make modules importable under their old paths, as aliases that warn when a name is taken from them.
+
+    Parameters
+    ----------
+    homes : mapping of str to str
+        Old path of each module to the module or package that has its names now.
+    """
+    sys.meta_path.append(_OldPaths(homes))  # last, so that no module that exists is looked for here
+
+
+class _OldPaths:
+    """Finder and loader of the aliases."""
+
+    def __init__(self, homes: Mapping[str, str]) -> None:
+        self.homes = homes
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if name not in self.homes:
+            return None
+        return ModuleSpec(name, self, is_package=any(other.startswith(f"{name}.") for other in self.homes))  # type: ignore[arg-type]
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        old, new = module.__name__, self.homes[module.__name__]
+
+        def __getattr__(name: str) -> Any:  # noqa: N807 - the hook of PEP 562
+            if f"{old}.{name}" in self.homes:
+                return importlib.import_module(f"{old}.{name}")
+            if name.startswith("__") and name != "__all__":
+                raise AttributeError(f"module {old!r} has no attribute {name!r}")
+            value = getattr(importlib.import_module(new), name)
+            if name != "__all__":
+                warn_renamed(f"{old}.{name}", f"{new}.{name}")
+            return value
+
+        module.__getattr__ = __getattr__  # type: ignore[method-assign]

@@ -29,10 +29,10 @@ alone = sorted(set(name.partition(".")[0] for name in sys.modules))
 import torch, numpy
 before = set(sys.modules)
 start = time.process_time()
-import deepstrf.models.audio, deepstrf.utils
+import deepstrf.models.audio, deepstrf.models.checkpoints
 seconds = time.process_time() - start
 added = sorted(set(name.partition(".")[0] for name in set(sys.modules) - before))
-lazy = [deepstrf.models.NeuralModel.__name__, deepstrf.utils.hub.CONFIG_FILE]
+lazy = [deepstrf.NeuralModel.__name__, deepstrf.models.checkpoints.CONFIG_FILE]
 print(json.dumps({"alone": alone, "added": added, "seconds": seconds, "lazy": lazy}))
 """
 
@@ -69,9 +69,16 @@ def test_import_time_beyond_torch(fresh: dict[str, Any]) -> None:
 
 def test_subpackages_come_on_first_use(fresh: dict[str, Any]) -> None:
     assert fresh["lazy"] == ["NeuralModel", "config.json"]
-    assert {"models", "utils", "load_demo", "__version__"} <= set(dir(deepstrf))
+    assert {"models", "Fitter", "load_demo", "__version__"} <= set(dir(deepstrf))
     with pytest.raises(AttributeError, match="module 'deepstrf' has no attribute 'nothing'"):
         deepstrf.nothing  # noqa: B018
+
+
+def test_what_is_used_most_is_at_the_top() -> None:
+    for name in deepstrf.__all__:
+        assert getattr(deepstrf, name) is not None
+    assert deepstrf.LinearNonlinear is deepstrf.models.LinearNonlinear
+    assert deepstrf.Fitter is deepstrf.training.Fitter
 
 
 def test_load_demo_is_that_of_the_demo_package(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from deepstrf.deprecation import moved_modules
+
 if TYPE_CHECKING:
     from .bench import ActivationEditor, AdapTransEditor, BenchWidget, ResponseView, STRFEditor
     from .explorer import Explorer, explore
@@ -50,6 +52,30 @@ _ROOMS = {
     "gallery": "neuron_gallery",
     "train": "training",
 }
+
+moved_modules(
+    {
+        f"{__name__}.{old}": f"{__name__}.{new}"
+        for old, new in {
+            "background_fit": "training.background_fit",
+            "changes": "session",
+            "confidence": "figures",
+            "diagnosis": "explorer.diagnosis",
+            "editor": "bench",
+            "edits": "session.serialization",
+            "gallery_view": "neuron_gallery",
+            "own_sounds": "stimulus.catalogue",
+            "page": "bench",
+            "parameters": "session.parameters",
+            "response": "bench",
+            "spectrogram_painter": "stimulus",
+            "stimulus_panel": "stimulus",
+            "training_view": "training",
+            "tuning_table": "neuron_gallery.tuning_table",
+            "units": "session.units",
+        }.items()
+    }
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -9,12 +9,10 @@ import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from .widget import BenchWidget
+from typing import Any
 
 from ..bundle import bundle_text
+from .widget import BenchWidget
 
 __all__ = ["save_html"]
 

@@ -1,24 +1,20 @@
-"""What is suspicious in the model of an explorer, as a list whose every row jumps to the place."""
+"""What is suspicious in the model on a bench, as a list whose every row jumps to the place."""
 
 from __future__ import annotations
 
 import html
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ipywidgets
+from torch import Tensor
 
 from deepstrf.analysis import Diagnosis, Finding, diagnose
+from deepstrf.datasets import Recording
 
+from ..bench.widget import BenchWidget
 from ..cleanup import close_all, close_layout
 from ..session.events import Change
 from ..session.session import LiveSession
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from deepstrf.datasets import Recording
-
-    from .explorer import Explorer
 
 __all__ = ["DiagnosisView", "diagnose_session"]
 
@@ -57,13 +53,13 @@ def diagnose_session(session: LiveSession, *, held_out: Recording | tuple[Tensor
 
 
 class DiagnosisView(ipywidgets.VBox):
-    """One row for each finding about the model of an explorer; "Show" brings its neuron to the screen there.
+    """One row for each finding about the model on a bench; "Show" brings its neuron to the screen there.
 
     A button looks again, after edits for example.
 
     Parameters
     ----------
-    explorer : Explorer
+    bench : BenchWidget
         Whose session is looked at.
     held_out : Recording, or tuple of Tensors (B, 1, F, T) and (B, N, R, T), optional
         See :func:`deepstrf.analysis.diagnose`.
@@ -74,10 +70,10 @@ class DiagnosisView(ipywidgets.VBox):
         The findings, the worst first.
     """
 
-    def __init__(self, explorer: Explorer, *, held_out: Recording | tuple[Tensor, Tensor] | None = None) -> None:
-        self.explorer = explorer
+    def __init__(self, bench: BenchWidget, *, held_out: Recording | tuple[Tensor, Tensor] | None = None) -> None:
+        self.bench = bench
         self._held_out = held_out
-        self.found = diagnose_session(explorer.session, held_out=held_out)
+        self.found = diagnose_session(bench.session, held_out=held_out)
         self._title = ipywidgets.HTML(layout={"flex": "1 1 auto"})
         self._again = ipywidgets.Button(description="Look again", tooltip="Diagnose the model as it is edited now")
         self._again.on_click(lambda _button: self.refresh())
@@ -85,7 +81,7 @@ class DiagnosisView(ipywidgets.VBox):
         super().__init__()
         self._rows: list[Any] = []
         self._paint()
-        self._stop = explorer.session.observe(self._session_changed)
+        self._stop = bench.session.observe(self._session_changed)
 
     def __repr__(self) -> str:
         lines = [f"DiagnosisView: {self.found.summary}"]
@@ -94,11 +90,11 @@ class DiagnosisView(ipywidgets.VBox):
 
     def refresh(self) -> None:
         """Diagnose the model as it is edited now."""
-        self.found = diagnose_session(self.explorer.session, held_out=self._held_out)
+        self.found = diagnose_session(self.bench.session, held_out=self._held_out)
         self._paint()
 
     def show(self, finding: Finding | int) -> None:
-        """Bring the neuron of a finding, or of that number in the list, to the explorer's screen.
+        """Bring the neuron of a finding, or of that number in the list, to the bench's screen.
 
         The stage that edits its parameter comes up, and where it is about a Gaussian, that is selected. What concerns
         the whole model changes nothing.
@@ -113,15 +109,14 @@ class DiagnosisView(ipywidgets.VBox):
         one = self.found[finding] if isinstance(finding, int) else finding
         if one.neuron is None:
             return
-        self.explorer.neuron = one.neuron
-        self.explorer.bench.stage = _stage(one) or self.explorer.bench.stage
+        self.bench.neuron = one.neuron
+        self.bench.stage = _stage(one) or self.bench.stage
         if "gaussian" in one.evidence:
-            bench = self.explorer.bench
-            bench.stage = "strf"
-            bench.channel, bench.selected = int(one.evidence["channel"]), int(one.evidence["gaussian"])
+            self.bench.stage = "strf"
+            self.bench.channel, self.bench.selected = int(one.evidence["channel"]), int(one.evidence["gaussian"])
 
     def close(self) -> None:
-        """End the list; the explorer and its session live on."""
+        """End the list; the bench and its session live on."""
         # The constructor may have failed before any of this was there.
         if hasattr(self, "_stop"):
             self._stop()
@@ -172,7 +167,7 @@ class DiagnosisView(ipywidgets.VBox):
         if finding.neuron is not None:
             button = ipywidgets.Button(
                 description="Show",
-                tooltip=f"Show {self.found.whom(finding)} in the explorer",
+                tooltip=f"Show {self.found.whom(finding)} on the bench",
                 layout={"width": "72px", "flex": "0 0 auto"},
             )
             button.on_click(lambda _button: self.show(finding))

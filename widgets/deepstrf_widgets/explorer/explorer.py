@@ -7,20 +7,25 @@ import contextlib
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ipywidgets
 import numpy as np
+import plotly.graph_objects as go
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from deepstrf.datasets import Recording
 from deepstrf.models import NeuralModel
 from deepstrf.stimuli import Spectrogram
+from deepstrf.training import Band
 
 from ..bench.html_export import save_html
 from ..bench.widget import BenchWidget
 from ..cleanup import close_all, close_layout
+from ..figures import style
 from ..figures.confidence import Confidence
+from ..figures.neuron_figure import figure_updates, neuron_figure, title_of
 from ..neuron_gallery.widget import Gallery
 from ..session.events import Change
 from ..session.serialization import restore_state, state_text, to_code
@@ -28,14 +33,7 @@ from ..session.session import LiveSession
 from ..session.validation import refuse_beside_session
 from ..stimulus.panel import StimulusPanel
 from ..threads import one_thread
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
-    from deepstrf.datasets import Recording
-    from deepstrf.training import Band
-
-    from .diagnosis import DiagnosisView
+from .diagnosis import DiagnosisView
 
 __all__ = ["Explorer", "explore"]
 
@@ -126,8 +124,6 @@ class Explorer(ipywidgets.VBox):
 
     def figure(self) -> go.Figure:
         """The neuron on screen as a plain Plotly figure, for a paper or a saved notebook."""
-        from ..figures.neuron_figure import neuron_figure
-
         return neuron_figure(self.session, self.neuron, sound=self.bench.sound, confidence=self._confidence)
 
     @property
@@ -180,9 +176,7 @@ class Explorer(ipywidgets.VBox):
         held_out : Recording, or tuple of Tensors (B, 1, F, T) and (B, N, R, T), optional
             Sounds that the model was not fitted to, with their responses: see :func:`deepstrf.analysis.diagnose`.
         """
-        from .diagnosis import DiagnosisView
-
-        return DiagnosisView(self, held_out=held_out)
+        return DiagnosisView(self.bench, held_out=held_out)
 
     def save_pretrained(self, save_dir: str | Path) -> Path:
         """Write the edited model as a checkpoint folder."""
@@ -211,8 +205,6 @@ class Explorer(ipywidgets.VBox):
     def show_figures(self) -> None:
         """Build the linked Plotly figures now, below the bench and as wide."""
         if self.figures is None and not self._closed:
-            import plotly.graph_objects as go
-
             self.figures = go.FigureWidget(self.figure().update_layout(width=self._figure_width()))
             self.children = self._parts()
 
@@ -249,10 +241,8 @@ class Explorer(ipywidgets.VBox):
             return
 
         def load() -> None:
-            from ..figures.style import load_plotly
-
             # The session belongs to the loop's thread: nothing of it is read here.
-            load_plotly()
+            style.load_plotly()
             # The loop may have ended in the meantime.
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(self.show_figures)
@@ -283,8 +273,6 @@ class Explorer(ipywidgets.VBox):
 
     @one_thread()
     def _repaint(self) -> None:
-        from ..figures.neuron_figure import figure_updates, title_of
-
         self._pending = None
         if self._new_sound:
             self._new_sound = False

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..session.session import LiveSession
+from deepstrf.training import Band
 
-if TYPE_CHECKING:
-    from deepstrf.training import Band
+from ..session.session import LiveSession
 
 __all__ = ["Confidence"]
 
@@ -44,8 +42,6 @@ class Confidence:
     """
 
     def __init__(self, bands: Mapping[str, Band], session: LiveSession) -> None:
-        from deepstrf.training import Band
-
         if not isinstance(bands, Mapping):
             raise TypeError(f"confidence must be a mapping of str to Band, got {type(bands).__name__}")
         kernel = session.live.kernel(0)

@@ -6,15 +6,13 @@ import base64
 import json
 import zlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .events import Edit
 from .parameters import LARGEST
-
-if TYPE_CHECKING:
-    from .session import LiveSession
+from .session import LiveSession
 
 __all__ = ["restore_state", "state_text", "to_code"]
 

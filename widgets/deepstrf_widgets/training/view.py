@@ -6,9 +6,10 @@ import copy
 import threading
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ipywidgets
+import plotly.graph_objects as go
 from torch import nn
 
 from deepstrf.datasets import Recording
@@ -16,13 +17,12 @@ from deepstrf.training import Fitter, History
 from deepstrf.training.batches import Data, Examples
 
 from ..cleanup import close_layout
+from ..explorer.explorer import Explorer, explore
+from ..figures import style
 from .background_fit import SNAPSHOT_MB, BackgroundFit, FitStatus
 from .controls import Controls, newest_epoch
+from .figure import Shown, TrainingFigure
 from .repaint_scheduler import RepaintScheduler
-
-if TYPE_CHECKING:
-    from ..explorer.explorer import Explorer
-    from .figure import Shown, TrainingFigure
 
 __all__ = ["TrainingView", "train"]
 
@@ -201,8 +201,6 @@ class TrainingView(ipywidgets.VBox):
 
         ``options`` are those of :func:`explore`.
         """
-        from ..explorer.explorer import explore
-
         data = self._train if self._validation is None else self._validation
         if isinstance(data, Recording):
             given = {"dt_ms": data.dt_ms, "cf_hz": data.cf_hz.numpy(), "neuron_names": data.unit_names}
@@ -285,9 +283,7 @@ class TrainingView(ipywidgets.VBox):
 
     def _load_plotly(self) -> None:
         """In a thread of its own, as it takes seconds: the buttons are painted meanwhile."""
-        from ..figures.style import load_plotly
-
-        load_plotly()
+        style.load_plotly()
         self._is_loaded = True
         self._painter.ask()
 
@@ -297,14 +293,10 @@ class TrainingView(ipywidgets.VBox):
                 self._loader = threading.Thread(target=self._load_plotly, name="deepstrf-figures", daemon=True)
                 self._loader.start()
             return 0.0
-        from .figure import Shown, TrainingFigure
-
         shown = Shown(self._neuron, epoch, status.weights.get(epoch), status.history)
         if self._picture is None:
             self._picture = TrainingFigure(self._copy, self._train, self._names, scores=self._validation is not None)
         if self.figures is None:
-            import plotly.graph_objects as go
-
             self.figures = go.FigureWidget(self._picture.figure(shown))
             self.figures._config = {**self.figures._config, "responsive": True}
             self._has_come = False
