@@ -438,7 +438,7 @@ def test_a_request_that_comes_alone_is_answered_at_once(widget, monkeypatch):
         page = Page(widget, monkeypatch)
         page.edit(1.0)
         assert [content["seq"] for content, _ in page.got] == [1]
-        assert widget._burst is None
+        assert widget._burst.handle is None
 
     asyncio.run(alone())
 
@@ -461,7 +461,7 @@ def test_what_waits_behind_an_answer_gets_one_answer(widget, monkeypatch, queued
         answer = await page.answer()
         assert (answer["seq"], answer["settled"]) == (7, True)
         assert len(page.got) == 2
-        assert widget._burst is None
+        assert widget._burst.handle is None
         assert_shows(widget, 0)
 
     asyncio.run(burst())
@@ -502,10 +502,10 @@ def test_a_closed_widget_answers_no_burst(session, monkeypatch, queued):
         widget._answered_at = time.perf_counter()
         page = Page(widget, monkeypatch)
         page.edit(1.0)
-        pending = widget._burst
+        pending = widget._burst.handle
         widget.close()
         assert pending.cancelled()
-        assert widget._burst is None
+        assert widget._burst.handle is None
 
     asyncio.run(burst())
 

@@ -219,9 +219,9 @@ def test_a_gesture_paints_the_figure_now_and_then_and_at_its_end(shown, monkeypa
         for step in range(60):
             move(shown.session, 0.01 * step)
             if step == 0:
-                begun, first = loop.time(), shown._pending
+                begun, first = loop.time(), shown._repaint_timer.handle
             await asyncio.sleep(0)
-        assert shown._pending is first
+        assert shown._repaint_timer.handle is first
         assert first.when() == pytest.approx(begun + module.LIVE_FIGURE_S, abs=0.5)
         # The end does not wait for that time.
         move(shown.session, 1.0, settled=True)
@@ -245,11 +245,11 @@ def test_a_closed_explorer_paints_no_more(session):
         explorer = explore(session)
         explorer.show_figures()
         move(session, 1.0)
-        pending = explorer._pending
+        pending = explorer._repaint_timer.handle
         explorer.close()
         assert pending.cancelled()
         move(session, 2.0, settled=True)
-        assert explorer._pending is None
+        assert explorer._repaint_timer.handle is None
 
     asyncio.run(close())
 

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from deepstrf.analysis import bandwidth, best_frequency, latency, on_off_index, separability_index
 from deepstrf_widgets import BenchWidget, Explorer, Gallery, gallery
 from deepstrf_widgets.neuron_gallery.tuning_table import COLUMNS, FEW, MEASURES, SORTS, TuningTable
-from deepstrf_widgets.neuron_gallery.widget import WRITTEN
 
 DATA = Path(__file__).resolve().parents[3] / "widgets" / "src" / "gallery" / "data.ts"
 MANY = FEW + 4
@@ -513,7 +512,7 @@ def listed(name):
 def test_the_page_has_the_same_traits_columns_and_orders():
     own = set(Gallery.class_trait_names(sync=True)) - set(anywidget.AnyWidget.class_trait_names(sync=True))
     assert set(listed("GALLERY_TRAITS")) == {name for name in own if not name.startswith("_")}
-    assert tuple(listed("GALLERY_WRITTEN")) == WRITTEN
+    assert tuple(listed("GALLERY_WRITTEN")) == Gallery.BROWSER_SETS
     assert tuple(listed("MEASURES")) == MEASURES
     assert tuple(listed("TABLE_COLUMNS")) == COLUMNS
     orders = re.search(r"export type Sort = (.*);", DATA.read_text(encoding="utf-8")).group(1)

@@ -229,7 +229,7 @@ def test_an_error_is_shown_and_the_next_stroke_takes_it_away(painter, monkeypatc
 def test_a_page_sets_no_trait(painter):
     info = dict(painter.info)
     painter.set_state({"info": {}, "cells": b"", "view": "strf"})
-    assert painter.error == "a page may set no trait of the painting, got info, cells, view"
+    assert painter.error == "the browser may set no trait, got cells, info, view"
     assert (painter.info, painter.view) == (info, "paint")
 
 

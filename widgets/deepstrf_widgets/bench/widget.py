@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
 from collections.abc import Sequence
 from typing import Any
 
-import anywidget
 import traitlets
 
 from deepstrf.models.audio.audio_model import AudioEncodingModel
 
+from ..browser_widget import BrowserWidget, TraitValueError
 from ..bundle import bundle_text
-from ..cleanup import close_layout
+from ..lifetime import Timer
 from ..session.events import Change
 from ..session.session import LiveSession
 from ..threads import one_thread
@@ -22,6 +21,9 @@ from ..wire import MessageError, Request, is_count, is_name, parse
 from .page_state import as_bytes, changed_arrays, json_number, model_info, neuron_traits
 
 __all__ = ["ActivationEditor", "AdapTransEditor", "BenchWidget", "ResponseView", "STRFEditor"]
+
+COUNTS = {"neuron": "n_neurons", "channel": "n_channels", "selected": "n_gaussians"}
+"""Traits that number something, by the field of ``info`` that counts it."""
 
 LANES = ("drive", "trials", "residual")
 STAGES = ("adaptation", "strf", "activation")
@@ -34,7 +36,7 @@ BURST_S = 0.001
 MAX_CLIENTS = 64
 
 
-class BenchWidget(anywidget.AnyWidget):
+class BenchWidget(BrowserWidget):
     """Receptive field and response of one neuron of a :class:`LiveSession`, to edit by hand.
 
     The page computes the receptive field itself while a hand drags and paints it at once; the kernel follows with
@@ -59,11 +61,10 @@ class BenchWidget(anywidget.AnyWidget):
         The stage of the model whose editor is on screen; "" is the receptive field, where there is one.
     """
 
+    BROWSER_SETS = ("neuron", "channel", "selected", "lanes", "stage", "width", "wants_gradient")
     _esm = bundle_text("bench.js")
-    _css = bundle_text("bench.css")
 
     view = traitlets.Unicode("explorer").tag(sync=True)
-    info = traitlets.Dict().tag(sync=True)
     cf_hz = traitlets.Bytes().tag(sync=True)
     stimulus = traitlets.Bytes().tag(sync=True)
     neuron = traitlets.Int(0).tag(sync=True)
@@ -92,7 +93,6 @@ class BenchWidget(anywidget.AnyWidget):
     can_undo = traitlets.Bool(False).tag(sync=True)
     can_redo = traitlets.Bool(False).tag(sync=True)
     edited = traitlets.Bool(False).tag(sync=True)
-    error = traitlets.Unicode("").tag(sync=True)
     width = traitlets.Int(0, min=0).tag(sync=True)
     lanes = traitlets.List(traitlets.Enum(LANES)).tag(sync=True)
     stage = traitlets.Enum(("", *STAGES), "").tag(sync=True)
@@ -120,7 +120,7 @@ class BenchWidget(anywidget.AnyWidget):
         self.sound = sound
         self._newest: dict[str, int] = {}
         self._awaiting: dict[str, bool] = {}
-        self._burst: asyncio.Handle | None = None
+        self._burst = self.own(Timer(self._answer))
         self._answered_at = -math.inf
         self._changed: set[str] = set()
         self._new_sound = False
@@ -134,25 +134,13 @@ class BenchWidget(anywidget.AnyWidget):
             wants_gradient=False if isinstance(session.model, AudioEncodingModel) else None,
             **kwargs,
         )
-        self.on_msg(self._received)
         self.observe(self._neuron_chosen, "neuron")
         self.observe(self._looked_at, "width")
         self.observe(self._gradient_wanted, "wants_gradient")
-        self._stop = session.observe(self._session_changed)
+        self.own(session.observe(self._session_changed))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.session!r}, neuron={self.neuron})"
-
-    def close(self) -> None:
-        """End the widget: it no longer follows the session."""
-        # The constructor may have failed before any of this was there.
-        if hasattr(self, "_stop"):
-            self._stop()
-            if self._burst is not None:
-                self._burst.cancel()
-                self._burst = None
-        super().close()
-        close_layout(self)
 
     # -- state for the page --------------------------------------------------------------------------------------
 
@@ -192,14 +180,12 @@ class BenchWidget(anywidget.AnyWidget):
         found = self.session.live.gradient_map(self.of_neuron) if self.wants_gradient else None
         self.gradient = b"" if found is None else as_bytes(found)
 
-    @traitlets.validate("channel", "selected")
-    def _within(self, proposal: Any) -> int:
-        """The channel or the Gaussian that was chosen, where there is such a one."""
-        name = proposal.trait.name
-        low = 0 if name == "channel" else -1
-        count = self.info.get("n_channels" if name == "channel" else "n_gaussians", 1)
-        if not low <= proposal.value < max(count, 1):
-            raise traitlets.TraitError(f"{name} must lie in [{low}, {max(count, 1) - 1}], got {proposal.value}")
+    @traitlets.validate("neuron", "channel", "selected")
+    def _check_number(self, proposal: Any) -> int:
+        name, low = proposal.trait.name, -1 if proposal.trait.name == "selected" else 0
+        high = max(self.info[COUNTS[name]], 1) - 1
+        if not low <= proposal.value <= high:
+            raise TraitValueError(f"{name} must lie in [{low}, {high}], got {proposal.value}")
         return int(proposal.value)
 
     # -- requests of the page ------------------------------------------------------------------------------------
@@ -260,22 +246,17 @@ class BenchWidget(anywidget.AnyWidget):
 
     def _answer_later(self, client: str, settled: bool, *, queued: bool) -> None:
         self._awaiting[client] = settled or self._awaiting.get(client, False)
-        if self._burst is not None:
+        if self._burst.handle is not None:
             return
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            loop = None
         # An answer from inside the request's handler reaches the page before the kernel's "idle", on which the whole
         # of JupyterLab works for some milliseconds.
-        if queued and loop is not None:
-            self._burst = loop.call_later(BURST_S, self._answer)
+        if queued:
+            self._burst.start(BURST_S)
         else:
             self._answer()
 
     @one_thread()
     def _answer(self) -> None:
-        self._burst = None
         awaiting, self._awaiting = self._awaiting, {}
         if self._new_sound:
             # The page must know how long the sound is before it is told a response to it.
@@ -322,12 +303,6 @@ class BenchWidget(anywidget.AnyWidget):
 
     @one_thread()
     def _neuron_chosen(self, change: dict[str, Any]) -> None:
-        try:
-            self.session.rate(change["new"])
-        except (IndexError, TypeError) as error:
-            self.neuron = self.of_neuron
-            self.error = str(error)
-            return
         self._save_traits()
 
 

@@ -12,7 +12,7 @@ from deepstrf.analysis import Diagnosis, Finding, diagnose
 from deepstrf.datasets import Recording
 
 from ..bench.widget import BenchWidget
-from ..cleanup import close_all, close_layout
+from ..lifetime import Owner
 from ..session.events import Change
 from ..session.session import LiveSession
 
@@ -52,7 +52,7 @@ def diagnose_session(session: LiveSession, *, held_out: Recording | tuple[Tensor
     )
 
 
-class DiagnosisView(ipywidgets.VBox):
+class DiagnosisView(Owner, ipywidgets.VBox):
     """One row for each finding about the model on a bench; "Show" brings its neuron to the screen there.
 
     A button looks again, after edits for example.
@@ -77,11 +77,11 @@ class DiagnosisView(ipywidgets.VBox):
         self._title = ipywidgets.HTML(layout={"flex": "1 1 auto"})
         self._again = ipywidgets.Button(description="Look again", tooltip="Diagnose the model as it is edited now")
         self._again.on_click(lambda _button: self.refresh())
-        self._head = ipywidgets.HBox([self._title, self._again], layout={"align_items": "center"})
+        self._head = self.own(ipywidgets.HBox([self._title, self._again], layout={"align_items": "center"}))
         super().__init__()
         self._rows: list[Any] = []
         self._paint()
-        self._stop = bench.session.observe(self._session_changed)
+        self.own(bench.session.observe(self._session_changed))
 
     def __repr__(self) -> str:
         lines = [f"DiagnosisView: {self.found.summary}"]
@@ -115,17 +115,6 @@ class DiagnosisView(ipywidgets.VBox):
             self.bench.stage = "strf"
             self.bench.channel, self.bench.selected = int(one.evidence["channel"]), int(one.evidence["gaussian"])
 
-    def close(self) -> None:
-        """End the list; the bench and its session live on."""
-        # The constructor may have failed before any of this was there.
-        if hasattr(self, "_stop"):
-            self._stop()
-            self._set_rows([])
-            for part in (self._title, self._again, self._head):
-                close_all(part)
-        super().close()
-        close_layout(self)
-
     def _session_changed(self, change: Change) -> None:
         if change.names:
             self._say(stale=True)
@@ -142,15 +131,9 @@ class DiagnosisView(ipywidgets.VBox):
         if len(self.found) > MOST_ROWS:
             more = f"{len(self.found) - MOST_ROWS} more: they are in the attribute <code>found</code>."
             rows.append(ipywidgets.HTML(f'<div style="{TEXT}">{more}</div>'))
-        self._set_rows(rows)
-
-    def _set_rows(self, rows: list[Any]) -> None:
-        """Show these rows, and end those that were there."""
-        before, self._rows = self._rows, rows
+        before, self._rows = self._rows, [self.own(row) for row in rows]
         self.children = [self._head, *rows]
-        for row in before:
-            for part in (*getattr(row, "children", ()), row):
-                close_all(part)
+        self.close_owned(*before)
 
     def _row(self, finding: Finding) -> Any:
         colour = COLOURS[finding.severity]

@@ -22,10 +22,10 @@ from deepstrf.training import Band
 
 from ..bench.html_export import save_html
 from ..bench.widget import BenchWidget
-from ..cleanup import close_all, close_layout
 from ..figures import style
 from ..figures.confidence import Confidence
 from ..figures.neuron_figure import figure_updates, neuron_figure, title_of
+from ..lifetime import Owner, Timer
 from ..neuron_gallery.widget import Gallery
 from ..session.events import Change
 from ..session.serialization import restore_state, state_text, to_code
@@ -47,7 +47,7 @@ REST_S = 0.15
 """How long the figure waits after a gesture, so that the bench's own answer is on screen before."""
 
 
-class Explorer(ipywidgets.VBox):
+class Explorer(Owner, ipywidgets.VBox):
     """The bench over linked Plotly figures, for one session. Made by :func:`explore`.
 
     Attributes
@@ -79,28 +79,24 @@ class Explorer(ipywidgets.VBox):
     ) -> None:
         self.session = session
         self._confidence = None if confidence is None else Confidence(confidence, session)
-        self.bench = BenchWidget(session, neuron=neuron, sound=sound, lock=lock)
+        self.bench = self.own(BenchWidget(session, neuron=neuron, sound=sound, lock=lock))
         self.figures: Any = None
         self.sounds: StimulusPanel | None = None
         if sounds:
             # Bands of another spacing come from elsewhere: there is no way from a sound to them.
             with contextlib.suppress(ValueError):
-                self.sounds = StimulusPanel(session, sound=lambda: self.bench.sound)
-        self._folded = ipywidgets.Accordion([self.sounds], titles=["Your own stimulus"]) if self.sounds else None
+                self.sounds = self.own(StimulusPanel(session, sound=lambda: self.bench.sound))
+        self._folded: Any = None
+        if self.sounds is not None:
+            self._folded = self.own(ipywidgets.Accordion([self.sounds], titles=["Your own stimulus"]))
         self.gallery: Gallery | None = None
         if gallery:
-            try:
-                self.gallery = Gallery(session, selected=neuron)
-            except ValueError:  # no fields to show: nothing of half an explorer stays with the session
-                for part in (self._folded, self.sounds, self.bench):
-                    if part is not None:
-                        close_all(part)
-                raise
+            self.gallery = self.own(Gallery(session, selected=neuron))
             self.gallery.link(self.bench)
-        self._pending: asyncio.TimerHandle | None = None
-        self._closed = self._new_sound = False
+        self._repaint_timer = self.own(Timer(lambda: self._repaint()))
+        self._new_sound = False
         super().__init__(self._parts())
-        self._stop = session.observe(self._session_changed)
+        self.own(session.observe(self._session_changed))
         self.bench.observe(self._neuron_changed, "of_neuron")
         self._wanted = figures
         self.bench.observe(self._width_changed, "width")
@@ -186,26 +182,12 @@ class Explorer(ipywidgets.VBox):
         """Write the bench as one HTML file without a kernel: see :func:`deepstrf_widgets.bench.save_html`."""
         return save_html(self.bench, path, neurons=neurons, title=title)
 
-    def close(self) -> None:
-        """End the widgets; the session lives on."""
-        # The constructor may have failed before any of this was there.
-        if hasattr(self, "_stop"):
-            self._closed = True
-            self._stop()
-            self._drop_figures()
-            for part in (self.gallery, self.sounds, self._folded):
-                if part is not None:
-                    close_all(part)
-            self.bench.close()
-        super().close()
-        close_layout(self)
-
     # -- figures -------------------------------------------------------------------------------------------------
 
     def show_figures(self) -> None:
         """Build the linked Plotly figures now, below the bench and as wide."""
-        if self.figures is None and not self._closed:
-            self.figures = go.FigureWidget(self.figure().update_layout(width=self._figure_width()))
+        if self.figures is None and not self.closed:
+            self.figures = self.own(go.FigureWidget(self.figure().update_layout(width=self._figure_width())))
             self.children = self._parts()
 
     def _figure_width(self) -> int | None:
@@ -223,13 +205,11 @@ class Explorer(ipywidgets.VBox):
             self._warm_up()
 
     def _drop_figures(self) -> None:
-        if self._pending is not None:
-            self._pending.cancel()
-            self._pending = None
+        self._repaint_timer.close()
         if self.figures is not None:
             figures, self.figures = self.figures, None
             self.children = self._parts()
-            figures.close()
+            self.close_owned(figures)
             self._wanted = True
 
     def _warm_up(self) -> None:
@@ -259,21 +239,13 @@ class Explorer(ipywidgets.VBox):
             self._repaint_later(0.0)
 
     def _repaint_later(self, delay_s: float) -> None:
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            self._repaint()
+        if delay_s > 0 and self._repaint_timer.handle is not None:
             return
-        if self._pending is not None:
-            if delay_s > 0:
-                return
-            self._pending.cancel()
         # Even the settled state waits for the bench's own answer: it goes out first.
-        self._pending = loop.call_later(max(delay_s, REST_S), self._repaint)
+        self._repaint_timer.start(max(delay_s, REST_S))
 
     @one_thread()
     def _repaint(self) -> None:
-        self._pending = None
         if self._new_sound:
             self._new_sound = False
             self._repaint_for_another_sound()

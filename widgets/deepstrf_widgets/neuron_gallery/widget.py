@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import anywidget
 import numpy as np
 import torch
 import traitlets
@@ -19,8 +17,9 @@ from deepstrf.models import NeuralModel
 from deepstrf.models.readouts import STRFReadout
 from deepstrf.stimuli import Spectrogram
 
+from ..browser_widget import BrowserWidget, TraitValueError
 from ..bundle import bundle_text
-from ..cleanup import close_layout
+from ..lifetime import Timer
 from ..session.events import Change
 from ..session.session import LiveSession
 from ..session.validation import refuse_beside_session
@@ -28,24 +27,16 @@ from .tuning_table import COLUMNS, FEW, MEASURES, SORTS, TuningTable
 
 __all__ = ["Gallery", "gallery"]
 
-WRITTEN = ("selected", "channel", "sort", "descending", "search", "ranges", "trained", "folded")
-"""The traits that a page may set."""
-
 MAX_COLUMNS = 100
 
 
-class TraitValueError(traitlets.TraitError, ValueError):
-    """A trait was given a wrong value: an error of the trait, which takes it back, and of the value."""
-
-
-class GalleryTraits(anywidget.AnyWidget):
+class GalleryTraits(BrowserWidget):
     """The traits of a :class:`~deepstrf_widgets.Gallery`, which has their meaning; a wrong value is refused."""
 
+    BROWSER_SETS = ("selected", "channel", "sort", "descending", "search", "ranges", "trained", "folded")
     _esm = bundle_text("gallery.js")
-    _css = bundle_text("bench.css")
 
     view = traitlets.Unicode("gallery").tag(sync=True)
-    info = traitlets.Dict().tag(sync=True)
     names = traitlets.List(traitlets.Unicode()).tag(sync=True)
     cf_hz = traitlets.Bytes().tag(sync=True)
     # Arrays that change in place: a page that asks for the state gets all of them, a change sends only its rows.
@@ -60,19 +51,6 @@ class GalleryTraits(anywidget.AnyWidget):
     ranges = traitlets.Dict().tag(sync=True)
     trained = traitlets.Bool(False).tag(sync=True)
     folded = traitlets.Bool(False).tag(sync=True)
-    error = traitlets.Unicode("").tag(sync=True)
-
-    def set_state(self, sync_data: dict[str, Any]) -> None:
-        """Take over what a page sets; what may not be is told in ``error``, and the page gets the old value back."""
-        try:
-            forbidden = ", ".join(sorted(set(sync_data) - set(WRITTEN)))
-            if forbidden:
-                raise TraitValueError(f"a page may set {', '.join(WRITTEN)}, got {forbidden[:80]}")
-            super().set_state(sync_data)
-            self.error = ""
-        except traitlets.TraitError as error:
-            self.error = str(error)
-            self.send_state([name for name in sync_data if name in self.keys])
 
     @traitlets.validate("selected")
     def _check_selected(self, proposal: Any) -> int:
@@ -204,8 +182,7 @@ class Gallery(GalleryTraits):
         self._stale_scores = set() if session.responses is None else set(every)
         self._sent_rows: set[int] = set()
         self._sent_kernels: set[int] = set()
-        self._waiting: asyncio.TimerHandle | None = None
-        self._links: list[traitlets.link] = []
+        self._refresh_timer = self.own(Timer(self.refresh))
         super().__init__(
             info=self._describe(),
             names=list(session.neuron_names),
@@ -223,10 +200,9 @@ class Gallery(GalleryTraits):
             ranges=dict(ranges or {}),
             **kwargs,
         )
-        self.on_msg(self._received)
         self.observe(self._fields_chosen, ("trained", "folded"))
-        self._stop = session.observe(self._session_changed)
-        self._refresh_in(SOON_S)
+        self.own(session.observe(self._session_changed))
+        self._refresh_timer.start(SOON_S)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.session!r})"
@@ -274,23 +250,14 @@ class Gallery(GalleryTraits):
         if theirs != self.session.n_neurons:
             n = self.session.n_neurons
             raise ValueError(f"other must have {n} neuron{'s' * (n != 1)} as the gallery has, got {theirs}")
-        self._links.append(traitlets.link((bench, "neuron"), (self, "selected")))
-        return self._links[-1]
+        link = traitlets.link((bench, "neuron"), (self, "selected"))
 
-    def close(self) -> None:
-        """End the widget: it follows neither the session nor what it was linked with any longer."""
-        # The constructor may have failed before any of this was there.
-        if hasattr(self, "_stop"):
-            self._stop()
-            if self._waiting is not None:
-                self._waiting.cancel()
-                self._waiting = None
-            for link in self._links:
-                with contextlib.suppress(ValueError):  # ended before
-                    link.unlink()
-            self._links.clear()
-        super().close()
-        close_layout(self)
+        def unlink() -> None:
+            with contextlib.suppress(ValueError):  # it was unlinked before
+                link.unlink()
+
+        self.own(unlink)
+        return link
 
     # -- from and to the page ------------------------------------------------------------------------------------
 
@@ -339,7 +306,7 @@ class Gallery(GalleryTraits):
         if changed or change.stimulus:
             self._stale_scores.update(neurons)
         if change.settled and (self._stale_fields or self._stale_scores):
-            self._refresh_in(SOON_S if len(self._stale_scores) <= FEW else LATER_S)
+            self._refresh_timer.start(SOON_S if len(self._stale_scores) <= FEW else LATER_S)
 
     def _fields_chosen(self, _change: Any) -> None:
         if (self._tuning.trained, self._tuning.folded) == (self.trained, self.folded):
@@ -351,23 +318,11 @@ class Gallery(GalleryTraits):
         self._stale_fields.clear()
         self._stale_scores.update(every)
         self._send_all()
-        self._refresh_in(SOON_S)
-
-    def _refresh_in(self, seconds: float) -> None:
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            self.refresh()
-            return
-        if self._waiting is not None:
-            self._waiting.cancel()
-        self._waiting = loop.call_later(seconds, self.refresh)
+        self._refresh_timer.start(SOON_S)
 
     def refresh(self) -> None:
         """Compute and send now what edits have made stale; it happens by itself when the kernel is idle."""
-        if self._waiting is not None:
-            self._waiting.cancel()
-            self._waiting = None
+        self._refresh_timer.close()
         if not self._stale_fields and not self._stale_scores:
             return
         stale = sorted(self._stale_fields)

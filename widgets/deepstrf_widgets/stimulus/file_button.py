@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import anywidget
 import traitlets
 
+from ..browser_widget import BrowserWidget
 from ..bundle import bundle_text
 from ..wire import MessageError, _shown, is_count
 from .catalogue import MAX_FILE_MB, too_large
@@ -17,7 +17,7 @@ __all__ = ["SoundFile"]
 ENDINGS = (".wav", ".flac", ".aif", ".aiff", ".ogg")
 
 
-class SoundFile(anywidget.AnyWidget):
+class SoundFile(BrowserWidget):
     """A button to choose a sound file by; nothing of it is kept in the widget.
 
     Parameters
@@ -29,10 +29,8 @@ class SoundFile(anywidget.AnyWidget):
     """
 
     _esm = bundle_text("sounds.js")
-    _css = bundle_text("bench.css")
 
     view = traitlets.Unicode("file").tag(sync=True)
-    info = traitlets.Dict().tag(sync=True)
 
     def __init__(
         self, loaded: Callable[[str, bytes], None], refused: Callable[[ValueError], None], **kwargs: Any
@@ -41,7 +39,6 @@ class SoundFile(anywidget.AnyWidget):
         title = f"WAV, FLAC, AIFF or Ogg, at most a minute and {MAX_FILE_MB} MB"
         info = {"title": title, "accept": ",".join(ENDINGS), "max_bytes": MAX_FILE_MB * 1_000_000}
         super().__init__(info=info, **kwargs)
-        self.on_msg(self._received)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.info['title']!r})"

@@ -11,7 +11,7 @@ from typing import Any
 
 import ipywidgets
 
-from ..cleanup import close_all, close_layout
+from ..lifetime import Owner
 from ..session.events import Change
 from ..session.session import LiveSession
 from ..threads import one_thread
@@ -27,7 +27,7 @@ LABEL = {"description_width": "180px"}
 WIDE = {"width": "520px", "max_width": "100%"}
 
 
-class StimulusPanel(ipywidgets.VBox):
+class StimulusPanel(Owner, ipywidgets.VBox):
     """What a session hears, to choose: its first stimulus, a synthetic sound, a sound file, or one painted by hand.
 
     Every sound is turned into the bands and bins of the session. Recorded responses belong to the first stimulus: with
@@ -66,13 +66,14 @@ class StimulusPanel(ipywidgets.VBox):
         self.knobs: dict[str, Any] = {}
         made = [(sound.label, name) for name, sound in SOUNDS.items()]
         options = [("The stimulus of this session", FIRST), *made, ("A sound file", FILE), ("Paint", PAINT)]
-        self.choice = ipywidgets.Dropdown(options=options, value=FIRST, description="sound", style=LABEL, layout=WIDE)
+        dropdown = ipywidgets.Dropdown(options=options, value=FIRST, description="sound", style=LABEL, layout=WIDE)
+        self.choice = self.own(dropdown)
         self._sound = sound
-        self._rest = ipywidgets.VBox()
-        self._told = ipywidgets.HTML()
+        self._rest = self.own(ipywidgets.VBox())
+        self._told = self.own(ipywidgets.HTML())
         super().__init__([self.choice, self._rest, self._told])
         self.choice.observe(self._chosen, "value")
-        self._stop = session.observe(self._session_changed)
+        self.own(session.observe(self._session_changed))
         self._tell("" if session.on_first_stimulus else ELSEWHERE)
 
     def __repr__(self) -> str:
@@ -81,33 +82,21 @@ class StimulusPanel(ipywidgets.VBox):
     @cached_property
     def upload(self) -> SoundFile:
         """The choice of a file; made when it is first wanted, as its page code is large for a slow line."""
-        return SoundFile(self._loaded, lambda error: self._tell(str(error), bad=True))
+        return self.own(SoundFile(self._loaded, lambda error: self._tell(str(error), bad=True)))
 
     @cached_property
     def painter(self) -> SpectrogramPainter:
         """The canvas; made when it is first wanted."""
-        return SpectrogramPainter(self.session, sound=self._sound)
-
-    def close(self) -> None:
-        """End the panel; the session keeps the sound it hears."""
-        # The constructor may have failed before any of this was there.
-        if hasattr(self, "_stop"):
-            self._stop()
-            made = [vars(self)[name] for name in ("upload", "painter") if name in vars(self)]
-            for part in (*self.knobs.values(), self.choice, *made, self._rest, self._told):
-                close_all(part)
-        super().close()
-        close_layout(self)
+        return self.own(SpectrogramPainter(self.session, sound=self._sound))
 
     # -- what a hand chooses -------------------------------------------------------------------------------------
 
     def _chosen(self, change: dict[str, Any]) -> None:
-        for slider in self.knobs.values():
-            close_all(slider)
+        self.close_owned(*self.knobs.values())
         self.knobs = {}
         chosen = change["new"]
         if chosen in SOUNDS:
-            self.knobs = {name: self._slider(knob) for name, knob in SOUNDS[chosen].knobs.items()}
+            self.knobs = {name: self.own(self._slider(knob)) for name, knob in SOUNDS[chosen].knobs.items()}
             for slider in self.knobs.values():
                 slider.observe(self._turned, "value")
         if chosen in (FILE, PAINT):

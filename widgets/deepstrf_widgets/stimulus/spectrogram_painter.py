@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import anywidget
 import numpy as np
 import torch
 import traitlets
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from deepstrf.stimuli import Spectrogram
 
+from ..browser_widget import BrowserWidget
 from ..bundle import bundle_text
 from ..session.session import LiveSession
 from ..threads import one_thread
@@ -88,7 +88,7 @@ def parse_paint(content: dict[str, Any], buffers: Sequence[Any] | None, info: di
     return Painted(values.astype(np.float32), start, total, settled)
 
 
-class SpectrogramPainter(anywidget.AnyWidget):
+class SpectrogramPainter(BrowserWidget):
     """A canvas on which a hand paints what a session hears: tones, sweeps, bursts of noise.
 
     The page paints at once; the session hears the painting at most ten times a second while a stroke runs, and once
@@ -123,14 +123,11 @@ class SpectrogramPainter(anywidget.AnyWidget):
     """
 
     _esm = bundle_text("sounds.js")
-    _css = bundle_text("bench.css")
 
     view = traitlets.Unicode("paint").tag(sync=True)
-    info = traitlets.Dict().tag(sync=True)
     cf_hz = traitlets.Bytes().tag(sync=True)
     # A page that asks for the state gets all of the painting; a stroke is not sent back.
     cells = traitlets.Any(0).tag(sync=True, to_json=lambda _value, widget: widget.painting.tobytes())
-    error = traitlets.Unicode("").tag(sync=True)
 
     def __init__(self, session: LiveSession, *, sound: Callable[[], int] | None = None, **kwargs: Any) -> None:
         if not isinstance(session, LiveSession):
@@ -157,18 +154,12 @@ class SpectrogramPainter(anywidget.AnyWidget):
         self._before: Tensor = session.stimulus
         self._heard: Tensor | None = None
         super().__init__(info=info, cf_hz=session.cf_hz.astype("<f4").tobytes(), **kwargs)
-        self.on_msg(self._received)
 
     def __repr__(self) -> str:
         F, n = self.painting.shape
         bands, frames = f"{F} band{'s' * (F != 1)}", f"{n} frame{'s' * (n != 1)}"
         ends = f"{self.info['low']:.3g} to {self.info['high']:.3g} {self.info['unit']}".rstrip()
         return f"{type(self).__name__}({bands} x {frames}, {ends})"
-
-    def set_state(self, sync_data: dict[str, Any]) -> None:
-        """Refuse what a page sets: it paints by messages, which are checked."""
-        self.error = f"a page may set no trait of the painting, got {', '.join(sync_data)[:80]}"
-        self.send_state([name for name in sync_data if name in self.keys])
 
     def hear(self) -> None:
         """Play the painting to the session."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import ipywidgets
 
-from ..cleanup import close_all
+from ..lifetime import Owner
 from .background_fit import FitStatus
 
 __all__ = ["LIVE", "Controls", "newest_epoch"]
@@ -16,7 +16,7 @@ __all__ = ["LIVE", "Controls", "newest_epoch"]
 LIVE = ("fitting", "paused")
 
 
-class Controls:
+class Controls(Owner):
     """Widgets, and how they look when a fit stands so or so.
 
     Parameters
@@ -49,13 +49,14 @@ class Controls:
         self.neurons = ipywidgets.Dropdown(options=choices, layout={"width": "auto"}, tooltip="Neuron on screen")
         self.message = ipywidgets.HTML()
         row = {"flex_flow": "row wrap", "align_items": "center"}
-        self.rows: list[Any] = [
+        rows = (
             ipywidgets.HBox([self.pause, self.stop, self.progress, self.words], layout=row),
             ipywidgets.HBox([self.slider, self.best, self.restore, self.neurons], layout=row),
             self.message,
-        ]
-        self.sent, self.painted = ipywidgets.IntText(0), ipywidgets.IntText(0)
-        self._link = ipywidgets.jsdlink((self.sent, "value"), (self.painted, "value"))
+        )
+        self.rows: list[Any] = [self.own(part) for part in rows]
+        self.sent, self.painted = self.own(ipywidgets.IntText(0)), self.own(ipywidgets.IntText(0))
+        self.own(ipywidgets.jsdlink((self.sent, "value"), (self.painted, "value")))
 
     def paint(
         self, status: FitStatus, epoch: int, neuron: int, restored: int | None, error: BaseException | None
@@ -87,11 +88,6 @@ class Controls:
         self.slider.value = epoch
         self.neurons.value = neuron
         self.message.value = _outcome_in_words(status, in_model, error)
-
-    def close(self) -> None:
-        """End the widgets."""
-        inner = [child for row in self.rows[:2] for child in row.children]
-        close_all(self._link, self.sent, self.painted, *inner, *self.rows)
 
 
 def newest_epoch(status: FitStatus) -> int:

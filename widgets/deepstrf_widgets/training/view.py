@@ -16,9 +16,9 @@ from deepstrf.datasets import Recording
 from deepstrf.training import Fitter, History
 from deepstrf.training.batches import Data, Examples
 
-from ..cleanup import close_layout
 from ..explorer.explorer import Explorer, explore
 from ..figures import style
+from ..lifetime import Owner
 from .background_fit import SNAPSHOT_MB, BackgroundFit, FitStatus
 from .controls import Controls, newest_epoch
 from .figure import Shown, TrainingFigure
@@ -31,7 +31,7 @@ LOAD_S, ANSWER_S = 10.0, 1.0
 answer may have to wait itself, for a cell that runs (as one with :meth:`TrainingView.wait` does)."""
 
 
-class TrainingView(ipywidgets.VBox):
+class TrainingView(Owner, ipywidgets.VBox):
     """A fit under way, its buttons, and what it has reached. Made by :func:`train`.
 
     Attributes
@@ -56,7 +56,10 @@ class TrainingView(ipywidgets.VBox):
         self._train, self._validation = train, validation
         self._names = _names_of(train)
         self._neuron = self._checked(neuron)
-        self._painter = RepaintScheduler(self._paint, self._is_live)
+        self._controls = self.own(Controls(self._names, fitter.epochs))
+        self.figures: Any = None
+        self.own(self._drop_figures)
+        self._painter = self.own(RepaintScheduler(self._paint, self._is_live))
         self._fit = BackgroundFit(
             fitter,
             model,
@@ -66,14 +69,13 @@ class TrainingView(ipywidgets.VBox):
             snapshot_mb=snapshot_mb,
             on_turn=self._painter.ask,
         )
+        self.own(self._fit.stop_and_join)
         # Before the fit begins: afterwards its thread alone may touch the model.
         self._copy = copy.deepcopy(model)
         self._picture: TrainingFigure | None = None
         self._on_screen: Shown | None = None
-        self.figures: Any = None
         self._has_come = self._is_loaded = False
         self._loader: threading.Thread | None = None
-        self._controls = Controls(self._names, fitter.epochs)
         self._connect()
         super().__init__(self._controls.rows)
         self._view_count = 0  # from now on the page counts
@@ -208,17 +210,6 @@ class TrainingView(ipywidgets.VBox):
         else:
             (stimuli, responses), given = data, {}
         return explore(self.model, stimuli, responses, **{"neuron": self.neuron, **given, **options})  # type: ignore[arg-type]
-
-    def close(self) -> None:
-        """End the fit, if it has not ended, and the widgets. The model keeps its best weights."""
-        # The constructor may have failed before any of this was there.
-        if hasattr(self, "_controls"):
-            self._fit.stop_and_join()
-            self._painter.close()
-            self._drop_figures()
-            self._controls.close()
-        super().close()
-        close_layout(self)
 
     # -- what a hand does ----------------------------------------------------------------------------------------
 

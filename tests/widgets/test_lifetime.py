@@ -1,0 +1,221 @@
+"""What is opened is closed: with its owner, when a constructor fails, and once only."""
+
+import asyncio
+import re
+
+import ipywidgets
+import pytest
+
+import deepstrf_widgets
+from deepstrf.demo import load_demo
+from deepstrf.training import Fitter
+from deepstrf_widgets import BenchWidget, Explorer, Gallery, LiveSession, SpectrogramPainter, StimulusPanel
+from deepstrf_widgets.lifetime import Owner, Timer
+from deepstrf_widgets.stimulus.file_button import SoundFile
+from deepstrf_widgets.training.background_fit import BackgroundFit
+
+INSTANCES = ipywidgets.widgets.widget._instances
+
+
+class Panel(Owner):
+    """No widget; notes in which order its parts are closed."""
+
+    def __init__(self, closed, *, fails=False):
+        self.log = closed
+        self.first = self.own(Part("first", closed))
+        self.own(lambda: closed.append("function"))
+        self.box = self.own(ipywidgets.HBox([ipywidgets.Button(), ipywidgets.VBox([ipywidgets.HTML()])]))
+        self.last = self.own(Part("last", closed))
+        if fails:
+            raise ValueError("no")
+
+
+class Part:
+    def __init__(self, name, closed):
+        self.name, self.log = name, closed
+
+    def close(self):
+        self.log.append(self.name)
+
+
+def test_parts_are_closed_once_the_last_one_first():
+    before, log = len(INSTANCES), []
+    panel = Panel(log)
+    assert not panel.closed
+    panel.close_owned(panel.last)
+    assert log == ["last"]
+    panel.close()
+    panel.close()
+    assert panel.closed
+    assert log == ["last", "function", "first"]
+    assert len(INSTANCES) == before
+
+
+def test_an_owner_whose_constructor_fails_is_closed():
+    before, log = len(INSTANCES), []
+    with pytest.raises(ValueError, match="no"):
+        Panel(log, fails=True)
+    assert log == ["last", "function", "first"]
+    assert len(INSTANCES) == before
+
+
+def test_a_part_that_cannot_be_closed_keeps_no_other_open():
+    log = []
+    panel = Panel(log)
+
+    def fail():
+        raise OSError("stuck")
+
+    panel.own(fail)
+    with pytest.raises(OSError, match="stuck"):
+        panel.close()
+    panel.close()
+    assert log == ["last", "function", "first"]
+
+
+def test_a_timer_calls_once_after_its_last_start():
+    async def main():
+        called = asyncio.Event()
+        timer = Timer(called.set)
+        timer.start(1000.0)
+        first = timer.handle
+        timer.start(0.0)
+        assert first.cancelled()
+        await asyncio.wait_for(called.wait(), 10)
+        assert timer.handle is None
+        called.clear()
+        timer.start(0.0)
+        timer.close()
+        timer.close()
+        await asyncio.sleep(0.01)
+        assert not called.is_set()
+
+    asyncio.run(main())
+
+
+def test_a_timer_without_a_loop_calls_at_once():
+    called = []
+    Timer(lambda: called.append(1)).start(1000.0)
+    assert called == [1]
+
+
+# -- every widget of the package ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def demo():
+    return load_demo()
+
+
+@pytest.fixture
+def session(demo):
+    return LiveSession(demo.model, demo.stimulus, demo.responses)
+
+
+def train(demo):
+    data = demo.stimulus.values[None, None], demo.responses
+    return deepstrf_widgets.train(Fitter(epochs=1), demo.model, data)
+
+
+MADE = {
+    "bench": lambda session, _demo: BenchWidget(session),
+    "gallery": lambda session, _demo: Gallery(session),
+    "painter": lambda session, _demo: SpectrogramPainter(session),
+    "file": lambda _session, _demo: SoundFile(print, print),
+    "panel": lambda session, _demo: StimulusPanel(session),
+    "explorer": lambda session, _demo: Explorer(session, gallery=True),
+    "training": lambda _session, demo: train(demo),
+}
+
+
+def fail(*_args, **_kwargs):
+    raise RuntimeError("planted")
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_a_constructor_that_fails_late_leaves_nothing_open(session, demo, name, monkeypatch):
+    begun = len(INSTANCES)
+    monkeypatch.setattr(LiveSession, "observe", fail)
+    monkeypatch.setattr(BackgroundFit, "start", fail)
+    if name in ("painter", "file"):
+        monkeypatch.setattr(ipywidgets.Widget, "on_msg", fail)
+    with pytest.raises(RuntimeError, match="planted"):
+        MADE[name](session, demo)
+    assert len(INSTANCES) == begun
+    assert session._observers == []
+
+
+def test_a_diagnosis_that_fails_late_leaves_its_explorer(session, monkeypatch):
+    explorer = Explorer(session, figures=False)
+    begun = len(INSTANCES)
+    monkeypatch.setattr(session, "observe", fail)
+    with pytest.raises(RuntimeError, match="planted"):
+        explorer.diagnose()
+    assert len(INSTANCES) == begun
+    assert not explorer.closed
+    explorer.close()
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_close_may_be_called_twice_and_leaves_nothing_open(session, demo, name):
+    begun = len(INSTANCES)
+    made = MADE[name](session, demo)
+    assert len(INSTANCES) > begun
+    made.close()
+    made.close()
+    assert len(INSTANCES) == begun
+    assert session._observers == []
+
+
+@pytest.mark.parametrize("name", ["bench", "gallery", "painter", "file"])
+def test_a_keyword_that_there_is_not_names_the_nearest(session, demo, name):
+    kind = {"bench": BenchWidget, "gallery": Gallery, "painter": SpectrogramPainter, "file": SoundFile}[name]
+    given = (print, print) if name == "file" else (session,)
+    begun = len(INSTANCES)
+    with pytest.raises(TypeError, match=rf"^{kind.__name__}\(\) has no argument 'lay_out': did you mean 'layout'\?$"):
+        kind(*given, lay_out={})
+    assert len(INSTANCES) == begun
+
+
+def test_a_misspelt_argument_of_the_bench_or_the_gallery_is_refused(session):
+    with pytest.raises(TypeError, match=r"BenchWidget\(\) has no argument 'locked': did you mean 'lock'\?"):
+        BenchWidget(session, locked=["prefilter"])
+    with pytest.raises(TypeError, match=r"Gallery\(\) has no argument 'decending': did you mean 'descending'\?"):
+        deepstrf_widgets.gallery(session, decending=True)
+
+
+# -- what the browser may set -------------------------------------------------------------------------------------
+
+REFUSED = {
+    "a trait of the kernel": ({"info": {}}, "the browser may set neuron, channel, selected, .*, got info"),
+    "bytes": ({"rate": b"1234"}, "the browser may set .*, got rate"),
+    "no trait": ({"nothing": 1}, "the browser may set .*, got nothing"),
+    "a wrong type": ({"neuron": "1"}, "neuron"),
+    "out of range": ({"channel": 9}, r"channel must lie in \[0, 1\], got 9"),
+    "no such stage": ({"stage": "readout"}, "stage"),
+    "no such lane": ({"lanes": ["drive", "rate"]}, "lanes"),
+    "a good one beside a bad one": ({"selected": 0, "neuron": -1}, r"neuron must lie in \[0, 5\], got -1"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_the_browser_may_not_set_is_refused_and_taken_back(session, case, monkeypatch):
+    state, message = REFUSED[case]
+    bench, back = BenchWidget(session, neuron=2), []
+    before = bench.get_state([name for name in bench.keys if name != "error"])
+    monkeypatch.setattr(BenchWidget, "send_state", lambda self, key=None: back.append(key))
+    bench.set_state(state)
+    assert re.search(message, bench.error)
+    assert bench.get_state([name for name in bench.keys if name != "error"]) == before
+    assert [name for name in state if name in bench.keys] in back
+    bench.set_state({"neuron": 3})
+    assert (bench.error, bench.neuron) == ("", 3)
+    bench.close()
+
+
+def test_a_refused_trait_leaves_the_error_of_an_edit(session):
+    bench = BenchWidget(session)
+    bench.error = "strf.weight must be finite, got nan"
+    bench.set_state({"width": 700})
+    assert bench.error == "strf.weight must be finite, got nan"
+    bench.close()

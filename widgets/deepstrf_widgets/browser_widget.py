@@ -1,0 +1,67 @@
+"""What all anywidgets here have in common: their code in the browser, and which traits it may set."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, ClassVar
+
+import anywidget
+import traitlets
+
+from deepstrf.deprecation import did_you_mean
+
+from .bundle import bundle_text
+from .lifetime import Owner
+
+__all__ = ["BrowserWidget", "TraitValueError"]
+
+
+class TraitValueError(traitlets.TraitError, ValueError):
+    """A trait was given a wrong value: an error of the trait, which takes it back, and of the value."""
+
+
+class BrowserWidget(Owner, anywidget.AnyWidget):
+    """A widget drawn by our code in the browser, which may set only the traits in ``BROWSER_SETS``, to valid values.
+
+    Everything else that the browser tries to set is refused: ``error`` says why, and the browser gets the kernel's
+    values back. Messages of the browser arrive in ``_received``.
+
+    Raises
+    ------
+    TypeError
+        A keyword is neither an argument of the class nor one of its traits; the message names the nearest.
+    """
+
+    BROWSER_SETS: ClassVar[tuple[str, ...]] = ()
+    _css = bundle_text("bench.css")
+
+    view = traitlets.Unicode().tag(sync=True)
+    info = traitlets.Dict().tag(sync=True)
+    error = traitlets.Unicode("").tag(sync=True)
+
+    def __init__(self, **kwargs: Any) -> None:
+        for name in kwargs:
+            if not self.has_trait(name):
+                known = [*inspect.signature(type(self).__init__).parameters, *self.trait_names()]
+                raise TypeError(f"{type(self).__name__}() has no argument {name!r}{did_you_mean(name, known)}")
+        self._refusal = ""
+        super().__init__(**kwargs)
+        self.on_msg(self._received)
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Take over what the browser sets, all of it or none."""
+        try:
+            forbidden = ", ".join(sorted(set(sync_data) - set(self.BROWSER_SETS)))
+            if forbidden:
+                allowed = ", ".join(self.BROWSER_SETS) or "no trait"
+                raise TraitValueError(f"the browser may set {allowed}, got {forbidden[:80]}")
+            super().set_state(sync_data)
+        except traitlets.TraitError as error:
+            self.error = self._refusal = str(error)
+            self.send_state([name for name in sync_data if name in self.keys])
+        else:
+            if self.error == self._refusal:
+                self.error = ""
+
+    def _received(self, _widget: Any, content: Any, buffers: Any) -> None:
+        raise NotImplementedError

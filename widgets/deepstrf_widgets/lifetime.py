@@ -1,0 +1,108 @@
+"""Lifetimes: what a widget or a panel opens it owns, and closes with itself."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import ipywidgets
+
+__all__ = ["Owner", "Timer"]
+
+Part = TypeVar("Part")
+
+
+class Owner:
+    """Mixin for widgets and panels: whatever is given to `own` is closed with the owner, the last one first.
+
+    An owner whose constructor raises is closed as well. A widget is closed with its layout and style.
+    """
+
+    closed = False
+    _owned: list[Any]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__init__" in vars(cls):
+            cls.__init__ = _closed_on_failure(cls.__init__)  # type: ignore[method-assign]
+
+    def own(self, part: Part) -> Part:
+        """``part``, from now on closed with the owner: anything with a method ``close``, or a function to call then."""
+        vars(self).setdefault("_owned", []).append(part)
+        return part
+
+    def close_owned(self, *parts: Any) -> None:
+        """Close some of the parts now."""
+        for part in parts:
+            self._owned = [other for other in self._owned if other is not part]
+            _close(part)
+
+    def close(self) -> None:
+        """Close everything that is owned, and the widget itself; a second call changes nothing."""
+        self.closed = True
+        owned = vars(self).get("_owned", [])
+        while owned:
+            _close(owned.pop())
+        if isinstance(self, ipywidgets.Widget):
+            ipywidgets.Widget.close(self)
+            _close_styles(self)
+
+
+class Timer:
+    """Calls a function once, some time after the last `start`; at once where no event loop runs."""
+
+    def __init__(self, function: Callable[[], object]) -> None:
+        self._function = function
+        self.handle: asyncio.TimerHandle | None = None
+
+    def start(self, seconds: float) -> None:
+        """Call the function in so many seconds, instead of when it was due before."""
+        self.close()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._function()
+        else:
+            self.handle = loop.call_later(seconds, self._ring)
+
+    def close(self) -> None:
+        """Forget what is due."""
+        if self.handle is not None:
+            self.handle.cancel()
+            self.handle = None
+
+    def _ring(self) -> None:
+        self.handle = None
+        self._function()
+
+
+def _closed_on_failure(init: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(init)
+    def init_or_close(self: Owner, *args: Any, **kwargs: Any) -> None:
+        try:
+            init(self, *args, **kwargs)
+        except BaseException:
+            self.close()
+            raise
+
+    return init_or_close
+
+
+def _close(part: Any) -> None:
+    """Close a part; a widget of ipywidgets with its children, layout and style, which it leaves open itself."""
+    if isinstance(part, ipywidgets.Widget) and not isinstance(part, Owner):
+        for child in getattr(part, "children", ()):
+            _close(child)
+        part.close()
+        _close_styles(part)
+    else:
+        getattr(part, "close", part)()
+
+
+def _close_styles(widget: Any) -> None:
+    for name in ("layout", "style"):
+        # Plotly's figures have a layout that is no widget.
+        if widget.trait_has_value(name) and isinstance(part := getattr(widget, name), ipywidgets.Widget):
+            part.close()
