@@ -10,9 +10,19 @@ from collections.abc import Callable, Collection
 from numbers import Real
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor, nn
 
-__all__ = ["check_choice", "check_floating", "check_modules", "check_numbers", "check_sizes", "whole_number"]
+__all__ = [
+    "as_tensor",
+    "check_choice",
+    "check_floating",
+    "check_modules",
+    "check_numbers",
+    "check_sizes",
+    "whole_number",
+]
 
 
 def whole_number(name: str, value: Any, minimum: int | None = 1) -> int:
@@ -74,3 +84,34 @@ def check_floating(**tensors: Any) -> None:
         if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
             kind = tensor.dtype if isinstance(tensor, Tensor) else type(tensor).__name__
             raise TypeError(f"{name} must be a floating-point tensor, got {kind}")
+
+
+def as_tensor(name: str, values: Any) -> Tensor:
+    """``values`` as a tensor: a tensor itself, or what NumPy reads (arrays, lists, what xarray and pandas hold).
+
+    An array is copied only where torch cannot share it.
+
+    Raises
+    ------
+    TypeError
+        They are no array of real numbers.
+
+    Examples
+    --------
+    >>> as_tensor("stimulus", [[1.0, 2.0]]).dtype
+    torch.float64
+    """
+    if isinstance(values, Tensor):
+        return values
+    try:
+        array = np.asarray(values)
+        kind = f"{type(values).__name__} of dtype {array.dtype}" if array.dtype.kind not in "biuf" else ""
+    except (TypeError, ValueError):  # rows of unequal length
+        kind = type(values).__name__
+    if kind:
+        raise TypeError(f"{name} must be a tensor or an array of numbers, got {kind}")
+    # Torch takes neither the other byte order nor longer floats, and warns of arrays that may not be written.
+    plain = np.dtype(np.float64) if array.dtype.kind == "f" and array.itemsize > 8 else array.dtype.newbyteorder("=")
+    if array.dtype.kind == "u" and array.itemsize > 1:
+        plain = np.dtype(np.int64)
+    return torch.from_numpy(np.require(array, plain, ["C", "W"]))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from deepstrf.arguments import as_tensor
 from deepstrf.datasets import Recording
 from deepstrf.metrics.pooling import check_responses
+from deepstrf.stimuli import Spectrogram
 
-Data = Recording | tuple[Tensor, Tensor]
-"""A recording, or its stimuli (B, 1, F, T) and responses (B, N, R, T)."""
+Data = Recording | tuple[Any, Any]
+"""A recording, or stimuli (B, 1, F, T), a Spectrogram for one, with responses (B, N, R, T), as tensors or arrays."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,20 +40,15 @@ class Examples:
 
     @classmethod
     def of(cls, data: Data, name: str) -> Examples:
-        """From a recording or a pair of tensors; ``name`` is what the caller calls it, for errors.
+        """From a recording or a pair of arrays; ``name`` is what the caller calls it, for errors.
 
         Raises
         ------
         TypeError, ValueError
-            Not a recording or two tensors of floating point, shapes that do not fit together, stimuli that are not
+            Not a recording or two arrays of floating point, shapes that do not fit together, stimuli that are not
             finite, or no response at all.
         """
-        if isinstance(data, Recording):
-            stimuli, responses = data.stimuli, data.responses
-        elif isinstance(data, tuple) and len(data) == 2 and all(isinstance(x, Tensor) for x in data):
-            stimuli, responses = data
-        else:
-            raise TypeError(f"{name} must be a Recording or (stimuli, responses), got {type(data).__name__}")
+        stimuli, responses = stimuli_and_responses(data, name)
         check_responses(responses, f"responses of {name}")
         if stimuli.ndim < 2 or (len(stimuli), stimuli.shape[-1]) != (len(responses), responses.shape[-1]):
             raise ValueError(
@@ -87,6 +85,18 @@ class Examples:
         for group in groups:
             T = max(self.bins[b] for b in group)
             yield self.stimuli[group][..., :T], self.target[group][..., :T]
+
+
+def stimuli_and_responses(data: Data, name: str) -> tuple[Tensor, Tensor]:
+    """Both tensors of ``data``; TypeError where there are no two of them."""
+    if isinstance(data, Recording):
+        return data.stimuli, data.responses
+    if not (isinstance(data, tuple) and len(data) == 2):
+        raise TypeError(f"{name} must be a Recording or (stimuli, responses), got {type(data).__name__}")
+    sound, responses = data[0], as_tensor(f"responses of {name}", data[1])
+    if isinstance(sound, Spectrogram):
+        return sound.values[None, None], responses[None] if responses.ndim == 3 else responses
+    return as_tensor(f"stimuli of {name}", sound), responses
 
 
 def predict(model: nn.Module, stimuli: Tensor, *, batch_size: int = 16) -> Tensor:

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from deepstrf.datasets import collate
+from deepstrf.stimuli import Spectrogram
 from deepstrf.training import predict
 from deepstrf.training.batches import Examples
 from tests.training.conftest import new_model
@@ -72,7 +73,8 @@ def test_equal_lengths_are_shuffled_and_the_generator_decides():
     ("data", "error", "message"),
     [
         (torch.zeros(2), TypeError, r"train must be a Recording or \(stimuli, responses\), got Tensor"),
-        ((torch.zeros(2), [1]), TypeError, "got tuple"),
+        ((torch.zeros(2), "a.wav"), TypeError, "responses of train must be a tensor or an array of numbers, got str"),
+        ((torch.zeros(2), [1]), TypeError, "responses of train must be a floating-point tensor, got torch.int64"),
         ((torch.zeros(2, 1, 3, 4), torch.zeros(2, 1, 4)), ValueError, r"responses of train must have shape \(B, N, R"),
         (
             (torch.zeros(2, 1, 3, 4), torch.zeros(3, 1, 1, 4)),
@@ -95,6 +97,18 @@ def test_equal_lengths_are_shuffled_and_the_generator_decides():
 def test_errors(data, error, message):
     with pytest.raises(error, match=message):
         Examples.of(data, "train")
+
+
+def test_arrays_and_a_spectrogram_are_taken():
+    x, y = torch.rand(2, 1, 3, 4, dtype=torch.float64), torch.rand(2, 2, 5, 4, dtype=torch.float64)
+    found = Examples.of((x.numpy(), y.numpy()), "train")
+    assert torch.equal(found.stimuli, x)
+    assert torch.equal(found.target, y.mean(2, keepdim=True))
+    sound = Spectrogram(x[0, 0], torch.tensor([500.0, 1000.0, 2000.0]), 5.0)
+    for responses in (y[0], y[:1].numpy()):
+        found = Examples.of((sound, responses), "train")
+        assert torch.equal(found.stimuli, x[:1])
+        assert torch.equal(found.responses, y[:1])
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -1,0 +1,65 @@
+"""What is read as a tensor, and what is not."""
+
+import numpy as np
+import pytest
+import torch
+
+from deepstrf.arguments import as_tensor
+
+VALUES = np.arange(6.0).reshape(2, 3)
+
+
+class Labelled:
+    """Holds an array as xarray and pandas do."""
+
+    def __array__(self, dtype=None, copy=None):
+        return VALUES if dtype is None else VALUES.astype(dtype)
+
+
+def read_only():
+    values = VALUES.copy()
+    values.flags.writeable = False
+    return values
+
+
+@pytest.mark.parametrize(
+    ("given", "dtype"),
+    [
+        (VALUES, torch.float64),
+        (VALUES.astype("f4"), torch.float32),
+        (VALUES.astype(">f8"), torch.float64),
+        (VALUES.astype(np.longdouble), torch.float64),
+        (VALUES.astype("i2"), torch.int16),
+        (VALUES.astype(">u2"), torch.int64),
+        (VALUES.tolist(), torch.float64),
+        (np.flip(VALUES)[::-1, ::-1], torch.float64),
+        (read_only(), torch.float64),
+        (Labelled(), torch.float64),
+    ],
+    ids=lambda given: type(given).__name__,
+)
+def test_an_array_becomes_a_tensor_of_the_same_numbers(given, dtype):
+    tensor = as_tensor("stimulus", given)
+    assert tensor.dtype == dtype
+    np.testing.assert_array_equal(tensor, VALUES)
+
+
+def test_a_tensor_stays_itself_and_an_array_is_not_copied():
+    tensor = torch.zeros(2, requires_grad=True)
+    assert as_tensor("x", tensor) is tensor
+    values = VALUES.copy()
+    assert as_tensor("x", values).data_ptr() == values.ctypes.data
+
+
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        ("a.wav", "str of dtype <U5"),
+        (None, "NoneType of dtype object"),
+        ([[1], [1, 2]], "list"),
+        (VALUES * 1j, "ndarray of dtype complex128"),
+    ],
+)
+def test_what_is_no_array_of_numbers_is_named(given, what):
+    with pytest.raises(TypeError, match=f"^stimulus must be a tensor or an array of numbers, got {what}$"):
+        as_tensor("stimulus", given)
