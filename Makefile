@@ -20,11 +20,16 @@ use_node = if ! { node -e 'process.exit(parseInt(process.versions.node) < 20)' &
 	then PATH="$(abspath $(VENV))/bin:$$PATH"; fi
 say = @printf '\n== %s\n'
 
-.PHONY: help lab test lint types unit vitest nbval browser notebooks bundle wheel bench binder format clean
+# The oldest Python that pyproject.toml allows. uv takes the lowest torch from PyTorch's index of CPU builds; a requirement
+# in LOWEST_TORCH (torch==2.13.0, say) is taken instead from where UV_INDEX or UV_FIND_LINKS point.
+LOWEST_PYTHON ?= $(shell sed -n 's/^requires-python = ">=\(.*\)"/\1/p' pyproject.toml)
+LOWEST_TORCH ?=
+
+.PHONY: help lab test lint types unit vitest nbval browser lowest notebooks bundle wheel bench binder format clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-	@echo "Variables: PYTHON=python3.12  VENV=.venv  PORT=8899  BROWSER=0 (lab without opening a browser)"
+	@echo "Variables: PYTHON=python3.12  VENV=.venv  PORT=8899  BROWSER=0 (lab without opening a browser)  LOWEST_TORCH=torch==2.13.0"
 
 lab: $(VENV)/.lab ## install what is needed and open JupyterLab on the tour (PORT=, BROWSER=0)
 	@export JUPYTER_CONFIG_PATH="$(CURDIR)/widgets/jupyter$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}"; \
@@ -69,6 +74,16 @@ browser: $(VENV)/.test ## drive JupyterLab in Chromium (screenshots go to artefa
 	else \
 	  printf '!!! %s\n' "BROWSER TESTS SKIPPED: there is no Chromium" "see above what to install" >&2; \
 	fi
+
+lowest: $(py) ## the Python tests with the lowest versions that pyproject.toml allows, in an environment of their own
+	$(say) "Tests with the lowest versions on Python $(LOWEST_PYTHON)"
+	@$(pip_install) uv
+	@$(VENV)/bin/uv venv -q --clear --python $(LOWEST_PYTHON) $(VENV)/lowest
+	@$(VENV)/bin/uv pip install -q --python $(VENV)/lowest/bin/python --resolution lowest-direct \
+	  $(or $(LOWEST_TORCH),--torch-backend cpu) -e '.[test]'
+	@# Old packages warn that newer ones which they import have moved on: not our warnings.
+	@OMP_NUM_THREADS=1 $(VENV)/lowest/bin/python -m pytest -n auto --dist loadfile -m "not browser" --benchmark-disable \
+	  -W default::DeprecationWarning $(addprefix --ignore tests/,browser benchmarks notebooks packaging widgets/test_bundle.py)
 
 notebooks: $(VENV)/.test ## run the notebooks and store their outputs
 	@$(py) tests/store_notebooks.py notebooks/*.ipynb

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 #: Packages that a script which only fits models must not pay for.
 NOT_ON_IMPORT = (
-    "deepstrf_widgets", "anywidget", "ipywidgets", "plotly", "matplotlib", "IPython", "soundfile", "soxr", "scipy",
+    "deepstrf_widgets", "anywidget", "ipywidgets", "plotly", "matplotlib", "IPython", "soundfile", "scipy",
     "huggingface_hub", "mambapy", "jupyterlab", "pandas", "requests", "httpx",
 )  # fmt: skip
 

@@ -6,7 +6,7 @@ import copy
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from math import isnan
 from pathlib import Path
@@ -63,14 +63,11 @@ class Run:
 
     def to_the_end(self) -> History:
         """Run the epochs that are left."""
-        from tqdm.auto import tqdm  # type: ignore[import-untyped, unused-ignore]
-
         settings, history = self.settings, self.history
         progress = Progress(self.model, settings.epochs, history, epoch=len(history))
         history.stopped = ""
-        bar = tqdm(total=settings.epochs, initial=len(history), unit="epoch", disable=not settings.progress)
         try:
-            with bar:
+            with _epoch_bar(settings.epochs, len(history)) if settings.progress else nullcontext() as bar:
                 while not self._reason_to_stop(progress):
                     started = time.perf_counter()
                     progress.epoch = len(history) + 1
@@ -81,8 +78,9 @@ class Run:
                     if self.schedule is not None:
                         self.schedule.step()
                     self._write_checkpoint()
-                    bar.set_postfix(_shown(history), refresh=False)
-                    bar.update()
+                    if bar is not None:
+                        bar.set_postfix(_shown(history), refresh=False)
+                        bar.update()
                     for callback in settings.callbacks:
                         callback(progress)
         finally:
@@ -271,6 +269,13 @@ def _keep_gaussians_on_their_grid(model: nn.Module) -> None:
                 module.P[1].clamp_(0, module.T - 1)
 
 
+def _epoch_bar(epochs: int, done: int) -> Any:
+    """tqdm's bar over the epochs; a disabled one would still start a thread, which may fail while Python ends."""
+    from tqdm.auto import tqdm  # type: ignore[import-untyped, unused-ignore]
+
+    return tqdm(total=epochs, initial=done, unit="epoch")
+
+
 def _own_random_numbers(device: torch.device) -> AbstractContextManager[None]:
     """Inside, torch's random numbers may be drawn and seeded; afterwards they go on as if nothing had happened."""
     return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
@@ -282,7 +287,7 @@ def _seeded(seed: int, epoch: int, device: torch.device) -> Iterator[torch.Gener
 
     No state has to be kept between epochs, and what callbacks draw changes nothing.
     """
-    number = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
+    number = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0]) >> 1
     with _own_random_numbers(device):
         torch.manual_seed(number)
         yield torch.Generator().manual_seed(number)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import re
+import shutil
+import subprocess
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -21,6 +24,8 @@ except ImportError:  # Python 3.10
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 DEBIAN_PYTHON = "3.11.2"
+MODULES = {"pillow": "PIL"}
+"""Packages whose module has another name."""
 
 
 def pins() -> dict[str, Version]:
@@ -40,6 +45,12 @@ def direct(*extras: str) -> dict[str, Requirement]:
     return {canonicalize_name(one.name): one for one in named if one.name != PROJECT["name"]}
 
 
+def named_extras(extra: str) -> set[str]:
+    """The project's own extras that an extra includes, those of the included ones as well."""
+    own = [one for one in map(Requirement, PROJECT["optional-dependencies"][extra]) if one.name == PROJECT["name"]]
+    return set().union(*({name, *named_extras(name)} for one in own for name in one.extras))
+
+
 def binder() -> tuple[dict[str, Version], dict[str, Version]]:
     """Versions that Binder takes from conda, and from pip."""
     conda, pip = ({name: Version(version) for name, version in part.items()} for part in read_environment())
@@ -50,6 +61,33 @@ def binder() -> tuple[dict[str, Version], dict[str, Version]]:
 def test_direct_dependency_is_pinned_within_its_range(name: str, requirement: Requirement) -> None:
     assert name in pins()
     assert pins()[name] in requirement.specifier
+
+
+@pytest.mark.parametrize(("name", "requirement"), direct(*PROJECT["optional-dependencies"]).items())
+def test_direct_dependency_has_one_lower_bound(name: str, requirement: Requirement) -> None:
+    """Which ``make lowest`` installs; without one it would install the first version that was ever released."""
+    assert [one.operator for one in requirement.specifier] == [">="]
+
+
+@pytest.mark.parametrize("name", sorted(direct("widgets")))
+def test_dependency_is_imported_by_the_packages(name: str) -> None:
+    module = MODULES.get(name, name.replace("-", "_"))
+    statement = re.compile(rf"^\s*(?:import|from) {module}\b", re.MULTILINE)
+    sources = [*(ROOT / "deepstrf").rglob("*.py"), *(ROOT / "widgets" / "deepstrf_widgets").rglob("*.py")]
+    assert any(statement.search(source.read_text()) for source in sources)
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
+def test_make_lowest_installs_every_lower_bound_on_the_oldest_python() -> None:
+    """With all extras, and as the workflow on GitHub runs it."""
+    assert set(direct("test", *named_extras("test"))) == set(direct(*PROJECT["optional-dependencies"]))
+    oldest = PROJECT["requires-python"].removeprefix(">=")
+    commands = subprocess.run(["make", "-n", "lowest"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert re.search(rf"uv venv .*--python {re.escape(oldest)} ", commands)
+    assert re.search(r"--resolution lowest-direct[\s\\]+--torch-backend cpu -e '\.\[test\]'", commands)
+    steps = yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text())["jobs"]["lowest"]["steps"]
+    assert [step["with"] for step in steps if "setup-python" in step.get("uses", "")] == [{"python-version": oldest}]
+    assert steps[-1]["run"] == "make lowest"
 
 
 @pytest.mark.skipif(os.environ.get("CI") != "true", reason="a developer may try other versions")
