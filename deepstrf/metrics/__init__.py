@@ -2,6 +2,7 @@
 
 from deepstrf.metrics.losses import mse_loss, poisson_loss
 from deepstrf.metrics.performance import corrcoef, fve, normalized_corrcoef
+from deepstrf.metrics.pooling import Summary, summary
 from deepstrf.metrics.reliability import (
     compute_CCmax,
     compute_TTRC,
@@ -14,6 +15,7 @@ from deepstrf.metrics.spectral import Coherence, coherence
 
 __all__ = [
     "Coherence",
+    "Summary",
     "coherence",
     "compute_CCmax",
     "compute_TTRC",
@@ -26,4 +28,5 @@ __all__ = [
     "poisson_loss",
     "signal_power",
     "snr",
+    "summary",
 ]

@@ -47,7 +47,7 @@ def mse_loss(pred: Tensor, gt: Tensor, *, mask: Tensor | None = None, reduction:
     """
     check_reduction(reduction)
     pred, gt, valid = align(pred, gt, mask)
-    return reduce_neurons(mean_over_bins((pred - gt) ** 2, valid), reduction)
+    return reduce_neurons(mean_over_bins((pred - gt) ** 2, valid), reduction, valid.any(-1))
 
 
 def poisson_loss(
@@ -111,4 +111,4 @@ def poisson_loss(
         rate = torch.where(above, pred, pred.new_full((), eps))
         shortfall = torch.where(above, pred.new_zeros(()), eps - pred)
         nll = rate - gt * rate.log() + (gt / eps - 1).clamp(min=1) * shortfall
-    return reduce_neurons(mean_over_bins(nll, valid), reduction)
+    return reduce_neurons(mean_over_bins(nll, valid), reduction, valid.any(-1))

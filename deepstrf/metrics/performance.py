@@ -9,29 +9,41 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from deepstrf.arguments import check_choice
-from deepstrf.metrics.pooling import align, check_pair, check_reduction, reduce_neurons
+from deepstrf.arguments import check_choice, check_numbers
+from deepstrf.metrics.pooling import (
+    POOLINGS,
+    align,
+    check_pair,
+    check_reduction,
+    reduce_neurons,
+    reduce_scores,
+    valid_bins,
+)
 from deepstrf.metrics.reliability import MAX_SPLITS, compute_CCmax, pooled_pair_moments
 
 
-def _deviations(x: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _deviations(x: Tensor, valid: Tensor, stimuli: int = 1) -> tuple[Tensor, Tensor, Tensor]:
     """Deviations of (N, bins) ``x`` from each neuron's mean over the largest (0 where not valid); that scale; defined.
 
-    ``defined`` is False, and the scale 1, for a neuron that is constant or has no valid bin: no rounding error is ever
-    taken for variance.
+    With several ``stimuli`` the deviations are from the mean of each. ``defined`` is False, and the scale 1, for a
+    neuron that is constant or has no valid bin: no rounding error is ever taken for variance.
     """
+    shape = x.shape
+    x, valid = (a.reshape(len(a), stimuli, -1) for a in (x, valid))
     count = valid.sum(-1, keepdim=True).clamp(min=1)
     low = torch.where(valid, x, torch.inf).amin(-1, keepdim=True)
     high = torch.where(valid, x, -torch.inf).amax(-1, keepdim=True)
     mean = (torch.where(valid, x, 0.0) / count).sum(-1, keepdim=True)
-    centred = torch.where(valid, x - mean, 0.0)
+    centred = torch.where(valid & (low < high), x - mean, 0.0).reshape(shape)
     scale = centred.detach().abs().amax(-1, keepdim=True)
-    defined = ((low < high) & (scale > 0)).detach()
+    defined = (scale > 0).detach()
     scale = torch.where(defined, scale, 1.0)
     return torch.where(defined, centred / scale, 0.0), scale, defined[..., 0]
 
 
-def corrcoef(pred: Tensor, gt: Tensor, *, mask: Tensor | None = None, reduction: str = "mean") -> Tensor:
+def corrcoef(
+    pred: Tensor, gt: Tensor, *, mask: Tensor | None = None, reduction: str = "mean", pooling: str = "bins"
+) -> Tensor:
     r"""Pearson correlation of each neuron over its valid bins, pooled over stimuli and time.
 
     Parameters
@@ -43,7 +55,10 @@ def corrcoef(pred: Tensor, gt: Tensor, *, mask: Tensor | None = None, reduction:
     mask : bool Tensor, optional
         Bins to use.
     reduction : {"none", "mean", "sum"}
-        Over neurons, leaving out those without a value.
+        Over the neurons whose recorded response can be scored; of these a constant prediction counts as 0.
+    pooling : {"bins", "sounds"}
+        ``"bins"`` correlates over the bins of all stimuli, so that it counts to know which stimulus drives a neuron
+        more; ``"sounds"`` correlates deviations from each stimulus' own mean.
 
     Returns
     -------
@@ -65,13 +80,15 @@ def corrcoef(pred: Tensor, gt: Tensor, *, mask: Tensor | None = None, reduction:
     -1.0
     """
     check_reduction(reduction)
+    check_choice(POOLINGS, pooling=pooling)
+    stimuli = len(pred) if pooling == "sounds" else 1
     pred, gt, valid = align(pred, gt, mask)
-    x, _, x_defined = _deviations(pred, valid)
-    y, _, y_defined = _deviations(gt, valid)
+    x, _, x_defined = _deviations(pred, valid, stimuli)
+    y, _, y_defined = _deviations(gt, valid, stimuli)
     defined = x_defined & y_defined
     squares = torch.where(defined, x.square().sum(-1) * y.square().sum(-1), 1.0)
     r = ((x * y).sum(-1) / squares.sqrt()).clamp(-1, 1)
-    return reduce_neurons(torch.where(defined, r, torch.nan), reduction)
+    return reduce_scores(torch.where(defined, r, torch.nan), reduction, y_defined)
 
 
 def fve(pred: Tensor, gt: Tensor, *, mask: Tensor | None = None, reduction: str = "mean") -> Tensor:
@@ -105,7 +122,7 @@ def fve(pred: Tensor, gt: Tensor, *, mask: Tensor | None = None, reduction: str 
     y, scale, defined = _deviations(gt, valid)
     residual = (gt - pred) / scale
     value = 1 - residual.square().sum(-1) / torch.where(defined, y.square().sum(-1), 1.0)
-    return reduce_neurons(torch.where(defined, value, torch.nan), reduction)
+    return reduce_neurons(torch.where(defined, value, torch.nan), reduction, defined)
 
 
 def normalized_corrcoef(
@@ -115,6 +132,8 @@ def normalized_corrcoef(
     *,
     mask: Tensor | None = None,
     reduction: str = "mean",
+    pooling: str = "bins",
+    significance: float | None = 0.05,
     n_splits: int = MAX_SPLITS,
     seed: int = 0,
 ) -> Tensor:
@@ -123,9 +142,13 @@ def normalized_corrcoef(
     ``"schoppe"``: :math:`\mathrm{cov}(\hat r, \bar r) / \sqrt{\mathrm{var}(\hat r)\, SP}` with the signal power SP of
     :func:`~deepstrf.metrics.signal_power`. Every pair of repeats contributes the three terms over the bins that both
     have, with the same weights, so that a perfect prediction scores 1 however the data are riddled with gaps.
-    Stimuli are pooled as in the signal power: variances within a stimulus, weighted by its bins.
 
-    ``"hsu"``: :func:`corrcoef` divided by :func:`~deepstrf.metrics.compute_CCmax`, both pooled over all bins.
+    ``"hsu"``: :func:`corrcoef` divided by :func:`~deepstrf.metrics.compute_CCmax`, both over the bins that have two
+    repeats or more.
+
+    Without signal both divide noise by noise, to any size and sign. The value is NaN unless the signal power stands
+    above its rounding error and, at the level ``significance``, above what repeats that are shifted against each other
+    by chance share (one-sided, by the normal distribution with the shifts' exact variance).
 
     Parameters
     ----------
@@ -138,7 +161,14 @@ def normalized_corrcoef(
     mask : bool Tensor, optional
         Bins to use, in the numerator and in the denominator.
     reduction : {"none", "mean", "sum"}
-        Over neurons, leaving out those without a value.
+        Over the neurons whose recorded response can be scored; of these a constant prediction counts as 0.
+    pooling : {"bins", "sounds"}
+        ``"bins"`` pools the bins of all stimuli in every term; ``"sounds"`` takes variances within each stimulus,
+        weighted by its bins, as published by Schoppe et al.: what a prediction says about the means of the stimuli then
+        does not count.
+    significance : float, optional
+        Share of neurons without signal that would get a value, in (0, 0.5]. None gives one wherever the signal power
+        is positive.
     n_splits, seed : int
         For ``"hsu"``, as in :func:`~deepstrf.metrics.compute_CCmax`.
 
@@ -150,7 +180,7 @@ def normalized_corrcoef(
     Raises
     ------
     ValueError
-        Wrong shape, reduction or method.
+        Wrong shape, reduction, pooling, method or level.
     TypeError
         A tensor that is not floating-point, or a mask that is not boolean.
 
@@ -160,13 +190,21 @@ def normalized_corrcoef(
     """
     check_reduction(reduction)
     check_choice(("schoppe", "hsu"), method=method)
+    check_choice(POOLINGS, pooling=pooling)
+    if significance is not None:
+        check_numbers("must lie in (0, 0.5]", lambda level: 0 < level <= 0.5, significance=significance)
     check_pair(pred, responses, "responses")
     if responses.shape[2] == 1:
-        return corrcoef(pred, responses, mask=mask, reduction=reduction)
-    if method == "hsu":
-        ceiling = compute_CCmax(responses, mask=mask, n_splits=n_splits, seed=seed)
-        absolute = corrcoef(pred, responses, mask=mask, reduction="none")
-        return reduce_neurons(absolute / torch.where(ceiling > 0, ceiling, torch.nan), reduction)
-    moments = pooled_pair_moments(responses, mask=mask, pred=pred)
-    product = moments.pred_variance * moments.signal
-    return reduce_neurons(moments.pred_covariance / torch.where(product > 0, product, torch.nan).sqrt(), reduction)
+        return corrcoef(pred, responses, mask=mask, reduction=reduction, pooling=pooling)
+    by_pairs = pred if method == "schoppe" else None
+    moments = pooled_pair_moments(responses, mask=mask, pred=by_pairs, pooling=pooling, chance=significance is not None)
+    if method == "schoppe":
+        product = moments.pred_variance * moments.signal
+        value = moments.pred_covariance / torch.where(product > 0, product, torch.nan).sqrt()
+    else:
+        ceiling = compute_CCmax(responses, mask=mask, n_splits=n_splits, seed=seed, pooling=pooling)
+        repeated = valid_bins(responses, mask)
+        repeated = repeated & (repeated.sum(2, keepdim=True) >= 2)
+        absolute = corrcoef(pred, responses, mask=repeated, reduction="none", pooling=pooling)
+        value = absolute / torch.where(ceiling > 0, ceiling, torch.nan)
+    return reduce_scores(value, reduction, moments.significant(significance))

@@ -6,12 +6,16 @@ Letters: B batch, N neurons, R repeats, T time bins.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
 from deepstrf.arguments import check_choice, check_floating
 
 REDUCTIONS = ("none", "mean", "sum")
+POOLINGS = ("bins", "sounds")
+"""How stimuli are pooled: all their bins as one long stimulus, or deviations from each stimulus' own mean."""
 
 
 def check_responses(responses: Tensor, name: str = "responses") -> None:
@@ -116,19 +120,56 @@ def check_reduction(reduction: str) -> None:
     check_choice(REDUCTIONS, reduction=reduction)
 
 
-def reduce_neurons(values: Tensor, reduction: str) -> Tensor:
-    """``values`` (N,) as they are (``"none"``), or their mean or sum over the neurons that are not NaN.
+def reduce_neurons(values: Tensor, reduction: str, counted: Tensor | None = None) -> Tensor:
+    """``values`` (N,) as they are (``"none"``), or their mean or sum over the neurons that count.
 
-    NaN when no neuron has a value, for the sum too: a loss over no data is not zero.
+    ``counted`` (N,) says which do; by default those that are not NaN. NaN when none counts, for the sum too: a loss
+    over no data is not zero.
     """
     check_reduction(reduction)
     if reduction == "none":
         return values
-    present = ~values.isnan()
+    present = ~values.isnan() if counted is None else counted
     count = present.sum()
     total = torch.where(present, values, values.new_zeros(())).sum()
     divisor = count.clamp(min=1) if reduction == "mean" else count.new_ones(())
     return torch.where(count > 0, total / divisor, total.new_full((), torch.nan))
+
+
+def reduce_scores(scores: Tensor, reduction: str, scorable: Tensor) -> Tensor:
+    """``scores`` (N,) as they are, or reduced over the neurons whose responses can be scored, (N,) bool.
+
+    A prediction that has become constant or undefined counts as 0 there: it never raises a mean by leaving it.
+    """
+    if reduction == "none":
+        return torch.where(scorable, scores, torch.nan)
+    return reduce_neurons(scores.nan_to_num(nan=0.0), reduction, scorable)
+
+
+class Summary(NamedTuple):
+    """Mean and median over the neurons that have a score, and how many have one and have none."""
+
+    mean: float
+    median: float
+    scored: int
+    undefined: int
+
+    def __str__(self) -> str:
+        undefined = f", {self.undefined} of {self.scored + self.undefined} undefined" if self.undefined else ""
+        return f"{self.mean:.3f} (median {self.median:.3f}{undefined})"
+
+
+def summary(scores: Tensor) -> Summary:
+    """Mean and median of ``scores`` (N,) without NaN, with the count of the undefined beside them.
+
+    Examples
+    --------
+    >>> print(summary(torch.tensor([0.2, 0.3, 0.7, torch.nan])))
+    0.400 (median 0.300, 1 of 4 undefined)
+    """
+    present = scores[~scores.isnan()].double()
+    mean, median = (present.mean().item(), present.quantile(0.5).item()) if len(present) else (torch.nan, torch.nan)
+    return Summary(mean, median, len(present), len(scores) - len(present))
 
 
 def mean_over_bins(values: Tensor, valid: Tensor) -> Tensor:

@@ -8,26 +8,48 @@ from __future__ import annotations
 
 import itertools
 import math
+from statistics import NormalDist
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from deepstrf.arguments import check_sizes
-from deepstrf.metrics.pooling import at_least_float32, check_reduction, check_responses, reduce_neurons, valid_bins
+from deepstrf.arguments import check_choice, check_sizes
+from deepstrf.metrics.pooling import (
+    POOLINGS,
+    at_least_float32,
+    check_reduction,
+    check_responses,
+    reduce_neurons,
+    valid_bins,
+)
 
 MAX_SPLITS = 126
 """Half-splits that are averaged: all of them up to 8 repeats and for 10, a random choice beyond."""
 
+ROUNDING = 1e3
+"""Share of the noise power, in units of the type's resolution, up to which a power is rounding error."""
+
 
 class PairMoments(NamedTuple):
-    """Second moments over pairs of repeats, pooled over stimuli, (N,) each, in units of ``scale`` squared."""
+    """Second moments over pairs of repeats, pooled over stimuli, (N,) each, in units of ``scale`` squared.
+
+    ``chance`` is the standard error of ``signal`` for repeats that share nothing; NaN unless it was wanted.
+    """
 
     signal: Tensor
     noise: Tensor
     pred_covariance: Tensor
     pred_variance: Tensor
+    chance: Tensor
     scale: Tensor
+
+    def significant(self, level: float | None) -> Tensor:
+        """Whether the signal power of each neuron stands above its rounding error, and above chance at ``level``."""
+        rounding = ROUNDING * torch.finfo(self.signal.dtype).eps * self.noise
+        if level is None:
+            return self.signal > rounding
+        return self.signal > torch.maximum(rounding, NormalDist().inv_cdf(1 - level) * self.chance)
 
 
 class _Standardised(NamedTuple):
@@ -81,13 +103,22 @@ def _pair_sums(data: _Standardised) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return of_one, of_z, of_square, z @ z.mT
 
 
-def pooled_pair_moments(responses: Tensor, *, mask: Tensor | None = None, pred: Tensor | None = None) -> PairMoments:
+def pooled_pair_moments(
+    responses: Tensor,
+    *,
+    mask: Tensor | None = None,
+    pred: Tensor | None = None,
+    pooling: str = "bins",
+    chance: bool = False,
+) -> PairMoments:
     r"""Signal and noise power from all pairs of repeats, and how a prediction varies with them.
 
     For a pair r, r' of repeats of a stimulus, over the bins that both have:
     :math:`\mathrm{cov}(y_r, y_{r'})` is the signal, :math:`\mathrm{var}(y_r - y_{r'})/2` the noise,
     :math:`\mathrm{cov}(\hat r, (y_r + y_{r'})/2)` and :math:`\mathrm{var}(\hat r)` the prediction's terms. Pairs are
-    averaged with their degrees of freedom as weights, then stimuli with the bins that have at least two repeats.
+    averaged with their degrees of freedom as weights. Stimuli are averaged with their bins as weights
+    (``pooling="sounds"``); or they are one long stimulus (``"bins"``), to whose variance the differences between the
+    stimuli's means belong. What the noise adds to those differences is estimated from the repeats and taken out.
 
     Parameters
     ----------
@@ -96,41 +127,90 @@ def pooled_pair_moments(responses: Tensor, *, mask: Tensor | None = None, pred: 
         Bins to use.
     pred : Tensor, shape (B,N,1,T), optional
         Without it the prediction's terms are NaN.
+    pooling : {"bins", "sounds"}
+    chance : bool
+        Compute also the standard error of the signal power of repeats that share nothing.
     """
+    check_choice(POOLINGS, pooling=pooling)
     data = _standardise(responses, mask)
     z, valid, repeats = data.z, data.valid, data.z.shape[2]
     bins, total, square, product = _pair_sums(data)
     used = ~torch.eye(repeats, dtype=torch.bool, device=z.device) & (bins >= 2)
     n = bins.clamp(min=1)
-    dof = torch.where(used, bins - 1, 0.0).sum((-1, -2))
-    recorded = (valid.sum(2) >= 2).sum(-1) * (dof > 0)
-    weight = recorded / (dof.clamp(min=1) * recorded.sum(0).clamp(min=1))
-    weight = torch.where(recorded.sum(0) > 0, weight, torch.nan)
 
-    def pooled(sums_of_products: Tensor) -> Tensor:
-        return (torch.where(used, sums_of_products, 0.0).sum((-1, -2)) * weight).sum(0)
+    def over_pairs(values: Tensor) -> Tensor:
+        return torch.where(used, values, 0.0).sum((-1, -2))
 
-    signal = pooled(product - total * total.mT / n)
-    noise = pooled((square + square.mT) / 2 - product - (total - total.mT).square() / (2 * n))
-    noise = _exactly_zero_where_repeats_agree(noise.clamp(min=0), data)
+    dof, shared = over_pairs(bins - 1), over_pairs(bins).clamp(min=1)
+    repeated = valid & (valid.sum(2, keepdim=True) >= 2)
+    recorded = (repeated.any(2).sum(-1) * (dof > 0)).to(z.dtype)
+    whole = recorded.sum(0)
+    degrees, divisor = (recorded, whole) if pooling == "sounds" else ((recorded - 1).clamp(min=0), whole - 1)
+    weight = torch.where(whole > 0, degrees / (dof.clamp(min=1) * divisor.clamp(min=1)), torch.nan)
+    between = recorded * (1 - recorded / whole.clamp(min=1)) / divisor.clamp(min=1) * (pooling == "bins")
+
+    def pooled(sums_of_products: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        """Covariance: within stimuli from its sums, between them from the sums ``x``, ``y`` over the pairs' bins."""
+        within = (over_pairs(sums_of_products) * weight).sum(0)
+        if pooling == "sounds":
+            return within
+        x, y = over_pairs(x) / shared, over_pairs(y) / shared
+        means = (recorded * x * y).sum(0) - (recorded * x).sum(0) * (recorded * y).sum(0) / whole.clamp(min=1)
+        return within + means / divisor.clamp(min=1)
+
+    # Variance of one repeat's mean; of the mean over all repeats, of which there are `effective`.
+    of_one = over_pairs((total - total.mT).square() / (2 * n)) / shared
+    effective = repeated.flatten(2).sum(-1) * over_pairs(used.to(z.dtype)) / shared
+    of_mean = of_one / effective.clamp(min=1)
+    signal = pooled(product - total * total.mT / n, total, total) - (between * of_mean).sum(0)
+    noise = (over_pairs((square + square.mT) / 2 - product - (total - total.mT).square() / (2 * n)) * weight).sum(0)
+    noise = _exactly_zero_where_repeats_agree((noise + (between * of_one).sum(0)).clamp(min=0), data)
+    nothing = torch.full_like(signal, torch.nan)
+    by_chance = nothing
+    if chance:
+        variance = (2 * over_pairs(_chance_products(data, bins)) * weight.square()).sum(0)
+        if pooling == "bins":
+            pairs = (effective * (effective - 1)).clamp(min=1)
+            variance = variance + (2 * between.square() * of_one.square() / pairs).sum(0)
+            size = recorded.square() * of_mean / (whole * divisor).clamp(min=1)
+            variance = variance + 2 * (size.sum(0).square() - size.square().sum(0))
+        by_chance = variance.sqrt()
     if pred is None:
-        nothing = torch.full_like(signal, torch.nan)
-        return PairMoments(signal, noise, nothing, nothing, data.scale)
+        return PairMoments(signal, noise, nothing, nothing, by_chance, data.scale)
     p = _standardise(pred, valid.any(2, keepdim=True))
     present = None if data.complete else valid.to(z.dtype)
     p_present = p.z if present is None else p.z * present
     p_bins = _sum_over_shared(p_present, present, repeats)
     p_square = _sum_over_shared(p_present * p.z, present, repeats)
     covariance = _sum_over_shared(p.z * z, present, repeats)
-    covariance = pooled((covariance + covariance.mT) / 2 - p_bins * (total + total.mT) / (2 * n))
-    variance = pooled(p_square - p_bins.square() / n)
+    covariance = pooled((covariance + covariance.mT) / 2 - p_bins * (total + total.mT) / (2 * n), p_bins, total)
+    variance = pooled(p_square - p_bins.square() / n, p_bins, p_bins)
     unit = torch.where(p.scale > 0, 1.0, torch.nan)
-    return PairMoments(signal, noise, covariance * unit, variance * unit, data.scale)
+    return PairMoments(signal, noise, covariance * unit, variance * unit, by_chance, data.scale)
+
+
+def _chance_products(data: _Standardised, bins: Tensor) -> Tensor:
+    """Mean square of the sum of products of two repeats when one is shifted in a circle by chance, (B,N,R,R).
+
+    The mean over all shifts follows from the power spectra (Parseval). It holds for noise of any correlation in time.
+    """
+    counts = data.valid.sum(-1)
+    mean = data.z.sum(-1) / counts.clamp(min=1)
+    centred = data.z - mean[..., None]
+    if not data.complete:
+        centred = centred * data.valid
+    power = torch.fft.rfft(centred).abs().square()
+    T = centred.shape[-1]
+    both_sides = torch.full((power.shape[-1],), 2.0 / T, dtype=power.dtype, device=power.device)
+    both_sides[0] /= 2
+    if T % 2 == 0:
+        both_sides[-1] /= 2
+    return ((power * both_sides) @ power.mT) * bins / (counts[..., None] * counts[:, :, None]).clamp(min=1)
 
 
 def _exactly_zero_where_repeats_agree(noise: Tensor, data: _Standardised) -> Tensor:
     """Noise power with the rounding error taken out of cells whose repeats are all the same."""
-    suspects = (noise < 1e3 * torch.finfo(noise.dtype).eps).nonzero()[:, 0]
+    suspects = (noise < ROUNDING * torch.finfo(noise.dtype).eps).nonzero()[:, 0]
     if suspects.numel() == 0:
         return noise
     z, valid = data.z[:, suspects], data.valid[:, suspects]
@@ -139,12 +219,14 @@ def _exactly_zero_where_repeats_agree(noise: Tensor, data: _Standardised) -> Ten
     return noise.index_put((suspects,), torch.where(agree, 0.0, noise[suspects]))
 
 
-def signal_power(responses: Tensor, *, mask: Tensor | None = None, reduction: str = "none") -> Tensor:
-    r"""Variance over time of the part of the response that repeats, without bias.
+def signal_power(
+    responses: Tensor, *, mask: Tensor | None = None, reduction: str = "none", pooling: str = "bins"
+) -> Tensor:
+    r"""Variance of the part of the response that repeats, without bias.
 
     :math:`SP = (R\, \mathrm{var}_t(\bar y) - \overline{\mathrm{var}_t(y_r)}) / (R - 1)` for each stimulus, which is the
-    mean covariance of all pairs of repeats and is computed as such over the bins that each pair shares; stimuli are
-    averaged with their number of bins as weights. Variances have the divisor T - 1.
+    mean covariance of all pairs of repeats and is computed as such over the bins that each pair shares. Variances have
+    the divisor T - 1.
 
     Parameters
     ----------
@@ -154,6 +236,10 @@ def signal_power(responses: Tensor, *, mask: Tensor | None = None, reduction: st
         Bins to use.
     reduction : {"none", "mean", "sum"}
         Over neurons, leaving out those without a value.
+    pooling : {"bins", "sounds"}
+        Of several stimuli. ``"bins"`` takes all bins as one long stimulus, as a correlation does: a response that
+        differs between stimuli is signal. ``"sounds"`` averages the power within each stimulus, as published, with
+        their number of bins as weights.
 
     Returns
     -------
@@ -164,7 +250,7 @@ def signal_power(responses: Tensor, *, mask: Tensor | None = None, reduction: st
     Raises
     ------
     ValueError
-        Wrong shape or reduction.
+        Wrong shape, reduction or pooling.
     TypeError
         A tensor that is not floating-point, or a mask that is not boolean.
 
@@ -173,12 +259,14 @@ def signal_power(responses: Tensor, *, mask: Tensor | None = None, reduction: st
     Sahani & Linden (2003).
     """
     check_reduction(reduction)
-    moments = pooled_pair_moments(responses, mask=mask)
+    moments = pooled_pair_moments(responses, mask=mask, pooling=pooling)
     return reduce_neurons(moments.signal * _square_or_zero(moments.scale), reduction)
 
 
-def noise_power(responses: Tensor, *, mask: Tensor | None = None, reduction: str = "none") -> Tensor:
-    r"""Variance over time of what does not repeat, :math:`NP = \overline{\mathrm{var}_t(y_r)} - SP`.
+def noise_power(
+    responses: Tensor, *, mask: Tensor | None = None, reduction: str = "none", pooling: str = "bins"
+) -> Tensor:
+    r"""Variance of what does not repeat, :math:`NP = \overline{\mathrm{var}_t(y_r)} - SP`.
 
     Computed as half the variance of the difference of two repeats, averaged as in :func:`signal_power`; it is never
     negative, and exactly 0 when all repeats are the same. Parameters, results and errors as there.
@@ -188,11 +276,11 @@ def noise_power(responses: Tensor, *, mask: Tensor | None = None, reduction: str
     Sahani & Linden (2003).
     """
     check_reduction(reduction)
-    moments = pooled_pair_moments(responses, mask=mask)
+    moments = pooled_pair_moments(responses, mask=mask, pooling=pooling)
     return reduce_neurons(moments.noise * _square_or_zero(moments.scale), reduction)
 
 
-def snr(responses: Tensor, *, mask: Tensor | None = None, reduction: str = "none") -> Tensor:
+def snr(responses: Tensor, *, mask: Tensor | None = None, reduction: str = "none", pooling: str = "bins") -> Tensor:
     """Signal power over noise power of each neuron, without unit; inf for a cell without noise, NaN for a constant one.
 
     Under zero by chance when there is no signal. Parameters and errors as in :func:`signal_power`.
@@ -202,7 +290,7 @@ def snr(responses: Tensor, *, mask: Tensor | None = None, reduction: str = "none
     Sahani & Linden (2003).
     """
     check_reduction(reduction)
-    moments = pooled_pair_moments(responses, mask=mask)
+    moments = pooled_pair_moments(responses, mask=mask, pooling=pooling)
     return reduce_neurons(moments.signal / moments.noise, reduction)
 
 
@@ -265,54 +353,53 @@ def _correlation(n: Tensor, sx: Tensor, sy: Tensor, sxx: Tensor, syy: Tensor, sx
     return torch.where(defined, value.clamp(-1, 1), torch.nan)
 
 
-def _split_correlations(z: Tensor, valid: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """Correlation of the two half-means of every split, pooled over stimuli and bins: (N,S).
-
-    Where the recorded repeats of a stimulus all have the same bins, the half-means need no pass over time: their sums
-    follow from the products of repeats. The other neurons take the same sums bin by bin, split by split.
-    """
-    repeat_has, bin_has = valid.any(-1), valid.any(2)
-    rectangular = (valid == (repeat_has[..., None] & bin_has[:, :, None])).flatten(2).all(-1).all(0)
-    out = z.new_full((z.shape[1], a.shape[0]), torch.nan)
-    if rectangular.any():
-        every = bool(rectangular.all())
-        zr = z if every else z[:, rectangular]
-        has, bins = repeat_has[:, rectangular, None], bin_has[:, rectangular].sum(-1, keepdim=True)
-        gram, total = zr @ zr.mT, zr.sum(-1, keepdim=True)
-        if has.all():  # every stimulus then has the same weights, and their sums can be added first
-            has, bins, gram, total = (x.sum(0, keepdim=True) for x in (has, bins, gram, total))
-            has = has[:, :1] > 0
-        wa, wb = ((half & has).to(z.dtype) for half in (a, b))
-        ca, cb = wa.sum(-1, keepdim=True), wb.sum(-1, keepdim=True)
-        both = (ca > 0) & (cb > 0)
-        wa, wb = wa * both / ca.clamp(min=1), wb * both / cb.clamp(min=1)
-        ga, gb = wa @ gram, wb @ gram
-        sums = ((wa @ total)[..., 0], (wb @ total)[..., 0], (ga * wa).sum(-1), (gb * wb).sum(-1), (ga * wb).sum(-1))
-        out[rectangular] = _correlation((both[..., 0] * bins).sum(0), *(s.sum(0) for s in sums))
-    ragged = ~rectangular
-    if ragged.any():
-        zr, present = z[:, ragged], valid[:, ragged].to(z.dtype)
-        for i, (half_a, half_b) in enumerate(zip(a.to(z.dtype), b.to(z.dtype), strict=True)):
-            ca, cb = (torch.einsum("r,bnrt->bnt", half, present) for half in (half_a, half_b))
-            both = (ca > 0) & (cb > 0)
-            x, y = (
-                torch.einsum("r,bnrt->bnt", half, zr) * both / count.clamp(min=1)
-                for half, count in ((half_a, ca), (half_b, cb))
-            )
-            sums = (x, y, x * x, y * y, x * y)
-            out[ragged, i] = _correlation(both.sum((0, 2)), *(s.sum((0, 2)) for s in sums))
-    return out
-
-
-def _sorted_by_content(z: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-    """The repeats of each neuron in an order that follows from what they hold, not from how they came.
+def _sorted_by_content(z: Tensor) -> Tensor:
+    """The repeats (B,n,R,T) of each neuron in an order that follows from what they hold, not from how they came.
 
     The key is a sum of a repeat's bins with fixed random weights: repeats with the same key are the same.
     """
     B, _, R, T = z.shape
     weights = torch.rand(B, 1, 1, T, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(z)
-    order = (z * weights).sum((0, -1)).argsort(-1)[None, :, :, None].expand(B, -1, R, T)
-    return z.gather(2, order), valid.gather(2, order)
+    return z.gather(2, (z * weights).sum((0, -1)).argsort(-1)[None, :, :, None].expand(B, -1, R, T))
+
+
+def _ceiling_by_splits(z: Tensor, bins: Tensor, pooling: str, n_splits: int, seed: int) -> Tensor:
+    """CCmax (n,) of neurons that have all repeats of ``z`` (B,n,R,T) in all their ``bins`` (B,n), from half-splits.
+
+    The half-means need no pass over time: their sums follow from the products of repeats.
+    """
+    repeats = z.shape[2]
+    a, b = (half.to(z) / (repeats // 2) for half in half_splits(repeats, n_splits=n_splits, seed=seed))
+    if _number_of_half_splits(repeats) > n_splits:  # a choice of splits would depend on the order
+        z = _sorted_by_content(z)
+    gram, total = z @ z.mT, z.sum(-1)
+    if pooling == "sounds":
+        gram, total = gram - total[..., None] * total[..., None, :] / bins.clamp(min=1)[..., None, None], total * 0
+    gram, total = gram.sum(0), total.sum(0)
+    ga, gb = a @ gram, b @ gram
+    sums = (total @ a.mT, total @ b.mT, (ga * a).sum(-1), (gb * b).sum(-1), (ga * b).sum(-1))
+    c = _correlation(bins.sum(0)[:, None], *sums).nanmean(-1).clamp(min=0)
+    m = repeats / (repeats // 2)
+    return (m * c / (1 + (m - 1) * c)).sqrt()
+
+
+def _ceiling_by_bins(z: Tensor, valid: Tensor, pooling: str) -> Tensor:
+    """CCmax (n,) where bins differ in their repeats: signal variance over variance of the mean, all from single bins.
+
+    The mean product of two repeats of a bin is free of noise, whatever their number.
+    """
+    count = valid.sum(2)
+    used = count >= 2
+    total, square = z.sum(2), z.square().sum(2)
+    mean = torch.where(used, total / count.clamp(min=1), 0.0)
+    product = torch.where(used, (total.square() - square) / (count * (count - 1)).clamp(min=1), 0.0)
+    n, first, second, signal = (x.sum(-1) for x in (used, mean, mean.square(), product))
+    if pooling == "bins":
+        n, first, second, signal = (x.sum(0, keepdim=True) for x in (n, first, second, signal))
+    of_mean = first.square() / n.clamp(min=1)
+    variance, signal, second = (second - of_mean).sum(0), (signal - of_mean).sum(0), second.sum(0)
+    defined = variance > 64 * torch.finfo(z.dtype).eps * second
+    return torch.where(defined, signal.clamp(min=0) / torch.where(defined, variance, 1.0), torch.nan).sqrt()
 
 
 def compute_CCmax(
@@ -322,12 +409,18 @@ def compute_CCmax(
     n_splits: int = MAX_SPLITS,
     seed: int = 0,
     reduction: str = "none",
+    pooling: str = "bins",
 ) -> Tensor:
     r"""Highest correlation that any prediction can be expected to reach with the mean response of each neuron.
 
     :math:`CC_{max} = \sqrt{m c / (1 + (m-1) c)}` with c the correlation of the means of two halves of k repeats,
     averaged over half-splits, and m = R/k. For even R, m = 2 and this is the formula of Hsu et al.; for odd R it
     corrects for the repeat that a split leaves out. The order of the repeats does not matter.
+
+    Where bins differ in their repeats (stimuli repeated unequally often, trials of unequal length, gaps), halves of a
+    bin would differ in their noise. There :math:`CC_{max}^2` is the variance of the signal over that of the mean
+    response, with the mean product of two repeats of a bin for the square of its signal; bins with fewer than two
+    repeats are left out.
 
     Parameters
     ----------
@@ -339,6 +432,8 @@ def compute_CCmax(
         As in :func:`half_splits`.
     reduction : {"none", "mean", "sum"}
         Over neurons, leaving out those without a value.
+    pooling : {"bins", "sounds"}
+        Correlation over all bins, or over deviations from each stimulus' mean.
 
     Returns
     -------
@@ -348,7 +443,7 @@ def compute_CCmax(
     Raises
     ------
     ValueError
-        Wrong shape, reduction or number of splits.
+        Wrong shape, reduction, pooling or number of splits.
     TypeError
         A tensor that is not floating-point, or a mask that is not boolean.
 
@@ -357,17 +452,21 @@ def compute_CCmax(
     Hsu, Borst & Theunissen (2004); Schoppe et al. (2016).
     """
     check_reduction(reduction)
+    check_choice(POOLINGS, pooling=pooling)
+    check_sizes(n_splits=n_splits)
+    check_sizes(0, seed=seed)
     z, valid, _, scale = _standardise(responses, mask)
-    repeats = z.shape[2]
-    if repeats == 1:
-        return reduce_neurons(torch.full_like(scale, torch.nan), reduction)
-    a, b = half_splits(repeats, n_splits=n_splits, seed=seed)
-    if _number_of_half_splits(repeats) > n_splits:  # a choice of splits would depend on the order
-        z, valid = _sorted_by_content(z, valid)
-    c = _split_correlations(z, valid, a.to(z.device), b.to(z.device)).nanmean(-1)
-    m = repeats / (repeats // 2)
-    positive = c.clamp(min=0)
-    return reduce_neurons((m * positive / (1 + (m - 1) * positive)).sqrt(), reduction)
+    repeat_has, bin_has = valid.any(-1).any(0), valid.any(2)
+    alike = (valid == (repeat_has[:, :, None] & bin_has[:, :, None])).flatten(2).all(-1).all(0)
+    repeats = repeat_has.sum(-1)
+    out = torch.full_like(scale, torch.nan)
+    for count in repeats[alike & (repeats >= 2)].unique().tolist():
+        chosen = alike & (repeats == count)
+        of_chosen = z[:, chosen][:, repeat_has[chosen]].view(len(z), int(chosen.sum()), count, -1)
+        out[chosen] = _ceiling_by_splits(of_chosen, bin_has[:, chosen].sum(-1), pooling, n_splits, seed)
+    if not bool(alike.all()):
+        out[~alike] = _ceiling_by_bins(z[:, ~alike], valid[:, ~alike], pooling)
+    return reduce_neurons(out, reduction)
 
 
 def compute_TTRC(responses: Tensor, *, mask: Tensor | None = None, reduction: str = "none") -> Tensor:

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from deepstrf.metrics.pooling import summary
+
 
 @dataclass(frozen=True, eq=False)
 class EpochRecord:
@@ -26,6 +28,9 @@ class EpochRecord:
         Of the first group of parameters.
     seconds : float
         What the epoch took, evaluation included.
+    counted : Tensor, shape (N,), or None
+        Neurons that have had a score in this or an earlier epoch; of these, one without a score counts as 0 in the
+        mean. None counts those with a score.
     """
 
     epoch: int
@@ -34,11 +39,18 @@ class EpochRecord:
     scores: Tensor | None
     learning_rate: float
     seconds: float
+    counted: Tensor | None = None
 
     @property
     def score(self) -> float:
-        """Mean score of the neurons that have one; NaN when none has."""
-        return torch.nan if self.scores is None else self.scores.nanmean().item()
+        """Mean score of the neurons that count; NaN when none does."""
+        return self.score_over(self.counted)
+
+    def score_over(self, counted: Tensor | None) -> float:
+        """Mean score of the neurons of ``counted`` (N,): one whose prediction became constant lowers it."""
+        if self.scores is None or counted is None:
+            return torch.nan if self.scores is None else self.scores.nanmean().item()
+        return self.scores.nan_to_num(nan=0.0)[counted].mean().item()
 
 
 @dataclass(eq=False)
@@ -64,7 +76,7 @@ class History:
     def __repr__(self) -> str:
         parts = [f"{len(self)} epochs"]
         if self.best is not None:
-            score = "" if self.best.scores is None else f", score {self.best.score:.3f}"
+            score = "" if self.best.scores is None else f", score {summary(self.best.scores)}"
             parts.append(f"best {self.best_epoch}: train loss {self.best.train_loss.nanmean():.4g}{score}")
         return f"History({'; '.join([*parts, *filter(None, [self.stopped])])})"
 
@@ -85,8 +97,9 @@ class History:
 
     @property
     def score(self) -> Tensor:
-        """Mean score of each epoch, (E,); NaN without validation data."""
-        return _means(record.scores for record in self.records)
+        """Mean score of each epoch over the same neurons, (E,); NaN without validation data."""
+        counted = self.records[-1].counted if self.records else None
+        return torch.tensor([record.score_over(counted) for record in self.records])
 
     def state_dict(self) -> dict[str, Any]:
         """The same in plain types, for a checkpoint."""

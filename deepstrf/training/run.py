@@ -159,6 +159,9 @@ class Run:
             self._check_finite(
                 validation_loss, (~self.validation.target.isnan()).sum((0, 2, 3)).cpu(), epoch, "validation"
             )
+        counted = None if scores is None else ~scores.isnan()
+        if counted is not None and self.history.records and self.history.records[-1].counted is not None:
+            counted = counted | self.history.records[-1].counted
         record = EpochRecord(
             epoch,
             train_loss,
@@ -166,10 +169,11 @@ class Run:
             scores,
             self.optimizer.param_groups[0]["lr"],
             time.perf_counter() - started,
+            counted,
         )
         best = self.history.best
         self.history.records.append(record)
-        if scores is None or best is None or isnan(best.score) or record.score > best.score:
+        if scores is None or best is None or isnan(best.score) or record.score > best.score_over(counted):
             self.history.best_epoch = epoch
             self.best = _state_of(self.model)
 

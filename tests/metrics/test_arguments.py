@@ -28,20 +28,21 @@ PAIR = {"pred": torch.rand(2, 3, 1, 40), "gt": torch.rand(2, 3, 4, 40)}
 REPEATS = {"responses": torch.rand(2, 3, 4, 40)}
 PAIR_KINDS = {"pred": "tensor", "gt": "tensor", "mask": "mask", "reduction": "choice"}
 REPEATS_KINDS = {"responses": "tensor", "mask": "mask", "reduction": "choice"}
+POOLED_KINDS = {**REPEATS_KINDS, "pooling": "choice"}
 
 CASES: Cases = {
     mse_loss: (PAIR, PAIR_KINDS),
     poisson_loss: (PAIR, {**PAIR_KINDS, "eps": "positive"}),
-    corrcoef: (PAIR, PAIR_KINDS),
+    corrcoef: (PAIR, {**PAIR_KINDS, "pooling": "choice"}),
     fve: (PAIR, PAIR_KINDS),
     normalized_corrcoef: (
         {"pred": PAIR["pred"], **REPEATS, "method": "hsu"},
-        {"pred": "tensor", **REPEATS_KINDS, "method": "choice", "n_splits": "size"},
+        {"pred": "tensor", **POOLED_KINDS, "method": "choice", "n_splits": "size"},
     ),
-    signal_power: (REPEATS, REPEATS_KINDS),
-    noise_power: (REPEATS, REPEATS_KINDS),
-    snr: (REPEATS, REPEATS_KINDS),
-    compute_CCmax: (REPEATS, {**REPEATS_KINDS, "n_splits": "size", "seed": "whole"}),
+    signal_power: (REPEATS, POOLED_KINDS),
+    noise_power: (REPEATS, POOLED_KINDS),
+    snr: (REPEATS, POOLED_KINDS),
+    compute_CCmax: (REPEATS, {**POOLED_KINDS, "n_splits": "size", "seed": "whole"}),
     compute_TTRC: (REPEATS, REPEATS_KINDS),
     coherence: (
         {**PAIR, "dt_ms": 5.0},

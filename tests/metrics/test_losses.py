@@ -109,6 +109,18 @@ def test_non_contiguous_input(pred, gt):
     torch.testing.assert_close(mse_loss(p, y), mse_loss(pred, gt))
 
 
+@pytest.mark.parametrize("loss", [mse_loss, poisson_loss])
+def test_a_prediction_that_is_not_a_number_does_not_leave_the_mean(loss):
+    gt = torch.ones(2, 3, 1, 5)
+    gt[:, 1] = torch.nan  # without data: left out
+    pred = torch.full((2, 3, 1, 5), 0.5)
+    assert loss(pred, gt).isfinite()
+    pred[0, 2, 0, 0] = torch.nan
+    assert loss(pred, gt, reduction="none").isnan().tolist() == [False, True, True]
+    assert loss(pred, gt).isnan()
+    assert loss(pred, gt, reduction="sum").isnan()
+
+
 def one(value: float) -> torch.Tensor:
     return torch.tensor([[[[value]]]], dtype=torch.float64)
 

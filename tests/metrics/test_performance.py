@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepstrf.metrics import compute_CCmax, corrcoef, fve, normalized_corrcoef
+from deepstrf.metrics import compute_CCmax, corrcoef, fve, normalized_corrcoef, summary
 
 B, N, R, T = 3, 4, 5, 40
 
@@ -127,6 +127,25 @@ def test_undefined_is_nan_and_left_out_of_the_mean(name):
         assert SCORES[name](pred, gt, reduction="none").isnan().tolist() == [True, True, True, False]
 
 
+@pytest.mark.parametrize("name", SCORES)
+def test_a_neuron_whose_prediction_became_constant_never_raises_the_mean(name):
+    pred, gt = data(missing=False)
+    values = SCORES[name](pred, gt, reduction="none")
+    dead = int(values.argmin())  # leaving the worst out would raise the mean
+    pred[:, dead] = 0.3
+    assert SCORES[name](pred, gt).item() <= (values.sum() - values[dead]).item() / N + 1e-12
+    pred[:, dead] = torch.nan
+    assert not SCORES[name](pred, gt).item() > values.mean().item()
+
+
+def test_the_summary_of_a_population_counts_the_undefined_beside_mean_and_median():
+    found = summary(torch.tensor([0.1, torch.nan, 0.2, 0.9, torch.nan]))
+    assert found == pytest.approx((0.4, 0.2, 3, 2))
+    assert str(found) == "0.400 (median 0.200, 2 of 5 undefined)"
+    assert str(summary(torch.tensor([0.25, 0.75]))) == "0.500 (median 0.500)"
+    assert summary(torch.full((2,), torch.nan))[2:] == (0, 2)
+
+
 @pytest.mark.parametrize("score", [corrcoef, fve])
 def test_gradients_also_beside_cells_without_a_score(score):
     pred, gt = data()
@@ -164,7 +183,7 @@ def slow_schoppe(pred, y):
 
 def test_schoppe_is_the_published_formula():
     pred, gt = data(missing=False)
-    values = normalized_corrcoef(pred, gt, reduction="none")
+    values = normalized_corrcoef(pred, gt, reduction="none", pooling="sounds")
     for n in range(N):
         expected = slow_schoppe(pred[:, n, 0].numpy(), gt[:, n].numpy())
         assert values[n].item() == pytest.approx(expected, abs=1e-12)
@@ -172,7 +191,8 @@ def test_schoppe_is_the_published_formula():
 
 def test_hsu_is_the_correlation_over_its_ceiling():
     pred, gt = data()
-    expected = corrcoef(pred, gt, reduction="none", mask=MASK) / compute_CCmax(gt, mask=MASK)
+    repeated = MASK & ((~gt.isnan() & MASK).sum(2, keepdim=True) >= 2)
+    expected = corrcoef(pred, gt, reduction="none", mask=repeated) / compute_CCmax(gt, mask=MASK)
     torch.testing.assert_close(normalized_corrcoef(pred, gt, "hsu", mask=MASK, reduction="none"), expected)
 
 
@@ -233,10 +253,134 @@ def test_schoppe_is_nan_without_signal():
         assert normalized_corrcoef(pred, y, method, reduction="none").isnan().all()
 
 
+# --- where a score is undefined: too little signal ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["schoppe", "hsu"])
+@pytest.mark.parametrize("significance", [0.05, None])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_silent_trial_leaves_no_score_instead_of_a_huge_one(method, significance, dtype):
+    """The repeats then share nothing: signal power is what rounding leaves, and CCnorm was anything (537, -615)."""
+    g = torch.Generator().manual_seed(1)
+    rate = torch.rand(4, 40, 1, 300, generator=g).to(dtype)
+    gt = torch.poisson(rate.expand(-1, -1, 2, -1).contiguous(), generator=g)
+    gt[:, :10, 1] = 0  # ten neurons lost their second trial
+    values = normalized_corrcoef(rate, gt, method, significance=significance, reduction="none")
+    assert values[:10].isnan().all()
+    assert values[10:].isfinite().all()
+    assert values[10:].mean().item() == pytest.approx(1, abs=0.05)
+
+
+def noise_of_kind(kind: str, repeats: int, g: torch.Generator) -> torch.Tensor:
+    """Responses (3, 2000, R, 150) of neurons that do not follow the sounds."""
+    noise = torch.randn(3, 2000, repeats, 150, generator=g)
+    if kind == "slow":  # correlated over some 10 bins
+        noise = torch.nn.functional.avg_pool1d(noise.flatten(0, 2)[:, None], 9, 1, 4).view(noise.shape)
+    if kind == "spikes":
+        noise = torch.poisson(torch.full_like(noise, 0.05), generator=g)
+    if kind == "gaps":
+        noise[torch.rand(noise.shape, generator=g) < 0.2] = torch.nan
+    return noise
+
+
+@pytest.mark.parametrize("kind", ["white", "slow", "spikes", "gaps"])
+@pytest.mark.parametrize("repeats", [2, 6])
+@pytest.mark.parametrize("pooling", ["bins", "sounds"])
+def test_of_neurons_without_signal_as_many_get_a_score_as_the_level_says(kind, repeats, pooling):
+    g = torch.Generator().manual_seed(2)
+    gt = noise_of_kind(kind, repeats, g)
+    values = normalized_corrcoef(torch.randn(3, 2000, 1, 150, generator=g), gt, reduction="none", pooling=pooling)
+    # 2000 neurons: standard error 0.005; the normal approximation of a sum of products leans to the right.
+    assert values.isfinite().double().mean().item() == pytest.approx(0.05, abs=0.02)
+
+
+# --- repeats and lengths that differ between sounds ---------------------------------------------------------------
+
+
+def unequal(kind: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rates and spikes of 60 neurons; what differs between the five sounds, or between their trials."""
+    g = torch.Generator().manual_seed(5)
+    T = 600
+    rate = 2 * torch.rand(5, 60, 1, T, generator=g) * torch.tensor([0.3, 1, 2, 0.5, 1])[:, None, None, None]
+    gt = torch.poisson(rate.expand(-1, -1, 10, -1).contiguous(), generator=g)
+    for b, (repeats, bins) in enumerate(zip((2, 10, 3, 1, 5), (600, 200, 350, 600, 400), strict=True)):
+        if kind in ("repeats", "both"):
+            gt[b, :, repeats:] = torch.nan
+        if kind in ("lengths", "both"):
+            gt[b, ..., bins:] = torch.nan
+    if kind == "trials":  # each ends a little earlier than the one before
+        for r in range(10):
+            gt[:, :, r, T - 55 * r :] = torch.nan
+    return rate, gt
+
+
+@pytest.mark.parametrize("kind", ["repeats", "lengths", "both", "trials"])
+@pytest.mark.parametrize("method", ["schoppe", "hsu"])
+@pytest.mark.parametrize("pooling", ["bins", "sounds"])
+def test_a_perfect_prediction_scores_one_where_repeats_and_lengths_differ(kind, method, pooling):
+    rate, gt = unequal(kind)
+    values = normalized_corrcoef(rate, gt, method, reduction="none", pooling=pooling, n_splits=10)
+    assert values.mean().item() == pytest.approx(1, abs=0.012)
+
+
+# --- what counts: the means of the sounds, or not -----------------------------------------------------------------
+
+
+def test_pooling_says_whether_the_means_of_the_sounds_count():
+    """Signal s_b + w_b(t) with var(s) = 4 between sounds and var(w) = 1 within, noise 1, many sounds.
+
+    A model that knows each sound's mean alone has the correlation sqrt(4 / 5) with the signal over all bins, and none
+    within the sounds. One that knows what happens within them alone has sqrt(1 / 5), and 1.
+    """
+    g = torch.Generator().manual_seed(6)
+    means = 2 * torch.randn(60, 20, 1, 1, generator=g, dtype=torch.float64)
+    within = torch.randn(60, 20, 1, 100, generator=g, dtype=torch.float64)
+    within = within - within.mean(-1, keepdim=True)
+    gt = means + within + torch.randn(60, 20, 4, 100, generator=g, dtype=torch.float64)
+    noise = 1e-3 * torch.randn(within.shape, generator=g, dtype=torch.float64)
+    knows_means, knows_course = means + noise, within + noise
+    for method in ("schoppe", "hsu"):
+        scores = {
+            pooling: [
+                normalized_corrcoef(pred, gt, method, pooling=pooling).item() for pred in (knows_means, knows_course)
+            ]
+            for pooling in ("bins", "sounds")
+        }
+        assert scores["bins"] == pytest.approx([math.sqrt(4 / 5), math.sqrt(1 / 5)], abs=0.03)
+        assert scores["sounds"] == pytest.approx([0, 1], abs=0.03)
+
+
+@pytest.mark.parametrize("mask", [None, MASK])
+def test_correlation_within_sounds_equals_a_slow_loop(mask):
+    pred, gt = data()
+    values = corrcoef(pred, gt, mask=mask, reduction="none", pooling="sounds")
+    for n in range(N):
+        x, y = [], []
+        for b in range(B):
+            one = pooled(pred[[b]], gt[[b]], n, None if mask is None else mask[[b]])
+            if one[0]:
+                x += (np.array(one[0]) - np.mean(one[0])).tolist()
+                y += (np.array(one[1]) - np.mean(one[1])).tolist()
+        assert values[n].item() == pytest.approx(scipy.stats.pearsonr(x, y).statistic, abs=1e-12)
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_the_two_poolings_agree_on_one_sound(missing):
+    pred, gt = data(missing=missing)
+    for name in ("corrcoef", "schoppe", "hsu"):
+        a, b = (SCORES[name](pred[:1], gt[:1], reduction="none", pooling=p) for p in ("bins", "sounds"))
+        torch.testing.assert_close(a, b, equal_nan=True)
+
+
 def test_errors():
     pred, gt = data()
     with pytest.raises(ValueError, match=r"method must be one of \['schoppe', 'hsu'\], got 'sahani'"):
         normalized_corrcoef(pred, gt, "sahani")
+    with pytest.raises(ValueError, match=r"significance must lie in \(0, 0.5\], got 0.9"):
+        normalized_corrcoef(pred, gt, significance=0.9)
+    for score in (corrcoef, normalized_corrcoef):
+        with pytest.raises(ValueError, match=r"pooling must be one of \['bins', 'sounds'\], got 'time'"):
+            score(pred, gt, pooling="time")
     for score in SCORES.values():
         with pytest.raises(ValueError, match=r"reduction must be one of .* got 'max'"):
             score(pred, gt, reduction="max")

@@ -24,7 +24,7 @@ def data(seed: int = 0, missing: float = 0.0, repeats: int = R, dtype=torch.floa
 def test_powers_are_the_published_formulas_for_complete_data():
     y = data()
     y[1, :, :, 20:] = torch.nan  # a shorter stimulus: its weight is its number of bins
-    sp, np_ = signal_power(y), noise_power(y)
+    sp, np_ = signal_power(y, pooling="sounds"), noise_power(y, pooling="sounds")
     for n in range(N):
         weights, signal, total = [], [], []
         for b in range(B):
@@ -36,6 +36,28 @@ def test_powers_are_the_published_formulas_for_complete_data():
         expected = np.average(signal, weights=weights)
         assert sp[n].item() == pytest.approx(expected, abs=1e-12)
         assert np_[n].item() == pytest.approx(np.average(total, weights=weights) - expected, abs=1e-12)
+    torch.testing.assert_close(snr(y, pooling="sounds"), sp / np_)
+    torch.testing.assert_close(signal_power(y, reduction="mean", pooling="sounds"), sp.mean())
+
+
+def test_powers_over_all_bins_are_those_of_every_long_trial():
+    """Strung together, one repeat of each sound is a trial: the mean over all pairs of such trials, in full."""
+    y = data(repeats=3) + 3 * torch.randn(B, N, 1, 1, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    y = y + torch.randn(B, N, 3, 1, generator=torch.Generator().manual_seed(2), dtype=torch.float64)  # trials differ
+    y[1, :, :, 20:] = torch.nan
+    sp, np_ = signal_power(y), noise_power(y)
+    pairs = list(itertools.permutations(range(3), 2))
+    for n in range(N):
+        signal, noise = [], []
+        for chosen in itertools.product(pairs, repeat=B):
+            first, second = (
+                np.concatenate([y[b, n, pair[i]].numpy() for b, pair in enumerate(chosen)]) for i in (0, 1)
+            )
+            first, second = first[~np.isnan(first)], second[~np.isnan(second)]
+            signal.append(np.cov(first, second)[0, 1])
+            noise.append(np.var(first - second, ddof=1) / 2)
+        assert sp[n].item() == pytest.approx(np.mean(signal), abs=1e-12)
+        assert np_[n].item() == pytest.approx(np.mean(noise), abs=1e-12)
     torch.testing.assert_close(snr(y), sp / np_)
     torch.testing.assert_close(signal_power(y, reduction="mean"), sp.mean())
 
@@ -44,7 +66,7 @@ def test_powers_with_gaps_are_means_over_pairs_of_repeats():
     y = data(missing=0.3)
     y[0, 1, 2] = torch.nan
     y[2, 2] = torch.nan
-    sp, np_ = signal_power(y), noise_power(y)
+    sp, np_ = signal_power(y, pooling="sounds"), noise_power(y, pooling="sounds")
     for n in range(N):
         weights, signal, noise = [], [], []
         for b in range(B):
@@ -87,9 +109,14 @@ def test_noiseless_and_constant_cells():
     assert snr(y)[0].item() == math.inf
     assert snr(y)[1].isnan()
     assert signal_power(y)[1].item() == 0
-    assert noise_power(y)[2].item() == pytest.approx(0, abs=1e-12)
+    assert noise_power(y, pooling="sounds")[2].item() == pytest.approx(0, abs=1e-12)
+    # Trials strung together from sounds: one in R has the offset in each, which scatters with (R - 1) / R^2 ddof 1.
+    bins = B * T
+    expected = (1 / R) * (B * T - T * T * B / bins) / (bins - 1)
+    assert noise_power(y)[2].item() == pytest.approx(expected)
     expected = np.average([np.var(y[b, 0, 0].numpy(), ddof=1) for b in range(B)])
-    assert signal_power(y)[0].item() == pytest.approx(expected)
+    assert signal_power(y, pooling="sounds")[0].item() == pytest.approx(expected)
+    assert signal_power(y)[0].item() == pytest.approx(np.var(y[:, 0, 0].numpy(), ddof=1))
 
 
 @pytest.mark.parametrize("scale", [1e-15, 1e-9, 1e6])
@@ -122,8 +149,7 @@ class TestAll:
     def test_missing_everywhere_in_one_repeat_is_the_same_as_one_repeat_less(self, score):
         y = data(repeats=4)
         z = torch.cat([y, torch.full_like(y[:, :, :1], torch.nan)], 2)
-        if score is not compute_CCmax:  # whose halves then have unequal numbers of repeats
-            torch.testing.assert_close(score(z), score(y))
+        torch.testing.assert_close(score(z), score(y))
 
     def test_a_mask_is_the_same_as_nan(self, score):
         y = data(missing=0.1)
@@ -188,8 +214,22 @@ def test_split_errors():
 
 
 def slow_ccmax(y: np.ndarray) -> float:
-    """One neuron, y (B,R,T): half-means bin by bin, their correlation over all bins, mean over splits."""
+    """One neuron, y (B,R,T): half-means bin by bin, their correlation over all bins, mean over splits.
+
+    Where bins differ in their repeats, the mean product of two different repeats of a bin instead.
+    """
     repeats = y.shape[1]
+    recorded = [tuple(~np.isnan(y[b, :, t])) for b in range(y.shape[0]) for t in range(y.shape[2])]
+    if len({some for some in recorded if any(some)}) > 1:
+        means, products = [], []
+        for b in range(y.shape[0]):
+            for t in range(y.shape[2]):
+                values = [v for v in y[b, :, t] if not math.isnan(v)]
+                if len(values) >= 2:
+                    means.append(np.mean(values))
+                    products.append(np.mean([p * q for p, q in itertools.combinations(values, 2)]))
+        signal = np.mean(products) - np.mean(means) ** 2
+        return math.sqrt(max(0.0, signal) / np.var(means))
     k = repeats // 2
     values = []
     for first in itertools.combinations(range(repeats), k):
@@ -234,6 +274,32 @@ def test_ccmax_is_the_correlation_of_the_signal_with_the_mean(repeats, missing):
         y[torch.rand(y.shape, generator=g) < missing] = torch.nan
         expected, tolerance = math.sqrt(0.7 * repeats / (0.7 * repeats + 1)), 0.04  # about 0.7 R repeats per bin
     assert compute_CCmax(y, n_splits=6, reduction="mean").item() == pytest.approx(expected, abs=tolerance)
+
+
+@pytest.mark.parametrize("repeats", [2, 3])
+@pytest.mark.parametrize("gaps", [False, True])
+def test_ccmax_within_sounds_is_that_of_sounds_without_their_means(repeats, gaps):
+    """For complete data the halves of a split lose their own means; with gaps the mean response of each sound does."""
+    y = data(repeats=repeats)
+    y[1, ..., 20:] = torch.nan
+    if not gaps:
+        expected = compute_CCmax(y - y.nanmean(-1, keepdim=True))
+        torch.testing.assert_close(
+            compute_CCmax(y + torch.arange(3.0)[:, None, None, None], pooling="sounds"), expected
+        )
+        return
+    y[0, :, 1, 10:] = torch.nan
+    for n in range(N):
+        signal = variance = 0.0
+        for b in range(B):
+            values = [[v for v in y[b, n, :, t].tolist() if not math.isnan(v)] for t in range(T)]
+            values = [v for v in values if len(v) >= 2]
+            means = np.array([np.mean(v) for v in values])
+            products = [np.mean([p * q for p, q in itertools.combinations(v, 2)]) for v in values]
+            signal += np.sum(products) - len(values) * means.mean() ** 2
+            variance += ((means - means.mean()) ** 2).sum()
+        value = compute_CCmax(y, pooling="sounds")[n].item()
+        assert value == pytest.approx(math.sqrt(signal / variance), abs=1e-10)
 
 
 def test_ccmax_bounds():

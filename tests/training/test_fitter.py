@@ -107,6 +107,31 @@ def test_epochs_without_a_score_are_never_best(parts):
     assert quick_fitter(score=score).fit(new_model(), train, validation).best_epoch == 2
 
 
+@pytest.mark.parametrize(
+    ("scores", "best"),
+    [
+        # The third neuron dies: the mean of the others is higher, the population's is not.
+        ([[0.6, 0.6, 0.3], [0.6, 0.6, math.nan], [0.7, 0.6, math.nan]], 1),
+        # It is dead at first: to count it from the epoch in which it answers would look like a fall.
+        ([[0.6, 0.6, math.nan], [0.6, 0.6, 0.3], [0.6, 0.6, math.nan]], 2),
+        # Without responses it never counts.
+        ([[0.6, 0.6, math.nan], [0.7, 0.6, math.nan], [0.6, 0.5, math.nan]], 2),
+    ],
+)
+def test_a_neuron_that_dies_does_not_make_an_epoch_the_best(parts, scores, best):
+    calls = iter(torch.tensor(scores))
+
+    def score(pred, gt, *, reduction):
+        return next(calls)
+
+    history = quick_fitter(epochs=3, score=score).fit(new_model(), *parts)
+    assert history.best_epoch == best
+    counted = ~torch.tensor(scores).isnan().all(0)
+    assert torch.allclose(history.score, torch.tensor(scores).nan_to_num(nan=0.0)[:, counted].mean(1))
+    undefined = sum(math.isnan(value) for value in scores[best - 1])
+    assert ("1 of 3 undefined" in repr(history)) == (undefined == 1)
+
+
 def test_without_validation_all_epochs_run_and_the_last_weights_stay(parts):
     last = {}
     history = quick_fitter(
