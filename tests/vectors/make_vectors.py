@@ -213,7 +213,9 @@ def forwards() -> list[dict[str, Any]]:
         names = session.parameters
         slots = prefilter_slot(session.model, names), activation_slot(session.model, names)
         columns = ("center_hz", "center_ms", "sigma_oct", "sigma_ms", "weight")
-        gaussians = [session.value(f"strf.{c}", (neuron,)) for c in columns] if "strf.weight" in names else []
+        gaussians = (
+            [session.value(f"strf.{c}", (neuron,), grid=True) for c in columns] if "strf.weight" in names else []
+        )
         made.append(
             {
                 "name": name,

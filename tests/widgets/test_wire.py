@@ -33,7 +33,7 @@ def deep(levels):
 def test_an_edit_becomes_a_request():
     edits = [
         {"name": "strf.weight", "index": [1, 0, 1]},
-        {"name": "strf.center_hz", "index": [1, 0], "count": 2},
+        {"name": "strf.band", "index": [1, 0], "count": 2},
         {"name": "strf.bias", "index": [1], "count": 1},
     ]
     content = {**GOOD, "phase": "end", "edits": edits}
@@ -42,7 +42,7 @@ def test_an_edit_becomes_a_request():
     assert request.settled
     weight, centre, bias = request.edits
     assert weight == Edit("strf.weight", 0.5, (1, 0, 1))
-    assert (centre.name, centre.value.tolist(), centre.index) == ("strf.center_hz", [600, 700], (1, 0))
+    assert (centre.name, centre.value.tolist(), centre.index) == ("strf.band", [600, 700], (1, 0))
     assert bias == Edit("strf.bias", -1.0, (1,))
 
 
@@ -200,7 +200,7 @@ def broken(rng, seq):
     elif kind == 13:
         buffers = [floats(rng.choice([np.nan, np.inf, -np.inf]))]
     elif kind == 14:
-        first["name"] = rng.choice(["strf.center_hz", "strf.center_ms", "strf.sigma_oct", "strf.sigma_ms"])
+        first["name"] = rng.choice(["strf.band", "strf.frame", "strf.sigma_bands", "strf.sigma_frames"])
         buffers = [floats(rng.choice([-1.0, 1e9, -3e38, 3e38]))]
     else:
         broken_field = rng.choice(["names", "index"])

@@ -51,9 +51,9 @@ function madeUpNeuron(neuron: number, { channels, kind }: Options): SavedNeuron 
   const r = seeded(100 + neuron);
   const gaussians: number[] = [];
   for (let k = 0; k < channels * G; k++) {
-    const hz = 700 * 2 ** (4.2 * r());
+    const band = 2 + (F - 6) * r();
     const weight = k % G === 3 && k < G ? 0 : (r() < 0.6 ? 1 : -1) * (0.15 + r());
-    gaussians.push(hz, 8 + 90 * r() ** 1.5, 0.12 + 0.4 * r(), 5 + 18 * r(), weight);
+    gaussians.push(band, T - 2 - 18 * r() ** 1.5, 0.8 + 2.5 * r(), 1 + 3.6 * r(), weight);
   }
   const kernel = Array.from({ length: channels * F * T }, () => r() - 0.5);
   const [cells, field] = kind === "gaussians" ? [gaussians, []] : [[], kernel];
@@ -111,10 +111,10 @@ export function fakeModel(options: Options): StaticModel {
     local: true,
     locked: [],
     limits: {
-      "strf.center_hz": [cfHz[0], cfHz[F - 1]],
-      "strf.center_ms": [0, (T - 1) * DT],
+      "strf.band": [0, F - 1],
+      "strf.frame": [0, T - 1],
       "strf.sigma_bands": [0.27, F],
-      "strf.sigma_ms": [0.27 * DT, T * DT],
+      "strf.sigma_frames": [0.27, T],
       "strf.weight": [null, null],
       "prefilter.tau_on_ms": [0.1 * DT, 2000],
       "prefilter.tau_off_ms": [0.1 * DT, 2000],

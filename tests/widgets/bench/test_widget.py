@@ -12,9 +12,10 @@ import traitlets
 from deepstrf.models import NeuralModel
 from deepstrf_widgets import ActivationEditor, AdapTransEditor, BenchWidget, LiveSession, ResponseView, STRFEditor
 from deepstrf_widgets.bench import widget as bench
+from deepstrf_widgets.bench.page_state import COLUMNS
+from deepstrf_widgets.session import parameters
 
 CF_HZ = np.array([500.0, 900.0, 2000.0, 7000.0, 16000.0])
-COLUMNS = ("center_hz", "center_ms", "sigma_oct", "sigma_ms", "weight")
 
 
 class Page:
@@ -72,7 +73,7 @@ def assert_shows(widget, neuron):
         ("", session.value, session.live),
         ("trained_", session.trained_value, session.trained),
     ):
-        gaussians = np.stack([value(f"strf.{column}", (neuron,)) for column in COLUMNS], axis=-1)
+        gaussians = np.stack([value(name, (neuron,), grid=True) for name in COLUMNS.values()], axis=-1)
         np.testing.assert_array_equal(array(getattr(widget, f"{prefix}gaussians")), gaussians.astype("f4").reshape(-1))
         kernel = chain.kernel(neuron).float().flatten()
         np.testing.assert_array_equal(array(getattr(widget, f"{prefix}kernel")), kernel)
@@ -98,10 +99,10 @@ def test_traits_hold_the_neuron_on_screen(make_session):
 
 def test_info_describes_the_session(widget):
     limits = widget.info["limits"]
-    assert limits["strf.center_hz"] == [500.0, 16000.0]
-    assert limits["strf.center_ms"] == [0.0, 15.0]
+    assert limits["strf.band"] == [0.0, 4.0]
+    assert limits["strf.frame"] == [0.0, 3.0]
     assert limits["strf.sigma_bands"] == [0.27, 5.0]
-    assert limits["strf.sigma_ms"] == [1.35, 20.0]
+    assert limits["strf.sigma_frames"] == [0.27, 4.0]
     assert limits["strf.weight"] == [-1e9, 1e9]
     sizes = ("n_neurons", "n_bands", "n_lags", "n_channels", "n_gaussians", "n_frames", "dt_ms")
     assert [widget.info[name] for name in sizes] == [3, 5, 4, 2, 2, 30, 5.0]
@@ -361,6 +362,28 @@ def test_a_request_that_is_sent_again_is_answered_but_not_applied(widget, page):
     assert widget.session.value("strf.weight", (0, 0, 0)) == 1.0
 
 
+def test_an_edit_on_its_way_converts_no_units(widget, page, monkeypatch):
+    for name in ("band_to_hz", "hz_to_band", "octaves_per_band", "frame_to_lag_ms", "lag_ms_to_frame"):
+        monkeypatch.setattr(parameters, name, lambda *_args, name=name: pytest.fail(f"{name} was called"))
+    names = ("strf.band", "strf.frame", "strf.sigma_bands", "strf.sigma_frames", "strf.weight")
+    for phase in ("move", "move", "end"):
+        edits = [{"name": name, "index": [0, 1, 1]} for name in names]
+        page.request({"type": "edit", "gesture": "drag", "phase": phase, "edits": edits}, 2.5, 1.25, 1.5, 0.75, 0.5)
+        assert page.got[-1][0]["type"] == "answer"
+    values = [float(widget.session.value(name, (0, 1, 1), grid=True)) for name in COLUMNS.values()]
+    assert values == pytest.approx([2.5, 1.25, 1.5, 0.75, 0.5], rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["strf.center_hz", "strf.sigma_oct", "strf.colour"])
+def test_only_names_of_the_grid_are_known_on_the_wire(widget, page, name):
+    page.edit(1.0, name=name)
+    known = "activation.b, activation.beta, "
+    assert page.got[-1][0]["text"].startswith(f"name must be one of this model's parameters ({known}")
+    page.request({"type": "revert", "names": [name], "index": [0, 0, 0]})
+    assert page.got[-1][0]["text"].endswith(f"got {name!r}")
+    assert not widget.session.can_undo
+
+
 def test_numbers_of_one_page_say_nothing_about_another(widget, page):
     page.edit(1.0, seq=10)
     page.edit(2.0, seq=1, client="other")
@@ -369,10 +392,10 @@ def test_numbers_of_one_page_say_nothing_about_another(widget, page):
 
 
 def test_an_error_names_the_request_and_is_gone_after_a_good_one(widget, page):
-    page.edit(99999.0, name="strf.center_hz")
+    page.edit(99999.0, name="strf.band")
     (error, _) = page.got[-1]
     assert (error["type"], error["client"], error["seq"]) == ("error", "page", 1)
-    assert error["text"] == widget.error == "strf.center_hz must lie in [500, 16000] Hz, got 99999"
+    assert error["text"] == widget.error == "strf.band must lie in [0, 4] bands, got 99999"
     page.edit(1.0, phase="end")
     assert widget.error == ""
     page.edit(1.0, name="strf.colour")

@@ -138,6 +138,47 @@ def test_a_moved_centre_keeps_its_width_in_bands(make_model):
     )
 
 
+def test_on_the_grid_a_gaussian_is_what_the_layer_holds(make_model):
+    model = make_model()
+    kernel = model.requires_grad_(False).readout.strf.kernel
+    on_grid = {row.grid.name: row.grid for row in table_of(model).values()}
+    expected = {
+        "strf.band": kernel.P[0],
+        "strf.frame": kernel.P[1],
+        "strf.sigma_bands": kernel.sigma[0],
+        "strf.sigma_frames": kernel.sigma[1],
+        "strf.weight": kernel.weight,
+    }
+    for name, values in expected.items():
+        np.testing.assert_allclose(on_grid[name].read(), values, rtol=1e-12)
+    # Whatever has no place on the grid is the same in both.
+    rest = set(table_of(model)) - {"strf.center_hz", "strf.center_ms", "strf.sigma_oct", "strf.sigma_ms"}
+    assert set(on_grid) == rest | expected.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("strf.center_hz", 4.01, r"strf.band must lie in \[0, 4\] bands, got 4.01"),
+        ("strf.center_ms", -0.01, r"strf.frame must lie in \[0, 3\] frames, got -0.01"),
+        ("strf.sigma_oct", 0.2, r"strf.sigma_bands must lie in \[0.27, 5\] bands, got 0.2"),
+        ("strf.sigma_ms", 4.01, r"strf.sigma_frames must lie in \[0.27, 4\] frames, got 4.01"),
+    ],
+)
+def test_limits_on_the_grid_are_told_in_its_units(make_model, name, value, message):
+    with pytest.raises(ValueError, match=message):
+        table_of(make_model())[name].grid.encode(value, (0, 0, 0))
+
+
+def test_limits_in_natural_units_are_those_of_the_grid(make_model):
+    table = table_of(make_model())
+    for name in ("strf.center_hz", "strf.center_ms", "strf.sigma_oct", "strf.sigma_ms"):
+        row, at = table[name], (2, 1, 1)
+        raw = [float(row.encode(end, at)) for end in row.limits(at)]
+        on_grid = [float(row.grid.encode(end, at)) for end in row.grid.limits(at)]
+        assert sorted(raw) == pytest.approx(sorted(on_grid), abs=1e-9), name
+
+
 def test_prefilters_are_read_in_ms(make_model):
     model = make_model("full", "adaptrans")
     table = table_of(model)

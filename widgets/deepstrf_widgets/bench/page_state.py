@@ -16,7 +16,14 @@ from .capabilities import activation_slot, is_local, prefilter_slot, receptive_f
 
 __all__ = ["as_bytes", "changed_arrays", "json_number", "model_info", "neuron_traits"]
 
-COLUMNS = ("center_hz", "center_ms", "sigma_oct", "sigma_ms", "weight")
+# Columns of the trait `gaussians`, in units of the grid, and the parameter that each is.
+COLUMNS = {
+    "band": "strf.center_hz",
+    "frame": "strf.center_ms",
+    "sigma_bands": "strf.sigma_oct",
+    "sigma_frames": "strf.sigma_ms",
+    "weight": "strf.weight",
+}
 
 
 def as_bytes(values: Tensor | np.ndarray) -> bytes:
@@ -43,16 +50,8 @@ def model_info(session: LiveSession, locked: Iterable[str]) -> dict[str, Any]:
     C, F, T = (1, session.stimulus.shape[2], 1) if kernel is None else kernel.shape
     names = session.parameters
     kind = receptive_field_kind(session.live, names)
-    limits = {}
-    for name in (f"strf.{column}" for column in COLUMNS):
-        # A width in octaves has limits that depend on its centre: the page knows them in bands.
-        if kind == "gaussians" and name != "strf.sigma_oct":
-            limits[name] = [json_number(float(v)) for v in names[name].limits((0, 0, 0))]
-    if kind == "gaussians":
-        limits["strf.sigma_bands"] = [0.27, float(F)]
-    for name in names:
-        if not name.startswith("strf.") or names[name].by_row:
-            limits[name] = [json_number(float(v)) for v in names[name].limits((0,))]
+    table = [p for p in names.values() if p.name != "strf.bias"]
+    limits = {p.grid.name: [json_number(float(v)) for v in p.grid.limits((0,))] for p in table}
     return {
         "model": type(session.model).__name__,
         "n_neurons": session.n_neurons,
@@ -72,7 +71,7 @@ def model_info(session: LiveSession, locked: Iterable[str]) -> dict[str, Any]:
         "prefilter": prefilter_slot(session.model, names),
         "activation": activation_slot(session.model, names),
         "local": is_local(session.model),
-        "locked": sorted(locked),
+        "locked": sorted(names[name].grid.name for name in locked),
         "limits": limits,
     }
 
@@ -81,7 +80,7 @@ def _gaussians(session: LiveSession, neuron: int, *, trained: bool = False) -> b
     if "strf.weight" not in session.parameters:
         return b""
     read = session.trained_value if trained else session.value
-    return as_bytes(np.stack([read(f"strf.{column}", (neuron,)) for column in COLUMNS], axis=-1))
+    return as_bytes(np.stack([read(name, (neuron,), grid=True) for name in COLUMNS.values()], axis=-1))
 
 
 def _prefilter(session: LiveSession, *, trained: bool = False) -> bytes:

@@ -211,13 +211,13 @@ class BenchWidget(BrowserWidget):
             self._newest[request.client] = request.seq
             while len(self._newest) > MAX_CLIENTS:
                 self._newest.pop(next(iter(self._newest)))
-            self._check_locks(request)
+            edits = [edit._replace(name=self._unlocked(edit.name)) for edit in request.edits]
             if request.kind == "edit":
                 # Two pages may choose the same word for a gesture; the client's name keeps them apart.
                 gesture = f"{request.client}/{request.gesture}"
-                self.session.apply(request.edits, gesture, settled=request.settled, source=self)
+                self.session.apply(edits, gesture, settled=request.settled, source=self, grid=True)
             elif request.kind == "revert":
-                names = request.names
+                names = None if request.names is None else tuple(map(self._unlocked, request.names))
                 if names is None and self._locked:
                     table = self.session.parameters.values()
                     names = tuple(
@@ -233,11 +233,15 @@ class BenchWidget(BrowserWidget):
             self._changed |= self.session.parameters.keys()
         self._answer_later(request.client, request.settled or repeated, queued=arrived - self._answered_at < QUEUED_S)
 
-    def _check_locks(self, request: Request) -> None:
-        wanted = request.names or () if request.kind == "revert" else [edit.name for edit in request.edits]
-        for name in wanted:
-            if name in self._locked:
-                raise ValueError(f"{name} is locked in this bench")
+    def _unlocked(self, grid_name: str) -> str:
+        """The session's name of a parameter that the browser may edit under its name on the grid."""
+        for parameter in self.session.parameters.values():
+            if parameter.grid.name == grid_name:
+                if parameter.name in self._locked:
+                    raise ValueError(f"{parameter.name} is locked in this bench")
+                return parameter.name
+        known = ", ".join(sorted(p.grid.name for p in self.session.parameters.values())) or "none"
+        raise KeyError(f"name must be one of this model's parameters ({known}), got {grid_name!r}")
 
     def _fail(self, client: str, seq: int, text: str) -> None:
         self.error = text

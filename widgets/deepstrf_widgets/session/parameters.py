@@ -32,6 +32,7 @@ __all__ = ["Index", "Parameter", "parameter_table"]
 Array = NDArray[np.float64]
 Index = tuple[int, ...]
 Convert = Callable[[Array, Index], Array]
+Conversion = tuple[Convert, Convert]
 
 SLACK = 1e-4
 """Fraction of a limit (or of the range, where a limit is 0) by which float32 values from the page may overshoot it."""
@@ -69,6 +70,9 @@ class Parameter:
     by_row : bool
         Whether a hand paints it: a full index may then be where a run of values along the last axis begins, and undo
         keeps whole rows, so that runs that overlap do not hide one another.
+    on_grid : Parameter, optional
+        The same values in bands and frames, as the browser holds and sends them; None where they have no place on the
+        grid and natural units are the browser's too.
     """
 
     name: str
@@ -82,6 +86,12 @@ class Parameter:
     to_raw: Convert = field(default=_same, repr=False)
     prefix: Index = ()
     by_row: bool = False
+    on_grid: Parameter | None = field(default=None, repr=False)
+
+    @property
+    def grid(self) -> Parameter:
+        """The same parameter in units of the grid, under the name that the browser uses; itself where it has none."""
+        return self.on_grid or self
 
     @property
     def per_neuron(self) -> bool:
@@ -239,52 +249,47 @@ def _gaussian_rows(kernel: ParametricSTRF, cf_hz: Array, dt_ms: float) -> Iterat
         centre = kernel.P[0][index].detach().to("cpu", torch.float64).numpy()
         return octaves_per_band(centre, cf_hz)
 
-    def row(name: str, unit: str, tensor: str, prefix: Index, limits: Any, from_raw: Convert, to_raw: Convert) -> Any:
-        raw = getattr(kernel, tensor)
-        return Parameter(name, unit, "drive", (N, C, G), where + tensor, raw, limits, from_raw, to_raw, prefix)
+    def row(
+        name: str, unit: str, grid_name: str, place: tuple[str, int], high: float, natural: Conversion
+    ) -> Parameter:
+        tensor, axis = place
+        raw, is_width = getattr(kernel, tensor), tensor == "SIG"
+        ends = (MIN_SIGMA if is_width else 0.0, high)
+        to_natural, to_grid = natural
 
-    def width(sig: Array) -> Array:
-        return np.abs(sig) + MIN_SIGMA
+        def from_raw(values: Array, _index: Index) -> Array:
+            return np.abs(values) + MIN_SIGMA if is_width else values
 
-    low_hz, high_hz = float(band_to_hz(0, cf_hz)), float(band_to_hz(F - 1, cf_hz))
-    yield row(
-        "strf.center_hz",
-        "Hz",
-        "P",
-        (0,),
-        _between(low_hz, high_hz),
-        lambda p, _i: band_to_hz(p, cf_hz),
-        lambda hz, _i: hz_to_band(hz, cf_hz),
-    )
-    yield row(
-        "strf.center_ms",
-        "ms",
-        "P",
-        (1,),
-        _between(0.0, (T - 1) * dt_ms),
-        lambda p, _i: frame_to_lag_ms(p, T, dt_ms),
-        lambda ms, _i: lag_ms_to_frame(ms, T, dt_ms),
-    )
-    widest_bands, widest_frames = max(float(F), 1.0), max(float(T), 1.0)
-    yield row(
-        "strf.sigma_oct",
-        "oct",
-        "SIG",
-        (0,),
-        lambda index: (MIN_SIGMA * slope(index), widest_bands * slope(index)),
-        lambda sig, index: width(sig) * slope(index),
-        lambda octaves, index: np.maximum(octaves / slope(index) - MIN_SIGMA, 0.0),
-    )
-    yield row(
-        "strf.sigma_ms",
-        "ms",
-        "SIG",
-        (1,),
-        _between(MIN_SIGMA * dt_ms, widest_frames * dt_ms),
-        lambda sig, _i: width(sig) * dt_ms,
-        lambda ms, _i: np.maximum(ms / dt_ms - MIN_SIGMA, 0.0),
-    )
-    yield row("strf.weight", "", "weight", (), _anywhere, _same, _same)
+        def to_raw(values: Array, _index: Index) -> Array:
+            return np.maximum(values - MIN_SIGMA, 0.0) if is_width else values
+
+        def limits(index: Index) -> tuple[Array, Array]:
+            first, last = (to_natural(np.float64(end), index) for end in ends)
+            return np.minimum(first, last), np.maximum(first, last)
+
+        fixed = ("drive", (N, C, G), where + tensor, raw)
+        grid_unit = ("bands", "frames")[axis]
+        return Parameter(
+            name,
+            unit,
+            *fixed,
+            limits,
+            lambda values, index: to_natural(from_raw(values, index), index),
+            lambda values, index: to_raw(to_grid(values, index), index),
+            (axis,),
+            on_grid=Parameter(grid_name, grid_unit, *fixed, _between(*ends), from_raw, to_raw, (axis,)),
+        )
+
+    hz = (lambda band, _i: band_to_hz(band, cf_hz), lambda hz, _i: hz_to_band(hz, cf_hz))
+    lag = (lambda frame, _i: frame_to_lag_ms(frame, T, dt_ms), lambda ms, _i: lag_ms_to_frame(ms, T, dt_ms))
+    # Widths are kept in bands: in octaves they follow the centre, wherever it is moved.
+    octaves = (lambda bands, index: bands * slope(index), lambda octaves, index: octaves / slope(index))
+    ms = (lambda frames, _i: frames * dt_ms, lambda ms, _i: ms / dt_ms)
+    yield row("strf.center_hz", "Hz", "strf.band", ("P", 0), F - 1.0, hz)
+    yield row("strf.center_ms", "ms", "strf.frame", ("P", 1), T - 1.0, lag)
+    yield row("strf.sigma_oct", "oct", "strf.sigma_bands", ("SIG", 0), float(F), octaves)
+    yield row("strf.sigma_ms", "ms", "strf.sigma_frames", ("SIG", 1), float(T), ms)
+    yield Parameter("strf.weight", "", "drive", (N, C, G), where + "weight", kernel.weight, _anywhere)
 
 
 def _readout_rows(readout: STRFReadout, cf_hz: Array, dt_ms: float) -> Iterator[Parameter]:

@@ -120,14 +120,16 @@ class LiveSession:
         """The stimulus batch, shape (B, 1, F, T)."""
         return self.live.stimulus
 
-    def value(self, name: str, index: Index = ()) -> NDArray[np.float64]:
-        """Present value of a parameter in natural units, at a (partial) index."""
-        return self._parameter(name).read(index)
+    def value(self, name: str, index: Index = (), *, grid: bool = False) -> NDArray[np.float64]:
+        """Present value of a parameter in natural units, or on its ``grid``, at a (partial) index."""
+        parameter = self._parameter(name)
+        return (parameter.grid if grid else parameter).read(index)
 
-    def trained_value(self, name: str, index: Index = ()) -> NDArray[np.float64]:
+    def trained_value(self, name: str, index: Index = (), *, grid: bool = False) -> NDArray[np.float64]:
         """Value of a parameter when the session began."""
         self._parameter(name)
-        return self.trained_parameters[name].read(index)
+        parameter = self.trained_parameters[name]
+        return (parameter.grid if grid else parameter).read(index)
 
     def rate(self, neuron: int) -> Tensor:
         """Predicted response of one neuron, shape (B, T)."""
@@ -231,6 +233,7 @@ class LiveSession:
         *,
         settled: bool | None = None,
         source: object = None,
+        grid: bool = False,
     ) -> None:
         """Set parameters, all or none.
 
@@ -245,6 +248,8 @@ class LiveSession:
             Whether the gesture ends here; by default it does when ``gesture`` is None.
         source : object, optional
             Handed to the observers, so that one can know its own edits.
+        grid : bool
+            Whether values are on the grid (in bands and frames) where a parameter has a place there.
 
         Raises
         ------
@@ -259,7 +264,8 @@ class LiveSession:
                 name, value, index = edit
                 parameter = self._parameter(name)
                 index = parameter.check_index(index)
-                index, new = parameter.in_place(parameter.encode(value, index), index)
+                coded = parameter.grid if grid else parameter
+                index, new = parameter.in_place(coded.encode(value, index), index)
                 self._write(entry, parameter, index, new)
             done = True
         finally:

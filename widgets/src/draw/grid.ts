@@ -1,7 +1,7 @@
 /** Pixels of a receptive field: bands upward, frames to the right, each cell as large as the next. */
 
 import { type Box, nearestIn } from "../base/box";
-import type { OnGrid } from "../math/field";
+import type { Place } from "../math/field";
 
 export class Grid {
   constructor(
@@ -29,7 +29,7 @@ export class Grid {
     return (this.box.y + this.box.height - y) / this.perBand - 0.5;
   }
   /** Where the centre is drawn: a centre off the grid lies at the edge, `outside` says so. */
-  centre(p: OnGrid): { x: number; y: number; outside: boolean } {
+  centre(p: Place): { x: number; y: number; outside: boolean } {
     const at = { x: this.x(p.frame), y: this.y(p.band) };
     const near = nearestIn(this.box, at);
     return { ...near, outside: Math.abs(near.x - at.x) > 0.5 || Math.abs(near.y - at.y) > 0.5 };

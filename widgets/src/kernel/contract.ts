@@ -103,8 +103,14 @@ export interface Info {
 }
 
 /** Columns of the (C, G, 5) array `gaussians`. */
-export const COLUMNS = ["center_hz", "center_ms", "sigma_oct", "sigma_ms", "weight"] as const;
-/** A name of the kernel's parameter table: strf.*, prefilter.* or activation.*. */
+export const COLUMNS = ["band", "frame", "sigma_bands", "sigma_frames", "weight"] as const;
+/**
+ * A parameter: strf.*, prefilter.* or activation.*.
+ *
+ * What has a place on the grid is held and sent in its units: bands, frames, widths in bands and frames, raw weights.
+ * Time constants of a prefilter have none: they stay in ms, which unlike a decay per bin are even on the logarithmic axis
+ * on which they are edited, and do not round to 1 in float32 when they are long.
+ */
 export type EditName = string;
 
 export interface Edit {

@@ -1,69 +1,72 @@
 import { describe, expect, it } from "vitest";
-import type { Info } from "../kernel/contract";
-import { changed, kernelOf, limitsOf, offGrid, onGrid } from "./field";
+import vectors from "../../../tests/vectors/units.json";
+import { changed, kernelOf, type Limits, limitsOf, naturalUnits } from "./field";
 import { gaussianMixtureKernel, MIN_SIGMA } from "./gaussians";
-import { octavesPerBand } from "./units";
 
 const cfHz = [500, 900, 2000, 4100, 8000, 9000];
 const axes = { cfHz, F: 6, T: 10, dtMs: 5 };
-const info = {
-  limits: {
-    "strf.center_hz": [500, 9000],
-    "strf.center_ms": [0, 45],
-    "strf.sigma_bands": [MIN_SIGMA, 6],
-    "strf.sigma_ms": [MIN_SIGMA * 5, 50],
-    "strf.weight": [null, null],
-  },
-} as unknown as Info;
-const g = { center_hz: 2100, center_ms: 12, sigma_oct: 0.8, sigma_ms: 9, weight: -0.5 };
+const limits: Limits = {
+  "strf.band": [0, 5],
+  "strf.frame": [0, 9],
+  "strf.sigma_bands": [MIN_SIGMA, 6],
+  "strf.sigma_frames": [MIN_SIGMA, 10],
+  "strf.weight": [null, null],
+};
+const g = { band: 2.1, frame: 6.6, sigma_bands: 0.8, sigma_frames: 1.8, weight: -0.5 };
 
-describe("a Gaussian in natural units", () => {
-  it("returns from the grid", () => {
-    const back = offGrid(onGrid(g, axes), g.weight, axes);
-    for (const [name, value] of Object.entries(g)) {
-      expect(back[name as keyof typeof g]).toBeCloseTo(value, 9);
-    }
+describe("a Gaussian on its grid", () => {
+  it("keeps its width in bands when its centre moves", () => {
+    const moved = changed(g, { band: 0.7 }, limits);
+    expect(moved).toEqual({ ...g, band: 0.7 });
+    expect(naturalUnits(moved, axes).octaves).not.toBeCloseTo(naturalUnits(g, axes).octaves, 3);
   });
 
-  it("keeps its width in bands when its centre moves", () => {
-    const moved = changed(g, { center_hz: 700 }, info, axes);
-    expect(onGrid(moved, axes).sigmaBands).toBeCloseTo(onGrid(g, axes).sigmaBands, 10);
-    expect(moved.sigma_oct).not.toBeCloseTo(g.sigma_oct, 3);
+  it("is told in the units of Python", () => {
+    const { cf_hz, band, band_to_hz, octaves_per_band } = vectors.frequency[1];
+    const [{ T, dt_ms, frame, frame_to_lag_ms }] = vectors.lag;
+    band.forEach((at, i) => {
+      const j = i % frame.length;
+      const told = naturalUnits(
+        { ...g, band: at, frame: frame[j] },
+        { cfHz: cf_hz, F: cf_hz.length, T, dtMs: dt_ms },
+      );
+      expect(told.hz / band_to_hz[i]).toBeCloseTo(1, 12);
+      expect(told.octaves).toBeCloseTo(0.8 * octaves_per_band[i], 12);
+      expect([told.lagMs, told.ms]).toEqual([expect.closeTo(frame_to_lag_ms[j], 9), 1.8 * dt_ms]);
+    });
   });
 
   it("stays within the limits", () => {
-    expect(changed(g, { center_hz: 1 }, info, axes).center_hz).toBe(500);
-    expect(changed(g, { center_ms: -3 }, info, axes).center_ms).toBe(0);
-    expect(changed(g, { weight: 1e6 }, info, axes).weight).toBe(1e6);
-    const narrow = changed(g, { sigma_oct: 0, sigma_ms: 0 }, info, axes);
-    const { band, sigmaBands, sigmaFrames } = onGrid(narrow, axes);
-    expect(sigmaBands).toBeCloseTo(MIN_SIGMA, 12);
-    expect(sigmaFrames).toBeCloseTo(MIN_SIGMA, 12);
-    expect(limitsOf("sigma_oct", narrow, info, axes)[1]).toBeCloseTo(6 * octavesPerBand(band, cfHz), 12);
+    expect(changed(g, { band: -1 }, limits).band).toBe(0);
+    expect(changed(g, { frame: 11 }, limits).frame).toBe(9);
+    expect(changed(g, { weight: 1e6 }, limits).weight).toBe(1e6);
+    const narrow = changed(g, { sigma_bands: 0, sigma_frames: 0 }, limits);
+    expect([narrow.sigma_bands, narrow.sigma_frames]).toEqual([MIN_SIGMA, MIN_SIGMA]);
+    expect(limitsOf("strf.sigma_bands", limits)).toEqual([MIN_SIGMA, 6]);
+    expect(limitsOf("strf.weight", limits)).toEqual([-Infinity, Infinity]);
   });
 
   it("leaves alone what is not changed, even where training left it outside the limits", () => {
-    const outside = { ...g, center_hz: 20_000, center_ms: -10 };
-    const next = changed(outside, { weight: 1 }, info, axes);
+    const outside = { ...g, band: 8.5, frame: 12 };
+    const next = changed(outside, { weight: 1 }, limits);
     expect(next).toEqual({ ...outside, weight: 1 });
   });
 
   it("ignores what is not a number", () => {
-    expect(changed(g, { weight: Number.NaN, center_hz: Number.POSITIVE_INFINITY }, info, axes)).toEqual(g);
+    expect(changed(g, { weight: Number.NaN, band: Number.POSITIVE_INFINITY }, limits)).toEqual(g);
   });
 });
 
 it("kernelOf is the mixture of the Gaussians on the grid", () => {
-  const p = onGrid(g, axes);
   const direct = gaussianMixtureKernel(
-    [p.band, p.frame],
-    [p.sigmaBands - MIN_SIGMA, p.sigmaFrames - MIN_SIGMA],
+    [g.band, g.frame],
+    [g.sigma_bands - MIN_SIGMA, g.sigma_frames - MIN_SIGMA],
     [g.weight],
     6,
     10,
   );
-  const natural = kernelOf([g.center_hz, g.center_ms, g.sigma_oct, g.sigma_ms, g.weight], 1, axes);
-  natural.forEach((v, i) => {
+  const made = kernelOf([g.band, g.frame, g.sigma_bands, g.sigma_frames, g.weight], 1, axes);
+  made.forEach((v, i) => {
     expect(v).toBeCloseTo(direct[i], 12);
   });
 });

@@ -8,7 +8,7 @@
 
 import { type Curve, curveOf } from "./activation";
 import { adaptBand, decayOf } from "./adaptation";
-import { type Axes, gaussianAt, onGrid } from "./field";
+import { type Axes, gaussianAt } from "./field";
 import { unitMass } from "./gaussians";
 
 export interface Shape {
@@ -88,7 +88,7 @@ export class Forward {
     return touched;
   }
 
-  /** Drive of a field of Gaussians (C, G, 5) in natural units, or of a free field (C, F, T) where there are none. */
+  /** Drive of a field of Gaussians (C, G, 5), or of a free field (C, F, T) where there are none. */
   drive(rows: Float64Array, gaussians: Float64Array, kernel: Numbers, folding: Folding): Float64Array {
     const adapted = this.adapt(rows);
     const { bias, scale, shift } = folding;
@@ -123,9 +123,8 @@ export class Forward {
     const g = gaussianAt(gaussians, k);
     const part = this.#parts[k].fill(0);
     if (g.weight === 0) return;
-    const p = onGrid(g, axes);
-    const inBands = unitMass(p.band, p.sigmaBands, F);
-    const inTime = unitMass(p.frame, p.sigmaFrames, T);
+    const inBands = unitMass(g.band, g.sigma_bands, F);
+    const inTime = unitMass(g.frame, g.sigma_frames, T);
     const channel = Math.floor(k / G) * F * n;
     const filtered = new Float64Array(n);
     for (let f = 0; f < F; f++) {

@@ -34,13 +34,13 @@ describe("a page without a kernel", () => {
   it("answers an edit, takes it back and repeats it", async () => {
     const { model, answers, send, set, read } = made();
     const before = read("gaussians");
-    await set("strf.center_hz", [0, 0, 1], 3000, "move", "one");
+    await set("strf.band", [0, 0, 1], 3, "move", "one");
     expect(answers.at(-1)).toMatchObject({ type: "answer", seq: 1, settled: false, can_undo: true });
     expect(read("gaussians")).toEqual(before);
     await set("strf.weight", [0, 0, 1], 2, "end", "one");
     expect(answers.at(-1)).toMatchObject({ seq: 2, settled: true });
     const after = read("gaussians");
-    expect([after[5], after[9]]).toEqual([3000, 2]);
+    expect([after[5], after[9]]).toEqual([3, 2]);
     expect([model.get("can_undo"), model.get("can_redo"), model.get("edited")]).toEqual([true, false, true]);
     await send({ type: "undo" });
     expect(read("gaussians")).toEqual(before);
@@ -66,7 +66,7 @@ describe("a page without a kernel", () => {
     await set("strf.weight", [0, 1, 1], 6);
     await set("activation.beta", [0], 3);
     await set("prefilter.w", [2], 0.4);
-    await send({ type: "revert", names: ["strf.weight", "strf.center_hz"], index: [0, 0, 0] });
+    await send({ type: "revert", names: ["strf.weight", "strf.band"], index: [0, 0, 0] });
     expect([read("gaussians")[4], read("gaussians")[5 * (vector.n_gaussians + 1) + 4]]).toEqual([
       gaussians[4],
       6,

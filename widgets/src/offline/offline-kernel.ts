@@ -14,7 +14,7 @@ import {
   type RevertRequest,
 } from "../kernel/contract";
 import { type Slot, slotKey } from "../kernel/request-queue";
-import { type Axes, changed, gaussianAt } from "../math/field";
+import type { Axes } from "../math/field";
 import { type Editable, fieldOf, type Numbers, Preview, placeOf, type Truth } from "../state/preview";
 import { StaticModel } from "./static-model";
 
@@ -238,7 +238,6 @@ export class OfflineKernel {
         for (let k = 0; k < info.n_gaussians; k++) all.push([n, c, k]);
       const chosen = all.filter((at) => (index ?? []).every((i, axis) => at[axis] === i));
       const slots = [
-        // Centres first: a width in octaves is read at the centre that is there then.
         ...chosen.flatMap((at) => COLUMNS.map((column) => ({ name: `strf.${column}`, index: at }))),
         ...this.#painted(n).filter((slot) => (index ?? []).every((i, axis) => slot.index[axis] === i)),
         ...info.activation.names.map((name) => ({ name: `activation.${name}`, index: [n] })),
@@ -326,22 +325,11 @@ export class OfflineKernel {
     return { ...slot, value: at ? at.in[at.at] : Number.NaN };
   }
 
-  /** Set a value and remember the one before; a moved centre keeps its width in bands. */
+  /** Set a value and remember the one before. */
   #write(slot: Slot, entry: Entry): void {
     if (!Number.isFinite(slot.value) && !(slot.value === Infinity)) return;
-    const remember = (one: Omit<Slot, "value">) => {
-      const key = slotKey({ ...one, value: 0 });
-      if (!entry.before.has(key)) entry.before.set(key, { ...one, value: this.#read(one) });
-    };
-    remember(slot);
-    if (slot.name === "strf.center_hz") {
-      const width = { name: "strf.sigma_oct", index: slot.index };
-      remember(width);
-      const [n, c, k] = slot.index;
-      const before = gaussianAt(this.#neurons[n].now.gaussians, c * this.#info.n_gaussians + k);
-      const after = changed(before, { center_hz: slot.value }, this.#info, this.#axes);
-      this.#put({ ...width, value: after.sigma_oct });
-    }
+    const key = slotKey(slot);
+    if (!entry.before.has(key)) entry.before.set(key, { ...slot, value: this.#read(slot) });
     this.#put(slot);
   }
 }

@@ -32,7 +32,7 @@ describe("an edit", () => {
   it("is shown at once and sent as the contract says", () => {
     const { fixture, state, told } = made();
     state.beginGesture(1);
-    state.edit({ center_hz: 3000, center_ms: 12 });
+    state.edit({ band: 1.5, frame: 2.75 });
     const { request, values } = fixture.last;
     expect(request).toEqual({
       type: "edit",
@@ -41,14 +41,14 @@ describe("an edit", () => {
       gesture: `${state.client}-1`,
       phase: "move",
       edits: [
-        { name: "strf.center_hz", index: [0, 0, 1] },
-        { name: "strf.center_ms", index: [0, 0, 1] },
+        { name: "strf.band", index: [0, 0, 1] },
+        { name: "strf.frame", index: [0, 0, 1] },
       ],
     });
-    expect(values).toEqual([3000, 12]);
+    expect(values).toEqual([1.5, 2.75]);
     expect(told).toContain("field");
     expect([...state.kernel]).toEqual([...kernelOf(shown(state), 2, AXES)]);
-    expect(state.gaussian(1).center_ms).toBe(12);
+    expect(state.gaussian(1).frame).toBe(2.75);
   });
 
   it("addresses the channel on screen", () => {
@@ -155,7 +155,7 @@ describe("an error", () => {
     });
     expect(state.error).toBe("strf.weight must be finite");
     expect(state.inGesture).toBe(false);
-    expect(shown(state)).toEqual([...GAUSSIANS]);
+    expect(shown(state)).toEqual([...floats(bytes(GAUSSIANS))]);
     expect(fixture.last.request).toMatchObject({ phase: "end", edits: [], seq: 2 });
     fixture.answer({});
     expect(state.error).toBe("");
@@ -222,14 +222,14 @@ describe("going back", () => {
   it("a cancelled gesture ends with the values it began with", () => {
     const { fixture, state } = made();
     state.beginGesture(0);
-    state.edit({ center_hz: 3000 });
+    state.edit({ band: 1.5 });
     fixture.answer({ seq: 1 }, { rate: [1] });
     state.endGesture(true);
     expect(fixture.last).toMatchObject({
-      request: { phase: "end", edits: [{ name: "strf.center_hz" }] },
-      values: [2000],
+      request: { phase: "end", edits: [{ name: "strf.band" }] },
+      values: [1],
     });
-    expect(shown(state)).toEqual([...GAUSSIANS]);
+    expect(shown(state)).toEqual([...floats(bytes(GAUSSIANS))]);
   });
 
   it("revert shows the trained values at once", () => {

@@ -137,7 +137,7 @@ export class BenchState extends ViewState {
     if (!gesture || gesture.gaussian < 0 || !this.editable) return;
     const { gaussian: k } = gesture;
     const before = this.gaussian(k, this.shown.gaussians);
-    const after = changed(before, change, this.info, this.axes);
+    const after = changed(before, change, this.info.limits);
     const slots = COLUMNS.filter((column) => change[column] !== undefined).map((column) => ({
       name: `strf.${column}`,
       index: [this.neuron, this.channel, k],

@@ -8,14 +8,13 @@ import { expect, it } from "vitest";
 import { floats } from "../base/bytes";
 import { Group, type Act as GroupAct, inUse, members, moved, scaled } from "../editors/strf/gaussians/group";
 import { Selection } from "../editors/strf/gaussians/selection";
-import { type BenchModel, type Info, TRAITS, type Trait, WRITTEN } from "../kernel/contract";
+import { type BenchModel, TRAITS, type Trait, WRITTEN } from "../kernel/contract";
 import { OfflineKernel } from "../offline/offline-kernel";
 import { StaticModel } from "../offline/static-model";
 import { full, savedPage, separable, vector } from "../testing/offline.fixture";
 import { BenchState } from "./bench-state";
 
 const WEIGHTS = [vector.gaussians[4], vector.gaussians[4]];
-const LIMITS: Info["limits"] = { "strf.sigma_bands": [0.27, vector.F] };
 const SEEN = ["gaussians", "factors", "prefilter", "activation", "kernel", "rate"] as const;
 const ONE_WAY_MS = 100;
 
@@ -58,7 +57,7 @@ interface Whim {
 /** Page and kernel with the link in between: in order there, and back in order but for the answers. */
 function linked(whims: Whim[], of = vector) {
   const time = new Time();
-  const { model: there } = new OfflineKernel(savedPage(WEIGHTS, LIMITS, of), (answer) => answer());
+  const { model: there } = new OfflineKernel(savedPage(WEIGHTS, {}, of), (answer) => answer());
   const state = Object.fromEntries(TRAITS.map((name) => [name, there.get(name)]));
   const here = new StaticModel(state, (content, buffers) => {
     time.after(ONE_WAY_MS, () => there.send(content, undefined, buffers));
@@ -96,13 +95,13 @@ function linked(whims: Whim[], of = vector) {
 
 const weight = fc.double({ min: -2, max: 2, noNaN: true });
 const gaussian = fc.nat(vector.n_gaussians - 1);
-const hz = fc.double({ min: vector.cf_hz[0], max: vector.cf_hz[vector.F - 1], noNaN: true });
+const band = fc.double({ min: 0, max: vector.F - 1, noNaN: true });
 const row = fc.nat(vector.prefilter.rows.length - 1);
 type Act = (page: BenchState) => void;
 const act: fc.Arbitrary<Act> = fc.oneof(
   { weight: 4, arbitrary: gaussian.map((k) => (page: BenchState) => page.beginGesture(k)) },
   { weight: 6, arbitrary: weight.map((value) => (page: BenchState) => page.edit({ weight: value })) },
-  { weight: 4, arbitrary: hz.map((value) => (page: BenchState) => page.edit({ center_hz: value })) },
+  { weight: 4, arbitrary: band.map((value) => (page: BenchState) => page.edit({ band: value })) },
   {
     weight: 3,
     arbitrary: fc.tuple(row, fc.nat(vector.F - 1), fc.double({ min: 5, max: 400, noNaN: true })).map(
@@ -126,9 +125,9 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   { weight: 2, arbitrary: fc.constant((page: BenchState) => page.redo()) },
   {
     weight: 4,
-    arbitrary: fc.tuple(weight, weight).map(([octaves, bins]) => (page: BenchState) => {
+    arbitrary: fc.tuple(weight, weight).map(([bands, frames]) => (page: BenchState) => {
       const of = members(page, inUse(page));
-      page.set([...moved(page, of, octaves, bins * vector.dt_ms), ...scaled(page, of, octaves)]);
+      page.set([...moved(page, of, bands, frames), ...scaled(page, of, bands)]);
     }),
   },
   {

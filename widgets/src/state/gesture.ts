@@ -38,9 +38,7 @@ export class Gesture {
   /** End it: one undo entry. `cancel` shows what was there before. The slots that it touched. */
   end(cancel = false): Slot[] {
     const before = [...this.#before.values()];
-    // Centres first: a width in octaves is read at the centre that is there then.
-    const turn = ({ name }: Slot) => Number(name !== "strf.center_hz");
-    const back = cancel ? [...before].sort((a, b) => turn(a) - turn(b)) : [];
+    const back = cancel ? before : [];
     for (const slot of back) this.#shown.write(slot);
     if (before.length > 0) this.#queue.push(this.id, back, "end");
     return before;

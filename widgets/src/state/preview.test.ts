@@ -61,22 +61,15 @@ describe("the numbers on screen", () => {
     ["prefilter.tau_on_ms", [2], 40],
     ["prefilter.w", [0], 0.9],
     ["strf.weight", [0, 1, 2], 3],
-    ["strf.center_ms", [0, 0, 1], 12],
-    ["strf.center_hz", [0, 0, 1], 3000],
+    ["strf.frame", [0, 0, 1], 2.5],
+    ["strf.band", [0, 0, 1], 3.25],
+    ["strf.sigma_bands", [0, 0, 1], 0.75],
+    ["strf.sigma_frames", [0, 0, 1], 0.75],
   ])("follow %s into the response", (name, index, value) => {
     const preview = made();
     preview.write({ name, index, value });
     expect(preview.read({ name, index })).toBe(value);
     expect(largest(preview.rate, (rate, i) => rate - vector.rate[i])).toBeGreaterThan(1e-4);
-  });
-
-  it("keep the width in bands under a moved centre, as the kernel does", () => {
-    const preview = made();
-    // Bands an octave apart: the same width everywhere.
-    const index = [0, 0, 1];
-    const width = preview.read({ name: "strf.sigma_oct", index });
-    preview.write({ name: "strf.center_hz", index, value: 2100 });
-    expect(preview.read({ name: "strf.sigma_oct", index })).toBeCloseTo(width, 12);
   });
 
   it("of a model that only the kernel can compute keep its response, and take each new one", () => {

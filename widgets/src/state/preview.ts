@@ -3,7 +3,7 @@
 import { COLUMNS, type Info } from "../kernel/contract";
 import type { Slot } from "../kernel/request-queue";
 import type { Curve } from "../math/activation";
-import { type Axes as AxesType, changed, type Gaussian, gaussianAt, kernelOf, outer } from "../math/field";
+import { type Axes as AxesType, type Gaussian, kernelOf, outer } from "../math/field";
 import { type Folding, Forward } from "../math/forward";
 
 export type Numbers = Float32Array | Float64Array;
@@ -99,16 +99,11 @@ export class Preview {
     return at ? at.in[at.at] : Number.NaN;
   }
 
-  /** Set a slot as the kernel will: a moved centre keeps its width in bands. */
-  write(slot: Slot): void {
-    const { name, index, value } = slot;
+  /** Set a slot. */
+  write({ name, index, value }: Slot): void {
     const at = this.#place(name, index);
     if (!at) return;
-    if (name === "strf.center_hz") {
-      const k = index[1] * this.#info.n_gaussians + index[2];
-      const g = changed(gaussianAt(this.gaussians, k), { center_hz: value }, this.#info, this.#axes);
-      this.put(k, { ...g, center_hz: value });
-    } else at.in[at.at] = value;
+    at.in[at.at] = value;
     this.version += 1;
     if (name.startsWith("strf.")) this.#field = null;
     this.#computed = null;

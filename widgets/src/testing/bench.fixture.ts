@@ -27,20 +27,23 @@ export const INFO: Info = {
   local: false,
   locked: [],
   limits: {
-    "strf.center_hz": [1000, 8000],
-    "strf.center_ms": [0, 40],
+    "strf.band": [0, 3],
+    "strf.frame": [0, 4],
     "strf.sigma_bands": [0.27, 4],
-    "strf.sigma_ms": [2.7, 50],
+    "strf.sigma_frames": [0.27, 5],
     "strf.weight": [null, null],
   },
 };
 
-/** center_hz, center_ms, sigma_oct, sigma_ms, weight of 2 channels x 2 Gaussians. */
+/**
+ * Band, frame, widths in bands and in frames, weight of 2 channels x 2 Gaussians. A band is an octave above 1 kHz, a frame
+ * 10 ms of lag less than 40 ms.
+ */
 export const GAUSSIANS = [
-  [2000, 20, 1, 10, 0.5],
-  [4000, 30, 0.5, 12, -0.25],
-  [1000, 0, 0.75, 20, 1],
-  [8000, 40, 1.5, 5, 0],
+  [1, 2, 1, 1, 0.5],
+  [2, 1, 0.5, 1.2, -0.25],
+  [0, 4, 0.75, 2, 1],
+  [3, 0, 1.5, 0.5, 0],
 ].flat();
 
 export const bytes = (values: ArrayLike<number>) => new DataView(Float32Array.from(values).buffer);

@@ -29,7 +29,13 @@ export function savedPage(weights: number[], limits: Info["limits"] = {}, of: Ve
     prefilter: of.prefilter as Info["prefilter"],
     activation: of.activation,
     local: true,
-    limits,
+    limits: {
+      "strf.band": [0, of.F - 1],
+      "strf.frame": [0, of.T - 1],
+      "strf.sigma_bands": [0.27, of.F],
+      "strf.sigma_frames": [0.27, of.T],
+      ...limits,
+    },
   };
   const profiles = of.kind === "separable" ? of.n_channels * (of.F + of.T) : 0;
   const neuron = (weight: number) => {

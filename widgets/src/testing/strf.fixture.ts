@@ -7,12 +7,12 @@ import { edits, frame, handle, mount, pointer } from "./mount.fixture";
 
 /** Three in use and a spare one; the other channel has none. */
 export const FOUR = [
-  [2000, 20, 1, 10, 0.5],
-  [4000, 30, 0.5, 12, -0.25],
-  [4000, 10, 0.5, 5, 1],
-  [1000, 0, 0.75, 20, 0],
+  [1, 2, 1, 1, 0.5],
+  [2, 1, 0.5, 1.2, -0.25],
+  [2, 3, 0.5, 0.5, 1],
+  [0, 4, 0.75, 2, 0],
 ];
-export const REST = [1, 2, 3, 4].map(() => [2000, 20, 1, 10, 0]);
+export const REST = [1, 2, 3, 4].map(() => [1, 2, 1, 1, 0]);
 export const traits = (own: number[][] = FOUR, trained = own) => {
   const [now, then] = [own, trained].map((values) => [...values, ...REST].flat());
   return {

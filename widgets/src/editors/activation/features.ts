@@ -9,6 +9,7 @@ import {
   type Parameters,
   toFeatures,
 } from "../../math/curve-features";
+import { limitsOf } from "../../math/field";
 import type { BenchState } from "../../state/bench-state";
 import type { Plot } from "./plot";
 
@@ -28,8 +29,7 @@ export function parametersOf(state: BenchState, values: ArrayLike<number>): Para
 
 /** Lowest and highest value that a hand may set. */
 export function limitsIn(state: BenchState, name: string): [number, number] {
-  const [low, high] = state.info.limits[longName(name)] ?? [null, null];
-  return [low ?? -Infinity, high ?? Infinity];
+  return limitsOf(longName(name), state.info.limits);
 }
 
 export function nameOf(feature: CurveFeature, { baseline = 0, ceiling = 0 }: CurveFeatures): string {

@@ -10,6 +10,7 @@ import { type Cleanup, consume, element, type Point, pointIn, setAttribute, setS
 import { frequency, milliseconds, number, px } from "../../base/format";
 import { svg } from "../../base/svg";
 import type { Grid } from "../../draw/grid";
+import { limitsOf } from "../../math/field";
 import { type Cell, type Spot, Stroke, type StrokeTool } from "../../math/stroke";
 import { bandToHz, frameToLagMs } from "../../math/units";
 import type { BenchState } from "../../state/bench-state";
@@ -121,6 +122,7 @@ export class FieldBrush {
   /** Set what the cursor says. */
   updateAria(): void {
     const { state } = this;
+    if (!this.#grid) return;
     const { info } = state;
     const { gain, reach, unit } = this.#shown;
     const [place, value] = this.#textAt();
@@ -168,12 +170,12 @@ export class FieldBrush {
 
   #put(cells: Cell[]): void {
     const { state } = this;
-    const [low, high] = state.info.limits[NAME] ?? [];
+    const limits = limitsOf(NAME, state.info.limits);
     state.set(
       cells.map(({ band, frame, value }) => ({
         name: NAME,
         index: [state.neuron, state.channel, band, frame],
-        value: clamp(value, low ?? -Infinity, high ?? Infinity),
+        value: clamp(value, ...limits),
       })),
     );
   }

@@ -7,7 +7,7 @@ import { frequency, milliseconds, number } from "../../base/format";
 import { Grid } from "../../draw/grid";
 import { type Frames, PaintInputs, Surface } from "../../draw/surface";
 import type { Theme } from "../../draw/theme";
-import { gaussianAt, type OnGrid, onGrid } from "../../math/field";
+import { type Gaussian, gaussianAt } from "../../math/field";
 import { bandToHz, frameToLagMs } from "../../math/units";
 import type { BenchState } from "../../state/bench-state";
 import { Paints } from "../../state/counters";
@@ -288,18 +288,17 @@ export class StrfEditor {
 
   #paintMarks(grid: Grid): void {
     const state = this.#state;
-    const { info, axes } = state;
+    const { info } = state;
     const ghosts: Ghost[] = [];
-    const selected: OnGrid[] = [];
+    const selected: Gaussian[] = [];
     for (let k = 0; info.kind === "gaussians" && k < info.n_gaussians; k++) {
       const at = state.channel * info.n_gaussians + k;
-      const g = state.gaussian(k);
-      const now = onGrid(g, axes);
+      const now = state.gaussian(k);
       const chosen = this.#selection.has(k);
       if (!state.peek && state.trainedGaussians[5 * at + 4]) {
-        const trained = onGrid(gaussianAt(state.trainedGaussians, at), axes);
+        const trained = gaussianAt(state.trainedGaussians, at);
         // No line leads to one that is removed.
-        ghosts.push({ trained, now: g.weight || chosen ? now : trained });
+        ghosts.push({ trained, now: now.weight || chosen ? now : trained });
       }
       if (k === state.selected) selected.push(now);
       else if (chosen) selected.unshift(now);
@@ -316,7 +315,7 @@ export class StrfEditor {
       return;
     }
     const g = state.gaussian(k);
-    this.#tip.show(gaussianText(g), grid.centre(onGrid(g, state.axes)), grid.box);
+    this.#tip.show(gaussianText(g, state.axes), grid.centre(g), grid.box);
   }
 
   #paintReadout(kernel: ArrayLike<number>): void {

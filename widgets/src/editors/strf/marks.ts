@@ -5,12 +5,12 @@ import { setAttribute } from "../../base/dom";
 import { px } from "../../base/format";
 import { svg } from "../../base/svg";
 import type { Grid } from "../../draw/grid";
-import type { OnGrid } from "../../math/field";
+import type { Gaussian } from "../../math/field";
 
 /** A Gaussian that was moved: where training left its centre, and where it is now. */
 export interface Ghost {
-  trained: OnGrid;
-  now: OnGrid;
+  trained: Gaussian;
+  now: Gaussian;
 }
 
 const GHOST_RADIUS = 7;
@@ -42,7 +42,7 @@ export class Marks {
    * Show where the moved Gaussians were, one sigma around the selected ones, and lines to the axes from the last of them
    * while it moves.
    */
-  paint(grid: Grid, ghosts: Ghost[], selected: OnGrid[], moving: boolean): void {
+  paint(grid: Grid, ghosts: Ghost[], selected: Gaussian[], moving: boolean): void {
     const { x: left, y: top, height } = grid.box;
     while (this.#ghosts.length < ghosts.length) this.#ghosts.push(svg("path", "db-ghost"));
     this.#ghosts.forEach((path, i) => {
@@ -67,8 +67,8 @@ export class Marks {
         if (!p) continue;
         setAttribute(ring, "cx", px(grid.x(p.frame) - left));
         setAttribute(ring, "cy", px(grid.y(p.band) - top));
-        setAttribute(ring, "rx", px(p.sigmaFrames * grid.perFrame));
-        setAttribute(ring, "ry", px(p.sigmaBands * grid.perBand));
+        setAttribute(ring, "rx", px(p.sigma_frames * grid.perFrame));
+        setAttribute(ring, "ry", px(p.sigma_bands * grid.perBand));
       }
     });
     let lines: string | null = null;

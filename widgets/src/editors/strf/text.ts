@@ -1,7 +1,7 @@
 /** A receptive field in words: what it is, what is in it, and what may be done to it. */
 
 import { fixed, frequency, milliseconds, number, octaves } from "../../base/format";
-import type { Axes, Gaussian } from "../../math/field";
+import { type Axes, type Gaussian, naturalUnits } from "../../math/field";
 import { tuningOf } from "../../math/tuning";
 import type { BenchState } from "../../state/bench-state";
 import { inUse } from "./gaussians/group";
@@ -27,9 +27,10 @@ export function fieldText(state: BenchState, plain: string | undefined): string 
 }
 
 /** The three lines beside a Gaussian that moves. */
-export function gaussianText(g: Gaussian): string {
-  const place = `${frequency(g.center_hz)} · ${milliseconds(g.center_ms)}`;
-  const widths = `σ ${octaves(g.sigma_oct)} · ${milliseconds(g.sigma_ms)}`;
+export function gaussianText(g: Gaussian, axes: Axes): string {
+  const { hz, lagMs, octaves: width, ms } = naturalUnits(g, axes);
+  const place = `${frequency(hz)} · ${milliseconds(lagMs)}`;
+  const widths = `σ ${octaves(width)} · ${milliseconds(ms)}`;
   return `${place}\n${widths}\nweight ${number(g.weight)}`;
 }
 

@@ -3,7 +3,6 @@
 import { holds, nearestIn } from "../../../base/box";
 import { type Cleanup, pointIn } from "../../../base/dom";
 import type { Grid } from "../../../draw/grid";
-import { onGrid } from "../../../math/field";
 import type { BenchState } from "../../../state/bench-state";
 import { Drag, type DragTarget } from "../../../ui/drag";
 import type { Marks } from "../marks";
@@ -96,9 +95,7 @@ export class AreaSelect {
           height: Math.abs(to.y - at.y),
         };
         marks.stretch({ ...box, x: box.x - grid.box.x, y: box.y - grid.box.y });
-        const inside = inUse(state).filter((k) =>
-          holds(box, grid.centre(onGrid(state.gaussian(k), state.axes))),
-        );
+        const inside = inUse(state).filter((k) => holds(box, grid.centre(state.gaussian(k))));
         const ks = [...others.filter((k) => !inside.includes(k)), ...inside];
         if (`${ks}` !== `${selection.all}`) selection.set(ks);
       },
@@ -118,10 +115,10 @@ export class AreaSelect {
     let best = -1;
     let nearest = REACH;
     for (const k of inUse(state)) {
-      const p = onGrid(state.gaussian(k), state.axes);
+      const p = state.gaussian(k);
       const distance = Math.hypot(
-        (grid.frame(x) - p.frame) / p.sigmaFrames,
-        (grid.band(y) - p.band) / p.sigmaBands,
+        (grid.frame(x) - p.frame) / p.sigma_frames,
+        (grid.band(y) - p.band) / p.sigma_bands,
       );
       if (distance < nearest) [best, nearest] = [k, distance];
     }

@@ -43,10 +43,11 @@ describe("adding", () => {
     const { values, ...gesture } = sentValues(fixture);
     expect(gesture).toEqual(ONE);
     // The middle of 4 bands an octave apart and of 5 bins of 10 ms.
-    expect(values["center_ms 3"]).toBeCloseTo(20, 6);
-    expect(values["center_hz 3"]).toBeCloseTo(1000 * 2 ** 1.5, 2);
-    expect(values["sigma_oct 3"]).toBeCloseTo(0.4, 6);
-    expect(values["sigma_ms 3"]).toBeCloseTo(15, 6);
+    expect(values["frame 3"]).toBeCloseTo(2, 6);
+    expect(values["band 3"]).toBeCloseTo(1.5, 6);
+    // 0.4 octaves and 15 ms.
+    expect(values["sigma_bands 3"]).toBeCloseTo(0.4, 6);
+    expect(values["sigma_frames 3"]).toBeCloseTo(1.5, 6);
     const reach = Math.max(...kernelOf([...FOUR, ...REST].flat(), 4, AXES).map(Math.abs));
     const peak = values["weight 3"] * peakOf(1.5, 0.4, 4) * peakOf(2, 1.5, 5);
     expect(peak).toBeCloseTo(reach / 2, 6);
@@ -56,12 +57,12 @@ describe("adding", () => {
   });
 
   it("by the button finds a free place where the middle is taken", () => {
-    const { fixture, button } = four(traits([[1000 * 2 ** 1.5, 20, 1, 10, 0.5], ...FOUR.slice(1)]));
+    const { fixture, button } = four(traits([[1.5, 2, 1, 1, 0.5], ...FOUR.slice(1)]));
     button("Add").click();
     const { values } = sentValues(fixture);
     // A quarter of the lags earlier: frame 1 of 0 to 4.
-    expect(values["center_ms 3"]).toBeCloseTo(30, 6);
-    expect(values["center_hz 3"]).toBeCloseTo(1000 * 2 ** 1.5, 2);
+    expect(values["frame 3"]).toBeCloseTo(1, 6);
+    expect(values["band 3"]).toBeCloseTo(1.5, 6);
   });
 
   it("by a double-click puts it at that place, of the channel on screen", () => {
@@ -69,8 +70,8 @@ describe("adding", () => {
     // The middle of the cell of band 3 (8 kHz) and frame 4 (now).
     doubleClick(canvas, 414, 57.5);
     const { values } = sentValues(fixture);
-    expect(values["center_hz 0"]).toBeCloseTo(8000, 2);
-    expect(values["center_ms 0"]).toBeCloseTo(0, 6);
+    expect(values["band 0"]).toBeCloseTo(3, 6);
+    expect(values["frame 0"]).toBeCloseTo(4, 6);
     expect(edits(fixture)[0].edits[0].index).toEqual([0, 1, 0]);
     doubleClick(canvas, 10, 10);
     expect(sentValues(fixture).gestures).toBe(1);
@@ -86,19 +87,19 @@ describe("adding", () => {
   });
 
   it("keeps to the limits of widths", () => {
-    const limits = { "strf.sigma_bands": [0.6, 4], "strf.sigma_ms": [2, 12] } as Info["limits"];
+    const limits = { "strf.sigma_bands": [0.6, 4], "strf.sigma_frames": [0.2, 1.2] } as Info["limits"];
     const { fixture, button } = four({}, { limits });
     button("Add").click();
     const { values } = sentValues(fixture);
-    expect(values["sigma_oct 3"]).toBeCloseTo(0.6, 6);
-    expect(values["sigma_ms 3"]).toBeCloseTo(12, 6);
+    expect(values["sigma_bands 3"]).toBeCloseTo(0.6, 6);
+    expect(values["sigma_frames 3"]).toBeCloseTo(1.2, 6);
   });
 
   it("leaves what is locked, and is not offered where the weights are", () => {
-    const free = four({}, { locked: ["strf.center_hz", "strf.center_ms"] });
+    const free = four({}, { locked: ["strf.band", "strf.frame"] });
     free.button("Add").click();
     const { values } = sentValues(free.fixture);
-    expect(Object.keys(values)).toEqual(["sigma_oct 3", "sigma_ms 3", "weight 3"]);
+    expect(Object.keys(values)).toEqual(["sigma_bands 3", "sigma_frames 3", "weight 3"]);
     const reach = Math.max(...kernelOf([...FOUR, ...REST].flat(), 4, AXES).map(Math.abs));
     expect(values["weight 3"] * peakOf(0, 0.4, 4) * peakOf(4, 1.5, 5)).toBeCloseTo(reach / 2, 6);
     const { fixture, stage, canvas, button, find } = four({ selected: 0 }, { locked: ["strf.weight"] });
@@ -177,31 +178,31 @@ describe("removing", () => {
 });
 
 describe("duplicating", () => {
-  it("copies into a unused one, half a width aside, and chooses it", () => {
+  it("copies into an unused one, half a width aside, and chooses it", () => {
     for (const more of [{}, { ctrlKey: true }, { metaKey: true }]) {
       const { fixture, root, chosen } = four();
       handle(root, 0).focus();
       expect(key(handle(root, 0), "d", more)).toBe(false);
       const { values, ...gesture } = sentValues(fixture);
       expect(gesture).toEqual(ONE);
-      expect(values["center_hz 3"]).toBeCloseTo(2000 * Math.SQRT2, 2);
-      expect(values["center_ms 3"]).toBeCloseTo(25, 5);
-      expect(["sigma_oct 3", "sigma_ms 3", "weight 3"].map((c) => values[c])).toEqual([1, 10, 0.5]);
+      expect(values["band 3"]).toBeCloseTo(1.5, 6);
+      expect(values["frame 3"]).toBeCloseTo(1.5, 6);
+      expect(["sigma_bands 3", "sigma_frames 3", "weight 3"].map((c) => values[c])).toEqual([1, 1, 0.5]);
       expect(chosen()).toEqual([3]);
       expect(document.activeElement).toBe(handle(root, 3));
     }
   });
 
   it("goes the other way where there is no room", () => {
-    const { fixture, root } = four(traits([[8000, 40, 1, 10, 0.5], ...FOUR.slice(1)]));
+    const { fixture, root } = four(traits([[3, 0, 1, 1, 0.5], ...FOUR.slice(1)]));
     handle(root, 0).focus();
     key(handle(root, 0), "d");
     const { values } = sentValues(fixture);
-    expect(values["center_hz 3"]).toBeCloseTo(8000 / Math.SQRT2, 2);
-    expect(values["center_ms 3"]).toBeCloseTo(35, 5);
+    expect(values["band 3"]).toBeCloseTo(2.5, 6);
+    expect(values["frame 3"]).toBeCloseTo(0.5, 6);
   });
 
-  it("needs a unused one for each", () => {
+  it("needs an unused one for each", () => {
     const { fixture, root, stage, button } = four();
     key(stage, "a", { ctrlKey: true });
     frame();
@@ -219,7 +220,7 @@ describe("several together", () => {
     return made;
   };
 
-  it("follow a drag of one by as many octaves and ms, in one gesture", () => {
+  it("follow a drag of one by as many bands and frames, in one gesture", () => {
     const { fixture, root, headTexts } = both();
     // 40 px right is half a frame (5 ms nearer to now), 37.5 px up half a band (half an octave).
     drag(handle(root, 0), [100, 100], [140, 62.5]);
@@ -227,10 +228,10 @@ describe("several together", () => {
     frame();
     const { values, ...gesture } = sentValues(fixture);
     expect(gesture).toEqual(ONE);
-    expect(values["center_hz 0"]).toBeCloseTo(2000 * Math.SQRT2, 2);
-    expect(values["center_hz 1"]).toBeCloseTo(4000 * Math.SQRT2, 2);
-    expect(values["center_ms 0"]).toBeCloseTo(15, 5);
-    expect(values["center_ms 1"]).toBeCloseTo(25, 5);
+    expect(values["band 0"]).toBeCloseTo(1.5, 6);
+    expect(values["band 1"]).toBeCloseTo(2.5, 6);
+    expect(values["frame 0"]).toBeCloseTo(2.5, 6);
+    expect(values["frame 1"]).toBeCloseTo(1.5, 6);
     expect(Object.keys(values)).toHaveLength(4);
     expect(headTexts().slice(1)).toEqual(["2 Gaussians selected", "numbers of Gaussian 1"]);
   });
@@ -240,18 +241,18 @@ describe("several together", () => {
     // Gaussian 2 has one octave and 10 ms to the corner; the hand asks for three and 40.
     drag(handle(root, 0), [0, 0], [-320, -225]);
     let { values } = sentValues(fixture);
-    const place = (k: number) => [values[`center_hz ${k}`], values[`center_ms ${k}`]].map(Math.round);
+    const place = (k: number) => [values[`band ${k}`], values[`frame ${k}`]].map((v) => expect.closeTo(v, 6));
     expect([place(0), place(1)]).toEqual([
-      [4000, 30],
-      [8000, 40],
+      [2, 1],
+      [3, 0],
     ]);
     pointer(handle(root, 0), "pointermove", -40, -37.5);
     pointer(handle(root, 0), "pointerup", -40, -37.5);
     const after = sentValues(fixture);
     ({ values } = after);
     expect([place(0), place(1)]).toEqual([
-      [2828, 25],
-      [5657, 35],
+      [1.5, 1.5],
+      [2.5, 0.5],
     ]);
     expect(after).toMatchObject(ONE);
   });
@@ -263,18 +264,18 @@ describe("several together", () => {
     const { values, ...gesture } = sentValues(fixture);
     expect(gesture).toEqual(ONE);
     expect(values).toEqual({
-      "center_hz 0": 2000,
-      "center_hz 1": 4000,
-      "center_ms 0": 20,
-      "center_ms 1": 30,
+      "band 0": 1,
+      "band 1": 2,
+      "frame 0": 2,
+      "frame 1": 1,
     });
     expect(chosen()).toEqual([0, 1]);
   });
 
   it("keep still in what is locked", () => {
-    const { fixture, root } = both({}, { locked: ["strf.center_hz"] });
+    const { fixture, root } = both({}, { locked: ["strf.band"] });
     drag(handle(root, 1), [0, 0], [80, 75]);
-    expect(Object.keys(sentValues(fixture).values)).toEqual(["center_ms 0", "center_ms 1"]);
+    expect(Object.keys(sentValues(fixture).values)).toEqual(["frame 0", "frame 1"]);
   });
 
   it("follow arrows of any of them, in one gesture", () => {
@@ -286,11 +287,11 @@ describe("several together", () => {
     pointer(handle(root, 2), "pointerdown", 0, 0);
     const { values, ...gesture } = sentValues(fixture);
     expect(gesture).toEqual(ONE);
-    // A quarter of an octave, then two, of which Gaussian 2 has three quarters left; a quarter of 10 ms.
-    expect(values["center_hz 0"]).toBeCloseTo(4000, 2);
-    expect(values["center_hz 1"]).toBeCloseTo(8000, 2);
-    expect(values["center_ms 0"]).toBeCloseTo(22.5, 5);
-    expect(values["center_ms 1"]).toBeCloseTo(32.5, 5);
+    // A quarter of a band, then two, of which Gaussian 2 has three quarters left; a quarter of a frame.
+    expect(values["band 0"]).toBeCloseTo(2, 6);
+    expect(values["band 1"]).toBeCloseTo(3, 6);
+    expect(values["frame 0"]).toBeCloseTo(1.75, 6);
+    expect(values["frame 1"]).toBeCloseTo(0.75, 6);
   });
 
   it("change their weights by one factor with keys and the wheel", () => {
@@ -321,23 +322,23 @@ describe("several together", () => {
   });
 
   it("go back to the trained values with Delete in one gesture", () => {
-    const moved = FOUR.map(([hz, ms, ...rest], k) =>
-      k < 2 ? [hz * 1.5, ms - 5, ...rest] : [hz, ms, ...rest],
+    const moved = FOUR.map(([band, at, ...rest], k) =>
+      k < 2 ? [band + 0.5, at + 0.5, ...rest] : [band, at, ...rest],
     );
     const { fixture, root } = both(traits(moved, FOUR));
     key(handle(root, 0), "Delete");
     const { values, ...gesture } = sentValues(fixture);
     expect(gesture).toEqual(ONE);
     expect(values).toMatchObject({
-      "center_hz 0": 2000,
-      "center_hz 1": 4000,
-      "center_ms 0": 20,
-      "center_ms 1": 30,
+      "band 0": 1,
+      "band 1": 2,
+      "frame 0": 2,
+      "frame 1": 1,
     });
   });
 
   it("go back one by one where training left one of them outside the limits, which only the kernel may set", () => {
-    const { fixture, root } = both(traits(FOUR, [[2000, -5, 1, 10, 0.5], ...FOUR.slice(1)]));
+    const { fixture, root } = both(traits(FOUR, [[1, 4.5, 1, 1, 0.5], ...FOUR.slice(1)]));
     key(handle(root, 0), "Delete");
     sentValues(fixture);
     expect(fixture.requests.map((r) => [r.type, "index" in r && r.index])).toEqual([
@@ -349,25 +350,21 @@ describe("several together", () => {
   it("leave the widths to the one that has the numbers", () => {
     const { fixture, root } = both();
     key(handle(root, 1, "sigma_t"), "ArrowUp");
-    expect(sentValues(fixture).values).toEqual({ "sigma_ms 1": expect.closeTo(13, 5) });
+    expect(sentValues(fixture).values).toEqual({ "sigma_frames 1": expect.closeTo(1.3, 6) });
   });
 });
 
 // ---- without a page -------------------------------------------------------------------------------------------
 
 const clock = { now: () => 0, later: () => () => {} };
-const hz = fc.double({ min: 1000, max: 8000, noNaN: true });
-const ms = fc.double({ min: 0, max: 40, noNaN: true });
-const some = fc.array(fc.tuple(hz, ms), { minLength: 2, maxLength: 6 });
+const place = fc.tuple(
+  fc.double({ min: 0, max: 3, noNaN: true }),
+  fc.double({ min: 0, max: 4, noNaN: true }),
+);
+const some = fc.array(place, { minLength: 2, maxLength: 6 });
 const step = fc.double({ min: -5, max: 5, noNaN: true });
 const made = (places: [number, number][], weights: number[] = []) => {
-  const gaussians = places.flatMap(([center_hz, center_ms], k) => [
-    center_hz,
-    center_ms,
-    1,
-    10,
-    weights[k] ?? 1,
-  ]);
+  const gaussians = places.flatMap(([band, at], k) => [band, at, 1, 1, weights[k] ?? 1]);
   const fixture = new Fixture(
     { gaussians: bytes(gaussians), trained_gaussians: bytes(gaussians) },
     { n_channels: 1, n_gaussians: places.length },
@@ -377,18 +374,17 @@ const made = (places: [number, number][], weights: number[] = []) => {
 };
 
 describe("a move of several", () => {
-  it("keeps all differences in octaves and ms, within the limits, and goes as far as it can", () => {
+  it("keeps all differences in bands and frames, within the limits, and goes as far as it can", () => {
     fc.assert(
-      fc.property(some, step, step, (places, octaves, bins) => {
+      fc.property(some, step, step, (places, bands, frames) => {
         const { state, of } = made(places);
         state.beginGesture();
-        state.set(moved(state, of, octaves, 10 * bins));
+        state.set(moved(state, of, bands, frames));
         const after = members(state, inUse(state)).map(({ g }) => g);
-        const place = ({ center_hz, center_ms }: (typeof after)[0]) => [Math.log2(center_hz), center_ms];
-        const steps = of.map(({ g }, i) => place(after[i]).map((to, axis) => to - place(g)[axis]));
-        for (const [inOctaves, inMs] of steps) {
-          expect(inOctaves).toBeCloseTo(steps[0][0], 6);
-          expect(inMs).toBeCloseTo(steps[0][1], 4);
+        const steps = of.map(({ g }, i) => [after[i].band - g.band, after[i].frame - g.frame]);
+        for (const [inBands, inFrames] of steps) {
+          expect(inBands).toBeCloseTo(steps[0][0], 6);
+          expect(inFrames).toBeCloseTo(steps[0][1], 6);
         }
         const reached = (values: number[], [low, high]: number[], asked: number, taken: number) => {
           expect(Math.min(...values)).toBeGreaterThanOrEqual(low - 1e-3);
@@ -397,15 +393,15 @@ describe("a move of several", () => {
           expect(Math.abs(asked - taken) < 1e-4 || Math.abs(end) < 1e-2).toBe(true);
         };
         reached(
-          after.map((g) => g.center_hz),
-          [1000, 8000],
-          octaves,
+          after.map((g) => g.band),
+          [0, 3],
+          bands,
           steps[0][0],
         );
         reached(
-          after.map((g) => g.center_ms),
-          [0, 40],
-          10 * bins,
+          after.map((g) => g.frame),
+          [0, 4],
+          frames,
           steps[0][1],
         );
       }),
@@ -414,21 +410,21 @@ describe("a move of several", () => {
 
   it("brings one that lies outside in with the others, but does not push it farther out", () => {
     const outside: [number, number][] = [
-      [2000, -5],
-      [4000, 20],
+      [1, 4.5],
+      [2, 2],
     ];
-    const to = (octaves: number, inMs: number) => {
+    const to = (bands: number, frames: number) => {
       const { state, of } = made(outside);
       state.beginGesture();
-      state.set(moved(state, of, octaves, inMs));
-      return members(state, [0, 1]).map(({ g }) => [g.center_hz, g.center_ms]);
+      state.set(moved(state, of, bands, frames));
+      return members(state, [0, 1]).map(({ g }) => [g.band, g.frame]);
     };
-    expect(to(0.5, -3).map(([, at]) => at)).toEqual([-5, 20]);
-    expect(to(1, 2)).toEqual([
-      [4000, 0],
-      [8000, 25],
+    expect(to(0.5, 0.25).map(([, at]) => at)).toEqual([4.5, 2]);
+    expect(to(1, -0.25)).toEqual([
+      [2, 4],
+      [3, 1.5],
     ]);
-    expect(to(1, 0).map(([, at]) => at)).toEqual([-5, 20]);
+    expect(to(1, 0).map(([, at]) => at)).toEqual([4.5, 2]);
   });
 
   it("keeps all ratios of weights", () => {
@@ -436,7 +432,7 @@ describe("a move of several", () => {
     fc.assert(
       fc.property(fc.array(weight, { minLength: 2, maxLength: 6 }), step, (weights, log) => {
         const { state, of } = made(
-          weights.map(() => [2000, 20]),
+          weights.map(() => [1, 2]),
           weights,
         );
         state.beginGesture();
@@ -455,10 +451,7 @@ describe("with a kernel, each is one undo entry:", () => {
     ["remove, add", ["remove", "add"]],
     ["remove, duplicate", ["remove", "duplicate"]],
   ])("%s", async (_, acts) => {
-    const { model } = new OfflineKernel(
-      savedPage([vector.gaussians[4]], { "strf.sigma_bands": [0.27, vector.F] }),
-      (answer) => answer(),
-    );
+    const { model } = new OfflineKernel(savedPage([vector.gaussians[4]]), (answer) => answer());
     const state = new BenchState(model, clock);
     const selection = new Selection(state, () => {});
     const group = new Group(state, selection, () => 1);

@@ -3,8 +3,9 @@
 import { clamp } from "../../../base/clamp";
 import { COLUMNS } from "../../../kernel/contract";
 import type { Slot } from "../../../kernel/request-queue";
-import { type Column, changed, type Gaussian, limitsOf, offGrid, onGrid } from "../../../math/field";
+import { type Column, changed, type Gaussian, limitsOf, type Place } from "../../../math/field";
 import { unitMass } from "../../../math/gaussians";
+import { octavesPerBand } from "../../../math/units";
 import type { BenchState } from "../../../state/bench-state";
 import { OwnedGesture } from "../../../state/owned-gesture";
 import type { Selection } from "./selection";
@@ -14,12 +15,10 @@ export interface Member {
   k: number;
   g: Gaussian;
 }
-interface Place {
-  band: number;
-  frame: number;
-}
 
-const NEW = { sigma_oct: 0.4, sigma_ms: 15 };
+/** Widths of a new Gaussian. */
+const NEW_OCTAVES = 0.4;
+const NEW_MS = 15;
 /** Share of the colour range that the peak of a new Gaussian takes. */
 const NEW_PEAK = 0.5;
 /** Where a new one is put when no place is given, as shares of the grid: the first that lies free by so much of it. */
@@ -45,7 +44,7 @@ export const members = (state: BenchState, ks: readonly number[]): Member[] =>
 
 /** Slots that bring columns of a Gaussian to new values, within the limits. */
 function slotsOf(state: BenchState, k: number, change: Partial<Gaussian>, from = state.gaussian(k)): Slot[] {
-  const after = changed(from, change, state.info, state.axes);
+  const after = changed(from, change, state.info.limits);
   return COLUMNS.filter((column) => change[column] !== undefined).map((column) => ({
     name: `strf.${column}`,
     index: [state.neuron, state.channel, k],
@@ -59,36 +58,28 @@ function within(step: number, low: number, high: number): number | null {
   return low <= high && (taken === 0 || taken * step > 0) ? taken : null;
 }
 
-/** As much of a step in octaves or ms as all may go. */
-function room(
-  state: BenchState,
-  of: Member[],
-  column: "center_hz" | "center_ms",
-  step: number,
-): number | null {
-  const ends = of.map(({ g }) =>
-    limitsOf(column, g, state.info, state.axes).map((end) =>
-      column === "center_hz" ? Math.log2(end / g.center_hz) : end - g.center_ms,
-    ),
-  );
-  return within(step, Math.max(...ends.map(([low]) => low)), Math.min(...ends.map(([, high]) => high)));
+/** As much of a step as all may go. */
+function room(state: BenchState, of: Member[], column: keyof Place, step: number): number | null {
+  const [low, high] = limitsOf(`strf.${column}`, state.info.limits);
+  const at = of.map(({ g }) => g[column]);
+  return within(step, low - Math.min(...at), high - Math.max(...at));
 }
 
-const shifted = ({ center_hz, center_ms }: Gaussian, octaves: number | null, ms: number | null) => ({
-  ...(octaves !== null && { center_hz: center_hz * 2 ** octaves }),
-  ...(ms !== null && { center_ms: center_ms + ms }),
+const shifted = ({ band, frame }: Gaussian, bands: number | null, frames: number | null) => ({
+  ...(bands !== null && { band: band + bands }),
+  ...(frames !== null && { frame: frame + frames }),
 });
 
-/** Slots that move all from where they were by as many octaves and ms; a way that is barred to one is left out. */
-export function moved(state: BenchState, of: Member[], octaves: number, ms: number): Slot[] {
-  const steps = [room(state, of, "center_hz", octaves), room(state, of, "center_ms", ms)] as const;
+/** Slots that move all from where they were by as many bands and frames; a way that is barred to one is left out. */
+export function moved(state: BenchState, of: Member[], bands: number, frames: number): Slot[] {
+  const steps = [room(state, of, "band", bands), room(state, of, "frame", frames)] as const;
   return of.flatMap(({ k, g }) => slotsOf(state, k, shifted(g, ...steps), g));
 }
 
 /** Slots that multiply all weights by one factor, given as its logarithm. */
 export function scaled(state: BenchState, of: Member[], log: number): Slot[] {
+  const [low, high] = limitsOf("strf.weight", state.info.limits);
   const most = of.map(({ g }) => {
-    const [low, high] = limitsOf("weight", g, state.info, state.axes);
     return Math.log(Math.abs((g.weight < 0 ? low : high) / g.weight));
   });
   const factor = Math.exp(within(log, -Infinity, Math.min(...most)) ?? 0);
@@ -132,15 +123,13 @@ export class Group {
     const state = this.#state;
     const { axes, info } = state;
     const [k] = inUse(state, true);
-    const { center_hz, center_ms } = offGrid({ ...at, sigmaBands: 1, sigmaFrames: 1 }, 0, axes);
-    const free = Object.entries({ center_hz, center_ms, ...NEW }).filter(
-      ([column]) => !info.locked.includes(`strf.${column}`),
-    );
-    const next = changed(state.gaussian(k), Object.fromEntries(free), info, axes);
-    const p = onGrid(next, axes);
+    const sigma_bands = NEW_OCTAVES / octavesPerBand(at.band, axes.cfHz);
+    const wanted = { ...at, sigma_bands, sigma_frames: NEW_MS / axes.dtMs };
+    const free = Object.entries(wanted).filter(([column]) => !info.locked.includes(`strf.${column}`));
+    const next = changed(state.gaussian(k), Object.fromEntries(free), info.limits);
     const peak =
-      Math.max(...unitMass(p.band, p.sigmaBands, axes.F)) *
-      Math.max(...unitMass(p.frame, p.sigmaFrames, axes.T));
+      Math.max(...unitMass(next.band, next.sigma_bands, axes.F)) *
+      Math.max(...unitMass(next.frame, next.sigma_frames, axes.T));
     this.#set(slotsOf(state, k, { ...next, weight: (NEW_PEAK * this.#reach()) / peak }));
     this.#selection.set([k]);
   }
@@ -150,11 +139,11 @@ export class Group {
     const state = this.#state;
     const of = members(state, this.#selection.all);
     const to = inUse(state, true).slice(0, of.length);
-    const { sigma_oct, sigma_ms } = (of.at(-1) as Member).g;
-    const aside = (column: "center_hz" | "center_ms", step: number) =>
+    const { sigma_bands, sigma_frames } = (of.at(-1) as Member).g;
+    const aside = (column: keyof Place, step: number) =>
       room(state, of, column, step) || room(state, of, column, -step);
-    const steps = [aside("center_hz", sigma_oct / 2), aside("center_ms", sigma_ms / 2)] as const;
-    const copies = of.map(({ g }) => changed(g, shifted(g, ...steps), state.info, state.axes));
+    const steps = [aside("band", sigma_bands / 2), aside("frame", -sigma_frames / 2)] as const;
+    const copies = of.map(({ g }) => changed(g, shifted(g, ...steps), state.info.limits));
     this.#set(copies.flatMap((g, i) => slotsOf(state, to[i], g)));
     this.#selection.set(to);
   }
@@ -171,7 +160,7 @@ export class Group {
     const of = all.map((k) => ({ k, g: state.gaussian(k, state.trainedGaussians) }));
     // The kernel refuses values beyond the limits, but goes back to them where training left them there.
     const allowed = of.every(({ g }) => {
-      const inside = changed(g, g, state.info, state.axes);
+      const inside = changed(g, g, state.info.limits);
       return COLUMNS.every((c: Column) => Math.abs(inside[c] - g[c]) <= ROUNDING * (1 + Math.abs(g[c])));
     });
     if (all.length > 1 && allowed) this.#set(of.flatMap(({ k, g }) => slotsOf(state, k, g)));
@@ -187,7 +176,7 @@ export class Group {
   #freePlace(): Place {
     const state = this.#state;
     const { F, T } = state.axes;
-    const taken = inUse(state).map((k) => onGrid(state.gaussian(k), state.axes));
+    const taken = inUse(state).map((k) => state.gaussian(k));
     const places = PLACES.map(([up, along]) => ({ band: up * (F - 1), frame: along * (T - 1) }));
     const free = ({ band, frame }: Place) =>
       taken.every((p) => Math.hypot((p.band - band) / F, (p.frame - frame) / T) > FREE);

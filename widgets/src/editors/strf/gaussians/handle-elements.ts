@@ -6,7 +6,9 @@
 import { closest, element, setAttribute, setStyle, setText } from "../../../base/dom";
 import { frequency, milliseconds, octaves, signed } from "../../../base/format";
 import type { Grid } from "../../../draw/grid";
-import { type Column, limitsOf, type OnGrid, onGrid } from "../../../math/field";
+import { PaintInputs } from "../../../draw/surface";
+import { type Column, limitsOf, naturalUnits, type Place } from "../../../math/field";
+import { bandToHz } from "../../../math/units";
 import type { BenchState } from "../../../state/bench-state";
 import { moveTo, setAria, sliderHandle } from "../../../ui/slider-handle";
 import type { Selection } from "./selection";
@@ -15,9 +17,9 @@ export type HandleKind = "center" | "sigma_f" | "sigma_t";
 const HANDLE_KINDS: HandleKind[] = ["center", "sigma_f", "sigma_t"];
 /** What each of them changes. */
 const COLUMNS_OF: Record<HandleKind, Column[]> = {
-  center: ["center_hz", "center_ms", "weight"],
-  sigma_f: ["sigma_oct"],
-  sigma_t: ["sigma_ms"],
+  center: ["band", "frame", "weight"],
+  sigma_f: ["sigma_bands"],
+  sigma_t: ["sigma_frames"],
 };
 
 /** Closest that a width handle comes to its centre, in pixels. */
@@ -37,7 +39,10 @@ export class HandleElements {
   grid: Grid | null = null;
   /** The handle that is pressed, and the side of its centre that it stands on. */
   pulled: { kind: HandleKind; side: number } | null = null;
-  readonly #all: Record<HandleKind, HTMLElement>[] = [];
+  readonly #all: (Record<HandleKind, HTMLElement> & { described: PaintInputs })[] = [];
+  readonly #described = new PaintInputs();
+  /** Lowest and highest centre that a user may set. */
+  #hzEnds: number[] = [];
   readonly #state: BenchState;
   readonly #selection: Selection;
   readonly #stage: HTMLElement;
@@ -63,7 +68,7 @@ export class HandleElements {
   }
 
   /** Width handles stand above and to the left (longer lag) of their centre, or opposite where there is no room. */
-  side(kind: HandleKind, { band, frame }: OnGrid): number {
+  side(kind: HandleKind, { band, frame }: Place): number {
     if (this.pulled?.kind === kind) return this.pulled.side;
     const { F, T } = this.#state.axes;
     return (kind === "sigma_f" ? band > 0.75 * F : frame < 0.25 * T) ? 1 : -1;
@@ -80,33 +85,35 @@ export class HandleElements {
     for (let k = 0; k < G; k++) this.#place(k, grid, heaviest);
   }
 
-  /** Set what every handle says to who cannot see it. */
+  /** Set what the handles say to a screen reader, those of Gaussians that have changed. */
   updateAria(): void {
-    this.#all.forEach((_, k) => {
-      if (k < this.#state.info.n_gaussians) this.#updateAriaOf(k);
-    });
+    const { info, axes } = this.#state;
+    if (this.#described.changedSince(info, axes)) {
+      this.#all.forEach((elements) => {
+        elements.described = new PaintInputs();
+      });
+      this.#hzEnds = limitsOf("strf.band", info.limits).map((band) => bandToHz(band, axes.cfHz));
+    }
+    for (let k = 0; k < Math.min(info.n_gaussians, this.#all.length); k++) this.#updateAriaOf(k);
   }
 
   #updateAriaOf(k: number): void {
-    const state = this.#state;
-    const g = state.gaussian(k);
+    const { info, axes, channel } = this.#state;
+    const g = this.#state.gaussian(k);
     const elements = this.#all[k];
-    const channel = state.info.channel_names[state.channel] ?? "";
+    const where = info.channel_names[channel] ? `, ${info.channel_names[channel]}` : "";
     const together = this.#selection.kept && this.#selection.has(k) ? ", selected" : "";
-    const name = `Gaussian ${k + 1} of ${state.info.n_gaussians}${channel ? `, ${channel}` : ""}${together}`;
-    const set = (
-      kind: HandleKind,
-      label: string,
-      column: "center_hz" | "sigma_oct" | "sigma_ms",
-      text: string,
-    ) => {
-      const [low, high] = limitsOf(column, g, state.info, state.axes);
-      setAria(elements[kind], `${name}: ${label}`, [low, high], g[column], text);
-    };
-    const place = `${frequency(g.center_hz)}, ${milliseconds(g.center_ms)}`;
-    set("center", "centre", "center_hz", `${place}, weight ${signed(g.weight)}`);
-    set("sigma_f", "width in frequency", "sigma_oct", octaves(g.sigma_oct));
-    set("sigma_t", "width in time", "sigma_ms", milliseconds(g.sigma_ms));
+    const name = `Gaussian ${k + 1} of ${info.n_gaussians}${where}${together}`;
+    if (!elements.described.changedSince(name, ...Object.values(g))) return;
+    const { hz, lagMs, octaves: width, ms } = naturalUnits(g, axes);
+    const set = (kind: HandleKind, label: string, ends: number[], now: number, text: string) =>
+      setAria(elements[kind], `${name}: ${label}`, [ends[0], ends[1]], now, text);
+    const widths = (column: Column, unit: number) =>
+      limitsOf(`strf.${column}`, info.limits).map((end) => end * unit);
+    const place = `${frequency(hz)}, ${milliseconds(lagMs)}`;
+    set("center", "centre", this.#hzEnds, hz, `${place}, weight ${signed(g.weight)}`);
+    set("sigma_f", "width in frequency", widths("sigma_bands", width / g.sigma_bands), width, octaves(width));
+    set("sigma_t", "width in time", widths("sigma_frames", axes.dtMs), ms, milliseconds(ms));
   }
 
   #add(k: number): void {
@@ -119,14 +126,14 @@ export class HandleElements {
       this.element.append(handle);
       return handle;
     };
-    this.#all.push({ center: make("center"), sigma_f: make("sigma_f"), sigma_t: make("sigma_t") });
+    const [center, sigma_f, sigma_t] = HANDLE_KINDS.map(make);
+    this.#all.push({ center, sigma_f, sigma_t, described: new PaintInputs() });
   }
 
   #place(k: number, grid: Grid, heaviest: number): void {
     const state = this.#state;
     const g = state.gaussian(k);
-    const p = onGrid(g, state.axes);
-    const { x, y, outside } = grid.centre(p);
+    const { x, y, outside } = grid.centre(g);
     const elements = this.#all[k];
     const selected = this.#selection.has(k);
     const first = k === state.selected;
@@ -139,11 +146,11 @@ export class HandleElements {
     moveTo(
       elements.sigma_f,
       x,
-      y + this.side("sigma_f", p) * Math.max(p.sigmaBands * grid.perBand, CLEARANCE_PX),
+      y + this.side("sigma_f", g) * Math.max(g.sigma_bands * grid.perBand, CLEARANCE_PX),
     );
     moveTo(
       elements.sigma_t,
-      x + this.side("sigma_t", p) * Math.max(p.sigmaFrames * grid.perFrame, CLEARANCE_PX),
+      x + this.side("sigma_t", g) * Math.max(g.sigma_frames * grid.perFrame, CLEARANCE_PX),
       y,
     );
     for (const kind of HANDLE_KINDS) {

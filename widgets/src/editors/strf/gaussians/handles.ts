@@ -2,11 +2,11 @@
 
 import { type Cleanup, consume, type Point, pointIn } from "../../../base/dom";
 import type { Grid } from "../../../draw/grid";
-import { type Axes, type Gaussian, type OnGrid, offGrid, onGrid } from "../../../math/field";
+import type { Gaussian } from "../../../math/field";
 import type { BenchState } from "../../../state/bench-state";
 import { OwnedGesture } from "../../../state/owned-gesture";
 import { Drag, type DragTarget } from "../../../ui/drag";
-import { type Member, members, moved, scaled } from "./group";
+import { members, moved, scaled } from "./group";
 import { CLEARANCE_PX, HandleElements, type HandleKind, heaviestOf } from "./handle-elements";
 import type { Selection } from "./selection";
 
@@ -21,17 +21,10 @@ const WEIGHT_FACTOR = 1.1;
 type WidthKind = Exclude<HandleKind, "center">;
 
 /** A width that is larger by so many bands or frames. */
-function widened(
-  kind: WidthKind,
-  { sigma_oct, sigma_ms }: Gaussian,
-  { sigmaBands }: OnGrid,
-  by: number,
-  { dtMs }: Axes,
-): Partial<Gaussian> {
-  return kind === "sigma_f"
-    ? { sigma_oct: (Math.max(sigmaBands + by, 0) * sigma_oct) / sigmaBands }
-    : { sigma_ms: Math.max(sigma_ms + by * dtMs, 0) };
-}
+const widened = (kind: WidthKind, g: Gaussian, by: number): Partial<Gaussian> =>
+  kind === "sigma_f"
+    ? { sigma_bands: Math.max(g.sigma_bands + by, 0) }
+    : { sigma_frames: Math.max(g.sigma_frames + by, 0) };
 
 export class Handles {
   readonly element: HTMLElement;
@@ -134,17 +127,16 @@ export class Handles {
     selection.pick(k);
     if (!state.editable) return null;
     const start = state.gaussian(on.k);
-    const p = onGrid(start, state.axes);
-    const anchor = grid.centre(p);
-    this.#elements.pulled = { kind, side: this.#elements.side(kind, p) };
+    const anchor = grid.centre(start);
+    this.#elements.pulled = { kind, side: this.#elements.side(kind, start) };
     const several = kind === "center" && selection.all.length > 1;
     const of = several ? members(state, selection.all) : [];
     return {
       element: on.handle,
       begin: () => this.#gesture.begin(k),
       move: (dx, dy) => {
-        if (several) this.#pullAll(of, start, p, dx / grid.perFrame, -dy / grid.perBand);
-        else this.#pull(kind, start, p, anchor, dx, dy);
+        if (several) state.set(moved(state, of, -dy / grid.perBand, dx / grid.perFrame));
+        else this.#pull(kind, start, anchor, dx, dy);
       },
       done: (how, dragged) => {
         this.#elements.pulled = null;
@@ -153,26 +145,16 @@ export class Handles {
     };
   }
 
-  /** Move several as far as one of them went from where it began. */
-  #pullAll(of: Member[], start: Gaussian, p: OnGrid, frames: number, bands: number): void {
-    const state = this.#state;
-    const to = offGrid({ ...p, frame: p.frame + frames, band: p.band + bands }, 0, state.axes);
-    const octaves = bands ? Math.log2(to.center_hz / start.center_hz) : 0;
-    state.set(moved(state, of, octaves, frames ? to.center_ms - start.center_ms : 0));
-  }
-
   /** Drag a handle of a Gaussian to some pixels from where it began. */
-  #pull(kind: HandleKind, start: Gaussian, p: OnGrid, anchor: Point, dx: number, dy: number): void {
+  #pull(kind: HandleKind, start: Gaussian, anchor: Point, dx: number, dy: number): void {
     const state = this.#state;
     const { grid, pulled } = this.#elements;
     if (!grid || !pulled) return;
     if (kind === "center") {
-      const [frame, band] = [grid.frame(anchor.x + dx), grid.band(anchor.y + dy)];
-      const { center_hz, center_ms } = offGrid({ ...p, frame, band }, start.weight, state.axes);
-      state.edit({ center_hz, center_ms });
+      state.edit({ band: grid.band(anchor.y + dy), frame: grid.frame(anchor.x + dx) });
     } else {
       const by = kind === "sigma_f" ? dy / grid.perBand : dx / grid.perFrame;
-      state.edit(widened(kind, start, p, pulled.side * by, state.axes));
+      state.edit(widened(kind, start, pulled.side * by));
     }
   }
 
@@ -205,10 +187,10 @@ export class Handles {
     if (!this.#selection.has(this.owner(this.#stage.ownerDocument.activeElement))) return;
     const at = pointIn(this.element, event);
     const under = this.#selection.all.some((one) => {
-      const p = onGrid(state.gaussian(one), state.axes);
+      const p = state.gaussian(one);
       const { x, y } = grid.centre(p);
-      const dx = (at.x - x) / Math.max(p.sigmaFrames * grid.perFrame, CLEARANCE_PX);
-      const dy = (at.y - y) / Math.max(p.sigmaBands * grid.perBand, CLEARANCE_PX);
+      const dx = (at.x - x) / Math.max(p.sigma_frames * grid.perFrame, CLEARANCE_PX);
+      const dy = (at.y - y) / Math.max(p.sigma_bands * grid.perBand, CLEARANCE_PX);
       return Math.hypot(dx, dy) <= 1.15;
     });
     if (!under) return;
@@ -245,27 +227,22 @@ export class Handles {
   }
 
   #moveCentre(k: number, dx: number, dy: number, big: boolean): void {
-    const { axes } = this.#state;
-    const g = this.#state.gaussian(k);
-    const p = onGrid(g, axes);
+    const { band, frame } = this.#state.gaussian(k);
     const step = big ? BIG_STEP : SMALL_STEP;
     const { all } = this.#selection;
     if (all.length > 1) {
       this.#gesture.join(`${all}/center`, k);
-      this.#pullAll(members(this.#state, all), g, p, dx * step, dy * step);
+      this.#state.set(moved(this.#state, members(this.#state, all), dy * step, dx * step));
       return;
     }
-    const next = offGrid({ ...p, band: p.band + dy * step, frame: p.frame + dx * step }, g.weight, axes);
-    this.#nudge(k, "center", dy ? { center_hz: next.center_hz } : { center_ms: next.center_ms });
+    this.#nudge(k, "center", dy ? { band: band + dy * step } : { frame: frame + dx * step });
   }
 
   #moveWidth(k: number, kind: WidthKind, dx: number, dy: number, big: boolean): void {
-    const { axes } = this.#state;
     const g = this.#state.gaussian(k);
-    const p = onGrid(g, axes);
-    const sideways = kind === "sigma_t" ? this.#elements.side(kind, p) * dx : dx;
+    const sideways = kind === "sigma_t" ? this.#elements.side(kind, g) * dx : dx;
     const by = (big ? BIG_SIGMA_STEP : SIGMA_STEP) * (dy || sideways);
-    this.#nudge(k, kind, widened(kind, g, p, by, axes));
+    this.#nudge(k, kind, widened(kind, g, by));
   }
 
   /** One small change; those of one handle within 600 ms are one gesture. */

@@ -1,7 +1,9 @@
 /** The selected Gaussian in numbers, each of which can be typed, and what can be done to all that are selected. */
 
 import { type Cleanup, element, setAttribute, setText } from "../../../base/dom";
-import { type Column, limitsOf } from "../../../math/field";
+import { PaintInputs } from "../../../draw/surface";
+import { type Axes, type Column, type Gaussian, limitsOf } from "../../../math/field";
+import { bandToHz, frameToLagMs, hzToBand, lagMsToFrame, octavesPerBand } from "../../../math/units";
 import type { BenchState } from "../../../state/bench-state";
 import { OwnedGesture } from "../../../state/owned-gesture";
 import { button } from "../../../ui/button";
@@ -10,32 +12,39 @@ import { type Act, type Group, inUse } from "./group";
 import type { Handles } from "./handles";
 import type { Selection } from "./selection";
 
+/** From the grid to the unit of a field and back. */
+type Units = [shown: (value: number) => number, typed: (value: number) => number];
+
 interface Field {
   column: Column;
   label: string;
-  /** Natural unit = shown number times this. */
-  scale: number;
   decimals: number;
   step: number;
   ariaLabel: string;
+  /** Of the Gaussian in the fields: octaves depend on its centre. */
+  units(g: Gaussian, axes: Axes): Units;
 }
+
+const times = (unit: number): Units => [(value) => value * unit, (value) => value / unit];
+const UNITS: Record<Column, Field["units"]> = {
+  band: (_, { cfHz }) => [(band) => bandToHz(band, cfHz) / 1000, (kHz) => hzToBand(1000 * kHz, cfHz)],
+  frame: (_, { T, dtMs }) => [(frame) => frameToLagMs(frame, T, dtMs), (ms) => lagMsToFrame(ms, T, dtMs)],
+  sigma_bands: ({ band }, { cfHz }) => times(octavesPerBand(band, cfHz)),
+  sigma_frames: (_, { dtMs }) => times(dtMs),
+  weight: () => times(1),
+};
 
 const FIELDS: Field[] = (
   [
-    ["center_hz", "freq. (kHz)", 1000, 3, 0.1, "Centre frequency in kHz"],
-    ["center_ms", "lag (ms)", 1, 1, 1, "Centre lag in ms"],
-    ["sigma_oct", "σ (oct)", 1, 3, 0.05, "Width in octaves"],
-    ["sigma_ms", "σ (ms)", 1, 1, 0.5, "Width in ms"],
-    ["weight", "weight", 1, 4, 0.01, "Weight"],
+    ["band", "freq. (kHz)", 3, 0.1, "Centre frequency in kHz"],
+    ["frame", "lag (ms)", 1, 1, "Centre lag in ms"],
+    ["sigma_bands", "σ (oct)", 3, 0.05, "Width in octaves"],
+    ["sigma_frames", "σ (ms)", 1, 0.5, "Width in ms"],
+    ["weight", "weight", 4, 0.01, "Weight"],
   ] as const
-).map(([column, label, scale, decimals, step, ariaLabel]) => ({
-  column,
-  label,
-  scale,
-  decimals,
-  step,
-  ariaLabel,
-}));
+).map(([column, label, decimals, step, ariaLabel]) => {
+  return { column, label, decimals, step, ariaLabel, units: UNITS[column] };
+});
 
 const ACTS: [Act, string, string][] = [
   ["add", "Add", "Add a Gaussian (A), or double-click the picture where it is to be"],
@@ -60,6 +69,7 @@ export class Inspector {
     {},
     element("div.db-chosen", {}, this.#name, this.#several, this.#of),
   );
+  readonly #limits = FIELDS.map(() => new PaintInputs());
   readonly #inputs: HTMLInputElement[];
   readonly #fields: NumberFields;
   readonly #buttons: HTMLButtonElement[];
@@ -91,8 +101,11 @@ export class Inspector {
       gesture.begin(state.selected);
     };
     this.#fields = new NumberFields(state, gesture, begin, () => this.paint(), cleanup);
-    this.#inputs = FIELDS.map(({ column, scale, ...field }) => {
-      const write = (value: number) => state.edit({ [column]: value * scale });
+    this.#inputs = FIELDS.map(({ column, units, ...field }) => {
+      const write = (value: number) => {
+        const [, toGrid] = units(state.gaussian(state.selected), state.axes);
+        state.edit({ [column]: toGrid(value) });
+      };
       const { input, label } = this.#fields.add({ ...field, write });
       this.#form.append(label);
       return input;
@@ -119,16 +132,21 @@ export class Inspector {
     setText(this.#hint, hint);
     if (!shown) return;
     const g = state.gaussian(k);
-    FIELDS.forEach((field, i) => {
+    const { info, axes } = state;
+    FIELDS.forEach(({ column, decimals, units }, i) => {
       const input = this.#inputs[i];
-      input.disabled = !state.editable || state.info.locked.includes(`strf.${field.column}`);
-      const [low, high] = limitsOf(field.column, g, state.info, state.axes);
-      const [least, most] = [low, high].map((end, way) =>
-        Number.isFinite(end) ? round(end / field.scale, field.decimals, way ? Math.floor : Math.ceil) : null,
-      );
-      setAttribute(input, "min", least);
-      setAttribute(input, "max", most);
-      this.#fields.show(input, String(round(g[field.column] / field.scale, field.decimals)));
+      const [toShown] = units(g, axes);
+      input.disabled = !state.editable || info.locked.includes(`strf.${column}`);
+      if (this.#limits[i].changedSince(info, axes, column === "sigma_bands" && g.band)) {
+        const ends = limitsOf(`strf.${column}`, info.limits).map(toShown);
+        ends.sort((a, b) => a - b);
+        const [least, most] = ends.map((end, way) =>
+          Number.isFinite(end) ? round(end, decimals, way ? Math.floor : Math.ceil) : null,
+        );
+        setAttribute(input, "min", least);
+        setAttribute(input, "max", most);
+      }
+      this.#fields.show(input, String(round(toShown(g[column]), decimals)));
     });
   }
 
