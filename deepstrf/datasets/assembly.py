@@ -39,19 +39,20 @@ def assemble(counts: Mapping[Trial, torch.Tensor], spectrograms: Mapping[str, Sp
         "responses": tensors[1],
         "dt_ms": first.dt_ms,
         "cf_hz": first.cf_hz,
-        "unit_names": units,
+        "neuron_names": units,
         "stimulus_names": stimuli,
         "bins": [x.shape[-1] for x, _ in items],
     }
 
 
-def chosen_units(wanted: Sequence[str] | None, present: Sequence[str], where: str) -> set[str]:
-    """The units to read; ValueError naming one that is not there."""
+def chosen_neurons(wanted: Sequence[int | str] | None, present: Sequence[str], where: str) -> set[str]:
+    """Names of the neurons to read, which are wanted by name or number; ValueError for one that is not there."""
     if wanted is None:
         return set(present)
-    for unit in wanted:
-        if unit not in present:
-            raise ValueError(f"units must be among those of {where}, {list(present)}, got {unit!r}")
-    if not wanted:
-        raise ValueError(f"units must name at least one of {list(present)}, got none")
-    return set(wanted)
+    names = [present[one] if isinstance(one, int) and 0 <= one < len(present) else one for one in wanted]
+    for name in names:
+        if name not in present:
+            raise ValueError(f"neurons must be among those of {where}, {list(present)}, got {name!r}")
+    if not names:
+        raise ValueError(f"neurons must name at least one of {list(present)}, got none")
+    return {str(name) for name in names}

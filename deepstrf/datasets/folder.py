@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deepstrf.datasets.assembly import Trial, assemble, chosen_units
+from deepstrf.datasets.assembly import Trial, assemble, chosen_neurons
 from deepstrf.datasets.recording import Recording
 from deepstrf.datasets.spikes import count_spikes, spike_times
+from deepstrf.deprecation import keywords
 from deepstrf.stimuli import Spectrogram, log_mel_spectrogram, read_wav
 
 STIMULI, SPIKES_FILE, TRIALS_FILE = "stimuli", "spikes.csv", "trials.csv"
@@ -38,7 +39,7 @@ class RecordingFolder(Recording):
     Parameters
     ----------
     folder : str or path
-    units : sequence of str, optional
+    neurons : sequence of str or int, optional
         Units to read; None reads all.
     late_spikes : {"error", "drop"}
         What to do with a spike after the end of its sound.
@@ -60,11 +61,12 @@ class RecordingFolder(Recording):
     out. Beside what a `Recording` has, ``folder`` is the path and ``sound_paths`` are the files of its stimuli.
     """
 
+    @keywords(units="neurons")
     def __init__(
         self,
         folder: str | os.PathLike[str],
         *,
-        units: Sequence[str] | None = None,
+        neurons: Sequence[int | str] | None = None,
         late_spikes: Literal["error", "drop"] = "error",
         **spectrogram: Any,
     ) -> None:
@@ -75,7 +77,7 @@ class RecordingFolder(Recording):
             raise FileNotFoundError(f"there is no folder {self.folder}")
         spikes, spike_rows = _read_spikes(self.folder / SPIKES_FILE, self.folder / STIMULI)
         trials = _read_trials(self.folder, spike_rows)
-        chosen = chosen_units(units, list(dict.fromkeys(unit for unit, _, _ in trials)), str(self.folder))
+        chosen = chosen_neurons(neurons, list(dict.fromkeys(unit for unit, _, _ in trials)), str(self.folder))
         trials = [trial for trial in trials if trial[0] in chosen]
         sounds = _Sounds(self.folder / STIMULI, [stimulus for _, stimulus, _ in trials], spectrogram)
         for key in trials:
@@ -145,6 +147,7 @@ class RecordingFolder(Recording):
 class _Sounds:
     """Length and spectrogram of the sounds in a folder, read once each."""
 
+    @keywords(units="neurons")
     def __init__(self, folder: Path, names: Sequence[str], settings: dict[str, Any]) -> None:
         self.duration_s: dict[str, float] = {}
         self.spectrograms: dict[str, Spectrogram] = {}
@@ -255,7 +258,7 @@ def _rows_of(recording: Recording) -> tuple[list[tuple[Any, ...]], list[tuple[An
     """Rows of spikes.csv and of trials.csv."""
     spikes: list[tuple[Any, ...]] = []
     trials: list[tuple[Any, ...]] = []
-    for n, unit in enumerate(recording.unit_names):
+    for n, unit in enumerate(recording.neuron_names):
         for b, name in enumerate(recording.stimulus_names):
             for r, response in enumerate(recording[b][1][n]):
                 missing = response.isnan()

@@ -10,17 +10,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from deepstrf.datasets.assembly import Trial, assemble, chosen_units
+from deepstrf.datasets.assembly import Trial, assemble, chosen_neurons
 from deepstrf.datasets.recording import Recording
 from deepstrf.datasets.spikes import EDGE_BINS, count_spikes
+from deepstrf.deprecation import keywords
 from deepstrf.stimuli import Spectrogram, log_mel_spectrogram
 
 
+@keywords(units="neurons")
 def read_nwb(
     path: str | os.PathLike[str],
     *,
     stimulus_column: str = "stimulus",
-    units: Sequence[str] | None = None,
+    neurons: Sequence[int | str] | None = None,
     **spectrogram: Any,
 ) -> Recording:
     """Recording in an NWB file: its table of trials, the sounds that they name, and the spikes of its units.
@@ -35,7 +37,7 @@ def read_nwb(
     path : str or path
     stimulus_column : str
         Column of the table of trials with the name of the sound.
-    units : sequence of str, optional
+    neurons : sequence of str or int, optional
         Units to read, by the id that they have in the file; None reads all.
     **spectrogram
         Settings of `deepstrf.stimuli.log_mel_spectrogram`.
@@ -82,7 +84,7 @@ def read_nwb(
                 f"got {stimulus_column!r}"
             )
         ids = [str(one) for one in file.units.id[:]]
-        wanted = chosen_units(units, ids, str(path))
+        wanted = chosen_neurons(neurons, ids, str(path))
         presented = [str(name) for name in file.trials[stimulus_column][:]]
         spectrograms = _spectrograms(path, file, presented, spectrogram)
         counts = {

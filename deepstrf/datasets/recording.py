@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from deepstrf.datasets.smoothing import smooth_responses
+from deepstrf.deprecation import keywords, renamed
 from deepstrf.metrics.pooling import check_responses
 from deepstrf.stimuli import Spectrogram
 
@@ -31,7 +32,7 @@ class Recording:
         Bin width, ms.
     cf_hz : Tensor, shape (F,)
         Centre frequencies, Hz, ascending.
-    unit_names, stimulus_names : sequence of str, optional
+    neuron_names, stimulus_names : sequence of str, optional
         Different from each other; None numbers them.
     bins : sequence of int, optional
         Length of each stimulus, at most T; None says that all have T bins.
@@ -46,9 +47,10 @@ class Recording:
     Examples
     --------
     >>> Recording(torch.zeros(4, 1, 3, 200), torch.zeros(4, 2, 5, 200), dt_ms=5.0, cf_hz=torch.tensor([1e3, 2e3, 4e3]))
-    Recording(4 stimuli, 4 s in bins of 5 ms, 3 bands 1000-4000 Hz, 2 units, up to 5 trials)
+    Recording(4 stimuli, 4 s in bins of 5 ms, 3 bands 1000-4000 Hz, 2 neurons, up to 5 trials)
     """
 
+    @keywords(unit_names="neuron_names")
     def __init__(
         self,
         stimuli: Tensor,
@@ -56,7 +58,7 @@ class Recording:
         *,
         dt_ms: float,
         cf_hz: Tensor,
-        unit_names: Sequence[str] | None = None,
+        neuron_names: Sequence[str] | None = None,
         stimulus_names: Sequence[str] | None = None,
         bins: Sequence[int] | None = None,
     ) -> None:
@@ -74,7 +76,7 @@ class Recording:
             raise ValueError(f"stimuli must be finite, got {int((~stimuli.isfinite()).sum())} values that are not")
         self.stimuli, self.responses = stimuli, responses
         self.dt_ms, self.cf_hz = float(dt_ms), cf_hz
-        self.unit_names = _names("unit_names", unit_names, "unit", N)
+        self.neuron_names = _names("neuron_names", neuron_names, "neuron", N)
         self.stimulus_names = _names("stimulus_names", stimulus_names, "stimulus", B)
         self.bins = tuple(int(n) for n in bins) if bins is not None else (T,) * B
         if len(self.bins) != B or not all(1 <= n <= T for n in self.bins):
@@ -98,7 +100,7 @@ class Recording:
         return (
             f"{type(self).__name__}({len(self)} stimuli, {self.duration_s:g} s in bins of {self.dt_ms:g} ms, "
             f"{len(self.cf_hz)} bands {self.cf_hz[0].item():.0f}-{self.cf_hz[-1].item():.0f} Hz, "
-            f"{N} units, up to {R} trials)"
+            f"{N} neurons, up to {R} trials)"
         )
 
     @property
@@ -112,18 +114,21 @@ class Recording:
         values = self.stimuli[b, 0, :, : self.bins[b]]
         return Spectrogram(values, self.cf_hz, self.dt_ms, name=self.stimulus_names[b])
 
+    unit_names = renamed("neuron_names")
+
+    @keywords(units="neurons")
     def select(
-        self, *, units: Sequence[int | str] | None = None, stimuli: Sequence[int | str] | None = None
+        self, *, neurons: Sequence[int | str] | None = None, stimuli: Sequence[int | str] | None = None
     ) -> Recording:
-        """Recording of some units or stimuli, by number or name, in the order given; None keeps all.
+        """Recording of some neurons or stimuli, by number or name, in the order given; None keeps all.
 
         Raises
         ------
         ValueError
-            There is no such unit or stimulus, one is named twice, or none is left.
+            There is no such neuron or stimulus, one is named twice, or none is left.
         """
         b = _indices("stimuli", range(len(self)) if stimuli is None else stimuli, self.stimulus_names)
-        n = _indices("units", range(len(self.unit_names)) if units is None else units, self.unit_names)
+        n = _indices("neurons", range(len(self.neuron_names)) if neurons is None else neurons, self.neuron_names)
         bins = [self.bins[i] for i in b]
         T = max(bins)
         return Recording(
@@ -131,7 +136,7 @@ class Recording:
             self.responses[b][:, n][..., :T],
             dt_ms=self.dt_ms,
             cf_hz=self.cf_hz,
-            unit_names=[self.unit_names[i] for i in n],
+            neuron_names=[self.neuron_names[i] for i in n],
             stimulus_names=[self.stimulus_names[i] for i in b],
             bins=bins,
         )
@@ -191,7 +196,7 @@ class Recording:
             smooth_responses(self.responses, self.dt_ms, width_ms, window=window, causal=causal),
             dt_ms=self.dt_ms,
             cf_hz=self.cf_hz,
-            unit_names=self.unit_names,
+            neuron_names=self.neuron_names,
             stimulus_names=self.stimulus_names,
             bins=self.bins,
         )
@@ -216,7 +221,7 @@ def collate(items: Sequence[Item]) -> Item:
     """
     if not items:
         raise ValueError("items must hold at least one pair of stimulus and responses, got none")
-    for name, sizes in (("bands F", {x.shape[1] for x, _ in items}), ("units N", {y.shape[0] for _, y in items})):
+    for name, sizes in (("bands F", {x.shape[1] for x, _ in items}), ("neurons N", {y.shape[0] for _, y in items})):
         if len(sizes) > 1:
             raise ValueError(f"items must have the same number of {name}, got {sorted(sizes)}")
     T = max(x.shape[-1] for x, _ in items)

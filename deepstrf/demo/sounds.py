@@ -35,7 +35,7 @@ def demo_sound() -> np.ndarray:
     for i, freq_hz in enumerate(np.geomspace(700.0, 16000.0, 10)):
         _add(sound, tone_pip(freq_hz, duration_s=0.06, level_db=-14.0), 0.06 + 0.11 * i)
     for start_s, low_hz, high_hz in ((1.2, 500.0, 20000.0), (1.42, 1000.0, 3000.0), (1.64, 4000.0, 12000.0)):
-        _add(sound, noise_burst(duration_s=0.12, low_hz=low_hz, high_hz=high_hz, level_db=-16.0, seed=rng), start_s)
+        _add(sound, noise_burst(duration_s=0.12, min_hz=low_hz, max_hz=high_hz, level_db=-16.0, seed=rng), start_s)
     for start_s, start_hz, end_hz in ((1.9, 1500.0, 12000.0), (2.15, 12000.0, 1500.0), (2.4, 2500.0, 7000.0)):
         _add(sound, fm_sweep(start_hz, end_hz, duration_s=0.15, level_db=-14.0), start_s)
     _add(sound, moving_ripple(4.0, 0.5, duration_s=0.75, level_db=-18.0, seed=rng), 2.7)
@@ -68,7 +68,7 @@ def _random_event(rng: np.random.Generator) -> np.ndarray:
         return tone_pip(first_hz, duration_s=short_s, level_db=level_db)
     if kind == "burst":
         return noise_burst(
-            duration_s=short_s, low_hz=low_hz, high_hz=max(high_hz, 1.3 * low_hz) if low_hz < 15000 else 20000.0,
+            duration_s=short_s, min_hz=low_hz, max_hz=max(high_hz, 1.3 * low_hz) if low_hz < 15000 else 20000.0,
             level_db=level_db, seed=rng,
         )  # fmt: skip
     if kind == "sweep":

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from deepstrf.datasets import Recording, RecordingFolder, collate
+from deepstrf.deprecation import keywords
 from deepstrf.models import LinearNonlinear
 from deepstrf.simulate.neurons import OUTPUTS, random_neurons, scale_rates, standardise_drive
 from deepstrf.simulate.noise import expected_snr, poisson_spikes
@@ -112,7 +113,7 @@ def simulate_population(
     Examples
     --------
     >>> simulate_population(2, seconds=5, trials=3, sample_rate_hz=16000, max_hz=8000.0)
-    SimulatedPopulation(1 stimuli, 5 s in bins of 5 ms, 34 bands 500-8000 Hz, 2 units, up to 3 trials)
+    SimulatedPopulation(1 stimuli, 5 s in bins of 5 ms, 34 bands 500-8000 Hz, 2 neurons, up to 3 trials)
     """
     for name, count, least in (("n_neurons", n_neurons, 1), ("trials", trials, 1), ("n_lags", n_lags, 2)):
         if count < least:
@@ -125,7 +126,7 @@ def simulate_population(
     for_neurons, for_sounds, for_spikes = np.random.SeedSequence(seed).spawn(3)
     if sounds is None:
         sounds = random_chords(
-            seconds, sample_rate_hz, high_hz=spectrogram.get("max_hz", 20000.0), seed=np.random.default_rng(for_sounds)
+            seconds, sample_rate_hz, max_hz=spectrogram.get("max_hz", 20000.0), seed=np.random.default_rng(for_sounds)
         )
     waveforms = tuple(np.asarray(sound, dtype=np.float32) for sound in sounds)
     heard = [log_mel_spectrogram(waveform, sample_rate_hz, **spectrogram) for waveform in waveforms]
@@ -153,7 +154,7 @@ def simulate_population(
         dt_ms=heard[0].dt_ms,
         cf_hz=heard[0].cf_hz,
         stimulus_names=[f"sound_{b:03d}" for b in range(len(heard))],
-        unit_names=[f"neuron_{n:03d}" for n in range(n_neurons)],
+        neuron_names=[f"neuron_{n:03d}" for n in range(n_neurons)],
         bins=bins,
     )
     population.model, population.expected = model, expected
@@ -162,12 +163,13 @@ def simulate_population(
     return population
 
 
+@keywords(low_hz="min_hz", high_hz="max_hz")
 def random_chords(
     seconds: float,
     sample_rate_hz: int = 44100,
     *,
-    low_hz: float = 500.0,
-    high_hz: float = 20000.0,
+    min_hz: float = 500.0,
+    max_hz: float = 20000.0,
     seed: int | np.random.Generator = 0,
 ) -> list[np.ndarray]:
     """Sounds of 5 s that hold the spectrum busy: chords of 20 ms with 12 tones an octave, drawn by chance, float32.
@@ -177,7 +179,7 @@ def random_chords(
     seconds : float
         In total; at least 5 and a whole number of sounds after rounding.
     sample_rate_hz : int
-    low_hz, high_hz : float
+    min_hz, max_hz : float
         Range of the tones; its upper end is kept under 0.98 times half the sample rate.
     seed : int or Generator
 
@@ -193,11 +195,11 @@ def random_chords(
     if not seconds >= SOUND_S:
         raise ValueError(f"seconds must be at least one sound, {SOUND_S:g} s, got {seconds}")
     rng = np.random.default_rng(seed)
-    highest = min(high_hz, 0.98 * sample_rate_hz / 2)
+    highest = min(max_hz, 0.98 * sample_rate_hz / 2)
     return [
         dynamic_random_chord(
-            duration_s=SOUND_S, low_hz=low_hz, high_hz=highest, tones_per_octave=TONES_PER_OCTAVE,
-            rate_hz=sample_rate_hz, seed=rng,
+            duration_s=SOUND_S, min_hz=min_hz, max_hz=highest, tones_per_octave=TONES_PER_OCTAVE,
+            sample_rate_hz=sample_rate_hz, seed=rng,
         ).astype(np.float32)
         for _ in range(round(seconds / SOUND_S))
     ]  # fmt: skip

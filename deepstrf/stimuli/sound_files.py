@@ -26,7 +26,7 @@ def read_wav(path: str | os.PathLike[str], *, max_s: float = MAX_SECONDS) -> tup
     -------
     waveform : ndarray of float32, shape (samples,)
         Full scale is 1; float files may go beyond.
-    rate_hz : int
+    sample_rate_hz : int
 
     Raises
     ------

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from deepstrf.deprecation import keywords
 from deepstrf.models.prefiltering import get_CFs
 from deepstrf.models.time_constants import WARPS
 from deepstrf.stimuli.sound_files import MAX_SECONDS, read_wav
@@ -89,9 +90,10 @@ class Spectrogram:
         )
 
 
+@keywords(rate_hz="sample_rate_hz")
 def log_mel_spectrogram(
     waveform: np.ndarray | Tensor,
-    rate_hz: float,
+    sample_rate_hz: float,
     *,
     dt_ms: float = 5.0,
     n_bands: int = 34,
@@ -117,7 +119,7 @@ def log_mel_spectrogram(
     ----------
     waveform : ndarray or Tensor, shape (samples,)
         Full scale 1. What follows the last whole bin is left out.
-    rate_hz : float
+    sample_rate_hz : float
         Sample rate, Hz, more than twice ``min_hz``. Bands above half of it are silent, so that sounds of every rate
         share one frequency axis; a UserWarning says how many.
     dt_ms : float
@@ -151,7 +153,7 @@ def log_mel_spectrogram(
         Unknown scale.
     """
     samples = _checked_waveform(waveform)
-    rate = _exact(rate_hz, "rate_hz", "Hz")
+    rate = _exact(sample_rate_hz, "sample_rate_hz", "Hz")
     bin_samples = rate * _exact(dt_ms, "dt_ms", "ms") / 1000
     window_samples = int(rate * _exact(window_ms, "window_ms", "ms") / 1000)
     if n_bands < 2:
@@ -169,7 +171,9 @@ def log_mel_spectrogram(
         )
     n_bins = int(len(samples) / bin_samples)
     if n_bins == 0:
-        raise ValueError(f"waveform must last at least one bin of {dt_ms} ms, got {1000 * len(samples) / rate_hz:g} ms")
+        raise ValueError(
+            f"waveform must last at least one bin of {dt_ms} ms, got {1000 * len(samples) / sample_rate_hz:g} ms"
+        )
     cf_hz = get_CFs(min_hz, max_hz, n_bands, scale)
     if max_hz > rate / 2:
         warnings.warn(
@@ -193,6 +197,7 @@ def log_mel_spectrogram(
     return Spectrogram(torch.from_numpy(values), cf_hz, float(dt_ms), name=name)
 
 
+@keywords()
 def spectrogram_from_wav(
     path: str | os.PathLike[str],
     *,
@@ -215,11 +220,11 @@ def spectrogram_from_wav(
     FileNotFoundError, ValueError, NotImplementedError
         As the two do; the message names the file.
     """
-    waveform, rate_hz = read_wav(path, max_s=max_s)
+    waveform, sample_rate_hz = read_wav(path, max_s=max_s)
     try:
         return log_mel_spectrogram(
             waveform,
-            rate_hz,
+            sample_rate_hz,
             dt_ms=dt_ms,
             n_bands=n_bands,
             min_hz=min_hz,
@@ -255,12 +260,12 @@ def _exact(value: float, name: str, unit: str) -> Fraction:
 
 
 def _triangles(
-    rate_hz: float, window_samples: int, n_bands: int, min_hz: float, max_hz: float, scale: str
+    sample_rate_hz: float, window_samples: int, n_bands: int, min_hz: float, max_hz: float, scale: str
 ) -> tuple[np.ndarray, int]:
     """Weights (bins of the Fourier transform, F) of the bands, and the length of a transform fine enough for them."""
     warp, unwarp = WARPS[scale]
     centres, step = np.linspace(warp(float(min_hz)), warp(float(max_hz)), n_bands, retstep=True)
     narrowest_hz = np.diff(unwarp(centres)).min()
-    n_fft = 2 ** math.ceil(math.log2(max(window_samples, FFT_BINS_PER_BAND * rate_hz / narrowest_hz)))
-    warped = warp(np.fft.rfftfreq(n_fft, 1 / rate_hz))
+    n_fft = 2 ** math.ceil(math.log2(max(window_samples, FFT_BINS_PER_BAND * sample_rate_hz / narrowest_hz)))
+    warped = warp(np.fft.rfftfreq(n_fft, 1 / sample_rate_hz))
     return np.maximum(0, 1 - np.abs(warped[:, None] - centres) / step), n_fft

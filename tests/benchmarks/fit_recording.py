@@ -34,7 +34,7 @@ def fitted(train: Recording, validation: Recording, lags: int, adaptation: str |
     prefilter = None
     if adaptation is not None:
         prefilter = make_prefiltering(adaptation, BANDS, train.dt_ms, MIN_HZ, MAX_HZ)
-    model = LinearNonlinear(BANDS, lags, out_neurons=len(train.unit_names), prefiltering=prefilter)
+    model = LinearNonlinear(BANDS, lags, out_neurons=len(train.neuron_names), prefiltering=prefilter)
     print(Fitter(seed=seed, progress=False).fit(model, train, validation))
     return model
 
@@ -88,7 +88,9 @@ def main() -> None:
     for name, values in reached.items():
         means = torch.stack(values).nanmean(0).tolist()
         print(
-            f"{name:20s}", *(f"{unit}: {r:.3f}" for unit, r in zip(recording.unit_names, means, strict=True)), sep="  "
+            f"{name:20s}",
+            *(f"{unit}: {r:.3f}" for unit, r in zip(recording.neuron_names, means, strict=True)),
+            sep="  ",
         )
 
 

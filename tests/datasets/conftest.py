@@ -18,7 +18,7 @@ SETTINGS: dict[str, Any] = {"n_bands": 5, "min_hz": 500.0, "max_hz": 3000.0}
 
 def sound(seconds: float = 0.5, freq_hz: float = 1000.0, rate_hz: int = RATE_HZ) -> np.ndarray:
     """A tone in float32."""
-    return tone_pip(freq_hz, duration_s=seconds, rate_hz=rate_hz).astype(np.float32)
+    return tone_pip(freq_hz, duration_s=seconds, sample_rate_hz=rate_hz).astype(np.float32)
 
 
 @pytest.fixture

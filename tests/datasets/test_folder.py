@@ -41,12 +41,12 @@ def test_spectrograms_are_those_of_the_sounds(make_folder):
         assert torch.equal(data[b][0][0], expected.values)
         assert torch.equal(data.cf_hz, expected.cf_hz)
     assert [path.name for path in data.sound_paths] == ["a.wav", "b.wav"]
-    assert repr(data).startswith("RecordingFolder(2 stimuli, 0.75 s in bins of 10 ms, 5 bands 500-3000 Hz, 2 units")
+    assert repr(data).startswith("RecordingFolder(2 stimuli, 0.75 s in bins of 10 ms, 5 bands 500-3000 Hz, 2 neurons")
 
 
 def test_listed_trials_are_what_was_recorded(make_folder):
     data = read(make_folder(SPIKES, TRIALS))
-    assert data.unit_names == ("u1", "u2")
+    assert data.neuron_names == ("u1", "u2")
     assert data.responses.shape == (2, 2, 3, 100)
     a, b = data[0][1], data[1][1]
     # Numbers 0, 1, 2 of a become repeats 0, 1, 2; numbers 0, 1 of b repeats 0, 1.
@@ -63,7 +63,7 @@ def test_listed_trials_are_what_was_recorded(make_folder):
 
 def test_without_a_list_trials_follow_from_the_spikes(make_folder):
     data = read(make_folder(SPIKES))
-    assert data.unit_names == ("u2", "u1")
+    assert data.neuron_names == ("u2", "u1")
     a, b = data[0][1], data[1][1]
     # u2 has numbers 0 and 2, u1 has 0 and 1 (1 with b as well); stimulus a has 0, 1, 2 and b has 1.
     assert (~a.isnan().all(-1)).tolist() == [[True, False, True], [True, True, False]]
@@ -78,13 +78,13 @@ def test_a_trial_without_spikes_counts_when_the_unit_has_its_number_elsewhere(ma
 
 
 def test_selection_of_units(make_folder):
-    data = read(make_folder(SPIKES, TRIALS), units=["u2"])
-    assert data.unit_names == ("u2",)
+    data = read(make_folder(SPIKES, TRIALS), neurons=["u2"])
+    assert data.neuron_names == ("u2",)
     assert data.responses.shape[1:3] == (1, 2)
-    with pytest.raises(ValueError, match=r"units must be among those of .*recording, \['u1', 'u2'\], got 'u9'"):
-        read(data.folder, units=["u9"])
-    with pytest.raises(ValueError, match=r"units must name at least one of .*, got none"):
-        read(data.folder, units=[])
+    with pytest.raises(ValueError, match=r"neurons must be among those of .*recording, \['u1', 'u2'\], got 'u9'"):
+        read(data.folder, neurons=["u9"])
+    with pytest.raises(ValueError, match=r"neurons must name at least one of .*, got none"):
+        read(data.folder, neurons=[])
 
 
 def test_late_spikes_are_an_error_or_dropped(make_folder):
@@ -99,7 +99,7 @@ def test_late_spikes_are_an_error_or_dropped(make_folder):
 
 
 def test_a_late_spike_of_another_unit_does_not_matter(make_folder):
-    assert read(make_folder(SPIKES + "u1,b,1,0.3\n"), units=["u2"]).unit_names == ("u2",)
+    assert read(make_folder(SPIKES + "u1,b,1,0.3\n"), neurons=["u2"]).neuron_names == ("u2",)
 
 
 def test_spikes_after_the_last_whole_bin_are_in_no_bin(make_folder):
@@ -111,7 +111,7 @@ def test_spikes_after_the_last_whole_bin_are_in_no_bin(make_folder):
 
 def test_a_byte_order_mark_and_spaces_do_no_harm(make_folder):
     data = read(make_folder("\ufeff" + SPIKES.replace("u1,b.wav,1", " u1 , b.wav , 1 ")))
-    assert data.unit_names == ("u2", "u1")
+    assert data.neuron_names == ("u2", "u1")
 
 
 SPIKE = "unit,stimulus,trial,time_s\nu,a,0,0.1\n"
@@ -172,14 +172,14 @@ def test_errors_of_the_sounds(make_folder, tmp_path):
         read(folder)
 
 
-def counted(units=3, repeats=4):
+def counted(neurons=3, repeats=4):
     """A recording of spike counts on two sounds, with trials missing here and there."""
     rng = np.random.default_rng(2)
     waveforms = [sound(0.3), sound(0.2, 1500.0)]
     items = []
     for waveform in waveforms:
         spectrogram = log_mel_spectrogram(waveform, RATE_HZ, **SETTINGS)
-        y = torch.from_numpy(rng.poisson(0.7, (units, repeats, spectrogram.values.shape[1])).astype(np.float32))
+        y = torch.from_numpy(rng.poisson(0.7, (neurons, repeats, spectrogram.values.shape[1])).astype(np.float32))
         items.append((spectrogram.values[None], y))
     items[0][1][1, 2] = torch.nan
     items[1][1][2, 3] = torch.nan
@@ -195,8 +195,8 @@ def test_what_was_written_reads_back_equal(tmp_path):
     recording, waveforms = counted()
     folder = RecordingFolder.write(tmp_path / "new" / "folder", recording, waveforms, RATE_HZ)
     back = read(folder)
-    assert (back.unit_names, back.stimulus_names, back.bins) == (
-        recording.unit_names,
+    assert (back.neuron_names, back.stimulus_names, back.bins) == (
+        recording.neuron_names,
         recording.stimulus_names,
         recording.bins,
     )
@@ -211,10 +211,10 @@ def test_writing_refuses_what_a_folder_cannot_hold(tmp_path):
         write(tmp_path, recording, waveforms[:1], RATE_HZ)
     with pytest.raises(ValueError, match=r"waveforms must last as long .* 0\.3 s for 'x', got 0\.2 s"):
         write(tmp_path, recording, waveforms[::-1], RATE_HZ)
-    with pytest.raises(ValueError, match=r"recording must hold spike counts: in trial 0 of 'unit 0' with 'x', coun"):
+    with pytest.raises(ValueError, match=r"recording must hold spike counts: in trial 0 of 'neuron 0' with 'x', coun"):
         write(tmp_path, recording.smoothed(15.0), waveforms, RATE_HZ)
     recording.responses[0, 0, 0, 7] = torch.nan
-    with pytest.raises(ValueError, match=r"must hold whole trials, got 1 gaps in trial 0 of 'unit 0' with 'x'"):
+    with pytest.raises(ValueError, match=r"must hold whole trials, got 1 gaps in trial 0 of 'neuron 0' with 'x'"):
         write(tmp_path, recording, waveforms, RATE_HZ)
     assert not any(tmp_path.iterdir())
 

@@ -49,7 +49,7 @@ def read(path, **options):
 
 def test_trials_and_sounds(tmp_path):
     data = read(write(tmp_path / "a.nwb"))
-    assert data.unit_names == ("7", "9")
+    assert data.neuron_names == ("7", "9")
     assert data.stimulus_names == ("low", "high")
     assert data.bins == (100, 50)
     quantised = np.round(sound() * 2**15) / 2**15
@@ -89,10 +89,10 @@ def test_bins_after_the_end_of_a_trial_are_nan(tmp_path):
 
 def test_selection_of_units_and_another_column(tmp_path):
     path = write(tmp_path / "a.nwb", column="sound_name")
-    data = read(path, units=["9"], stimulus_column="sound_name")
-    assert data.unit_names == ("9",)
-    with pytest.raises(ValueError, match=r"units must be among those of .*, \['7', '9'\], got '1'"):
-        read(path, units=["1"], stimulus_column="sound_name")
+    data = read(path, neurons=["9"], stimulus_column="sound_name")
+    assert data.neuron_names == ("9",)
+    with pytest.raises(ValueError, match=r"neurons must be among those of .*, \['7', '9'\], got '1'"):
+        read(path, neurons=["1"], stimulus_column="sound_name")
     with pytest.raises(ValueError, match=r"stimulus_column must be a column of .* 'sound_name'\], got 'stimulus'"):
         read(path)
 

@@ -14,10 +14,10 @@ from deepstrf.stimuli import Spectrogram
 CF_HZ = torch.tensor([500.0, 1000.0, 2000.0])
 
 
-def recording(bins=(8, 5, 8, 7, 6), units=2, repeats=3):
+def recording(bins=(8, 5, 8, 7, 6), neurons=2, repeats=3):
     generator = torch.Generator().manual_seed(1)
     items = [
-        (torch.rand(1, 3, n, generator=generator), torch.rand(units, repeats, n, generator=generator)) for n in bins
+        (torch.rand(1, 3, n, generator=generator), torch.rand(neurons, repeats, n, generator=generator)) for n in bins
     ]
     stimuli, responses = collate(items)
     return Recording(
@@ -25,7 +25,7 @@ def recording(bins=(8, 5, 8, 7, 6), units=2, repeats=3):
         responses,
         dt_ms=5.0,
         cf_hz=CF_HZ,
-        unit_names=[f"u{n}" for n in range(units)],
+        neuron_names=[f"u{n}" for n in range(neurons)],
         stimulus_names=[f"s{b}" for b in range(len(bins))],
         bins=bins,
     ), items
@@ -69,9 +69,9 @@ def test_collate_pads_repeats_too():
 
 def test_numbered_names_and_repr():
     plain = Recording(torch.zeros(2, 1, 3, 200), torch.zeros(2, 1, 1, 200), dt_ms=5, cf_hz=CF_HZ)
-    assert plain.unit_names == ("unit 0",)
+    assert plain.neuron_names == ("neuron 0",)
     assert plain.stimulus_names == ("stimulus 0", "stimulus 1")
-    assert repr(plain) == "Recording(2 stimuli, 2 s in bins of 5 ms, 3 bands 500-2000 Hz, 1 units, up to 1 trials)"
+    assert repr(plain) == "Recording(2 stimuli, 2 s in bins of 5 ms, 3 bands 500-2000 Hz, 1 neurons, up to 1 trials)"
 
 
 def test_spectrogram_by_name_or_number():
@@ -85,8 +85,8 @@ def test_spectrogram_by_name_or_number():
 
 def test_select_keeps_the_order_asked_for():
     whole, items = recording()
-    part = whole.select(units=["u1"], stimuli=[3, "s1"])
-    assert part.unit_names == ("u1",)
+    part = whole.select(neurons=["u1"], stimuli=[3, "s1"])
+    assert part.neuron_names == ("u1",)
     assert part.stimulus_names == ("s3", "s1")
     assert part.bins == (7, 5)
     assert part.stimuli.shape == (2, 1, 3, 7)  # no longer than its longest stimulus
@@ -99,7 +99,7 @@ def test_smoothed_smooths_each_trial_within_its_stimulus():
     smooth = whole.smoothed(15.0, causal=True)
     assert torch.equal(smooth.stimuli, whole.stimuli)
     assert torch.allclose(smooth[1][1], smooth_responses(items[1][1], 5.0, 15.0, causal=True))
-    assert (smooth.unit_names, smooth.bins) == (whole.unit_names, whole.bins)
+    assert (smooth.neuron_names, smooth.bins) == (whole.neuron_names, whole.bins)
 
 
 @given(st.integers(3, 40), st.integers(0, 1000))
@@ -130,12 +130,12 @@ def test_folds_leave_out_every_stimulus_once(k):
 
 def test_errors_of_parts():
     whole, _ = recording()
-    with pytest.raises(ValueError, match=r"units must be numbers below 2 or names among \['u0', 'u1'\], got 'u7'"):
-        whole.select(units=["u7"])
+    with pytest.raises(ValueError, match=r"neurons must be numbers below 2 or names among \['u0', 'u1'\], got 'u7'"):
+        whole.select(neurons=["u7"])
     with pytest.raises(ValueError, match=r"stimuli must be numbers below 5 .*, got 5"):
         whole.select(stimuli=[5])
-    with pytest.raises(ValueError, match=r"units must be at least one and all different, got \[0, 'u0'\]"):
-        whole.select(units=[0, "u0"])
+    with pytest.raises(ValueError, match=r"neurons must be at least one and all different, got \[0, 'u0'\]"):
+        whole.select(neurons=[0, "u0"])
     with pytest.raises(ValueError, match=r"stimuli must be at least one .*, got \[\]"):
         whole.select(stimuli=[])
     with pytest.raises(ValueError, match=r"fractions must be positive with the sum 1, got \(0\.5, 0\.4\)"):
@@ -151,7 +151,7 @@ def test_errors_of_parts():
         collate([])
     with pytest.raises(ValueError, match=r"the same number of bands F, got \[2, 3\]"):
         collate([(torch.ones(1, 3, 4), torch.ones(2, 1, 4)), (torch.ones(1, 2, 4), torch.ones(2, 1, 4))])
-    with pytest.raises(ValueError, match=r"the same number of units N, got \[1, 2\]"):
+    with pytest.raises(ValueError, match=r"the same number of neurons N, got \[1, 2\]"):
         collate([(torch.ones(1, 3, 4), torch.ones(2, 1, 4)), (torch.ones(1, 3, 4), torch.ones(1, 1, 4))])
 
 
@@ -171,7 +171,7 @@ X, Y = torch.zeros(2, 1, 3, 4), torch.zeros(2, 1, 1, 4)
         (X, Y + math.inf, {}, ValueError, "responses must be finite or NaN, got 8 infinite values"),
         (X, Y, {"dt_ms": 0}, ValueError, r"dt_ms must be positive \(ms\), got 0"),
         (X, Y, {"cf_hz": CF_HZ[:2]}, ValueError, r"cf_hz must have shape \(F,\) with F = 3"),
-        (X, Y, {"unit_names": ["a", "b"]}, ValueError, r"unit_names must be 1 different names, got \['a', 'b'\]"),
+        (X, Y, {"neuron_names": ["a", "b"]}, ValueError, r"neuron_names must be 1 different names, got \['a', 'b'\]"),
         (X, Y, {"stimulus_names": ["a", "a"]}, ValueError, r"stimulus_names must be 2 different names"),
         (X, Y, {"bins": [4, 5]}, ValueError, r"bins must be 2 lengths from 1 to T = 4, got \(4, 5\)"),
         (X, Y, {"bins": [4]}, ValueError, r"bins must be 2 lengths"),
@@ -181,3 +181,14 @@ X, Y = torch.zeros(2, 1, 3, 4), torch.zeros(2, 1, 1, 4)
 def test_errors_of_construction(stimuli, responses, options, error, message):
     with pytest.raises(error, match=message):
         Recording(stimuli, responses, **{"dt_ms": 5.0, "cf_hz": CF_HZ, **options})
+
+
+def test_old_names_of_the_neurons_work_and_warn():
+    plain = Recording(torch.zeros(1, 1, 2, 9), torch.zeros(1, 2, 1, 9), dt_ms=5.0, cf_hz=torch.tensor([1e3, 2e3]))
+    assert plain.neuron_names == ("neuron 0", "neuron 1")
+    with pytest.warns(DeprecationWarning, match="Recording.unit_names is called Recording.neuron_names now"):
+        assert plain.unit_names == plain.neuron_names
+    with pytest.warns(
+        DeprecationWarning, match=r"Recording.select\(units=\) is called Recording.select\(neurons=\) now"
+    ):
+        assert plain.select(units=[1]).neuron_names == ("neuron 1",)

@@ -128,7 +128,7 @@ def test_seeds_of_neurons_sounds_and_spikes():
 
 
 def test_own_sounds_of_unequal_length():
-    sounds = [noise_burst(duration_s=s, low_hz=500, high_hz=3900, rate_hz=RATE_HZ, seed=0) for s in (0.5, 1.0)]
+    sounds = [noise_burst(duration_s=s, min_hz=500, max_hz=3900, sample_rate_hz=RATE_HZ, seed=0) for s in (0.5, 1.0)]
     p = simulate(sounds=sounds, trials=2)
     assert p.bins == (100, 200)
     assert p.expected[0, ..., 100:].isnan().all()
@@ -141,15 +141,15 @@ def test_it_is_a_recording_that_can_be_written_and_read(tmp_path):
     back = RecordingFolder(p.write(tmp_path / "folder"), **HEARING)
     assert torch.equal(back.stimuli, p.stimuli)
     assert torch.equal(back.responses, p.responses)
-    assert (back.unit_names, back.stimulus_names) == (p.unit_names, p.stimulus_names)
+    assert (back.neuron_names, back.stimulus_names) == (p.neuron_names, p.stimulus_names)
 
 
 def test_chords():
-    sounds = random_chords(12, RATE_HZ, high_hz=20000.0, seed=1)
+    sounds = random_chords(12, RATE_HZ, max_hz=20000.0, seed=1)
     assert len(sounds) == 2
     assert all(s.shape == (5 * RATE_HZ,) and s.dtype == np.float32 for s in sounds)
     assert all(0.05 < np.abs(s).max() <= 1 for s in sounds)
-    assert np.array_equal(sounds[0], random_chords(5, RATE_HZ, high_hz=20000.0, seed=1)[0])
+    assert np.array_equal(sounds[0], random_chords(5, RATE_HZ, max_hz=20000.0, seed=1)[0])
     values = log_mel_spectrogram(sounds[0], RATE_HZ, **HEARING).values
     assert (values.std(1) > 5).all()  # every band is kept busy, dB
 

@@ -110,7 +110,7 @@ def test_silence_is_exactly_zero_and_nothing_is_below():
 @pytest.mark.parametrize("rate", [44100, 48000, 96000])
 @pytest.mark.parametrize("freq_hz", [1000.0, 4321.0, 12000.0])
 def test_a_full_scale_tone_has_zero_decibels_in_all_bands_together(rate, freq_hz):
-    x = tone_pip(freq_hz, duration_s=0.2, rate_hz=rate, level_db=0.0)
+    x = tone_pip(freq_hz, duration_s=0.2, sample_rate_hz=rate, level_db=0.0)
     spectrogram = log_mel_spectrogram(x, rate, floor_db=-80, window_ms=20)
     level = 10 * torch.log10((10 ** (spectrogram.values[:, 20] / 10) - 1).clamp(min=0).sum()) - 80
     assert level.item() == pytest.approx(0, abs=0.05)
@@ -164,7 +164,7 @@ def test_bad_parameters(options, message):
 
 
 def test_bad_waveforms():
-    with pytest.raises(ValueError, match=r"rate_hz must be positive \(Hz\), got -1"):
+    with pytest.raises(ValueError, match=r"sample_rate_hz must be positive \(Hz\), got -1"):
         log_mel_spectrogram(noise(0.1), -1)
     with pytest.raises(ValueError, match=r"waveform must have shape \(samples,\), got \(2, 10\)"):
         log_mel_spectrogram(np.zeros((2, 10)), RATE)

@@ -71,7 +71,7 @@ def test_sweep_has_the_instantaneous_frequency_of_an_exponential_glide():
 
 
 def test_noise_is_flat_inside_and_absent_outside():
-    x = noise_burst(duration_s=2.0, low_hz=1000.0, high_hz=4000.0, level_db=-30.0, ramp_ms=0.0)
+    x = noise_burst(duration_s=2.0, min_hz=1000.0, max_hz=4000.0, level_db=-30.0, ramp_ms=0.0)
     freqs_hz, power = power_spectrum(x)
     inside = (freqs_hz >= 1000) & (freqs_hz <= 4000)
     assert power[~inside].max() < 1e-20 * power[inside].mean()
@@ -84,7 +84,7 @@ def test_noise_is_flat_inside_and_absent_outside():
 @pytest.mark.parametrize(("velocity", "density"), [(4.0, 0.5), (-8.0, 0.5), (2.0, 1.0), (6.0, 0.0)])
 def test_ripple_has_its_modulation(velocity, density):
     """Projection of the dB spectrogram on sinusoids of (rate, density): the largest is the one that was asked for."""
-    x = moving_ripple(velocity, density, duration_s=2.0, low_hz=1000.0, high_hz=16000.0, depth_db=20.0, level_db=0.0)
+    x = moving_ripple(velocity, density, duration_s=2.0, min_hz=1000.0, max_hz=16000.0, depth_db=20.0, level_db=0.0)
     s = log_mel_spectrogram(x, RATE, n_bands=30, min_hz=1200.0, max_hz=14000.0, window_ms=20.0, floor_db=-120.0)
     values = s.values.numpy()[:, 20:380]
     values = values - values.mean(1, keepdims=True)
@@ -108,7 +108,7 @@ def test_ripple_has_its_modulation(velocity, density):
 
 
 def test_ripple_level_and_range():
-    x = moving_ripple(4.0, 0.5, level_db=-25.0, ramp_ms=0.0, low_hz=1000.0, high_hz=8000.0)
+    x = moving_ripple(4.0, 0.5, level_db=-25.0, ramp_ms=0.0, min_hz=1000.0, max_hz=8000.0)
     assert rms_db(x) == pytest.approx(-25.0, abs=1e-9)
     freqs_hz, power = power_spectrum(x)
     assert power[(freqs_hz > 950) & (freqs_hz < 8100)].sum() / power.sum() > 0.999
@@ -116,7 +116,7 @@ def test_ripple_level_and_range():
 
 def test_chord_has_tones_only_where_they_belong():
     x = dynamic_random_chord(
-        duration_s=0.1, chord_ms=50.0, low_hz=1000.0, high_hz=8000.0, tones_per_octave=1, tone_probability=1.0,
+        duration_s=0.1, chord_ms=50.0, min_hz=1000.0, max_hz=8000.0, tones_per_octave=1, tone_probability=1.0,
         range_db=0.0, level_db=-40.0, ramp_ms=0.0,
     )  # fmt: skip
     freqs_hz, power = power_spectrum(x)
@@ -127,7 +127,7 @@ def test_chord_has_tones_only_where_they_belong():
 
 
 def test_chord_levels_probability_and_gate():
-    options = {"duration_s": 2.0, "chord_ms": 20.0, "low_hz": 500.0, "high_hz": 20000.0, "tone_probability": 0.25}
+    options = {"duration_s": 2.0, "chord_ms": 20.0, "min_hz": 500.0, "max_hz": 20000.0, "tone_probability": 0.25}
     x = dynamic_random_chord(range_db=0.0, tones_per_octave=4, level_db=0.0, ramp_ms=0.0, **options)
     tones = 22  # 4 per octave over log2(40) = 5.32 octaves, from 0
     # Power is additive over independent tones that are on in a quarter of the chords.
@@ -162,14 +162,14 @@ def test_seeds(make):
         (lambda: tone_pip(0.0), "freq_hz must lie in (0, 22050) Hz, got 0.0"),
         (lambda: tone_pip(500.0, duration_s=0.0), "duration_s must be positive (s), got 0.0"),
         (lambda: tone_pip(500.0, duration_s=1e-6), "duration_s must be at least one sample, 2.26757e-05 s, got 1e-06"),
-        (lambda: tone_pip(500.0, rate_hz=-1.0), "rate_hz must be positive (Hz), got -1.0"),
+        (lambda: tone_pip(500.0, sample_rate_hz=-1.0), "sample_rate_hz must be positive (Hz), got -1.0"),
         (lambda: tone_pip(500.0, level_db=np.nan), "level_db must be finite (dB), got nan"),
         (lambda: fm_sweep(500.0, 30000.0), "end_hz must lie in (0, 22050) Hz, got 30000.0"),
         (lambda: fm_sweep(-5.0, 300.0), "start_hz must lie in (0, 22050) Hz, got -5.0"),
-        (lambda: noise_burst(low_hz=900.0, high_hz=800.0), "high_hz must lie in (900, 22050) Hz, got 800.0"),
+        (lambda: noise_burst(min_hz=900.0, max_hz=800.0), "max_hz must lie in (900, 22050) Hz, got 800.0"),
         (
-            lambda: noise_burst(low_hz=901.0, high_hz=902.0),
-            "low_hz and high_hz must be at least 10 Hz apart in 0.1 s, got 901.0, 902.0",
+            lambda: noise_burst(min_hz=901.0, max_hz=902.0),
+            "min_hz and max_hz must be at least 10 Hz apart in 0.1 s, got 901.0, 902.0",
         ),
         (lambda: moving_ripple(4.0, 1.0, depth_db=-1.0), "depth_db must be at least 0 dB, got -1.0"),
         (

@@ -72,7 +72,7 @@ def test_neurons_are_fitted_alike_in_whatever_company(parts):
             value.copy_(full[1:2] if full.dim() else full)
     fitter = quick_fitter(epochs=2, smoothness=(0.05, 0.1), sparsity=0.01)
     fitter.fit(together, train)
-    fitter.fit(alone, train.select(units=[1]))
+    fitter.fit(alone, train.select(neurons=[1]))
     assert torch.allclose(together.effective_STRF()[0][1], alone.effective_STRF()[0][0], atol=1e-5)
 
 
@@ -453,7 +453,7 @@ def test_data_that_do_not_fit_the_model(parts):
     with pytest.raises(ValueError, match=r"model must give \(B, 3, 1, T\) for the 3 neurons of train, got \(1, 2, 1"):
         quick_fitter().fit(new_model(out_neurons=2), train)
     with pytest.raises(ValueError, match=r"for the 2 neurons of validation, got \(1, 3, 1, 500\)"):
-        quick_fitter().fit(new_model(), train, validation.select(units=[0, 1]))
+        quick_fitter().fit(new_model(), train, validation.select(neurons=[0, 1]))
     with pytest.raises(TypeError, match=r"validation must be a Recording or \(stimuli, responses\), got list"):
         quick_fitter().fit(new_model(), train, [1])
     assert isinstance(train, Recording)

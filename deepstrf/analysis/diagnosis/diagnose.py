@@ -91,7 +91,7 @@ def diagnose(
     N = sample.predicted.shape[1]
     names = neuron_names
     if names is None and isinstance(stimulus, Recording):
-        names = stimulus.unit_names
+        names = stimulus.neuron_names
     if names is not None and len(names) != N:
         raise ValueError(f"neuron_names must have one name per neuron ({N}), got {len(names)}")
 

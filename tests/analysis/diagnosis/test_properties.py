@@ -59,7 +59,7 @@ def test_the_order_of_the_neurons_does_not_matter(faults, order):
         plant(model, fault, n)
     train, test = population.split(0.5, 0.5)
     found = diagnose(model, train, held_out=test)
-    again = diagnose(permuted(model, order), train.select(units=order), held_out=test.select(units=order))
+    again = diagnose(permuted(model, order), train.select(neurons=order), held_out=test.select(neurons=order))
 
     def seen(diagnosis, place):
         return {

@@ -88,7 +88,7 @@ def test_every_sound_fits_every_session(name, bands):
     [
         ("bell", {}, "name must be one of tone, noise, sweep, ripple, chord, got 'bell'"),
         ("tone", {"pitch": 3.0}, "values must be of freq_hz, duration_s, level_db, got pitch"),
-        ("noise", {"low_hz": 9000.0, "high_hz": 800.0}, "high_hz must lie in"),
+        ("noise", {"min_hz": 9000.0, "max_hz": 800.0}, "max_hz must lie in"),
     ],
 )
 def test_a_wrong_sound_is_named(name, values, message):
@@ -139,7 +139,7 @@ def test_the_session_hears_what_is_chosen_and_every_turn_of_a_knob(panel, sessio
 
 def test_knobs_of_frequency_stay_within_the_bands(panel, session):
     panel.choice.value = "noise"
-    for name in ("low_hz", "high_hz"):
+    for name in ("min_hz", "max_hz"):
         slider = panel.knobs[name]
         assert slider.base**slider.min == pytest.approx(session.cf_hz[0])
         assert slider.base**slider.max == pytest.approx(session.cf_hz[-1])
@@ -149,11 +149,11 @@ def test_knobs_of_frequency_stay_within_the_bands(panel, session):
 def test_a_setting_that_makes_no_sound_is_told_and_the_last_sound_stays(panel, session):
     panel.choice.value = "noise"
     heard = session.stimulus
-    panel.knobs["low_hz"].value = 20000.0
-    assert panel.message.startswith("Noise burst: high_hz must lie in")
+    panel.knobs["min_hz"].value = 20000.0
+    assert panel.message.startswith("Noise burst: max_hz must lie in")
     assert 'role="alert"' in panel._told.value
     assert session.stimulus is heard
-    panel.knobs["low_hz"].value = 800.0
+    panel.knobs["min_hz"].value = 800.0
     assert panel.message == ""
     assert session.stimulus is not heard
 

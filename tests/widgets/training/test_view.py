@@ -137,7 +137,7 @@ def test_scrubbing_shows_the_weights_of_that_epoch(train):
         paint(view)
         assert (view.epoch, view.neuron) == (epoch, neuron)
         assert_shows(view, keep.weights[epoch], neuron)
-        names = view._train.unit_names
+        names = view._train.neuron_names
         assert view.figures.layout.title.text == f"{names[neuron]} · after epoch {epoch}"
         assert [line.x0 for line in view.figures.layout.shapes] == [epoch, epoch]
         scores = [record.scores[neuron].item() for record in history.records]
@@ -381,7 +381,7 @@ def test_explore_opens_on_the_validation_stimuli(train, parts):
     view = train(neuron=1, page=False)
     view.wait(WAIT_S)
     explorer = view.explore(figures=False)
-    assert (explorer.neuron, explorer.session.neuron_names) == (1, list(parts[1].unit_names))
+    assert (explorer.neuron, explorer.session.neuron_names) == (1, list(parts[1].neuron_names))
     assert torch.equal(explorer.session.stimulus, parts[1].stimuli)
     assert explorer.session.model is not view.model
     explorer.close()

@@ -60,7 +60,7 @@ class Knob:
 
 @dataclass(frozen=True)
 class Sound:
-    """A synthetic sound: its name, its knobs by argument, and the function that takes them besides ``rate_hz``."""
+    """A synthetic sound: its name, its knobs by argument, and the function that takes them."""
 
     label: str
     knobs: Mapping[str, Knob]
@@ -88,8 +88,8 @@ SOUNDS: dict[str, Sound] = {
     "noise": Sound(
         "Noise burst",
         {
-            "low_hz": _frequency("from", 500.0),
-            "high_hz": _frequency("to", 20000.0),
+            "min_hz": _frequency("from", 500.0),
+            "max_hz": _frequency("to", 20000.0),
             "duration_s": _duration(0.3),
             "level_db": _level(),
         },
@@ -174,17 +174,17 @@ def synthetic_sound(name: str, values: Mapping[str, float], cf_hz: NDArray[np.fl
         raise ValueError(f"values must be of {', '.join(sound.knobs)}, got {', '.join(sorted(unknown))}")
     bands = bands_of(cf_hz)
     settings: dict[str, float] = {knob: values.get(knob, sound.knobs[knob].value) for knob in sound.knobs}
-    if "low_hz" not in sound.knobs and name in ("ripple", "chord"):
-        settings |= {"low_hz": bands["min_hz"], "high_hz": bands["max_hz"]}
+    if "min_hz" not in sound.knobs and name in ("ripple", "chord"):
+        settings |= {"min_hz": bands["min_hz"], "max_hz": bands["max_hz"]}
     # The library's own rate, and for higher bands one at which they still have room below its half.
     rate_hz = max(44100.0, float(np.ceil(2.5 * max(bands["max_hz"], *_frequencies(settings)))))
-    made = sound.make(**settings, rate_hz=rate_hz)
+    made = sound.make(**settings, sample_rate_hz=rate_hz)
     silences = (round(seconds * rate_hz) for seconds in (BEFORE_S, AFTER_S))
     return log_mel_spectrogram(np.pad(made, tuple(silences)), rate_hz, dt_ms=dt_ms, name=sound.label, **bands)
 
 
 def _frequencies(settings: Mapping[str, float]) -> list[float]:
-    return [value for knob, value in settings.items() if knob in ("freq_hz", "low_hz", "high_hz", "start_hz", "end_hz")]
+    return [value for knob, value in settings.items() if knob in ("freq_hz", "min_hz", "max_hz", "start_hz", "end_hz")]
 
 
 def sound_from_bytes(content: bytes, name: str, cf_hz: NDArray[np.float64], dt_ms: float) -> Spectrogram:

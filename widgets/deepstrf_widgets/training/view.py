@@ -205,7 +205,7 @@ class TrainingView(Owner, ipywidgets.VBox):
         """
         data = self._train if self._validation is None else self._validation
         if isinstance(data, Recording):
-            given = {"dt_ms": data.dt_ms, "cf_hz": data.cf_hz.numpy(), "neuron_names": data.unit_names}
+            given = {"dt_ms": data.dt_ms, "cf_hz": data.cf_hz.numpy(), "neuron_names": data.neuron_names}
             stimuli, responses = data.stimuli, data.responses
         else:
             (stimuli, responses), given = data, {}
@@ -317,7 +317,7 @@ class TrainingView(Owner, ipywidgets.VBox):
 def _names_of(data: Data) -> list[str]:
     """What the neurons are called."""
     if isinstance(data, Recording):
-        return list(data.unit_names)
+        return list(data.neuron_names)
     return [f"neuron {n}" for n in range(Examples.of(data, "train").target.shape[1])]
 
 
