@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from deepstrf.analysis.diagnosis.finding import Finding
 from deepstrf.analysis.diagnosis.sample import Sample, predict
-from deepstrf.models.activations import ParametricDoubleExponential, ParametricSigmoid, ParametricSoftplus
+from deepstrf.models.registry import OUTPUT_CURVES, OutputCurve
 
 DEAD_VARIATION = 1e-3
 """Standard deviation of a response, over its mean, under which nothing in it can be seen: Poisson spikes of r <= 1 per
@@ -113,28 +113,9 @@ def curve_ends(model: nn.Module, n_neurons: int) -> tuple[Tensor, Tensor, Tensor
     which is ``AT_THE_END / beta`` above; a ReLU where it is 0.
     """
     curve = getattr(getattr(model, "readout", None), "activation", None)
-    none = torch.full((n_neurons,), torch.inf, dtype=torch.float64)
-    zero = torch.zeros_like(none)
-    low, high, room = -none, none, zero
-    if isinstance(curve, ParametricSoftplus):
-        low, room = _value(curve.b, zero), AT_THE_END / _value(curve.beta, zero)
-    elif isinstance(curve, (ParametricSigmoid, ParametricDoubleExponential)):
-        baseline, range_ = (curve.a, curve.b) if isinstance(curve, ParametricSigmoid) else (curve.b, curve.a)
-        ends = torch.stack([_value(baseline, zero), _value(baseline, zero) + _value(range_, zero)])
-        low, high = ends.amin(0), ends.amax(0)
-    elif isinstance(curve, nn.Softplus):
-        low, room = zero, zero + AT_THE_END / curve.beta
-    elif isinstance(curve, nn.ReLU):
-        low = zero
-    elif isinstance(curve, nn.Sigmoid):
-        low, high = zero, zero + 1
-    elif isinstance(curve, nn.Tanh):
-        low, high = zero - 1, zero + 1
-    return low, high, torch.where(high.isfinite() & low.isfinite(), AT_THE_END * (high - low), room)
-
-
-def _value(natural: Tensor | None, zero: Tensor) -> Tensor:
-    return zero if natural is None else natural.detach().cpu().double()
+    ends = OUTPUT_CURVES.get(type(curve), OutputCurve()).ends(curve)
+    low, high, width = (torch.as_tensor(end, dtype=torch.float64).detach().cpu().expand(n_neurons) for end in ends)
+    return low, high, AT_THE_END * torch.where(high.isfinite() & low.isfinite(), high - low, width)
 
 
 def recorded_variation(sample: Sample) -> Tensor | None:

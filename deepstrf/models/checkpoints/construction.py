@@ -1,8 +1,8 @@
 """How a model was built, in a form that fits in a JSON file, and how to build it again.
 
 Plain arguments are kept as they are. Modules given as arguments (prefilters, receptive-field kernels, activations) are
-kept as class name plus constructor arguments and rebuilt from the fixed table below: a file can only ever name a class
-that stands in this table.
+kept as class name plus constructor arguments and rebuilt from the registry and the table below: a file can only ever
+name a class that stands in one of them.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from ..activations import ParametricDoubleExponential, ParametricSigmoid, ParametricSoftplus
 from ..layers import ParametricSTRF, SeparableSTRF
-from ..prefiltering import AdapTrans, ICAdaptation
+from ..registry import OUTPUT_CURVES, PREFILTERS
 
 __all__ = ["Construction", "NotEncodable", "arguments_for", "decode_module", "encode_module", "to_json", "unfit"]
 
@@ -27,19 +26,11 @@ class NotEncodable(TypeError):  # noqa: N818 - reads as what it states
     """The value cannot be written into a checkpoint's JSON."""
 
 
-# Classes of this library; each has config() -> constructor arguments.
-_OWN_CLASSES: dict[str, type[nn.Module]] = {
-    cls.__name__: cls
-    for cls in (
-        AdapTrans,
-        ICAdaptation,
-        ParametricSTRF,
-        SeparableSTRF,
-        ParametricSigmoid,
-        ParametricDoubleExponential,
-        ParametricSoftplus,
-    )
-}
+def _own_class(name: str) -> type[nn.Module] | None:
+    """The class of this library with that name which a file may name: it has config() -> constructor arguments."""
+    classes = (*OUTPUT_CURVES, *PREFILTERS, ParametricSTRF, SeparableSTRF)
+    return next((cls for cls in classes if cls.__name__ == name and hasattr(cls, "config")), None)
+
 
 # Classes of torch.nn with the constructor arguments that are attributes of the same name.
 _TORCH_CLASSES: dict[str, tuple[type[nn.Module], tuple[str, ...]]] = {
@@ -117,7 +108,7 @@ def encode_module(module: nn.Module) -> dict[str, Any]:
     name = cls.__name__
     if cls is nn.Sequential:
         return {"class": "Sequential", "modules": [encode_module(part) for part in module.children()]}
-    if _OWN_CLASSES.get(name) is cls:
+    if _own_class(name) is cls:
         config: Callable[[], dict[str, Any]] = getattr(module, "config")  # noqa: B009 - not an attribute of nn.Module
         return {"class": name, "kwargs": to_json(config())}
     if name in _TORCH_CLASSES and _TORCH_CLASSES[name][0] is cls:
@@ -142,7 +133,7 @@ def decode_module(spec: Any) -> nn.Module:
     kwargs = spec.get("kwargs") if name is not None else None
     if not isinstance(name, str) or not isinstance(kwargs, Mapping):
         raise ValueError(f"a module must be written as class and kwargs, got {spec!r}")
-    cls = _OWN_CLASSES.get(name) or _TORCH_CLASSES.get(name, (None,))[0]
+    cls = _own_class(name) or _TORCH_CLASSES.get(name, (None,))[0]
     if cls is None:
         raise ValueError(f"{name!r} is not a module class that a checkpoint may name")
     try:

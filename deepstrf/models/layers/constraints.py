@@ -16,6 +16,7 @@ __all__ = [
     "POSITIVE",
     "WIDTH",
     "Constraint",
+    "NaturalProperty",
     "a_to_d",
     "as_float_tensor",
     "d_to_a",
@@ -148,6 +149,13 @@ FRACTION = Constraint(d_to_a, a_to_d)
 WIDTH = Constraint(raw_to_sigma, sigma_to_raw)
 
 
+class NaturalProperty(property):
+    """A property that `natural_property` has made, with the raw tensor and the constraint behind it."""
+
+    raw_name: str
+    constraint_of: Callable[[nn.Module], Constraint | None]
+
+
 def natural_property(name: str, raw_name: str, constraint: Constraint, doc: str, *, only_if: str | None = None) -> Any:
     """Property that shows the raw tensor ``raw_name`` of a module in natural units, and sets it from them.
 
@@ -168,12 +176,12 @@ def natural_property(name: str, raw_name: str, constraint: Constraint, doc: str,
         Attribute of the module; when it is False the raw tensor is itself in natural units.
     """
 
-    def constrained(module: nn.Module) -> bool:
-        return only_if is None or bool(getattr(module, only_if))
+    def constraint_of(module: nn.Module) -> Constraint | None:
+        return constraint if only_if is None or getattr(module, only_if) else None
 
     def read(module: nn.Module) -> Tensor | None:
         raw = getattr(module, raw_name)
-        if raw is None or not constrained(module):
+        if raw is None or constraint_of(module) is None:
             return raw
         return constraint.to_natural(raw)
 
@@ -185,6 +193,8 @@ def natural_property(name: str, raw_name: str, constraint: Constraint, doc: str,
             natural = as_float_tensor(values, name, raw.dtype).to(raw.device)
             if natural.dim() and natural.shape != raw.shape:
                 raise ValueError(f"{name} must be a number or {tuple(raw.shape)}, got {tuple(natural.shape)}")
-            raw.copy_(constraint.to_raw(natural, name) if constrained(module) else natural)
+            raw.copy_(natural if constraint_of(module) is None else constraint.to_raw(natural, name))
 
-    return property(read, write, doc=doc)
+    made = NaturalProperty(read, write, doc=doc)
+    made.raw_name, made.constraint_of, made.__doc__ = raw_name, constraint_of, doc
+    return made

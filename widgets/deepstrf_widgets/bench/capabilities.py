@@ -7,28 +7,14 @@ from typing import Any
 from torch import nn
 
 from deepstrf.models import NeuralModel
-from deepstrf.models.activations import ParametricDoubleExponential, ParametricSigmoid, ParametricSoftplus
 from deepstrf.models.layers import ParametricSTRF, SeparableSTRF
-from deepstrf.models.prefiltering import AdapTrans, ICAdaptation
 from deepstrf.models.readouts import STRFReadout
+from deepstrf.models.registry import PREFILTERS, UNKNOWN, Layer, curve_kind
 
 from ..session.parameters import Parameter
 from ..session.staged_forward import StagedForward
 
 __all__ = ["activation_slot", "is_local", "prefilter_slot", "receptive_field_kind"]
-
-# Names as in the page's math/activation.ts.
-_CURVES: dict[type[nn.Module], str] = {
-    ParametricSoftplus: "softplus",
-    ParametricSigmoid: "sigmoid",
-    ParametricDoubleExponential: "double_exponential",
-    nn.Identity: "plain_identity",
-    nn.ReLU: "plain_relu",
-    nn.Sigmoid: "plain_sigmoid",
-    nn.Softplus: "plain_softplus",
-    nn.Tanh: "plain_tanh",
-}
-_PREFILTERS: dict[type[nn.Module], str] = {nn.Identity: "none", AdapTrans: "adaptrans", ICAdaptation: "ic"}
 
 
 def receptive_field_kind(chain: StagedForward, parameters: dict[str, Parameter]) -> str:
@@ -45,7 +31,7 @@ def prefilter_slot(model: NeuralModel, parameters: dict[str, Parameter]) -> dict
     """Kind, name, editable rows and number of taps of the prefilter."""
     prefilter = model.prefiltering
     return {
-        "kind": _PREFILTERS.get(type(prefilter), "other"),
+        "kind": PREFILTERS.get(type(prefilter), Layer()).kind,
         "label": type(prefilter).__name__,
         "rows": [name for name in parameters if name.startswith("prefilter.")],
         "taps": int(getattr(prefilter, "kernel_size", 1)),
@@ -56,11 +42,8 @@ def activation_slot(model: NeuralModel, parameters: dict[str, Parameter]) -> dic
     """Kind, name and editable parameters of the output curve; kind "other" where the page does not know its formula."""
     readout = model.readout
     activation = readout.activation if isinstance(readout, STRFReadout) else None
-    kind = "other" if activation is None else _CURVES.get(type(activation), "other")
-    if isinstance(activation, nn.Softplus) and (activation.beta, activation.threshold) != (1, 20):
-        kind = "other"
     return {
-        "kind": kind,
+        "kind": UNKNOWN if activation is None else curve_kind(activation),
         "label": "" if activation is None else type(activation).__name__,
         "names": [name.split(".")[1] for name in parameters if name.startswith("activation.")],
     }
@@ -77,6 +60,6 @@ def is_local(model: NeuralModel) -> bool:
         linear
         and type(model.wav2spec) is nn.Identity
         and type(model.core) is nn.Identity
-        and type(model.prefiltering) in _PREFILTERS
-        and activation_slot(model, {})["kind"] != "other"
+        and PREFILTERS.get(type(model.prefiltering), Layer()).kind != UNKNOWN
+        and curve_kind(readout.activation) != UNKNOWN
     )

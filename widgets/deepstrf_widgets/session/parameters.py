@@ -15,15 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from deepstrf.models import NeuralModel
-from deepstrf.models.activations import (
-    ParametricDoubleExponential,
-    ParametricSigmoid,
-    ParametricSoftplus,
-    inverse_softplus,
-)
 from deepstrf.models.layers import MIN_SIGMA, ParametricSTRF, SeparableSTRF
-from deepstrf.models.prefiltering import AdapTrans, ICAdaptation, a_to_d, w_to_p
+from deepstrf.models.layers.constraints import POSITIVE, Constraint, NaturalProperty
 from deepstrf.models.readouts import STRFReadout
+from deepstrf.models.registry import OUTPUT_CURVES, PREFILTERS, Layer, Scale
 
 from .units import band_to_hz, frame_to_lag_ms, hz_to_band, lag_ms_to_frame, octaves_per_band
 
@@ -37,8 +32,7 @@ Conversion = tuple[Convert, Convert]
 SLACK = 1e-4
 """Fraction of a limit (or of the range, where a limit is 0) by which float32 values from the page may overshoot it."""
 
-MAX_TAU_MS = 10_000.0
-MIN_W = 1e-3
+SMALLEST_POSITIVE = 1e-6
 
 
 def _same(values: Array, _index: Index) -> Array:
@@ -181,62 +175,50 @@ def _between(low: float, high: float) -> Callable[[Index], tuple[float, float]]:
     return lambda _index: (low, high)
 
 
-def _softplus(values: Array, _index: Index) -> Array:
-    with np.errstate(invalid="ignore"):  # a fit that failed leaves NaN, which is shown as such
-        return np.logaddexp(0.0, values)
+def _conversions(constraint: Constraint | None, scale: Scale | None, dt_ms: float) -> tuple[Convert, Convert]:
+    """From the raw tensor of a column to what is shown, and back."""
+
+    def from_raw(values: Array, _index: Index) -> Array:
+        if constraint is not None:
+            values = constraint.to_natural(torch.from_numpy(values)).numpy()
+        return values if scale is None else scale.to_shown(values, dt_ms)
+
+    def to_raw(values: Array, _index: Index) -> Array:
+        if scale is not None:
+            values = scale.to_module(values, dt_ms)
+        return values if constraint is None else constraint.to_raw(torch.from_numpy(np.array(values)), "values").numpy()
+
+    return from_raw, to_raw
 
 
-def _unsoftplus(values: Array, _index: Index) -> Array:
-    return inverse_softplus(torch.from_numpy(np.array(values))).numpy()
+def _layer_rows(
+    layer: Layer, module: nn.Module, stage: str, names: tuple[str, str], dt_ms: float
+) -> Iterator[Parameter]:
+    """Rows of the columns of a registered layer, but for those that the module was built without.
 
-
-def _prefilter_rows(prefilter: nn.Module, dt_ms: float) -> Iterator[Parameter]:
-    tau_limits = _between(0.1 * dt_ms, MAX_TAU_MS)
-
-    def decay_of(tau_ms: Array) -> Array:
-        return np.asarray(np.exp(-dt_ms / tau_ms))
-
-    def tau_of(neg_log_decay: Array) -> Array:
-        # No decay at all is an infinite time constant.
-        out = np.full_like(neg_log_decay, np.inf)
-        return np.divide(dt_ms, neg_log_decay, out=out, where=neg_log_decay > 0)
-
-    if isinstance(prefilter, AdapTrans):
-        for polarity in ("on", "off"):
-            raw = getattr(prefilter, f"d_{polarity}")
-            yield Parameter(
-                f"prefilter.tau_{polarity}_ms",
-                "ms",
-                "prefilter",
-                tuple(raw.shape),
-                f"prefiltering.d_{polarity}",
-                raw,
-                tau_limits,
-                from_raw=lambda d, _i: tau_of(np.log1p(np.square(d))),
-                to_raw=lambda tau, _i: a_to_d(torch.from_numpy(decay_of(tau))).numpy(),
-            )
+    ``names`` are what stands before the dot in the names of the rows, and in those of the tensors.
+    """
+    table, where = names
+    for column in layer.columns:
+        attribute, constraint = column.attribute or column.name, None
+        natural = getattr(type(module), attribute, None)
+        if isinstance(natural, NaturalProperty):
+            attribute, constraint = natural.raw_name, natural.constraint_of(module)
+        raw = getattr(module, attribute)
+        if raw is None:
+            continue
+        limits = column.limits(dt_ms) if callable(column.limits) else column.limits
+        if limits is None:
+            limits = SMALLEST_POSITIVE if constraint is POSITIVE else -LARGEST, LARGEST
         yield Parameter(
-            "prefilter.w",
-            "",
-            "prefilter",
-            tuple(prefilter.p.shape),
-            "prefiltering.p",
-            prefilter.p,
-            _between(MIN_W, 1.0),
-            from_raw=lambda p, _i: 1 / (1 + np.square(p)),
-            to_raw=lambda w, _i: w_to_p(torch.from_numpy(np.array(w))).numpy(),
-        )
-    elif isinstance(prefilter, ICAdaptation):
-        yield Parameter(
-            "prefilter.tau_ms",
-            "ms",
-            "prefilter",
-            tuple(prefilter.a.shape),
-            "prefiltering.a",
-            prefilter.a,
-            tau_limits,
-            from_raw=lambda a, _i: tau_of(-np.log(a)),
-            to_raw=lambda tau, _i: decay_of(tau),
+            f"{table}.{column.name}",
+            column.unit,
+            stage,
+            tuple(raw.shape),
+            f"{where}.{attribute}",
+            raw,
+            _between(*limits),
+            *_conversions(constraint, column.scale, dt_ms),
         )
 
 
@@ -321,34 +303,6 @@ def _readout_rows(readout: STRFReadout, cf_hz: Array, dt_ms: float) -> Iterator[
         yield Parameter("strf.bias", "", "drive", tuple(kernel.bias.shape), where + "bias", kernel.bias, _anywhere)
 
 
-# What each activation lets a hand edit: (name, raw tensor, kept positive by softplus when the module says so).
-_ACTIVATION_ROWS: dict[type[nn.Module], tuple[tuple[str, str], ...]] = {
-    ParametricSigmoid: (("a", "_raw_a"), ("b", "_raw_b"), ("c", "c"), ("d", "d")),
-    ParametricDoubleExponential: (("a", "_raw_a"), ("b", "_raw_b"), ("k", "k"), ("s", "s")),
-    ParametricSoftplus: (("beta", "_raw_beta"), ("b", "_raw_b")),
-}
-SMALLEST_POSITIVE = 1e-6
-
-
-def _activation_rows(activation: nn.Module) -> Iterator[Parameter]:
-    for name, tensor in _ACTIVATION_ROWS.get(type(activation), ()):
-        raw = getattr(activation, tensor, None)
-        if raw is None:
-            continue
-        positive = tensor == "_raw_beta" or (tensor.startswith("_raw") and activation.non_negative_output)
-        yield Parameter(
-            f"activation.{name}",
-            "",
-            "rate",
-            tuple(raw.shape),
-            f"readout.activation.{tensor}",
-            raw,
-            _between(SMALLEST_POSITIVE, LARGEST) if positive else _anywhere,
-            from_raw=_softplus if positive else _same,
-            to_raw=_unsoftplus if positive else _same,
-        )
-
-
 def parameter_table(model: NeuralModel, *, cf_hz: Array, dt_ms: float) -> dict[str, Parameter]:
     """Everything that can be edited in ``model``, by name.
 
@@ -366,11 +320,14 @@ def parameter_table(model: NeuralModel, *, cf_hz: Array, dt_ms: float) -> dict[s
     dict of str to Parameter
         Empty for a model with nothing that this table knows.
     """
-    rows = list(_prefilter_rows(model.prefiltering, dt_ms))
-    if isinstance(model.readout, STRFReadout):
+    prefilter, readout = model.prefiltering, model.readout
+    layer = PREFILTERS.get(type(prefilter), Layer())
+    rows = list(_layer_rows(layer, prefilter, "prefilter", ("prefilter", "prefiltering"), dt_ms))
+    if isinstance(readout, STRFReadout):
         # The frequency axis of a readout behind a core is the core's, not the cochlea's: then only the
         # output curve keeps its meaning.
         if isinstance(model.core, nn.Identity):
-            rows += _readout_rows(model.readout, cf_hz, dt_ms)
-        rows += _activation_rows(model.readout.activation)
+            rows += _readout_rows(readout, cf_hz, dt_ms)
+        layer = OUTPUT_CURVES.get(type(readout.activation), Layer())
+        rows += _layer_rows(layer, readout.activation, "rate", ("activation", "readout.activation"), dt_ms)
     return {row.name: row for row in rows}

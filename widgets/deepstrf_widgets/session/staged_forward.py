@@ -10,36 +10,17 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from deepstrf.models import NeuralModel
-from deepstrf.models.activations import (
-    ParametricDoubleExponential,
-    ParametricSigmoid,
-    ParametricSoftplus,
-)
 from deepstrf.models.audio.audio_model import AudioEncodingModel
 from deepstrf.models.audio.gradient_maps import spectrogram_gradients
 from deepstrf.models.layers import ParametricSTRF, SeparableSTRF, gaussian_mixture_kernel, separable_kernel
 from deepstrf.models.readouts import STRFReadout, batch_norm_affine
+from deepstrf.models.registry import is_pointwise
 
 __all__ = ["StagedForward", "folding"]
 
 # Axis of each tensor that counts the neurons, where it is not the first.
 _NEURON_AXIS: dict[type[nn.Module], dict[str, int]] = {ParametricSTRF: {"P": 1, "SIG": 1}}
 _SLICED_KERNELS = (nn.Conv2d, ParametricSTRF, SeparableSTRF)
-# Output curves that treat every neuron by itself; any other one may mix them (a softmax), so it is given all.
-_POINTWISE = (
-    nn.ELU,
-    nn.GELU,
-    nn.Identity,
-    nn.LeakyReLU,
-    nn.ReLU,
-    nn.Sigmoid,
-    nn.SiLU,
-    nn.Softplus,
-    nn.Tanh,
-    ParametricDoubleExponential,
-    ParametricSigmoid,
-    ParametricSoftplus,
-)
 
 
 def for_neuron(module: nn.Module, x: Tensor, neuron: int, n_neurons: int) -> Tensor:
@@ -135,7 +116,7 @@ class StagedForward:
         if stage == "prefilter":
             self._prefiltered = self._padded = None
         readout = self._readout
-        if readout is not None and type(readout.activation) not in _POINTWISE:
+        if readout is not None and not is_pointwise(readout.activation):
             self._rate.clear()
         stale = [self._rate]
         if stage != "rate":
@@ -218,7 +199,7 @@ class StagedForward:
             return self._whole[:, neuron]
         if neuron not in self._rate:
             N = int(self.model.O)
-            if type(readout.activation) in _POINTWISE:
+            if is_pointwise(readout.activation):
                 drive = self.drive(neuron)[..., None]
                 self._rate[neuron] = for_neuron(readout.activation, drive, neuron, N)[..., 0]
             else:

@@ -15,11 +15,12 @@ from torch import nn
 from deepstrf.datasets import Recording
 from deepstrf.models import NeuralModel
 from deepstrf.models.readouts import STRFReadout
+from deepstrf.models.registry import is_pointwise
 from deepstrf.training import History
 from deepstrf.training.batches import Data
 
 from ..figures.style import CLEAR, DIVERGING, FAINT, GREY, TICKS_KHZ, rounded
-from ..session.staged_forward import _POINTWISE, StagedForward, folding, for_neuron
+from ..session.staged_forward import StagedForward, folding, for_neuron
 from .background_fit import State
 
 __all__ = ["Shown", "TrainingFigure"]
@@ -110,7 +111,7 @@ class TrainingFigure:
     def _curve(self, neuron: int) -> dict[str, dict[str, Any]]:
         """Rate against drive, over the drives that the batch norm makes of the training stimuli."""
         readout = getattr(self.model, "readout", None)
-        if not isinstance(readout, STRFReadout) or type(readout.activation) not in _POINTWISE:
+        if not isinstance(readout, STRFReadout) or not is_pointwise(readout.activation):
             return {}
         bn = readout.bn
         mean, spread = (0.0, 1.0) if bn.weight is None else (float(bn.bias[neuron]), float(bn.weight[neuron].abs()))
