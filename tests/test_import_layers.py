@@ -17,7 +17,7 @@ PACKAGES = {"deepstrf": ROOT / "deepstrf", "deepstrf_widgets": ROOT / "widgets" 
 LAYERS = (
     ("deepstrf.arguments", "deepstrf.deprecation", "deepstrf.models.protocols"),
     ("deepstrf.models.scales", "deepstrf.models.layers", "deepstrf.metrics"),
-    ("deepstrf.models.time_constants",),
+    ("deepstrf.models.time_constants", "deepstrf.models.prediction"),
     ("deepstrf.models.prefiltering", "deepstrf.models.activations", "deepstrf.models.readouts"),
     ("deepstrf.models.streaming", "deepstrf.models.checkpoints"),
     ("deepstrf.models.neural_model",),

@@ -8,8 +8,7 @@ module of another kind joins by a method ``stream_stage() -> Stage`` that gives 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
@@ -19,11 +18,12 @@ from torch.nn import functional
 from deepstrf.arguments import check_floating
 
 from .layers import CausalLayerNorm, CausalSTRFConv, LearnableExponentialDecay
+from .prediction import evaluating
 from .prefiltering import AdapTrans, ICAdaptation
-from .protocols import SpectrogramModel, Stage, Streamable
+from .protocols import Stage, Streamable
 from .readouts import LinearReadout, STRFReadout
 
-__all__ = ["Stage", "Stream", "evaluating", "stage_of", "with_past"]
+__all__ = ["Stage", "Stream", "stage_of", "with_past"]
 
 SHORT_CHUNK = 6
 """Frames up to which writing out the taps of a prefilter (K = 651, 34 bands) was measured to beat its recursion."""
@@ -98,19 +98,6 @@ class Stream:
                     return chunk.new_empty(chunk.shape[0], self.model.O, 1, 0)
                 chunk = stage(chunk)
         return chunk
-
-
-@contextmanager
-def evaluating(model: nn.Module | Streamable | SpectrogramModel) -> Iterator[None]:
-    """Evaluation mode inside the ``with`` block; afterwards every submodule is in the mode it was in."""
-    training = [module for module in model.modules() if module.training]
-    for module in training:
-        module.training = False
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
 
 
 def with_past(function: Stage, memory: int, before: Literal["nothing", "zeros", "first"]) -> Stage:

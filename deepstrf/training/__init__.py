@@ -1,6 +1,6 @@
 """Fitting: from a model and a recording to trained weights, their history, and how sure one may be of them."""
 
-from deepstrf.training.batches import predict
+from deepstrf.models.prediction import predict
 from deepstrf.training.confidence import Band, jackknife
 from deepstrf.training.fitter import Fitter
 from deepstrf.training.history import EpochRecord, History

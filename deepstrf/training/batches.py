@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from deepstrf.arguments import as_tensor
 from deepstrf.datasets import Recording
@@ -97,35 +97,3 @@ def stimuli_and_responses(data: Data, name: str) -> tuple[Tensor, Tensor]:
     if isinstance(sound, Spectrogram):
         return sound.values[None, None], responses[None] if responses.ndim == 3 else responses
     return as_tensor(f"stimuli of {name}", sound), responses
-
-
-def predict(model: nn.Module, stimuli: Tensor, *, batch_size: int = 16) -> Tensor:
-    """Response (B, N, 1, T) of a model in evaluation mode, some stimuli at a time, without gradients.
-
-    Parameters
-    ----------
-    model : Module
-        Its mode is left as it was.
-    stimuli : Tensor, shape (B, 1, F, T)
-        On any device, of any floating-point type: each batch is converted to those of the model.
-    batch_size : int
-        Stimuli at a time, at least 1.
-
-    Returns
-    -------
-    Tensor, shape (B, N, 1, T)
-        Where ``stimuli`` are.
-    """
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            return torch.cat([model(as_model_takes(model, x)).to(stimuli.device) for x in stimuli.split(batch_size)])
-    finally:
-        model.train(was_training)
-
-
-def as_model_takes(model: nn.Module, x: Tensor) -> Tensor:
-    """``x`` on the device and in the type of the model's parameters."""
-    parameter = next(model.parameters(), None)
-    return x if parameter is None else x.to(parameter.device, parameter.dtype)

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from deepstrf.models.layers import ParametricSTRF
-from deepstrf.training.batches import Examples, as_model_takes, predict
+from deepstrf.models.prediction import as_model_takes, predict
+from deepstrf.training.batches import Examples
 from deepstrf.training.checkpoint import fingerprint, load_checkpoint, save_checkpoint
 from deepstrf.training.history import EpochRecord, History
 from deepstrf.training.priors import kernels, penalty

@@ -4,13 +4,10 @@ import math
 
 import pytest
 import torch
-from torch import nn
 
 from deepstrf.datasets import collate
 from deepstrf.stimuli import Spectrogram
-from deepstrf.training import predict
 from deepstrf.training.batches import Examples
-from tests.training.conftest import new_model
 
 
 def unequal(bins=(8, 5, 8, 7, 6, 5, 3), repeats=2):
@@ -109,23 +106,3 @@ def test_arrays_and_a_spectrogram_are_taken():
         found = Examples.of((sound, responses), "train")
         assert torch.equal(found.stimuli, x[:1])
         assert torch.equal(found.responses, y[:1])
-
-
-@pytest.mark.parametrize("training", [True, False])
-def test_predictions_are_the_models_whatever_the_batches(training):
-    model = new_model().train(training)
-    state = {name: value.clone() for name, value in model.state_dict().items()}
-    x = torch.rand(5, 1, 10, 30)
-    expected = model.eval()(x)
-    model.train(training)
-    for size in (1, 2, 16):
-        pred = predict(model, x, batch_size=size)
-        assert not pred.requires_grad
-        assert torch.allclose(pred, expected, atol=1e-6)
-    assert model.training is training
-    assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
-
-
-def test_predictions_convert_to_the_models_type():
-    assert predict(new_model().double(), torch.rand(2, 1, 10, 9)).dtype == torch.float64
-    assert predict(nn.Identity(), torch.rand(2, 1, 10, 9)).dtype == torch.float32

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from torch import Tensor, nn
+from numpy.typing import ArrayLike
+from torch import nn
 
 from deepstrf.analysis.axes import check_dt
 from deepstrf.analysis.diagnosis.finding import Diagnosis
@@ -19,10 +21,10 @@ from deepstrf.stimuli import Spectrogram
 
 def diagnose(
     model: nn.Module,
-    stimulus: Recording | Spectrogram | Tensor,
-    responses: Tensor | None = None,
+    stimulus: Recording | Spectrogram | ArrayLike,
+    responses: ArrayLike | None = None,
     *,
-    held_out: Recording | tuple[Tensor, Tensor] | None = None,
+    held_out: Recording | tuple[Any, Any] | None = None,
     dt_ms: float | None = None,
     neuron_names: Sequence[str] | None = None,
 ) -> Diagnosis:
@@ -50,11 +52,12 @@ def diagnose(
     ----------
     model : Module
         Maps (B, 1, F, T) to (B, N, 1, T). It is run in evaluation mode and left as it is.
-    stimulus : Recording, Spectrogram, or Tensor of shape (B, 1, F, T) or (F, T)
+    stimulus : Recording, Spectrogram, or Tensor or array of shape (B, 1, F, T) or (F, T)
         Sounds to play; with ``held_out``, those that the model was fitted to.
-    responses : Tensor, shape (B, N, R, T), optional
-        Recorded responses to them, NaN where nothing was recorded. Not with a Recording, which has them.
-    held_out : Recording, or tuple of Tensors (B, 1, F, T) and (B, N, R, T), optional
+    responses : Tensor or array, shape (B, N, R, T), optional
+        Recorded responses to them, (N, R, T) for one sound, NaN where nothing was recorded. Not with a Recording,
+        which has them.
+    held_out : Recording, or tuple of such a stimulus and its responses, optional
         Sounds that the model was not fitted to, with their responses. Scores are then held against the noise ceiling
         here, since a fit is expected to know some of the noise of its own data.
     dt_ms : float, optional
@@ -110,9 +113,9 @@ def diagnose(
     return Diagnosis(found, names)
 
 
-def _held_out_sample(model: nn.Module, held_out: Recording | tuple[Tensor, Tensor]) -> Sample:
+def _held_out_sample(model: nn.Module, held_out: Recording | tuple[Any, Any]) -> Sample:
     if isinstance(held_out, Recording):
         return sample_of(model, "held_out", held_out)
-    if isinstance(held_out, tuple) and len(held_out) == 2 and all(isinstance(x, Tensor) for x in held_out):
+    if isinstance(held_out, tuple) and len(held_out) == 2:
         return sample_of(model, "held_out", *held_out)
     raise TypeError(f"held_out must be a Recording or (stimuli, responses), got {type(held_out).__name__}")

@@ -9,8 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from deepstrf.arguments import as_tensor, check_floating
 from deepstrf.datasets import Recording
 from deepstrf.metrics.pooling import check_responses
+from deepstrf.models.prediction import predict
 from deepstrf.stimuli import Spectrogram
 
 FRAMES_AT_ONCE = 16384
@@ -60,9 +62,7 @@ class Sample:
         return bins if self.dt_ms is None else f"{bins} ({count * self.dt_ms:.3g} ms)"
 
 
-def sample_of(
-    model: nn.Module, name: str, stimulus: Any, responses: Tensor | None = None, dt_ms: float | None = None
-) -> Sample:
+def sample_of(model: nn.Module, name: str, stimulus: Any, responses: Any = None, dt_ms: float | None = None) -> Sample:
     """What ``model`` makes of the data that the caller calls ``name``.
 
     Raises
@@ -79,19 +79,22 @@ def sample_of(
     elif isinstance(stimulus, Spectrogram):
         dt_ms = stimulus.dt_ms if dt_ms is None else dt_ms
         stimulus = stimulus.values
-    if not isinstance(stimulus, Tensor) or not stimulus.is_floating_point():
-        kind = stimulus.dtype if isinstance(stimulus, Tensor) else type(stimulus).__name__
-        raise TypeError(f"{name} must be a Recording, a Spectrogram or a floating-point Tensor, got {kind}")
+    stimulus = as_tensor(name, stimulus)
+    check_floating(**{name: stimulus})
     stimuli = stimulus[(None,) * max(0, 4 - stimulus.ndim)] if stimulus.ndim >= 2 else stimulus
     if stimuli.ndim != 4 or stimuli.shape[1] != 1 or 0 in stimuli.shape:
         raise ValueError(f"{name} must have shape (B, 1, F, T) or (F, T), nothing empty, got {tuple(stimulus.shape)}")
     if not bool(stimuli.isfinite().all()):
         raise ValueError(f"{name} must be finite, got {int((~stimuli.isfinite()).sum())} values that are not")
-    predicted = predict(model, stimuli)
+    predicted = predict(model, stimuli.cpu(), batch_size=max(1, FRAMES_AT_ONCE // stimuli.shape[-1]))
     B, _, _, T = stimuli.shape
     if predicted.ndim != 4 or (predicted.shape[0], predicted.shape[2], predicted.shape[3]) != (B, 1, T):
         raise ValueError(f"model must answer with shape (B, N, 1, T) = ({B}, N, 1, {T}), got {tuple(predicted.shape)}")
+    predicted = predicted.to(torch.promote_types(predicted.dtype, torch.float32))
     if responses is not None:
+        responses = as_tensor(f"responses of {name}", responses)
+        if responses.ndim == 3 and B == 1:
+            responses = responses[None]
         check_responses(responses, f"responses of {name}")
         N = predicted.shape[1]
         if (responses.shape[0], responses.shape[1], responses.shape[3]) != (B, N, T):
@@ -116,21 +119,3 @@ def _inside(stimuli: Tensor, responses: Tensor | None, bins: tuple[int, ...] | N
     else:
         last = torch.tensor(bins)
     return count <= last[:, None]
-
-
-def predict(model: nn.Module, stimuli: Tensor) -> Tensor:
-    """Response (B, N, 1, T) of a model in evaluation mode, on the CPU; the model's mode is left as it was."""
-    parameter = next(model.parameters(), None)
-    was_training = model.training
-    model.eval()
-    at_once = max(1, FRAMES_AT_ONCE // stimuli.shape[-1])
-    try:
-        with torch.no_grad():
-            parts = [
-                model(part if parameter is None else part.to(parameter.device, parameter.dtype))
-                for part in stimuli.split(at_once)
-            ]
-    finally:
-        model.train(was_training)
-    predicted = torch.cat(parts).cpu()
-    return predicted if predicted.dtype == torch.float64 else predicted.float()

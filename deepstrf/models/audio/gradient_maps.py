@@ -17,8 +17,8 @@ from torch.overrides import TorchFunctionMode
 
 from deepstrf.arguments import check_floating, check_sizes, whole_number
 
+from ..prediction import evaluating
 from ..protocols import SpectrogramModel
-from ..streaming import evaluating
 
 __all__ = ["PassingAtTheKink", "spectrogram_gradients", "waveform_gradients"]
 

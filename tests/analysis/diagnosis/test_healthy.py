@@ -126,3 +126,6 @@ def test_other_types_and_forms_of_data():
     assert not diagnose(model, sound.values)
     assert not diagnose(model.double(), population)
     assert not diagnose(model, population.stimuli.double(), population.responses.double())
+    arrays = population.stimuli.double().numpy(), population.responses.double().numpy()
+    assert not diagnose(model, *arrays, held_out=arrays)
+    assert not diagnose(model, sound, population.responses[0].numpy())

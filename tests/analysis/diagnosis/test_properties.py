@@ -161,7 +161,8 @@ def test_a_kind_that_does_not_exist():
     [
         ({"model": "LN"}, TypeError, "model must be an nn.Module, got str"),
         ({"model": torch.nn.Identity()}, ValueError, r"model must answer with shape \(B, N, 1, T\) = \(6, N, 1, 500\)"),
-        ({"stimulus": [1.0]}, TypeError, "stimulus must be a Recording, a Spectrogram or a floating.*, got list"),
+        ({"stimulus": "a.wav"}, TypeError, "stimulus must be a tensor or an array of numbers, got str"),
+        ({"stimulus": [[1]]}, TypeError, "stimulus must be a floating-point tensor, got torch.int64"),
         ({"stimulus": torch.zeros(3)}, ValueError, r"stimulus must have shape \(B, 1, F, T\) or \(F, T\).*got \(3,\)"),
         ({"stimulus": torch.zeros(6, 1, BANDS, 0)}, ValueError, r"nothing empty, got \(6, 1, 10, 0\)"),
         ({"stimulus": torch.full((BANDS, 9), torch.nan)}, ValueError, "stimulus must be finite, got 90 values"),
