@@ -55,7 +55,7 @@ types: $(VENV)/.test widgets/node_modules/.installed ## mypy and tsc
 unit: $(VENV)/.test ## pytest without a browser, with the coverage of deepstrf
 	$(say) "Tests (Python)"
 	@# One thread: the tests' tensors are small, and several threads then wait for one another (61 s against 5 s for the zoo).
-	@OMP_NUM_THREADS=1 $(py) -m pytest -n auto --dist loadfile -m "not browser" --benchmark-disable --cov=deepstrf --cov-report=term --cov-fail-under=95
+	@OMP_NUM_THREADS=1 $(py) -m pytest -n auto --dist loadfile -m "not browser" --cov=deepstrf --cov-report=term --cov-fail-under=95
 
 vitest: $(VENV)/.test widgets/node_modules/.installed ## the page's tests
 	$(say) "Tests (TypeScript)"
@@ -82,7 +82,7 @@ lowest: $(py) ## the Python tests with the lowest versions that pyproject.toml a
 	@$(VENV)/bin/uv pip install -q --python $(VENV)/lowest/bin/python --resolution lowest-direct \
 	  $(or $(LOWEST_TORCH),--torch-backend cpu) -e '.[test]'
 	@# Old packages warn that newer ones which they import have moved on: not our warnings.
-	@OMP_NUM_THREADS=1 $(VENV)/lowest/bin/python -m pytest -n auto --dist loadfile -m "not browser" --benchmark-disable \
+	@OMP_NUM_THREADS=1 $(VENV)/lowest/bin/python -m pytest -n auto --dist loadfile -m "not browser" \
 	  -W default::DeprecationWarning $(addprefix --ignore tests/,browser benchmarks notebooks packaging widgets/test_bundle.py)
 
 notebooks: $(VENV)/.test ## run the notebooks and store their outputs
@@ -94,14 +94,9 @@ bundle: $(VENV)/.test widgets/node_modules/.installed ## rebuild the widgets' bu
 wheel: $(VENV)/.test ## build the wheel into dist/
 	@$(py) -m build --wheel
 
-bench: $(VENV)/.test ## measure the layers, an edit, an epoch, the kernels' memory, a drag, a scroll and a fit in JupyterLab
-	@$(py) -m pytest tests/benchmarks --benchmark-only
-	@$(py) tests/benchmarks/bench_session.py
-	@$(py) tests/benchmarks/bench_fit.py
+bench: $(VENV)/.test ## measure a drag in JupyterLab and the kernels' memory
 	@$(py) tests/benchmarks/bench_memory.py
-	@export CHROMIUM="$$(tests/browser/install_chromium.sh)"; \
-	$(py) tests/benchmarks/bench_drag.py; $(py) tests/benchmarks/bench_gallery.py; \
-	$(py) tests/benchmarks/bench_training_view.py
+	@export CHROMIUM="$$(tests/browser/install_chromium.sh)"; $(py) tests/benchmarks/bench_drag.py
 
 binder: $(VENV)/.test ## do what Binder does with the last commit, in a new environment; memory of each notebook
 	@export CHROMIUM="$$(tests/browser/install_chromium.sh)"; $(py) tests/packaging/rehearse_binder.py

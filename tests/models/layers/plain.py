@@ -1,4 +1,4 @@
-"""The same quantities in the plainest way: oracles of the tests, and the forms that benchmarks compare with."""
+"""The same quantities in the plainest way: what the tests of the layers compare with."""
 
 from __future__ import annotations
 
@@ -81,13 +81,6 @@ def locally_connected_by_copies(x: Tensor, weights: Tensor, biases: Tensor, K: i
     """Local connections through a (B, C_out, C_in K, L) array of products."""
     patches = functional.unfold(x.unsqueeze(2), kernel_size=(1, K), stride=(1, stride))
     return (patches.unsqueeze(1) * weights).sum(2) + biases
-
-
-def locally_connected_by_products(x: Tensor, weights: Tensor, biases: Tensor, K: int, stride: int) -> Tensor:
-    """Local connections as one matrix product per output position."""
-    positions = range(weights.shape[2])
-    patches = [x[:, :, stride * i : stride * i + K].flatten(1) for i in positions]
-    return torch.stack([patches[i] @ weights[:, :, i].t() + biases[:, i] for i in positions], dim=-1)
 
 
 def attention_by_dense_scores(q: Tensor, k: Tensor, v: Tensor, window: int | None) -> Tensor:
