@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from deepstrf.analysis.axes import at_bin, check_dt, check_strf, octaves_of, sub_bin_peak
+from deepstrf.short_repr import short_repr
 
 HIGHEST_RATE_HZ, RATES = 50.0, 101
 HIGHEST_DENSITY, DENSITIES = 4.0, 41
@@ -22,6 +23,9 @@ class ModulationTransfer(NamedTuple):
     rate_hz: Tensor
     density_cyc_oct: Tensor
     gain: Tensor
+
+    def __repr__(self) -> str:
+        return short_repr(self)
 
     def peak(self) -> tuple[Tensor, Tensor, Tensor]:
         """Rate (...) in Hz, density (...) in cycles per octave, and gain (...) of the best ripple.

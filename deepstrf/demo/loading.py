@@ -10,6 +10,7 @@ from torch import Tensor
 
 from deepstrf.demo.sounds import spectrogram
 from deepstrf.models import LinearNonlinear
+from deepstrf.short_repr import short_repr
 from deepstrf.stimuli import Spectrogram, read_wav
 
 DATA = Path(__file__).parent / "data"
@@ -42,6 +43,9 @@ class Demo(NamedTuple):
     truth: LinearNonlinear
     neuron_names: list[str]
     sound_path: Path
+
+    def __repr__(self) -> str:
+        return short_repr(self)
 
 
 def load_demo() -> Demo:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from deepstrf.arguments import check_numbers, whole_number
 from deepstrf.metrics.pooling import align
+from deepstrf.short_repr import short_repr
 
 MIN_SEGMENT, MAX_SEGMENT, WANTED_SEGMENTS = 4, 256, 16
 
@@ -18,6 +19,9 @@ class Coherence(NamedTuple):
 
     freqs_hz: Tensor
     values: Tensor
+
+    def __repr__(self) -> str:
+        return short_repr(self)
 
 
 def _segment_bins(stimuli: int, bins: int) -> int:

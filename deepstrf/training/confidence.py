@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from deepstrf.analysis import bandwidth, best_frequency, latency
 from deepstrf.datasets import Recording
+from deepstrf.short_repr import short_repr
 from deepstrf.training.batches import Data, Examples
 from deepstrf.training.fitter import Fitter
 
@@ -36,6 +37,7 @@ class Band:
 
     estimate: Tensor
     replicates: Tensor
+    __repr__ = short_repr
 
     @property
     def standard_error(self) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from torch import nn
@@ -13,7 +12,6 @@ from deepstrf.training.run import Run
 from deepstrf.training.settings import FitSettings
 
 
-@dataclass(frozen=True)
 class Fitter(FitSettings):
     """Settings of a fit, which `fit` carries out on a model and a recording.
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from deepstrf.metrics.pooling import summary
+from deepstrf.short_repr import short_repr
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +41,7 @@ class EpochRecord:
     learning_rate: float
     seconds: float
     counted: Tensor | None = None
+    __repr__ = short_repr
 
     @property
     def score(self) -> float:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from deepstrf.short_repr import short_repr
 from deepstrf.training.history import History
 
 
@@ -55,6 +56,7 @@ class Progress:
     batch: int = 0
     batches: int = 0
     stopping: str = ""
+    __repr__ = short_repr
 
     def stop(self, why: str = "stopped by a callback") -> None:
         """End the fit: now, in ``on_batch`` (this epoch then does not count), or after this epoch.

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from deepstrf.metrics import corrcoef, poisson_loss
+from deepstrf.short_repr import short_repr
 from deepstrf.training.progress import Progress
 
 ADAM = partial(torch.optim.Adam, lr=0.01)
@@ -40,6 +41,7 @@ class FitSettings:
     seed: int = 0
     progress: bool = True
     callbacks: Sequence[Callable[[Progress], None]] = ()
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "patience"):
