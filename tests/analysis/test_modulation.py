@@ -63,7 +63,7 @@ def test_a_field_prefers_the_ripple_that_moving_ripple_makes():
     with torch.no_grad():
         conv.kernel.weight.copy_(fields[:, None])
     for own, velocity in enumerate((10.0, -10.0)):
-        sound = moving_ripple(velocity, 0.8, low_hz=400.0, high_hz=18000.0, duration_s=1.5)
+        sound = moving_ripple(velocity, 0.8, min_hz=400.0, max_hz=18000.0, duration_s=1.5)
         stimulus = log_mel_spectrogram(sound, 44100, n_bands=F, min_hz=500.0, max_hz=16000.0).values.double()
         answer = conv((stimulus - stimulus.mean(1, keepdim=True))[None, None])[0, :, 0, 2 * T : -T].detach()
         assert answer[own].std() > 5 * answer[1 - own].std()
