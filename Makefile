@@ -89,6 +89,7 @@ notebooks: $(VENV)/.test ## run the notebooks and store their outputs
 	@$(py) tests/store_notebooks.py notebooks/*.ipynb
 
 bundle: $(VENV)/.test widgets/node_modules/.installed ## rebuild the widgets' bundle
+	@$(py) widgets/export_registry.py
 	@$(use_node); cd widgets && npm --silent run build
 
 wheel: $(VENV)/.test ## build the wheel into dist/

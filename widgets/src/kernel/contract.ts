@@ -69,7 +69,7 @@ export interface PrefilterSlot {
 }
 
 export interface ActivationSlot {
-  /** One of `CURVES` in math/activation.ts, or "other". */
+  /** A curve of math/curves.ts, or "other". */
   kind: string;
   label: string;
   /** Parameters that can be edited, in the order of the trait `activation`. */

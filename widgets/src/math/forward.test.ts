@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import vectors from "../../../tests/vectors/forward.json";
-import type { Curve } from "./activation";
+import type { Curve } from "./curves";
 import { Forward, type Shape } from "./forward";
 
 type Vector = (typeof vectors)[number];

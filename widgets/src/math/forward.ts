@@ -6,8 +6,8 @@
  * the field costs F * T, and a hand that moves one Gaussian leaves the sums of the others as they are.
  */
 
-import { type Curve, curveOf } from "./activation";
 import { adaptBand, decayOf } from "./adaptation";
+import { type Curve, curveOf } from "./curves";
 import { type Axes, gaussianAt } from "./field";
 import { unitMass } from "./gaussians";
 

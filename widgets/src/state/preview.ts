@@ -2,7 +2,7 @@
 
 import { COLUMNS, type Info } from "../kernel/contract";
 import type { Slot } from "../kernel/request-queue";
-import type { Curve } from "../math/activation";
+import type { Curve } from "../math/curves";
 import { type Axes as AxesType, type Gaussian, kernelOf, outer } from "../math/field";
 import { type Folding, Forward } from "../math/forward";
 

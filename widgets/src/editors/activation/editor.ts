@@ -5,8 +5,15 @@ import { type Cleanup, element, pointIn, setAttribute, setText } from "../../bas
 import { fixed, number } from "../../base/format";
 import { type Frames, PaintInputs, Surface } from "../../draw/surface";
 import { reducedMotion, type Theme } from "../../draw/theme";
-import { CURVES, type Curve, curveOf } from "../../math/activation";
-import { type CurveFeatures, endsOf, isEditable, toFeatures } from "../../math/curve-features";
+import {
+  type Curve,
+  type CurveFeatures,
+  curveOf,
+  endsOf,
+  isCurve,
+  isEditable,
+  toFeatures,
+} from "../../math/curves";
 import { sharesBeyond } from "../../math/drive-summary";
 import type { BenchState } from "../../state/bench-state";
 import { Paints } from "../../state/counters";
@@ -131,7 +138,7 @@ export class ActivationEditor {
   /** The formula of the curve, where the page knows it. */
   get #kind(): Curve | null {
     const { kind } = this.#state.info.activation;
-    return (CURVES as readonly string[]).includes(kind) ? (kind as Curve) : null;
+    return isCurve(kind) ? kind : null;
   }
 
   #curve(kind: Curve, values: Numbers): (drive: number) => number {

@@ -3,13 +3,15 @@
 import { number } from "../../base/format";
 import { niceStep } from "../../draw/axes";
 import {
+  type Curve,
   type CurveFeature,
   type CurveFeatures,
-  type Editable,
   type Parameters,
+  parametersBehind,
   toFeatures,
-} from "../../math/curve-features";
+} from "../../math/curves";
 import { limitsOf } from "../../math/field";
+import { OUTPUT_CURVES } from "../../math/registry";
 import type { BenchState } from "../../state/bench-state";
 import type { Plot } from "./plot";
 
@@ -38,7 +40,7 @@ export function nameOf(feature: CurveFeature, { baseline = 0, ceiling = 0 }: Cur
 
 /** "0.42 a.u.", "1.10 spikes/bin". */
 export function valueText(
-  kind: Editable,
+  kind: Curve,
   feature: CurveFeature,
   parameters: Parameters,
   rateUnit: string,
@@ -46,7 +48,10 @@ export function valueText(
   const value = number(toFeatures(kind, parameters)[feature] ?? 0);
   if (feature === "threshold") return `${value} a.u.`;
   if (feature === "slope") return `${value} ${rateUnit} per a.u.`;
-  if (feature === "knee") return `${value} ${rateUnit}, sharpness ${number(parameters.beta)} per a.u.`;
+  if (feature === "knee") {
+    const [{ name, meaning, note }] = fieldsOf(kind, parametersBehind(kind, feature), rateUnit);
+    return `${value} ${rateUnit}, ${meaning} ${number(parameters[name])} ${note}`;
+  }
   return `${value} ${rateUnit}`;
 }
 
@@ -76,52 +81,26 @@ export interface Field {
   name: string;
   symbol: string;
   meaning: string;
-  unit: string;
+  /** Unit, or how to read it. */
+  note: string;
 }
 
-const RATE = "rate";
-const FIELDS: Record<Editable, [name: string, meaning: string, unit: string][]> = {
-  sigmoid: [
-    ["a", "baseline", RATE],
-    ["b", "range", RATE],
-    ["c", "threshold", "a.u."],
-    ["d", "width", "a.u."],
-  ],
-  double_exponential: [
-    ["b", "baseline", RATE],
-    ["a", "range", RATE],
-    ["k", "gain", "per a.u., negative where the curve rises"],
-    ["s", "offset", "gain times threshold"],
-  ],
-  softplus: [
-    ["b", "baseline", RATE],
-    ["beta", "sharpness", "per a.u."],
-  ],
-};
-const SYMBOLS: Record<string, string> = { beta: "β" };
+const columnsOf = (kind: Curve): readonly Field[] => OUTPUT_CURVES[kind].columns;
 
-/** The parameters that the module has, in the order in which they are read. */
-export function fieldsOf(kind: Editable, names: string[], rateUnit: string): Field[] {
-  return FIELDS[kind]
-    .filter(([name]) => names.includes(name))
-    .map(([name, meaning, unit]) => ({
-      name,
-      symbol: SYMBOLS[name] ?? name,
-      meaning,
-      unit: unit === RATE ? rateUnit : unit,
-    }));
+/** The parameters that the module has, the baseline first. */
+export function fieldsOf(kind: Curve, names: string[], rateUnit: string): Field[] {
+  const isBaseline = ({ meaning }: Field) => Number(meaning === "baseline");
+  return columnsOf(kind)
+    .filter(({ name }) => names.includes(name))
+    .map((field) => ({ ...field, note: field.note === "rate" ? rateUnit : field.note }))
+    .sort((one, other) => isBaseline(other) - isBaseline(one));
 }
 
-const FORMULAS: Record<Editable, [formula: string, baseline: string]> = {
-  sigmoid: ["b σ((x − c) / d)", "a"],
-  double_exponential: ["a exp(−exp(k x − s))", "b"],
-  softplus: ["log(1 + exp(β x)) / β", "b"],
-};
-
-/** "rate = b σ((x − c) / d) + a" */
-export function formulaOf(kind: Editable, names: string[]): string {
-  const [formula, baseline] = FORMULAS[kind];
-  return `rate = ${formula}${names.includes(baseline) ? ` + ${baseline}` : ""}`;
+/** "rate = b σ((x − c) / d) + a"; a module without its baseline lacks that summand. */
+export function formulaOf(kind: Curve, names: string[]): string {
+  const missing = columnsOf(kind).filter(({ name }) => !names.includes(name));
+  const whole: string = OUTPUT_CURVES[kind].formula;
+  return `rate = ${missing.reduce((formula, { symbol }) => formula.replace(` + ${symbol}`, ""), whole)}`;
 }
 
 /** Why a curve is not edited here. */

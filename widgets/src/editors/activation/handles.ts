@@ -1,24 +1,23 @@
 /**
  * The handles of an output curve: bars for its levels, a circle for its threshold or knee, a square on its tangent.
  *
- * Every handle is a focusable slider that moves one feature of the curve (math/curve-features.ts).
+ * Every handle is a focusable slider that moves one feature of the curve (math/curves.ts).
  */
 
 import { holds, nearestIn } from "../../base/box";
 import { type Cleanup, closest, consume, element, type Point, setAttribute, setText } from "../../base/dom";
 import {
+  type Curve,
   type CurveFeature,
   type CurveFeatures,
-  type Editable,
   featuresOf,
   heightAtThreshold,
   isEditable,
   moveFeature,
   type Parameters,
   parametersBehind,
-  type Saturating,
   toFeatures,
-} from "../../math/curve-features";
+} from "../../math/curves";
 import type { BenchState } from "../../state/bench-state";
 import { OwnedGesture } from "../../state/owned-gesture";
 import { Drag, type DragTarget } from "../../ui/drag";
@@ -61,7 +60,7 @@ export class CurveHandles {
   }
 
   /** The curve on screen, when it is one that can be edited. */
-  get kind(): Editable | null {
+  get kind(): Curve | null {
     const { kind, names } = this.#state.info.activation;
     return isEditable(kind) && names.length > 0 ? kind : null;
   }
@@ -85,7 +84,7 @@ export class CurveHandles {
   }
 
   /** Whether the module has all that a feature concerns: one without a bias has no baseline to move. */
-  #exists(kind: Editable, feature: CurveFeature): boolean {
+  #exists(kind: Curve, feature: CurveFeature): boolean {
     return parametersBehind(kind, feature).every((name) => this.#state.info.activation.names.includes(name));
   }
 
@@ -249,7 +248,7 @@ export class CurveHandles {
     const held = this.#held;
     if (!plot || !kind || !held) return;
     if (feature === "threshold") this.#move(plot.driveAt(x));
-    else if (feature === "slope" && kind !== "softplus") {
+    else if (feature === "slope") {
       this.#move(this.#positions.slopeTo(kind, toFeatures(kind, held.start), plot, { x, y }));
     } else this.#move(plot.rateAt(y));
   }
@@ -310,23 +309,22 @@ export class HandlePositions {
   foot = -1;
 
   /** The baseline's bar stands where the curve comes near it, the square where there is room for it. */
-  choose(kind: Editable, features: CurveFeatures, plot: Plot): void {
+  choose(kind: Curve, features: CurveFeatures, plot: Plot): void {
     const { baseline = 0, ceiling = 0, slope = 0 } = features;
     this.foot = slope * (ceiling - baseline) < 0 ? 1 : -1;
-    if (kind === "softplus") return;
     const room = (side: number) => holds(plot.box, armEnd(kind, features, plot, side));
     this.arm = room(1) || !room(-1) ? 1 : -1;
   }
 
   /** Null where a handle has no place: a tangent needs its threshold in the plot. */
-  of(kind: Editable, feature: CurveFeature, features: CurveFeatures, plot: Plot): Position | null {
+  of(kind: Curve, feature: CurveFeature, features: CurveFeatures, plot: Plot): Position | null {
     const value = features[feature] ?? 0;
     if (feature === "knee") return inside(plot, plot.x(0), plot.y(value));
-    if (kind !== "softplus" && feature === "threshold") {
+    if (feature === "threshold") {
       const hub = hubOf(kind, features, plot);
       return inside(plot, hub.x, hub.y);
     }
-    if (kind !== "softplus" && feature === "slope") {
+    if (feature === "slope") {
       const hub = hubOf(kind, features, plot);
       return holds(plot.box, hub) ? { ...armEnd(kind, features, plot, this.arm), outside: false } : null;
     }
@@ -344,7 +342,7 @@ export class HandlePositions {
   }
 
   /** Slope of the line from the threshold to where the square was drawn to; never over the vertical. */
-  slopeTo(kind: Saturating, features: CurveFeatures, plot: Plot, square: Point): number {
+  slopeTo(kind: Curve, features: CurveFeatures, plot: Plot, square: Point): number {
     const hub = hubOf(kind, features, plot);
     const aside = Math.max(this.arm * (square.x - hub.x), LEAST_PX);
     return (this.arm * (hub.y - square.y) * plot.perDrive) / (aside * plot.perRate);
@@ -354,11 +352,11 @@ export class HandlePositions {
 /** Least way to the side of the threshold that the square is taken for. */
 const LEAST_PX = 0.5;
 
-function hubOf(kind: Saturating, features: CurveFeatures, plot: Plot): Point {
+function hubOf(kind: Curve, features: CurveFeatures, plot: Plot): Point {
   return { x: plot.x(features.threshold ?? 0), y: plot.y(heightAtThreshold(kind, features)) };
 }
 
-function armEnd(kind: Saturating, features: CurveFeatures, plot: Plot, side: number): Point {
+function armEnd(kind: Curve, features: CurveFeatures, plot: Plot, side: number): Point {
   const hub = hubOf(kind, features, plot);
   const steep = ((features.slope ?? 0) * plot.perRate) / plot.perDrive;
   const x = (side * ARM_PX) / Math.hypot(1, steep);

@@ -2,7 +2,7 @@
 
 import { clamp } from "../../base/clamp";
 import { type Cleanup, element, setText } from "../../base/dom";
-import { isEditable } from "../../math/curve-features";
+import { isEditable } from "../../math/curves";
 import type { BenchState } from "../../state/bench-state";
 import { OwnedGesture } from "../../state/owned-gesture";
 import { NumberFields } from "../../ui/number-fields";
@@ -81,9 +81,9 @@ export class CurveNumbers {
     this.#built = wanted;
     setText(this.#formula, formulaOf(kind, names));
     this.#row.replaceChildren();
-    this.#shown = fieldsOf(kind, names, rate_unit).map(({ name, symbol, meaning, unit }) => {
+    this.#shown = fieldsOf(kind, names, rate_unit).map(({ name, symbol, meaning, note }) => {
       const label = element("span", {}, element("b", {}, symbol), ` ${meaning}`);
-      const ariaLabel = `${symbol}, ${meaning} (${unit})`;
+      const ariaLabel = `${symbol}, ${meaning} (${note})`;
       const write = (value: number) => this.#write(name, value);
       const made = this.#fields.add({ label, ariaLabel, step: STEP, write });
       this.#row.append(made.label);

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { curveOf } from "./activation";
 import {
+  type Curve,
   type CurveFeature,
-  type Editable,
+  curveOf,
   endsOf,
   featuresOf,
   heightAtThreshold,
@@ -12,12 +12,11 @@ import {
   moveFeature,
   type Parameters,
   parametersBehind,
-  type Saturating,
   toFeatures,
-} from "./curve-features";
+} from "./curves";
 
-const KINDS: Editable[] = ["sigmoid", "double_exponential", "softplus"];
-const SATURATING: Saturating[] = ["sigmoid", "double_exponential"];
+const KINDS: Curve[] = ["sigmoid", "double_exponential", "softplus"];
+const SATURATING: Curve[] = ["sigmoid", "double_exponential"];
 const TRIALS = 300;
 const anywhere: LimitsOf = () => [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
 /** As in the kernel's table for modules whose output is not negative. */
@@ -34,7 +33,7 @@ function randomFrom(seed: number): () => number {
 }
 
 /** Parameters as training leaves them, or with either sign where `signed`. */
-function parametersFor(kind: Editable, random: () => number, signed: boolean): Parameters {
+function parametersFor(kind: Curve, random: () => number, signed: boolean): Parameters {
   const level = () => 0.01 + 3 * random();
   const sign = () => (signed && random() < 0.5 ? -1 : 1);
   const place = () => 4 * (random() - 0.5);
@@ -52,7 +51,7 @@ function close(value: number | undefined, expected: number | undefined, digits =
   expect((value ?? Number.NaN) / scale).toBeCloseTo((expected ?? Number.NaN) / scale, digits);
 }
 
-const gainOf = (kind: Saturating, p: Parameters) => (kind === "sigmoid" ? 1 / p.d : -p.k);
+const gainOf = (kind: Curve, p: Parameters) => (kind === "sigmoid" ? 1 / p.d : -p.k);
 
 describe.each(SATURATING)("the features of a %s", (kind) => {
   it("are its levels far out, its height and its steepness at the threshold", () => {
