@@ -261,20 +261,15 @@ describe("message line", () => {
     expect(root.querySelector<HTMLElement>(".db-strf")!.dataset.stale).toBeUndefined();
   });
 
-  it("counts for benchmarks", () => {
+  it("counts the requests without an answer, for tests in a browser", () => {
     const { fixture, root } = mount();
-    const counters = (root as unknown as { __bench: Record<string, unknown> & { pending(): number } })
-      .__bench;
+    const counters = (root as unknown as { __bench: { pending(): number } }).__bench;
     expect(Object.keys(root)).not.toContain("__bench");
-    const before = counters.paints as number;
+    expect(counters.pending()).toBe(0);
     key(handle(root, 0), "ArrowUp");
-    frame();
-    expect(counters.paints as number).toBeGreaterThan(before);
-    expect(counters).toMatchObject({ sent: 1, lastSeq: 1, answers: 0 });
     expect(counters.pending()).toBe(1);
     fixture.answer({});
-    expect(counters).toMatchObject({ answers: 1, lastAnswered: 1 });
-    expect((counters.rtt as number[]).length).toBe(1);
+    expect(counters.pending()).toBe(0);
   });
 });
 

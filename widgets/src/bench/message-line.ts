@@ -31,8 +31,8 @@ export class MessageLine {
     if (state.error) text = state.error;
     else if (waited > LATE_MS) text = `kernel is busy: ${fixed(waited / 1000, 0)} s`;
     else if (stale > LATE_MS) text = `waiting for neuron ${state.neuron}: ${fixed(stale / 1000, 0)} s`;
-    else if (state.counters.rttMs !== null && state.counters.rttMs > SLOW_MS)
-      text = `last answer took ${fixed(state.counters.rttMs, 0)} ms`;
+    else if (state.rttMs !== null && state.rttMs > SLOW_MS)
+      text = `last answer took ${fixed(state.rttMs, 0)} ms`;
     setText(this.element, text);
     this.element.classList.toggle("db-error", state.error !== "");
     if ((state.queue.idle && state.current) || this.#cancel) return;

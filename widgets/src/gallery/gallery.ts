@@ -37,7 +37,7 @@ const SINGLE_PX = 120;
 /** The orders whose read-out stands in a card's corner: it holds no other place there. */
 const SECOND = new Set<Sort>(["bandwidth_oct", "separability", "on_off"]);
 
-/** What a benchmark in the page reads. */
+/** What tests read. */
 export interface GalleryCounters {
   /** Pictures painted so far. */
   readonly painted: number;

@@ -14,7 +14,6 @@ import { type Frames, PaintInputs, Surface } from "../draw/surface";
 import type { Theme } from "../draw/theme";
 import { bandToHz } from "../math/units";
 import type { BenchState } from "../state/bench-state";
-import { Paints } from "../state/counters";
 import type { Part } from "../state/parts";
 import { legend } from "../ui/legend";
 import { AdaptedView } from "./adapted-lanes";
@@ -29,7 +28,6 @@ const RATE_BOTTOM = 40;
 
 export class ResponseView {
   readonly element: HTMLElement;
-  readonly paints = new Paints();
   readonly #spectrogram = element("canvas.db-canvas.db-spectrogram", { role: "img" });
   /** Recorded, as trained and axes: painted when they change, not under the hand. */
   readonly #still = element("canvas.db-canvas.db-still", { "aria-hidden": "true" });
@@ -208,7 +206,6 @@ export class ResponseView {
     clip(ctx, box);
     strokeSignal(ctx, theme.model, line);
     ctx.restore();
-    this.paints.painted(now);
   };
 
   /** What does not change under the hand: a thousand filled steps and a dashed line take longer than all the rest. */

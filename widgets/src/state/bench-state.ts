@@ -18,7 +18,6 @@ import {
 } from "../kernel/contract";
 import { RequestQueue, type Slot } from "../kernel/request-queue";
 import { changed, type Gaussian } from "../math/field";
-import { Counters } from "./counters";
 import { Gesture } from "./gesture";
 import { PARTS_OF_TRAIT, type Part } from "./parts";
 import { numberOrNull, ViewState } from "./view-state";
@@ -31,7 +30,8 @@ export interface Clock {
 export class BenchState extends ViewState {
   readonly client = Math.random().toString(36).slice(2, 12);
   readonly queue: RequestQueue;
-  readonly counters = new Counters();
+  /** Round trip of the last answer to this view in ms; null while none could be measured. */
+  rttMs: number | null = null;
   #gesture: Gesture | null = null;
   #gestures = 0;
   #dirty = new Set<Trait>();
@@ -269,7 +269,7 @@ export class BenchState extends ViewState {
     if (answer.client === this.client) {
       const verdict = this.queue.answer(answer.seq, answer.work_ms);
       if (verdict.stale) return;
-      this.counters.answered(this.clock.now(), verdict.rttMs);
+      this.rttMs = verdict.rttMs ?? this.rttMs;
     }
     this.error = "";
     const parts = new Set<Part>(["message", "history"]);

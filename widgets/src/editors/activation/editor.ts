@@ -16,7 +16,6 @@ import {
 } from "../../math/curves";
 import { sharesBeyond } from "../../math/drive-summary";
 import type { BenchState } from "../../state/bench-state";
-import { Paints } from "../../state/counters";
 import type { Numbers } from "../../state/preview";
 import { legend } from "../../ui/legend";
 import { ThrottledAnnouncer } from "../../ui/throttled-announcer";
@@ -45,7 +44,6 @@ const SILENCE = 0.1;
 export class ActivationEditor {
   readonly element: HTMLElement;
   readonly handles: CurveHandles;
-  readonly paints = new Paints();
   readonly #canvas = element("canvas.db-canvas.db-over", { role: "img" });
   /** Histogram, recorded means and trained curve; and the axes: each painted when it changes, not under the hand. */
   readonly #data = element("canvas.db-canvas.db-over", { "aria-hidden": "true" });
@@ -190,8 +188,7 @@ export class ActivationEditor {
     if (this.#painted.data.changedSince(...about, this.drive.current, state.trainedActivation, state.peek)) {
       this.#paintData(plot, theme, kind);
     }
-    if (this.#painted.canvas.changedSince(...about, ...state.activation))
-      this.#paintCurve(plot, theme, kind, now);
+    if (this.#painted.canvas.changedSince(...about, ...state.activation)) this.#paintCurve(plot, theme, kind);
     this.handles.paint(plot);
     this.#paintMarks(plot);
     this.#paintTip(plot);
@@ -221,10 +218,9 @@ export class ActivationEditor {
     ctx.restore();
   }
 
-  #paintCurve(plot: Plot, theme: Theme, kind: Curve, now: number): void {
+  #paintCurve(plot: Plot, theme: Theme, kind: Curve): void {
     const ctx = this.#surfaces.canvas.begin();
     if (ctx) paintCurve(ctx, theme, plot, this.#curve(kind, this.#state.activation));
-    this.paints.painted(now);
   }
 
   #paintLegend(ghost: boolean): void {

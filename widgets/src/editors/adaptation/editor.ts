@@ -8,7 +8,6 @@ import { frequency } from "../../base/format";
 import { Eased, type Frames, PaintInputs, Surface } from "../../draw/surface";
 import { reducedMotion, type Theme } from "../../draw/theme";
 import type { BenchState } from "../../state/bench-state";
-import { Paints } from "../../state/counters";
 import { Segments } from "../../ui/segments";
 import { ThrottledAnnouncer } from "../../ui/throttled-announcer";
 import { Tip } from "../../ui/tip";
@@ -40,7 +39,6 @@ export class AdaptationEditor {
   readonly element: HTMLElement;
   readonly tools: AdaptationTools;
   readonly gestures: AdaptationGestures;
-  readonly paints = new Paints();
   readonly #surface: Surface;
   readonly #canvas = element("canvas.db-canvas", { role: "img" });
   readonly #marks = new AdaptationMarks();
@@ -57,7 +55,6 @@ export class AdaptationEditor {
   readonly #high = new Eased();
   readonly #longest = new Eased();
   readonly #reach = new Eased();
-  readonly #painted = new PaintInputs();
   readonly #framed = new PaintInputs();
   #captioned = "";
   readonly #announcer: ThrottledAnnouncer;
@@ -169,7 +166,6 @@ export class AdaptationEditor {
     });
     this.gestures.paint(layout);
     this.#paintTip(layout, band);
-    if (this.#painted.changedSince(...prefilter)) this.paints.painted(now);
     this.#announcer.announce(now);
   };
 

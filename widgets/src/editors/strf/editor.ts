@@ -10,7 +10,6 @@ import type { Theme } from "../../draw/theme";
 import { type Gaussian, gaussianAt } from "../../math/field";
 import { bandToHz, frameToLagMs } from "../../math/units";
 import type { BenchState } from "../../state/bench-state";
-import { Paints } from "../../state/counters";
 import { ThrottledAnnouncer } from "../../ui/throttled-announcer";
 import { Tip } from "../../ui/tip";
 import { type Around, drawAround } from "./axes";
@@ -42,7 +41,6 @@ const COMMANDS: typeof KEYS = { a: "all", d: "duplicate" };
 export class StrfEditor {
   readonly element: HTMLElement;
   readonly handles: Handles;
-  readonly paints = new Paints();
   readonly #surface: Surface;
   /** Axes and colour bar: painted when they change, not under the hand. */
   readonly #canvas = element("canvas.db-canvas", { role: "img" });
@@ -250,7 +248,7 @@ export class StrfEditor {
     const instead = view.instead(width);
     view.paint();
     if (this.#picture.follow(state, now)) this.requestPaint();
-    if (this.#picture.paint(state, view.scaled(this.#weights), gain, colours.dark)) this.paints.painted(now);
+    this.#picture.paint(state, view.scaled(this.#weights), gain, colours.dark);
     this.#slope.paint(state, view.gradient ? (beside ?? box) : null, colours);
     const { reach } = this.#picture;
     const end = reach * Math.abs(gain);
