@@ -37,11 +37,14 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
     return f": did you mean {lower[close[0]]!r}?" if close else ""
 
 
-def keywords(**old_names: str) -> Callable[[Function], Function]:
+def keywords(*takers: Callable[..., Any], **old_names: str) -> Callable[[Function], Function]:
     """Decorator for a public function, whose keywords are then checked by name.
 
     Parameters
     ----------
+    *takers : callable
+        Functions to which the decorated one gives what its ``**keywords`` take up: their keyword-only arguments are
+        then the ones that it has. Without any, ``**keywords`` take up all.
     **old_names : str
         Old name of a keyword to the present one: it still works, with a DeprecationWarning.
 
@@ -63,7 +66,8 @@ def keywords(**old_names: str) -> Callable[[Function], Function]:
     def decorate(function: Function) -> Function:
         parameters = inspect.signature(function).parameters.values()
         names = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name != "self"]
-        is_open = any(p.kind is p.VAR_KEYWORD for p in parameters)
+        names += [p.name for f in takers for p in inspect.signature(f).parameters.values() if p.kind is p.KEYWORD_ONLY]
+        is_open = not takers and any(p.kind is p.VAR_KEYWORD for p in parameters)
         called = function.__qualname__.removesuffix(".__init__").rpartition(".<locals>.")[2]
 
         @functools.wraps(function)

@@ -39,6 +39,18 @@ def test_known_keywords_and_the_signature_stay():
     assert Gallery("s", layout=3).traits == {"layout": 3}
 
 
+def test_keywords_for_another_function_are_checked_too():
+    @keywords(show, folded="with_gain")
+    def show_all(*, columns=3, **options):
+        return columns, options
+
+    assert show_all(columns=2, descending=True) == (2, {"descending": True})
+    with pytest.raises(TypeError, match=r"show_all\(\) has no argument 'column': did you mean 'columns'\?"):
+        show_all(column=2)
+    with pytest.raises(TypeError, match=r"show_all\(\) has no argument 'decending': did you mean 'descending'\?"):
+        show_all(decending=True)
+
+
 def test_an_old_keyword_works_and_warns_at_the_call():
     with pytest.warns(DeprecationWarning, match=r"show\(folded=\) is called show\(with_gain=\) now") as caught:
         assert show(0, folded=True) == (0, True, False)

@@ -61,7 +61,7 @@ class RecordingFolder(Recording):
     out. Beside what a `Recording` has, ``folder`` is the path and ``sound_paths`` are the files of its stimuli.
     """
 
-    @keywords(units="neurons")
+    @keywords(log_mel_spectrogram, units="neurons")
     def __init__(
         self,
         folder: str | os.PathLike[str],
@@ -147,7 +147,6 @@ class RecordingFolder(Recording):
 class _Sounds:
     """Length and spectrogram of the sounds in a folder, read once each."""
 
-    @keywords(units="neurons")
     def __init__(self, folder: Path, names: Sequence[str], settings: dict[str, Any]) -> None:
         self.duration_s: dict[str, float] = {}
         self.spectrograms: dict[str, Spectrogram] = {}

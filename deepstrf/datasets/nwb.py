@@ -17,7 +17,7 @@ from deepstrf.deprecation import keywords
 from deepstrf.stimuli import Spectrogram, log_mel_spectrogram
 
 
-@keywords(units="neurons")
+@keywords(log_mel_spectrogram, units="neurons")
 def read_nwb(
     path: str | os.PathLike[str],
     *,

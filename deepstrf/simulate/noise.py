@@ -48,8 +48,9 @@ def expected_snr(rate: Tensor) -> Tensor:
 
     The signal power is the variance over time of the rate, the noise power the mean over time of the variance of a
     single trial, which for Poisson counts is the rate itself: :math:`SNR = \mathrm{var}_t(\lambda) /
-    \bar\lambda`, both within each stimulus and averaged with its bins as weights. It is what `deepstrf.metrics.snr`
-    estimates from trials. It belongs to one trial and one bin width, and grows in proportion to the rate.
+    \bar\lambda`, both within each stimulus and averaged with its bins as weights. It is what
+    ``deepstrf.metrics.snr(..., pooling="sounds")`` estimates from trials. It belongs to one trial and one bin width,
+    and grows in proportion to the rate.
 
     Parameters
     ----------

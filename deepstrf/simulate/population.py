@@ -50,6 +50,7 @@ class SimulatedPopulation(Recording):
         return RecordingFolder.write(folder, self, self.waveforms, self.sample_rate_hz)
 
 
+@keywords(log_mel_spectrogram)
 def simulate_population(
     n_neurons: int = 6,
     *,

@@ -181,3 +181,10 @@ def test_strf_correlation_is_numpys():
 def test_errors(options, message):
     with pytest.raises(ValueError, match=message):
         simulate(**options)
+
+
+def test_a_misspelt_keyword_is_named():
+    with pytest.raises(TypeError, match=r"simulate_population\(\) has no argument 'second': did you mean 'seconds'\?"):
+        simulate_population(2, second=15)
+    with pytest.raises(TypeError, match=r"simulate_population\(\) has no argument 'n_band': did you mean 'n_bands'\?"):
+        simulate_population(2, n_band=10)
