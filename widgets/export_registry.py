@@ -7,31 +7,34 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
-from deepstrf.models.registry import OUTPUT_CURVES, UNKNOWN, Column
+from deepstrf.models.registry import OUTPUT_CURVES, PREFILTERS, UNKNOWN, Layer, OutputCurve
 
 FILE = Path(__file__).parent / "src" / "math" / "registry.ts"
 HEAD = "// Generated from deepstrf/models/registry.py by `make bundle`.\n"
 
 
-def _columns(columns: tuple[Column, ...]) -> list[dict[str, str]]:
-    return [
-        {"name": one.name, "symbol": one.symbol or one.name, "meaning": one.meaning, "note": one.note}
-        for one in columns
+SHOWN = ("name", "meaning", "note", "unit")
+
+
+def _entry(layer: Layer) -> dict[str, Any]:
+    columns = [
+        {**{key: getattr(column, key) for key in SHOWN}, "symbol": column.symbol or column.name}
+        for column in layer.columns
     ]
+    return {"formula": layer.formula, "columns": columns} if isinstance(layer, OutputCurve) else {"columns": columns}
 
 
 def registry_text() -> str:
     """Content of the file: the layers whose formula the browser has, by their kind."""
-    curves = {
-        entry.kind: {"formula": entry.formula, "columns": _columns(entry.columns)}
-        for entry in OUTPUT_CURVES.values()
-        if entry.kind != UNKNOWN
-    }
     text = HEAD
-    for name, content in (("OUTPUT_CURVES", curves),):
-        lines = (f"  {kind}: {json.dumps(entry, ensure_ascii=False)},\n" for kind, entry in content.items())
-        text += f"export const {name} = {{\n{''.join(lines)}}} as const;\n"
+    for name, table in {"OUTPUT_CURVES": OUTPUT_CURVES, "PREFILTERS": PREFILTERS}.items():
+        text += f"\nexport const {name} = {{\n"
+        for layer in table.values():
+            if layer.kind != UNKNOWN:
+                text += f"  {layer.kind}: {json.dumps(_entry(layer), ensure_ascii=False)},\n"
+        text += "} as const;\n"
     return text
 
 

@@ -162,7 +162,8 @@ def _tau_limits(dt_ms: float) -> tuple[float, float]:
 
 
 def _tau(name: str, meaning: str, attribute: str) -> Column:
-    return Column(name, meaning, "ms", "τ", "ms", attribute, _tau_limits, TIME_CONSTANT)
+    note = "time constant of adaptation in ms"
+    return Column(name, meaning, note, "τ", "ms", attribute, _tau_limits, TIME_CONSTANT)
 
 
 PREFILTERS: dict[type, Layer] = {
@@ -170,12 +171,12 @@ PREFILTERS: dict[type, Layer] = {
     AdapTrans: Layer(
         "adaptrans",
         (
-            _tau("tau_on_ms", "time constant of ON", "a_on"),
-            _tau("tau_off_ms", "time constant of OFF", "a_off"),
-            Column("w", "weight of the past", limits=(MIN_W, 1.0)),
+            _tau("tau_on_ms", "ON", "a_on"),
+            _tau("tau_off_ms", "OFF", "a_off"),
+            Column("w", "w", "weight of the past", limits=(MIN_W, 1.0)),
         ),
     ),
-    ICAdaptation: Layer("ic", (_tau("tau_ms", "time constant", "a"),)),
+    ICAdaptation: Layer("ic", (_tau("tau_ms", "", "a"),)),
 }
 
 

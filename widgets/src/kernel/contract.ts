@@ -61,7 +61,8 @@ export type Kind = "gaussians" | "full" | "separable" | "gradient" | "none";
 export type Bytes = DataView | ArrayBuffer | Uint8Array;
 
 export interface PrefilterSlot {
-  kind: "none" | "adaptrans" | "ic" | "other";
+  /** A prefilter of math/adaptation.ts, or "other". */
+  kind: string;
   label: string;
   /** Names of the rows of the trait `prefilter`, each (F,). */
   rows: string[];

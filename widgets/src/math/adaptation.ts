@@ -4,6 +4,37 @@
  * Twin of `deepstrf.models.prefiltering`; `tests/vectors/forward.json` keeps the two equal.
  */
 
+import { PREFILTERS } from "./registry";
+
+export type Prefilter = keyof typeof PREFILTERS;
+
+/** What one channel makes of a band: its weights of the present and of the average over the past. */
+export interface BandFilter {
+  key: string;
+  tauMs: number;
+  present: number;
+  past: number;
+}
+
+/** The filters of a band, one for each channel that comes out, from its values of the columns in the registry. */
+const FILTERS: Record<Prefilter, (values: Record<string, number>) => BandFilter[]> = {
+  none: () => [],
+  adaptrans: ({ tau_on_ms, tau_off_ms, w }) => [
+    { key: "on", tauMs: tau_on_ms, present: 1, past: -w },
+    { key: "off", tauMs: tau_off_ms, present: -w, past: 1 },
+  ],
+  ic: ({ tau_ms }) => [{ key: "tau", tauMs: tau_ms, present: 1, past: -1 }],
+};
+
+/** The columns of a prefilter; none where its formula is not known here. */
+export const columnsOf = (kind: string) => (kind in PREFILTERS ? PREFILTERS[kind as Prefilter].columns : []);
+
+/** The filters of a band, of values (columns, F). */
+export function filtersOf(kind: string, values: ArrayLike<number>, band: number, F: number): BandFilter[] {
+  const named = columnsOf(kind).map(({ name }, row) => [name, values[row * F + band]]);
+  return named.length > 0 ? FILTERS[kind as Prefilter](Object.fromEntries(named)) : [];
+}
+
 /** Decay per time bin of a time constant; an infinite one does not decay. */
 export const decayOf = (tauMs: number, dtMs: number) => Math.exp(-dtMs / tauMs);
 

@@ -6,7 +6,7 @@
  * the field costs F * T, and a hand that moves one Gaussian leaves the sums of the others as they are.
  */
 
-import { adaptBand, decayOf } from "./adaptation";
+import { adaptBand, decayOf, filtersOf, type Prefilter } from "./adaptation";
 import { type Curve, curveOf } from "./curves";
 import { type Axes, gaussianAt } from "./field";
 import { unitMass } from "./gaussians";
@@ -17,7 +17,7 @@ export interface Shape {
   frames: number;
   channels: number;
   gaussians: number;
-  adaptation: "none" | "adaptrans" | "ic";
+  adaptation: Prefilter;
   /** Taps of the adaptation. */
   taps: number;
   curve: Curve;
@@ -55,7 +55,7 @@ export class Forward {
     this.#sum = new Float64Array(frames);
   }
 
-  /** Adapt the bands whose parameters changed; rows as in `prefilter`: tau_on_ms, tau_off_ms, w, or tau_ms. */
+  /** Adapt the bands whose parameters changed; rows as in the trait `prefilter`. */
   adapt(rows: Float64Array): boolean {
     const { axes, frames: n, adaptation, taps } = this.shape;
     const { F, dtMs } = axes;
@@ -74,15 +74,10 @@ export class Forward {
       for (let r = 0; same && r < count; r++) same = rows[r * F + f] === before[r * F + f];
       if (same) continue;
       touched = true;
-      const start = f * n;
-      if (adaptation === "ic") {
-        adaptBand(this.#stimulus, start, n, decayOf(rows[f], dtMs), 1, -1, taps, this.adapted, start);
-      } else {
-        const w = rows[2 * F + f];
-        adaptBand(this.#stimulus, start, n, decayOf(rows[f], dtMs), 1, -w, taps, this.adapted, start);
-        const to = F * n + start;
-        adaptBand(this.#stimulus, start, n, decayOf(rows[F + f], dtMs), -w, 1, taps, this.adapted, to);
-      }
+      filtersOf(adaptation, rows, f, F).forEach(({ tauMs, present, past }, channel) => {
+        const to = (channel * F + f) * n;
+        adaptBand(this.#stimulus, f * n, n, decayOf(tauMs, dtMs), present, past, taps, this.adapted, to);
+      });
     }
     if (touched) this.#adaptation = Float64Array.from(rows);
     return touched;

@@ -1,11 +1,18 @@
 // Generated from deepstrf/models/registry.py by `make bundle`.
+
 export const OUTPUT_CURVES = {
-  softplus: {"formula": "log(1 + exp(β x)) / β + b", "columns": [{"name": "beta", "symbol": "β", "meaning": "sharpness", "note": "per a.u."}, {"name": "b", "symbol": "b", "meaning": "baseline", "note": "rate"}]},
-  sigmoid: {"formula": "b σ((x − c) / d) + a", "columns": [{"name": "a", "symbol": "a", "meaning": "baseline", "note": "rate"}, {"name": "b", "symbol": "b", "meaning": "range", "note": "rate"}, {"name": "c", "symbol": "c", "meaning": "threshold", "note": "a.u."}, {"name": "d", "symbol": "d", "meaning": "width", "note": "a.u."}]},
-  double_exponential: {"formula": "a exp(−exp(k x − s)) + b", "columns": [{"name": "a", "symbol": "a", "meaning": "range", "note": "rate"}, {"name": "b", "symbol": "b", "meaning": "baseline", "note": "rate"}, {"name": "k", "symbol": "k", "meaning": "gain", "note": "per a.u., negative where the curve rises"}, {"name": "s", "symbol": "s", "meaning": "offset", "note": "gain times threshold"}]},
+  softplus: {"formula": "log(1 + exp(β x)) / β + b", "columns": [{"name": "beta", "meaning": "sharpness", "note": "per a.u.", "unit": "", "symbol": "β"}, {"name": "b", "meaning": "baseline", "note": "rate", "unit": "", "symbol": "b"}]},
+  sigmoid: {"formula": "b σ((x − c) / d) + a", "columns": [{"name": "a", "meaning": "baseline", "note": "rate", "unit": "", "symbol": "a"}, {"name": "b", "meaning": "range", "note": "rate", "unit": "", "symbol": "b"}, {"name": "c", "meaning": "threshold", "note": "a.u.", "unit": "", "symbol": "c"}, {"name": "d", "meaning": "width", "note": "a.u.", "unit": "", "symbol": "d"}]},
+  double_exponential: {"formula": "a exp(−exp(k x − s)) + b", "columns": [{"name": "a", "meaning": "range", "note": "rate", "unit": "", "symbol": "a"}, {"name": "b", "meaning": "baseline", "note": "rate", "unit": "", "symbol": "b"}, {"name": "k", "meaning": "gain", "note": "per a.u., negative where the curve rises", "unit": "", "symbol": "k"}, {"name": "s", "meaning": "offset", "note": "gain times threshold", "unit": "", "symbol": "s"}]},
   plain_identity: {"formula": "", "columns": []},
   plain_relu: {"formula": "", "columns": []},
   plain_sigmoid: {"formula": "", "columns": []},
   plain_softplus: {"formula": "", "columns": []},
   plain_tanh: {"formula": "", "columns": []},
+} as const;
+
+export const PREFILTERS = {
+  none: {"columns": []},
+  adaptrans: {"columns": [{"name": "tau_on_ms", "meaning": "ON", "note": "time constant of adaptation in ms", "unit": "ms", "symbol": "τ"}, {"name": "tau_off_ms", "meaning": "OFF", "note": "time constant of adaptation in ms", "unit": "ms", "symbol": "τ"}, {"name": "w", "meaning": "w", "note": "weight of the past", "unit": "", "symbol": "w"}]},
+  ic: {"columns": [{"name": "tau_ms", "meaning": "", "note": "time constant of adaptation in ms", "unit": "ms", "symbol": "τ"}]},
 } as const;

@@ -2,6 +2,7 @@
 
 import { COLUMNS, type Info } from "../kernel/contract";
 import type { Slot } from "../kernel/request-queue";
+import type { Prefilter } from "../math/adaptation";
 import type { Curve } from "../math/curves";
 import { type Axes as AxesType, type Gaussian, kernelOf, outer } from "../math/field";
 import { type Folding, Forward } from "../math/forward";
@@ -65,7 +66,7 @@ export class Preview {
         frames: info.n_frames,
         channels: info.n_channels,
         gaussians: info.n_gaussians,
-        adaptation: info.prefilter.kind as "none",
+        adaptation: info.prefilter.kind as Prefilter,
         taps: info.prefilter.taps,
         curve: info.activation.kind as Curve,
         curveNames: info.activation.names,

@@ -15,16 +15,38 @@ import {
 } from "./curves";
 import { decayText, tauText } from "./text";
 
-const TAU: Curve = { key: "on", label: "ON", name: "prefilter.tau_on_ms", row: 0, low: 1, high: 10_000 };
-const W: Curve = { key: "w", label: "w", name: "prefilter.w", row: 2, low: 0.001, high: 1 };
+const TAU: Curve = {
+  key: "on",
+  label: "ON",
+  what: "",
+  unit: "ms",
+  name: "prefilter.tau_on_ms",
+  row: 0,
+  low: 1,
+  high: 10_000,
+};
+const W: Curve = {
+  key: "w",
+  label: "w",
+  what: "",
+  unit: "",
+  name: "prefilter.w",
+  row: 2,
+  low: 0.001,
+  high: 1,
+};
 
 describe("curves", () => {
-  it("come with the limits of the table, or with those of their kind", () => {
+  it("come with the limits of the table", () => {
     const rows = ["prefilter.tau_on_ms", "prefilter.tau_off_ms", "prefilter.w"];
     const prefilter = { kind: "adaptrans" as const, label: "", rows, taps: 9 };
-    const limits = { "prefilter.tau_on_ms": [2, null] as [number, null] };
+    const limits = {
+      "prefilter.tau_on_ms": [2, null] as [number, null],
+      "prefilter.tau_off_ms": [1, 10_000] as [number, number],
+      "prefilter.w": [0.001, 1] as [number, number],
+    };
     expect(curvesOf({ ...INFO, prefilter, limits }).map((c) => [c.key, c.row, c.low, c.high])).toEqual([
-      ["on", 0, 2, 10_000],
+      ["on", 0, 2, Number.POSITIVE_INFINITY],
       ["off", 1, 1, 10_000],
       ["w", 2, 0.001, 1],
     ]);

@@ -7,53 +7,33 @@
 
 import { clamp } from "../../base/clamp";
 import type { Info } from "../../kernel/contract";
-
-export type CurveKey = "on" | "off" | "tau" | "w";
+import { columnsOf } from "../../math/adaptation";
 
 export interface Curve {
-  key: CurveKey;
-  /** "ON", "OFF", "tau", "w". */
+  key: string;
+  /** "ON", "OFF", "w"; empty for the time constant of an adaptation without polarities. */
   label: string;
+  /** Its quantity, with the unit. */
+  what: string;
+  unit: string;
   /** Name in the kernel's table of parameters, and its row in the trait `prefilter`. */
   name: string;
   row: number;
-  /** Lowest and highest value that a hand may set. */
+  /** Lowest and highest value that an edit may set. */
   low: number;
   high: number;
 }
 
-const KNOWN: [CurveKey, string, string][] = [
-  ["on", "ON", "prefilter.tau_on_ms"],
-  ["off", "OFF", "prefilter.tau_off_ms"],
-  ["tau", "tau", "prefilter.tau_ms"],
-  ["w", "w", "prefilter.w"],
-];
-const LONGEST_TAU_MS = 10_000;
-const SHORTEST_TAU_BINS = 0.1;
-const LEAST_W = 1e-3;
+export const isTau = (curve: Curve) => curve.unit === "ms";
 
-export const isTau = (curve: Curve) => curve.key !== "w";
-
-/** The curves that a hand may edit; none where the prefilter is of another kind. */
-export function curvesOf(info: Info): Curve[] {
-  const { rows, kind } = info.prefilter;
-  if (kind !== "adaptrans" && kind !== "ic") return [];
-  const curves: Curve[] = [];
-  for (const [key, label, name] of KNOWN) {
-    const row = rows.indexOf(name);
-    if (row < 0) continue;
-    const [low, high] = info.limits[name] ?? [null, null];
-    const known = key === "w" ? [LEAST_W, 1] : [SHORTEST_TAU_BINS * info.dt_ms, LONGEST_TAU_MS];
-    curves.push({
-      key,
-      label,
-      name,
-      row,
-      low: low !== null && Number.isFinite(low) ? low : known[0],
-      high: high !== null && Number.isFinite(high) ? high : known[1],
-    });
-  }
-  return curves;
+/** The curves that can be edited; none where the prefilter is of another kind. */
+export function curvesOf({ prefilter, limits }: Info): Curve[] {
+  return columnsOf(prefilter.kind).map(({ name: column, meaning: label, note: what, unit }, row) => {
+    const name = `prefilter.${column}`;
+    const [low, high] = limits[name] ?? [null, null];
+    const key = label.toLowerCase() || "tau";
+    return { key, label, what, unit, name, row, low: low ?? -Infinity, high: high ?? Infinity };
+  });
 }
 
 /** Where a value lies on its axis; what training left beyond the limits lies at them. */

@@ -7,17 +7,18 @@ import { type Cleanup, consume, element, setAttribute, setText } from "../../bas
 import { frequency } from "../../base/format";
 import { Eased, type Frames, PaintInputs, Surface } from "../../draw/surface";
 import { reducedMotion, type Theme } from "../../draw/theme";
+import { type BandFilter, filtersOf } from "../../math/adaptation";
 import type { BenchState } from "../../state/bench-state";
 import { Segments } from "../../ui/segments";
 import { ThrottledAnnouncer } from "../../ui/throttled-announcer";
 import { Tip } from "../../ui/tip";
-import { isTau, levelOf, ROUNDER, rounded, tauRange } from "./curves";
-import { AdaptationGestures } from "./gestures";
+import { type Curve, isTau, levelOf, ROUNDER, rounded, tauRange } from "./curves";
+import { ACTIVE_KEYS, AdaptationGestures } from "./gestures";
 import { AdaptationInspector } from "./inspector";
-import { AdaptationMarks, type Polarity, pastReach, polaritiesOf } from "./marks";
+import { AdaptationMarks, pastReach } from "./marks";
 import { drawStill, type Layout, layoutOf, plotOf } from "./plot";
 import { valueText } from "./text";
-import { type Active, AdaptationTools } from "./tools";
+import { AdaptationTools } from "./tools";
 
 /** From a point to the numbers beside it, and how high they may be, in pixels. */
 const TIP = { gap: 18, height: 60 };
@@ -27,13 +28,25 @@ const LEAST_SHARE = 0.5;
 const TAUS = 2.5;
 const LEAST_BINS = 20;
 
-const CHOICES = {
-  on: { value: "on", text: "ON", title: "Edit the time constants of ON (1)" },
-  off: { value: "off", text: "OFF", title: "Edit the time constants of OFF (2)" },
-  both: { value: "both", text: "both", title: "Edit ON and OFF together (3)" },
-  w: { value: "w", text: "w", title: "Edit the weight of the past (4)" },
-  tau: { value: "tau", text: "τ", title: "Edit the time constants" },
-};
+/** What can be chosen to edit: each time constant, those of both polarities together, w. */
+function choicesOf(curves: Curve[]): { value: string; text: string; title: string }[] {
+  const choice = (value: string, text: string, what: string) => {
+    const [key] = Object.entries(ACTIVE_KEYS).find(([, active]) => active === value) ?? [];
+    return { value, text, title: `Edit ${what}${key ? ` (${key})` : ""}` };
+  };
+  const taus = curves.filter(isTau);
+  return [
+    ...taus.map(({ key, label }) =>
+      choice(key, label || "τ", `the time constants${label && ` of ${label}`}`),
+    ),
+    ...(taus.length > 1 ? [choice("both", "both", `${namesOf(taus)} together`)] : []),
+    ...curves
+      .filter((curve) => !isTau(curve))
+      .map(({ key, label, what }) => choice(key, label, `the ${what}`)),
+  ];
+}
+
+const namesOf = (curves: Curve[]) => curves.map(({ label }) => label).join(" and ");
 
 export class AdaptationEditor {
   readonly element: HTMLElement;
@@ -83,7 +96,7 @@ export class AdaptationEditor {
     this.tools = new AdaptationTools(state, () => this.requestPaint(), cleanup);
     this.gestures = new AdaptationGestures(this.tools, this.#stage, helpId, cleanup);
     this.#stage.append(this.gestures.element, this.#tip.element);
-    this.#chooser = new Segments("Curve", (curve) => this.tools.choose(curve as Active), cleanup);
+    this.#chooser = new Segments("Curve", (curve) => this.tools.choose(curve), cleanup);
     this.#inspector = new AdaptationInspector(state, this.tools, cleanup);
     const head = element("div.db-head", {}, this.#title, this.#scope, this.#chooser.element, this.#back);
     this.element = element(
@@ -149,8 +162,9 @@ export class AdaptationEditor {
       this.#caption.style.top = `${layout.kernel.box.y - 21}px`;
     }
     const band = Math.min(tools.shown, axes.F - 1);
-    const kernels = polaritiesOf(curves, prefilter, band, axes.F);
-    const before = ghosts ? polaritiesOf(curves, ghosts, band, axes.F) : [];
+    const { kind } = this.#state.info.prefilter;
+    const kernels = filtersOf(kind, prefilter, band, axes.F);
+    const before = ghosts ? filtersOf(kind, ghosts, band, axes.F) : [];
     this.#marks.paint({
       layout,
       curves,
@@ -190,17 +204,11 @@ export class AdaptationEditor {
       setText(this.#hint, prefilter.kind === "none" ? none : other);
       return;
     }
-    const keys = tools.curves.map((curve) => curve.key);
-    const both = keys.filter((key) => key !== "w").length > 1;
-    const choices = [...keys.filter((key) => key !== "w"), ...(both ? ["both" as const] : [])];
-    this.#chooser.element.hidden = keys.length < 2;
-    this.#chooser.paint(
-      [...choices, ...keys.filter((key) => key === "w")].map((key) => CHOICES[key]),
-      tools.active,
-    );
-    const of = { on: "the ON curve", off: "the OFF curve", both: "ON and OFF", tau: "the curve", w: "w" }[
-      tools.active
-    ];
+    const { curves, activeCurves: active } = tools;
+    this.#chooser.element.hidden = curves.length < 2;
+    this.#chooser.paint(choicesOf(curves), tools.active);
+    const single = active.length === 1 && isTau(active[0]);
+    const of = single ? `the ${active[0].label} curve`.replace("  ", " ") : namesOf(active);
     setAttribute(
       this.#back,
       "title",
@@ -212,7 +220,7 @@ export class AdaptationEditor {
     setAttribute(
       this.#canvas,
       "aria-label",
-      `${prefilter.label}: time constants in ms over frequency, ${bands}${keys.includes("w") ? "; below them the weight of the past, w" : ""}; ` +
+      `${prefilter.label}: time constants in ms over frequency, ${bands}${curves.every(isTau) ? "" : "; below them the weight of the past, w"}; ` +
         "at the bottom the kernels of one band, lag in ms to 0 at the right.",
     );
   }
@@ -222,12 +230,12 @@ export class AdaptationEditor {
     const tools = this.tools;
     const state = this.#state;
     const { axes, info } = state;
-    const { taps } = info.prefilter;
+    const { kind, taps } = info.prefilter;
     const taus: number[] = [];
     let [reach, slowest] = [0, 0];
     const own = { reach: 0, slowest: 0 };
     const shown = Math.min(tools.shown, axes.F - 1);
-    const include = (kernel: Polarity, here: boolean) => {
+    const include = (kernel: BandFilter, here: boolean) => {
       const size = pastReach(kernel, axes.dtMs, taps);
       taus.push(kernel.tauMs);
       reach = Math.max(reach, size);
@@ -239,7 +247,7 @@ export class AdaptationEditor {
     for (const from of [state.prefilter, state.trainedPrefilter]) {
       if (from.length !== state.prefilter.length) continue;
       for (let band = 0; band < axes.F; band++) {
-        for (const kernel of polaritiesOf(tools.curves, from, band, axes.F)) include(kernel, band === shown);
+        for (const kernel of filtersOf(kind, from, band, axes.F)) include(kernel, band === shown);
       }
     }
     const glide = !reducedMotion();
@@ -279,8 +287,7 @@ export class AdaptationEditor {
     const { axes, prefilter } = state;
     const lines = active.map((curve) => {
       const text = valueText(curve, prefilter[curve.row * axes.F + band], axes.dtMs);
-      const name = { on: "ON τ", off: "OFF τ", tau: "τ", w: "w" }[curve.key];
-      return `${name} ${text}`;
+      return `${curve.label}${isTau(curve) ? " τ" : ""} ${text}`.trim();
     });
     const plot = plotOf(layout, first);
     const x = plot.x(band);
@@ -300,7 +307,7 @@ export class AdaptationEditor {
     const band = Math.min(tools.shown, axes.F - 1);
     const parts = tools.curves.map((curve) => {
       const text = valueText(curve, prefilter[curve.row * axes.F + band], axes.dtMs);
-      return { key: curve.key, text: `${curve.label === "tau" ? "τ" : curve.label} ${text}` };
+      return { key: curve.key, text: `${curve.label || "τ"} ${text}` };
     });
     const text = [frequency(axes.cfHz[band]), ...parts.map((part) => part.text)].join();
     if (text === this.#captioned) return;

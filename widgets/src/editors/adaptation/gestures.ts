@@ -13,7 +13,7 @@ import { moveTo, setAria, sliderHandle } from "../../ui/slider-handle";
 import { type Curve, isTau, levelOf } from "./curves";
 import { type Layout, type Plot, plotOf } from "./plot";
 import { sliderText } from "./text";
-import type { Active, AdaptationTools, Tool } from "./tools";
+import type { AdaptationTools, Tool } from "./tools";
 
 /** How near to a point one must press to hold it. */
 const REACH_PX = 14;
@@ -23,7 +23,7 @@ const MARGIN_PX = 5;
 const MANY_BANDS = 5;
 
 const TOOL_KEYS: Record<string, Tool> = { d: "point", c: "curve", b: "brush", s: "smooth" };
-const ACTIVE_KEYS: Record<string, Active> = { 1: "on", 2: "off", 3: "both", 4: "w" };
+export const ACTIVE_KEYS: Record<string, string> = { 1: "on", 2: "off", 3: "both", 4: "w" };
 
 /** A sweep of brush or smoothing. */
 interface Sweeping {
@@ -95,11 +95,10 @@ export class AdaptationGestures {
       const slider = this.#sliderOf(curve);
       const value = tools.value(curve, tools.band);
       const together = tools.active === "both" && isTau(curve) ? ", moves with the other" : "";
-      const what = isTau(curve) ? "time constant of adaptation in ms" : "weight of the past";
-      const name = curve.label === "tau" ? "" : `${curve.label}: `;
+      const name = curve.label && `${curve.label}: `;
       setAria(
         slider,
-        `${name}${what}${together}`,
+        `${name}${curve.what}${together}`,
         [curve.low, curve.high],
         Math.min(value, curve.high),
         sliderText(curve, value, axes.cfHz[tools.band], axes.dtMs),
@@ -254,7 +253,7 @@ export class AdaptationGestures {
     return true;
   }
 
-  #chooseByKey(active: Active): void {
+  #chooseByKey(active: string): void {
     const tools = this.#tools;
     const focused = this.element.contains(this.element.ownerDocument.activeElement);
     tools.choose(active);

@@ -93,9 +93,10 @@ export class AdaptationInspector {
     this.#form.replaceChildren();
     this.#add(null, false, "band (kHz)", "Selected band, centre frequency in kHz", 0.1);
     for (const curve of tools.curves) {
-      const of = curve.label === "tau" ? "" : `${curve.label} `;
+      const of = curve.label && `${curve.label} `;
       if (!isTau(curve)) {
-        this.#add(curve, false, "w", "Weight of the past", 0.01);
+        const { label, what } = curve;
+        this.#add(curve, false, label, `${what.charAt(0).toUpperCase()}${what.slice(1)}`, 0.01);
         continue;
       }
       this.#add(curve, false, `${of}τ (ms)`, `${of}time constant in ms`, 1);

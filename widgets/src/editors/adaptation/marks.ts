@@ -4,46 +4,20 @@ import type { Box } from "../../base/box";
 import { setAttribute } from "../../base/dom";
 import { px } from "../../base/format";
 import { svg } from "../../base/svg";
-import { adaptationKernel, decayOf } from "../../math/adaptation";
-import { type Curve, type CurveKey, levelOf } from "./curves";
+import { adaptationKernel, type BandFilter, decayOf } from "../../math/adaptation";
+import { type Curve, levelOf } from "./curves";
 import { type KernelPlot, type Layout, plotOf } from "./plot";
 
 /** Points closer than this, in pixels, are left out. */
 const LEAST_SPACING = 6;
 /** Where bands are far apart a point is a disk (ON, w) or a ring (OFF): two curves that coincide are both seen. */
-const RADIUS: Record<CurveKey, number> = { on: 2.1, off: 3.5, tau: 2.6, w: 2.6 };
+const RADII: Record<string, number> = { on: 2.1, off: 3.5 };
+const RADIUS = 2.6;
 /** Points of a kernel's line at most: an exponential is smooth. */
 const MOST_LAGS = 150;
 
-/** Weight of the present, and of the average over the past, of one kernel. */
-export interface Polarity {
-  key: "on" | "off" | "tau";
-  tauMs: number;
-  present: number;
-  past: number;
-}
-
-/** The kernels of a band: ON and OFF, or the one of an adaptation without polarities. */
-export function polaritiesOf(
-  curves: Curve[],
-  prefilter: ArrayLike<number>,
-  band: number,
-  F: number,
-): Polarity[] {
-  const read = (key: CurveKey) => {
-    const curve = curves.find((c) => c.key === key);
-    return curve ? prefilter[curve.row * F + band] : Number.NaN;
-  };
-  if (curves.some((c) => c.key === "tau")) return [{ key: "tau", tauMs: read("tau"), present: 1, past: -1 }];
-  const w = read("w");
-  return [
-    { key: "on", tauMs: read("on"), present: 1, past: -w },
-    { key: "off", tauMs: read("off"), present: -w, past: 1 },
-  ];
-}
-
 /** Size of the weight at a lag of one bin: the largest of the past. */
-export function pastReach({ tauMs, past }: Polarity, dtMs: number, taps: number): number {
+export function pastReach({ tauMs, past }: BandFilter, dtMs: number, taps: number): number {
   const [, next] = adaptationKernel(decayOf(tauMs, dtMs), 0, past, taps, 2);
   return Math.abs(next);
 }
@@ -61,8 +35,8 @@ export interface Moving {
   band: number;
   under: [first: number, last: number];
   /** Kernels of the band now and as trained (empty where they are the same). */
-  kernels: Polarity[];
-  trained: Polarity[];
+  kernels: BandFilter[];
+  trained: BandFilter[];
 }
 
 /** An SVG over the stage: a move changes a few attributes, where a canvas would be sent to the screen as a whole. */
@@ -72,7 +46,7 @@ export class AdaptationMarks {
   readonly #lines = svg("g", "db-adapt-lines");
   readonly #kernels = svg("g", "db-adapt-kernels");
   readonly element = svg("svg", "db-marks", this.#brush, this.#column, this.#lines, this.#kernels);
-  readonly #curves = new Map<CurveKey, { group: SVGElement; line: SVGElement; points: SVGElement }>();
+  readonly #curves = new Map<string, { group: SVGElement; line: SVGElement; points: SVGElement }>();
   readonly #past = new Map<
     string,
     { ghost: SVGElement; area: SVGElement; line: SVGElement; stem: SVGElement; text: SVGElement }
@@ -105,7 +79,7 @@ export class AdaptationMarks {
       const plot = plotOf(layout, curve);
       const { group, line, points } = this.#elementsOf(curve.key);
       if (group.parentNode === null) this.#lines.append(group);
-      const radius = RADIUS[curve.key];
+      const radius = RADII[curve.key] ?? RADIUS;
       const every = Math.ceil(LEAST_SPACING / plot.perBand);
       let [path, dots] = ["", ""];
       for (let band = 0; band < F; band++) {
@@ -130,7 +104,7 @@ export class AdaptationMarks {
     }
   }
 
-  #elementsOf(key: CurveKey) {
+  #elementsOf(key: string) {
     let known = this.#curves.get(key);
     if (!known) {
       const [line, points] = [svg("path", "db-adapt-line"), svg("path", "db-adapt-points")];
@@ -203,7 +177,7 @@ function arrowhead(x: number, { y, height }: Box, way: number): string {
 }
 
 /** The past of a kernel as a line, from now to the longest lag on screen. */
-function pastPath(plot: KernelPlot, kernel: Polarity, dtMs: number, taps: number): string {
+function pastPath(plot: KernelPlot, kernel: BandFilter, dtMs: number, taps: number): string {
   const n = Math.floor(plot.longest / dtMs) + 1;
   const weights = adaptationKernel(decayOf(kernel.tauMs, dtMs), kernel.present, kernel.past, taps, n);
   const step = Math.max(Math.ceil(n / MOST_LAGS), 1);

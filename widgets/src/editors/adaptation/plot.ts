@@ -123,7 +123,8 @@ export function drawStill(ctx: CanvasRenderingContext2D, theme: Theme, still: St
   drawAxis(ctx, theme, lowest, "bottom", bands, (band) => layout.tau.x(band), "frequency (kHz)");
   drawKernelAxes(ctx, theme, layout.kernel);
   for (const curve of edited) {
-    const colour = { on: theme.on, off: theme.off, tau: theme.trained, w: theme.trained }[curve.key];
+    const colours: Record<string, string> = { on: theme.on, off: theme.off };
+    const colour = colours[curve.key] ?? theme.trained;
     drawGhost(ctx, colour, plotOf(layout, curve), levelsOf(curve, trained, axes.F));
   }
 }

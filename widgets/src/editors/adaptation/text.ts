@@ -22,7 +22,7 @@ export function valueText(curve: Curve, value: number, dtMs: number): string {
 
 /** "ON, 4.2 kHz: tau 35 ms, a 0.867 per bin". */
 export function sliderText(curve: Curve, value: number, cfHz: number, dtMs: number): string {
-  const where = `${curve.label === "tau" ? "" : `${curve.label}, `}${frequency(cfHz)}: `;
+  const where = `${curve.label && `${curve.label}, `}${frequency(cfHz)}: `;
   if (!isTau(curve)) return `${where}${fixed(value, 2)}`;
   if (value === Infinity) return `${where}no decay (tau infinite), a 1 per bin`;
   return `${where}tau ${milliseconds(value)}, a ${decayText(decayOf(value, dtMs))} per bin`;

@@ -9,8 +9,6 @@ import type { Part } from "../../state/parts";
 import { type Curve, curvesOf, type Held, isTau, levelsOf, reachable, valueAt } from "./curves";
 
 export type Tool = "point" | "curve" | "brush" | "smooth";
-/** Which curve is in hand: one, or both time constants. */
-export type Active = "on" | "off" | "tau" | "both" | "w";
 
 /** Steps of the keys, small and big: factors of tau, and of w. */
 const TAU_STEPS = [Math.log(1.05), Math.log(1.5)];
@@ -23,7 +21,8 @@ export class AdaptationTools {
   /** The selected band, and the one under the pointer. */
   band = 0;
   hover: number | null = null;
-  #tau: Active = "on";
+  /** Key of the time constant in hand, or "both" of them. */
+  #tau = "on";
   #onW = false;
   readonly gesture: OwnedGesture;
 
@@ -68,7 +67,7 @@ export class AdaptationTools {
     return [Math.max(shown - half, 0), Math.min(shown + half, state.axes.F - 1)];
   }
 
-  get active(): Active {
+  get active(): string {
     return this.#onW ? "w" : this.#tau;
   }
 
@@ -82,9 +81,9 @@ export class AdaptationTools {
     return this.activeCurves.filter((curve) => this.free(curve));
   }
 
-  choose(active: Active): void {
-    const there = (key: Active) => this.curves.some((c) => c.key === key);
-    if (active === "both" ? !(there("on") && there("off")) : !there(active)) return;
+  choose(active: string): void {
+    const there = (key: string) => this.curves.some((c) => c.key === key);
+    if (active === "both" ? this.curves.filter(isTau).length < 2 : !there(active)) return;
     this.#onW = active === "w";
     if (!this.#onW) this.#tau = active;
     this.requestPaint();
