@@ -29,11 +29,11 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
 
     Examples
     --------
-    >>> did_you_mean("locked", ["neuron", "lock", "sound"]), did_you_mean("xyz", ["neuron"])
-    (": did you mean 'lock'?", '')
+    >>> did_you_mean("locked", ["neuron", "lock"]), did_you_mean("dt", ["dt_ms"]), did_you_mean("x", ["neuron"])
+    (": did you mean 'lock'?", ": did you mean 'dt_ms'?", '')
     """
     lower = {choice.lower(): choice for choice in choices}
-    close = difflib.get_close_matches(word.lower(), lower, n=1)
+    close = difflib.get_close_matches(word.lower(), lower, n=1) or [x for x in lower if x.startswith(word.lower())]
     return f": did you mean {lower[close[0]]!r}?" if close else ""
 
 

@@ -27,7 +27,7 @@ prefilter = make_prefiltering("adaptrans", 20, 5.0, 500.0, 4000.0)
 model = LinearNonlinear(20, 20, out_neurons=3, prefiltering=prefilter)
 """
 FIT = f"""
-view = deepstrf_widgets.train(Fitter(epochs={EPOCHS}, patience={EPOCHS}), model, train, validation)
+view = deepstrf_widgets.train(model, Fitter(epochs={EPOCHS}, patience={EPOCHS}), train, validation)
 view
 """
 TITLE = f"{PLOT} .g-gtitle"

@@ -114,7 +114,7 @@ def session(demo):
 
 def train(demo):
     data = demo.stimulus.values[None, None], demo.responses
-    return deepstrf_widgets.train(Fitter(epochs=1), demo.model, data)
+    return deepstrf_widgets.train(demo.model, Fitter(epochs=1), data)
 
 
 MADE = {

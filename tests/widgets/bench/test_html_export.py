@@ -105,9 +105,10 @@ def test_a_page_holds_the_profiles_of_a_product(make_session, tmp_path):
 @pytest.mark.parametrize(
     ("neurons", "error", "message"),
     [
-        ([], ValueError, "neurons must name at least one neuron, got none"),
-        ([0, 3], IndexError, r"neuron must lie in \[0, 2\], got 3"),
-        (["0"], TypeError, "neuron must be an integer, got '0'"),
+        ([], ValueError, r"neurons must be at least one and all different, got \[\]"),
+        ([0, 3], IndexError, r"neurons must lie in \[0, 2\], got 3"),
+        ([1.5], TypeError, "neurons must be an integer or a name, got 1.5"),
+        (["a"], ValueError, "neurons must be one of the 3 names, such as 'neuron 0'"),
     ],
 )
 def test_wrong_neurons_are_told_and_what_was_there_stays(bench, tmp_path, neurons, error, message):

@@ -97,6 +97,12 @@ def test_traits_hold_the_neuron_on_screen(make_session):
     widget.close()
 
 
+def test_a_neuron_may_be_named(session):
+    widget = BenchWidget(session, neuron="neuron 2")
+    assert_shows(widget, 2)
+    widget.close()
+
+
 def test_info_describes_the_session(widget):
     limits = widget.info["limits"]
     assert limits["strf.band"] == [0.0, 4.0]
@@ -284,7 +290,8 @@ def test_each_view_names_itself(session, kind, view):
     [
         ({"session": "s"}, TypeError, "session must be a LiveSession, got str"),
         ({"neuron": 3}, IndexError, r"neuron must lie in \[0, 2\], got 3"),
-        ({"neuron": "0"}, TypeError, "neuron must be an integer, got '0'"),
+        ({"neuron": 1.0}, TypeError, "neuron must be an integer or a name, got 1.0"),
+        ({"neuron": "neuron 7"}, ValueError, r"neuron must be one of the 3 names, .* got 'neuron 7': did you mean"),
         ({"sound": 1}, ValueError, r"sound must be an integer in \[0, 0\], got 1"),
         ({"sound": True}, ValueError, r"sound must be an integer in \[0, 0\], got True"),
     ],

@@ -12,6 +12,7 @@ from deepstrf.demo import load_demo
 from deepstrf.models import LinearNonlinear, StateNet
 from deepstrf_widgets import BenchWidget, Edit, Explorer, LiveSession, explore
 from deepstrf_widgets.explorer import explorer as module
+from deepstrf_widgets.figures import neuron_figure
 
 CF_HZ = np.array([500.0, 900.0, 2000.0, 7000.0, 16000.0])
 
@@ -76,6 +77,8 @@ def test_the_demo_can_be_explored():
         ({"stimulus": None}, TypeError, "stimulus must be given with a model, got None"),
         ({"model": "LN"}, TypeError, "model must be a deepstrf NeuralModel, got str"),
         ({"neuron": 7}, IndexError, r"neuron must lie in \[0, 2\], got 7"),
+        ({"neuron": "neuron 8"}, ValueError, r"neuron must be one of the 3 names, .* got 'neuron 8': did you mean"),
+        ({"locked": ["strf"]}, TypeError, r"explore\(\) has no argument 'locked': did you mean 'lock'\?"),
         ({"sound": 3}, ValueError, r"sound must be an integer in \[0, 0\], got 3"),
         ({"dt_ms": -5}, ValueError, "dt_ms must be positive and finite in ms, got -5"),
         ({"cf_hz": [1.0]}, ValueError, r"cf_hz must have one frequency per band, shape \(5,\), got \(1,\)"),
@@ -98,6 +101,25 @@ def test_a_wrong_neuron_is_refused(shown):
     with pytest.raises(IndexError, match=r"neuron must lie in \[0, 2\], got 5"):
         shown.neuron = 5
     assert shown.neuron == 0
+
+
+def test_neurons_go_by_name(session, tmp_path):
+    explorer = explore(session, neuron="neuron 2", gallery=True, figures=False)
+    assert explorer.neuron == explorer.gallery.selected == 2
+    explorer.neuron = "neuron 1"
+    assert explorer.bench.neuron == 1
+    assert explorer.figure("neuron 0").layout.title.text.startswith("neuron 0")
+    assert explorer.figure().layout.title.text.startswith("neuron 1")
+    assert neuron_figure(session, "neuron 2").layout.title.text.startswith("neuron 2")
+    page = explorer.save_html(tmp_path / "bench.html", neurons=["neuron 2", 0]).read_text(encoding="utf-8")
+    assert '"neuron_names": ["neuron 2", "neuron 0"]' in page
+    page = explorer.save_html(tmp_path / "bench.html", neurons="neuron 1").read_text(encoding="utf-8")
+    assert '"neuron_names": ["neuron 1"]' in page
+    with pytest.raises(ValueError, match=r"neurons must be at least one and all different, got \['neuron 1', 1\]"):
+        explorer.save_html(tmp_path / "bench.html", neurons=["neuron 1", 1])
+    with pytest.raises(ValueError, match=r"neuron must be one of the 3 names, such as 'neuron 0', .* got 'x'"):
+        explorer.neuron = "x"
+    explorer.close()
 
 
 def test_undo_redo_revert_and_save(shown, tmp_path):

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepstrf.analysis import bandwidth, best_frequency, latency, on_off_index, separability_index
+from deepstrf.datasets import Recording
 from deepstrf_widgets import BenchWidget, Explorer, Gallery, gallery
 from deepstrf_widgets.neuron_gallery.tuning_table import COLUMNS, FEW, MEASURES, SORTS, TuningTable
 
@@ -291,6 +292,23 @@ def test_wrong_arguments(make_session, make_model, make_stimulus):
         gallery(3)
     with pytest.raises(TypeError, match="stimulus must be given with responses, got None"):
         gallery(make_model(), responses=torch.zeros(3, 30))
+
+
+def test_a_gallery_takes_a_recording_arrays_and_a_name(make_model, make_stimulus, make_responses):
+    model, cf_hz = make_model(), np.geomspace(500, 16000, 5)
+    stimulus, responses = make_stimulus(), make_responses().double()
+    recording = Recording(stimulus, responses, dt_ms=5.0, cf_hz=torch.from_numpy(cf_hz))
+    made = [
+        gallery(model, recording, selected="neuron 2"),
+        gallery(model, stimulus.numpy(), responses.numpy(), cf_hz=cf_hz, selected="neuron 2"),
+        gallery(model, stimulus, responses, cf_hz=cf_hz, selected=2),
+    ]
+    for one in made:
+        assert one.selected == 2
+        np.testing.assert_array_equal(column(one, "score"), column(made[-1], "score"))
+        one.close()
+    with pytest.raises(ValueError, match=r"selected must be one of the 3 names, .* got 'neuron 5': did you mean"):
+        gallery(model, recording, selected="neuron 5")
 
 
 def test_a_model_alone_is_shown_without_scores(make_model):

@@ -70,7 +70,7 @@ def test_a_spectrogram_brings_its_unit(session):
 @pytest.mark.parametrize(
     ("wrong", "error", "message"),
     [
-        ({"stimulus": "tone"}, TypeError, "stimulus must be a Spectrogram or a Tensor, got str"),
+        ({"stimulus": "tone"}, TypeError, "stimulus must be a tensor or an array of numbers, got str"),
         ({"stimulus": torch.rand(4, 20)}, ValueError, "stimulus must have the model's F = 5 frequency bands, got 4"),
         ({"stimulus": torch.full((5, 20), torch.nan)}, ValueError, "stimulus must hold finite"),
         ({"stimulus": heard(torch.rand(5, 20), dt_ms=1.0)}, ValueError, "bins of 5 ms as the first one, got 1 ms"),
@@ -173,8 +173,8 @@ def test_a_neuron_chosen_right_after_a_sound_has_its_own_colour_scale(session, m
         explorer.show_figures()
         session.set_stimulus(make_stimulus(frames=41))
         explorer.neuron = 2
-        assert explorer._pending is not None  # one repaint for both
-        explorer._pending.cancel()
+        assert explorer._repaint_timer.handle is not None  # one repaint for both
+        explorer._repaint_timer.handle.cancel()
         explorer._repaint()
         on_screen = {trace.name: (trace.zmin, trace.zmax) for trace in explorer.figures.data if trace.type == "heatmap"}
         explorer.close()

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from deepstrf.datasets import Recording
 from deepstrf.metrics import corrcoef
 from deepstrf.models import Linear, LinearNonlinear, NetworkReceptiveField, StateNet, Transformer
 from deepstrf.stimuli import Spectrogram
 from deepstrf_widgets import LiveSession
+from deepstrf_widgets.session.validation import neuron_index
 
 CF_HZ = np.array([500.0, 900.0, 2000.0, 7000.0, 16000.0])
 
@@ -133,6 +135,71 @@ def test_a_spectrogram_brings_its_axes(make_model):
     assert session.stimulus.abs().sum() > 0
 
 
+def test_a_recording_brings_all_of_it(make_model):
+    stimuli, responses = torch.rand(2, 1, 5, 30), torch.rand(2, 3, 4, 30)
+    responses[1, ..., 20:] = torch.nan
+    names = ["a1", "a2", "a3"]
+    recording = Recording(stimuli, responses, dt_ms=4.0, cf_hz=torch.tensor(CF_HZ), neuron_names=names, bins=(30, 20))
+    session = LiveSession(make_model(), recording)
+    assert (session.dt_ms, session.stimulus_unit, session.cf_hz.tolist()) == (4.0, "dB", CF_HZ.tolist())
+    assert session.neuron_names == names
+    assert torch.equal(session.stimulus, stimuli.double())
+    assert torch.equal(session.responses.isnan(), responses.isnan())
+    assert torch.equal(session.rate("a2"), session.rate(1))
+    assert LiveSession(make_model(), recording, neuron_names=["x", "y", "z"]).neuron_names == ["x", "y", "z"]
+    with pytest.raises(TypeError, match="responses must not be given with a Recording, which has them"):
+        LiveSession(make_model(), recording, responses)
+    session.set_stimulus(recording.select(stimuli=[1]))
+    assert session.stimulus.shape == (1, 1, 5, 20)
+    assert session.responses.shape == (1, 3, 4, 20)
+    with pytest.raises(TypeError, match="responses must not be given with a Recording, which has them"):
+        session.set_stimulus(recording, responses)
+
+
+class Labelled:
+    """Holds an array as xarray and pandas do."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def __array__(self, dtype=None, copy=None):
+        return self.values if dtype is None else self.values.astype(dtype)
+
+
+@pytest.mark.parametrize("wrap", [np.asarray, Labelled, torch.from_numpy])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_arrays_are_taken_in_either_width(make_model, make_stimulus, make_responses, wrap, dtype):
+    model = make_model(dtype=torch.float32)
+    stimulus, responses = make_stimulus().numpy().astype(dtype), make_responses().numpy().astype(dtype)
+    session = LiveSession(model, wrap(stimulus), wrap(responses), cf_hz=wrap(CF_HZ), dt_ms=5.0)
+    plain = LiveSession(model, torch.from_numpy(stimulus), torch.from_numpy(responses), cf_hz=CF_HZ, dt_ms=5.0)
+    for neuron in range(3):
+        assert torch.equal(session.rate(neuron), plain.rate(neuron))
+        assert session.score(neuron) == plain.score(neuron)
+    before = session.stimulus.clone()
+    stimulus[:] = 0
+    assert torch.equal(session.stimulus, before)
+    session.set_stimulus(wrap(stimulus))
+    assert not session.stimulus.any()
+
+
+def test_counts_of_spikes_may_be_whole_numbers(make_model, make_stimulus):
+    counts = np.arange(90, dtype=np.int16).reshape(3, 30)
+    session = LiveSession(make_model(), make_stimulus(), counts, cf_hz=CF_HZ)
+    assert session.responses.tolist() == counts[None, :, None].tolist()
+
+
+def test_a_name_that_two_neurons_share_is_refused():
+    assert neuron_index(["a", "b"], np.str_("b")) == 1
+    with pytest.raises(ValueError, match=r"neuron must be a number where neurons share a name: 'a' are \[0, 2\]"):
+        neuron_index(["a", "b", "a"], "a")
+
+
+def test_a_misspelt_keyword_names_the_nearest(make_model, make_stimulus):
+    with pytest.raises(TypeError, match=r"LiveSession\(\) has no argument 'dt': did you mean 'dt_ms'\?"):
+        LiveSession(make_model(), make_stimulus(), dt=5.0)
+
+
 def test_without_frequencies_the_default_axis_is_assumed_with_a_warning(make_model, make_stimulus):
     with pytest.warns(UserWarning, match="cf_hz was not given: 5 mel-spaced bands from 500 to 20000 Hz"):
         session = LiveSession(make_model(), make_stimulus())
@@ -142,14 +209,15 @@ def test_without_frequencies_the_default_axis_is_assumed_with_a_warning(make_mod
 
 WRONG = [
     ({"model": torch.nn.Linear(2, 2)}, TypeError, "model must be a deepstrf NeuralModel, got Linear"),
-    ({"stimulus": np.zeros((5, 30))}, TypeError, "stimulus must be a Spectrogram or a Tensor, got ndarray"),
+    ({"stimulus": "song.wav"}, TypeError, "stimulus must be a tensor or an array of numbers, got str"),
+    ({"stimulus": np.zeros((5, 30), int)}, ValueError, "stimulus must hold finite floating-point"),
     ({"stimulus": torch.zeros(4, 30)}, ValueError, "stimulus must have the model's F = 5 frequency bands, got 4"),
     ({"stimulus": torch.zeros(1, 2, 5, 30)}, ValueError, r"stimulus must have shape .*\(1, 2, 5, 30\)"),
     ({"stimulus": torch.zeros(5, 0)}, ValueError, r"stimulus must have shape .* nothing empty, got \(1, 1, 5, 0\)"),
     ({"stimulus": torch.zeros(30)}, ValueError, r"stimulus must have shape .*\(30,\)"),
     ({"stimulus": torch.full((5, 30), torch.nan)}, ValueError, "stimulus must hold finite .* got NaN"),
     ({"stimulus": torch.zeros(5, 30, dtype=torch.int64)}, ValueError, "stimulus must hold finite floating-point"),
-    ({"responses": np.zeros((3, 30))}, TypeError, "responses must be a Tensor, got ndarray"),
+    ({"responses": ["spikes"]}, TypeError, "responses must be a tensor or an array of numbers, got list"),
     (
         {"responses": torch.zeros(2, 30)},
         ValueError,
@@ -184,12 +252,13 @@ def test_a_wrong_argument_is_named(make_model, make_stimulus, wrong, error, mess
     [
         (3, IndexError, r"neuron must lie in \[0, 2\], got 3"),
         (-1, IndexError, r"neuron must lie in \[0, 2\], got -1"),
-        (1.0, TypeError, "neuron must be an integer, got 1.0"),
-        (True, TypeError, "neuron must be an integer, got True"),
-        ("0", TypeError, "neuron must be an integer, got '0'"),
+        (1.0, TypeError, "neuron must be an integer or a name, got 1.0"),
+        (True, TypeError, "neuron must be an integer or a name, got True"),
+        ("0", ValueError, "neuron must be one of the 3 names, such as 'neuron 0', or a number from 0, got '0'$"),
+        ("Neuron 1", ValueError, r"got 'Neuron 1': did you mean 'neuron 1'\?"),
     ],
 )
-@pytest.mark.parametrize("method", ["rate", "psth", "score", "trained_score"])
+@pytest.mark.parametrize("method", ["rate", "psth", "score", "trained_score", "edited"])
 def test_a_wrong_neuron_is_named(session, method, neuron, error, message):
     with pytest.raises(error, match=message):
         getattr(session, method)(neuron)

@@ -1,7 +1,6 @@
 """The view of a fit: what it shows is what the fit did, and looking changes nothing."""
 
 import threading
-from functools import partial
 
 import numpy as np
 import pytest
@@ -32,7 +31,7 @@ def train(parts, monkeypatch):
 
     def begin(fitter=None, model=None, *, data=parts, page=True, **options):
         fitter = quick_fitter() if fitter is None else fitter
-        views.append(deepstrf_widgets.train(fitter, new_model() if model is None else model, *data, **options))
+        views.append(deepstrf_widgets.train(new_model() if model is None else model, fitter, *data, **options))
         controls = views[-1]._controls
         controls.sent.observe(lambda change: controls.painted.set_state({"value": change["new"]}), "value")
         if page:
@@ -262,15 +261,46 @@ def test_errors_are_shown_and_raised(train):
 
 
 def test_wrong_arguments_are_refused_at_once(parts):
-    train = partial(deepstrf_widgets.train, quick_fitter())
+    fitter, train = quick_fitter(), deepstrf_widgets.train
     with pytest.raises(ValueError, match="for the 3 neurons of train"):
-        train(new_model(out_neurons=2), *parts)
+        train(new_model(out_neurons=2), fitter, *parts)
     with pytest.raises(TypeError, match=r"train must be a Recording or \(stimuli, responses\), got list"):
-        train(new_model(), [1])
-    for neuron, error in ((-1, IndexError), (3, IndexError), ("a", TypeError)):
-        with pytest.raises(error, match=rf"neuron must (lie in \[0, 2\]|be an integer), got {neuron!r}"):
-            train(new_model(), *parts, neuron=neuron)
+        train(new_model(), fitter, [1])
+    with pytest.raises(TypeError, match="fitter must be a Fitter, got int"):
+        train(new_model(), 3, *parts)
+    with pytest.raises(TypeError, match=r"model must be an nn\.Module, got str"):
+        train("model", fitter, *parts)
+    with pytest.raises(TypeError, match=r"train\(\) has no argument 'chekpoint': did you mean 'checkpoint'\?"):
+        train(new_model(), fitter, *parts, chekpoint="a.pt")
+    for neuron in (-1, 3):
+        with pytest.raises(IndexError, match=rf"neuron must lie in \[0, 2\], got {neuron}"):
+            train(new_model(), fitter, *parts, neuron=neuron)
+    with pytest.raises(TypeError, match=r"neuron must be an integer or a name, got 1\.5"):
+        train(new_model(), fitter, *parts, neuron=1.5)
+    nearest = parts[0].neuron_names[1]
+    with pytest.raises(ValueError, match=f"got '{nearest}x': did you mean '{nearest}'"):
+        train(new_model(), fitter, *parts, neuron=f"{nearest}x")
     assert not [thread for thread in threading.enumerate() if thread.name in ("deepstrf-fit", "deepstrf-painter")]
+
+
+def test_the_old_order_of_arguments_works_and_warns(parts):
+    with pytest.warns(DeprecationWarning, match=r"train\(fitter, model, \.\.\.\) is called train\(model, fitter"):
+        view = deepstrf_widgets.train(quick_fitter(epochs=1), new_model(), *parts)
+    assert len(view.wait(WAIT_S)) == 1
+    view.close()
+
+
+def test_arrays_are_fitted_and_neurons_go_by_name(train, parts):
+    arrays = [(part.stimuli.double().numpy(), part.responses.double().numpy()) for part in parts]
+    view = train(quick_fitter(epochs=1), data=arrays, neuron="neuron 2")
+    assert view.neuron == 2
+    view.neuron = "neuron 1"
+    assert view.neuron == 1
+    view.wait(WAIT_S)
+    with pytest.warns(UserWarning, match="cf_hz"):
+        explorer = view.explore(figures=False)
+    assert (explorer.neuron, explorer.session.stimulus.dtype) == (1, torch.float32)
+    explorer.close()
 
 
 def test_a_wrong_neuron_is_refused_before_a_checkpoint_is_touched(parts, tmp_path, same, state):
@@ -278,7 +308,7 @@ def test_a_wrong_neuron_is_refused_before_a_checkpoint_is_touched(parts, tmp_pat
     model = new_model(seed=5)
     for file in ("new.pt", "other.pt"):
         with pytest.raises(IndexError, match="got 3"):
-            deepstrf_widgets.train(quick_fitter(), model, *parts, neuron=3, checkpoint=tmp_path / file)
+            deepstrf_widgets.train(model, quick_fitter(), *parts, neuron=3, checkpoint=tmp_path / file)
     assert not (tmp_path / "new.pt").exists()
     assert same(state(model), state(new_model(seed=5)))
 

@@ -11,10 +11,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from deepstrf.deprecation import keywords
+
 from ..bundle import bundle_text
+from ..session.validation import neuron_index
 from .widget import BenchWidget
 
 __all__ = ["save_html"]
+
+Neurons = int | str | Sequence[int | str]
 
 DATA_ID = "deepstrf-bench-data"  # as in the page's offline.ts
 PER_NEURON = (
@@ -57,8 +62,6 @@ def _text(data: bytes) -> str:
 
 def page_data(bench: BenchWidget, neurons: Sequence[int]) -> dict[str, Any]:
     """What the page needs of the given neurons, JSON-able; they are counted anew from 0."""
-    for neuron in neurons:
-        bench.session.rate(neuron)  # says what is wrong with it
     bench.refresh()  # the kernel's loop, or a page that looks, may not have brought it up to date
     states = [bench.neuron_state(neuron) for neuron in neurons]
     info = dict(bench.info)
@@ -81,8 +84,9 @@ def page_data(bench: BenchWidget, neurons: Sequence[int]) -> dict[str, Any]:
     }
 
 
+@keywords()
 def save_html(
-    bench: BenchWidget, path: str | Path, *, neurons: Sequence[int] | None = None, title: str | None = None
+    bench: BenchWidget, path: str | Path, *, neurons: Neurons | None = None, title: str | None = None
 ) -> Path:
     """Write the bench as one HTML file that needs no kernel and no network, and return its path.
 
@@ -96,21 +100,23 @@ def save_html(
         What is saved.
     path : str or Path
         The file; one that is there already is replaced only when the new one is complete.
-    neurons : sequence of int, optional
-        Which neurons the page has; all when None.
+    neurons : int, str or a sequence of them, optional
+        Which neurons the page has, by number or name; all when None.
     title : str, optional
         Title of the page; the model's name when None.
 
     Raises
     ------
     TypeError, IndexError, ValueError
-        ``neurons`` holds something else than neurons of the model, or nothing.
+        ``neurons`` holds something else than neurons of the model, one of them twice, or nothing.
     OSError
         The file cannot be written.
     """
-    chosen = list(range(bench.session.n_neurons)) if neurons is None else list(neurons)
-    if not chosen:
-        raise ValueError("neurons must name at least one neuron, got none")
+    names = bench.session.neuron_names
+    wanted = range(len(names)) if neurons is None else [neurons] if isinstance(neurons, (int, str)) else neurons
+    chosen = [neuron_index(names, neuron, "neurons") for neuron in wanted]
+    if not chosen or len(set(chosen)) < len(chosen):
+        raise ValueError(f"neurons must be at least one and all different, got {list(wanted)}")
     data = json.dumps(page_data(bench, chosen), allow_nan=False).replace("<", "\\u003c")
     text = TEMPLATE.format(
         title=html.escape(bench.info["model"] if title is None else str(title)),

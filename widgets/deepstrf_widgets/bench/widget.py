@@ -16,6 +16,7 @@ from ..bundle import bundle_text
 from ..lifetime import Timer
 from ..session.events import Change
 from ..session.session import LiveSession
+from ..session.validation import neuron_index
 from ..threads import one_thread
 from ..wire import MessageError, Request, is_count, is_name, parse
 from .page_state import as_bytes, changed_arrays, json_number, model_info, neuron_traits
@@ -46,8 +47,8 @@ class BenchWidget(BrowserWidget):
     ----------
     session : LiveSession
         What is edited.
-    neuron : int
-        The neuron on screen first.
+    neuron : int or str
+        The neuron on screen first, by its number or its name. The trait of that name is the number.
     sound : int
         Which sound of the stimulus batch is shown.
     lock : sequence of str
@@ -103,7 +104,7 @@ class BenchWidget(BrowserWidget):
         self,
         session: LiveSession,
         *,
-        neuron: int = 0,
+        neuron: int | str = 0,
         sound: int = 0,
         lock: Sequence[str] = (),
         **kwargs: Any,
@@ -113,8 +114,7 @@ class BenchWidget(BrowserWidget):
         B = len(session.stimulus)
         if isinstance(sound, bool) or not isinstance(sound, int) or not 0 <= sound < B:
             raise ValueError(f"sound must be an integer in [0, {B - 1}], got {sound!r}")
-        session.rate(neuron)
-        neuron = int(neuron)
+        neuron = neuron_index(session.neuron_names, neuron)
         self._locked = frozenset(locked_names(session, lock))
         self.session = session
         self.sound = sound

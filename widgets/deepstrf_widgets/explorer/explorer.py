@@ -16,11 +16,11 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from deepstrf.datasets import Recording
+from deepstrf.deprecation import keywords
 from deepstrf.models import NeuralModel
-from deepstrf.stimuli import Spectrogram
 from deepstrf.training import Band
 
-from ..bench.html_export import save_html
+from ..bench.html_export import Neurons, save_html
 from ..bench.widget import BenchWidget
 from ..figures import style
 from ..figures.confidence import Confidence
@@ -30,7 +30,7 @@ from ..neuron_gallery.widget import Gallery
 from ..session.events import Change
 from ..session.serialization import restore_state, state_text, to_code
 from ..session.session import LiveSession
-from ..session.validation import refuse_beside_session
+from ..session.validation import Sound, neuron_index, refuse_beside_session
 from ..stimulus.panel import StimulusPanel
 from ..threads import one_thread
 from .diagnosis import DiagnosisView
@@ -65,11 +65,12 @@ class Explorer(Owner, ipywidgets.VBox):
         All neurons as small pictures, when wanted; a click there chooses the neuron here.
     """
 
+    @keywords()
     def __init__(
         self,
         session: LiveSession,
         *,
-        neuron: int = 0,
+        neuron: int | str = 0,
         sound: int = 0,
         figures: bool = True,
         sounds: bool = True,
@@ -110,17 +111,17 @@ class Explorer(Owner, ipywidgets.VBox):
 
     @property
     def neuron(self) -> int:
-        """The neuron on screen."""
+        """Number of the neuron on screen; it may be set by name."""
         return int(self.bench.neuron)
 
     @neuron.setter
-    def neuron(self, value: int) -> None:
-        self.session.rate(value)
-        self.bench.neuron = value
+    def neuron(self, value: int | str) -> None:
+        self.bench.neuron = neuron_index(self.session.neuron_names, value)
 
-    def figure(self) -> go.Figure:
-        """The neuron on screen as a plain Plotly figure, for a paper or a saved notebook."""
-        return neuron_figure(self.session, self.neuron, sound=self.bench.sound, confidence=self._confidence)
+    def figure(self, neuron: int | str | None = None) -> go.Figure:
+        """A neuron, the one on screen when None, as a plain Plotly figure, for a paper or a saved notebook."""
+        chosen = self.neuron if neuron is None else neuron
+        return neuron_figure(self.session, chosen, sound=self.bench.sound, confidence=self._confidence)
 
     @property
     def confidence(self) -> Mapping[str, Band] | None:
@@ -178,7 +179,7 @@ class Explorer(Owner, ipywidgets.VBox):
         """Write the edited model as a checkpoint folder."""
         return self.session.save_pretrained(save_dir)
 
-    def save_html(self, path: str | Path, *, neurons: Sequence[int] | None = None, title: str | None = None) -> Path:
+    def save_html(self, path: str | Path, *, neurons: Neurons | None = None, title: str | None = None) -> Path:
         """Write the bench as one HTML file without a kernel: see :func:`deepstrf_widgets.bench.save_html`."""
         return save_html(self.bench, path, neurons=neurons, title=title)
 
@@ -283,15 +284,16 @@ def _same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
+@keywords()
 def explore(
     model: NeuralModel | LiveSession,
-    stimulus: Spectrogram | Tensor | None = None,
-    responses: Tensor | None = None,
+    stimulus: Sound | None = None,
+    responses: ArrayLike | Tensor | None = None,
     *,
     dt_ms: float | None = None,
     cf_hz: ArrayLike | None = None,
     neuron_names: Sequence[str] | None = None,
-    neuron: int = 0,
+    neuron: int | str = 0,
     sound: int = 0,
     figures: bool = True,
     sounds: bool = True,
@@ -307,8 +309,10 @@ def explore(
         A model is copied, so it stays as it is; a session is shared.
     stimulus, responses, dt_ms, cf_hz, neuron_names
         See :class:`LiveSession`; not with a session, which has them.
-    neuron, sound : int
-        What is on screen first.
+    neuron : int or str
+        What is on screen first, by its number or its name.
+    sound : int
+        Which sound of the stimulus batch is on screen first.
     figures : bool
         Whether the Plotly figures are built once the bench is on screen.
     sounds : bool

@@ -9,7 +9,10 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from deepstrf.deprecation import keywords
+
 from ..session.session import LiveSession
+from ..session.validation import neuron_index
 from .confidence import LEVEL, Confidence
 from .style import CLEAR, DIGITS, DIVERGING, FAINT, GREY, TICKS_KHZ, rounded
 
@@ -133,8 +136,9 @@ def figure_updates(
     return drawn
 
 
+@keywords()
 def neuron_figure(
-    session: LiveSession, neuron: int, *, sound: int = 0, confidence: Confidence | None = None
+    session: LiveSession, neuron: int | str, *, sound: int = 0, confidence: Confidence | None = None
 ) -> go.Figure:
     """One neuron of a session as a Plotly figure.
 
@@ -142,8 +146,8 @@ def neuron_figure(
     ----------
     session : LiveSession
         Read, not changed.
-    neuron : int
-        Which neuron.
+    neuron : int or str
+        Its number or its name.
     sound : int
         Which sound of the stimulus batch.
     confidence : Confidence, optional
@@ -156,6 +160,7 @@ def neuron_figure(
         Stimulus spectrogram, ON and OFF after the prefilter (when it has both), response, all over one time axis in
         s; the STRF over lag in ms. Frequencies in kHz.
     """
+    neuron = neuron_index(session.neuron_names, neuron)
     drawn = _traces(session, neuron, sound, confidence)
     time_s = (np.arange(session.stimulus.shape[3]) * session.dt_ms / 1e3).round(6)
     khz = (session.cf_hz / 1e3).round(4)

@@ -13,16 +13,16 @@ import traitlets
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from deepstrf.arguments import as_tensor
 from deepstrf.models import NeuralModel
 from deepstrf.models.readouts import STRFReadout
-from deepstrf.stimuli import Spectrogram
 
 from ..browser_widget import BrowserWidget, TraitValueError
 from ..bundle import bundle_text
 from ..lifetime import Timer
 from ..session.events import Change
 from ..session.session import LiveSession
-from ..session.validation import refuse_beside_session
+from ..session.validation import Sound, neuron_index, refuse_beside_session
 from .tuning_table import COLUMNS, FEW, MEASURES, SORTS, TuningTable
 
 __all__ = ["Gallery", "gallery"]
@@ -120,8 +120,8 @@ class Gallery(GalleryTraits):
     kernels : array-like, shape (N, C, F, T), optional
         Shown instead of the model's receptive fields, for example gradient maps of a model that has none. Last index
         lag 0.
-    selected : int
-        The neuron that is outlined; a click chooses another.
+    selected : int or str
+        The neuron that is outlined, by its number or its name; a click chooses another. The trait is the number.
     trained : bool
         Whether to show the receptive fields when the session began rather than the present ones.
     folded : bool
@@ -158,7 +158,7 @@ class Gallery(GalleryTraits):
         session: LiveSession,
         *,
         kernels: ArrayLike | Tensor | None = None,
-        selected: int = 0,
+        selected: int | str = 0,
         trained: bool = False,
         folded: bool = False,
         channel: int | None = None,
@@ -171,6 +171,8 @@ class Gallery(GalleryTraits):
     ) -> None:
         if not isinstance(session, LiveSession):
             raise TypeError(f"session must be a LiveSession, got {type(session).__name__}")
+        if isinstance(selected, str):
+            selected = neuron_index(session.neuron_names, selected, "selected")
         self.session = session
         self._tuning = TuningTable(session, None if kernels is None else _checked_kernels(kernels, session))
         self._tuning.trained, self._tuning.folded = trained, folded
@@ -347,8 +349,8 @@ class Gallery(GalleryTraits):
 
 def gallery(
     model: NeuralModel | LiveSession,
-    stimulus: Spectrogram | Tensor | None = None,
-    responses: Tensor | None = None,
+    stimulus: Sound | None = None,
+    responses: ArrayLike | Tensor | None = None,
     *,
     dt_ms: float | None = None,
     cf_hz: ArrayLike | None = None,
@@ -403,7 +405,7 @@ def gallery(
 
 
 def _checked_kernels(kernels: ArrayLike | Tensor, session: LiveSession) -> Tensor:
-    fields = kernels if isinstance(kernels, Tensor) else torch.as_tensor(np.asarray(kernels))
+    fields = as_tensor("kernels", kernels)
     N, F = session.n_neurons, session.stimulus.shape[2]
     if fields.ndim != 4 or (fields.shape[0], fields.shape[2]) != (N, F) or 0 in fields.shape:
         raise ValueError(f"kernels must have shape (N, C, F, T) = ({N}, C, {F}, T), got {tuple(fields.shape)}")

@@ -12,15 +12,15 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from deepstrf.deprecation import keywords
 from deepstrf.models import NeuralModel
-from deepstrf.stimuli import Spectrogram
 
 from .events import Change, Edit
 from .history import Entry, Slot, UndoHistory
 from .parameters import Index, Parameter, parameter_table
 from .scores import Scores
 from .staged_forward import StagedForward
-from .validation import checked_cf, checked_dt, checked_like, checked_names, checked_responses, checked_stimulus
+from .validation import Sound, checked_inputs, checked_sound, neuron_index
 
 __all__ = ["LiveSession"]
 
@@ -35,9 +35,10 @@ class LiveSession:
     ----------
     model : NeuralModel
         Copied; the caller's model stays untouched unless ``copy_model`` is False.
-    stimulus : Spectrogram or Tensor, shape (F, T), (1, F, T) or (B, 1, F, T)
-        What the neurons hear. A :class:`~deepstrf.stimuli.Spectrogram` brings ``dt_ms`` and ``cf_hz`` along.
-    responses : Tensor, shape (N, T), (N, R, T) or (B, N, R, T), optional
+    stimulus : Recording, Spectrogram, or array-like of shape (F, T), (1, F, T) or (B, 1, F, T)
+        Played to the neurons. A Recording or a Spectrogram brings ``dt_ms`` and ``cf_hz`` along, a Recording also
+        responses and names.
+    responses : array-like, shape (N, T), (N, R, T) or (B, N, R, T), optional
         Recorded responses; NaN where nothing was recorded.
     dt_ms : float, optional
         Width of a time bin in ms; 5 when neither it nor a Spectrogram is given.
@@ -65,36 +66,23 @@ class LiveSession:
     >>> session.undo()
     """
 
+    @keywords()
     def __init__(
         self,
         model: NeuralModel,
-        stimulus: Spectrogram | Tensor,
-        responses: Tensor | None = None,
+        stimulus: Sound,
+        responses: ArrayLike | Tensor | None = None,
         *,
         dt_ms: float | None = None,
         cf_hz: ArrayLike | None = None,
         neuron_names: Sequence[str] | None = None,
         copy_model: bool = True,
     ) -> None:
-        if not isinstance(model, NeuralModel):
-            raise TypeError(f"model must be a deepstrf NeuralModel, got {type(model).__name__}")
-        self.stimulus_unit = ""
-        if isinstance(stimulus, Spectrogram):
-            dt_ms = stimulus.dt_ms if dt_ms is None else dt_ms
-            cf_hz = stimulus.cf_hz if cf_hz is None else cf_hz
-            self.stimulus_unit = stimulus.unit
-            stimulus = stimulus.values
-        self.dt_ms = checked_dt(5.0 if dt_ms is None else dt_ms)
+        first = checked_inputs(model, stimulus, responses, dt_ms=dt_ms, cf_hz=cf_hz, neuron_names=neuron_names)
+        batch, self.responses, self.stimulus_unit, self.dt_ms, self.cf_hz, self.neuron_names = self._first = first
         trained = copy.deepcopy(model).eval().requires_grad_(False)
         self.model = copy.deepcopy(trained) if copy_model else model.eval()
-        reference = next(iter(model.state_dict().values()), torch.empty(0))
-        batch = checked_stimulus(stimulus, getattr(model, "F", None)).to(reference.device)
-        batch = batch.to(reference.dtype if reference.is_floating_point() else torch.float32)
-        self.cf_hz = checked_cf(cf_hz, batch.shape[2])
-        self.responses = None if responses is None else checked_responses(responses, batch, model.O)
         self._scores: dict[StagedForward, Scores] = {}
-        self._began_with = (batch, self.responses, self.stimulus_unit)
-        self.neuron_names = checked_names(neuron_names, model.O)
 
         self.live, self.trained = StagedForward(self.model, batch), StagedForward(trained, batch)
         self.parameters = parameter_table(self.model, cf_hz=self.cf_hz, dt_ms=self.dt_ms)
@@ -131,34 +119,34 @@ class LiveSession:
         parameter = self.trained_parameters[name]
         return (parameter.grid if grid else parameter).read(index)
 
-    def rate(self, neuron: int) -> Tensor:
+    def rate(self, neuron: int | str) -> Tensor:
         """Predicted response of one neuron, shape (B, T)."""
         return self.live.rate(self._neuron(neuron))
 
-    def psth(self, neuron: int) -> Tensor | None:
+    def psth(self, neuron: int | str) -> Tensor | None:
         """Recorded response of one neuron, mean over its repeats, shape (B, T); NaN where none was recorded."""
         return None if self.responses is None else self.responses[:, self._neuron(neuron)].nanmean(dim=1)
 
-    def score(self, neuron: int) -> float | None:
+    def score(self, neuron: int | str) -> float | None:
         """Correlation of predicted and recorded response of one neuron; None without responses, NaN if undefined."""
         return self._scored(self.live, neuron)[0]
 
-    def normalized_score(self, neuron: int) -> float | None:
+    def normalized_score(self, neuron: int | str) -> float | None:
         """Correlation that the prediction would have with the noise-free response (CCnorm); None without repeats."""
         return self._scored(self.live, neuron)[1]
 
-    def trained_score(self, neuron: int) -> float | None:
+    def trained_score(self, neuron: int | str) -> float | None:
         """:meth:`score` of the trained values."""
         return self._scored(self.trained, neuron)[0]
 
-    def trained_normalized_score(self, neuron: int) -> float | None:
+    def trained_normalized_score(self, neuron: int | str) -> float | None:
         """:meth:`normalized_score` of the trained values."""
         return self._scored(self.trained, neuron)[1]
 
-    def edited(self, neuron: int | None = None) -> bool:
+    def edited(self, neuron: int | str | None = None) -> bool:
         """Whether any parameter differs from its trained value, of one neuron or of the whole model."""
         for name, parameter in self.parameters.items():
-            index = () if neuron is None or not parameter.per_neuron else (neuron,)
+            index = () if neuron is None or not parameter.per_neuron else (self._neuron(neuron),)
             at = parameter.prefix + index
             if not torch.equal(parameter.raw[at], self.trained_parameters[name].raw[at]):
                 return True
@@ -168,8 +156,8 @@ class LiveSession:
 
     def set_stimulus(
         self,
-        stimulus: Spectrogram | Tensor | None = None,
-        responses: Tensor | None = None,
+        stimulus: Sound | None = None,
+        responses: ArrayLike | Tensor | None = None,
         *,
         source: object = None,
         settled: bool = True,
@@ -178,9 +166,9 @@ class LiveSession:
 
         Parameters
         ----------
-        stimulus : Spectrogram or Tensor, shape (F, T), (1, F, T) or (B, 1, F, T), optional
+        stimulus : Recording, Spectrogram, or array-like of shape (F, T), (1, F, T) or (B, 1, F, T), optional
             With the bands and the bin width of the first one. None: the first one, with its responses.
-        responses : Tensor, shape (N, T), (N, R, T) or (B, N, R, T), optional
+        responses : array-like, shape (N, T), (N, R, T) or (B, N, R, T), optional
             What was recorded to it. Without any there is no score.
         source, settled
             Handed to the observers: who plays it, and whether no hand is still at work on it.
@@ -193,11 +181,9 @@ class LiveSession:
         if stimulus is None:
             if responses is not None:
                 raise TypeError("responses must be given with their stimulus, got no stimulus")
-            batch, recorded, unit = self._began_with
+            batch, recorded, unit = self._first[:3]
         else:
-            unit = stimulus.unit if isinstance(stimulus, Spectrogram) else self.stimulus_unit
-            batch = checked_like(stimulus, self.cf_hz, self.dt_ms).to(self.stimulus)
-            recorded = None if responses is None else checked_responses(responses, batch, self.n_neurons)
+            batch, recorded, unit = checked_sound(stimulus, responses, self._first._replace(unit=self.stimulus_unit))
         chains = [StagedForward(chain.model, batch) for chain in (self.live, self.trained)]
         chains[0].check_answer()
         self.live, self.trained = chains
@@ -208,17 +194,17 @@ class LiveSession:
     @property
     def on_first_stimulus(self) -> bool:
         """Whether the stimulus is the one which the session began with."""
-        return self.stimulus is self._began_with[0]
+        return self.stimulus is self._first.stimulus
 
     @property
     def first_stimulus(self) -> Tensor:
         """The stimulus which the session began with, (B, 1, F, T)."""
-        return self._began_with[0]
+        return self._first.stimulus
 
     @property
     def first_responses(self) -> Tensor | None:
         """What was recorded to the first stimulus, (B, N, R, T)."""
-        return self._began_with[1]
+        return self._first.responses
 
     # -- editing -------------------------------------------------------------------------------------------------
 
@@ -353,14 +339,10 @@ class LiveSession:
             known = ", ".join(sorted(self.parameters)) or "none"
             raise KeyError(f"name must be one of this model's parameters ({known}), got {name!r}") from None
 
-    def _neuron(self, neuron: int) -> int:
-        if isinstance(neuron, bool) or not isinstance(neuron, (int, np.integer)):
-            raise TypeError(f"neuron must be an integer, got {neuron!r}")
-        if not 0 <= neuron < self.n_neurons:
-            raise IndexError(f"neuron must lie in [0, {self.n_neurons - 1}], got {neuron}")
-        return int(neuron)
+    def _neuron(self, neuron: int | str) -> int:
+        return neuron_index(self.neuron_names, neuron)
 
-    def _scored(self, chain: StagedForward, neuron: int) -> tuple[float | None, float | None]:
+    def _scored(self, chain: StagedForward, neuron: int | str) -> tuple[float | None, float | None]:
         """r and CCnorm."""
         neuron = self._neuron(neuron)
         if self.responses is None:

@@ -1,35 +1,186 @@
-"""What a session is given, checked: each argument in the form that the session keeps, or an error that names it."""
+"""Arguments of a session, checked: each in the form that the session keeps, or an error that names it."""
 
 from __future__ import annotations
 
 import math
 import warnings
 from collections.abc import Iterable, Sequence
+from numbers import Integral
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from deepstrf.arguments import as_tensor
+from deepstrf.datasets import Recording
+from deepstrf.deprecation import did_you_mean
+from deepstrf.models import NeuralModel
 from deepstrf.models.prefiltering import get_CFs
 from deepstrf.stimuli import Spectrogram
 
-__all__ = [
-    "checked_cf",
-    "checked_dt",
-    "checked_like",
-    "checked_names",
-    "checked_responses",
-    "checked_stimulus",
-    "refuse_beside_session",
-]
+__all__ = ["SessionInputs", "Sound", "checked_inputs", "checked_sound", "neuron_index", "refuse_beside_session"]
 
 SAME = 1e-4
 """Relative difference of bin widths or centre frequencies below which they are the same: float32 and rounded files."""
 
+Sound = Recording | Spectrogram | ArrayLike | Tensor
+"""What may be played: arrays and tensors have shape (F, T), (1, F, T) or (B, 1, F, T)."""
 
-def checked_dt(dt_ms: float) -> float:
-    """Bin width in ms as a float."""
+
+class SessionInputs(NamedTuple):
+    """Stimuli (B, 1, F, T), responses (B, N, R, T) or None, and what belongs to their axes."""
+
+    stimulus: Tensor
+    responses: Tensor | None
+    unit: str
+    dt_ms: float
+    cf_hz: NDArray[np.float64]
+    neuron_names: list[str]
+
+
+def checked_inputs(
+    model: NeuralModel,
+    stimulus: Sound,
+    responses: ArrayLike | Tensor | None,
+    *,
+    dt_ms: float | None,
+    cf_hz: ArrayLike | None,
+    neuron_names: Sequence[str] | None,
+) -> SessionInputs:
+    """Arguments of a session in the type and on the device of the model; see `LiveSession` for their meaning.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument has the wrong type, shape or value; the message names it.
+    """
+    if not isinstance(model, NeuralModel):
+        raise TypeError(f"model must be a deepstrf NeuralModel, got {type(model).__name__}")
+    unit = ""
+    if isinstance(stimulus, Recording):
+        _refuse_responses(responses)
+        responses = stimulus.responses
+        neuron_names = stimulus.neuron_names if neuron_names is None else neuron_names
+    if isinstance(stimulus, (Recording, Spectrogram)):
+        dt_ms = stimulus.dt_ms if dt_ms is None else dt_ms
+        cf_hz = stimulus.cf_hz if cf_hz is None else cf_hz
+        unit = _unit(stimulus)
+    dt_ms = _checked_dt(5.0 if dt_ms is None else dt_ms)
+    reference = next(iter(model.state_dict().values()), torch.empty(0))
+    batch = _batch(stimulus, getattr(model, "F", None)).to(reference.device)
+    batch = batch.to(reference.dtype if reference.is_floating_point() else torch.float32)
+    N = int(model.O)
+    recorded = None if responses is None else _checked_responses(responses, batch, N)
+    return SessionInputs(
+        batch, recorded, unit, dt_ms, _checked_cf(cf_hz, batch.shape[2]), _checked_names(neuron_names, N)
+    )
+
+
+def checked_sound(
+    stimulus: Sound, responses: ArrayLike | Tensor | None, first: SessionInputs
+) -> tuple[Tensor, Tensor | None, str]:
+    """Another stimulus with the bands and bins of the ``first`` one, its responses or None, and its unit.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument has the wrong type, shape or value; the message names it.
+    """
+    unit = first.unit
+    if isinstance(stimulus, Recording):
+        _refuse_responses(responses)
+        responses = stimulus.responses
+    if isinstance(stimulus, (Recording, Spectrogram)):
+        unit = _unit(stimulus)
+        if not math.isclose(stimulus.dt_ms, first.dt_ms, rel_tol=SAME):
+            raise ValueError(
+                f"stimulus must have bins of {first.dt_ms:g} ms as the first one, got {stimulus.dt_ms:g} ms"
+            )
+    batch = _batch(stimulus, len(first.cf_hz)).to(first.stimulus)
+    if isinstance(stimulus, (Recording, Spectrogram)):
+        cf_hz = stimulus.cf_hz.double().numpy()
+        if not np.allclose(cf_hz, first.cf_hz, rtol=SAME, atol=0):
+            raise ValueError(
+                "stimulus must have the centre frequencies of the first one, "
+                f"{first.cf_hz[0]:.5g} to {first.cf_hz[-1]:.5g} Hz, got {cf_hz[0]:.5g} to {cf_hz[-1]:.5g} Hz"
+            )
+    recorded = None if responses is None else _checked_responses(responses, batch, len(first.neuron_names))
+    return batch, recorded, unit
+
+
+def neuron_index(names: Sequence[str], neuron: int | str, argument: str = "neuron") -> int:
+    """Number of a neuron, counted from 0, which is given by its number or its name; ``argument`` is for the errors.
+
+    Raises
+    ------
+    TypeError
+        It is neither an integer nor a text.
+    IndexError
+        There are not so many neurons.
+    ValueError
+        No neuron is called that, or more than one; the message names the nearest name.
+
+    Examples
+    --------
+    >>> neuron_index(["a1", "a2"], "a2"), neuron_index(["a1", "a2"], 0)
+    (1, 0)
+    """
+    if isinstance(neuron, str):
+        numbers = [number for number, name in enumerate(names) if name == neuron]
+        if len(numbers) > 1:
+            raise ValueError(f"{argument} must be a number where neurons share a name: {neuron!r} are {numbers}")
+        if not numbers:
+            raise ValueError(
+                f"{argument} must be one of the {len(names)} names, such as {names[0]!r}, or a number from 0, "
+                f"got {neuron!r}{did_you_mean(neuron, names)}"
+            )
+        return numbers[0]
+    if isinstance(neuron, bool) or not isinstance(neuron, Integral):
+        raise TypeError(f"{argument} must be an integer or a name, got {neuron!r}")
+    if not 0 <= neuron < len(names):
+        raise IndexError(f"{argument} must lie in [0, {len(names) - 1}], got {neuron}")
+    return int(neuron)
+
+
+def refuse_beside_session(**arguments: object) -> None:
+    """Raise TypeError where an argument stands beside a session, which has it already."""
+    if any(argument is not None for argument in arguments.values()):
+        *first, last = arguments
+        raise TypeError(f"{', '.join(first)} and {last} must not be given with a LiveSession")
+
+
+def _refuse_responses(responses: object) -> None:
+    if responses is not None:
+        raise TypeError("responses must not be given with a Recording, which has them")
+
+
+def _unit(stimulus: Recording | Spectrogram) -> str:
+    return (stimulus.spectrogram(0) if isinstance(stimulus, Recording) else stimulus).unit
+
+
+def _batch(stimulus: Sound, F: int | None) -> Tensor:
+    """Stimuli as a batch (B, 1, F, T) of their own; ``F`` is what the model wants, None where it takes any."""
+    if isinstance(stimulus, Recording):
+        stimulus = stimulus.stimuli
+    batch = as_tensor("stimulus", stimulus.values if isinstance(stimulus, Spectrogram) else stimulus)
+    if batch.ndim == 2:
+        batch = batch[None, None]
+    elif batch.ndim == 3:
+        batch = batch[None]
+    if batch.ndim != 4 or batch.shape[1] != 1 or 0 in batch.shape:
+        raise ValueError(
+            f"stimulus must have shape (F, T), (1, F, T) or (B, 1, F, T), nothing empty, got {tuple(batch.shape)}"
+        )
+    if F is not None and batch.shape[2] != F:
+        raise ValueError(f"stimulus must have the model's F = {F} frequency bands, got {batch.shape[2]}")
+    if not batch.is_floating_point() or not bool(torch.isfinite(batch).all()):
+        raise ValueError("stimulus must hold finite floating-point numbers, got NaN, infinity or another type")
+    return batch.detach().clone()
+
+
+def _checked_dt(dt_ms: float) -> float:
     if isinstance(dt_ms, bool) or not isinstance(dt_ms, (int, float, np.number)):
         raise TypeError(f"dt_ms must be a number of ms, got {dt_ms!r}")
     if not (np.isfinite(dt_ms) and dt_ms > 0):
@@ -37,45 +188,11 @@ def checked_dt(dt_ms: float) -> float:
     return float(dt_ms)
 
 
-def checked_stimulus(stimulus: Tensor, F: int | None) -> Tensor:
-    """Stimulus as a batch (B, 1, F, T) of its own; ``F`` is what the model wants, None where it takes any."""
-    if not isinstance(stimulus, Tensor):
-        raise TypeError(f"stimulus must be a Spectrogram or a Tensor, got {type(stimulus).__name__}")
-    if stimulus.ndim == 2:
-        stimulus = stimulus[None, None]
-    elif stimulus.ndim == 3:
-        stimulus = stimulus[None]
-    if stimulus.ndim != 4 or stimulus.shape[1] != 1 or 0 in stimulus.shape:
-        raise ValueError(
-            f"stimulus must have shape (F, T), (1, F, T) or (B, 1, F, T), nothing empty, got {tuple(stimulus.shape)}"
-        )
-    if F is not None and stimulus.shape[2] != F:
-        raise ValueError(f"stimulus must have the model's F = {F} frequency bands, got {stimulus.shape[2]}")
-    if not stimulus.is_floating_point() or not bool(torch.isfinite(stimulus).all()):
-        raise ValueError("stimulus must hold finite floating-point numbers, got NaN, infinity or another type")
-    return stimulus.detach().clone()
-
-
-def checked_like(stimulus: Spectrogram | Tensor, cf_hz: NDArray[np.float64], dt_ms: float) -> Tensor:
-    """Another stimulus as a batch (B, 1, F, T) of its own, with these bands and this bin width."""
-    if not isinstance(stimulus, Spectrogram):
-        return checked_stimulus(stimulus, len(cf_hz))
-    if not math.isclose(stimulus.dt_ms, dt_ms, rel_tol=SAME):
-        raise ValueError(f"stimulus must have bins of {dt_ms:g} ms as the first one, got {stimulus.dt_ms:g} ms")
-    batch, theirs = checked_stimulus(stimulus.values, len(cf_hz)), stimulus.cf_hz.double().numpy()
-    if not np.allclose(theirs, cf_hz, rtol=SAME, atol=0):
-        raise ValueError(
-            f"stimulus must have the centre frequencies of the first one, {cf_hz[0]:.5g} to {cf_hz[-1]:.5g} Hz, "
-            f"got {theirs[0]:.5g} to {theirs[-1]:.5g} Hz"
-        )
-    return batch
-
-
-def checked_cf(cf_hz: ArrayLike | None, F: int) -> NDArray[np.float64]:
+def _checked_cf(cf_hz: ArrayLike | None, F: int) -> NDArray[np.float64]:
     """Centre frequencies (F,) in Hz; without any the default axis, with a warning."""
     if cf_hz is None:
         warnings.warn(
-            f"cf_hz was not given: {F} mel-spaced bands from 500 to 20000 Hz are assumed", UserWarning, stacklevel=3
+            f"cf_hz was not given: {F} mel-spaced bands from 500 to 20000 Hz are assumed", UserWarning, stacklevel=4
         )
         cf_hz = get_CFs(500.0, 20000.0, F, "mel")
     try:
@@ -89,28 +206,27 @@ def checked_cf(cf_hz: ArrayLike | None, F: int) -> NDArray[np.float64]:
     return cf
 
 
-def checked_responses(responses: Tensor, stimulus: Tensor, N: int) -> Tensor:
+def _checked_responses(responses: ArrayLike | Tensor, stimulus: Tensor, N: int) -> Tensor:
     """Recorded responses as (B, N, R, T) of their own, in the type of the stimulus."""
-    if not isinstance(responses, Tensor):
-        raise TypeError(f"responses must be a Tensor, got {type(responses).__name__}")
-    if responses.ndim == 2:
-        responses = responses[None, :, None]
-    elif responses.ndim == 3:
-        responses = responses[None]
+    recorded = as_tensor("responses", responses)
+    if recorded.ndim == 2:
+        recorded = recorded[None, :, None]
+    elif recorded.ndim == 3:
+        recorded = recorded[None]
     B, _, _, T = stimulus.shape
-    if responses.ndim != 4 or (responses.shape[0], responses.shape[1], responses.shape[3]) != (B, N, T):
+    if recorded.ndim != 4 or (recorded.shape[0], recorded.shape[1], recorded.shape[3]) != (B, N, T):
         raise ValueError(
             f"responses must have shape (B, N, R, T) = ({B}, {N}, R, {T}) (or (N, R, T), (N, T) for one sound), "
-            f"got {tuple(responses.shape)}"
+            f"got {tuple(recorded.shape)}"
         )
-    if responses.shape[2] == 0:
+    if recorded.shape[2] == 0:
         raise ValueError("responses must hold at least one repeat R, got 0")
-    if bool(torch.isinf(responses).any()):
+    if bool(torch.isinf(recorded).any()):
         raise ValueError("responses must be finite or NaN (missing), got infinity")
-    return responses.detach().clone().to(stimulus)
+    return recorded.detach().clone().to(stimulus)
 
 
-def checked_names(names: Sequence[str] | None, N: int) -> list[str]:
+def _checked_names(names: Sequence[str] | None, N: int) -> list[str]:
     """One name a neuron."""
     if names is None:
         return [f"neuron {n}" for n in range(N)]
@@ -120,10 +236,3 @@ def checked_names(names: Sequence[str] | None, N: int) -> list[str]:
     if len(names) != N:
         raise ValueError(f"neuron_names must have one name per neuron ({N}), got {len(names)}")
     return names
-
-
-def refuse_beside_session(**given: object) -> None:
-    """Raise TypeError when anything is given together with a session, which has it all."""
-    if any(argument is not None for argument in given.values()):
-        *first, last = given
-        raise TypeError(f"{', '.join(first)} and {last} must not be given with a LiveSession")

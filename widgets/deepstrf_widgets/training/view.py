@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import threading
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,15 @@ import plotly.graph_objects as go
 from torch import nn
 
 from deepstrf.datasets import Recording
+from deepstrf.deprecation import keywords, warn_renamed
+from deepstrf.metrics.pooling import check_responses
 from deepstrf.training import Fitter, History
-from deepstrf.training.batches import Data, Examples
+from deepstrf.training.batches import Data, stimuli_and_responses
 
 from ..explorer.explorer import Explorer, explore
 from ..figures import style
 from ..lifetime import Owner
+from ..session.validation import neuron_index
 from .background_fit import SNAPSHOT_MB, BackgroundFit, FitStatus
 from .controls import Controls, newest_epoch
 from .figure import Shown, TrainingFigure
@@ -42,20 +44,26 @@ class TrainingView(Owner, ipywidgets.VBox):
 
     def __init__(
         self,
-        fitter: Fitter,
         model: nn.Module,
+        fitter: Fitter,
         train: Data,
         validation: Data | None = None,
         *,
-        neuron: int = 0,
+        neuron: int | str = 0,
         checkpoint: str | Path | None = None,
         snapshot_mb: float = SNAPSHOT_MB,
     ) -> None:
+        if not isinstance(model, nn.Module):
+            raise TypeError(f"model must be an nn.Module, got {type(model).__name__}")
+        if not isinstance(fitter, Fitter):
+            raise TypeError(f"fitter must be a Fitter, got {type(fitter).__name__}")
         self._chosen: int | None = None
         self._restored: int | None = None
+        train = _tensors(train, "train")
+        validation = None if validation is None else _tensors(validation, "validation")
         self._train, self._validation = train, validation
         self._names = _names_of(train)
-        self._neuron = self._checked(neuron)
+        self._neuron = neuron_index(self._names, neuron)
         self._controls = self.own(Controls(self._names, fitter.epochs))
         self.figures: Any = None
         self.own(self._drop_figures)
@@ -144,12 +152,12 @@ class TrainingView(Owner, ipywidgets.VBox):
 
     @property
     def neuron(self) -> int:
-        """The neuron on screen."""
+        """Number of the neuron on screen; it may be set by name."""
         return self._neuron
 
     @neuron.setter
-    def neuron(self, value: int) -> None:
-        self._neuron = self._checked(value)
+    def neuron(self, value: int | str) -> None:
+        self._neuron = neuron_index(self._names, value)
         self._painter.ask()
 
     def pause(self) -> None:
@@ -204,12 +212,8 @@ class TrainingView(Owner, ipywidgets.VBox):
         ``options`` are those of :func:`explore`.
         """
         data = self._train if self._validation is None else self._validation
-        if isinstance(data, Recording):
-            given = {"dt_ms": data.dt_ms, "cf_hz": data.cf_hz.numpy(), "neuron_names": data.neuron_names}
-            stimuli, responses = data.stimuli, data.responses
-        else:
-            (stimuli, responses), given = data, {}
-        return explore(self.model, stimuli, responses, **{"neuron": self.neuron, **given, **options})  # type: ignore[arg-type]
+        stimuli, responses = (data, None) if isinstance(data, Recording) else data
+        return explore(self.model, stimuli, responses, **{"neuron": self.neuron, **options})  # type: ignore[arg-type]
 
     # -- what a hand does ----------------------------------------------------------------------------------------
 
@@ -248,13 +252,6 @@ class TrainingView(Owner, ipywidgets.VBox):
         """The epoch to show."""
         chosen = self._chosen
         return chosen if chosen is not None and chosen in status.weights else newest_epoch(status)
-
-    def _checked(self, neuron: int) -> int:
-        if isinstance(neuron, bool) or not isinstance(neuron, Integral):
-            raise TypeError(f"neuron must be an integer, got {neuron!r}")
-        if not 0 <= neuron < len(self._names):
-            raise IndexError(f"neuron must lie in [0, {len(self._names) - 1}], got {neuron}")
-        return int(neuron)
 
     # -- in the painter's thread ---------------------------------------------------------------------------------
 
@@ -314,37 +311,46 @@ class TrainingView(Owner, ipywidgets.VBox):
             figures.close()
 
 
+def _tensors(data: Data, name: str) -> Data:
+    """The recording, or a pair of tensors (B, 1, F, T) and (B, N, R, T)."""
+    return data if isinstance(data, Recording) else stimuli_and_responses(data, name)
+
+
 def _names_of(data: Data) -> list[str]:
-    """What the neurons are called."""
+    """Name of each neuron."""
     if isinstance(data, Recording):
         return list(data.neuron_names)
-    return [f"neuron {n}" for n in range(Examples.of(data, "train").target.shape[1])]
+    check_responses(data[1], "responses of train")
+    return [f"neuron {n}" for n in range(data[1].shape[1])]
 
 
+@keywords()
 def train(
-    fitter: Fitter,
     model: nn.Module,
+    fitter: Fitter,
     train: Data,
     validation: Data | None = None,
     *,
-    neuron: int = 0,
+    neuron: int | str = 0,
     checkpoint: str | Path | None = None,
     snapshot_mb: float = SNAPSHOT_MB,
 ) -> TrainingView:
     """Fit a model in the background, and a widget that shows how it goes.
 
-    The fit reaches the very weights of ``fitter.fit(model, train, validation)``. Until it has ended its thread alone
+    The fit reaches exactly the weights of ``fitter.fit(model, train, validation)``. Until it has ended its thread alone
     works on ``model``; the view shows copies of the weights after each epoch. Buttons pause and stop it, the slider
     goes back through the epochs, and when it has ended any of them can be put into the model.
 
     Parameters
     ----------
+    model : Module
+        It is fitted in place.
     fitter : Fitter
         Its callbacks run in the fit's thread; its bar is not shown.
-    model, train, validation, checkpoint
-        As for `Fitter.fit`. A recording brings frequencies and names; a pair of tensors is drawn in bins and bands.
-    neuron : int
-        What is on screen first.
+    train, validation, checkpoint
+        As for `Fitter.fit`. A recording brings frequencies and names; a pair of arrays is drawn in bins and bands.
+    neuron : int or str
+        What is on screen first, by its number or its name.
     snapshot_mb : float
         Room for the weights of past epochs, MB (119 neurons with 2 x 34 x 40 weights: 1.3 MB an epoch). Where it does
         not suffice, every second epoch is kept, then every fourth and so on, and always the first, the best, the last.
@@ -374,11 +380,14 @@ def train(
     >>> from deepstrf.simulate import simulate_population
     >>> neurons = simulate_population(2, seconds=15, sample_rate_hz=8000, n_bands=10, max_hz=4000.0)
     >>> model = LinearNonlinear(10, 20, out_neurons=2)
-    >>> view = train(Fitter(epochs=3), model, *neurons.split(0.67, 0.33))
+    >>> view = train(model, Fitter(epochs=3), *neurons.split(0.67, 0.33))
     >>> len(view.wait())
     3
     >>> view
     TrainingView(LinearNonlinear, 2 neurons, all epochs done)
     >>> view.close()
     """
-    return TrainingView(fitter, model, train, validation, neuron=neuron, checkpoint=checkpoint, snapshot_mb=snapshot_mb)
+    if isinstance(model, Fitter):
+        warn_renamed("train(fitter, model, ...)", "train(model, fitter, ...)")
+        model, fitter = fitter, model  # type: ignore[assignment]
+    return TrainingView(model, fitter, train, validation, neuron=neuron, checkpoint=checkpoint, snapshot_mb=snapshot_mb)
