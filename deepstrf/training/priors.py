@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from deepstrf.models.layers import CausalSTRFConv
+from deepstrf.models.layers.composition import receptive_field
 
 WHITE_NOISE = 6.0
 """Mean square of the second difference of white noise of variance 1: 1 + 4 + 1."""
@@ -98,24 +98,7 @@ def kernels(model: nn.Module) -> Iterator[Tensor]:
     """
     for module in model.modules():
         if isinstance(module, CausalSTRFConv):
-            kernel = module.kernel
-            build_kernel = getattr(kernel, "build_kernel", None)
-            if callable(build_kernel):
-                yield build_kernel()
-            elif isinstance(kernel, nn.Conv2d) and kernel.groups == 1:
-                yield kernel.weight
-            elif all(isinstance(part, (nn.Conv2d, nn.Sequential)) for part in kernel.modules()):
-                yield _answers_to_impulses(kernel, module.C_in, module.F, module.T)
-            else:
-                raise NotImplementedError(
-                    f"no prior is known for a kernel of type {type(kernel).__name__}: set smoothness=0 and sparsity=0"
-                )
-
-
-def _answers_to_impulses(kernel: nn.Module, C_in: int, F: int, T: int) -> Tensor:
-    """Receptive fields of a linear kernel, (C_out, C_in, F, T): its output to an impulse in each channel and band."""
-    parameter = next(kernel.parameters())
-    impulses = torch.eye(C_in * F, dtype=parameter.dtype, device=parameter.device).view(C_in * F, C_in, F, 1)
-    padded = functional.pad(impulses, (T - 1, T - 1))
-    answers = kernel(padded) - kernel(torch.zeros_like(padded[:1]))
-    return answers.squeeze(2).flip(-1).permute(1, 0, 2).reshape(-1, C_in, F, T)
+            try:
+                yield receptive_field(module.kernel, module.C_in, module.F, module.T)
+            except NotImplementedError as error:
+                raise NotImplementedError(f"{error}: set smoothness=0 and sparsity=0") from None

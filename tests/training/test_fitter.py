@@ -461,7 +461,7 @@ def test_data_that_do_not_fit_the_model(parts):
         quick_fitter(loss=lambda pred, gt, reduction: mse_loss(pred, gt)).fit(new_model(), train)
     with pytest.raises(ValueError, match=r"score\(.* must give one value for each neuron, \(N,\), got float"):
         quick_fitter(score=lambda pred, gt, reduction: 0.5).fit(new_model(), train, validation)
-    with pytest.raises(NotImplementedError, match="no prior is known for a kernel of type Sequential"):
+    with pytest.raises(NotImplementedError, match="for a kernel of type Sequential: set smoothness=0"):
         quick_fitter().fit(
             LinearNonlinear(BANDS, LAGS, NEURONS, nn.Sequential(nn.Conv2d(1, NEURONS, (BANDS, LAGS)), nn.ReLU())), train
         )

@@ -83,6 +83,7 @@ def test_gradients():
         SeparableSTRF(6, 5, 2, 3),
         nn.Sequential(nn.Conv2d(2, 4, (6, 1)), nn.Conv2d(4, 3, (1, 5))),
         nn.Conv2d(2, 4, (6, 5), groups=2),
+        nn.Conv2d(2, 4, (6, 3), dilation=(1, 2)),
     ],
 )
 def test_kernels_are_the_receptive_fields_of_the_model(kernel):

@@ -1,68 +1,58 @@
-"""What a plug-in receptive-field kernel amounts to: one dense weight and one bias."""
+"""The receptive field that a plug-in kernel amounts to, whatever it is made of."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-__all__ = ["kernel_and_bias"]
+__all__ = ["receptive_field"]
 
 
-def kernel_and_bias(kernel: nn.Module) -> tuple[Tensor, Tensor]:
-    """Dense weight (C_out, C_in, F, T) and bias (C_out,), zero without one: detached copies on the CPU.
+def receptive_field(kernel: nn.Module, C_in: int, F: int, T: int) -> Tensor:
+    """Dense weight (C_out, C_in, F, T) of a kernel, differentiable.
 
     Parameters
     ----------
     kernel : nn.Module
-        A module with ``build_kernel()`` (and perhaps ``bias``), a Conv2d, or a Sequential of two Conv2d that on each
-        axis have one kernel of size 1, as in a frequency-time separable receptive field.
+        A module with ``build_kernel()``, a Conv2d, or Conv2d one after the other in a Sequential (the factors of a
+        separable receptive field, for example). Groups and dilation are written out.
+    C_in, F, T : int
+        Channels, bands and taps of its input.
 
     Raises
     ------
     NotImplementedError
-        The kernel is of another type, which is named.
+        The kernel is of another type, which is named, or does not map (B, C_in, F, T_in + T - 1) to
+        (B, C_out, 1, T_in).
     """
-    with torch.no_grad():
-        weight, bias = _weight_and_bias(kernel)
-        if bias is None:
-            bias = weight.new_zeros(weight.shape[0])
-        return weight.detach().cpu().clone(), bias.detach().cpu().clone()
-
-
-def _weight_and_bias(kernel: nn.Module) -> tuple[Tensor, Tensor | None]:
     build_kernel = getattr(kernel, "build_kernel", None)
     if callable(build_kernel):
-        return build_kernel(), getattr(kernel, "bias", None)
-    if isinstance(kernel, nn.Conv2d):
-        return _dense_weight(kernel), kernel.bias
-    if isinstance(kernel, nn.Sequential) and len(kernel) == 2:
-        first, second = kernel[0], kernel[1]
-        if isinstance(first, nn.Conv2d) and isinstance(second, nn.Conv2d) and _one_axis_each(first, second):
-            return _compose(first, second)
-    raise NotImplementedError(f"no receptive field is known for a kernel of type {type(kernel).__name__}")
+        return build_kernel()
+    parts = list(kernel.modules())
+    convolutions = [part for part in parts if isinstance(part, nn.Conv2d)]
+    weight = None
+    if all(isinstance(part, nn.Sequential) or _is_plain(part) for part in parts):
+        for conv in convolutions:
+            weight = conv.weight if weight is None and _is_dense(conv) else _followed_by(conv, weight, C_in)
+    if weight is None or weight.shape[1:] != (C_in, F, T):
+        raise NotImplementedError(f"no receptive field is known for a kernel of type {type(kernel).__name__}")
+    return weight
 
 
-def _one_axis_each(first: nn.Conv2d, second: nn.Conv2d) -> bool:
-    return all(min(sizes) == 1 for sizes in zip(first.kernel_size, second.kernel_size, strict=True))
+def _is_plain(part: nn.Module) -> bool:
+    return isinstance(part, nn.Conv2d) and part.stride == (1, 1) and part.padding in ((0, 0), "valid")
 
 
-def _compose(first: nn.Conv2d, second: nn.Conv2d) -> tuple[Tensor, Tensor | None]:
-    """One convolution equal to ``second(first(x))``: as on each axis one kernel has size 1, a broadcast product."""
-    inner, outer = _dense_weight(first), _dense_weight(second)
-    weight = (outer.unsqueeze(2) * inner.unsqueeze(0)).sum(dim=1)
-    if first.bias is None:
-        return weight, second.bias
-    carried = outer.sum(dim=(2, 3)) @ first.bias
-    return weight, carried if second.bias is None else carried + second.bias
+def _is_dense(conv: nn.Conv2d) -> bool:
+    return conv.groups == 1 and conv.dilation == (1, 1)
 
 
-def _dense_weight(conv: nn.Conv2d) -> Tensor:
-    """Weight of a grouped convolution written out over all input channels, shape (C_out, C_in, F, T)."""
-    if conv.groups == 1:
-        return conv.weight
-    per_out, per_in = conv.out_channels // conv.groups, conv.in_channels // conv.groups
-    dense = conv.weight.new_zeros(conv.out_channels, conv.in_channels, *conv.kernel_size)
-    for group in range(conv.groups):
-        out = slice(group * per_out, (group + 1) * per_out)
-        dense[out, group * per_in : (group + 1) * per_in] = conv.weight[out]
-    return dense
+def _followed_by(conv: nn.Conv2d, weight: Tensor | None, C_in: int) -> Tensor:
+    """Weight of one convolution equal to that of ``weight`` (None: none) and then ``conv``, without their biases."""
+    if weight is None:
+        weight = torch.eye(C_in, dtype=conv.weight.dtype, device=conv.weight.device)[..., None, None]
+    tall, wide = ((size - 1) * step for size, step in zip(conv.kernel_size, conv.dilation, strict=True))
+    fields = functional.pad(weight.transpose(0, 1), (wide, wide, tall, tall))
+    whole = functional.conv2d(fields, conv.weight.flip(2, 3), dilation=conv.dilation, groups=conv.groups)
+    return whole.transpose(0, 1)

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from deepstrf.arguments import check_modules, check_sizes
 
-from .composition import kernel_and_bias
+from .composition import receptive_field
 from .constraints import WIDTH, natural_property, raw_to_sigma
 
 __all__ = ["CausalSTRFConv", "ParametricSTRF", "SeparableSTRF", "gaussian_mixture_kernel", "separable_kernel"]
@@ -234,7 +234,7 @@ class CausalSTRFConv(nn.Module):
         Input and output channels.
     kernel : nn.Module, optional
         Maps (B, C_in, F, T_in + T - 1) to (B, C_out, 1, T_in) with no padding of its own: `ParametricSTRF`,
-        `SeparableSTRF`, or a Sequential of two Conv2d. None builds ``nn.Conv2d(C_in, C_out, (F, T))``.
+        `SeparableSTRF`, or Conv2d in a Sequential. None builds ``nn.Conv2d(C_in, C_out, (F, T))``.
     bias : bool
         For the default kernel only.
 
@@ -280,7 +280,7 @@ class CausalSTRFConv(nn.Module):
         NotImplementedError
             The kernel is of a type whose receptive field is not known.
         """
-        return kernel_and_bias(self.kernel)[0]
+        return self._receptive_field().detach().cpu().clone()
 
     def STRF_bias(self) -> Tensor:
         """Effective bias of each output, shape (C_out,), zero without one: a detached copy on the CPU.
@@ -290,4 +290,9 @@ class CausalSTRFConv(nn.Module):
         NotImplementedError
             The kernel is of a type whose receptive field is not known.
         """
-        return kernel_and_bias(self.kernel)[1]
+        weight = self._receptive_field()
+        with torch.no_grad():  # the answer to silence
+            return self.kernel(weight.new_zeros(1, self.C_in, self.F, self.T)).flatten().cpu().clone()
+
+    def _receptive_field(self) -> Tensor:
+        return receptive_field(self.kernel, self.C_in, self.F, self.T)

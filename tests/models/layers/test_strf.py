@@ -31,6 +31,8 @@ KERNELS = {
         nn.Conv2d(C, N, (F, 1), bias=False), nn.Conv2d(N, N, (1, T), groups=N, bias=False)
     ),
     "grouped conv": lambda C, N: nn.Conv2d(C, N, (F, T), groups=2, bias=False),
+    "dilated conv": lambda C, N: nn.Conv2d(C, N, (F, 3), dilation=(1, 2)),
+    "two broad convs": lambda C, N: nn.Sequential(nn.Conv2d(C, 3, (2, 2)), nn.Conv2d(3, N, (3, 4))),
 }
 every_kernel = pytest.mark.parametrize("kernel", list(KERNELS))
 
@@ -68,9 +70,9 @@ def test_kernels_without_a_known_receptive_field() -> None:
         for method in (layer.STRF_weight, layer.STRF_bias):
             with pytest.raises(NotImplementedError, match=f"no receptive field is known for .* of type {name}"):
                 method()
-    both = nn.Sequential(nn.Conv2d(1, 2, (2, 2)), nn.Conv2d(2, 1, (3, 4)))
-    with pytest.raises(NotImplementedError, match="of type Sequential"):
-        CausalSTRFConv(F, T, 1, 1, kernel=both).STRF_weight()
+    short = nn.Conv2d(1, 1, (F, T - 1))
+    with pytest.raises(NotImplementedError, match="of type Conv2d"):
+        CausalSTRFConv(F, T, 1, 1, kernel=short).STRF_weight()
 
 
 @pytest.mark.parametrize(("C_in", "C_out", "G"), [(1, 1, 1), (2, 3, 4)])
