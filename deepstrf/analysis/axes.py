@@ -52,11 +52,12 @@ def check_dt(dt_ms: float) -> None:
     check_numbers("must be positive (ms)", lambda width: 0 < width < float("inf"), dt_ms=dt_ms)
 
 
-def sub_bin_peak(profile: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+def sub_bin_peak(profile: Tensor, index: Tensor, *, reach: float = 0.5) -> tuple[Tensor, Tensor]:
     """Place (...) in bins and height (...) of the peak of ``profile`` (..., K) whose highest sample is at ``index``.
 
     A Gaussian through the sample and its two neighbours, or a parabola when one of the three is not positive: a
-    sampled Gaussian is recovered exactly. At the ends of the axis, the sample itself.
+    sampled Gaussian is recovered exactly. At the ends of the axis, the sample itself. The place is at most ``reach``
+    bins from ``index``.
     """
     last = profile.shape[-1] - 1
     inside = (index > 0) & (index < last)
@@ -67,7 +68,7 @@ def sub_bin_peak(profile: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
     a, b, c = (torch.where(gaussian, y.clamp(min=torch.finfo(y.dtype).tiny).log(), y) for y in (left, middle, right))
     curvature = a - 2 * b + c
     usable = inside & (curvature < 0)
-    offset = torch.where(usable, (a - c) / torch.where(usable, 2 * curvature, 1.0), 0.0).clamp(-0.5, 0.5)
+    offset = torch.where(usable, (a - c) / torch.where(usable, 2 * curvature, 1.0), 0.0).clamp(-reach, reach)
     top = b - offset * (a - c) / 4
     height = torch.where(usable, torch.where(gaussian, top.exp(), top), middle)
     return index + offset, height

@@ -72,21 +72,26 @@ def best_frequency(strf: Tensor, cf_hz: Tensor, *, inhibitory: bool = False) -> 
     return torch.where(present, at_bin(octaves, place).exp2().to(strf.dtype), torch.nan)
 
 
-def latency(strf: Tensor, dt_ms: float, *, inhibitory: bool = False) -> Tensor:
-    """Lag of the peak of each receptive field, ms before the response; 0 is the current bin.
+def latency(strf: Tensor, dt_ms: float, *, delay_ms: float = 0.0, inhibitory: bool = False) -> Tensor:
+    """Time from a sound to the peak of its effect on the response, ms: the lag of the peak, plus ``delay_ms``.
+
+    Where the peak sample is lag 0, a delay says that the peak may lie nearer to the response than the sound of the
+    latest bin: there a Gaussian through the last three samples goes on, up to latency 0.
 
     Parameters
     ----------
     strf : Tensor, shape (..., F, T)
     dt_ms : float
         Bin width, ms.
+    delay_ms : float
+        Of the stimuli, ms: `Spectrogram.delay_ms`, `Recording.delay_ms`. 0 for bins that describe their own time.
     inhibitory : bool
         Of the most negative value rather than the most positive one.
 
     Returns
     -------
     Tensor, shape (...)
-        In [0, (T-1) dt_ms]; NaN without a peak.
+        In [0, (T-1) dt_ms + delay_ms]; NaN without a peak.
 
     Raises
     ------
@@ -97,14 +102,19 @@ def latency(strf: Tensor, dt_ms: float, *, inhibitory: bool = False) -> Tensor:
     --------
     >>> field = torch.zeros(3, 4)
     >>> field[1, 2] = 1.0
-    >>> latency(field, 5.0).item()
-    5.0
+    >>> latency(field, 5.0).item(), latency(field, 5.0, delay_ms=2.5).item()
+    (5.0, 7.5)
     """
     strf = check_strf(strf)
     check_dt(dt_ms)
+    check_numbers("must be finite (ms)", math.isfinite, delay_ms=delay_ms)
     strf, band, tap, present = _peak(strf, inhibitory)
-    place, _ = sub_bin_peak(_row(strf, band), tap)
-    return torch.where(present, (strf.shape[-1] - 1 - place) * dt_ms, torch.nan)
+    row, last = _row(strf, band), strf.shape[-1] - 1
+    place, _ = sub_bin_peak(row, tap)
+    if last >= 2 and delay_ms > 0:
+        beyond, _ = sub_bin_peak(row, torch.full_like(tap, last - 1), reach=1 + delay_ms / dt_ms)
+        place = torch.where(tap == last, beyond.clamp(min=last), place)
+    return torch.where(present, ((last - place) * dt_ms + delay_ms).clamp(min=0), torch.nan)
 
 
 def bandwidth(strf: Tensor, cf_hz: Tensor, *, level: float = 0.5, inhibitory: bool = False) -> Tensor:

@@ -42,6 +42,7 @@ def assemble(counts: Mapping[Trial, torch.Tensor], spectrograms: Mapping[str, Sp
         "neuron_names": units,
         "stimulus_names": stimuli,
         "bins": [x.shape[-1] for x, _ in items],
+        "delay_ms": first.delay_ms,
     }
 
 

@@ -36,6 +36,8 @@ class Recording:
         Different from each other; None numbers them.
     bins : sequence of int, optional
         Length of each stimulus, at most T; None says that all have T bins.
+    delay_ms : float
+        Of the stimuli, as in `Spectrogram`.
 
     Raises
     ------
@@ -61,6 +63,7 @@ class Recording:
         neuron_names: Sequence[str] | None = None,
         stimulus_names: Sequence[str] | None = None,
         bins: Sequence[int] | None = None,
+        delay_ms: float = 0.0,
     ) -> None:
         check_responses(responses)
         if not isinstance(stimuli, Tensor) or not stimuli.is_floating_point():
@@ -75,13 +78,13 @@ class Recording:
         if not bool(stimuli.isfinite().all()):
             raise ValueError(f"stimuli must be finite, got {int((~stimuli.isfinite()).sum())} values that are not")
         self.stimuli, self.responses = stimuli, responses
-        self.dt_ms, self.cf_hz = float(dt_ms), cf_hz
+        self.dt_ms, self.cf_hz, self.delay_ms = float(dt_ms), cf_hz, float(delay_ms)
         self.neuron_names = _names("neuron_names", neuron_names, "neuron", N)
         self.stimulus_names = _names("stimulus_names", stimulus_names, "stimulus", B)
         self.bins = tuple(int(n) for n in bins) if bins is not None else (T,) * B
         if len(self.bins) != B or not all(1 <= n <= T for n in self.bins):
             raise ValueError(f"bins must be {B} lengths from 1 to T = {T}, got {self.bins}")
-        self.spectrogram(0)  # checks cf_hz and dt_ms
+        self.spectrogram(0)  # checks cf_hz, dt_ms and delay_ms
         if bool(responses.isinf().any()):
             raise ValueError(f"responses must be finite or NaN, got {int(responses.isinf().sum())} infinite values")
         for name, n, response in zip(self.stimulus_names, self.bins, responses, strict=True):
@@ -112,7 +115,7 @@ class Recording:
         """One stimulus, by its number or its name, over its own length: what the figures and the bench take."""
         (b,) = _indices("stimulus", [stimulus], self.stimulus_names)
         values = self.stimuli[b, 0, :, : self.bins[b]]
-        return Spectrogram(values, self.cf_hz, self.dt_ms, name=self.stimulus_names[b])
+        return Spectrogram(values, self.cf_hz, self.dt_ms, name=self.stimulus_names[b], delay_ms=self.delay_ms)
 
     unit_names = renamed("neuron_names")
 
@@ -139,6 +142,7 @@ class Recording:
             neuron_names=[self.neuron_names[i] for i in n],
             stimulus_names=[self.stimulus_names[i] for i in b],
             bins=bins,
+            delay_ms=self.delay_ms,
         )
 
     def split(self, *fractions: float, seed: int = 0) -> list[Recording]:
@@ -199,6 +203,7 @@ class Recording:
             neuron_names=self.neuron_names,
             stimulus_names=self.stimulus_names,
             bins=self.bins,
+            delay_ms=self.delay_ms,
         )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deepstrf.demo.sounds import DT_MS, MAX_HZ, MIN_HZ, N_BANDS
+from deepstrf.demo.sounds import DELAY_MS, DT_MS, MAX_HZ, MIN_HZ, N_BANDS
 from deepstrf.models import LinearNonlinear
 from deepstrf.models.layers import ParametricSTRF
 from deepstrf.models.layers.constraints import inverse_softplus, sigma_to_raw
@@ -21,11 +21,14 @@ ON, OFF = 0, 1
 
 @dataclass(frozen=True)
 class Blob:
-    """One Gaussian of a receptive field: where it stands, how wide it is, and its mass."""
+    """One Gaussian of a receptive field: where it stands, how wide it is, and its mass.
+
+    ``latency_ms`` runs from the sound to its effect on the response.
+    """
 
     channel: int
     center_hz: float
-    lag_ms: float
+    latency_ms: float
     sigma_oct: float
     sigma_ms: float
     weight: float
@@ -47,15 +50,15 @@ class Neuron:
 
 
 NEURONS = (
-    Neuron("onset, 4 kHz", (Blob(ON, 4000, 15, 0.25, 6, 1.0), Blob(ON, 4000, 45, 0.3, 12, -0.6))),
-    Neuron("offset, 8 kHz", (Blob(OFF, 8000, 20, 0.3, 8, 1.0), Blob(ON, 8000, 15, 0.3, 8, -0.4))),
+    Neuron("onset, 4 kHz", (Blob(ON, 4000, 17.5, 0.25, 6, 1.0), Blob(ON, 4000, 47.5, 0.3, 12, -0.6))),
+    Neuron("offset, 8 kHz", (Blob(OFF, 8000, 22.5, 0.3, 8, 1.0), Blob(ON, 8000, 17.5, 0.3, 8, -0.4))),
     Neuron(
         "sideband inhibition, 2.5 kHz",
-        (Blob(ON, 2500, 20, 0.25, 8, 1.0), Blob(ON, 1300, 25, 0.3, 10, -0.5), Blob(ON, 4800, 25, 0.3, 10, -0.5)),
+        (Blob(ON, 2500, 22.5, 0.25, 8, 1.0), Blob(ON, 1300, 27.5, 0.3, 10, -0.5), Blob(ON, 4800, 27.5, 0.3, 10, -0.5)),
     ),
-    Neuron("slow and broad", (Blob(ON, 3500, 70, 1.0, 30, 1.0), Blob(OFF, 3500, 110, 1.0, 25, -0.5)), gain=0.2),
-    Neuron("upward FM", (Blob(ON, 3000, 50, 0.25, 9, 0.8), Blob(ON, 6000, 15, 0.25, 9, 1.0)), offset=-0.25),
-    Neuron("late inhibition, 6 kHz", (Blob(ON, 6000, 20, 0.3, 8, 1.0), Blob(ON, 6000, 90, 0.6, 25, -1.2))),
+    Neuron("slow and broad", (Blob(ON, 3500, 72.5, 1.0, 30, 1.0), Blob(OFF, 3500, 112.5, 1.0, 25, -0.5)), gain=0.2),
+    Neuron("upward FM", (Blob(ON, 3000, 52.5, 0.25, 9, 0.8), Blob(ON, 6000, 17.5, 0.25, 9, 1.0)), offset=-0.25),
+    Neuron("late inhibition, 6 kHz", (Blob(ON, 6000, 22.5, 0.3, 8, 1.0), Blob(ON, 6000, 92.5, 0.6, 25, -1.2))),
 )
 
 
@@ -104,7 +107,7 @@ def build_truth(stimuli: Tensor) -> LinearNonlinear:
             used[blob.channel] += 1
             band = float(np.interp(np.log2(blob.center_hz), octaves, bands))
             octaves_per_band = float(np.interp(band, bands, np.gradient(octaves)))
-            centre[0][at], centre[1][at] = band, N_LAGS - 1 - blob.lag_ms / DT_MS
+            centre[0][at], centre[1][at] = band, N_LAGS - 1 - (blob.latency_ms - DELAY_MS) / DT_MS
             sigma[0][at], sigma[1][at] = blob.sigma_oct / octaves_per_band, blob.sigma_ms / DT_MS
             weight[at] = blob.weight
     state = model.state_dict()

@@ -18,6 +18,8 @@ from deepstrf.stimuli import (
 RATE_HZ = 44100
 SECONDS = 5.0
 DT_MS = 5.0
+WINDOW_MS = 10.0
+DELAY_MS = (WINDOW_MS - DT_MS) / 2
 N_BANDS = 34
 MIN_HZ, MAX_HZ = 500.0, 20000.0
 DEMO_SEED = 2024
@@ -25,7 +27,9 @@ DEMO_SEED = 2024
 
 def spectrogram(waveform: np.ndarray | Tensor, name: str = "") -> Spectrogram:
     """Log-mel spectrogram as the demo's model hears it: 34 bands from 500 Hz to 20 kHz in bins of 5 ms."""
-    return log_mel_spectrogram(waveform, RATE_HZ, dt_ms=DT_MS, n_bands=N_BANDS, min_hz=MIN_HZ, max_hz=MAX_HZ, name=name)
+    return log_mel_spectrogram(
+        waveform, RATE_HZ, dt_ms=DT_MS, n_bands=N_BANDS, min_hz=MIN_HZ, max_hz=MAX_HZ, window_ms=WINDOW_MS, name=name
+    )
 
 
 def demo_sound() -> np.ndarray:

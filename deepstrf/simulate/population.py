@@ -157,6 +157,7 @@ def simulate_population(
         stimulus_names=[f"sound_{b:03d}" for b in range(len(heard))],
         neuron_names=[f"neuron_{n:03d}" for n in range(n_neurons)],
         bins=bins,
+        delay_ms=heard[0].delay_ms,
     )
     population.model, population.expected = model, expected
     population.strf, _ = model.effective_STRF()

@@ -38,6 +38,9 @@ class Spectrogram:
         Of the values.
     name : str
         For titles and menus.
+    delay_ms : float
+        How long before the middle of a bin lies the middle of the sound that the bin describes, ms. A receptive field
+        answers that much later than its lags in bins say.
 
     Raises
     ------
@@ -57,6 +60,7 @@ class Spectrogram:
     dt_ms: float
     unit: str = "dB"
     name: str = ""
+    delay_ms: float = 0.0
 
     def __post_init__(self) -> None:
         for name, x in (("values", self.values), ("cf_hz", self.cf_hz)):
@@ -76,6 +80,8 @@ class Spectrogram:
             raise ValueError(f"cf_hz must be positive and ascending (Hz), got {self.cf_hz.tolist()}")
         if not (self.dt_ms > 0 and math.isfinite(self.dt_ms)):
             raise ValueError(f"dt_ms must be positive (ms), got {self.dt_ms}")
+        if not math.isfinite(self.delay_ms):
+            raise ValueError(f"delay_ms must be finite (ms), got {self.delay_ms}")
 
     @property
     def duration_s(self) -> float:
@@ -114,6 +120,9 @@ def log_mel_spectrogram(
 
     Nothing is resampled: any rate is exact, and a resampling filter would let the future in. When a bin is not a whole
     number of samples, its end is rounded down to a sample from its exact place, so that bins never drift.
+
+    A window that ends with its bin has its middle ``delay_ms`` = (``window_ms`` - ``dt_ms``)/2 before that of the bin;
+    the spectrogram carries this number, and whatever shows lags in ms adds it.
 
     Parameters
     ----------
@@ -194,7 +203,8 @@ def log_mel_spectrogram(
         power = np.square(np.abs(np.fft.rfft(frames * window, n_fft))) @ filters
         decibels = 10 * np.log10(np.maximum(power, np.finfo(float).tiny)) - floor_db
         values[:, bins.start : bins.stop] = np.maximum(decibels, 0).T
-    return Spectrogram(torch.from_numpy(values), cf_hz, float(dt_ms), name=name)
+    delay_ms = (1000 * window_samples / float(rate) - float(dt_ms)) / 2
+    return Spectrogram(torch.from_numpy(values), cf_hz, float(dt_ms), name=name, delay_ms=delay_ms)
 
 
 @keywords()

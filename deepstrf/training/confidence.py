@@ -170,11 +170,11 @@ def _usual_readouts(model: nn.Module, data: Data) -> dict[str, Readout]:
 
     if not isinstance(data, Recording):
         return {"strf": strf}
-    cf_hz, dt_ms = data.cf_hz, data.dt_ms
+    cf_hz, dt_ms, delay_ms = data.cf_hz, data.dt_ms, data.delay_ms
     return {
         "strf": strf,
         "best_frequency": lambda fitted: best_frequency(strf(fitted), cf_hz),
-        "latency": lambda fitted: latency(strf(fitted), dt_ms),
+        "latency": lambda fitted: latency(strf(fitted), dt_ms, delay_ms=delay_ms),
         "bandwidth": lambda fitted: bandwidth(strf(fitted), cf_hz),
     }
 

@@ -24,7 +24,7 @@ KINDS = {"strf": "tensor", "cf_hz": "axis"}
 
 CASES: Cases = {
     best_frequency: (TUNED, KINDS),
-    latency: ({**FIELD, "dt_ms": 5.0}, {"strf": "tensor", "dt_ms": "positive"}),
+    latency: ({**FIELD, "dt_ms": 5.0}, {"strf": "tensor", "dt_ms": "positive", "delay_ms": "number"}),
     bandwidth: (TUNED, {**KINDS, "level": "inside 0 and 1"}),
     separability_index: (FIELD, {"strf": "tensor"}),
     on_off_index: (FIELD, {"strf": "tensor"}),

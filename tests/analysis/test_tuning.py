@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from deepstrf.analysis import bandwidth, best_frequency, latency, on_off_index, separability_index
 from deepstrf.models.layers.strf import gaussian_mixture_kernel
 from deepstrf.models.prefiltering import get_CFs
+from tests.benchmarks.latency_table import BINS_MS, LATENCY_MS, WINDOWS_MS, measured
 
 F, T, DT = 34, 40, 5.0
 CF = get_CFs(500, 20000, F, "mel").double()
@@ -47,6 +48,31 @@ def test_the_library_s_own_gaussians():
     assert latency(field, DT)[0, 0].item() == pytest.approx((39 - 35.2) * 5, abs=1e-3)
     assert latency(field, DT, inhibitory=True)[0, 1].item() == pytest.approx((39 - 30.6) * 5, abs=1e-3)
     assert best_frequency(field, CF, inhibitory=True)[0, 1].item() == pytest.approx(CF[20].item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("window_ms", WINDOWS_MS)
+@pytest.mark.parametrize("dt_ms", BINS_MS)
+def test_a_neuron_of_20_ms_is_read_as_20_ms(window_ms, dt_ms):
+    """It follows the level of a sound that late in continuous time: see the script."""
+    read, _ = measured(window_ms, dt_ms)
+    assert read == pytest.approx(LATENCY_MS, abs=1.0)
+
+
+@pytest.mark.parametrize("delay_ms", [0.0, 2.5, -2.5, 22.5])
+def test_latency_is_the_lag_and_the_delay_of_the_stimulus(delay_ms):
+    for t in (20.3, 36.7):
+        field = gaussian(12.0, t, 2.0, 1.5)
+        expected = (T - 1 - t) * DT + delay_ms
+        assert latency(field, DT, delay_ms=delay_ms).item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_peak_nearer_than_the_sound_of_the_latest_bin_is_found_by_its_flank_down_to_zero():
+    field = gaussian(12.0, T - 1 + 0.7, 2.0, 1.5)
+    assert latency(field, DT, delay_ms=22.5).item() == pytest.approx(22.5 - 0.7 * DT, abs=1e-6)
+    assert latency(gaussian(12.0, T + 9.0, 2.0, 6.0), DT, delay_ms=22.5).item() == 0
+    assert latency(field, DT).item() == 0
+    assert latency(field[:, -2:], DT, delay_ms=22.5).item() == 22.5  # two lags have no flank
+    assert latency(field, DT, delay_ms=-2.5).item() == 0
 
 
 @pytest.mark.parametrize("sigma_oct", [0.2, 0.35, 0.5])

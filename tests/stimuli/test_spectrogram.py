@@ -77,6 +77,36 @@ def test_causal_bit_for_bit(cut, rate, dt_ms, window_ms):
     assert torch.equal(a[:, :before], b[:, :before])
 
 
+@pytest.mark.parametrize("window_ms", [5.0, 10.0, 20.0, 50.0])
+@pytest.mark.parametrize("dt_ms", [1.0, 5.0, 10.0])
+def test_the_delay_is_that_of_a_click_whose_bins_all_come_after_it(window_ms, dt_ms):
+    """Clicks at every phase of the bins: mean time of their power less their own. A bin has the time of its middle."""
+    rate, before_ms = 16000, 100
+    late, total = 0.0, 0.0
+    for phase in range(int(dt_ms * rate / 1000)):
+        x = np.zeros(3200)
+        click = before_ms * rate // 1000 + phase
+        x[click] = 1.0
+        heard = log_mel_spectrogram(
+            x, rate, dt_ms=dt_ms, window_ms=window_ms, n_bands=4, min_hz=500, max_hz=4000, floor_db=-300
+        )
+        power = (10 ** (heard.values.double() / 10) * (heard.values > 0)).sum(0)
+        seen = power.nonzero().flatten()  # windows shorter than a bin miss some clicks
+        assert all(t >= int(click / rate * 1000 / dt_ms) for t in seen.tolist())
+        late += (((seen + 0.5) * dt_ms - (click + 0.5) / rate * 1000) * power[seen]).sum().item()
+        total += power.sum().item()
+    assert heard.delay_ms == (window_ms - dt_ms) / 2
+    assert late / total == pytest.approx(heard.delay_ms, abs=0.02)
+
+
+def test_spectrograms_of_other_makers_have_no_delay_unless_it_is_given():
+    values, cf_hz = torch.zeros(2, 3), torch.tensor([500.0, 1000.0])
+    assert Spectrogram(values, cf_hz, 5.0).delay_ms == 0
+    assert Spectrogram(values, cf_hz, 5.0, delay_ms=7.5).delay_ms == 7.5
+    with pytest.raises(ValueError, match=r"delay_ms must be finite \(ms\), got nan"):
+        Spectrogram(values, cf_hz, 5.0, delay_ms=math.nan)
+
+
 @pytest.mark.parametrize("dt_ms", [5.0, 1.0, 0.7])
 @pytest.mark.parametrize("rate", [44100, 48000, 11025])
 def test_no_drift_over_ten_seconds(rate, dt_ms):

@@ -71,7 +71,7 @@ FORWARDS: dict[str, tuple[str, str, str]] = {
 }
 
 BANDS = [-3.5, -0.5, 0.0, 0.27, 0.5, 1.0, 1.999, 2.5, 4.0, 4.6, 9.25]
-LAGS = [(40, 5.0), (1, 5.0), (9, 10.0), (7, 2.5)]
+LAGS = [(40, 5.0, 2.5), (1, 5.0, 0.0), (9, 10.0, -2.5), (7, 2.5, 0.0)]
 FRAMES = [-2.0, 0.0, 3.3, 6.0, 39.0, 45.5]
 
 
@@ -123,13 +123,14 @@ def units() -> dict[str, list[dict[str, Any]]]:
             }
         )
     lag = []
-    for T, dt_ms in LAGS:
-        lag_ms = frame_to_lag_ms(FRAMES, T, dt_ms)
-        back = lag_ms_to_frame(lag_ms, T, dt_ms)
+    for T, dt_ms, delay_ms in LAGS:
+        lag_ms = frame_to_lag_ms(FRAMES, T, dt_ms, delay_ms)
+        back = lag_ms_to_frame(lag_ms, T, dt_ms, delay_ms)
         lag.append(
             {
                 "T": T,
                 "dt_ms": dt_ms,
+                "delay_ms": delay_ms,
                 "frame": FRAMES,
                 "frame_to_lag_ms": lag_ms.tolist(),
                 "lag_ms_to_frame": np.asarray(back).tolist(),
@@ -251,13 +252,17 @@ def tunings() -> list[dict[str, Any]]:
         ("nothing", 3, 4, [0.0] * 12),
         ("nothing but inhibition", 2, 3, [-1.0, -2.0, -0.5, -1.0, -4.0, -1.0]),
         ("a peak between negative neighbours", 3, 3, [-1.0, -0.5, 0.0, -0.25, 2.0, 1.0, 0.5, -2.0, 0.0]),
+        ("a peak at the latest bin", 2, 4, [0.0, 0.1, 0.5, 0.9, 0.0, 0.0, 0.0, 0.2]),
+        ("a peak at the latest bin, not falling off", 1, 4, [0.5, 0.1, 0.2, 0.9]),
         ("two peaks apart", 4, 4, [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.5]),
     ]
     made = []
     for name, F, T, values in shapes:
         cf_hz = torch.logspace(2.7, 4.2, F, dtype=torch.float64) if F > 1 else torch.tensor([1500.0]).double()
         for channel, field in enumerate(torch.tensor(values, dtype=torch.float64).reshape(-1, F, T)):
-            found = best_frequency(field, cf_hz), latency(field, 2.5), separability_index(field)
+            delay_ms = 6.25 if "latest" in name else (0.0, 6.25, -1.0)[len(made) % 3]
+            late = latency(field, 2.5, delay_ms=delay_ms)
+            found = best_frequency(field, cf_hz), late, separability_index(field)
             best, lag, separable = (None if v.isnan() else v.item() for v in found)
             made.append(
                 {
@@ -265,6 +270,7 @@ def tunings() -> list[dict[str, Any]]:
                     "F": F,
                     "T": T,
                     "dt_ms": 2.5,
+                    "delay_ms": delay_ms,
                     "cf_hz": cf_hz.tolist(),
                     "field": field.flatten().tolist(),
                     "best_hz": best,

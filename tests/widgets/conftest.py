@@ -63,8 +63,10 @@ def build_stimulus(sounds: int = 1, *, dtype: torch.dtype = torch.float64, frame
 
 
 def build_responses(sounds: int = 1, neurons: int = N, repeats: int = 3, frames: int = FRAMES) -> torch.Tensor:
-    rates = torch.full((sounds, neurons, repeats, frames), 2.0)
-    return torch.poisson(rates, generator=torch.Generator().manual_seed(2))
+    """Trials of neurons that follow the sound: without a signal there is no CCnorm."""
+    generator = torch.Generator().manual_seed(2)
+    rates = 6 * torch.rand(sounds, neurons, 1, frames, generator=generator)
+    return torch.poisson(rates.expand(-1, -1, repeats, -1).contiguous(), generator=generator)
 
 
 def build_session(*model_args: Any, sounds: int = 1, responses: bool = True, **model_kwargs: Any) -> LiveSession:

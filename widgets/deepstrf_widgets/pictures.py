@@ -365,6 +365,7 @@ def strf_picture(
     *,
     dt_ms: float,
     cf_hz: Numbers,
+    delay_ms: float = 0.0,
     titles: Sequence[str] = (),
     share_scale: bool = True,
 ) -> Picture:
@@ -378,6 +379,8 @@ def strf_picture(
         Bin width, ms.
     cf_hz : array-like, shape (F,)
         Centre frequencies, Hz, ascending.
+    delay_ms : float
+        Of the stimuli, as in :class:`~deepstrf.stimuli.Spectrogram`.
     titles : sequence of str
         None, or one for each field.
     share_scale : bool
@@ -387,8 +390,8 @@ def strf_picture(
     fields = fields[None] if fields.ndim == 2 else fields
     if titles and len(titles) != len(fields):
         raise ValueError(f"titles must be one for each of the {len(fields)} fields, got {len(titles)}")
-    half = check_positive("dt_ms", dt_ms, "ms") / 2
-    lags = (np.arange(fields.shape[2], -1, -1) - 0.5) * dt_ms
+    check_positive("dt_ms", dt_ms, "ms")
+    lags = (np.arange(fields.shape[2], -1, -1) - 0.5) * dt_ms + delay_ms
     picture = Picture(min(WIDTH_PX, 120 + 230 * len(fields)), 250)
     grid = picture.subplots(1, len(fields), squeeze=False, sharey=True)[0]
     peaks = np.abs(np.nan_to_num(fields)).max((1, 2))
@@ -397,7 +400,7 @@ def strf_picture(
     for number, (axes, field, peak) in enumerate(zip(grid, fields, peaks, strict=True)):
         peak = peak or 1.0
         mesh = axes.pcolormesh(lags, band_edges(axes, cf_hz, len(field)), field, cmap=DIVERGING, vmin=-peak, vmax=peak)
-        axes.set_xlim(lags[0], -half)
+        axes.set_xlim(lags[0], lags[-1])
         axes.set_xlabel("lag (ms)")
         axes.xaxis.set_major_locator(MaxNLocator(4))
         dress(axes, titles[number] if titles else "")

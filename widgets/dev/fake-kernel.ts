@@ -94,6 +94,7 @@ export function fakeModel(options: Options): StaticModel {
     n_gaussians: options.kind === "gaussians" ? G : 0,
     n_frames: n,
     dt_ms: DT,
+    delay_ms: 0,
     kind: options.kind,
     channel_names: adaptive ? ["ON", "OFF"] : ["input"],
     neuron_names: Array.from({ length: N }, (_, i) => `unit_${String(i).padStart(4, "0")}`),

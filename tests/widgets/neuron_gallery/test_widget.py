@@ -108,6 +108,7 @@ def test_shows_the_receptive_fields_of_the_session(make, kernel, neurons):
         "n_bands": 5,
         "n_lags": 4,
         "dt_ms": 5.0,
+        "delay_ms": 0.0,
         "channel_names": ["ON", "OFF"],
         "has_scores": True,
         "given": False,

@@ -61,6 +61,7 @@ def model_info(session: LiveSession, locked: Iterable[str]) -> dict[str, Any]:
         "n_gaussians": names["strf.weight"].shape[2] if kind == "gaussians" else 0,
         "n_frames": session.stimulus.shape[3],
         "dt_ms": session.dt_ms,
+        "delay_ms": session.delay_ms,
         "kind": kind,
         "channel_names": ["ON", "OFF"] if C == 2 else ["input"] if C == 1 else [f"channel {c}" for c in range(C)],
         "neuron_names": session.neuron_names,

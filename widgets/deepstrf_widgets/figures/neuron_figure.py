@@ -199,7 +199,7 @@ def neuron_figure(
             figure.update_xaxes(matches=f"x{rows}", showticklabels=False, row=row, col=1)
     figure.update_xaxes(title={"text": "time (s)", "standoff": 2}, row=rows, col=1)
     for column, name in enumerate(kernels, start=1):
-        lags = (np.arange(drawn[name]["z"].shape[1])[::-1] * session.dt_ms).round(6)
+        lags = (np.arange(drawn[name]["z"].shape[1])[::-1] * session.dt_ms + session.delay_ms).round(6)
         heat = go.Heatmap(x=lags, y=khz, name=name, colorscale=DIVERGING, showscale=column == 1, **drawn[name])
         heat.colorbar = {
             "len": FIELD_PX / plots_px,

@@ -103,7 +103,7 @@ class TuningTable:
         cf_hz = torch.as_tensor(np.asarray(self.session.cf_hz))
         found = {
             "best_frequency_hz": best_frequency(main, cf_hz),
-            "latency_ms": latency(main, self.session.dt_ms),
+            "latency_ms": latency(main, self.session.dt_ms, delay_ms=self.session.delay_ms),
             "bandwidth_oct": bandwidth(main, cf_hz),
             "separability": separability_index(main),
             "peak": peak,

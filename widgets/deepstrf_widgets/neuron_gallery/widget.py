@@ -272,6 +272,7 @@ class Gallery(GalleryTraits):
             "n_bands": F,
             "n_lags": T,
             "dt_ms": self.session.dt_ms,
+            "delay_ms": self.session.delay_ms,
             "channel_names": ["ON", "OFF"] if C == 2 else ["input"] if C == 1 else [f"channel {c}" for c in range(C)],
             "has_scores": self.session.responses is not None,
             "given": self._tuning.given is not None,

@@ -222,7 +222,7 @@ def _layer_rows(
         )
 
 
-def _gaussian_rows(kernel: ParametricSTRF, cf_hz: Array, dt_ms: float) -> Iterator[Parameter]:
+def _gaussian_rows(kernel: ParametricSTRF, cf_hz: Array, dt_ms: float, delay_ms: float) -> Iterator[Parameter]:
     _, N, C, G = kernel.P.shape
     F, T = kernel.F, kernel.T
     where = "readout.strf.kernel."
@@ -263,7 +263,10 @@ def _gaussian_rows(kernel: ParametricSTRF, cf_hz: Array, dt_ms: float) -> Iterat
         )
 
     hz = (lambda band, _i: band_to_hz(band, cf_hz), lambda hz, _i: hz_to_band(hz, cf_hz))
-    lag = (lambda frame, _i: frame_to_lag_ms(frame, T, dt_ms), lambda ms, _i: lag_ms_to_frame(ms, T, dt_ms))
+    lag = (
+        lambda frame, _i: frame_to_lag_ms(frame, T, dt_ms, delay_ms),
+        lambda ms, _i: lag_ms_to_frame(ms, T, dt_ms, delay_ms),
+    )
     # Widths are kept in bands: in octaves they follow the centre, wherever it is moved.
     octaves = (lambda bands, index: bands * slope(index), lambda octaves, index: octaves / slope(index))
     ms = (lambda frames, _i: frames * dt_ms, lambda ms, _i: ms / dt_ms)
@@ -274,11 +277,11 @@ def _gaussian_rows(kernel: ParametricSTRF, cf_hz: Array, dt_ms: float) -> Iterat
     yield Parameter("strf.weight", "", "drive", (N, C, G), where + "weight", kernel.weight, _anywhere)
 
 
-def _readout_rows(readout: STRFReadout, cf_hz: Array, dt_ms: float) -> Iterator[Parameter]:
+def _readout_rows(readout: STRFReadout, cf_hz: Array, dt_ms: float, delay_ms: float) -> Iterator[Parameter]:
     kernel = readout.strf.kernel
     where = "readout.strf.kernel."
     if isinstance(kernel, ParametricSTRF):
-        yield from _gaussian_rows(kernel, cf_hz, dt_ms)
+        yield from _gaussian_rows(kernel, cf_hz, dt_ms, delay_ms)
     elif isinstance(kernel, SeparableSTRF):
         for axis in ("f", "t"):
             raw = getattr(kernel, f"weight_{axis}").flatten(2)
@@ -303,7 +306,7 @@ def _readout_rows(readout: STRFReadout, cf_hz: Array, dt_ms: float) -> Iterator[
         yield Parameter("strf.bias", "", "drive", tuple(kernel.bias.shape), where + "bias", kernel.bias, _anywhere)
 
 
-def parameter_table(model: NeuralModel, *, cf_hz: Array, dt_ms: float) -> dict[str, Parameter]:
+def parameter_table(model: NeuralModel, *, cf_hz: Array, dt_ms: float, delay_ms: float = 0.0) -> dict[str, Parameter]:
     """Everything that can be edited in ``model``, by name.
 
     Parameters
@@ -314,6 +317,8 @@ def parameter_table(model: NeuralModel, *, cf_hz: Array, dt_ms: float) -> dict[s
         Centre frequency of each band in Hz.
     dt_ms : float
         Width of a time bin in ms.
+    delay_ms : float
+        Of the stimulus, as in :class:`~deepstrf.stimuli.Spectrogram`: lags in ms count from the sound itself.
 
     Returns
     -------
@@ -327,7 +332,7 @@ def parameter_table(model: NeuralModel, *, cf_hz: Array, dt_ms: float) -> dict[s
         # The frequency axis of a readout behind a core is the core's, not the cochlea's: then only the
         # output curve keeps its meaning.
         if isinstance(model.core, nn.Identity):
-            rows += _readout_rows(readout, cf_hz, dt_ms)
+            rows += _readout_rows(readout, cf_hz, dt_ms, delay_ms)
         layer = OUTPUT_CURVES.get(type(readout.activation), Layer())
         rows += _layer_rows(layer, readout.activation, "rate", ("activation", "readout.activation"), dt_ms)
     return {row.name: row for row in rows}

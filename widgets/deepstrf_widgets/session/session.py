@@ -79,14 +79,16 @@ class LiveSession:
         copy_model: bool = True,
     ) -> None:
         first = checked_inputs(model, stimulus, responses, dt_ms=dt_ms, cf_hz=cf_hz, neuron_names=neuron_names)
-        batch, self.responses, self.stimulus_unit, self.dt_ms, self.cf_hz, self.neuron_names = self._first = first
+        batch, self.responses, self.stimulus_unit, self.dt_ms, self.cf_hz, self.neuron_names, self.delay_ms = first
+        self._first = first
         trained = copy.deepcopy(model).eval().requires_grad_(False)
         self.model = copy.deepcopy(trained) if copy_model else model.eval()
         self._scores: dict[StagedForward, Scores] = {}
 
         self.live, self.trained = StagedForward(self.model, batch), StagedForward(trained, batch)
-        self.parameters = parameter_table(self.model, cf_hz=self.cf_hz, dt_ms=self.dt_ms)
-        self.trained_parameters = parameter_table(trained, cf_hz=self.cf_hz, dt_ms=self.dt_ms)
+        axes: dict[str, Any] = {"cf_hz": self.cf_hz, "dt_ms": self.dt_ms, "delay_ms": self.delay_ms}
+        self.parameters = parameter_table(self.model, **axes)
+        self.trained_parameters = parameter_table(trained, **axes)
         self._history = UndoHistory()
         self._observers: list[Callable[[Change], None]] = []
         self.live.check_answer()

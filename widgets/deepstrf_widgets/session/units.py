@@ -116,11 +116,14 @@ def octaves_per_band(band: ArrayLike, cf_hz: ArrayLike) -> Array:
     return np.asarray(np.interp(b, np.arange(axis.size), np.gradient(axis)))
 
 
-def frame_to_lag_ms(frame: ArrayLike, T: int, dt_ms: float) -> Array:
-    """Lag in ms of each (fractional) time index of a kernel with ``T`` frames; the last index is lag 0."""
-    return np.asarray((T - 1 - np.asarray(frame, dtype=np.float64)) * dt_ms)
+def frame_to_lag_ms(frame: ArrayLike, T: int, dt_ms: float, delay_ms: float = 0.0) -> Array:
+    """Time in ms from the sound of each (fractional) index of a kernel with ``T`` frames to the response.
+
+    The last index is the latest bin; ``delay_ms`` is how long before its middle lies that of the sound it describes.
+    """
+    return np.asarray((T - 1 - np.asarray(frame, dtype=np.float64)) * dt_ms + delay_ms)
 
 
-def lag_ms_to_frame(lag_ms: ArrayLike, T: int, dt_ms: float) -> Array:
+def lag_ms_to_frame(lag_ms: ArrayLike, T: int, dt_ms: float, delay_ms: float = 0.0) -> Array:
     """Time index of each lag in ms: the inverse of :func:`frame_to_lag_ms`."""
-    return np.asarray(T - 1 - np.asarray(lag_ms, dtype=np.float64) / dt_ms)
+    return np.asarray(T - 1 - (np.asarray(lag_ms, dtype=np.float64) - delay_ms) / dt_ms)

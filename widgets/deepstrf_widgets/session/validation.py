@@ -38,6 +38,7 @@ class SessionInputs(NamedTuple):
     dt_ms: float
     cf_hz: NDArray[np.float64]
     neuron_names: list[str]
+    delay_ms: float
 
 
 def checked_inputs(
@@ -58,7 +59,7 @@ def checked_inputs(
     """
     if not isinstance(model, NeuralModel):
         raise TypeError(f"model must be a deepstrf NeuralModel, got {type(model).__name__}")
-    unit = ""
+    unit, delay_ms = "", 0.0
     if isinstance(stimulus, Recording):
         _refuse_responses(responses)
         responses = stimulus.responses
@@ -66,16 +67,15 @@ def checked_inputs(
     if isinstance(stimulus, (Recording, Spectrogram)):
         dt_ms = stimulus.dt_ms if dt_ms is None else dt_ms
         cf_hz = stimulus.cf_hz if cf_hz is None else cf_hz
-        unit = _unit(stimulus)
+        unit, delay_ms = _unit(stimulus), stimulus.delay_ms
     dt_ms = _checked_dt(5.0 if dt_ms is None else dt_ms)
     reference = next(iter(model.state_dict().values()), torch.empty(0))
     batch = _batch(stimulus, getattr(model, "F", None)).to(reference.device)
     batch = batch.to(reference.dtype if reference.is_floating_point() else torch.float32)
     N = int(model.O)
     recorded = None if responses is None else _checked_responses(responses, batch, N)
-    return SessionInputs(
-        batch, recorded, unit, dt_ms, _checked_cf(cf_hz, batch.shape[2]), _checked_names(neuron_names, N)
-    )
+    cf, names = _checked_cf(cf_hz, batch.shape[2]), _checked_names(neuron_names, N)
+    return SessionInputs(batch, recorded, unit, dt_ms, cf, names, delay_ms)
 
 
 def checked_sound(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -212,7 +212,7 @@ def sound_from_bytes(content: bytes, name: str, cf_hz: NDArray[np.float64], dt_m
             found = spectrogram_from_wav(path, dt_ms=dt_ms, max_s=MAX_FILE_S, **bands_of(cf_hz))
         except ValueError as error:
             raise ValueError(str(error).replace(str(path), shown)) from error
-    return Spectrogram(found.values, found.cf_hz, found.dt_ms, found.unit, shown)
+    return replace(found, name=shown)
 
 
 def too_large(name: str, size: int) -> ValueError:

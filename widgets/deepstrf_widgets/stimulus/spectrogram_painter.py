@@ -178,7 +178,9 @@ class SpectrogramPainter(BrowserWidget):
         session = self.session
         before = self._before if session.stimulus is self._heard else session.stimulus
         cf_hz = torch.from_numpy(session.cf_hz)
-        painted = Spectrogram(torch.from_numpy(values.copy()), cf_hz, session.dt_ms, self.info["unit"], "painted")
+        painted = Spectrogram(
+            torch.from_numpy(values.copy()), cf_hz, session.dt_ms, self.info["unit"], "painted", session.delay_ms
+        )
         session.set_stimulus(painted, source=self, settled=settled)
         self.painting, self._heard, self._before = values, session.stimulus, before
 

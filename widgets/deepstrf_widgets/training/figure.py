@@ -73,9 +73,11 @@ class TrainingFigure:
         self.names, self.scores = names, scores
         self._sound = (train.stimuli if isinstance(train, Recording) else train[0])[:1].cpu()
         self._dt_ms: float | None = None
+        self._delay_ms = 0.0
         self._khz: np.ndarray | None = None
         if isinstance(train, Recording):
-            self._dt_ms, self._khz = train.dt_ms, (train.cf_hz.double().cpu().numpy() / 1e3).round(4)
+            self._dt_ms, self._delay_ms = train.dt_ms, train.delay_ms
+            self._khz = (train.cf_hz.double().cpu().numpy() / 1e3).round(4)
         self._loaded: State | None = None
         self._course_axes: list[str] = []
         self._means: list[tuple[float, ...]] = []
@@ -211,7 +213,7 @@ class TrainingFigure:
     ) -> None:
         bands, lags = drawn["z"].shape
         back = np.arange(lags)[::-1]
-        x = back if self._dt_ms is None else (back * self._dt_ms).round(6)
+        x = back if self._dt_ms is None else (back * self._dt_ms + self._delay_ms).round(6)
         y = np.arange(bands) if self._khz is None else self._khz
         heat = go.Heatmap(x=x, y=y, name=name, colorscale=DIVERGING, showscale=last, **drawn)
         figure.add_trace(heat, **at)

@@ -60,6 +60,7 @@ export interface GalleryInfo {
   n_bands: number;
   n_lags: number;
   dt_ms: number;
+  delay_ms: number;
   channel_names: string[];
   has_scores: boolean;
   given: boolean;
@@ -176,8 +177,8 @@ export class GalleryData {
 
   /** "ON 4.2 kHz, 35 ms: +0.012" for one cell of a receptive field. */
   cell(neuron: number, { channel, band, lag }: { channel: number; band: number; lag: number }): string {
-    const { n_channels, n_lags, dt_ms, channel_names } = this.info;
-    const where = `${frequency(this.cfHz[band])}, ${milliseconds((n_lags - 1 - lag) * dt_ms)}`;
+    const { n_channels, n_lags, dt_ms, delay_ms, channel_names } = this.info;
+    const where = `${frequency(this.cfHz[band])}, ${milliseconds((n_lags - 1 - lag) * dt_ms + delay_ms)}`;
     const weight = signed(this.weight(neuron, channel, band, lag), 2);
     return `${n_channels > 1 ? `${channel_names[channel]} ` : ""}${where}: ${weight}`;
   }

@@ -53,6 +53,7 @@ class Gallery {
           n_bands: F,
           n_lags: T,
           dt_ms: 5,
+          delay_ms: 0,
           channel_names: ["ON", "OFF"],
           has_scores: true,
           given: false,
@@ -444,6 +445,7 @@ describe("controls", () => {
       n_bands: F,
       n_lags: T,
       dt_ms: 5,
+      delay_ms: 0,
       channel_names: ["ON", "OFF"],
     };
     const gallery = new Gallery({ info: { ...info, model: "StateNet", has_scores: false, given: true } });

@@ -65,7 +65,7 @@ export function mountGallery(model: BenchModel, el: HTMLElement): () => void {
   const controls = new GalleryControls({ get, set }, data.info, () => shortcuts.open(), cleanup);
   const pointed = element("p.db-details", {});
   const bar = element("span.db-scale", { "aria-hidden": "true" });
-  const { n_lags, dt_ms, n_channels, channel_names } = data.info;
+  const { n_lags, dt_ms, delay_ms, n_channels, channel_names } = data.info;
   const axes = element("span");
   const legend = element(
     "p.db-legend-line.db-muted",
@@ -130,7 +130,7 @@ export function mountGallery(model: BenchModel, el: HTMLElement): () => void {
     grid.draw(thumbnails, fixed || columnsFor(width, thumbnails.width));
     const sides = n_channels === 2 ? `${channel_names[0]} left, ${channel_names[1]} right; ` : "";
     const which = chosen === null ? sides : `${channel_names[chosen]}; `;
-    setText(axes, `${which}${data.span()} upwards, ${(n_lags - 1) * dt_ms} to 0 ms; − `);
+    setText(axes, `${which}${data.span()} upwards, ${(n_lags - 1) * dt_ms + delay_ms} to ${delay_ms} ms; − `);
     const stops = Array.from({ length: 9 }, (_, i) => css(colours, Math.round((255 * i) / 8)));
     bar.style.background = `linear-gradient(to right, ${stops.join(", ")})`;
   };

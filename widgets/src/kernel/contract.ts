@@ -86,6 +86,8 @@ export interface Info {
   n_gaussians: number;
   n_frames: number;
   dt_ms: number;
+  /** How long before the middle of a bin lies that of the sound that it describes. */
+  delay_ms: number;
   kind: Kind;
   channel_names: string[];
   neuron_names: string[];

@@ -4,7 +4,7 @@ import { changed, kernelOf, type Limits, limitsOf, naturalUnits } from "./field"
 import { gaussianMixtureKernel, MIN_SIGMA } from "./gaussians";
 
 const cfHz = [500, 900, 2000, 4100, 8000, 9000];
-const axes = { cfHz, F: 6, T: 10, dtMs: 5 };
+const axes = { cfHz, F: 6, T: 10, dtMs: 5, delayMs: 0 };
 const limits: Limits = {
   "strf.band": [0, 5],
   "strf.frame": [0, 9],
@@ -23,12 +23,12 @@ describe("a Gaussian on its grid", () => {
 
   it("is told in the units of Python", () => {
     const { cf_hz, band, band_to_hz, octaves_per_band } = vectors.frequency[1];
-    const [{ T, dt_ms, frame, frame_to_lag_ms }] = vectors.lag;
+    const [{ T, dt_ms, delay_ms, frame, frame_to_lag_ms }] = vectors.lag;
     band.forEach((at, i) => {
       const j = i % frame.length;
       const told = naturalUnits(
         { ...g, band: at, frame: frame[j] },
-        { cfHz: cf_hz, F: cf_hz.length, T, dtMs: dt_ms },
+        { cfHz: cf_hz, F: cf_hz.length, T, dtMs: dt_ms, delayMs: delay_ms },
       );
       expect(told.hz / band_to_hz[i]).toBeCloseTo(1, 12);
       expect(told.octaves).toBeCloseTo(0.8 * octaves_per_band[i], 12);

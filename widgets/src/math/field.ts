@@ -26,6 +26,8 @@ export interface Axes {
   F: number;
   T: number;
   dtMs: number;
+  /** How long before the middle of a bin lies that of the sound that it describes. */
+  delayMs: number;
 }
 
 /** Lowest and highest value that a user may set of a parameter. */
@@ -44,10 +46,10 @@ export function changed(g: Gaussian, change: Partial<Gaussian>, limits: Limits):
 }
 
 /** Centre and widths in natural units, for labels. */
-export function naturalUnits(g: Gaussian, { cfHz, T, dtMs }: Axes) {
+export function naturalUnits(g: Gaussian, { cfHz, T, dtMs, delayMs }: Axes) {
   return {
     hz: bandToHz(g.band, cfHz),
-    lagMs: frameToLagMs(g.frame, T, dtMs),
+    lagMs: frameToLagMs(g.frame, T, dtMs, delayMs),
     octaves: g.sigma_bands * octavesPerBand(g.band, cfHz),
     ms: g.sigma_frames * dtMs,
   };

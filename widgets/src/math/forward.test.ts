@@ -7,7 +7,7 @@ type Vector = (typeof vectors)[number];
 
 function shapeOf(v: Vector): Shape {
   return {
-    axes: { cfHz: v.cf_hz, F: v.F, T: v.T, dtMs: v.dt_ms },
+    axes: { cfHz: v.cf_hz, F: v.F, T: v.T, dtMs: v.dt_ms, delayMs: 0 },
     frames: v.stimulus.length / v.F,
     channels: v.n_channels,
     gaussians: v.n_gaussians,

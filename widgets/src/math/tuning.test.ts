@@ -4,7 +4,7 @@ import { separabilityIndex, tuningOf } from "./tuning";
 
 describe("the tuning of a receptive field", () => {
   it.each(vectors.map((v) => [v.name, v] as const))("is the library's: %s", (_, v) => {
-    const found = tuningOf(v.field, v.F, v.T, v.cf_hz, v.dt_ms);
+    const found = tuningOf(v.field, v.F, v.T, v.cf_hz, v.dt_ms, v.delay_ms);
     for (const [ours, theirs] of [
       [found.bestHz, v.best_hz],
       [found.latencyMs, v.latency_ms],

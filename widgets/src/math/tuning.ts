@@ -13,8 +13,15 @@ export interface Tuning {
 const MOST_ROUNDS = 60;
 const CLOSE = 1e-10;
 
-/** Frequency and lag of the largest positive value, NaN without one, and how far the field is a product. */
-export function tuningOf(field: Numbers, F: number, T: number, cfHz: Numbers, dtMs: number): Tuning {
+/** Frequency and latency of the largest positive value, NaN without one, and how far the field is a product. */
+export function tuningOf(
+  field: Numbers,
+  F: number,
+  T: number,
+  cfHz: Numbers,
+  dtMs: number,
+  delayMs = 0,
+): Tuning {
   let at = 0;
   for (let i = 1; i < F * T; i++) if (field[i] > field[at]) at = i;
   const separability = separabilityIndex(field, F, T);
@@ -23,20 +30,25 @@ export function tuningOf(field: Numbers, F: number, T: number, cfHz: Numbers, dt
   const place = subBinPeak((i) => field[i * T + tap], band, F);
   const low = clamp(Math.floor(place), 0, Math.max(F - 2, 0));
   const [below, above] = [cfHz[low], cfHz[Math.min(low + 1, F - 1)]].map(Math.log2);
+  const row = (i: number) => field[band * T + i];
+  let lag = subBinPeak(row, tap, T);
+  if (tap === T - 1 && T > 2 && delayMs > 0) {
+    lag = Math.max(subBinPeak(row, T - 2, T, 1 + delayMs / dtMs), tap);
+  }
   return {
     bestHz: 2 ** (below + (place - low) * (above - below)),
-    latencyMs: (T - 1 - subBinPeak((i) => field[band * T + i], tap, T)) * dtMs,
+    latencyMs: Math.max((T - 1 - lag) * dtMs + delayMs, 0),
     separability,
   };
 }
 
 /** Place in bins of the peak at `index` of `length` samples: of a Gaussian, or a parabola, through it and its neighbours. */
-function subBinPeak(sample: (i: number) => number, index: number, length: number): number {
+function subBinPeak(sample: (i: number) => number, index: number, length: number, reach = 0.5): number {
   if (index < 1 || index > length - 2) return index;
   let [a, b, c] = [index - 1, index, index + 1].map(sample);
   if (a > 0 && b > 0 && c > 0) [a, b, c] = [a, b, c].map(Math.log);
   const curvature = a - 2 * b + c;
-  return curvature < 0 ? index + clamp((a - c) / (2 * curvature), -0.5, 0.5) : index;
+  return curvature < 0 ? index + clamp((a - c) / (2 * curvature), -reach, reach) : index;
 }
 
 /** Largest eigenvalue of the smaller of the two Gram matrices over its trace: s1^2 over the sum of all s^2. */

@@ -42,17 +42,17 @@ describe("frequency equals Python", () => {
 
 describe("lag equals Python", () => {
   it.each(vectors.lag)(
-    "with T = $T at $dt_ms ms",
-    ({ T, dt_ms, frame, frame_to_lag_ms, lag_ms_to_frame }) => {
+    "with T = $T at $dt_ms ms, $delay_ms ms late",
+    ({ T, dt_ms, delay_ms, frame, frame_to_lag_ms, lag_ms_to_frame }) => {
       expect(
         worst(
-          frame.map((f) => frameToLagMs(f, T, dt_ms)),
+          frame.map((f) => frameToLagMs(f, T, dt_ms, delay_ms)),
           frame_to_lag_ms,
         ),
       ).toBeLessThan(1e-12);
       expect(
         worst(
-          frame_to_lag_ms.map((lag) => lagMsToFrame(lag, T, dt_ms)),
+          frame_to_lag_ms.map((lag) => lagMsToFrame(lag, T, dt_ms, delay_ms)),
           lag_ms_to_frame,
         ),
       ).toBeLessThan(1e-12);

@@ -44,12 +44,12 @@ export function octavesPerBand(band: number, cfHz: ArrayLike<number>): number {
   return slope(low) + (b - low) * (slope(low + 1) - slope(low));
 }
 
-/** Lag in ms of a (fractional) time index of a kernel with T frames; the last index is lag 0. */
-export function frameToLagMs(frame: number, T: number, dtMs: number): number {
-  return (T - 1 - frame) * dtMs;
+/** Time in ms from the sound of a (fractional) index of a kernel with T frames to the response; the last is the latest bin. */
+export function frameToLagMs(frame: number, T: number, dtMs: number, delayMs = 0): number {
+  return (T - 1 - frame) * dtMs + delayMs;
 }
 
 /** Time index of a lag in ms: the inverse of `frameToLagMs`. */
-export function lagMsToFrame(lagMs: number, T: number, dtMs: number): number {
-  return T - 1 - lagMs / dtMs;
+export function lagMsToFrame(lagMs: number, T: number, dtMs: number, delayMs = 0): number {
+  return T - 1 - (lagMs - delayMs) / dtMs;
 }

@@ -111,7 +111,7 @@ describe("a page without a kernel", () => {
     expect(read("kernel")).toEqual(after);
     expect(model.get("edited")).toBe(true);
     const fresh = new Preview();
-    const axes = { cfHz: full.cf_hz, F, T, dtMs: full.dt_ms };
+    const axes = { cfHz: full.cf_hz, F, T, dtMs: full.dt_ms, delayMs: 0 };
     fresh.begin(model.get("info") as Info, axes, Float32Array.from(full.stimulus));
     const kept = ["prefilter", "activation", "folding"] as const;
     const truth = Object.fromEntries(kept.map((name) => [name, floats(model.get(name))]));

@@ -84,7 +84,7 @@ export class OfflineKernel {
     const { info } = saved;
     this.#info = info;
     const cfHz = Float64Array.from(decode(saved.cf_hz));
-    this.#axes = { cfHz, F: info.n_bands, T: info.n_lags, dtMs: info.dt_ms };
+    this.#axes = { cfHz, F: info.n_bands, T: info.n_lags, dtMs: info.dt_ms, delayMs: info.delay_ms };
     const stimulus = decode(saved.stimulus);
     // The prefilter belongs to all neurons: one array.
     const prefilter = Float64Array.from(decode(saved.prefilter));

@@ -5,7 +5,7 @@ import { INFO } from "../testing/bench.fixture";
 import { NOTHING, Preview } from "./preview";
 
 const [vector] = vectors;
-const AXES = { cfHz: vector.cf_hz, F: vector.F, T: vector.T, dtMs: vector.dt_ms };
+const AXES = { cfHz: vector.cf_hz, F: vector.F, T: vector.T, dtMs: vector.dt_ms, delayMs: 0 };
 const FRAMES = vector.stimulus.length / vector.F;
 /** What no forward pass gives: it tells the kernel's response from the page's own. */
 const SAID = new Float32Array(FRAMES).fill(-7);
@@ -19,6 +19,7 @@ function made(over: Partial<Info> = {}) {
     n_gaussians: vector.n_gaussians,
     n_frames: FRAMES,
     dt_ms: vector.dt_ms,
+    delay_ms: 0,
     prefilter: vector.prefilter as Info["prefilter"],
     activation: vector.activation,
     local: true,

@@ -61,7 +61,13 @@ export class ViewState {
     if (axes) {
       this.info = get("info") as Info;
       const cfHz = Float64Array.from(floats(get("cf_hz")));
-      this.axes = { cfHz, F: this.info.n_bands, T: this.info.n_lags, dtMs: this.info.dt_ms };
+      this.axes = {
+        cfHz,
+        F: this.info.n_bands,
+        T: this.info.n_lags,
+        dtMs: this.info.dt_ms,
+        delayMs: this.info.delay_ms,
+      };
     }
     if (axes || traits.has("stimulus")) this.shown.begin(this.info, this.axes, this.stimulus);
     this.asTrained = null;

@@ -5,7 +5,7 @@ import { kernelOf } from "../math/field";
 import { StaticModel } from "../offline/static-model";
 
 export const CF = [1000, 2000, 4000, 8000];
-export const AXES = { cfHz: CF, F: 4, T: 5, dtMs: 10 };
+export const AXES = { cfHz: CF, F: 4, T: 5, dtMs: 10, delayMs: 0 };
 export const INFO: Info = {
   model: "LinearNonlinear",
   n_neurons: 3,
@@ -15,6 +15,7 @@ export const INFO: Info = {
   n_gaussians: 2,
   n_frames: 12,
   dt_ms: 10,
+  delay_ms: 0,
   kind: "gaussians",
   channel_names: ["ON", "OFF"],
   neuron_names: ["first", "<b>bold</b>", "third"],

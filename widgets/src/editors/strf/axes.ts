@@ -31,10 +31,12 @@ export function drawAround(
   { profile, beside, reach, slope, unit }: Around,
 ): void {
   const bands = frequencyTicks(axes.cfHz, box.height);
-  const lags = lagTicks(frameToLagMs(0, axes.T, axes.dtMs), box.width);
+  const nearest = axes.delayMs - axes.dtMs / 2;
+  const longest = frameToLagMs(0, axes.T, axes.dtMs, axes.delayMs);
+  const lags = lagTicks(longest, box.width).filter(({ at }) => at >= nearest);
   const sides = (of: Box, room: number, left: string, bottom: string) => {
     const grid = new Grid(of, axes.F, axes.T);
-    const along = (lag: number) => grid.x(lagMsToFrame(lag, axes.T, axes.dtMs));
+    const along = (lag: number) => grid.x(lagMsToFrame(lag, axes.T, axes.dtMs, axes.delayMs));
     const [outer, below] = [
       { ...of, x: of.x - room },
       { ...of, height: of.height + room },

@@ -106,7 +106,7 @@ export class FieldBrush {
   #textAt(): [place: string, value: number] {
     const { axes, kernel, channel } = this.state;
     const { band, frame } = this.#inside(this.#at);
-    const [hz, lag] = [bandToHz(band, axes.cfHz), frameToLagMs(frame, axes.T, axes.dtMs)];
+    const [hz, lag] = [bandToHz(band, axes.cfHz), frameToLagMs(frame, axes.T, axes.dtMs, axes.delayMs)];
     const value = this.#shown.gain * kernel[(channel * axes.F + band) * axes.T + frame];
     return [`${frequency(hz)}, ${milliseconds(lag)}`, value];
   }

@@ -320,14 +320,14 @@ export class StrfEditor {
     const state = this.#state;
     const hover = this.#hover;
     const grid = this.#grid;
-    const { F, T, cfHz, dtMs } = state.axes;
+    const { F, T, cfHz, dtMs, delayMs } = state.axes;
     // There is room for the reason, not for the advice after it.
     let [text] = this.#refused.split(":");
     if (!text && hover && grid && holds(grid.box, hover) && !this.handles.busy && kernel.length > 0) {
       const band = clamp(Math.round(grid.band(hover.y)), 0, F - 1);
       const frame = clamp(Math.round(grid.frame(hover.x)), 0, T - 1);
       const value = kernel[band * T + frame];
-      text = `${frequency(bandToHz(band, cfHz))}, ${milliseconds(frameToLagMs(frame, T, dtMs))}: ${number(value, 2)}`;
+      text = `${frequency(bandToHz(band, cfHz))}, ${milliseconds(frameToLagMs(frame, T, dtMs, delayMs))}: ${number(value, 2)}`;
     }
     setText(this.#readout, text);
     this.#tuning.hidden = text !== "";

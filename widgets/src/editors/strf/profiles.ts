@@ -183,7 +183,7 @@ export class ProfileEditor {
     const value = this.#values(profile, factors)[at];
     const place = upright
       ? frequency(bandToHz(at, axes.cfHz))
-      : milliseconds(frameToLagMs(at, axes.T, axes.dtMs));
+      : milliseconds(frameToLagMs(at, axes.T, axes.dtMs, axes.delayMs));
     return [`${place}: ${number(value)}`, value];
   }
 

@@ -35,9 +35,9 @@ export function gaussianText(g: Gaussian, axes: Axes): string {
 }
 
 /** "best 4.2 kHz · latency 35 ms · separability 0.92". */
-export function tuningText(field: ArrayLike<number>, { F, T, cfHz, dtMs }: Axes): string {
+export function tuningText(field: ArrayLike<number>, { F, T, cfHz, dtMs, delayMs }: Axes): string {
   if (field.length !== F * T || F * T === 0) return "";
-  const { bestHz, latencyMs, separability } = tuningOf(field, F, T, cfHz, dtMs);
+  const { bestHz, latencyMs, separability } = tuningOf(field, F, T, cfHz, dtMs, delayMs);
   const peak = Number.isNaN(bestHz)
     ? "no excitation"
     : `best ${frequency(bestHz)} · latency ${milliseconds(latencyMs)}`;

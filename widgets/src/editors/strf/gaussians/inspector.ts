@@ -28,7 +28,10 @@ interface Field {
 const times = (unit: number): Units => [(value) => value * unit, (value) => value / unit];
 const UNITS: Record<Column, Field["units"]> = {
   band: (_, { cfHz }) => [(band) => bandToHz(band, cfHz) / 1000, (kHz) => hzToBand(1000 * kHz, cfHz)],
-  frame: (_, { T, dtMs }) => [(frame) => frameToLagMs(frame, T, dtMs), (ms) => lagMsToFrame(ms, T, dtMs)],
+  frame: (_, { T, dtMs, delayMs }) => [
+    (frame) => frameToLagMs(frame, T, dtMs, delayMs),
+    (ms) => lagMsToFrame(ms, T, dtMs, delayMs),
+  ],
   sigma_bands: ({ band }, { cfHz }) => times(octavesPerBand(band, cfHz)),
   sigma_frames: (_, { dtMs }) => times(dtMs),
   weight: () => times(1),
