@@ -399,7 +399,7 @@ def _ceiling_by_bins(z: Tensor, valid: Tensor, pooling: str) -> Tensor:
     of_mean = first.square() / n.clamp(min=1)
     variance, signal, second = (second - of_mean).sum(0), (signal - of_mean).sum(0), second.sum(0)
     defined = variance > 64 * torch.finfo(z.dtype).eps * second
-    return torch.where(defined, signal.clamp(min=0) / torch.where(defined, variance, 1.0), torch.nan).sqrt()
+    return torch.where(defined, signal / torch.where(defined, variance, 1.0), torch.nan).clamp(0, 1).sqrt()
 
 
 def compute_CCmax(

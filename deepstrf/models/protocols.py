@@ -31,6 +31,7 @@ class SpectrogramModel(Protocol):
     F: int
     T: int
     O: int  # noqa: E741
+    settling_bins: int
     wav2spec: nn.Module
     prefiltering: nn.Module
     _modules: dict[str, Any]

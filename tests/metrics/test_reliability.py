@@ -312,6 +312,38 @@ def test_ccmax_bounds():
     assert compute_CCmax(silent).isnan().all()
 
 
+@pytest.mark.parametrize("gaps", [False, True])
+@pytest.mark.parametrize("repeats", [2, 3, 5, 8])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_identical_repeats_are_noiseless_and_no_correlation_exceeds_one(dtype, repeats, gaps):
+    """Exactly, in spite of rounding: 200 neurons, as a rounding error shows in some of them only."""
+    generator = torch.Generator().manual_seed(repeats)
+    y = torch.randn(3, 200, 1, 50, generator=generator, dtype=dtype).expand(-1, -1, repeats, -1).clone()
+    if gaps and repeats > 2:
+        y[0, :, -1] = torch.nan
+        y[1, :, 0, 10:] = torch.nan
+    for pooling in ("bins", "sounds"):
+        ceiling = compute_CCmax(y, pooling=pooling)
+        assert ceiling.max() <= 1
+        torch.testing.assert_close(ceiling, torch.ones_like(ceiling))
+        # With gaps over all bins, sounds that are repeated unequally often differ in their means.
+        if pooling == "sounds" or not gaps:
+            assert (noise_power(y, pooling=pooling) == 0).all()
+            assert (snr(y, pooling=pooling) == torch.inf).all()
+    assert compute_TTRC(y).max() <= 1
+    assert compute_TTRC(torch.cat([y, -y], 2)).min() >= -1
+
+
+def test_halves_that_never_vary_are_left_out_of_ccmax():
+    y = data(repeats=4)[:, :1]
+    y[:, :, :2] = 0.1  # of the three splits, one has a silent half
+    halves = [((0, 2), (1, 3)), ((0, 3), (1, 2))]
+    c = np.mean([np.corrcoef(*(y[:, 0, half].mean(1).flatten().numpy() for half in pair))[0, 1] for pair in halves])
+    assert compute_CCmax(y).item() == pytest.approx(math.sqrt(2 * c / (1 + c)))
+    y[:, :, 2] = 0.1  # each split has one
+    assert compute_CCmax(y).isnan().all()
+
+
 # --- trial-to-trial correlation ----------------------------------------------------------------------------------
 
 

@@ -41,8 +41,11 @@ class AudioEncodingModel(NeuralModel):
 
     Notes
     -----
-    ``C_in`` is the number of channels after the prefilter.
+    ``C_in`` is the number of channels after the prefilter. ``settling_bins`` of a steady sound are enough for the state
+    of a recurrent model to settle; 0 where there is no state.
     """
+
+    settling_bins: int = 0
 
     def __init__(
         self,

@@ -20,7 +20,7 @@ from deepstrf.arguments import check_floating, check_sizes, whole_number
 from ..prediction import evaluating
 from ..protocols import SpectrogramModel
 
-__all__ = ["PassingAtTheKink", "spectrogram_gradients", "waveform_gradients"]
+__all__ = ["PassingAtTheKink", "run_up", "spectrogram_gradients", "waveform_gradients"]
 
 Bins = Sequence[int] | Literal["all"] | None
 
@@ -46,6 +46,11 @@ class PassingAtTheKink(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
+def run_up(model: SpectrogramModel, window: int) -> int:
+    """Bins of a steady sound after which a map of ``window`` lags no longer depends on what was before it."""
+    return window + max(window, model.settling_bins)
+
+
 def spectrogram_gradients(
     model: SpectrogramModel,
     stimulus: Tensor | None = None,
@@ -62,7 +67,7 @@ def spectrogram_gradients(
     model : AudioEncodingModel
         Left exactly as it is: mode, statistics and ``.grad`` do not change.
     stimulus : Tensor, shape (1, 1, F, L) or (F, L), optional
-        Spectrogram around which the model is linearised; None is silence (zero), twice as long as ``window``.
+        Spectrogram around which the model is linearised; None is silence (zero) that has lasted: see `run_up`.
     window : int, optional
         Lags T to show; None is ``model.T``.
     bins : None, 'all' or sequence of int
@@ -94,7 +99,7 @@ def spectrogram_gradients(
     T = model.T if window is None else whole_number("window", window)
     like = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
     if stimulus is None:
-        stimulus = torch.zeros(model.F, 2 * T, dtype=like.dtype, device=like.device)
+        stimulus = torch.zeros(model.F, run_up(model, T), dtype=like.dtype, device=like.device)
     check_floating(stimulus=stimulus)
     x = stimulus[None, None] if stimulus.dim() == 2 else stimulus
     if x.dim() != 4 or x.shape[:3] != (1, 1, model.F) or x.shape[3] == 0:

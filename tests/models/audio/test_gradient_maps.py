@@ -130,6 +130,15 @@ def test_every_bin_equals_the_last_bin_of_the_sound_up_to_it(name: str) -> None:
         assert (maps[3, ..., 0] == 0).all()  # lag 4 lies before the sound
 
 
+@pytest.mark.parametrize("rnn_type", ["GRU", "LSTM", "RNN"])
+@pytest.mark.parametrize("window", [None, 1, 8])
+def test_at_silence_the_state_of_a_recurrent_model_has_settled(rnn_type: str, window: int | None) -> None:
+    model = StateNet(F, out_neurons=N, kernel_size=3, stride=1, rnn_type=rnn_type).eval()
+    longer = model.STRF_gradmap(torch.zeros(F, 1000), window=window)
+    short = model.STRF_gradmap(window=window)
+    assert (short - longer).abs().max() < 1e-4 * longer.abs().max()
+
+
 def test_chosen_bins() -> None:
     model = make("DNet")
     x = torch.rand(F, 9)

@@ -11,7 +11,7 @@ from torch.func import functional_call
 
 from deepstrf.models import NeuralModel
 from deepstrf.models.audio.audio_model import AudioEncodingModel
-from deepstrf.models.audio.gradient_maps import spectrogram_gradients
+from deepstrf.models.audio.gradient_maps import run_up, spectrogram_gradients
 from deepstrf.models.layers import ParametricSTRF, SeparableSTRF, gaussian_mixture_kernel, separable_kernel
 from deepstrf.models.readouts import STRFReadout, batch_norm_affine
 from deepstrf.models.registry import is_pointwise
@@ -163,7 +163,8 @@ class StagedForward:
         if not isinstance(self.model, AudioEncodingModel):
             return None
         if neuron not in self._map:
-            steady = self.stimulus.mean((0, 3), keepdim=True).expand(-1, -1, -1, 2 * self.model.T)
+            bins = run_up(self.model, self.model.T)
+            steady = self.stimulus.mean((0, 3), keepdim=True).expand(-1, -1, -1, bins)
             self._map[neuron] = spectrogram_gradients(self.model, steady, neurons=[neuron], per_channel=True)[0]
         return self._map[neuron]
 
