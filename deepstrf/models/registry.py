@@ -1,4 +1,4 @@
-"""What can be edited, saved and shown of a layer: one entry for each output curve and each prefilter.
+"""What can be edited, saved and shown of a layer: one entry for each output curve, prefilter and kernel.
 
 Checkpoints, diagnosis, the parameter table of a session and the browser read these entries. A new layer is its module,
 an entry here and, for the browser to compute it, its formula in ``widgets/src/math``.
@@ -6,8 +6,8 @@ an entry here and, for the browser to compute it, its formula in ``widgets/src/m
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,24 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from .activations import ParametricDoubleExponential, ParametricSigmoid, ParametricSoftplus
+from .layers import MIN_SIGMA, ParametricSTRF, SeparableSTRF, gaussian_mixture_kernel, separable_kernel
 from .prefiltering import AdapTrans, ICAdaptation
 
-__all__ = ["OUTPUT_CURVES", "PREFILTERS", "Column", "Layer", "OutputCurve", "Scale"]
+__all__ = [
+    "KERNELS",
+    "OUTPUT_CURVES",
+    "PREFILTERS",
+    "UNKNOWN",
+    "Column",
+    "Kernel",
+    "Layer",
+    "OutputCurve",
+    "Scale",
+    "curve_kind",
+    "is_pointwise",
+    "kernel_entry",
+    "neuron_axes_of",
+]
 
 Array = NDArray[np.float64]
 Ends = tuple[Tensor | float, Tensor | float, Tensor | float]
@@ -63,10 +78,16 @@ class Column:
         Unit in code and messages, empty when dimensionless.
     attribute : str
         Property or tensor of the module that holds it; the name where it is empty.
-    limits : tuple of float, or callable of the width of a time bin in ms, optional
+    limits : tuple of float, or callable ``limits(module, dt_ms)``, optional
         Lowest and highest value that an edit may set; None: what the module itself allows.
     scale : Scale, optional
         Where it is not the attribute itself that is shown.
+    part : int, optional
+        Index on the first axis of the tensor, where several columns share it.
+    view : callable, optional
+        View of the tensor with the axes of the values, where it has others.
+    by_row : bool
+        Whether it is painted: runs of values along the last axis are set at once, and undo keeps whole rows.
     """
 
     name: str
@@ -75,8 +96,11 @@ class Column:
     symbol: str = ""
     unit: str = ""
     attribute: str = ""
-    limits: tuple[float, float] | Callable[[float], tuple[float, float]] | None = None
+    limits: tuple[float, float] | Callable[[Any, float], tuple[float, float]] | None = None
     scale: Scale | None = None
+    part: int | None = None
+    view: Callable[[Tensor], Tensor] | None = None
+    by_row: bool = False
 
 
 @dataclass(frozen=True)
@@ -157,7 +181,7 @@ OUTPUT_CURVES: dict[type, OutputCurve] = {
 }
 
 
-def _tau_limits(dt_ms: float) -> tuple[float, float]:
+def _tau_limits(_prefilter: nn.Module, dt_ms: float) -> tuple[float, float]:
     return 0.1 * dt_ms, MAX_TAU_MS
 
 
@@ -178,6 +202,80 @@ PREFILTERS: dict[type, Layer] = {
     ),
     ICAdaptation: Layer("ic", (_tau("tau_ms", "", "a"),)),
 }
+
+
+@dataclass(frozen=True)
+class Kernel(Layer):
+    """A receptive-field kernel.
+
+    Attributes
+    ----------
+    of_neuron : callable, optional
+        ``of_neuron(kernel, neuron)``: receptive field (C, F, T) of one neuron, from its own parameters alone. None: it
+        has to be cut out of the fields of all.
+    neuron_axis : mapping
+        Axis of each tensor that counts the neurons, where it is not the first.
+    fits : callable
+        Whether the entry holds for a module.
+    """
+
+    of_neuron: Callable[[Any, int], Tensor] | None = None
+    neuron_axis: Mapping[str, int] = field(default_factory=dict)
+    fits: Callable[[Any], bool] = lambda _kernel: True
+
+
+def _gaussians_of(kernel: ParametricSTRF, neuron: int) -> Tensor:
+    one = slice(neuron, neuron + 1)
+    return gaussian_mixture_kernel(kernel.P[:, one], kernel.SIG[:, one], kernel.weight[one], kernel.F, kernel.T)[0]
+
+
+BIAS = Column("bias", "bias")
+
+# Gaussians in units of the grid, bands and frames: a session shows them in Hz, octaves and ms.
+KERNELS: dict[type, Kernel] = {
+    ParametricSTRF: Kernel(
+        "gaussians",
+        (
+            Column("band", "centre", "", "", "bands", "P", lambda kernel, _dt: (0.0, kernel.F - 1.0), part=0),
+            Column("frame", "centre", "", "", "frames", "P", lambda kernel, _dt: (0.0, kernel.T - 1.0), part=1),
+            Column("sigma_bands", "width", "", "", "bands", "sigma", lambda k, _dt: (MIN_SIGMA, float(k.F)), part=0),
+            Column("sigma_frames", "width", "", "", "frames", "sigma", lambda k, _dt: (MIN_SIGMA, float(k.T)), part=1),
+            Column("weight", "weight"),
+            BIAS,
+        ),
+        of_neuron=_gaussians_of,
+        neuron_axis={"P": 1, "SIG": 1},
+    ),
+    SeparableSTRF: Kernel(
+        "separable",
+        (
+            Column("factor_f", "frequency profile", attribute="weight_f", view=lambda w: w.flatten(2), by_row=True),
+            Column("factor_t", "time profile", attribute="weight_t", view=lambda w: w.flatten(2), by_row=True),
+            BIAS,
+        ),
+        of_neuron=lambda kernel, neuron: separable_kernel(kernel.weight_f[neuron], kernel.weight_t[neuron]),
+    ),
+    nn.Conv2d: Kernel(
+        "full",
+        (Column("kernel", "weights", attribute="weight", by_row=True), BIAS),
+        of_neuron=lambda kernel, neuron: kernel.weight[neuron].detach().clone(),
+        fits=lambda kernel: kernel.groups == 1 and kernel.dilation == (1, 1),
+    ),
+}
+
+
+def kernel_entry(kernel: nn.Module) -> Kernel:
+    """Entry of a kernel, or of the class that it derives from; one without columns where none fits."""
+    found = (entry for cls, entry in KERNELS.items() if isinstance(kernel, cls) and entry.fits(kernel))
+    return next(found, Kernel())
+
+
+def neuron_axes_of(module: nn.Module, n_neurons: int) -> dict[str, int]:
+    """Axis that counts the neurons, for each tensor of a layer (parameters and buffers) that has one."""
+    other = kernel_entry(module).neuron_axis
+    tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    axes = {name: other.get(name, 0) for name in tensors}
+    return {name: axis for name, axis in axes.items() if tensors[name].shape[axis : axis + 1] == (n_neurons,)}
 
 
 def curve_kind(activation: nn.Module) -> str:

@@ -6,11 +6,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from deepstrf.models.layers import ParametricSTRF, SeparableSTRF
 from deepstrf.models.layers.constraints import NaturalProperty
 from deepstrf.models.prefiltering import AdapTrans, ICAdaptation
-from deepstrf.models.registry import OUTPUT_CURVES, PREFILTERS
+from deepstrf.models.registry import KERNELS, OUTPUT_CURVES, PREFILTERS, kernel_entry, neuron_axes_of
 
 N = 3
+F, T, C, G = 5, 4, 2, 3
 CURVES = {cls: cls(N) if entry.columns else cls() for cls, entry in OUTPUT_CURVES.items()}
 MODULES = {
     **CURVES,
@@ -18,6 +20,7 @@ MODULES = {
     AdapTrans: AdapTrans([0.5, 0.9], [0.5, 0.7]),
     ICAdaptation: ICAdaptation([0.5, 0.9]),
 }
+FIELDS = [ParametricSTRF(F, T, C, N, num_gaussians=G), SeparableSTRF(F, T, C, N), nn.Conv2d(C, N, (F, T))]
 
 
 def named(module: object) -> str:
@@ -48,16 +51,50 @@ def test_pointwise_curves_treat_every_neuron_by_itself(curve: nn.Module) -> None
     assert torch.equal(curve(x)[:, 0], curve(other)[:, 0])
 
 
-@pytest.mark.parametrize("module", MODULES.values(), ids=named)
-def test_columns_name_every_learnable_tensor_of_a_module_once(module: nn.Module) -> None:
-    entry = OUTPUT_CURVES.get(type(module)) or PREFILTERS[type(module)]
-    raw = []
+@pytest.mark.parametrize("module", [*MODULES.values(), *FIELDS], ids=named)
+def test_columns_name_every_tensor_of_a_module(module: nn.Module) -> None:
+    entry = {**KERNELS, **PREFILTERS, **OUTPUT_CURVES}[type(module)]
+    parts: dict[str, list[int | None]] = {}
     for column in entry.columns:
         attribute = column.attribute or column.name
         natural = getattr(type(module), attribute, None)
-        raw.append(natural.raw_name if isinstance(natural, NaturalProperty) else attribute)
-    assert sorted(raw) == sorted(module.state_dict())
+        raw = natural.raw_name if isinstance(natural, NaturalProperty) else attribute
+        parts.setdefault(raw, []).append(column.part)
+    assert sorted(parts) == sorted(module.state_dict())
+    for name, tensor in module.state_dict().items():
+        assert parts[name] in ([None], list(range(tensor.shape[0])))
     assert len({column.name for column in entry.columns}) == len(entry.columns)
+
+
+@pytest.mark.parametrize("kernel", FIELDS, ids=named)
+def test_a_kernel_of_one_neuron_is_that_of_the_layer(kernel: nn.Module) -> None:
+    entry = kernel_entry(kernel)
+    assert entry is KERNELS[type(kernel)]
+    assert entry.of_neuron is not None
+    # The response of a correlation to an impulse is its kernel, last lag first.
+    impulse = torch.zeros(1, C, F, 2 * T - 1)
+    for n in range(N):
+        field = entry.of_neuron(kernel, n)
+        assert field.shape == (C, F, T)
+        for c in range(C):
+            for f in range(F):
+                impulse.zero_()[0, c, f, T - 1] = 1
+                answer = kernel(impulse)[0, n, 0].detach() - kernel.bias[n].detach()
+                torch.testing.assert_close(answer.flip(0), field[c, f].detach(), atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "kernel", [nn.Linear(2, 2), nn.Conv2d(2, 4, (F, T), groups=2), nn.Conv2d(2, 4, (F, T), dilation=2)], ids=repr
+)
+def test_a_kernel_that_no_entry_fits_has_no_columns(kernel: nn.Module) -> None:
+    assert kernel_entry(kernel).columns == ()
+    assert kernel_entry(kernel).of_neuron is None
+
+
+@pytest.mark.parametrize("module", [*CURVES.values(), *FIELDS], ids=named)
+def test_the_axis_of_the_neurons_is_found_in_every_tensor(module: nn.Module) -> None:
+    axes = neuron_axes_of(module, N)
+    assert axes == {name: int(name in ("P", "SIG")) for name in module.state_dict()}
 
 
 def test_formulas_are_written_in_the_symbols_of_their_columns() -> None:

@@ -10,7 +10,7 @@ from torch import nn
 
 from deepstrf.models import LinearNonlinear
 from deepstrf.models.layers.constraints import POSITIVE, inverse_softplus, natural_property
-from deepstrf.models.registry import OUTPUT_CURVES, PREFILTERS, Column, OutputCurve
+from deepstrf.models.registry import KERNELS, OUTPUT_CURVES, PREFILTERS, Column, OutputCurve
 from deepstrf_widgets import LiveSession
 from deepstrf_widgets.bench.page_state import changed_arrays, model_info
 from deepstrf_widgets.session.serialization import to_code
@@ -119,6 +119,6 @@ def test_the_browser_is_told_of_a_curve_that_names_its_formula(monkeypatch, make
 
 
 def test_kinds_are_unique():
-    for table in (OUTPUT_CURVES, PREFILTERS):
+    for table in (OUTPUT_CURVES, PREFILTERS, KERNELS):
         kinds = [entry.kind for entry in table.values() if entry.kind != "other"]
         assert len(kinds) == len(set(kinds))

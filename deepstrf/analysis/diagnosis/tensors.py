@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from deepstrf.analysis.diagnosis.finding import Finding
-from deepstrf.models.layers import ParametricSTRF, SeparableSTRF
+from deepstrf.models.layers import ParametricSTRF
 from deepstrf.models.readouts import LinearReadout, STRFReadout
+from deepstrf.models.registry import KERNELS, neuron_axes_of
 
 EXPLODED_AMONG_OTHERS = 100.0
 """Times the median of the other neurons. Firing rates, and with them gains, are spread like a lognormal with a standard
@@ -28,7 +29,7 @@ def neuron_axes(model: nn.Module) -> dict[str, int]:
     owners: dict[str, nn.Module] = {}
     if isinstance(readout, STRFReadout):
         owners = {"readout.bn": readout.bn, "readout.activation": readout.activation}
-        if isinstance(readout.strf.kernel, (nn.Conv2d, ParametricSTRF, SeparableSTRF)):
+        if isinstance(readout.strf.kernel, tuple(KERNELS)):
             owners["readout.strf.kernel"] = readout.strf.kernel
         N = readout.bn.num_features
     elif isinstance(readout, LinearReadout):
@@ -38,10 +39,7 @@ def neuron_axes(model: nn.Module) -> dict[str, int]:
         N = int(last.out_features)  # type: ignore[arg-type, unused-ignore]
     axes = {}
     for prefix, owner in owners.items():
-        for name, tensor in (*owner.named_parameters(), *owner.named_buffers()):
-            axis = 1 if isinstance(owner, ParametricSTRF) and name in ("P", "SIG") else 0
-            if tensor.ndim > axis and tensor.shape[axis] == N:
-                axes[f"{prefix}.{name}"] = axis
+        axes.update({f"{prefix}.{name}": axis for name, axis in neuron_axes_of(owner, N).items()})
     return axes
 
 

@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from ..layers import ParametricSTRF, SeparableSTRF
-from ..registry import OUTPUT_CURVES, PREFILTERS
+from ..registry import KERNELS, OUTPUT_CURVES, PREFILTERS
 
 __all__ = ["Construction", "NotEncodable", "arguments_for", "decode_module", "encode_module", "to_json", "unfit"]
 
@@ -28,7 +27,7 @@ class NotEncodable(TypeError):  # noqa: N818 - reads as what it states
 
 def _own_class(name: str) -> type[nn.Module] | None:
     """The class of this library with that name which a file may name: it has config() -> constructor arguments."""
-    classes = (*OUTPUT_CURVES, *PREFILTERS, ParametricSTRF, SeparableSTRF)
+    classes = (*OUTPUT_CURVES, *PREFILTERS, *KERNELS)
     return next((cls for cls in classes if cls.__name__ == name and hasattr(cls, "config")), None)
 
 

@@ -7,9 +7,8 @@ from typing import Any
 from torch import nn
 
 from deepstrf.models import NeuralModel
-from deepstrf.models.layers import ParametricSTRF, SeparableSTRF
 from deepstrf.models.readouts import STRFReadout
-from deepstrf.models.registry import PREFILTERS, UNKNOWN, Layer, curve_kind
+from deepstrf.models.registry import KERNELS, PREFILTERS, UNKNOWN, Layer, curve_kind, kernel_entry
 
 from ..session.parameters import Parameter
 from ..session.staged_forward import StagedForward
@@ -19,9 +18,9 @@ __all__ = ["activation_slot", "is_local", "prefilter_slot", "receptive_field_kin
 
 def receptive_field_kind(chain: StagedForward, parameters: dict[str, Parameter]) -> str:
     """Kind of receptive field: "gaussians", "separable", "full" (also one to look at only), "gradient" or "none"."""
-    for kind, name in (("gaussians", "strf.weight"), ("separable", "strf.factor_f"), ("full", "strf.kernel")):
-        if name in parameters:
-            return kind
+    readout = chain.model.readout
+    if isinstance(readout, STRFReadout) and any(name.startswith("strf.") for name in parameters):
+        return kernel_entry(readout.strf.kernel).kind
     if chain.kernel(0) is not None:
         return "full"
     return "none" if chain.gradient_map(0) is None else "gradient"
@@ -55,9 +54,9 @@ def is_local(model: NeuralModel) -> bool:
     if not isinstance(readout, STRFReadout):
         return False
     kernel = readout.strf.kernel
-    linear = isinstance(kernel, (ParametricSTRF, SeparableSTRF)) or (type(kernel) is nn.Conv2d and kernel.groups == 1)
     return (
-        linear
+        type(kernel) in KERNELS
+        and kernel_entry(kernel).kind != UNKNOWN
         and type(model.wav2spec) is nn.Identity
         and type(model.core) is nn.Identity
         and PREFILTERS.get(type(model.prefiltering), Layer()).kind != UNKNOWN

@@ -6,7 +6,7 @@ Editors, keyboard, undo and messages all speak this table; a new layer becomes e
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from deepstrf.models import NeuralModel
-from deepstrf.models.layers import MIN_SIGMA, ParametricSTRF, SeparableSTRF
 from deepstrf.models.layers.constraints import POSITIVE, Constraint, NaturalProperty
 from deepstrf.models.readouts import STRFReadout
-from deepstrf.models.registry import OUTPUT_CURVES, PREFILTERS, Layer, Scale
+from deepstrf.models.registry import OUTPUT_CURVES, PREFILTERS, Layer, Scale, kernel_entry
 
 from .units import band_to_hz, frame_to_lag_ms, hz_to_band, lag_ms_to_frame, octaves_per_band
 
@@ -27,7 +26,6 @@ __all__ = ["Index", "Parameter", "parameter_table"]
 Array = NDArray[np.float64]
 Index = tuple[int, ...]
 Convert = Callable[[Array, Index], Array]
-Conversion = tuple[Convert, Convert]
 
 SLACK = 1e-4
 """Fraction of a limit (or of the range, where a limit is 0) by which float32 values from the page may overshoot it."""
@@ -167,10 +165,6 @@ class Parameter:
         return index[:-1], row
 
 
-def _anywhere(_index: Index) -> tuple[float, float]:
-    return -LARGEST, LARGEST
-
-
 def _between(low: float, high: float) -> Callable[[Index], tuple[float, float]]:
     return lambda _index: (low, high)
 
@@ -191,14 +185,8 @@ def _conversions(constraint: Constraint | None, scale: Scale | None, dt_ms: floa
     return from_raw, to_raw
 
 
-def _layer_rows(
-    layer: Layer, module: nn.Module, stage: str, names: tuple[str, str], dt_ms: float
-) -> Iterator[Parameter]:
-    """Rows of the columns of a registered layer, but for those that the module was built without.
-
-    ``names`` are what stands before the dot in the names of the rows, and in those of the tensors.
-    """
-    table, where = names
+def _rows(layer: Layer, module: nn.Module, stage: str, table: str, where: str, dt_ms: float) -> Iterator[Parameter]:
+    """Rows ``table.name`` of the columns of a registered layer, but for those that the module was built without."""
     for column in layer.columns:
         attribute, constraint = column.attribute or column.name, None
         natural = getattr(type(module), attribute, None)
@@ -207,103 +195,68 @@ def _layer_rows(
         raw = getattr(module, attribute)
         if raw is None:
             continue
-        limits = column.limits(dt_ms) if callable(column.limits) else column.limits
+        raw = raw if column.view is None else column.view(raw)
+        limits = column.limits(module, dt_ms) if callable(column.limits) else column.limits
         if limits is None:
             limits = SMALLEST_POSITIVE if constraint is POSITIVE else -LARGEST, LARGEST
+        prefix = () if column.part is None else (column.part,)
         yield Parameter(
             f"{table}.{column.name}",
             column.unit,
             stage,
-            tuple(raw.shape),
+            tuple(raw[prefix].shape),
             f"{where}.{attribute}",
             raw,
             _between(*limits),
             *_conversions(constraint, column.scale, dt_ms),
+            prefix,
+            column.by_row,
         )
 
 
-def _gaussian_rows(kernel: ParametricSTRF, cf_hz: Array, dt_ms: float, delay_ms: float) -> Iterator[Parameter]:
-    _, N, C, G = kernel.P.shape
-    F, T = kernel.F, kernel.T
-    where = "readout.strf.kernel."
+def _kernel_rows(kernel: Any, cf_hz: Array, dt_ms: float, delay_ms: float) -> Iterator[Parameter]:
+    """Rows of a kernel, those on the grid in natural units with their twin."""
+    entry = kernel_entry(kernel)
+    rows = {row.name: row for row in _rows(entry, kernel, "drive", "strf", "readout.strf.kernel", dt_ms)}
 
     def slope(index: Index) -> Array:
-        centre = kernel.P[0][index].detach().to("cpu", torch.float64).numpy()
-        return octaves_per_band(centre, cf_hz)
+        return octaves_per_band(rows["strf.band"].read(index), cf_hz)
 
-    def row(
-        name: str, unit: str, grid_name: str, place: tuple[str, int], high: float, natural: Conversion
-    ) -> Parameter:
-        tensor, axis = place
-        raw, is_width = getattr(kernel, tensor), tensor == "SIG"
-        ends = (MIN_SIGMA if is_width else 0.0, high)
-        to_natural, to_grid = natural
+    natural: dict[str, tuple[str, str, Convert, Convert]] = {
+        "strf.band": ("center_hz", "Hz", lambda v, _i: band_to_hz(v, cf_hz), lambda v, _i: hz_to_band(v, cf_hz)),
+        "strf.frame": (
+            "center_ms",
+            "ms",
+            lambda v, _i: frame_to_lag_ms(v, kernel.T, dt_ms, delay_ms),
+            lambda v, _i: lag_ms_to_frame(v, kernel.T, dt_ms, delay_ms),
+        ),
+        # Widths are kept in bands: in octaves they follow the centre, wherever it is moved.
+        "strf.sigma_bands": ("sigma_oct", "oct", lambda v, i: v * slope(i), lambda v, i: v / slope(i)),
+        "strf.sigma_frames": ("sigma_ms", "ms", lambda v, _i: v * dt_ms, lambda v, _i: v / dt_ms),
+    }
+    for row in rows.values():
+        yield _in_natural_units(row, *natural[row.name]) if row.name in natural else row
 
-        def from_raw(values: Array, _index: Index) -> Array:
-            return np.abs(values) + MIN_SIGMA if is_width else values
 
-        def to_raw(values: Array, _index: Index) -> Array:
-            return np.maximum(values - MIN_SIGMA, 0.0) if is_width else values
+def _in_natural_units(grid: Parameter, name: str, unit: str, to_natural: Convert, to_grid: Convert) -> Parameter:
+    """A row with values on the grid in natural units, and that row as its twin."""
 
-        def limits(index: Index) -> tuple[Array, Array]:
-            first, last = (to_natural(np.float64(end), index) for end in ends)
-            return np.minimum(first, last), np.maximum(first, last)
+    def limits(index: Index) -> tuple[Array, Array]:
+        first, last = (to_natural(np.float64(end), index) for end in grid.limits(index))
+        return np.minimum(first, last), np.maximum(first, last)
 
-        fixed = ("drive", (N, C, G), where + tensor, raw)
-        grid_unit = ("bands", "frames")[axis]
-        return Parameter(
-            name,
-            unit,
-            *fixed,
-            limits,
-            lambda values, index: to_natural(from_raw(values, index), index),
-            lambda values, index: to_raw(to_grid(values, index), index),
-            (axis,),
-            on_grid=Parameter(grid_name, grid_unit, *fixed, _between(*ends), from_raw, to_raw, (axis,)),
-        )
+    def to_raw(values: Array, index: Index) -> Array:
+        return grid.to_raw(np.clip(to_grid(values, index), *grid.limits(index)), index)
 
-    hz = (lambda band, _i: band_to_hz(band, cf_hz), lambda hz, _i: hz_to_band(hz, cf_hz))
-    lag = (
-        lambda frame, _i: frame_to_lag_ms(frame, T, dt_ms, delay_ms),
-        lambda ms, _i: lag_ms_to_frame(ms, T, dt_ms, delay_ms),
+    return replace(
+        grid,
+        name=f"strf.{name}",
+        unit=unit,
+        limits=limits,
+        from_raw=lambda values, index: to_natural(grid.from_raw(values, index), index),
+        to_raw=to_raw,
+        on_grid=grid,
     )
-    # Widths are kept in bands: in octaves they follow the centre, wherever it is moved.
-    octaves = (lambda bands, index: bands * slope(index), lambda octaves, index: octaves / slope(index))
-    ms = (lambda frames, _i: frames * dt_ms, lambda ms, _i: ms / dt_ms)
-    yield row("strf.center_hz", "Hz", "strf.band", ("P", 0), F - 1.0, hz)
-    yield row("strf.center_ms", "ms", "strf.frame", ("P", 1), T - 1.0, lag)
-    yield row("strf.sigma_oct", "oct", "strf.sigma_bands", ("SIG", 0), float(F), octaves)
-    yield row("strf.sigma_ms", "ms", "strf.sigma_frames", ("SIG", 1), float(T), ms)
-    yield Parameter("strf.weight", "", "drive", (N, C, G), where + "weight", kernel.weight, _anywhere)
-
-
-def _readout_rows(readout: STRFReadout, cf_hz: Array, dt_ms: float, delay_ms: float) -> Iterator[Parameter]:
-    kernel = readout.strf.kernel
-    where = "readout.strf.kernel."
-    if isinstance(kernel, ParametricSTRF):
-        yield from _gaussian_rows(kernel, cf_hz, dt_ms, delay_ms)
-    elif isinstance(kernel, SeparableSTRF):
-        for axis in ("f", "t"):
-            raw = getattr(kernel, f"weight_{axis}").flatten(2)
-            yield Parameter(
-                f"strf.factor_{axis}",
-                "",
-                "drive",
-                tuple(raw.shape),
-                f"{where}weight_{axis}",
-                raw,
-                _anywhere,
-                by_row=True,
-            )
-    elif isinstance(kernel, nn.Conv2d) and kernel.groups == 1:
-        weight = kernel.weight
-        yield Parameter(
-            "strf.kernel", "", "drive", tuple(weight.shape), where + "weight", weight, _anywhere, by_row=True
-        )
-    else:
-        return
-    if kernel.bias is not None:
-        yield Parameter("strf.bias", "", "drive", tuple(kernel.bias.shape), where + "bias", kernel.bias, _anywhere)
 
 
 def parameter_table(model: NeuralModel, *, cf_hz: Array, dt_ms: float, delay_ms: float = 0.0) -> dict[str, Parameter]:
@@ -327,12 +280,12 @@ def parameter_table(model: NeuralModel, *, cf_hz: Array, dt_ms: float, delay_ms:
     """
     prefilter, readout = model.prefiltering, model.readout
     layer = PREFILTERS.get(type(prefilter), Layer())
-    rows = list(_layer_rows(layer, prefilter, "prefilter", ("prefilter", "prefiltering"), dt_ms))
+    rows = list(_rows(layer, prefilter, "prefilter", "prefilter", "prefiltering", dt_ms))
     if isinstance(readout, STRFReadout):
         # The frequency axis of a readout behind a core is the core's, not the cochlea's: then only the
         # output curve keeps its meaning.
         if isinstance(model.core, nn.Identity):
-            rows += _readout_rows(readout, cf_hz, dt_ms, delay_ms)
+            rows += _kernel_rows(readout.strf.kernel, cf_hz, dt_ms, delay_ms)
         layer = OUTPUT_CURVES.get(type(readout.activation), Layer())
-        rows += _layer_rows(layer, readout.activation, "rate", ("activation", "readout.activation"), dt_ms)
+        rows += _rows(layer, readout.activation, "rate", "activation", "readout.activation", dt_ms)
     return {row.name: row for row in rows}

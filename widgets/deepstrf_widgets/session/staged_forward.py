@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import cast
 
 import torch
@@ -12,37 +13,17 @@ from torch.func import functional_call
 from deepstrf.models import NeuralModel
 from deepstrf.models.audio.audio_model import AudioEncodingModel
 from deepstrf.models.audio.gradient_maps import run_up, spectrogram_gradients
-from deepstrf.models.layers import ParametricSTRF, SeparableSTRF, gaussian_mixture_kernel, separable_kernel
 from deepstrf.models.readouts import STRFReadout, batch_norm_affine
-from deepstrf.models.registry import is_pointwise
+from deepstrf.models.registry import is_pointwise, kernel_entry, neuron_axes_of
 
 __all__ = ["StagedForward", "folding"]
-
-# Axis of each tensor that counts the neurons, where it is not the first.
-_NEURON_AXIS: dict[type[nn.Module], dict[str, int]] = {ParametricSTRF: {"P": 1, "SIG": 1}}
-_SLICED_KERNELS = (nn.Conv2d, ParametricSTRF, SeparableSTRF)
 
 
 def for_neuron(module: nn.Module, x: Tensor, neuron: int, n_neurons: int) -> Tensor:
     """``module(x)`` for one neuron alone: its tensors are cut to that neuron, nothing is copied."""
-    axes = _NEURON_AXIS.get(type(module), {})
-    cut = {}
-    for name, tensor in (*module.named_parameters(), *module.named_buffers()):
-        axis = axes.get(name, 0)
-        if tensor.ndim > axis and tensor.shape[axis] == n_neurons:
-            cut[name] = tensor.narrow(axis, neuron, 1)
+    axes = neuron_axes_of(module, n_neurons)
+    cut = {name: attrgetter(name)(module).narrow(axis, neuron, 1) for name, axis in axes.items()}
     return functional_call(module, cut, (x,))
-
-
-def kernel_of(module: nn.Module, neuron: int) -> Tensor:
-    """Receptive field of one neuron, shape (C, F, T), from its own parameters alone."""
-    if isinstance(module, ParametricSTRF):
-        one = slice(neuron, neuron + 1)
-        P, SIG, weight = module.P[:, one], module.SIG[:, one], module.weight[one]
-        return gaussian_mixture_kernel(P, SIG, weight, module.F, module.T)[0]
-    if isinstance(module, SeparableSTRF):
-        return separable_kernel(module.weight_f[neuron], module.weight_t[neuron])
-    return cast(nn.Conv2d, module).weight[neuron].detach().clone()
 
 
 def correlate(x: Tensor, kernel: Tensor) -> Tensor:
@@ -145,8 +126,9 @@ class StagedForward:
             return None
         if neuron not in self._kernel:
             module = self._readout.strf.kernel
-            if isinstance(module, _SLICED_KERNELS):
-                self._kernel[neuron] = kernel_of(module, neuron)
+            of_neuron = kernel_entry(module).of_neuron
+            if of_neuron is not None:
+                self._kernel[neuron] = of_neuron(module, neuron)
             else:
                 try:
                     self._kernel[neuron] = self._readout.STRF_weight()[neuron]
@@ -179,11 +161,13 @@ class StagedForward:
             if self._padded is None:
                 self._padded = cast(Tensor, readout.strf.pad(self.model.core(self.prefiltered())))
             kernel = readout.strf.kernel
-            if isinstance(kernel, _SLICED_KERNELS) and getattr(kernel, "groups", 1) == 1:
+            of_neuron = kernel_entry(kernel).of_neuron
+            if of_neuron is not None:
                 shown = self.kernel(neuron)
-                out = correlate(self._padded, kernel_of(kernel, neuron) if shown is None else shown)
-                if kernel.bias is not None:
-                    out = out + kernel.bias[neuron]
+                out = correlate(self._padded, of_neuron(kernel, neuron) if shown is None else shown)
+                bias = cast("Tensor | None", readout.strf.kernel.bias)
+                if bias is not None:
+                    out = out + bias[neuron]
                 self._drive[neuron] = for_neuron(readout.bn, out[:, None], neuron, N)[:, 0]
             else:
                 every = readout.bn(kernel(self._padded)[:, :, 0])
