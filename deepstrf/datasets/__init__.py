@@ -4,11 +4,12 @@ from deepstrf.datasets.folder import RecordingFolder
 from deepstrf.datasets.nwb import read_nwb
 from deepstrf.datasets.recording import Recording, collate
 from deepstrf.datasets.smoothing import smooth_responses
-from deepstrf.datasets.spikes import count_spikes, spike_times
+from deepstrf.datasets.spikes import align, count_spikes, spike_times
 
 __all__ = [
     "Recording",
     "RecordingFolder",
+    "align",
     "collate",
     "count_spikes",
     "read_nwb",

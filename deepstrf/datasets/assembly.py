@@ -2,58 +2,107 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
-from deepstrf.datasets.recording import Item, collate
+from deepstrf.datasets.spikes import EDGE_BINS
+from deepstrf.memory import check_memory
 from deepstrf.stimuli import Spectrogram
 
 Trial = tuple[str, str, int]
 """Unit, stimulus, and number of the trial."""
 
 
-def assemble(counts: Mapping[Trial, torch.Tensor], spectrograms: Mapping[str, Spectrogram]) -> dict[str, Any]:
-    """Arguments of `Recording` for trials (T_b,) given one by one; NaN for every trial that is not there.
+def assemble(
+    where: str,
+    trials: Sequence[Trial],
+    trial_of_spike: np.ndarray,
+    time_s: np.ndarray,
+    spectrograms: Mapping[str, Spectrogram],
+    *,
+    recorded: Iterable[np.ndarray | None],
+    max_gb: float,
+) -> dict[str, Any]:
+    """Arguments of `Recording` for spikes of trials given one by one; NaN for every trial that is not there.
 
     Units and stimuli come in the order of their first trial. Repeat r of a stimulus is its r-th trial number, so that
     units which were recorded together share it, whatever the numbers are.
+
+    Parameters
+    ----------
+    where : str
+        The file, for errors.
+    trials : sequence of Trial
+    trial_of_spike : ndarray of int, shape (spikes,)
+        Place in ``trials``.
+    time_s : ndarray, shape (spikes,)
+        From the onset of the sound; what lies outside the bins is left out.
+    spectrograms : mapping
+        By stimulus.
+    recorded : iterable of ndarray, shape (T_b,), or None
+        For each trial which bins were recorded; None is all.
+    max_gb : float
+        Memory that the responses may take.
     """
-    units = list(dict.fromkeys(unit for unit, _, _ in counts))
-    stimuli = list(dict.fromkeys(stimulus for _, stimulus, _ in counts))
-    repeats = {name: sorted({trial for _, stimulus, trial in counts if stimulus == name}) for name in stimuli}
-    items: list[Item] = []
-    for name in stimuli:
-        values = spectrograms[name].values
-        items.append((values[None], torch.full((len(units), len(repeats[name]), values.shape[1]), torch.nan)))
-    row = {unit: n for n, unit in enumerate(units)}
-    place = {name: (b, {trial: r for r, trial in enumerate(repeats[name])}) for b, name in enumerate(stimuli)}
-    for (unit, stimulus, trial), response in counts.items():
-        b, repeat_of = place[stimulus]
-        items[b][1][row[unit], repeat_of[trial]] = response
-    first = spectrograms[stimuli[0]]
-    tensors = collate(items)
+    unit = {name: n for n, name in enumerate(dict.fromkeys(unit for unit, _, _ in trials))}
+    stimulus = {name: b for b, name in enumerate(dict.fromkeys(name for _, name, _ in trials))}
+    numbers: list[set[int]] = [set() for _ in stimulus]
+    for _, name, number in trials:
+        numbers[stimulus[name]].add(number)
+    repeat = [{number: r for r, number in enumerate(sorted(of_one))} for of_one in numbers]
+    bins = [spectrograms[name].values.shape[1] for name in stimulus]
+    first = spectrograms[trials[0][1]]
+    B, N, R, T = len(stimulus), len(unit), max(map(len, repeat)), max(bins)
+    check_memory(
+        f"{where}: the responses of {N} neurons in {R} trials of {B} stimuli of {T} bins", 4.0 * B * N * R * T, max_gb
+    )
+    stimuli = torch.zeros(B, 1, len(first.cf_hz), T)
+    for b, name in enumerate(stimulus):
+        stimuli[b, 0, :, : bins[b]] = spectrograms[name].values
+    responses = np.full((B, N, R, T), np.nan, dtype=np.float32)
+    row = np.empty(len(trials), dtype=np.int64)
+    for i, ((name, sound, number), bins_there) in enumerate(zip(trials, recorded, strict=True)):
+        b, n = stimulus[sound], unit[name]
+        r = repeat[b][number]
+        row[i] = (b * N + n) * R + r
+        responses[b, n, r, : bins[b]] = 0.0 if bins_there is None else np.where(bins_there, np.float32(0), np.nan)
+    place = np.floor(time_s * (1000 / first.dt_ms) + EDGE_BINS)
+    of_trial = np.asarray([bins[stimulus[sound]] for _, sound, _ in trials])
+    inside = (place >= 0) & (place < of_trial[trial_of_spike])
+    np.add.at(responses.reshape(-1), row[trial_of_spike[inside]] * T + place[inside].astype(np.int64), np.float32(1))
     return {
-        "stimuli": tensors[0],
-        "responses": tensors[1],
+        "stimuli": stimuli,
+        "responses": torch.from_numpy(responses),
         "dt_ms": first.dt_ms,
         "cf_hz": first.cf_hz,
-        "neuron_names": units,
-        "stimulus_names": stimuli,
-        "bins": [x.shape[-1] for x, _ in items],
+        "neuron_names": list(unit),
+        "stimulus_names": list(stimulus),
+        "bins": bins,
         "delay_ms": first.delay_ms,
     }
 
 
-def chosen_neurons(wanted: Sequence[int | str] | None, present: Sequence[str], where: str) -> set[str]:
-    """Names of the neurons to read, which are wanted by name or number; ValueError for one that is not there."""
+def chosen_neurons(wanted: Sequence[int | str] | int | str | None, present: Sequence[str], where: str) -> set[str]:
+    """Names of the neurons to read, which are wanted by name or else by number; ValueError for one that is not there.
+
+    A number that is a name means the neuron of that name, as ids of NWB files are.
+    """
     if wanted is None:
         return set(present)
-    names = [present[one] if isinstance(one, int) and 0 <= one < len(present) else one for one in wanted]
-    for name in names:
-        if name not in present:
-            raise ValueError(f"neurons must be among those of {where}, {list(present)}, got {name!r}")
+    names = []
+    for one in [wanted] if isinstance(wanted, (str, int, np.integer)) else wanted:
+        is_place = str(one) not in present and not isinstance(one, str) and 0 <= one < len(present)
+        names.append(present[one] if is_place else str(one))
+        if names[-1] not in present:
+            raise ValueError(f"neurons must be among those of {where}, {shortened(present)}, got {one!r}")
     if not names:
-        raise ValueError(f"neurons must name at least one of {list(present)}, got none")
-    return {str(name) for name in names}
+        raise ValueError(f"neurons must name at least one of {shortened(present)}, got none")
+    return set(names)
+
+
+def shortened(names: Sequence[str], most: int = 20) -> str:
+    """A list of names for a message, cut where it grows long."""
+    return repr(list(names)) if len(names) <= most else f"{list(names[:most])!r} and {len(names) - most} more"

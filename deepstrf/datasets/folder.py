@@ -3,34 +3,52 @@
 from __future__ import annotations
 
 import csv
-import math
+import io
 import os
+import unicodedata
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from deepstrf.datasets.assembly import Trial, assemble, chosen_neurons
+from deepstrf.arguments import check_choice, check_numbers
+from deepstrf.datasets.assembly import Trial, assemble, chosen_neurons, shortened
 from deepstrf.datasets.recording import Recording
-from deepstrf.datasets.spikes import count_spikes, spike_times
+from deepstrf.datasets.spikes import spike_times
+from deepstrf.datasets.tables import plain_name, read_table
 from deepstrf.deprecation import keywords
+from deepstrf.memory import LIMIT_GB
 from deepstrf.stimuli import Spectrogram, log_mel_spectrogram, read_wav
+from deepstrf.stimuli.sound_files import ENDINGS
+from deepstrf.writing import check_file_names, new_files, write_to_disk
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 STIMULI, SPIKES_FILE, TRIALS_FILE = "stimuli", "spikes.csv", "trials.csv"
 TRIAL_COLUMNS = ("unit", "stimulus", "trial")
 SPIKE_COLUMNS = (*TRIAL_COLUMNS, "time_s")
+SPAN_COLUMNS = ("start_s", "stop_s")
+TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
+ROUNDING_S = 1e-6
+"""A spike this little before the onset is one at the onset: times were subtracted from each other."""
+
+Choice = Literal["error", "drop"]
 
 
 class RecordingFolder(Recording):
-    """Recording read from ``stimuli/*.wav``, ``spikes.csv`` and, where there is one, ``trials.csv``.
+    """Recording read from ``stimuli/``, ``spikes.csv`` and, where there is one, ``trials.csv``.
 
     ``spikes.csv`` has the columns unit, stimulus, trial, time_s and one row for each spike: the stimulus is the name of
-    a file in ``stimuli/`` (its ending .wav may be left out), the trial a whole number, the time counts from the onset
-    of the sound. ``trials.csv`` has the columns unit, stimulus, trial and one row for each trial that was recorded, so
-    that a trial without spikes is told from one that did not take place.
+    a sound in ``stimuli/`` (its ending may be left out), the trial a whole number, the time counts from the onset of
+    the sound. ``trials.csv`` has the columns unit, stimulus, trial and one row for each trial that was recorded, so
+    that a trial without spikes is told from one that did not take place. It may have ``start_s`` and ``stop_s`` too,
+    from the onset of the sound: bins that do not lie between them are NaN. Tables may have other columns, and be
+    written as `deepstrf.datasets.tables.read_table` says.
 
     Without ``trials.csv`` a unit counts as recorded in those trials of a stimulus (of any unit) whose numbers it has
     (with any stimulus), for the stimuli that made it fire at all. What this misses is a unit that was silent in
@@ -41,24 +59,49 @@ class RecordingFolder(Recording):
     folder : str or path
     neurons : sequence of str or int, optional
         Units to read; None reads all.
+    time_unit : {"s", "ms", "us"} or float
+        Of ``time_s``; a number is the length of one unit in s, such as 1 / 30000 for samples at 30 kHz.
     late_spikes : {"error", "drop"}
         What to do with a spike after the end of its sound.
+    pre_onset : {"error", "drop", "keep"}
+        What to do with a spike before the onset of its sound. "keep" leaves it out of the responses too, and counts it
+        for ``spontaneous_hz``.
+    encoding : str, optional
+        Of the tables; None: UTF-8, or what a byte-order mark says.
+    max_gb : float
+        Memory that each of the tables, sounds and responses may take, in GB of 2^30 bytes.
     **spectrogram
-        ``dt_ms``, ``n_bands``, ``min_hz``, ``max_hz``, ``scale``, ``window_ms``, ``floor_db``, as in
+        ``dt_ms``, ``n_bands``, ``min_hz``, ``max_hz``, ``scale``, ``window_ms``, ``floor_db``, ``calibration``, as in
         `deepstrf.stimuli.log_mel_spectrogram`. Spikes after the last whole bin of a sound are in no bin.
+
+    Attributes
+    ----------
+    folder : Path
+    sound_paths : tuple of Path
+        The files of the stimuli.
+    spontaneous_hz : Tensor, shape (N,), or None
+        With ``pre_onset="keep"``: spikes before the onset over the time before it, which begins with ``start_s`` of
+        each trial or else with the earliest spike of all.
 
     Raises
     ------
     FileNotFoundError
         The folder, ``spikes.csv``, or a sound that a row names is missing.
     ValueError
-        A table is empty or has a column that is not as said, or a row is not (its number is told); the sounds have
-        different sample rates; a sound cannot be read; a unit or a setting is unknown.
+        A table cannot be read, or a row of it is not as said (the message names it); no spike lies within its sound;
+        the sounds have different sample rates; a sound cannot be read; a unit or a setting is unknown; something needs
+        too much memory.
+
+    Warns
+    -----
+    UserWarning
+        Rows repeat each other, times do not ascend within a trial, a unit has no spike in any trial, or half of the
+        spikes or more are dropped; the warning counts them.
 
     Notes
     -----
     Units and stimuli keep the order of ``trials.csv``, or else of ``spikes.csv``; sounds that no row names are left
-    out. Beside what a `Recording` has, ``folder`` is the path and ``sound_paths`` are the files of its stimuli.
+    out. A stimulus is named by its file without the ending.
     """
 
     @keywords(log_mel_spectrogram, units="neurons")
@@ -66,94 +109,312 @@ class RecordingFolder(Recording):
         self,
         folder: str | os.PathLike[str],
         *,
-        neurons: Sequence[int | str] | None = None,
-        late_spikes: Literal["error", "drop"] = "error",
+        neurons: Sequence[int | str] | int | str | None = None,
+        time_unit: Literal["s", "ms", "us"] | float = "s",
+        late_spikes: Choice = "error",
+        pre_onset: Choice | Literal["keep"] = "error",
+        encoding: str | None = None,
+        max_gb: float = LIMIT_GB,
         **spectrogram: Any,
     ) -> None:
         self.folder = Path(folder)
-        if late_spikes not in ("error", "drop"):
-            raise ValueError(f"late_spikes must be 'error' or 'drop', got {late_spikes!r}")
+        check_choice(("error", "drop"), late_spikes=late_spikes)
+        check_choice(("error", "drop", "keep"), pre_onset=pre_onset)
+        if isinstance(time_unit, str):
+            check_choice(TIME_UNITS, time_unit=time_unit)
+            time_unit = TIME_UNITS[time_unit]
+        check_numbers("must be a positive number of seconds", lambda x: 0 < x < float("inf"), time_unit=time_unit)
         if not self.folder.is_dir():
             raise FileNotFoundError(f"there is no folder {self.folder}")
-        spikes, spike_rows = _read_spikes(self.folder / SPIKES_FILE, self.folder / STIMULI)
-        trials = _read_trials(self.folder, spike_rows)
-        chosen = chosen_neurons(neurons, list(dict.fromkeys(unit for unit, _, _ in trials)), str(self.folder))
-        trials = [trial for trial in trials if trial[0] in chosen]
-        sounds = _Sounds(self.folder / STIMULI, [stimulus for _, stimulus, _ in trials], spectrogram)
-        for key in trials:
-            late = [t for t in spikes.get(key, ()) if t > sounds.duration_s[key[1]]]
-            if late and late_spikes == "error":
-                raise ValueError(
-                    f"{self.folder / SPIKES_FILE}, row {spike_rows[key][spikes[key].index(late[0])]}: time_s must not "
-                    f"exceed the length of {key[1]}, {sounds.duration_s[key[1]]:g} s, got {late[0]:g}; "
-                    "late_spikes='drop' leaves such spikes out"
-                )
-        spectrograms = sounds.spectrograms
-        counts = {
-            key: torch.from_numpy(
-                count_spikes(spikes.get(key, ()), spectrograms[key[1]].values.shape[1], spectrograms[key[1]].dt_ms)
+        tables = _Tables(self.folder, encoding, max_gb)
+        chosen = chosen_neurons(neurons, list(dict.fromkeys(unit for unit, _, _ in tables.trials)), str(self.folder))
+        tables.keep(chosen, time_unit)
+        sounds = _Sounds(self.folder / STIMULI, tables.paths, spectrogram, max_gb)
+        self.spontaneous_hz = tables.place(sounds.duration_s, late_spikes, pre_onset)
+        dt_ms = next(iter(sounds.spectrograms.values())).dt_ms
+        bins = {name: one.values.shape[1] for name, one in sounds.spectrograms.items()}
+        super().__init__(
+            **assemble(
+                str(self.folder),
+                tables.trials,
+                tables.trial_of_spike,
+                tables.time_s,
+                sounds.spectrograms,
+                recorded=(tables.recorded(i, bins[name], dt_ms) for i, (_, name, _) in enumerate(tables.trials)),
+                max_gb=max_gb,
             )
-            for key in trials
-        }
-        super().__init__(**assemble(counts, spectrograms))
-        self.sound_paths = tuple(self.folder / STIMULI / f"{name}.wav" for name in self.stimulus_names)
+        )
+        self.sound_paths = tuple(tables.paths[name] for name in self.stimulus_names)
 
     @staticmethod
+    @keywords(rate_hz="sample_rate_hz")
     def write(
-        folder: str | os.PathLike[str], recording: Recording, waveforms: Sequence[np.ndarray], rate_hz: int
+        folder: str | os.PathLike[str], recording: Recording, waveforms: Sequence[np.ndarray], sample_rate_hz: float
     ) -> Path:
         """The folder, now holding a recording that reads back with the same responses.
 
         Parameters
         ----------
         folder : str or path
-            Made if it does not exist; it must not hold a recording.
+            Made if it does not exist; other files in it stay. All is written or nothing.
         recording : Recording
             Its responses are spike counts; every trial is there from the first bin of its stimulus to the last, or not
             at all. Of the bins only the counts are kept: a spike's time is made up within its bin.
         waveforms : sequence of ndarray, shape (samples,)
             Sound of each stimulus; written as 32-bit float, so that nothing is lost.
-        rate_hz : int
-            Their sample rate.
+        sample_rate_hz : float
+            Their sample rate. Sound files hold whole numbers: 97656.25 Hz becomes 97656 Hz, 0.2 ms longer in a minute.
 
         Raises
         ------
         FileExistsError
-            The folder holds a recording.
+            The folder holds ``stimuli``, ``spikes.csv`` or ``trials.csv``: nothing is replaced.
         ValueError
             There is not one sound for each stimulus, a sound is shorter than its stimulus, the responses are not whole
-            counts, or a trial has gaps.
+            counts, a trial has gaps, or a unit or stimulus has a name that could not be read back.
+        OSError
+            Something cannot be written.
         """
-        import soundfile  # type: ignore[import-untyped]
-
         folder = Path(folder)
-        if (folder / SPIKES_FILE).exists():
-            raise FileExistsError(f"{folder / SPIKES_FILE} exists: choose another folder, or delete that recording")
-        spikes, trials = _rows_of(recording)
-        _check_waveforms(recording, waveforms, rate_hz)
-        (folder / STIMULI).mkdir(parents=True, exist_ok=True)
-        for name, waveform in zip(recording.stimulus_names, waveforms, strict=True):
-            soundfile.write(
-                folder / STIMULI / f"{name}.wav", np.asarray(waveform, np.float32), rate_hz, subtype="FLOAT"
-            )
-        for file, columns, rows in ((TRIALS_FILE, TRIAL_COLUMNS, trials), (SPIKES_FILE, SPIKE_COLUMNS, spikes)):
-            with open(folder / file, "w", newline="", encoding="utf-8") as table:
-                writer = csv.writer(table)
-                writer.writerow(columns)
-                writer.writerows(rows)
+        check_file_names("stimulus_names", recording.stimulus_names, ".wav")
+        for argument, names in (("neuron_names", recording.neuron_names), ("stimulus_names", recording.stimulus_names)):
+            _check_cells(argument, names)
+        _check_waveforms(recording, waveforms, sample_rate_hz)
+        with new_files(folder, (STIMULI, TRIALS_FILE, SPIKES_FILE)) as staging:
+            spikes, trials = _rows_of(recording)
+            (staging / STIMULI).mkdir()
+            for name, waveform in zip(recording.stimulus_names, waveforms, strict=True):
+                write_to_disk(staging / STIMULI / f"{name}.wav", _wav_bytes(waveform, round(sample_rate_hz)))
+            for file, columns, rows in ((TRIALS_FILE, TRIAL_COLUMNS, trials), (SPIKES_FILE, SPIKE_COLUMNS, spikes)):
+                table = io.StringIO(newline="")
+                csv.writer(table).writerows([columns, *rows])
+                write_to_disk(staging / file, table.getvalue().encode())
         return folder
 
 
-class _Sounds:
-    """Length and spectrogram of the sounds in a folder, read once each."""
+class _Tables:
+    """What ``spikes.csv`` and ``trials.csv`` say, as trials and the spikes in them.
 
-    def __init__(self, folder: Path, names: Sequence[str], settings: dict[str, Any]) -> None:
+    Attributes
+    ----------
+    trials : list of Trial
+        Those that were recorded.
+    paths : dict
+        File of each stimulus.
+    trial_of_spike, time_s, row : ndarray, shape (spikes,)
+        Place in ``trials``, time from the onset, and row in the file.
+    """
+
+    def __init__(self, folder: Path, encoding: str | None, max_gb: float) -> None:
+        self.file = folder / SPIKES_FILE
+        options: dict[str, Any] = {"text": TRIAL_COLUMNS[:2], "encoding": encoding, "max_gb": max_gb}
+        spikes = read_table(self.file, numbers=("trial", "time_s"), **options)
+        listed = None
+        if (folder / TRIALS_FILE).exists():
+            listed = read_table(folder / TRIALS_FILE, numbers=("trial",), optional=SPAN_COLUMNS, **options)
+        elif spikes.empty:
+            raise ValueError(f"{self.file} holds no spikes, and there is no {TRIALS_FILE}: nothing to read")
+        sound_files = _SoundFiles(folder / STIMULI)
+        keys, first_rows, self.trial_of_spike = _trials_of(spikes)
+        names = sound_files.names(self.file, spikes, keys, first_rows)
+        self.time_s, self.row = spikes["time_s"].to_numpy(), spikes.index.to_numpy()
+        fired = [(unit, names[stimulus], number) for unit, stimulus, number in keys]
+        self.spans: dict[Trial, tuple[float, float]] = {}
+        self.trials = _implied_trials(fired) if listed is None else self._listed(folder, listed, sound_files)
+        place = {trial: i for i, trial in enumerate(self.trials)}
+        for (unit, stimulus, number), row in zip(fired, first_rows, strict=True):
+            if (unit, stimulus, number) not in place:
+                raise ValueError(
+                    f"{self.file}, row {row}: {TRIALS_FILE} does not list trial {number} of unit {unit!r} "
+                    f"with {stimulus}"
+                )
+        self.trial_of_spike = np.asarray([place[trial] for trial in fired], dtype=np.int64)[self.trial_of_spike]
+        self.paths = sound_files.used
+
+    def _listed(self, folder: Path, listed: pd.DataFrame, sound_files: _SoundFiles) -> list[Trial]:
+        """Trials of ``trials.csv``, in its order, with what was recorded of them."""
+        file = folder / TRIALS_FILE
+        if listed.empty:
+            raise ValueError(f"{file} holds no trials: nothing to read")
+        keys, first_rows, trial_of_row = _trials_of(listed)
+        names = sound_files.names(file, listed, keys, first_rows)
+        rows: dict[Trial, int] = {}
+        start, stop = (
+            listed[name].to_numpy() if name in listed else np.full(len(listed), np.nan) for name in SPAN_COLUMNS
+        )
+        for i, row in enumerate(listed.index.tolist()):
+            unit, written, number = keys[trial_of_row[i]]
+            trial = (unit, names[written], number)
+            if rows.setdefault(trial, row) != row:
+                raise ValueError(f"{file}, row {row} repeats row {rows[trial]}: {', '.join(map(str, trial))}")
+            if stop[i] < start[i]:
+                raise ValueError(
+                    f"{file}, row {row}: stop_s must not lie before start_s, got {start[i]:g} and {stop[i]:g}"
+                )
+            if not (np.isnan(start[i]) and np.isnan(stop[i])):
+                self.spans[trial] = (float(start[i]), float(stop[i]))
+        return list(rows)
+
+    def keep(self, units: set[str], time_unit: float) -> None:
+        """Leave out all other units, and let times be in s."""
+        kept = np.asarray([unit in units for unit, _, _ in self.trials])
+        wanted = kept[self.trial_of_spike]
+        self.trial_of_spike = (np.cumsum(kept) - 1)[self.trial_of_spike[wanted]]
+        self.trials = [trial for trial, stays in zip(self.trials, kept, strict=True) if stays]
+        self.time_s, self.row = self.time_s[wanted] * time_unit, self.row[wanted]
+        self.paths = {name: self.paths[name] for name in dict.fromkeys(name for _, name, _ in self.trials)}
+        heard = {self.trials[i][0] for i in np.flatnonzero(np.bincount(self.trial_of_spike))}
+        silent = list(dict.fromkeys(unit for unit, _, _ in self.trials if unit not in heard))
+        if silent:
+            _warn(f"{len(silent)} of the neurons have no spike in any trial of {self.file}: {shortened(silent)}")
+
+    def place(self, duration_s: dict[str, float], late_spikes: str, pre_onset: str) -> Tensor | None:
+        """The spontaneous rates if they are wanted; spikes outside their sounds are gone afterwards, or refused."""
+        length = np.asarray([duration_s[name] for _, name, _ in self.trials])[self.trial_of_spike]
+        time = np.where((self.time_s < 0) & (self.time_s >= -ROUNDING_S), 0.0, self.time_s)
+        late, early = time > length, time < 0
+        if len(time) and not (~late & ~early).any():
+            at = int(np.argmax(late | early))
+            raise ValueError(
+                f"{self.file}, row {self.row[at]}: time_s must lie within the sound, but all {len(time)} times lie "
+                f"outside theirs, here {time[at]:g} s and {self.trials[self.trial_of_spike[at]][1]} lasts "
+                f"{length[at]:g} s: {self._guess(time, length)}"
+            )
+        for outside, choice, rule in (
+            (late, late_spikes, "not exceed the length of {name}, {length:g} s, got {time:g}; late_spikes='drop' "),
+            (early, pre_onset, "be at least 0 s, got {time:g}; pre_onset='drop' "),
+        ):
+            if outside.any() and choice == "error":
+                at = int(np.argmax(outside))
+                name = self.trials[self.trial_of_spike[at]][1]
+                raise ValueError(
+                    f"{self.file}, row {self.row[at]}: time_s must "
+                    + rule.format(name=name, length=length[at], time=time[at])
+                    + "leaves such spikes out"
+                )
+        rates = self._spontaneous_hz(time[early], self.trial_of_spike[early]) if pre_onset == "keep" else None
+        inside = ~late & ~early
+        if 2 * int(inside.sum()) <= len(time) and len(time):
+            _warn(f"{len(time) - inside.sum()} of {len(time)} spikes of {self.file} lie outside their sounds")
+        self.time_s, self.trial_of_spike, self.row = time[inside], self.trial_of_spike[inside], self.row[inside]
+        self._warn_of_order()
+        return rates
+
+    def _guess(self, time: np.ndarray, length: np.ndarray) -> str:
+        """What the times may be, where none of them lies within its sound."""
+        low, high = np.full(len(self.trials), np.inf), np.full(len(self.trials), -np.inf)
+        np.minimum.at(low, self.trial_of_spike, time)
+        np.maximum.at(high, self.trial_of_spike, time)
+        several = np.bincount(self.trial_of_spike, minlength=len(self.trials)) > 1
+        longest = length.max()
+        if several.any() and bool(((high - low)[several] <= longest).all()):
+            return "times of the session? deepstrf.datasets.align counts them from each onset"
+        if bool((time * 1e-3 <= length).mean() > 0.9) and time.min() >= 0:
+            return "milliseconds? time_unit='ms' reads them"
+        if bool((time == np.rint(time)).all()):
+            return "samples? time_unit=1/30000 reads those of a rate of 30 kHz"
+        return "times must count from the onset of the sound; deepstrf.datasets.align counts them from each onset"
+
+    def _spontaneous_hz(self, time: np.ndarray, trial: np.ndarray) -> Tensor:
+        """Spikes before the onset over the time before it, (N,); NaN without such time."""
+        earliest = -time.min() if len(time) else np.nan
+        spikes = np.bincount(trial, minlength=len(self.trials))
+        rates = {}
+        for unit in dict.fromkeys(unit for unit, _, _ in self.trials):
+            own = [i for i, one in enumerate(self.trials) if one[0] == unit]
+            before = [-self.spans.get(self.trials[i], (np.nan, np.nan))[0] for i in own]
+            seconds = sum(max(0.0, earliest if np.isnan(one) else one) for one in before)
+            rates[unit] = spikes[own].sum() / seconds if seconds > 0 else np.nan
+        return torch.tensor(list(rates.values()), dtype=torch.float32)
+
+    def _warn_of_order(self) -> None:
+        """Warn of rows that repeat each other, or else of times that do not ascend within a trial."""
+        step, other_trial = np.diff(self.time_s), np.diff(self.trial_of_spike)
+        if ((other_trial > 0) | ((other_trial == 0) & (step > 0))).all():
+            return
+        order = np.argsort(self.trial_of_spike, kind="stable")
+        falls = (np.diff(self.trial_of_spike[order]) == 0) & (np.diff(self.time_s[order]) < 0)
+        ascending = np.lexsort((self.time_s, self.trial_of_spike)) if falls.any() else order
+        same = (np.diff(self.trial_of_spike[ascending]) == 0) & (np.diff(self.time_s[ascending]) == 0)
+        if same.any():
+            _warn(
+                f"{self.file}: {same.sum()} of {len(self.time_s)} spikes repeat another with the same unit, stimulus, "
+                f"trial and time (first in row {self.row[ascending[1:][same]].min()}) and are counted: remove them if "
+                "the table was pasted twice"
+            )
+        elif falls.any():
+            trials = len(np.unique(self.trial_of_spike[order[1:][falls]]))
+            _warn(
+                f"{self.file}: times do not ascend within {trials} of {len(self.trials)} trials (first in row "
+                f"{self.row[order[1:][falls]].min()}): has a clock started anew, or is one trial two?"
+            )
+
+    def recorded(self, trial: int, bins: int, dt_ms: float) -> np.ndarray | None:
+        """Which bins of a trial lie between its start and its stop; None when all do."""
+        if self.trials[trial] not in self.spans:
+            return None
+        start, stop = self.spans[self.trials[trial]]
+        edges_s = np.arange(bins + 1) * dt_ms / 1000
+        # A missing time is NaN, which compares as False.
+        return ~(edges_s[:-1] < start - ROUNDING_S) & ~(edges_s[1:] > stop + ROUNDING_S)
+
+
+class _SoundFiles:
+    """The sounds of a folder by their names, with or without ending, in capitals or small letters."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.used: dict[str, Path] = {}
+        self._of_name: dict[str, list[Path]] = {}
+        self._of_stem: dict[str, list[Path]] = {}
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if path.suffix.lower() in ENDINGS and path.is_file():
+                self._of_name.setdefault(_comparable(path.name), []).append(path)
+                self._of_stem.setdefault(_comparable(plain_name(path.stem)), []).append(path)
+
+    def names(
+        self, file: Path, table: pd.DataFrame, keys: Sequence[Trial], first_rows: Sequence[int]
+    ) -> dict[str, str]:
+        """Name of each stimulus as the recording has it, by how the table writes it."""
+        rows: dict[str, int] = {}
+        for (_, written, _), row in zip(keys, first_rows, strict=True):
+            rows.setdefault(written, row)
+        return {written: self._name(f"{file}, row {row}", written) for written, row in rows.items()}
+
+    def _name(self, where: str, written: str) -> str:
+        if not written or Path(written).name != written or "\\" in written:
+            raise ValueError(f"{where}: stimulus must be the name of a file in {self.folder.name}/, got {written!r}")
+        exact = self.folder / written
+        found = self._of_name.get(_comparable(written)) or self._of_stem.get(_comparable(written)) or []
+        if exact in found:
+            found = [exact]
+        if not found:
+            sound = exact if exact.suffix.lower() in ENDINGS else f"{exact}.wav"
+            raise FileNotFoundError(f"{where}: there is no sound {sound}, nor one with another ending")
+        if len(found) > 1:
+            names = " and ".join(path.name for path in found)
+            raise ValueError(f"{where}: stimulus must name one file, but {written!r} may be {names}: write its ending")
+        (path,) = found
+        name = path.stem
+        if self.used.setdefault(name, path) != path:
+            name = path.name
+            self.used[name] = path
+        return name
+
+
+def _comparable(name: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+class _Sounds:
+    """Length and spectrogram of the sounds, read once each."""
+
+    def __init__(self, folder: Path, paths: dict[str, Path], settings: dict[str, Any], max_gb: float) -> None:
         self.duration_s: dict[str, float] = {}
         self.spectrograms: dict[str, Spectrogram] = {}
         first: tuple[Path, int] | None = None
-        for name in dict.fromkeys(names):
-            path = folder / f"{name}.wav"
-            waveform, rate_hz = read_wav(path)
+        for name, path in paths.items():
+            waveform, rate_hz = read_wav(path, max_gb=max_gb)
             first = first or (path, rate_hz)
             if rate_hz != first[1]:
                 raise ValueError(
@@ -162,95 +423,52 @@ class _Sounds:
                 )
             self.duration_s[name] = len(waveform) / rate_hz
             try:
-                self.spectrograms[name] = log_mel_spectrogram(waveform, rate_hz, name=name, **settings)
+                self.spectrograms[name] = log_mel_spectrogram(waveform, rate_hz, name=name, max_gb=max_gb, **settings)
             except ValueError as error:
                 raise ValueError(f"{path}: {error}") from error
 
 
-def _read_spikes(file: Path, sounds: Path) -> tuple[dict[Trial, list[float]], dict[Trial, list[int]]]:
-    """Times of the spikes of each trial, and the rows they stand in; the names of the stimuli without their ending."""
-    times: dict[Trial, list[float]] = {}
-    rows: dict[Trial, list[int]] = {}
-    for row, line in _rows(file, SPIKE_COLUMNS):
-        key = _trial(file, row, line, sounds)
-        try:
-            time_s = float(line["time_s"])
-        except ValueError:
-            raise ValueError(f"{file}, row {row}: time_s must be a number of seconds, got {line['time_s']!r}") from None
-        if not (time_s >= 0 and math.isfinite(time_s)):
-            raise ValueError(f"{file}, row {row}: time_s must be at least 0 s, got {line['time_s']}")
-        times.setdefault(key, []).append(time_s)
-        rows.setdefault(key, []).append(row)
-    return times, rows
+def _trials_of(table: pd.DataFrame) -> tuple[list[Trial], list[int], np.ndarray]:
+    """Trials as the table writes them, in the order of their first row; that row; and the place of each row's trial."""
+    import pandas as pd
+
+    numbers, trial = pd.factorize(table["trial"].to_numpy())
+    unit, stimulus = (table[name].cat for name in TRIAL_COLUMNS[:2])
+    of_row = unit.codes.to_numpy().astype(np.int64)
+    of_row = (of_row * len(stimulus.categories) + stimulus.codes.to_numpy()) * max(len(trial), 1) + numbers
+    place, unique = pd.factorize(of_row)
+    first = np.full(len(unique), len(place))
+    first[place[::-1]] = np.arange(len(place))[::-1]  # of several assignments to one place the last counts
+    rest, number = np.divmod(unique, max(len(trial), 1))
+    units, stimuli, trials = unit.categories.tolist(), stimulus.categories.tolist(), trial.astype(np.int64).tolist()
+    places = np.divmod(rest, max(len(stimuli), 1))
+    keys = [(units[u], stimuli[s], trials[k]) for u, s, k in zip(*places, number, strict=True)]
+    return keys, table.index.to_numpy()[first].tolist(), place
 
 
-def _read_trials(folder: Path, spike_rows: dict[Trial, list[int]]) -> list[Trial]:
-    """The trials that were recorded, from trials.csv or else from the spikes."""
-    file = folder / TRIALS_FILE
-    if not file.exists():
-        if not spike_rows:
-            raise ValueError(f"{folder / SPIKES_FILE} holds no spikes, and there is no {TRIALS_FILE}: nothing to read")
-        pairs = dict.fromkeys((unit, stimulus) for unit, stimulus, _ in spike_rows)
-        of_stimulus: dict[str, set[int]] = {}
-        of_unit: dict[str, set[int]] = {}
-        for unit, stimulus, trial in spike_rows:
-            of_stimulus.setdefault(stimulus, set()).add(trial)
-            of_unit.setdefault(unit, set()).add(trial)
-        return [(u, s, trial) for u, s in pairs for trial in sorted(of_unit[u] & of_stimulus[s])]
-    listed: dict[Trial, int] = {}
-    for row, line in _rows(file, TRIAL_COLUMNS):
-        key = _trial(file, row, line, folder / STIMULI)
-        if key in listed:
-            raise ValueError(f"{file}, row {row} repeats row {listed[key]}: {', '.join(map(str, key))}")
-        listed[key] = row
-    if not listed:
-        raise ValueError(f"{file} holds no trials: nothing to read")
-    for key, rows in spike_rows.items():
-        if key not in listed:
+def _implied_trials(fired: Sequence[Trial]) -> list[Trial]:
+    """The trials that were recorded, as far as the spikes tell."""
+    pairs = dict.fromkeys((unit, stimulus) for unit, stimulus, _ in fired)
+    of_stimulus: dict[str, set[int]] = {}
+    of_unit: dict[str, set[int]] = {}
+    for unit, stimulus, trial in fired:
+        of_stimulus.setdefault(stimulus, set()).add(trial)
+        of_unit.setdefault(unit, set()).add(trial)
+    return [(u, s, trial) for u, s in pairs for trial in sorted(of_unit[u] & of_stimulus[s])]
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, UserWarning, stacklevel=5)
+
+
+def _check_cells(argument: str, names: Sequence[str]) -> None:
+    """ValueError unless every name is read back from a table as it is."""
+    for name in names:
+        if not isinstance(name, str) or not name or plain_name(name) != name or set(name) & set("\0\r\n"):
             raise ValueError(
-                f"{folder / SPIKES_FILE}, row {rows[0]}: {TRIALS_FILE} does not list trial {key[2]} of unit {key[0]!r} "
-                f"with {key[1]}"
+                f"{argument} must be names that a table gives back: not empty, on one line, without blanks at their "
+                f"ends, accents composed (NFC), got {name!r}"
             )
-    return list(listed)
-
-
-def _rows(file: Path, columns: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
-    """Rows of a table with exactly these columns, in any order, and the number of each in the file."""
-    if not file.exists():
-        raise FileNotFoundError(f"{file} is missing: it must be a table with the columns {','.join(columns)}")
-    with open(file, newline="", encoding="utf-8-sig") as table:
-        reader = csv.DictReader(table)
-        if reader.fieldnames is None:
-            raise ValueError(f"{file} is empty: its first row must be {','.join(columns)}")
-        for wrong, names in (
-            ("has the unknown column", set(reader.fieldnames) - set(columns)),
-            ("lacks the column", set(columns) - set(reader.fieldnames)),
-        ):
-            if names:
-                raise ValueError(f"{file} {wrong} {sorted(names)[0]!r}: its columns must be {','.join(columns)}")
-        rows = []
-        for line in reader:
-            if None in line or None in line.values():
-                raise ValueError(f"{file}, row {reader.line_num}: there must be {len(columns)} values, got {line}")
-            rows.append((reader.line_num, line))
-        return rows
-
-
-def _trial(file: Path, row: int, line: dict[str, str], sounds: Path) -> Trial:
-    """Unit, stimulus and trial that a row names."""
-    unit, stimulus = line["unit"].strip(), line["stimulus"].strip()
-    if not unit:
-        raise ValueError(f"{file}, row {row}: unit must not be empty")
-    name = stimulus.removesuffix(".wav")
-    if not name or Path(name).name != name:
-        raise ValueError(f"{file}, row {row}: stimulus must be the name of a file in {sounds.name}/, got {stimulus!r}")
-    if not (sounds / f"{name}.wav").is_file():
-        raise FileNotFoundError(f"{file}, row {row}: there is no sound {sounds / f'{name}.wav'}")
-    try:
-        trial = int(line["trial"])
-    except ValueError:
-        raise ValueError(f"{file}, row {row}: trial must be a whole number, got {line['trial']!r}") from None
-    return unit, name, trial
 
 
 def _rows_of(recording: Recording) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
@@ -278,12 +496,25 @@ def _times(response: Tensor, dt_ms: float, where: str) -> np.ndarray:
         raise ValueError(f"recording must hold spike counts: in {where}, {error}") from error
 
 
-def _check_waveforms(recording: Recording, waveforms: Sequence[np.ndarray], rate_hz: int) -> None:
+def _wav_bytes(waveform: np.ndarray, rate_hz: int) -> bytes:
+    import soundfile  # type: ignore[import-untyped]
+
+    file = io.BytesIO()
+    soundfile.write(file, np.asarray(waveform, np.float32), rate_hz, format="WAV", subtype="FLOAT")
+    return file.getvalue()
+
+
+def _check_waveforms(recording: Recording, waveforms: Sequence[np.ndarray], sample_rate_hz: float) -> None:
+    check_numbers("must be a positive number of Hz", lambda x: 0.5 < x < 2**31, sample_rate_hz=sample_rate_hz)
     if len(waveforms) != len(recording):
         raise ValueError(f"waveforms must be one sound for each of {len(recording)} stimuli, got {len(waveforms)}")
     for name, bins, waveform in zip(recording.stimulus_names, recording.bins, waveforms, strict=True):
-        if len(waveform) * 1000 < bins * recording.dt_ms * rate_hz * (1 - 1e-9):
+        if np.ndim(waveform) != 1 or not np.isfinite(waveform).all():
+            raise ValueError(
+                f"waveforms must have shape (samples,) and be finite, got {np.shape(waveform)} for {name!r}"
+            )
+        if len(waveform) * 1000 < bins * recording.dt_ms * round(sample_rate_hz) * (1 - 1e-9):
             raise ValueError(
                 f"waveforms must last as long as their stimuli, {bins * recording.dt_ms / 1000:g} s for {name!r}, "
-                f"got {len(waveform) / rate_hz:g} s"
+                f"got {len(waveform) / sample_rate_hz:g} s"
             )

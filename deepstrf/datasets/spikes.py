@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from deepstrf.arguments import check_numbers
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 EDGE_BINS = 1e-6
 """A spike this close before an edge belongs to the next bin: 0.57 s is 113.99999999999999 bins of 5 ms."""
@@ -74,3 +80,73 @@ def spike_times(counts: np.ndarray, dt_ms: float) -> np.ndarray:
     bin_of = np.repeat(np.arange(len(whole)), whole)
     rank = np.arange(len(bin_of)) - np.repeat(np.cumsum(whole) - whole, whole)
     return (bin_of + (rank + 0.5) / np.maximum(whole[bin_of], 1)) * (dt_ms / 1000)
+
+
+def align(
+    spikes: Mapping[str, Sequence[float] | np.ndarray],
+    onsets_s: Sequence[float] | np.ndarray,
+    stimuli: Sequence[str],
+    *,
+    before_ms: float = 0.0,
+    after_ms: float,
+) -> pd.DataFrame:
+    """Rows of a table as `RecordingFolder` reads it, from spike times on the clock of the session.
+
+    Parameters
+    ----------
+    spikes : mapping of str to sequence of float
+        Times of the spikes of each unit, s, in any order.
+    onsets_s : sequence of float
+        When each sound began, on the same clock, s.
+    stimuli : sequence of str
+        Which sound it was; its r-th presentation is trial r, from 0.
+    before_ms, after_ms : float
+        How much time around each onset to keep, ms, at least 0 and positive; ``after_ms`` is that of the sounds.
+
+    Returns
+    -------
+    DataFrame
+        Columns unit, stimulus, trial, time_s from the onset; ``frame.to_csv("spikes.csv", index=False)`` writes it.
+
+    Raises
+    ------
+    ValueError
+        There is no unit, not one stimulus for each onset, a time that is not finite, or a setting is not as said.
+
+    Examples
+    --------
+    >>> align({"u": [10.02, 10.9, 12.03]}, [10.0, 12.0], ["a", "a"], after_ms=500).to_numpy().tolist()
+    [['u', 'a', 0, 0.02], ['u', 'a', 1, 0.03]]
+    """
+    import pandas as pd
+
+    onsets = np.asarray(onsets_s, dtype=np.float64)
+    if onsets.ndim != 1 or len(onsets) != len(stimuli):
+        raise ValueError(f"stimuli must name one sound for each of {onsets.size} onsets, got {len(stimuli)}")
+    check_numbers("must be at least 0 ms", lambda x: 0 <= x < np.inf, before_ms=before_ms)
+    check_numbers("must be positive (ms)", lambda x: 0 < x < np.inf, after_ms=after_ms)
+    trial = pd.Series(list(stimuli), dtype="object").groupby(list(stimuli)).cumcount().to_numpy()
+    frames = []
+    for unit, times_s in spikes.items():
+        times = np.sort(np.asarray(times_s, dtype=np.float64).reshape(-1))
+        if not (np.isfinite(times).all() and np.isfinite(onsets).all()):
+            raise ValueError(f"spikes and onsets_s must be finite, got other times for unit {unit!r}")
+        first = np.searchsorted(times, onsets - before_ms / 1000)
+        count = np.searchsorted(times, onsets + after_ms / 1000) - first
+        place = np.repeat(np.arange(len(onsets)), count)
+        spike = np.arange(len(place)) + np.repeat(first - (np.cumsum(count) - count), count)
+        # Nanoseconds are kept; what lies beyond them is rounding of the difference.
+        seconds = np.round(times[spike] - onsets[place], 9)
+        frames.append(
+            pd.DataFrame(
+                {
+                    "unit": [unit] * len(place),
+                    "stimulus": [stimuli[int(i)] for i in place],
+                    "trial": trial[place],
+                    "time_s": seconds,
+                }
+            )
+        )
+    if not frames:
+        raise ValueError("spikes must hold the times of at least one unit, got none")
+    return pd.concat(frames, ignore_index=True)

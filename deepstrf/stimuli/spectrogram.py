@@ -13,12 +13,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from deepstrf.arguments import check_numbers, whole_number
 from deepstrf.deprecation import keywords
+from deepstrf.memory import LIMIT_GB, check_memory
 from deepstrf.models.prefiltering import get_CFs
 from deepstrf.models.time_constants import WARPS
 from deepstrf.stimuli.sound_files import MAX_SECONDS, read_wav
 
 FRAMES_AT_ONCE = 1024
+NUMBERS_AT_ONCE = 2**24
+"""Frames times points of their Fourier transform."""
 FFT_BINS_PER_BAND = 4
 
 
@@ -108,7 +112,9 @@ def log_mel_spectrogram(
     scale: str = "mel",
     window_ms: float = 10.0,
     floor_db: float = -80.0,
+    calibration: float = 1.0,
     name: str = "",
+    max_gb: float = LIMIT_GB,
 ) -> Spectrogram:
     r"""Level of each band in each bin, dB above a floor, from past and present samples only.
 
@@ -143,8 +149,12 @@ def log_mel_spectrogram(
         Length of the window, ms, at least 4 samples.
     floor_db : float
         Level, dB re full scale, that becomes 0. Silence is exactly 0.
+    calibration : float
+        What every sample is multiplied with first: 1 over the amplitude that shall be full scale.
     name : str
         Passed on.
+    max_gb : float
+        Memory that the computation may take, in GB of 2^30 bytes.
 
     Returns
     -------
@@ -154,19 +164,25 @@ def log_mel_spectrogram(
     Raises
     ------
     ValueError
-        A parameter breaks its rule, the lowest band lies above half the sample rate, or the waveform is not
-        (samples,), is not finite, or is shorter than one bin.
+        A parameter breaks its rule, the lowest band lies above half the sample rate, the waveform is not (samples,), is
+        not finite, or is shorter than one bin, or more than ``max_gb`` is needed.
     TypeError
         The waveform is not of floating point.
     NotImplementedError
         Unknown scale.
+
+    Warns
+    -----
+    UserWarning
+        Bands lie above half the sample rate, or a sound that is not silent lies below the floor in every bin.
     """
     samples = _checked_waveform(waveform)
+    check_numbers("must be positive and finite", lambda x: 0 < x < math.inf, calibration=calibration)
+    samples *= calibration
     rate = _exact(sample_rate_hz, "sample_rate_hz", "Hz")
     bin_samples = rate * _exact(dt_ms, "dt_ms", "ms") / 1000
     window_samples = int(rate * _exact(window_ms, "window_ms", "ms") / 1000)
-    if n_bands < 2:
-        raise ValueError(f"n_bands must be at least 2, got {n_bands}")
+    n_bands = whole_number("n_bands", n_bands, 2)
     if bin_samples < 1:
         raise ValueError(f"dt_ms must be at least one sample, {1000 / float(rate):g} ms, got {dt_ms}")
     if window_samples < 4:
@@ -175,34 +191,44 @@ def log_mel_spectrogram(
         raise ValueError(f"floor_db must be finite (dB), got {floor_db}")
     if min_hz >= rate / 2:
         raise ValueError(
-            f"min_hz must lie below half the sample rate, {float(rate) / 2:g} Hz at a rate of {float(rate):g} Hz, "
-            f"got {min_hz}"
+            f"min_hz must lie below half the sample rate, {float(rate) / 2:.10g} Hz at a rate of "
+            f"{float(rate):.10g} Hz, got {min_hz}"
         )
     n_bins = int(len(samples) / bin_samples)
     if n_bins == 0:
         raise ValueError(
             f"waveform must last at least one bin of {dt_ms} ms, got {1000 * len(samples) / sample_rate_hz:g} ms"
         )
+    check_memory(f"a spectrogram of {n_bands} bands and {n_bins} bins", 4.0 * n_bands * n_bins, max_gb)
     cf_hz = get_CFs(min_hz, max_hz, n_bands, scale)
     if max_hz > rate / 2:
         warnings.warn(
-            f"a sound at {float(rate):g} Hz holds nothing above {float(rate) / 2:g} Hz: "
+            f"a sound at {float(rate):.10g} Hz holds nothing above {float(rate) / 2:.10g} Hz: "
             f"{int((cf_hz > float(rate) / 2).sum())} of {n_bands} bands are silent",
             UserWarning,
             stacklevel=2,
         )
-    filters, n_fft = _triangles(float(rate), window_samples, n_bands, min_hz, max_hz, scale)
+    filters, n_fft = _triangles(float(rate), window_samples, n_bands, min_hz, max_hz, scale, max_gb)
     window = np.hanning(window_samples + 2)[1:-1]
     filters *= 4 / (n_fft * np.square(window).sum())
     padded = np.concatenate([np.zeros(window_samples), samples])
     values = np.empty((n_bands, n_bins), dtype=np.float32)
-    for start in range(0, n_bins, FRAMES_AT_ONCE):
-        bins = range(start, min(start + FRAMES_AT_ONCE, n_bins))
+    frames_at_once = min(FRAMES_AT_ONCE, max(1, NUMBERS_AT_ONCE // n_fft))
+    for start in range(0, n_bins, frames_at_once):
+        bins = range(start, min(start + frames_at_once, n_bins))
         ends = np.array([(t + 1) * bin_samples.numerator // bin_samples.denominator for t in bins])
         frames = padded[ends[:, None] + np.arange(window_samples)]
         power = np.square(np.abs(np.fft.rfft(frames * window, n_fft))) @ filters
         decibels = 10 * np.log10(np.maximum(power, np.finfo(float).tiny)) - floor_db
         values[:, bins.start : bins.stop] = np.maximum(decibels, 0).T
+    if not values.any() and samples.any():
+        loudest = float(np.abs(samples).max())
+        warnings.warn(
+            f"every bin of {name or 'a sound'} lies under the floor of {floor_db:g} dB: its largest sample is "
+            f"{loudest:.2g} where 1 is full scale; calibration={calibration / loudest:.2g} makes it full scale",
+            UserWarning,
+            stacklevel=2,
+        )
     delay_ms = (1000 * window_samples / float(rate) - float(dt_ms)) / 2
     return Spectrogram(torch.from_numpy(values), cf_hz, float(dt_ms), name=name, delay_ms=delay_ms)
 
@@ -218,8 +244,10 @@ def spectrogram_from_wav(
     scale: str = "mel",
     window_ms: float = 10.0,
     floor_db: float = -80.0,
+    calibration: float = 1.0,
     name: str | None = None,
     max_s: float = MAX_SECONDS,
+    max_gb: float = LIMIT_GB,
 ) -> Spectrogram:
     """Spectrogram of a sound file: :func:`read_wav`, then :func:`log_mel_spectrogram`, whose parameters these are.
 
@@ -230,7 +258,7 @@ def spectrogram_from_wav(
     FileNotFoundError, ValueError, NotImplementedError
         As the two do; the message names the file.
     """
-    waveform, sample_rate_hz = read_wav(path, max_s=max_s)
+    waveform, sample_rate_hz = read_wav(path, max_s=max_s, max_gb=max_gb)
     try:
         return log_mel_spectrogram(
             waveform,
@@ -242,7 +270,9 @@ def spectrogram_from_wav(
             scale=scale,
             window_ms=window_ms,
             floor_db=floor_db,
+            calibration=calibration,
             name=Path(path).stem if name is None else name,
+            max_gb=max_gb,
         )
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
@@ -270,12 +300,16 @@ def _exact(value: float, name: str, unit: str) -> Fraction:
 
 
 def _triangles(
-    sample_rate_hz: float, window_samples: int, n_bands: int, min_hz: float, max_hz: float, scale: str
+    sample_rate_hz: float, window_samples: int, n_bands: int, min_hz: float, max_hz: float, scale: str, max_gb: float
 ) -> tuple[np.ndarray, int]:
     """Weights (bins of the Fourier transform, F) of the bands, and the length of a transform fine enough for them."""
     warp, unwarp = WARPS[scale]
     centres, step = np.linspace(warp(float(min_hz)), warp(float(max_hz)), n_bands, retstep=True)
     narrowest_hz = np.diff(unwarp(centres)).min()
     n_fft = 2 ** math.ceil(math.log2(max(window_samples, FFT_BINS_PER_BAND * sample_rate_hz / narrowest_hz)))
+    needed = (n_bands + 4.0) * 8 * n_fft
+    check_memory(
+        f"a Fourier transform of {n_fft} points at {sample_rate_hz:.10g} Hz for {n_bands} bands", needed, max_gb
+    )
     warped = warp(np.fft.rfftfreq(n_fft, 1 / sample_rate_hz))
     return np.maximum(0, 1 - np.abs(warped[:, None] - centres) / step), n_fft

@@ -1,5 +1,9 @@
 """A folder of sounds and tables is read as it stands, and what is wrong with it is said."""
 
+import errno
+import os
+import shutil
+
 import numpy as np
 import pytest
 import soundfile
@@ -94,7 +98,7 @@ def test_late_spikes_are_an_error_or_dropped(make_folder):
     assert torch.equal(
         read(folder, late_spikes="drop")[1][1].nan_to_num(-1), read(make_folder(SPIKES))[1][1].nan_to_num(-1)
     )
-    with pytest.raises(ValueError, match="late_spikes must be 'error' or 'drop', got 'ignore'"):
+    with pytest.raises(ValueError, match=r"late_spikes must be one of \['error', 'drop'\], got 'ignore'"):
         read(folder, late_spikes="ignore")
 
 
@@ -125,10 +129,15 @@ SPIKE = "unit,stimulus,trial,time_s\nu,a,0,0.1\n"
         (SPIKE[:27], None, ValueError, r"spikes\.csv holds no spikes, and there is no trials\.csv: nothing to read"),
         (SPIKE, "", ValueError, r"trials\.csv is empty: its first row must be unit,stimulus,trial$"),
         (SPIKE[:27], "unit,stimulus,trial\n", ValueError, r"trials\.csv holds no trials: nothing to read"),
-        (SPIKE.replace("trial", "repeat"), None, ValueError, r"spikes\.csv has the unknown column 'repeat': its col"),
-        ("unit,stimulus,trial\n", None, ValueError, r"spikes\.csv lacks the column 'time_s': its columns must be"),
-        (SPIKE.replace(",", ";"), None, ValueError, r"has the unknown column 'unit;stimulus;trial;time_s'"),
-        (SPIKE + "u,a,0\n", None, ValueError, r"spikes\.csv, row 3: there must be 4 values, got"),
+        (
+            SPIKE.replace("trial", "repeat"),
+            None,
+            ValueError,
+            r"spikes\.csv lacks the column 'trial': its first row must",
+        ),
+        ("unit,stimulus,trial\n", None, ValueError, r"lacks the column 'time_s': .* unit,stimulus,trial,time_s, got"),
+        (SPIKE.replace(",", "-"), None, ValueError, r"lacks the column 'unit': .* got 'unit-stimulus-trial-time_s'"),
+        (SPIKE + "u,a,0\n", None, ValueError, r"spikes\.csv, row 3: time_s must be a finite .*, got an empty cell"),
         (SPIKE + "u,a,0,1,2\n", None, ValueError, r"spikes\.csv, row 3: there must be 4 values, got"),
         (SPIKE + "u,c,0,0.1\n", None, FileNotFoundError, r"spikes\.csv, row 3: there is no sound .*c\.wav"),
         (
@@ -137,12 +146,12 @@ SPIKE = "unit,stimulus,trial,time_s\nu,a,0,0.1\n"
             ValueError,
             r"row 3: stimulus must be the name of a file in stimuli/, got '\.",
         ),
-        (SPIKE + "u,,0,0.1\n", None, ValueError, r"row 3: stimulus must be the name of a file in stimuli/, got ''"),
+        (SPIKE + "u,,0,0.1\n", None, ValueError, r"row 3: stimulus must not be empty"),
         (SPIKE + ",a,0,0.1\n", None, ValueError, r"row 3: unit must not be empty"),
-        (SPIKE + "u,a,0.5,0.1\n", None, ValueError, r"row 3: trial must be a whole number, got '0\.5'"),
-        (SPIKE + "u,a,0,soon\n", None, ValueError, r"row 3: time_s must be a number of seconds, got 'soon'"),
+        (SPIKE + "u,a,0.5,0.1\n", None, ValueError, r"row 3: trial must be a whole number, got 0\.5"),
+        (SPIKE + "u,a,0,soon\n", None, ValueError, r"row 3: time_s must be a finite number of seconds, got 'soon'"),
         (SPIKE + "u,a,0,-0.002\n", None, ValueError, r"row 3: time_s must be at least 0 s, got -0\.002"),
-        (SPIKE + "u,a,0,nan\n", None, ValueError, r"row 3: time_s must be at least 0 s, got nan"),
+        (SPIKE + "u,a,0,nan\n", None, ValueError, r"row 3: time_s must be a finite number of seconds, got 'nan'"),
         (SPIKE, "unit,stimulus,trial\nu,a,0\nu,a.wav,0\n", ValueError, r"trials\.csv, row 3 repeats row 2: u, a, 0"),
         (
             SPIKE,
@@ -224,3 +233,110 @@ def test_writing_does_not_replace_a_recording(tmp_path):
     RecordingFolder.write(tmp_path, recording, waveforms, RATE_HZ)
     with pytest.raises(FileExistsError, match=r"spikes\.csv exists: choose another folder"):
         RecordingFolder.write(tmp_path, recording, waveforms, RATE_HZ)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["x", "../y"], r"'\.\./y' holds '/'"),
+        (["x", "/y"], "'/y' holds '/'"),
+        (["x", "a\\b"], r"holds '\\\\'"),
+        (["x", ".."], "'..' (begins or ends|leads to another folder)"),
+        (["x", ""], "'' is empty"),
+        (["x", "con"], "'con' is a word that Windows keeps for itself"),
+        (["x", "Aux.b"], "'Aux.b' is a word that Windows keeps"),
+        (["x", "y "], "'y ' begins or ends with a blank"),
+        (["x", "y" * 252], "is longer than 255 bytes with its ending, 256"),
+        (["x", "é" * 126], "is longer than 255 bytes with its ending, 256"),
+        (["x", "X"], "must differ in more than capitals or the form of accents.* got 'x' and 'X'"),
+        (["é", "e\u0301"], "must differ in more than capitals or the form of accents"),
+        (["x", "e\u0301"], r"stimulus_names must be names that a table gives back: .*accents composed \(NFC\)"),
+        (["x", "7.0"], "stimulus_names must be names that a table gives back: .* got '7.0'"),
+        (["x", "a\nb"], r"holds '\\n'"),
+        (["x", "\ud800"], "half a character"),
+    ],
+)
+def test_names_that_leave_the_folder_or_do_not_come_back_are_refused_before_the_first_byte(tmp_path, names, message):
+    recording, waveforms = counted()
+    recording.stimulus_names = tuple(names)
+    with pytest.raises(ValueError, match=message):
+        RecordingFolder.write(tmp_path / "new", recording, waveforms, RATE_HZ)
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["", " u", "u\n", "7.0", "b'u'"])
+def test_units_that_do_not_come_back_are_refused(tmp_path, name):
+    recording, waveforms = counted()
+    recording.neuron_names = ("u1", "u2", name)
+    with pytest.raises(ValueError, match="neuron_names must be names that a table gives back"):
+        RecordingFolder.write(tmp_path / "new", recording, waveforms, RATE_HZ)
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["stimuli", "spikes.csv", "trials.csv"])
+def test_writing_replaces_nothing_that_is_there(tmp_path, name):
+    recording, waveforms = counted()
+    (tmp_path / "stimuli").mkdir()
+    (tmp_path / "stimuli" / "x.wav").write_bytes(b"the original")
+    if name != "stimuli":
+        (tmp_path / "stimuli").rename(tmp_path / name)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(FileExistsError, match=f"{name} exists: choose another folder, or delete it"):
+        RecordingFolder.write(tmp_path, recording, waveforms, RATE_HZ)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert (tmp_path / name / "x.wav").read_bytes() == b"the original"
+
+
+def test_a_full_disk_leaves_nothing_half_made(tmp_path, monkeypatch):
+    recording, waveforms = counted()
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "notes.txt").write_text("mine")
+    real = {name: getattr(os, name) for name in ("fsync", "link", "rename", "mkdir")}
+    calls = 0
+
+    def counted_call(name):
+        def call(*args, **kwargs):
+            nonlocal calls
+            calls += 1
+            if calls == failing:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return real[name](*args, **kwargs)
+
+        return call
+
+    for failing in range(1, 30):
+        for folder in (tmp_path / "old", tmp_path / "new" / "er"):
+            calls = 0
+            with monkeypatch.context() as patch:
+                for name in real:
+                    patch.setattr(os, name, counted_call(name))
+                try:
+                    RecordingFolder.write(folder, recording, waveforms, RATE_HZ)
+                except OSError:
+                    done = False
+                else:
+                    done = True
+            left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*"))
+            if not done:
+                assert left == ["old", "old/notes.txt"], failing
+            elif "stimuli" in {path.name for path in folder.iterdir()}:
+                assert read(folder).responses.shape == recording.responses.shape
+                shutil.rmtree(folder)
+                folder.mkdir(parents=True)
+                if folder.name == "old":
+                    (folder / "notes.txt").write_text("mine")
+                else:
+                    shutil.rmtree(folder.parent)
+    assert calls < 29
+
+
+def test_a_rate_with_a_fraction_is_written_as_the_nearest_whole_one(tmp_path):
+    recording, waveforms = counted()
+    folder = RecordingFolder.write(tmp_path / "a", recording, waveforms, RATE_HZ + 0.25)
+    assert torch.equal(read(folder).stimuli, recording.stimuli)
+    for rate_hz in (0, -1, float("nan"), 2**31):
+        with pytest.raises(ValueError, match=f"sample_rate_hz must be a positive number of Hz, got {rate_hz}"):
+            RecordingFolder.write(tmp_path / "b", recording, waveforms, rate_hz)
+    with pytest.raises(ValueError, match=r"waveforms must have shape \(samples,\) and be finite, got \(2, 9\) for 'x'"):
+        RecordingFolder.write(tmp_path / "b", recording, [np.zeros((2, 9)), waveforms[1]], RATE_HZ)
+    assert not (tmp_path / "b").exists()

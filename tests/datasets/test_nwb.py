@@ -3,6 +3,7 @@
 import builtins
 from datetime import datetime, timezone
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -93,7 +94,7 @@ def test_selection_of_units_and_another_column(tmp_path):
     assert data.neuron_names == ("9",)
     with pytest.raises(ValueError, match=r"neurons must be among those of .*, \['7', '9'\], got '1'"):
         read(path, neurons=["1"], stimulus_column="sound_name")
-    with pytest.raises(ValueError, match=r"stimulus_column must be a column of .* 'sound_name'\], got 'stimulus'"):
+    with pytest.raises(ValueError, match=r"stimulus_column must be a column of .*'sound_name', .*\], got 'stimulus'"):
         read(path)
 
 
@@ -120,11 +121,124 @@ def test_a_missing_file_and_a_missing_package(tmp_path, monkeypatch):
     path = write(tmp_path / "a.nwb")
     real_import = builtins.__import__
 
-    def without_pynwb(name, *args, **kwargs):
-        if name == "pynwb":
+    def without_h5py(name, *args, **kwargs):
+        if name == "h5py":
             raise ImportError(name)
         return real_import(name, *args, **kwargs)
 
-    monkeypatch.setattr(builtins, "__import__", without_pynwb)
-    with pytest.raises(ImportError, match=r"read_nwb needs the package pynwb: pip install 'deepstrf-lab\[nwb\]'"):
+    monkeypatch.setattr(builtins, "__import__", without_h5py)
+    with pytest.raises(ImportError, match=r"read_nwb needs the package h5py: pip install 'deepstrf-lab\[nwb\]'"):
         read(path)
+
+
+def edited(path, change):
+    """The file after ``change(root)``, where root is the file as h5py has it."""
+    with h5py.File(path, "r+") as root:
+        change(root)
+    return path
+
+
+def test_the_onset_may_stand_in_a_column_of_its_own(tmp_path):
+    def add_onsets(root):
+        trials = root["intervals/trials"]
+        trials["stim_on"] = trials["start_time"][:]
+        trials["start_time"][:] -= 5
+        trials["stop_time"][:] -= 0.0
+
+    path = edited(write(tmp_path / "a.nwb"), add_onsets)
+    whole = read(write(tmp_path / "b.nwb")).responses
+    assert torch.equal(read(path, onset="stim_on").responses.nan_to_num(-1), whole.nan_to_num(-1))
+    with pytest.warns(UserWarning, match=r"a\.nwb: no spike lies within a sound; if one of the columns \['stim_on'\]"):
+        assert read(path).responses.nansum() == 0
+    with pytest.raises(ValueError, match=r"onset must be a column of the trials in .*'stim_on', .*, got 'onset'"):
+        read(path, onset="onset")
+
+
+def test_catch_trials_are_left_out_with_a_count_and_a_stop_of_nan_is_the_end_of_the_sound(tmp_path):
+    def change(root):
+        trials = root["intervals/trials"]
+        trials["stimulus"][3] = "None"
+        trials["stop_time"][0] = np.nan
+
+    with pytest.warns(UserWarning, match=r"a\.nwb: 1 of 4 trials name no sound \('None'\) and are left out"):
+        data = read(edited(write(tmp_path / "a.nwb"), change))
+    assert data.responses.shape[2] == 2
+    assert not data.responses[0].isnan().any()
+    assert data.responses[0, 0].sum(-1).tolist() == [3, 1]
+
+
+def test_times_that_count_from_each_trial_are_noticed(tmp_path):
+    path = write(tmp_path / "a.nwb", spikes={7: [0.1, 0.2], 9: [0.3]})
+    with pytest.warns(
+        UserWarning, match=r"no spike lies within a sound: do the spike times count from the start of each"
+    ):
+        read(path)
+    with pytest.warns(UserWarning, match=r"no spike lies within a sound: the trials lie between 10 and 13 s"):
+        read(write(tmp_path / "b.nwb", spikes={7: [100.1, 100.2], 9: [100.3]}))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda root: root["units"].pop("spike_times"), r"units must have spike_times, got .*no sorted spikes"),
+        (
+            lambda root: root["units/spike_times_index"].write_direct(np.array([5, 3], np.uint8)),
+            "row 1: it must ascend",
+        ),
+        (
+            lambda root: root["intervals/trials/start_time"].write_direct(np.full(4, np.nan)),
+            "row 0: start_time and sto",
+        ),
+        (lambda root: replace(root, "units/spike_times", np.full(9, np.nan)), "times of unit '7' must be finite"),
+        (lambda root: replace(root, "units/spike_times", [b"a"] * 9), r"units/spike_times must be a list of numbers"),
+        (
+            lambda root: replace(root, "intervals/trials/stop_time", np.ones(3)),
+            "columns must be equally long, got 4 of",
+        ),
+        (lambda root: replace(root, "stimulus/presentation/high/data", np.zeros((0, 2))), "data must hold samples"),
+        (lambda root: root["stimulus/templates"].pop("low"), r"there is no sound 'low' among its stimuli, \['high'\]"),
+        (lambda root: huge(root, "stimulus/templates/low/data"), r"low/data: 1000000000000 numbers needs 7451 GB"),
+        (
+            lambda root: huge(root, "units/spike_times_index"),
+            "needs 7451 GB of memory, limit 2 GB; raise it with max_gb",
+        ),
+        (
+            lambda root: outside(root, "stimulus/templates/low/data"),
+            "lies in another file, '/dev/zero', which is not re",
+        ),
+    ],
+)
+def test_damage_is_named_by_its_place(tmp_path, change, message):
+    with pytest.raises(ValueError, match=rf"a\.nwb.*{message}|{message}.*a\.nwb"):
+        read(edited(write(tmp_path / "a.nwb"), change))
+
+
+def replace(root, place, values):
+    attributes = dict(root[place].attrs)
+    del root[place]
+    root[place] = values
+    root[place].attrs.update({name: value for name, value in attributes.items() if name in ("conversion", "unit")})
+
+
+def huge(root, place):
+    del root[place]
+    root.create_dataset(place, shape=(10**12,), dtype="f8", chunks=(2**16,))
+
+
+def outside(root, place):
+    del root[place]
+    root.create_dataset(place, shape=(4000,), dtype="f4", external=[("/dev/zero", 0, 16000)])
+
+
+def test_what_is_no_hdf5_is_named(tmp_path):
+    whole = write(tmp_path / "a.nwb").read_bytes()
+    for content in (b"", b"not HDF5 at all" * 99, whole[: len(whole) // 2]):
+        (tmp_path / "a.nwb").write_bytes(content)
+        with pytest.raises(ValueError, match=r"a\.nwb: the file cannot be read as NWB \(HDF5\)"):
+            read(tmp_path / "a.nwb")
+
+
+def test_units_go_by_number_too(tmp_path):
+    path = write(tmp_path / "a.nwb")
+    for neurons in ("9", 9, [9], np.array([9]), ["9"]):
+        assert read(path, neurons=neurons).neuron_names == ("9",)

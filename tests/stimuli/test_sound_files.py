@@ -1,11 +1,14 @@
 """read_wav: exact values for every sample format, and a message that names the file for everything that is wrong."""
 
+import contextlib
+import tracemalloc
+
 import numpy as np
 import pytest
 import soundfile
 from scipy.io import wavfile
 
-from deepstrf.stimuli import read_wav, sound_files
+from deepstrf.stimuli import read_wav, spectrogram_from_wav
 
 RATE = 8000
 
@@ -139,9 +142,93 @@ def test_too_long(tmp_path, sound):
     assert len(read_wav(path, max_s=4.0)[0]) == 400
 
 
-def test_too_large(tmp_path, sound, monkeypatch):
+def test_too_large(tmp_path, sound):
     path = tmp_path / "a.wav"
     soundfile.write(path, np.stack([sound, sound], 1), RATE)
-    monkeypatch.setattr(sound_files, "MAX_VALUES", 799)
-    with pytest.raises(ValueError, match=r"a\.wav is too large: 400 samples of 2 channels, the limit is 799"):
+    with pytest.raises(ValueError, match=r"a\.wav: 400 samples of 2 channels needs 6e-06 GB .* raise it with max_gb=1"):
+        read_wav(path, max_gb=5e-6)
+    assert len(read_wav(path, max_gb=6e-6)[0]) == 400
+
+
+@pytest.mark.parametrize(
+    ("name", "container", "subtype"),
+    [
+        ("a.wav", "WAV", "PCM_16"),
+        ("a.wav", "WAVEX", "PCM_24"),
+        ("a.wav", "WAV", "IMA_ADPCM"),
+        ("a.wav", "WAV", "GSM610"),
+        ("a.rf64", "RF64", "PCM_16"),
+        ("a.w64", "W64", "FLOAT"),
+        ("a.aiff", "AIFF", "PCM_16"),
+        ("a.au", "AU", "PCM_16"),
+        ("a.caf", "CAF", "PCM_16"),
+        ("a.flac", "FLAC", "PCM_16"),
+        ("a.ogg", "OGG", "VORBIS"),
+        ("a.mp3", "MP3", "MPEG_LAYER_III"),
+        ("a.sph", "NIST", "PCM_16"),
+        ("a.voc", "VOC", "PCM_16"),
+    ],
+)
+def test_every_format_is_whole_or_refused(tmp_path, capfd, sound, name, container, subtype):
+    path = tmp_path / name
+    soundfile.write(path, np.tile(sound, 5), RATE, format=container, subtype=subtype)
+    whole = path.read_bytes()
+    samples = len(read_wav(path)[0])
+    assert 2000 <= samples < 2600
+    for size in [*range(len(whole) - 30, len(whole)), *range(1, len(whole), 97)]:
+        path.write_bytes(whole[:size])
+        with contextlib.suppress(ValueError):
+            assert len(read_wav(path)[0]) == samples, size
+    capfd.readouterr()  # the decoder of MP3 writes warnings of its own
+
+
+def test_a_size_that_a_streaming_program_left_0_is_the_rest_of_the_file(tmp_path, sound):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, sound, RATE, subtype="PCM_16")
+    data = bytearray(path.read_bytes())
+    at = data.index(b"data") + 4
+    for size, samples in ((0, 400), (801, 400), (799, 399)):
+        data[at : at + 4] = size.to_bytes(4, "little")
+        path.write_bytes(data)
+        assert len(read_wav(path)[0]) == samples
+
+
+def test_a_note_after_no_samples_is_no_sound(tmp_path):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.zeros(0), RATE)
+    data = path.read_bytes()
+    path.write_bytes(data + b"LIST" + (4).to_bytes(4, "little") + b"INFO")
+    with pytest.raises(ValueError, match=r"a\.wav holds no samples"):
         read_wav(path)
+
+
+def test_what_is_no_sound_here(tmp_path, sound):
+    path = tmp_path / "a.mat"
+    soundfile.write(path, sound, RATE, format="MAT5", subtype="PCM_16")
+    with pytest.raises(ValueError, match=r"a\.mat is not a sound that can be read: it is of the format MAT5"):
+        read_wav(path)
+    (tmp_path / "a.raw").write_bytes(bytes(800))
+    with pytest.raises(ValueError, match=r"a\.raw is not a sound that can be read: samples without a header"):
+        read_wav(tmp_path / "a.raw")
+    (tmp_path / "a.m4a").write_bytes(b"\0\0\0 ftypM4A " + bytes(80))
+    with pytest.raises(ValueError, match=r"m4a is not a sound .*MPEG-4 sounds, m4a, must be turned into WAV or FLAC"):
+        read_wav(tmp_path / "a.m4a")
+
+
+@pytest.mark.parametrize("rate", [3_000_000, 40_000_000, 2**31 - 1])
+def test_a_rate_that_is_a_lie_takes_no_memory(tmp_path, rate):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.random.default_rng(0).uniform(-1, 1, 500_000), RATE)
+    data = bytearray(path.read_bytes())
+    data[24:28] = rate.to_bytes(4, "little")
+    path.write_bytes(data)
+    tracemalloc.start()
+    try:
+        with pytest.raises(
+            ValueError, match=r"a\.wav: .*(needs .* GB of memory, limit 2 GB; raise it with max_gb=|at least)"
+        ):
+            spectrogram_from_wav(path, n_bands=4096)
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 100e6

@@ -134,7 +134,17 @@ def test_number_of_bins(seconds, bins):
 
 def test_silence_is_exactly_zero_and_nothing_is_below():
     assert log_mel_spectrogram(np.zeros(RATE), RATE).values.abs().max() == 0
-    assert log_mel_spectrogram(1e-4 * noise(0.5), RATE).values.min() == 0
+    assert log_mel_spectrogram(2e-3 * noise(0.5), RATE).values.min() == 0
+
+
+def test_a_sound_that_lies_under_the_floor_as_a_whole_is_no_silence():
+    volts = 1e-5 * noise(0.5)
+    with pytest.warns(UserWarning, match=r"every bin of song lies under the floor of -80 dB: .*calibration=\d"):
+        assert log_mel_spectrogram(volts, RATE, name="song").values.max() == 0
+    calibrated = log_mel_spectrogram(volts, RATE, calibration=1e5)
+    assert torch.allclose(calibrated.values, log_mel_spectrogram(noise(0.5), RATE).values, atol=1e-3)
+    with pytest.raises(ValueError, match="calibration must be positive and finite, got 0"):
+        log_mel_spectrogram(volts, RATE, calibration=0)
 
 
 @pytest.mark.parametrize("rate", [44100, 48000, 96000])

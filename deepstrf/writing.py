@@ -1,0 +1,126 @@
+"""Files that are written inside one folder, all or nothing, under names that every system can hold and give back."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import unicodedata
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["STAGING_PREFIX", "check_file_names", "new_files", "write_to_disk"]
+
+STAGING_PREFIX = ".incoming-"
+LONGEST_BYTES = 255
+NOT_IN_NAMES = frozenset('/\\:*?"<>|') | {chr(code) for code in (*range(32), 127)}
+RESERVED = frozenset(
+    ("con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(1, 10)))
+)
+
+
+def check_file_names(argument: str, names: Sequence[str], ending: str = "") -> None:
+    """Raise unless every name with its ending can be that of a file on Linux, macOS and Windows, each of another file.
+
+    Raises
+    ------
+    TypeError
+        A name is no text.
+    ValueError
+        A name is empty, leads to another folder, has a character or is a word that a system forbids, begins or ends
+        with a blank or ends with a dot, is longer than 255 bytes, or is another one but for capitals or accents' form.
+    """
+    seen: dict[str, str] = {}
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(f"{argument} must be text, got {type(name).__name__} {name!r}")
+        reason = _unfit(name, ending)
+        if reason:
+            raise ValueError(f"{argument} must be names that files can have: {name!r} {reason}")
+        key = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+        if key in seen:
+            raise ValueError(
+                f"{argument} must differ in more than capitals or the form of accents, since files do not: "
+                f"got {seen[key]!r} and {name!r}"
+            )
+        seen[key] = name
+
+
+def _unfit(name: str, ending: str) -> str:
+    """Why no file can be called so; empty when one can."""
+    if not name:
+        return "is empty"
+    if bad := sorted(NOT_IN_NAMES & set(name)):
+        return f"holds {bad[0]!r}"
+    if name != name.strip() or (name + ending).endswith("."):
+        return "begins or ends with a blank or ends with a dot"
+    if name.partition(".")[0].strip().casefold() in RESERVED:
+        return "is a word that Windows keeps for itself"
+    try:
+        size = len((name + ending).encode())
+    except UnicodeEncodeError:
+        return "holds half a character (a lone surrogate)"
+    if name.strip(".") == "":
+        return "leads to another folder"
+    return f"is longer than {LONGEST_BYTES} bytes with its ending, {size}" if size > LONGEST_BYTES else ""
+
+
+@contextmanager
+def new_files(folder: Path, names: Sequence[str]) -> Iterator[Path]:
+    """An empty folder to write into; when the block ends, its files and folders ``names`` come into ``folder``.
+
+    They come all or not at all: when the block or the move fails, ``folder`` is as it was.
+
+    Raises
+    ------
+    FileExistsError
+        One of them is there already: nothing is ever replaced.
+    OSError
+        Something cannot be written.
+    """
+    for name in reversed(names):
+        if os.path.lexists(folder / name):
+            raise FileExistsError(f"{folder / name} exists: choose another folder, or delete it")
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    staging = folder / f"{STAGING_PREFIX}{uuid.uuid4().hex}"
+    moved: list[Path] = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        staging.mkdir()
+        yield staging
+        for name in names:
+            _move(staging / name, folder / name)
+            moved.append(folder / name)
+        staging.rmdir()
+    except BaseException:
+        for path in moved:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        shutil.rmtree(staging, ignore_errors=True)
+        for path in made:
+            if path.is_dir() and not any(path.iterdir()):
+                path.rmdir()
+        raise
+
+
+def _move(source: Path, target: Path) -> None:
+    """Move a file or a folder; FileExistsError where something has come to be there meanwhile."""
+    if source.is_dir():
+        os.rename(source, target)  # fails for anything but an empty folder
+        return
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        os.rename(source, target)
+    else:
+        source.unlink()
+
+
+def write_to_disk(path: Path, data: bytes) -> None:
+    """Write a new file and wait until the disk has it; FileExistsError where there is one."""
+    with open(path, "xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
