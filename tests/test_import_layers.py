@@ -16,6 +16,7 @@ PACKAGES = {"deepstrf": ROOT / "deepstrf", "deepstrf_widgets": ROOT / "widgets" 
 # it). `__init__` is a folder's own file: it re-exports what lies in the folder, so it may lie higher.
 LAYERS = (
     ("deepstrf.arguments", "deepstrf.deprecation", "deepstrf.short_repr", "deepstrf.models.protocols"),
+    ("deepstrf.memory", "deepstrf.writing"),
     ("deepstrf.models.scales", "deepstrf.models.layers", "deepstrf.metrics"),
     ("deepstrf.models.time_constants", "deepstrf.models.prediction"),
     ("deepstrf.models.prefiltering", "deepstrf.models.activations", "deepstrf.models.readouts"),

@@ -95,7 +95,7 @@ def chosen_neurons(wanted: Sequence[int | str] | int | str | None, present: Sequ
     names = []
     for one in [wanted] if isinstance(wanted, (str, int, np.integer)) else wanted:
         is_place = str(one) not in present and not isinstance(one, str) and 0 <= one < len(present)
-        names.append(present[one] if is_place else str(one))
+        names.append(present[int(one)] if is_place else str(one))
         if names[-1] not in present:
             raise ValueError(f"neurons must be among those of {where}, {shortened(present)}, got {one!r}")
     if not names:
