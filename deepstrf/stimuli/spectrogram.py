@@ -24,6 +24,8 @@ FRAMES_AT_ONCE = 1024
 NUMBERS_AT_ONCE = 2**24
 """Frames times points of their Fourier transform."""
 FFT_BINS_PER_BAND = 4
+QUIET = 0.01
+"""Largest sample of sounds that are thought to be in volts or pascal where nothing of them is above the floor."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,8 +223,8 @@ def log_mel_spectrogram(
         power = np.square(np.abs(np.fft.rfft(frames * window, n_fft))) @ filters
         decibels = 10 * np.log10(np.maximum(power, np.finfo(float).tiny)) - floor_db
         values[:, bins.start : bins.stop] = np.maximum(decibels, 0).T
-    if not values.any() and samples.any():
-        loudest = float(np.abs(samples).max())
+    loudest = float(np.abs(samples).max())
+    if not values.any() and 0 < loudest < QUIET:
         warnings.warn(
             f"every bin of {name or 'a sound'} lies under the floor of {floor_db:g} dB: its largest sample is "
             f"{loudest:.2g} where 1 is full scale; calibration={calibration / loudest:.2g} makes it full scale",
