@@ -94,7 +94,7 @@ def test_start_runs_what_it_is_given_in_our_surroundings(tmp_path: Path) -> None
 
 
 def test_post_build_imports_the_layout() -> None:
-    """That JupyterLab then opens it is seen in ``tests/browser/test_binder.py``."""
+    """That JupyterLab then opens it is seen in ``tests/browser/test_tour.py``."""
     assert f"jupyter lab workspaces import binder/{WORKSPACE.name}" in (BINDER / "postBuild").read_text()
 
 
