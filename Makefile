@@ -25,11 +25,14 @@ say = @printf '\n== %s\n'
 LOWEST_PYTHON ?= $(shell sed -n 's/^requires-python = ">=\(.*\)"/\1/p' pyproject.toml)
 LOWEST_TORCH ?=
 
-.PHONY: help lab test lint types unit vitest nbval browser lowest notebooks bundle wheel bench binder format clean
+# What `make quick` compares with.
+BASE ?= origin/main
+
+.PHONY: help lab test quick lint types unit vitest nbval browser lowest notebooks bundle wheel bench binder format clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-	@echo "Variables: PYTHON=python3.12  VENV=.venv  PORT=8899  BROWSER=0 (lab without opening a browser)  LOWEST_TORCH=torch==2.13.0"
+	@echo "Variables: PYTHON=python3.12  VENV=.venv  PORT=8899  BROWSER=0 (lab without opening a browser)  LOWEST_TORCH=torch==2.13.0  BASE=origin/main"
 
 lab: $(VENV)/.lab ## install what is needed and open JupyterLab on the tour (PORT=, BROWSER=0)
 	@export JUPYTER_CONFIG_PATH="$(CURDIR)/widgets/jupyter$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}"; \
@@ -40,6 +43,14 @@ lab: $(VENV)/.lab ## install what is needed and open JupyterLab on the tour (POR
 
 test: lint types unit vitest nbval browser ## install what is needed and run every check
 	$(say) "All checks passed"
+
+quick: $(VENV)/.test widgets/node_modules/.installed ## the tests of what differs from BASE: no slow ones, no browser
+	@base=$$(git merge-base HEAD $(BASE) 2>/dev/null || git rev-parse HEAD); \
+	tests=$$($(py) tests/changed_tests.py $$base); \
+	if [ -n "$$tests" ]; then \
+	  OMP_NUM_THREADS=1 $(py) -m pytest -q -n auto --dist loadfile -m "not browser and not slow" $$tests || [ $$? -eq 5 ]; \
+	fi; \
+	$(use_node); cd widgets && npx --no-install vitest run --changed $$base
 
 lint: $(VENV)/.test widgets/node_modules/.installed ## ruff and biome
 	$(say) "Lint"
