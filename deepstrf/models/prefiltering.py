@@ -9,7 +9,15 @@ from torch import Tensor, nn
 
 from deepstrf.arguments import check_choice, check_numbers, check_sizes
 
-from .layers.constraints import FRACTION, FloatLike, a_to_d, as_float_tensor, d_to_a, natural_property, w_to_p
+from .layers.constraints import (
+    FRACTION,
+    FloatLike,
+    a_to_d,
+    as_float_tensor,
+    learnable_fraction,
+    natural_property,
+    w_to_p,
+)
 from .layers.exponential import exponential_filter, exponential_kernel
 from .time_constants import NO_MEMORY_FROM_HZ, WITH_A_TIME_CONSTANT, a_to_tau, freq_to_tau, get_CFs, tau_to_a
 
@@ -173,21 +181,21 @@ class AdapTrans(nn.Module):
 
     def get_a(self) -> tuple[Tensor, Tensor]:
         """Decays per time bin ``(a_on, a_off)``, each (F,), in (0, 1]."""
-        return d_to_a(self.d_on), d_to_a(self.d_off)
+        return learnable_fraction(self.d_on), learnable_fraction(self.d_off)
 
     def get_w(self) -> Tensor:
         """Weights of the past (F,), in (0, 1]."""
-        return d_to_a(self.p)
+        return learnable_fraction(self.p)
 
     def ON_kernel(self, d: Tensor, p: Tensor) -> Tensor:
         """ON kernels (F, 1, K) of raw decays ``d`` (F,) and raw weights ``p`` (F,); last tap the current bin, +1."""
-        w = d_to_a(p)
-        return exponential_kernel(d_to_a(d), torch.ones_like(w), -w, self.kernel_size).unsqueeze(1)
+        w = learnable_fraction(p)
+        return exponential_kernel(learnable_fraction(d), torch.ones_like(w), -w, self.kernel_size).unsqueeze(1)
 
     def OFF_kernel(self, d: Tensor, p: Tensor) -> Tensor:
         """OFF kernels (F, 1, K) of raw decays ``d`` (F,) and raw weights ``p`` (F,); last tap the current bin, -w."""
-        w = d_to_a(p)
-        return exponential_kernel(d_to_a(d), -w, torch.ones_like(w), self.kernel_size).unsqueeze(1)
+        w = learnable_fraction(p)
+        return exponential_kernel(learnable_fraction(d), -w, torch.ones_like(w), self.kernel_size).unsqueeze(1)
 
     def build_kernels(self) -> tuple[Tensor, Tensor]:
         """ON and OFF kernels, each (F, 1, K), last tap the current bin."""
@@ -247,7 +255,7 @@ def make_prefiltering(
     Returns
     -------
     AdapTrans or ICAdaptation
-        With ``out_channels`` 2 or 1 and K = round(3 max tau in ms) + 1 taps.
+        With ``out_channels`` 2 or 1 and K = round(3 max tau / min(dt, 1 ms)) + 1 taps.
 
     Raises
     ------
@@ -258,8 +266,9 @@ def make_prefiltering(
 
     Notes
     -----
-    K does not shrink with ``dt``, though 3 max tau / dt + 1 taps would do: checkpoints do not store K, so it has to
-    stay what the earlier deepSTRF package used. The filter's cost does not grow with K.
+    K does not shrink with ``dt`` above 1 ms, though 3 max tau / dt + 1 taps would do: the earlier deepSTRF package,
+    whose checkpoints do not store it, has the same. Below 1 ms its number of taps would cut the memory short. The
+    filter's cost does not grow with K.
 
     References
     ----------
@@ -272,7 +281,7 @@ def make_prefiltering(
     check_numbers("must lie in (0, 1]", lambda w: 0 < w <= 1, init_w=init_w)
     tau_ms = freq_to_tau(get_CFs(min_freq, max_freq, n_frequency_bands, scale))
     a = tau_to_a(tau_ms, dt)
-    kernel_size = round(KERNEL_LENGTH_IN_TAU * tau_ms.max().item()) + 1
+    kernel_size = round(KERNEL_LENGTH_IN_TAU * tau_ms.max().item() / min(dt, 1.0)) + 1
     if kind == "adaptrans":
         return AdapTrans(a, torch.full_like(a, init_w), kernel_size=kernel_size, learnable=learnable)
     return ICAdaptation(a, kernel_size=kernel_size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import pytest
 import torch
@@ -118,8 +119,8 @@ def test_silence_and_long_recordings_in_float32_stay_exact() -> None:
 
 
 @pytest.mark.parametrize("kind", ["adaptrans", "icadaptation", "willmore"])
-@pytest.mark.parametrize("dt", [0.5, 1.0, 5.0, 20.0])
-def test_the_number_of_taps_does_not_follow_the_bin_width(kind: str, dt: float) -> None:
+@pytest.mark.parametrize("dt", [1.0, 5.0, 20.0])
+def test_from_1_ms_upward_the_number_of_taps_does_not_follow_the_bin_width(kind: str, dt: float) -> None:
     """Checkpoints do not store it: it must be what it was when they were written."""
     assert make_prefiltering(kind, 34, dt).kernel_size == 651
 
@@ -140,7 +141,7 @@ def test_the_cost_does_not_grow_with_the_taps(kind: str) -> None:
 def test_the_factory() -> None:
     filters = make_prefiltering("adaptrans", 34, 5.0)
     assert isinstance(filters, AdapTrans)
-    # K = round(3 max tau) + 1 = round(3 * 216.608) + 1 = 651, whatever dt is.
+    # K = round(3 max tau) + 1 = round(3 * 216.608) + 1 = 651, whatever dt is from 1 ms upward.
     assert filters.kernel_size == 651
     assert filters.out_channels == 2
     cf_hz = get_CFs(500.0, 20000.0, 34, "mel")
@@ -156,6 +157,53 @@ def test_the_factory() -> None:
         make_prefiltering("adaptation", 4, 1.0)
     with pytest.raises(ValueError, match=r"^init_w must lie in \(0, 1\], got 0"):
         make_prefiltering("adaptrans", 4, 1.0, init_w=0.0)
+
+
+@pytest.mark.parametrize("dt_ms", [0.1, 0.25, 0.5, 1.0, 5.0])
+def test_the_memory_is_as_long_at_every_bin_width(dt_ms: float) -> None:
+    """A step of 40 dB, 150 ms on, at 500 Hz: 40 (1 - w (1 - exp(-150 / tau))) = 25.0 dB with tau 216.6 ms, w 0.75.
+
+    Taps that end after 3 tau average what they hold: their sum lacks exp(-3), by which the past counts more.
+    """
+    filters = make_prefiltering("adaptrans", 1, dt_ms, min_freq=500.0)
+    after = round(150 / dt_ms)
+    step = torch.cat([torch.zeros(5), torch.full((after + 1,), 40.0)]).view(1, 1, 1, -1)
+    tau_ms = 500 - 105 * math.log10(500)
+    whole = 1 - math.exp(-(filters.kernel_size - 1) * dt_ms / tau_ms)
+    # The past holds `after` bins of the step.
+    expected = 40 * (1 - 0.75 * (1 - math.exp(-after * dt_ms / tau_ms)) / whole)
+    assert filters(step)[0, 0, 0, -1].item() == pytest.approx(expected, abs=0.02)
+    assert 40 * (1 - 0.75 * (1 - math.exp(-150 / tau_ms))) == pytest.approx(25.0, abs=0.05)
+    assert expected == pytest.approx(25.0, abs=1.0)
+
+
+def test_below_1_ms_there_are_as_many_taps_as_the_memory_needs() -> None:
+    assert make_prefiltering("icadaptation", 34, 0.25).kernel_size == round(4 * 3 * 216.608) + 1
+
+
+@pytest.mark.parametrize("learning_rate", [0.01, 0.1])
+def test_a_start_at_a_weight_or_a_decay_of_1_can_learn(learning_rate: float) -> None:
+    """To the outputs of filters with w = 0.5 and a = 0.8, from 1 and 1, where 1 / (1 + d^2) has slope 0."""
+    x = torch.rand(4, 1, 3, 200, generator=torch.Generator().manual_seed(0))
+    wanted = AdapTrans([0.8] * 3, [0.5] * 3, 30, learnable=False)(x)
+    filters = AdapTrans([1.0] * 3, [1.0] * 3, 30)
+    assert filters.get_w().tolist() == [1.0] * 3
+    optimizer = torch.optim.Adam(filters.parameters(), lr=learning_rate)
+    for _ in range(600):
+        optimizer.zero_grad()
+        (filters(x) - wanted).square().mean().backward()
+        optimizer.step()
+    assert filters.get_w().tolist() == pytest.approx([0.5] * 3, abs=0.02)
+    for a in filters.get_a():
+        assert a.tolist() == pytest.approx([0.8] * 3, abs=0.02)
+
+
+def test_stored_values_of_1_come_back_unchanged() -> None:
+    state = {name: torch.zeros(2) for name in ("d_on", "d_off", "p")}
+    filters = AdapTrans([0.5] * 2, [0.5] * 2)
+    filters.load_state_dict(state)
+    assert filters.w.tolist() == filters.a_on.tolist() == filters.a_off.tolist() == [1.0, 1.0]
+    assert AdapTrans([1.0], [1.0], learnable=False).w.tolist() == [1.0]
 
 
 @pytest.mark.parametrize("bad", [0.0, -0.5, 1.5, float("nan")])

@@ -20,6 +20,7 @@ PAIRS = {
     "ERB": (scales.Hz_to_ERB, scales.ERB_to_Hz),
     "human": (scales.inverse_Greenwood, scales.Greenwood),
     "mouse": (lambda f: scales.inverse_Greenwood(f, "mouse"), lambda x: scales.Greenwood(x, "mouse")),
+    "mouse, measured": (scales.inverse_Mueller, scales.Mueller),
 }
 every_pair = pytest.mark.parametrize(("warp", "unwarp"), PAIRS.values(), ids=PAIRS.keys())
 
@@ -35,6 +36,11 @@ FORMULAS: dict[str, tuple[Callable[[Any], Any], Callable[[float], float]]] = {
     "mouse back": (
         lambda f: scales.inverse_Greenwood(f + 300.0, "mouse"),
         lambda f: math.log10((f + 300.0) / 712.6 - 0.40) / 2.1,
+    ),
+    # Mueller et al. (2005): d = 156.5 - 82.5 log10(f in kHz), per cent of the length from the base.
+    "mouse, measured back": (
+        lambda f: scales.inverse_Mueller(f + 300.0),
+        lambda f: 1 - (156.5 - 82.5 * math.log10((f + 300.0) / 1000)) / 100,
     ),
 }
 
@@ -96,6 +102,12 @@ def test_a_frequency_that_is_none_is_refused(function: Callable[[Any], Any], bad
         function(bad)
 
 
+def test_the_mouse_map_of_mueller_spans_its_cochlea() -> None:
+    # The ends of the measured line: 10^(56.5 / 82.5) and 10^(156.5 / 82.5) kHz.
+    assert scales.Mueller(0.0) == pytest.approx(1000 * 10 ** (56.5 / 82.5))
+    assert scales.Mueller(1.0) == pytest.approx(1000 * 10 ** (156.5 / 82.5))
+
+
 def test_the_inverses_refuse_what_no_frequency_has() -> None:
     with pytest.raises(ValueError, match=r"mel_freqs must be non-negative \(mel\), got -3"):
         scales.mel_to_Hz(-3.0)
@@ -105,6 +117,10 @@ def test_the_inverses_refuse_what_no_frequency_has() -> None:
         scales.Greenwood(float("nan"))
     with pytest.raises(ValueError, match=r"f must be non-negative \(Hz\), got -1"):
         scales.inverse_Greenwood(-1.0)
+    with pytest.raises(ValueError, match=r"f must be positive \(Hz\), got 0"):
+        scales.inverse_Mueller(0.0)
+    with pytest.raises(ValueError, match=r"x must be a number \(cochlear position\), got nan"):
+        scales.Mueller(float("nan"))
     # 712.6 (10^(2.1 x) + 0.40) tends to 285.04 Hz at the far apical end.
     with pytest.raises(ValueError, match="f must be above 285 Hz for the mouse map, got 200"):
         scales.inverse_Greenwood(200.0, "mouse")

@@ -22,7 +22,8 @@ class DNet(NetworkReceptiveField):
     Parameters
     ----------
     init_tau : float
-        First time constant of the hidden units, in frames, above 1. Their memory is cut after round(7 init_tau) frames.
+        First memory of the hidden units, in frames, above 1: see `LearnableExponentialDecay`. It is cut after
+        round(7 init_tau) frames.
 
     Raises
     ------
@@ -32,7 +33,7 @@ class DNet(NetworkReceptiveField):
     Notes
     -----
     Structure: prefilter, receptive fields, layer norm over the hidden units of each frame, sigmoid, exponential decay
-    with one learnable time constant per unit, linear readout.
+    with a memory of learnable length per unit, linear readout.
 
     References
     ----------

@@ -22,6 +22,7 @@ __all__ = [
     "d_to_a",
     "d_to_tau",
     "inverse_softplus",
+    "learnable_fraction",
     "natural_property",
     "raw_to_sigma",
     "sigma_to_raw",
@@ -30,6 +31,7 @@ __all__ = [
     "w_to_p",
 ]
 
+LEAST_SLOPE_AT = 0.01
 MIN_SIGMA = 0.27
 """Smallest standard deviation of a Gaussian on the kernel grid, in bins (Khalfaoui-Hassani et al. 2023)."""
 
@@ -108,6 +110,13 @@ def a_to_d(a: FloatLike, argument: str = "a") -> Tensor:
     return torch.sqrt((1.0 - a) / a)
 
 
+def learnable_fraction(d: Tensor) -> Tensor:
+    """`d_to_a`, with the slope that it has at 0.01 for smaller ``|d|``: at 0 its own is 0, and nothing would learn."""
+    fraction = d_to_a(d)
+    slope = -2 * LEAST_SLOPE_AT / (1 + LEAST_SLOPE_AT**2) ** 2
+    return torch.where(d.abs() < LEAST_SLOPE_AT, fraction.detach() + slope * (d - d.detach()), fraction)
+
+
 def w_to_p(w: FloatLike, argument: str = "w") -> Tensor:
     """Raw value of each weight of the past ``w`` in (0, 1], by the formula of `a_to_d`."""
     return a_to_d(w, argument)
@@ -127,12 +136,12 @@ def sigma_to_raw(sigma: FloatLike, argument: str = "sigma") -> Tensor:
 
 
 def d_to_tau(d: Tensor) -> Tensor:
-    """Time constant in frames of each raw value: ``1 + d^2``. Inverse: `tau_to_d`."""
+    """Memory in frames of each raw value: ``1 + d^2``. Inverse: `tau_to_d`."""
     return 1.0 + d * d
 
 
 def tau_to_d(tau: FloatLike, argument: str = "tau") -> Tensor:
-    """Raw value, at least 0, of each time constant of at least 1 frame: ``sqrt(tau - 1)``. Inverse of `d_to_tau`."""
+    """Raw value, at least 0, of each memory of at least 1 frame: ``sqrt(tau - 1)``. Inverse of `d_to_tau`."""
     return torch.sqrt(_checked(tau, lambda v: (v >= 1) & (v < torch.inf), argument, "must be at least 1 frame") - 1.0)
 
 

@@ -1,4 +1,4 @@
-"""Leaky memory of each band, with a learnable time constant."""
+"""Leaky memory of each band, of a length that is learnt."""
 
 from __future__ import annotations
 
@@ -72,10 +72,13 @@ def decay_filter(x: Tensor, a: Tensor, kernel_size: int, unit_gain: bool) -> Ten
 
 
 class LearnableExponentialDecay(nn.Module):
-    r"""Low-pass filter of each band by a causal exponential with a learnable time constant.
+    r"""Low-pass filter of each band by a causal exponential of learnable length.
 
     :math:`y_f(t) = s_f \sum_{j=0}^{K-1} a_f^j x_f(t-j)` with :math:`\tau = 1 + d^2` frames and
     :math:`a = 1 - 1/\tau = d^2/(1 + d^2)`; before the first sample the band is taken to have had that value for ever.
+
+    :math:`\tau` is the memory, the sum of all taps over the first, as the API reference defines it. The time in
+    which a tap falls to 1/e, :math:`-1/\ln(1 - 1/\tau)`, is some half a frame shorter: `time_constant`.
 
     Parameters
     ----------
@@ -84,7 +87,7 @@ class LearnableExponentialDecay(nn.Module):
     kernel_size : int
         Taps K, in frames.
     init_tau : float
-        First time constant of every band, in frames, above 1.
+        First memory of every band, in frames, above 1.
     decay_input : bool
         True: s makes the taps sum to exactly one (unit DC gain). False: s is 1, so that the present enters unscaled.
 
@@ -114,8 +117,12 @@ class LearnableExponentialDecay(nn.Module):
         self.d = nn.Parameter(tau_to_d([self.init_tau] * input_size))
 
     def tau(self) -> Tensor:
-        """Time constant of each band (F,), in frames, at least 1."""
+        """Memory ``1/(1 - a)`` of each band (F,), in frames, at least 1."""
         return d_to_tau(self.d)
+
+    def time_constant(self) -> Tensor:
+        """Frames after which a tap of each band has fallen to 1/e, (F,): ``-1/log(a)``, 0 for a band without memory."""
+        return -1.0 / self._decay().log()
 
     def build_kernel(self, device: torch.device | str = "cpu") -> Tensor:
         """Kernels (F, 1, K) on ``device``, differentiable, last tap the current bin."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from hypothesis import given
@@ -30,6 +32,23 @@ def test_unit_gain_for_every_time_constant_and_length(tau: float, kernel_size: i
     assert_close(layer.build_kernel().sum(), torch.tensor(1.0))
     constant = torch.full((1, 1, 300), 3.0, dtype=torch.float64)
     assert_close(layer(constant), constant)
+
+
+@given(tau=st.floats(1.001, 500.0))
+def test_after_the_time_constant_a_tap_has_fallen_to_1_over_e(tau: float) -> None:
+    layer = LearnableExponentialDecay(1, 20, decay_input=False).double()
+    with torch.no_grad():
+        layer.d.copy_(tau_to_d(torch.tensor([tau], dtype=torch.float64)))
+    now, before = layer.build_kernel()[0, 0, -1].item(), layer.build_kernel()[0, 0, -2].item()
+    # Taps fall by before / now with each frame; what is called tau is their sum over the first, 1 / (1 - before / now).
+    assert (before / now) ** layer.time_constant().item() == pytest.approx(1 / math.e)
+    assert layer.tau().item() == pytest.approx(1 / (1 - before / now), rel=1e-6)
+
+
+def test_without_memory_the_time_constant_is_zero() -> None:
+    layer = LearnableExponentialDecay(2, 5)
+    torch.nn.init.zeros_(layer.d)
+    assert layer.time_constant().tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("decay_input", [True, False])
