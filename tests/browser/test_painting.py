@@ -74,7 +74,7 @@ def test_a_stroke_reaches_the_kernel_as_one_gesture(
     assert 30 < sum(risen) < 400
     assert all(one >= other for one, other in zip(after, before, strict=True))
     assert painted != start
-    assert evaluate("len(bench.session._history._done)") == 1
+    assert evaluate("len(bench.session._edited.state.history.done)") == 1
     bench.button("Undo").click()
     bench.settle()
     assert evaluate(weights) == before

@@ -142,7 +142,7 @@ def test_a_constructor_that_fails_late_leaves_nothing_open(session, demo, name, 
     with pytest.raises(RuntimeError, match="planted"):
         MADE[name](session, demo)
     assert len(INSTANCES) == begun
-    assert session._observers == []
+    assert len(session._edited.observers) == 0
 
 
 def test_a_diagnosis_that_fails_late_leaves_its_explorer(session, monkeypatch):
@@ -164,7 +164,7 @@ def test_close_may_be_called_twice_and_leaves_nothing_open(session, demo, name):
     made.close()
     made.close()
     assert len(INSTANCES) == begun
-    assert session._observers == []
+    assert len(session._edited.observers) == 0
 
 
 @pytest.mark.parametrize("name", ["bench", "gallery", "painter", "file"])

@@ -300,7 +300,7 @@ def test_a_wrong_argument_is_named_and_leaves_nothing_behind(session, wrong, err
     with pytest.raises(error, match=message):
         BenchWidget(**{"session": session, **wrong})
     gc.collect()  # what is half built must go quietly
-    assert session._observers == []
+    assert len(session._edited.observers) == 0
 
 
 # -- requests -----------------------------------------------------------------------------------------------------
@@ -578,5 +578,5 @@ def test_a_closed_widget_no_longer_follows(session, monkeypatch):
     session.set("strf.weight", 4.0)
     assert page.got == []
     assert widget.rate == before
-    assert session._observers == []
+    assert len(session._edited.observers) == 0
     widget.close()

@@ -211,7 +211,7 @@ def test_a_closed_explorer_builds_no_figures(session):
     explorer.close()
     explorer.show_figures()
     assert explorer.figures is None
-    assert session._observers == []
+    assert len(session._edited.observers) == 0
     explorer.close()
 
 
@@ -280,7 +280,7 @@ def test_a_gallery_without_fields_is_refused_and_leaves_nothing_with_the_session
     session = LiveSession(StateNet(5, 4, 3, kernel_size=3, stride=1).double(), make_stimulus(), dt_ms=5.0, cf_hz=CF_HZ)
     with pytest.raises(ValueError, match="receptive fields, or kernels be given, got StateNet without"):
         explore(session, gallery=True)
-    assert not session._observers
+    assert not session._edited.observers
 
 
 def test_a_gallery_chooses_the_neuron_and_goes_with_the_explorer(session):
@@ -292,7 +292,7 @@ def test_a_gallery_chooses_the_neuron_and_goes_with_the_explorer(session):
     explorer.neuron = 0
     assert explorer.gallery.selected == 0
     explorer.close()
-    assert session._observers == []
+    assert len(session._edited.observers) == 0
 
 
 def test_what_is_closed_is_gone():

@@ -168,7 +168,7 @@ def test_tiny_flat_and_infinite_values_can_be_drawn(make_session):
     session.set("strf.kernel", 0.0, (0,))
     assert traces(neuron_figure(session, 0))["STRF"].zmax == 1.0
     session.model.readout.strf.kernel.weight.data[0] = 3e38  # larger than any edit may be
-    session.live.invalidate("drive")
+    session.refresh()
     assert not session.rate(0).isfinite().all()
     json.loads(neuron_figure(session, 0).to_json())
 

@@ -155,7 +155,7 @@ def test_fields_that_are_zero_or_not_finite_have_no_read_outs(make_session):
         weight[0] = 0
         weight[1, 0, 0, 0] = math.nan
         weight[2] = -weight[2].abs()
-    session.live.invalidate("drive")
+    session.refresh()
     one = Gallery(session)
     assert one.kernels[:2].tolist() == np.zeros_like(one.kernels[:2]).tolist()
     found = one.readouts()

@@ -14,7 +14,7 @@ from deepstrf.models.layers import ParametricSTRF
 from deepstrf.models.readouts import STRFReadout
 from deepstrf_widgets import LiveSession
 from deepstrf_widgets.session import staged_forward as chain
-from deepstrf_widgets.session.staged_forward import StagedForward, for_neuron
+from deepstrf_widgets.session.staged_forward import StagedForward, of_neuron
 from deepstrf_widgets.threads import one_thread
 
 CF_HZ = np.array([500.0, 900.0, 2000.0, 7000.0, 16000.0])
@@ -25,8 +25,6 @@ CASES = list(itertools.product(("gaussians", "full", "separable"), ("adaptrans",
 def counted(make_session, monkeypatch):
     """A session of eight neurons, and how often and for how many neurons each of its stages has run."""
     session = make_session("gaussians", "adaptrans", "softplus", neurons=8)
-    for neuron in range(8):
-        session.rate(neuron)
     runs = Counter()
     readout = session.model.readout
     stages = {"prefilter": session.model.prefiltering, "kernel": readout.strf.kernel, "curve": readout.activation}
@@ -45,6 +43,8 @@ def counted(make_session, monkeypatch):
         return correlate(x, kernel)
 
     monkeypatch.setattr(chain, "correlate", counting)
+    read_all(session)
+    runs.clear()
     return session, runs
 
 
@@ -190,10 +190,10 @@ def test_a_module_is_cut_to_one_neuron_without_copies():
     x = torch.rand(1, 2, 3, 4, dtype=torch.float64)
     whole = module(x)
     for neuron in range(6):
-        one = for_neuron(module, x, neuron, 6)
+        one = of_neuron(module, neuron, 6)(x)
         assert one.shape == (1, 1, 1, 4)
         torch.testing.assert_close(one[:, 0], whole[:, neuron], rtol=1e-12, atol=1e-12)
-    for_neuron(module, x, 2, 6).sum().backward()
+    of_neuron(module, 2, 6)(x).sum().backward()
     assert module.weight.grad.flatten(1).abs().sum(1).nonzero().tolist() == [[2]]
 
 

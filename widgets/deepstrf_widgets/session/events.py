@@ -1,4 +1,4 @@
-"""One wish of a hand, and what is told of it afterwards."""
+"""One edit as it is asked for, and what observers are told when something has changed."""
 
 from __future__ import annotations
 
@@ -22,13 +22,30 @@ class Edit(NamedTuple):
 
 @dataclass(frozen=True)
 class Change:
-    """What an edit, undo, redo, revert or another sound touched: told to every observer of a session."""
+    """What an edit, undo, redo, revert, another sound or a change of the model from outside touched.
+
+    Attributes
+    ----------
+    names : frozenset of str
+        Parameters whose values may be new.
+    neurons : frozenset of int, or None
+        Whose; None where all neurons may be concerned.
+    settled : bool
+        Whether the gesture has ended.
+    source : object
+        Who made it, as given to the method that did.
+    stimulus : bool
+        Whether the sound is another one.
+    version : int
+        Number of the session's state afterwards: each change has the next one.
+    """
 
     names: frozenset[str]
     neurons: frozenset[int] | None
     settled: bool
     source: object = None
     stimulus: bool = False
+    version: int = 0
 
     def touches(self, neuron: int) -> bool:
         """Whether the response of ``neuron`` may have changed."""

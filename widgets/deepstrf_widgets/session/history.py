@@ -1,84 +1,75 @@
-"""What a hand did, gesture by gesture, to take back and to repeat."""
+"""What was edited, gesture by gesture, to undo and to redo. A history never changes: each step makes a new one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
-from .parameters import Index
-
-__all__ = ["Entry", "Slot", "UndoHistory"]
+__all__ = ["MAX_UNDO", "OUTSIDE", "Entry", "History", "Slot", "Values"]
 
 MAX_UNDO = 1000
-Slot = tuple[str, Index]
+
+Slot = tuple[str, tuple[int, ...]]
+"""Name of a tensor in the model, and a (partial) index into it."""
+
+Values = Mapping[Slot, Tensor]
 Read = Callable[[Slot], Tensor]
 
+OUTSIDE = "changed outside the session"
+"""Gesture of an entry for what others did to the model: as long as nothing is edited in between, they are one entry."""
 
-@dataclass
+
+@dataclass(frozen=True)
 class Entry:
-    """One undo entry: raw values by parameter and index; ``before`` in the order of writing, as slots may overlap.
+    """One undo entry: raw values by slot; ``before`` in the order of writing, as slots may overlap.
 
     ``overtook`` is what could be redone when an unfinished gesture began: it can again when that ends in no change.
     """
 
     gesture: str | None
-    before: dict[Slot, Tensor] = field(default_factory=dict)
-    after: dict[Slot, Tensor] = field(default_factory=dict)
-    overtook: list[Entry] = field(default_factory=list)
+    before: Values
+    after: Values = field(default_factory=dict)
+    overtook: tuple[Entry, ...] = ()
 
 
-class UndoHistory:
+@dataclass(frozen=True)
+class History:
     """The entries of a session, at most 1,000; edits with one gesture id in a row make one entry."""
 
-    def __init__(self) -> None:
-        self._done: list[Entry] = []
-        self._undone: list[Entry] = []
+    done: tuple[Entry, ...] = ()
+    undone: tuple[Entry, ...] = ()
 
-    @property
-    def can_undo(self) -> bool:
-        """Whether there is an entry to take back."""
-        return bool(self._done)
+    def goes_on(self, gesture: str | None) -> bool:
+        """Whether an edit of this gesture joins the last entry."""
+        return gesture is not None and bool(self.done) and self.done[-1].gesture == gesture
 
-    @property
-    def can_redo(self) -> bool:
-        """Whether there is an entry to repeat."""
-        return bool(self._undone)
-
-    def record(self, entry: Entry, *, settled: bool, read: Read) -> None:
-        """Keep what was written. A gesture that ends (``settled``) where it began is as if it had never been."""
-        last = self._done[-1] if self._done else None
-        if last is not None and last.gesture is not None and last.gesture == entry.gesture:
-            for slot, old in entry.before.items():
-                last.before.setdefault(slot, old)
-            entry = last
-        elif entry.before:
-            entry.overtook, self._undone = self._undone, []
-            self._done.append(entry)
+    def record(self, gesture: str | None, before: Values, *, settled: bool, read: Read) -> History:
+        """With what was written. A gesture that ends (``settled``) where it began leaves no entry."""
+        done, undone = self.done, self.undone
+        if self.goes_on(gesture):
+            new = {slot: old for slot, old in before.items() if slot not in done[-1].before}
+            entry, done = replace(done[-1], before={**done[-1].before, **new}), done[:-1]
+        elif before:
+            entry, undone = Entry(gesture, before, overtook=undone), ()
         else:
-            return
+            return self
         if settled:
             if all(torch.equal(old, read(slot)) for slot, old in entry.before.items()):
-                self._done.pop()
-                self._undone = entry.overtook
-            entry.gesture, entry.overtook = None, []
-        del self._done[:-MAX_UNDO]
+                return History(done, entry.overtook)
+            entry = replace(entry, gesture=None, overtook=())
+        return History((*done, entry)[-MAX_UNDO:], undone)
 
-    def undo(self, read: Read) -> Entry | None:
-        """The last entry, which can be repeated from now on; None when there is none. The caller writes ``before``."""
-        if not self._done:
-            return None
-        entry = self._done.pop()
-        entry.gesture, entry.overtook = None, []
-        entry.after = {slot: read(slot).clone() for slot in entry.before}
-        self._undone.append(entry)
-        return entry
+    def undo(self, read: Read) -> tuple[Values, History]:
+        """What to write to take the last entry back, and the history afterwards."""
+        entry = self.done[-1]
+        after = {slot: read(slot).clone() for slot in entry.before}
+        entry = Entry(None, entry.before, after)
+        return entry.before, History(self.done[:-1], (*self.undone, entry))
 
-    def redo(self) -> Entry | None:
-        """The entry that was taken back last; None when there is none. The caller writes ``after``."""
-        if not self._undone:
-            return None
-        self._done.append(self._undone.pop())
-        return self._done[-1]
+    def redo(self) -> tuple[Values, History]:
+        """What to write to repeat the entry that was taken back last, and the history afterwards."""
+        entry = self.undone[-1]
+        return entry.after, History((*self.done, entry), self.undone[:-1])

@@ -74,15 +74,7 @@ def restore_state(session: LiveSession, text: str) -> None:
     if state["neurons"] != session.n_neurons:
         raise ValueError(f"state must be of a model with {session.n_neurons} neurons, got one of {state['neurons']}")
     edits = [Edit(name, value, tuple(index)) for name, index, value in state["edits"]]
-    reverted = session.edited()
-    session.revert()
-    try:
-        session.apply(edits)
-    except (KeyError, IndexError, TypeError, ValueError):
-        # Without edits nothing was reverted, and the last gesture is somebody's own.
-        if reverted:
-            session.undo()
-        raise
+    session.restore(edits)
 
 
 def _parsed(text: Any) -> dict[str, Any]:

@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from deepstrf.deprecation import keywords
 from deepstrf.models import NeuralModel
 
+from .edited_model import EditedModel
 from .events import Change, Edit
-from .history import Entry, Slot, UndoHistory
-from .parameters import Index, Parameter, parameter_table
-from .scores import Scores
+from .model_copy import private_copy
+from .parameters import Index, Parameter
+from .reading import Played, Reading, State, parameter_of
 from .staged_forward import StagedForward
-from .validation import Sound, checked_inputs, checked_sound, neuron_index
+from .twin import Twin
+from .validation import Sound, checked_inputs, checked_sound
 
 __all__ = ["LiveSession"]
 
 
-class LiveSession:
+class LiveSession(Reading):
     """A neuron model that is edited by hand, one gesture at a time, on one stimulus batch.
 
     An edit re-runs only what lies downstream of it, and only for the neurons that somebody looks at. The values
-    equal a fresh forward pass of the edited model.
+    equal a fresh forward pass of the edited model, in evaluation mode.
+
+    Any thread may read and edit. What is read is computed from a private copy of the model, outside the session's
+    lock. An edit is tried on that copy and then written to the model in one step, which an interrupt does not leave
+    half done. What others do to the model is noticed by the next use of the session, and is one undo entry.
 
     Parameters
     ----------
@@ -78,83 +81,57 @@ class LiveSession:
         neuron_names: Sequence[str] | None = None,
         copy_model: bool = True,
     ) -> None:
-        first = checked_inputs(model, stimulus, responses, dt_ms=dt_ms, cf_hz=cf_hz, neuron_names=neuron_names)
-        batch, self.responses, self.stimulus_unit, self.dt_ms, self.cf_hz, self.neuron_names, self.delay_ms = first
-        self._first = first
-        trained = copy.deepcopy(model).eval().requires_grad_(False)
-        self.model = copy.deepcopy(trained) if copy_model else model.eval()
-        self._scores: dict[StagedForward, Scores] = {}
-
-        self.live, self.trained = StagedForward(self.model, batch), StagedForward(trained, batch)
-        axes: dict[str, Any] = {"cf_hz": self.cf_hz, "dt_ms": self.dt_ms, "delay_ms": self.delay_ms}
-        self.parameters = parameter_table(self.model, **axes)
-        self.trained_parameters = parameter_table(trained, **axes)
-        self._history = UndoHistory()
-        self._observers: list[Callable[[Change], None]] = []
-        self.live.check_answer()
+        self._inputs = first = checked_inputs(
+            model, stimulus, responses, dt_ms=dt_ms, cf_hz=cf_hz, neuron_names=neuron_names
+        )
+        self.dt_ms, self.delay_ms, self.cf_hz = first.dt_ms, first.delay_ms, first.cf_hz
+        self.neuron_names = first.neuron_names
+        axes = {"cf_hz": self.cf_hz, "dt_ms": self.dt_ms, "delay_ms": self.delay_ms}
+        edited = private_copy(model) if copy_model else model.eval()
+        twin, self._trained = (Twin.of(edited, axes) for _ in range(2))
+        twin.prove(first.stimulus)
+        self._trained.form = twin.form
+        live, trained = (StagedForward(one.model, first.stimulus, one.form) for one in (twin, self._trained))
+        live.check_answer()
+        self._first = Played.of(first.stimulus, first.responses, first.unit, trained)
+        self._edited = EditedModel(edited, twin, live, self._first)
 
     def __repr__(self) -> str:
         (B, _, F, T), N = self.stimulus.shape, self.n_neurons
-        sounds = "" if B == 1 else f"{B} sounds of "
-        return f"LiveSession({type(self.model).__name__}, {N} neuron{'s' * (N != 1)}, {sounds}{F} bands x {T} bins)"
+        sounds, name = "" if B == 1 else f"{B} sounds of ", type(self._edited.model).__name__
+        return f"LiveSession({name}, {N} neuron{'s' * (N != 1)}, {sounds}{F} bands x {T} bins)"
 
     # -- reading -------------------------------------------------------------------------------------------------
 
     @property
-    def n_neurons(self) -> int:
-        """Number of neurons N."""
-        return int(self.model.O)
+    def model(self) -> NeuralModel:
+        """The edited model. Whoever changes it need tell nobody: the next use of the session notices."""
+        return self._edited.use(lambda: self._edited.model)
+
+    def _present(self) -> State:
+        return self._edited.use(self._edited.lend)
 
     @property
-    def stimulus(self) -> Tensor:
-        """The stimulus batch, shape (B, 1, F, T)."""
-        return self.live.stimulus
+    def on_first_stimulus(self) -> bool:
+        """Whether the stimulus is the one which the session began with."""
+        return self.stimulus is self._first.batch
 
-    def value(self, name: str, index: Index = (), *, grid: bool = False) -> NDArray[np.float64]:
-        """Present value of a parameter in natural units, or on its ``grid``, at a (partial) index."""
-        parameter = self._parameter(name)
-        return (parameter.grid if grid else parameter).read(index)
+    @property
+    def first_stimulus(self) -> Tensor:
+        """The stimulus which the session began with, (B, 1, F, T)."""
+        return self._first.batch
 
-    def trained_value(self, name: str, index: Index = (), *, grid: bool = False) -> NDArray[np.float64]:
-        """Value of a parameter when the session began."""
-        self._parameter(name)
-        parameter = self.trained_parameters[name]
-        return (parameter.grid if grid else parameter).read(index)
+    @property
+    def first_responses(self) -> Tensor | None:
+        """What was recorded to the first stimulus, (B, N, R, T)."""
+        return self._first.responses
 
-    def rate(self, neuron: int | str) -> Tensor:
-        """Predicted response of one neuron, shape (B, T)."""
-        return self.live.rate(self._neuron(neuron))
+    def save_pretrained(self, save_dir: str | Path, *, metadata: Mapping[str, Any] | None = None) -> Path:
+        """Write the edited model as a checkpoint folder and return its path."""
+        now = self.snapshot()
+        return now.model.save_pretrained(save_dir, metadata={"edited_by_hand": now.edited(), **(metadata or {})})
 
-    def psth(self, neuron: int | str) -> Tensor | None:
-        """Recorded response of one neuron, mean over its repeats, shape (B, T); NaN where none was recorded."""
-        return None if self.responses is None else self.responses[:, self._neuron(neuron)].nanmean(dim=1)
-
-    def score(self, neuron: int | str) -> float | None:
-        """Correlation of predicted and recorded response of one neuron; None without responses, NaN if undefined."""
-        return self._scored(self.live, neuron)[0]
-
-    def normalized_score(self, neuron: int | str) -> float | None:
-        """Correlation that the prediction would have with the noise-free response (CCnorm); None without repeats."""
-        return self._scored(self.live, neuron)[1]
-
-    def trained_score(self, neuron: int | str) -> float | None:
-        """:meth:`score` of the trained values."""
-        return self._scored(self.trained, neuron)[0]
-
-    def trained_normalized_score(self, neuron: int | str) -> float | None:
-        """:meth:`normalized_score` of the trained values."""
-        return self._scored(self.trained, neuron)[1]
-
-    def edited(self, neuron: int | str | None = None) -> bool:
-        """Whether any parameter differs from its trained value, of one neuron or of the whole model."""
-        for name, parameter in self.parameters.items():
-            index = () if neuron is None or not parameter.per_neuron else (self._neuron(neuron),)
-            at = parameter.prefix + index
-            if not torch.equal(parameter.raw[at], self.trained_parameters[name].raw[at]):
-                return True
-        return False
-
-    # -- another sound -------------------------------------------------------------------------------------------
+    # -- another stimulus ----------------------------------------------------------------------------------------
 
     def set_stimulus(
         self,
@@ -173,40 +150,33 @@ class LiveSession:
         responses : array-like, shape (N, T), (N, R, T) or (B, N, R, T), optional
             What was recorded to it. Without any there is no score.
         source, settled
-            Handed to the observers: who plays it, and whether no hand is still at work on it.
+            Handed to the observers: who plays it, and whether the gesture has ended.
 
         Raises
         ------
         TypeError, ValueError
             An argument has the wrong type, shape or value; the message names it. Everything is then as before.
         """
+        now = self._present()
         if stimulus is None:
             if responses is not None:
                 raise TypeError("responses must be given with their stimulus, got no stimulus")
-            batch, recorded, unit = self._first[:3]
+            first = self._first
+            played = Played.of(first.batch, first.responses, first.unit, first.trained)
         else:
-            batch, recorded, unit = checked_sound(stimulus, responses, self._first._replace(unit=self.stimulus_unit))
-        chains = [StagedForward(chain.model, batch) for chain in (self.live, self.trained)]
-        chains[0].check_answer()
-        self.live, self.trained = chains
-        self.responses, self.stimulus_unit = recorded, unit
-        self._scores.clear()
-        self._call(Change(frozenset(), None, settled, source, stimulus=True))
+            inputs = self._inputs._replace(unit=now.played.unit)
+            batch, recorded, unit = checked_sound(stimulus, responses, inputs)
+            played = Played.of(batch, recorded, unit, now.played.trained)
+        live = StagedForward(now.live.model, played.batch, now.live.form)
+        live.check_answer()
+        self._edited.use(self._play, now.version, live, played, settled, source)
 
-    @property
-    def on_first_stimulus(self) -> bool:
-        """Whether the stimulus is the one which the session began with."""
-        return self.stimulus is self._first.stimulus
-
-    @property
-    def first_stimulus(self) -> Tensor:
-        """The stimulus which the session began with, (B, 1, F, T)."""
-        return self._first.stimulus
-
-    @property
-    def first_responses(self) -> Tensor | None:
-        """What was recorded to the first stimulus, (B, N, R, T)."""
-        return self._first.responses
+    def _play(self, version: int, live: StagedForward, played: Played, settled: bool, source: object) -> None:
+        state = self._edited.state
+        model, form = state.twin.model, state.twin.form
+        # What has been computed on it is kept, unless somebody has edited meanwhile.
+        live = live.over(model) if state.version == version else StagedForward(model, played.batch, form)
+        self._edited.play(live, played, settled, source)
 
     # -- editing -------------------------------------------------------------------------------------------------
 
@@ -245,37 +215,29 @@ class LiveSession:
             An edit names no parameter, or has a bad index or value. Everything is then as before.
         """
         settled = gesture is None if settled is None else settled
-        entry = Entry(gesture)
-        done = False
-        try:
-            for edit in edits:
-                name, value, index = edit
-                parameter = self._parameter(name)
-                index = parameter.check_index(index)
-                coded = parameter.grid if grid else parameter
-                index, new = parameter.in_place(coded.encode(value, index), index)
-                self._write(entry, parameter, index, new)
-            done = True
-        finally:
-            if not done:
-                self._put(entry.before)
-        self._history.record(entry, settled=settled, read=self._raw)
-        if entry.before or settled:
-            self._tell(entry.before, settled, source)
+        self._edited.use(self._apply, list(edits), gesture, settled, source, grid)
 
-    def undo(self, *, source: object = None) -> None:
-        """Take the last gesture back; nothing happens when there is none."""
-        entry = self._history.undo(self._raw)
-        if entry is not None:
-            self._put(entry.before)
-            self._tell(entry.before, True, source)
+    def _apply(self, edits: list[Edit], gesture: str | None, settled: bool, source: object, grid: bool) -> None:
+        if not self._edited.state.history.goes_on(gesture):
+            self._edited.compare_values()
+        for edit in edits:
+            self._try(edit, grid=grid)
+        if edits or settled:
+            self._edited.keep(gesture, settled, source)
 
-    def redo(self, *, source: object = None) -> None:
-        """Repeat the gesture that was taken back last; nothing happens when there is none."""
-        entry = self._history.redo()
-        if entry is not None:
-            self._put(entry.after)
-            self._tell(entry.before, True, source)
+    def restore(self, edits: Iterable[Edit], *, source: object = None) -> None:
+        """Set the parameters to what ``edits`` make of the trained values, all or none: one undo entry.
+
+        Parameters and errors are those of :meth:`apply`.
+        """
+        self._edited.use(self._restore, list(edits), source)
+
+    def _restore(self, edits: list[Edit], source: object) -> None:
+        self._edited.compare_values()
+        self._try_trained([(parameter, ()) for parameter in self._edited.state.twin.parameters.values()])
+        for edit in edits:
+            self._try(edit)
+        self._edited.keep(None, True, source)
 
     def revert(self, names: Iterable[str] | None = None, index: Index = (), *, source: object = None) -> None:
         """Set parameters back to their trained values: one undo entry.
@@ -294,97 +256,68 @@ class LiveSession:
         KeyError, IndexError, TypeError
             There is no such parameter, or the index does not fit a named one. Everything is then as before.
         """
+        self._edited.use(self._revert, None if names is None else list(names), index, source)
+
+    def _revert(self, names: list[str] | None, index: Index, source: object) -> None:
+        self._edited.compare_values()
+        twin = self._edited.state.twin
         if names is None:
-            every = self.parameters.values()
+            every = twin.parameters.values()
             chosen = [p for p in every if not index or (p.per_neuron and len(index) <= len(p.shape))]
         else:
-            chosen = [self._parameter(name) for name in names]
-        parts = [(p, p.check_index(index)) for p in chosen]
-        entry = Entry(None)
-        for parameter, at in parts:
-            trained = self.trained_parameters[parameter.name].raw[parameter.prefix + at]
-            self._write(entry, parameter, at, trained)
-        self._history.record(entry, settled=True, read=self._raw)
-        self._tell(entry.before, True, source)
+            chosen = [parameter_of(twin, name) for name in names]
+        self._try_trained([(parameter, parameter.check_index(index)) for parameter in chosen])
+        self._edited.keep(None, True, source)
 
-    @property
-    def can_undo(self) -> bool:
-        """Whether there is a gesture to take back."""
-        return self._history.can_undo
+    def undo(self, *, source: object = None) -> None:
+        """Take the last gesture back; nothing happens when there is none."""
+        self._edited.use(self._step, "done", source)
 
-    @property
-    def can_redo(self) -> bool:
-        """Whether there is a gesture to repeat."""
-        return self._history.can_redo
+    def redo(self, *, source: object = None) -> None:
+        """Repeat the gesture that was taken back last; nothing happens when there is none."""
+        self._edited.use(self._step, "undone", source)
+
+    def _step(self, which: str, source: object) -> None:
+        self._edited.compare_values()
+        history = self._edited.state.history
+        if not getattr(history, which):
+            return
+        values, history = history.undo(self._edited.tried) if which == "done" else history.redo()
+        # Backwards: where two slots of one gesture overlap, the one written first holds the older value.
+        for slot, value in reversed(list(values.items())):
+            self._edited.write(slot, value)
+        self._edited.keep_as(history, True, source)
 
     def observe(self, callback: Callable[[Change], None]) -> Callable[[], None]:
-        """Call ``callback`` after every change; returns a function that ends this."""
-        self._observers.append(callback)
+        """Call ``callback`` after every change; returns a function that ends this.
 
-        def stop() -> None:
-            if callback in self._observers:
-                self._observers.remove(callback)
+        It may read and edit the session, and end itself. It is called by a thread that has changed something, or has
+        noticed a change, after the fact: what it reads may be newer than the change that it is called with.
+        """
+        return self._edited.observers.add(callback)
 
-        return stop
+    def refresh(self) -> None:
+        """Take the model as it is now, whatever has been done to it.
 
-    def save_pretrained(self, save_dir: str | Path, *, metadata: Mapping[str, Any] | None = None) -> Path:
-        """Write the edited model as a checkpoint folder and return its path."""
-        notes = {"edited_by_hand": self.edited(), **(metadata or {})}
-        return self.model.save_pretrained(save_dir, metadata=notes)
+        Most changes from outside are noticed without: other modules, hooks, in-place operations, optimizer steps,
+        ``load_state_dict``. What passes torch's counters by (``.data``, NumPy views, fused optimizers) is noticed by
+        the next gesture, and plain attributes of modules only by this.
+        """
+        while not self._edited.rebuild():
+            pass
+        self._edited.observers.call()
 
-    # -- inside --------------------------------------------------------------------------------------------------
+    # -- steps under the lock ------------------------------------------------------------------------------------
 
-    def _parameter(self, name: str) -> Parameter:
-        try:
-            return self.parameters[name]
-        except (KeyError, TypeError):
-            known = ", ".join(sorted(self.parameters)) or "none"
-            raise KeyError(f"name must be one of this model's parameters ({known}), got {name!r}") from None
+    def _try(self, edit: Edit, *, grid: bool = False) -> None:
+        name, value, index = edit
+        parameter = parameter_of(self._edited.draft(), name, grid=grid)
+        index = parameter.check_index(index)
+        index, new = parameter.in_place(parameter.encode(value, index), index)
+        self._edited.write((parameter.tensor, parameter.prefix + index), new)
 
-    def _neuron(self, neuron: int | str) -> int:
-        return neuron_index(self.neuron_names, neuron)
-
-    def _scored(self, chain: StagedForward, neuron: int | str) -> tuple[float | None, float | None]:
-        """r and CCnorm."""
-        neuron = self._neuron(neuron)
-        if self.responses is None:
-            return None, None
-        return self._scores.setdefault(chain, Scores(self.responses)).of(chain.rate(neuron), neuron)
-
-    @torch.no_grad()
-    def _write(self, entry: Entry, parameter: Parameter, index: Index, new: Tensor) -> None:
-        at = parameter.prefix + index
-        slot = (parameter.name, index)
-        if slot not in entry.before:
-            entry.before[slot] = parameter.raw[at].clone()
-        parameter.raw[at] = new
-        self._invalidate(parameter, index)
-
-    def _raw(self, slot: Slot) -> Tensor:
-        parameter = self.parameters[slot[0]]
-        return parameter.raw[parameter.prefix + slot[1]]
-
-    def _invalidate(self, parameter: Parameter, index: Index) -> None:
-        neurons = index[:1] if parameter.per_neuron and index else None
-        self.live.invalidate(parameter.stage, neurons)
-
-    @torch.no_grad()
-    def _put(self, values: Mapping[Slot, Tensor]) -> None:
-        # Backwards: where two slots of one gesture overlap, the one written first holds the older value.
-        for slot, old in reversed(list(values.items())):
-            self._raw(slot).copy_(old)
-            self._invalidate(self.parameters[slot[0]], slot[1])
-
-    def _tell(self, slots: Iterable[Slot], settled: bool, source: object) -> None:
-        names, neurons, whole = set(), set(), False
-        for name, index in slots:
-            names.add(name)
-            if self.parameters[name].per_neuron and index:
-                neurons.add(index[0])
-            else:
-                whole = True
-        self._call(Change(frozenset(names), None if whole else frozenset(neurons), settled, source))
-
-    def _call(self, change: Change) -> None:
-        for callback in tuple(self._observers):
-            callback(change)
+    def _try_trained(self, places: Iterable[tuple[Parameter, Index]]) -> None:
+        for parameter, index in places:
+            if parameter.name in self._trained.parameters:
+                name, at = parameter.tensor, parameter.prefix + index
+                self._edited.write((name, at), self._trained.tensors[name][at])

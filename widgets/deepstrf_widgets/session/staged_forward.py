@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from operator import attrgetter
-from typing import cast
+import copy
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from deepstrf.models import NeuralModel
 from deepstrf.models.audio.audio_model import AudioEncodingModel
 from deepstrf.models.audio.gradient_maps import run_up, spectrogram_gradients
 from deepstrf.models.readouts import STRFReadout, batch_norm_affine
-from deepstrf.models.registry import is_pointwise, kernel_entry, neuron_axes_of
+from deepstrf.models.registry import is_pointwise, kernel_entry
 
-__all__ = ["StagedForward", "folding"]
+from .model_copy import shareable, with_tensors
+
+__all__ = ["Form", "StagedForward", "folding", "of_neuron"]
+
+Module = TypeVar("Module", bound=nn.Module)
+
+FORMULA, COMPOSED = "formula", "composed"
 
 
-def for_neuron(module: nn.Module, x: Tensor, neuron: int, n_neurons: int) -> Tensor:
-    """``module(x)`` for one neuron alone: its tensors are cut to that neuron, nothing is copied."""
-    axes = neuron_axes_of(module, n_neurons)
-    cut = {name: attrgetter(name)(module).narrow(axis, neuron, 1) for name, axis in axes.items()}
-    return functional_call(module, cut, (x,))
+def of_neuron(module: Module, neuron: int, n_neurons: int) -> Module:
+    """The module for one neuron alone: its tensors are views of those of the module, cut to the neuron."""
+    axes = kernel_entry(module).neuron_axis
+
+    def cut(name: str, tensor: Tensor) -> Tensor:
+        axis = axes.get(name, 0)
+        counts = tensor.ndim > axis and tensor.shape[axis] == n_neurons
+        return tensor.narrow(axis, neuron, 1) if counts else tensor
+
+    return with_tensors(module, cut)
 
 
 def correlate(x: Tensor, kernel: Tensor) -> Tensor:
@@ -38,44 +49,107 @@ def correlate(x: Tensor, kernel: Tensor) -> Tensor:
     return taps.as_strided((B, K, L - K + 1), (K * L, L + 1, 1)).sum(1)
 
 
+@dataclass(frozen=True)
+class Form:
+    """How the response of a model may be computed.
+
+    Attributes
+    ----------
+    whole : str
+        Why only as a whole, by the model's own forward pass; empty where stage by stage.
+    field : {"formula", "composed", ""}
+        How the receptive field of a neuron is found: from its parameters by the formula of its kernel; from the kernels
+        of all neurons, as the module says; not at all.
+    drive_by_neuron, rate_by_neuron : bool
+        Whether these stages need the parameters of one neuron only.
+    shareable : bool
+        Whether threads may call the modules of the model as they are; otherwise each call has a copy.
+    """
+
+    whole: str = ""
+    field: str = ""
+    drive_by_neuron: bool = False
+    rate_by_neuron: bool = False
+    shareable: bool = False
+
+    @classmethod
+    def of(cls, model: NeuralModel) -> Form:
+        """What the types of the model's parts promise; whether they keep it, :func:`proof.proven_form` finds out."""
+        can_share, name, readout = shareable(model), type(model).__name__, model.readout
+        if not isinstance(readout, STRFReadout):
+            return cls("its readout is not an STRFReadout", shareable=can_share)
+        sliced = kernel_entry(readout.strf.kernel).of_neuron is not None
+        field = FORMULA if sliced else COMPOSED
+        if type(model).forward is not NeuralModel.forward:
+            return cls(f"{name} has a forward pass of its own", field, shareable=can_share)
+        if type(model).prefiltered not in (NeuralModel.prefiltered, AudioEncodingModel.prefiltered):
+            return cls(f"{name} has a prefiltered of its own", field, shareable=can_share)
+        if type(readout).forward is not STRFReadout.forward:
+            return cls(f"{type(readout).__name__} has a forward pass of its own", field, shareable=can_share)
+        by_neuron = sliced and type(readout.bn) in (nn.BatchNorm1d, nn.Identity)
+        return cls("", field, by_neuron, is_pointwise(readout.activation), can_share)
+
+
+@dataclass
+class Memo:
+    """What has been computed of one model on one stimulus."""
+
+    prefiltered: Tensor | None = None
+    padded: Tensor | None = None
+    drive: dict[int, Tensor] = field(default_factory=dict)
+    rate: dict[int, Tensor] = field(default_factory=dict)
+    kernel: dict[int, Tensor] = field(default_factory=dict)
+    gradient_map: dict[int, Tensor] = field(default_factory=dict)
+
+    def copy(self) -> Memo:
+        """The same, to go on from."""
+        tables = (self.drive, self.rate, self.kernel, self.gradient_map)
+        return Memo(self.prefiltered, self.padded, *(table.copy() for table in tables))
+
+
 class StagedForward:
     """The stages stimulus -> prefilter -> core -> drive -> rate of one model on one stimulus batch, each cached.
 
     ``drive`` is the STRF with its batch norm, ``rate`` the output curve. Both are computed neuron by neuron, when
     somebody reads them. A model that is not of this shape has one stage, the whole forward pass.
 
+    Any number of threads may read: nothing of the model is written or exchanged.
+
     Parameters
     ----------
     model : NeuralModel
-        In eval mode; the chain never changes it.
+        In evaluation mode and without gradients. Whoever writes to it says so by :meth:`invalidate`.
     stimulus : Tensor, shape (B, 1, F, T)
         Spectrogram batch.
+    form : Form, optional
+        How it may be computed; what its types promise when left out.
     """
 
-    def __init__(self, model: NeuralModel, stimulus: Tensor) -> None:
-        self.model = model
-        self.stimulus = stimulus
-        whole = (
-            type(model).forward is not NeuralModel.forward
-            or not isinstance(model.readout, STRFReadout)
-            or type(model.readout).forward is not STRFReadout.forward
-        )
-        self._readout: STRFReadout | None = None if whole else cast(STRFReadout, model.readout)
-        self._prefiltered: Tensor | None = None
-        self._padded: Tensor | None = None
-        self._whole: Tensor | None = None
-        self._drive: dict[int, Tensor] = {}
-        self._rate: dict[int, Tensor] = {}
-        self._kernel: dict[int, Tensor] = {}
-        self._map: dict[int, Tensor] = {}
+    def __init__(self, model: NeuralModel, stimulus: Tensor, form: Form | None = None) -> None:
+        self.model, self.stimulus = model, stimulus
+        self.form = Form.of(model) if form is None else form
+        self._memo = Memo()
+        self._lease: object = None
+
+    def over(self, model: NeuralModel) -> StagedForward:
+        """The same over an equal model: what has been computed stays known."""
+        twin = StagedForward(model, self.stimulus, self.form)
+        twin._memo = self._memo.copy()
+        return twin
+
+    def lent(self, lease: object) -> StagedForward:
+        """The same object for a reader, who holds ``lease`` as long as this."""
+        twin = StagedForward(self.model, self.stimulus, self.form)
+        twin._memo, twin._lease = self._memo, lease
+        return twin
 
     @property
     def staged(self) -> bool:
         """Whether drive and rate can be computed neuron by neuron."""
-        return self._readout is not None
+        return not self.form.whole
 
     def check_answer(self) -> None:
-        """Run one neuron: a model that cannot answer this stimulus fails here, by name."""
+        """ValueError where the model does not answer each bin of the stimulus; found out with one neuron."""
         wanted, first = (self.stimulus.shape[0], self.stimulus.shape[3]), self.rate(0)
         if first.shape != wanted:
             raise ValueError(
@@ -92,49 +166,69 @@ class StagedForward:
         neurons : iterable of int, optional
             Whose parameters changed; all when None.
         """
-        self._whole = None
-        self._map.clear()
+        memo = self._memo
+        memo.gradient_map.clear()
         if stage == "prefilter":
-            self._prefiltered = self._padded = None
-        readout = self._readout
-        if readout is not None and not is_pointwise(readout.activation):
-            self._rate.clear()
-        stale = [self._rate]
+            memo.prefiltered = memo.padded = None
+        stale = [(memo.rate, self.form.rate_by_neuron)]
         if stage != "rate":
-            stale.append(self._drive)
+            stale.append((memo.drive, self.form.drive_by_neuron))
         if stage == "drive":
-            stale.append(self._kernel)
-        for cache in stale:
-            if neurons is None:
+            stale.append((memo.kernel, self.form.field == FORMULA))
+        for cache, by_neuron in stale:
+            if neurons is None or not by_neuron:
                 cache.clear()
             else:
                 for neuron in neurons:
                     cache.pop(neuron, None)
 
-    @torch.no_grad()
+    # -- values --------------------------------------------------------------------------------------------------
+
+    @property
+    def _readout(self) -> STRFReadout:
+        return cast(STRFReadout, self.model.readout)
+
+    def _usable(self, module: Module) -> Module:
+        """The module, or where it may write to itself while it runs, a copy to run once."""
+        return module if self.form.shareable else copy.deepcopy(module)
+
+    def _input(self, x: Tensor) -> Tensor:
+        return x if self.form.shareable else x.clone()
+
     def prefiltered(self) -> Tensor:
         """Spectrogram after the prefilter, shape (B, C, F, T)."""
-        if self._prefiltered is None:
-            self._prefiltered = self.model.prefiltered(self.stimulus)
-        return self._prefiltered
+        found = self._memo.prefiltered
+        if found is None:
+            found = self._usable(self.model).prefiltered(self._input(self.stimulus))
+            self._memo.prefiltered = found
+        return found
 
-    @torch.no_grad()
+    def _padded(self) -> Tensor:
+        found = self._memo.padded
+        if found is None:
+            core, pad = self._usable(self.model.core), self._usable(self._readout.strf.pad)
+            found = self._memo.padded = pad(core(self._input(self.prefiltered())))
+        return found
+
     def kernel(self, neuron: int) -> Tensor | None:
         """STRF of one neuron, shape (C, F, T), last index lag 0; None when the model has none to show."""
         # Behind a core the frequency axis of a kernel is the core's, not the stimulus's: nothing to draw.
-        if self._readout is None or not isinstance(self.model.core, nn.Identity):
-            return None
-        if neuron not in self._kernel:
-            module = self._readout.strf.kernel
-            of_neuron = kernel_entry(module).of_neuron
-            if of_neuron is not None:
-                self._kernel[neuron] = of_neuron(module, neuron)
-            else:
+        return self._kernel(neuron) if isinstance(self.model.core, nn.Identity) else None
+
+    def _kernel(self, neuron: int) -> Tensor | None:
+        kernels = self._memo.kernel
+        if neuron not in kernels:
+            if self.form.field == FORMULA:
+                module = self._readout.strf.kernel
+                one_neuron = cast(Callable[..., Tensor], kernel_entry(module).of_neuron)
+                kernels[neuron] = one_neuron(module, neuron)
+            elif self.form.field == COMPOSED:
                 try:
-                    self._kernel[neuron] = self._readout.STRF_weight()[neuron]
+                    weight = self._readout.STRF_weight()
                 except NotImplementedError:
                     return None
-        return self._kernel[neuron]
+                kernels.update(enumerate(weight.to(self.stimulus.device)))
+        return kernels.get(neuron)
 
     def gradient_map(self, neuron: int) -> Tensor | None:
         """Linear receptive field of one neuron around the mean sound, (C, F, T), whether or not it has an STRF to show.
@@ -144,65 +238,63 @@ class StagedForward:
         """
         if not isinstance(self.model, AudioEncodingModel):
             return None
-        if neuron not in self._map:
-            bins = run_up(self.model, self.model.T)
+        maps = self._memo.gradient_map
+        if neuron not in maps:
+            model = copy.deepcopy(self.model)
+            bins = run_up(model, model.T)
             steady = self.stimulus.mean((0, 3), keepdim=True).expand(-1, -1, -1, bins)
-            self._map[neuron] = spectrogram_gradients(self.model, steady, neurons=[neuron], per_channel=True)[0]
-        return self._map[neuron]
+            maps[neuron] = spectrogram_gradients(model, steady, neurons=[neuron], per_channel=True)[0]
+        return maps[neuron]
 
-    @torch.no_grad()
     def drive(self, neuron: int) -> Tensor:
         """Input of the output curve of one neuron, shape (B, T)."""
-        readout = self._readout
-        if readout is None:
-            raise ValueError(f"{type(self.model).__name__} has no separate drive: its readout is not an STRFReadout")
-        if neuron not in self._drive:
-            N = int(self.model.O)
-            if self._padded is None:
-                self._padded = cast(Tensor, readout.strf.pad(self.model.core(self.prefiltered())))
-            kernel = readout.strf.kernel
-            of_neuron = kernel_entry(kernel).of_neuron
-            if of_neuron is not None:
-                shown = self.kernel(neuron)
-                out = correlate(self._padded, of_neuron(kernel, neuron) if shown is None else shown)
+        if self.form.whole:
+            raise ValueError(f"{type(self.model).__name__} has no separate drive: {self.form.whole}")
+        drives = self._memo.drive
+        if neuron not in drives:
+            readout = self._readout
+            if self.form.drive_by_neuron:
+                out = correlate(self._padded(), cast(Tensor, self._kernel(neuron)))
                 bias = cast("Tensor | None", readout.strf.kernel.bias)
                 if bias is not None:
                     out = out + bias[neuron]
-                self._drive[neuron] = for_neuron(readout.bn, out[:, None], neuron, N)[:, 0]
+                drives[neuron] = of_neuron(readout.bn, neuron, int(self.model.O))(out[:, None])[:, 0]
             else:
-                every = readout.bn(kernel(self._padded)[:, :, 0])
-                self._drive = dict(enumerate(every.unbind(1)))
-        return self._drive[neuron]
+                kernel, bn = self._usable(readout.strf.kernel), self._usable(readout.bn)
+                drives.update(enumerate(bn(kernel(self._input(self._padded()))[:, :, 0]).unbind(1)))
+        return drives[neuron]
 
-    @torch.no_grad()
     def rate(self, neuron: int) -> Tensor:
         """Predicted response of one neuron, shape (B, T)."""
-        readout = self._readout
-        if readout is None:
-            if self._whole is None:
-                self._whole = self.model(self.stimulus)[:, :, 0]
-            return self._whole[:, neuron]
-        if neuron not in self._rate:
-            N = int(self.model.O)
-            if is_pointwise(readout.activation):
+        rates = self._memo.rate
+        if neuron not in rates:
+            if self.form.whole:
+                rates.update(enumerate(self._usable(self.model)(self._input(self.stimulus))[:, :, 0].unbind(1)))
+                return rates[neuron]
+            curve, N = self._readout.activation, int(self.model.O)
+            if self.form.rate_by_neuron:
                 drive = self.drive(neuron)[..., None]
-                self._rate[neuron] = for_neuron(readout.activation, drive, neuron, N)[..., 0]
+                # A curve that works in place would overwrite the drive.
+                drive = drive.clone() if getattr(curve, "inplace", False) else drive
+                rates[neuron] = of_neuron(curve, neuron, N)(drive)[..., 0]
             else:
-                every = readout.activation(torch.stack([self.drive(n) for n in range(N)], dim=-1))
-                self._rate = dict(enumerate(every.unbind(-1)))
-        return self._rate[neuron]
+                every = self._usable(curve)(torch.stack([self.drive(n) for n in range(N)], dim=-1))
+                rates.update(enumerate(every.unbind(-1)))
+        return rates[neuron]
 
     def rates(self) -> Tensor:
         """Predicted response of every neuron, shape (B, N, 1, T)."""
         return torch.stack([self.rate(n) for n in range(self.model.O)], dim=1)[:, :, None]
 
 
-@torch.no_grad()
 def folding(model: NeuralModel, neuron: int) -> Tensor:
-    """Bias of the receptive field, gain and offset of the batch norm: ``drive = gain (strf * x + bias) + offset``."""
+    """Bias of the receptive field, gain and offset of the batch norm: ``drive = gain (strf * x + bias) + offset``.
+
+    Empty for a readout that is not of this form.
+    """
     readout = model.readout
-    if not isinstance(readout, STRFReadout):
+    if not isinstance(readout, STRFReadout) or type(readout.bn) is not nn.BatchNorm1d or readout.bn.running_var is None:
         return torch.zeros(0)
     gain, offset = (values[neuron] for values in batch_norm_affine(readout.bn))
-    bias = cast("Tensor | None", readout.strf.kernel.bias)
-    return torch.stack([gain.new_zeros(()) if bias is None else bias[neuron], gain, offset])
+    bias = cast("Tensor | None", getattr(readout.strf.kernel, "bias", None))
+    return torch.stack([gain.new_zeros(()) if bias is None else bias[neuron], gain, offset]).detach()

@@ -20,7 +20,7 @@ from deepstrf.training import History
 from deepstrf.training.batches import Data
 
 from ..figures.style import CLEAR, DIVERGING, FAINT, GREY, TICKS_KHZ, rounded
-from ..session.staged_forward import StagedForward, folding, for_neuron
+from ..session.staged_forward import StagedForward, folding, of_neuron
 from .background_fit import State
 
 __all__ = ["Shown", "TrainingFigure"]
@@ -101,8 +101,8 @@ class TrainingFigure:
         kernel = StagedForward(self.model, self._sound).kernel(neuron)
         if kernel is None:
             return {}
-        gain = folding(self.model, neuron)[1]
-        field = kernel * gain
+        affine = folding(self.model, neuron)
+        field = kernel * affine[1] if len(affine) else kernel
         peak = float(rounded(field.abs().max())) or 1.0
         names = FIELDS.get(field.shape[0], [])
         return {
@@ -119,8 +119,8 @@ class TrainingFigure:
         mean, spread = (0.0, 1.0) if bn.weight is None else (float(bn.bias[neuron]), float(bn.weight[neuron].abs()))
         drive = mean + CURVE_SPREAD * spread * torch.linspace(-1, 1, CURVE_POINTS, dtype=self._sound.dtype)
         parameter = next(readout.activation.parameters(), drive)
-        N = len(self.names)
-        rate = for_neuron(readout.activation, drive.to(parameter.dtype)[None, :, None], neuron, N)[0, :, 0]
+        curve = of_neuron(readout.activation, neuron, len(self.names))
+        rate = curve(drive.to(parameter.dtype)[None, :, None])[0, :, 0]
         return {CURVE: {"x": rounded(drive), "y": rounded(rate)}}
 
     def _courses(self, shown: Shown) -> dict[str, dict[str, Any]]:

@@ -1,0 +1,265 @@
+"""The model under edit: edits are tried on a private twin and then happen in one step; what others do is taken over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from torch import Tensor
+
+from deepstrf.models import NeuralModel
+
+from .events import Change
+from .history import OUTSIDE, History, Slot, Values
+from .lock import lock_of, locked
+from .notifications import Observers
+from .parameters import Index
+from .reading import Played, State
+from .staged_forward import StagedForward
+from .twin import Twin, tensors_of
+from .watch import Marks, Watch, same_type, same_values
+
+__all__ = ["EditedModel"]
+
+Result = TypeVar("Result")
+
+BEHIND = object()
+"""Given instead of a result where the structure of the model is another than that of the twin."""
+
+TRIES = 5
+"""How often a model is copied again that somebody writes to meanwhile."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A change that is going to happen, whole: carrying it out twice is carrying it out once.
+
+    Attributes
+    ----------
+    state : State
+        What the session is afterwards.
+    change : Change
+        What the observers are called with.
+    written : tuple of Slot
+        To copy from the twin to the model.
+    stale : tuple
+        Stages and neurons to compute anew.
+    seen : tuple, optional
+        Marks of the model that the state belongs to, where it was not the session that wrote to it.
+    model : tuple of Watch and tensors, optional
+        Where the structure of the model has changed.
+    """
+
+    state: State
+    change: Change
+    written: tuple[Slot, ...] = ()
+    stale: tuple[tuple[str, Index | None], ...] = ()
+    seen: Marks | None = None
+    model: tuple[Watch, dict[str, Tensor]] | None = None
+
+
+class EditedModel:
+    """A model, its private twin, and all that belongs to them at this moment.
+
+    Readers and steps go through :meth:`use`. The methods below it are for steps: they expect the lock to be held.
+
+    Parameters
+    ----------
+    model : NeuralModel
+        In evaluation mode; others may have it too.
+    twin : Twin
+        Of the model as it is.
+    live : StagedForward
+        Over the twin.
+    played : Played
+        The stimulus.
+
+    Attributes
+    ----------
+    state : State
+        Replaced as a whole by each change.
+    observers : Observers
+        Called after each change.
+    """
+
+    def __init__(self, model: NeuralModel, twin: Twin, live: StagedForward, played: Played) -> None:
+        self.model = model
+        self.state = State(0, twin, live, played, History())
+        self._lock = lock_of(model)
+        self.observers = Observers(self._lock)
+        self._watch = Watch(model)
+        self._tensors = tensors_of(model)
+        self._plan: Plan | None = None
+        self._tried: dict[Slot, Tensor] = {}
+
+    def use(self, step: Callable[..., Result], *args: Any) -> Result:
+        """Result of a step, which runs under the lock and on a state that has caught up with the model."""
+        try:
+            while (result := self._attempt(step, *args)) is BEHIND:
+                self.rebuild()
+            return result
+        finally:
+            self.observers.call()
+
+    @locked
+    def _attempt(self, step: Callable[..., Result], *args: Any) -> Result | Any:
+        self._finish()
+        if self._watch.structure_changed() or (self._watch.values_changed() and not self.compare_values()):
+            return BEHIND
+        return step(*args)
+
+    def lend(self) -> State:
+        """The state for a reader: as long as it is held, it stays as it is."""
+        state, lease = self.state, self.state.twin.lend()
+        return replace(state, live=state.live.lent(lease), lease=lease)
+
+    # -- trying, on the twin -------------------------------------------------------------------------------------
+
+    def draft(self) -> Twin:
+        """The twin to write to. One that is lent is left to its readers."""
+        state = self.state
+        if state.twin.is_lent:
+            twin = state.twin.fork()
+            self.state = replace(state, twin=twin, live=state.live.over(twin.model))
+        return self.state.twin
+
+    def write(self, slot: Slot, value: Tensor) -> None:
+        """Try a value: it happens with :meth:`keep`, and is taken back by whoever uses the model next without it."""
+        self.draft()
+        part = self.tried(slot)
+        if slot not in self._tried:
+            self._tried[slot] = part.clone()
+        part.copy_(value.reshape(part.shape))
+
+    def tried(self, slot: Slot) -> Tensor:
+        """Values of the twin."""
+        name, index = slot
+        return self.state.twin.tensors[name][index]
+
+    # -- making it happen ----------------------------------------------------------------------------------------
+
+    def keep(self, gesture: str | None, settled: bool, source: object) -> Change:
+        """Make happen what was tried, as an entry of the history."""
+        before = dict(self._tried)
+        history = self.state.history.record(gesture, before, settled=settled, read=self.tried)
+        return self.keep_as(history, settled, source)
+
+    def keep_as(self, history: History, settled: bool, source: object, seen: Marks | None = None) -> Change:
+        """Make happen what was tried, with the history that it leads to; ``seen`` where the model holds it already."""
+        state, slots = self.state, tuple(self._tried)
+        names: set[str] = set()
+        neurons: set[int] = set()
+        stale: dict[tuple[str, Index | None], None] = {}
+        every = False
+        for slot in slots:
+            concerned = list(state.twin.concerned(slot))
+            for parameter in concerned:
+                place = slot[1][len(parameter.prefix) :][:1] if parameter.per_neuron else ()
+                stale[parameter.stage, place or None] = None
+                names.add(parameter.name)
+                neurons.update(place)
+                every |= not place
+            if not concerned:  # only others write to it: it may concern anything
+                names.update(state.twin.parameters)
+                stale |= dict.fromkeys([("prefilter", None), ("drive", None)])
+                every = True
+        version = state.version + 1
+        change = Change(frozenset(names), None if every else frozenset(neurons), settled, source, version=version)
+        state = replace(state, version=version, history=history)
+        return self.commit(Plan(state, change, () if seen else slots, tuple(stale), seen))
+
+    def play(self, live: StagedForward, played: Played, settled: bool, source: object) -> Change:
+        """Make the stimulus another one."""
+        version = self.state.version + 1
+        change = Change(frozenset(), None, settled, source, stimulus=True, version=version)
+        return self.commit(Plan(replace(self.state, version=version, live=live, played=played), change))
+
+    def commit(self, plan: Plan) -> Change:
+        """Carry a plan out. Before the first line nothing has happened; after it all of it does, interrupts or not."""
+        try:
+            self._plan = plan
+            self._carry_out(plan)
+        finally:
+            if self._plan is not None:
+                self._carry_out(self._plan)
+        return plan.change
+
+    def _carry_out(self, plan: Plan) -> None:
+        for name, index in plan.written:
+            self._tensors[name][index] = plan.state.twin.tensors[name][index]
+        for stage, neurons in plan.stale:
+            plan.state.live.invalidate(stage, neurons)
+        self.state = plan.state
+        self.observers.put(plan.change)
+        if plan.model is not None:
+            self._watch, self._tensors = plan.model
+        elif plan.seen is not None:
+            self._watch.seen = plan.seen
+        else:
+            self._watch.expect([name for name, _index in plan.written])
+        self._tried = {}
+        self._plan = None
+
+    def _finish(self) -> None:
+        """Complete a change that was interrupted, and take back what was tried and not kept."""
+        if self._plan is not None:
+            self._carry_out(self._plan)
+        for slot, old in reversed(self._tried.items()):
+            self.tried(slot).copy_(old)
+        self._tried = {}
+
+    # -- taking over what others do to the model -----------------------------------------------------------------
+
+    def compare_values(self) -> bool:
+        """Take over values that others have written to the model; False where a tensor is of another shape or type."""
+        known = self.state.twin.tensors
+        for _ in range(TRIES):
+            seen = self._watch.marks()
+            if not all(same_type(tensor, known[name]) for name, tensor in self._tensors.items()):
+                return False
+            found = {name: t.clone() for name, t in self._tensors.items() if not same_values(t, known[name])}
+            if self._watch.marks() == seen:
+                break
+        if not found:
+            self._watch.seen = seen
+            return True
+        for name, tensor in found.items():
+            self.write((name, ()), tensor)
+        history = self.state.history.record(OUTSIDE, dict(self._tried), settled=False, read=self.tried)
+        self.keep_as(history, True, None, seen)
+        return True
+
+    def rebuild(self) -> bool:
+        """Copy the model anew; False where it was changed meanwhile, so that the copy was not taken.
+
+        How it may be computed is found out outside the lock: that runs the model's own code.
+        """
+        watch, twin = self._copied()
+        twin.prove(self.state.played.batch)
+        return self._adopt(watch, twin)
+
+    @locked
+    def _copied(self) -> tuple[Watch, Twin]:
+        self._finish()
+        now, N = self.state.twin, int(self.state.twin.model.O)
+        if int(self.model.O) != N:
+            raise ValueError(f"session.model must keep its {N} neurons, got {self.model.O}: open another session")
+        return Watch(self.model), now.another(self.model)
+
+    @locked
+    def _adopt(self, watch: Watch, twin: Twin) -> bool:
+        if watch.structure_changed() or watch.values_changed():
+            return False
+        self._finish()
+        state, old, new = self.state, self.state.twin.tensors, twin.tensors
+        history = History()  # entries are of no use where tensors are others
+        if old.keys() == new.keys() and all(same_type(old[name], new[name]) for name in old):
+            before: Values = {(name, ()): old[name] for name in old if not same_values(old[name], new[name])}
+            history = state.history.record(OUTSIDE, before, settled=False, read=self.tried)
+        version = state.version + 1
+        change = Change(frozenset(state.twin.parameters.keys() | twin.parameters), None, True, version=version)
+        live = StagedForward(twin.model, state.played.batch, twin.form)
+        state = replace(state, version=version, twin=twin, live=live, history=history)
+        self.commit(Plan(state, change, model=(watch, tensors_of(self.model))))
+        return True

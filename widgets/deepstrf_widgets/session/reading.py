@@ -1,0 +1,226 @@
+"""What can be read of a session: all of it of one moment, whatever other threads do meanwhile."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from deepstrf.models import NeuralModel
+
+from .history import History
+from .parameters import Index, Parameter
+from .scores import Scores
+from .staged_forward import StagedForward
+from .twin import Lease, Twin
+from .validation import neuron_index
+
+__all__ = ["Played", "Reading", "Snapshot", "State", "parameter_of"]
+
+
+@dataclass(frozen=True)
+class Played:
+    """A stimulus batch with its responses, and what has been computed on it of the trained model."""
+
+    batch: Tensor
+    responses: Tensor | None
+    unit: str
+    trained: StagedForward
+    live_scores: Scores | None
+    trained_scores: Scores | None
+
+    @classmethod
+    def of(cls, batch: Tensor, responses: Tensor | None, unit: str, trained: StagedForward) -> Played:
+        """A stimulus that nothing has been computed on; ``trained`` is the trained model on any."""
+        live_scores, trained_scores = (None if responses is None else Scores(responses) for _ in range(2))
+        trained = StagedForward(trained.model, batch, trained.form)
+        return cls(batch, responses, unit, trained, live_scores, trained_scores)
+
+
+@dataclass(frozen=True)
+class State:
+    """All of a session at one moment. With a ``lease`` it stays as it is."""
+
+    version: int
+    twin: Twin
+    live: StagedForward
+    played: Played
+    history: History
+    lease: Lease | None = None
+
+
+class Reading(ABC):
+    """What a session and its snapshots have in common: each method reads one state."""
+
+    dt_ms: float
+    delay_ms: float
+    cf_hz: NDArray[np.float64]
+    neuron_names: list[str]
+    _trained: Twin
+
+    @abstractmethod
+    def _present(self) -> State:
+        """The state to read."""
+
+    def snapshot(self) -> Snapshot:
+        """The session as it is now: what is read from it belongs together, and does not change."""
+        return Snapshot(self, self._present())
+
+    @property
+    def version(self) -> int:
+        """Number of the state: each change has the next one."""
+        return self._present().version
+
+    @property
+    def n_neurons(self) -> int:
+        """Number of neurons N."""
+        return len(self.neuron_names)
+
+    @property
+    def live(self) -> StagedForward:
+        """The edited model on the stimulus, stage by stage, as it is now: later edits do not reach it."""
+        return self._present().live
+
+    @property
+    def trained(self) -> StagedForward:
+        """The model as the session began, on the stimulus."""
+        return self._present().played.trained
+
+    @property
+    def parameters(self) -> dict[str, Parameter]:
+        """What can be edited, by name."""
+        return self._present().twin.parameters
+
+    @property
+    def trained_parameters(self) -> dict[str, Parameter]:
+        """The same of the model as the session began."""
+        return self._trained.parameters
+
+    @property
+    def stimulus(self) -> Tensor:
+        """The stimulus batch, shape (B, 1, F, T)."""
+        return self._present().played.batch
+
+    @property
+    def stimulus_unit(self) -> str:
+        """Unit of the stimulus."""
+        return self._present().played.unit
+
+    @property
+    def responses(self) -> Tensor | None:
+        """What was recorded to the stimulus, (B, N, R, T)."""
+        return self._present().played.responses
+
+    def value(self, name: str, index: Index = (), *, grid: bool = False) -> NDArray[np.float64]:
+        """Present value of a parameter in natural units, or on its ``grid``, at a (partial) index."""
+        state = self._present()
+        return parameter_of(state.twin, name, grid=grid).read(index)
+
+    def trained_value(self, name: str, index: Index = (), *, grid: bool = False) -> NDArray[np.float64]:
+        """Value of a parameter when the session began."""
+        return parameter_of(self._trained, name, grid=grid).read(index)
+
+    def rate(self, neuron: int | str) -> Tensor:
+        """Predicted response of one neuron, shape (B, T)."""
+        return self._present().live.rate(self._neuron(neuron))
+
+    def psth(self, neuron: int | str) -> Tensor | None:
+        """Recorded response of one neuron, mean over its repeats, shape (B, T); NaN where none was recorded."""
+        responses = self.responses
+        return None if responses is None else responses[:, self._neuron(neuron)].nanmean(dim=1)
+
+    def score(self, neuron: int | str) -> float | None:
+        """Correlation of predicted and recorded response of one neuron; None without responses, NaN if undefined."""
+        return self._scored(neuron)[0]
+
+    def normalized_score(self, neuron: int | str) -> float | None:
+        """Correlation that the prediction would have with the noise-free response (CCnorm); None without repeats."""
+        return self._scored(neuron)[1]
+
+    def trained_score(self, neuron: int | str) -> float | None:
+        """:meth:`score` of the trained values."""
+        return self._scored(neuron, trained=True)[0]
+
+    def trained_normalized_score(self, neuron: int | str) -> float | None:
+        """:meth:`normalized_score` of the trained values."""
+        return self._scored(neuron, trained=True)[1]
+
+    def edited(self, neuron: int | str | None = None) -> bool:
+        """Whether any parameter differs from its trained value, of one neuron or of the whole model."""
+        state, trained = self._present(), self._trained.parameters
+        own = () if neuron is None else (self._neuron(neuron),)
+        for name, parameter in state.twin.parameters.items():
+            at = parameter.prefix + (own if parameter.per_neuron else ())
+            if name not in trained or not torch.equal(parameter.raw[at], trained[name].raw[at]):
+                return True
+        return False
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a gesture to take back."""
+        return bool(self._present().history.done)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is a gesture to repeat."""
+        return bool(self._present().history.undone)
+
+    def _neuron(self, neuron: int | str) -> int:
+        return neuron_index(self.neuron_names, neuron)
+
+    def _scored(self, neuron: int | str, *, trained: bool = False) -> tuple[float | None, float | None]:
+        """r and CCnorm."""
+        row, state = self._neuron(neuron), self._present()
+        scores = state.played.trained_scores if trained else state.played.live_scores
+        stages = state.played.trained if trained else state.live
+        return (None, None) if scores is None else scores.of(stages.rate(row), row)
+
+
+class Snapshot(Reading):
+    """A session at one moment, to read. Made by :meth:`LiveSession.snapshot`.
+
+    Attributes
+    ----------
+    model : NeuralModel
+        The model as it was, in evaluation mode. It is shared with others: to call it, copy it.
+    """
+
+    def __init__(self, session: Reading, state: State) -> None:
+        self.dt_ms, self.delay_ms, self.cf_hz = session.dt_ms, session.delay_ms, session.cf_hz
+        self.neuron_names = session.neuron_names
+        self._trained, self._state = session._trained, state
+
+    def _present(self) -> State:
+        return self._state
+
+    def snapshot(self) -> Snapshot:
+        """Itself."""
+        return self
+
+    @property
+    def model(self) -> NeuralModel:
+        """The model as it was."""
+        return self._state.twin.model
+
+
+def parameter_of(twin: Twin, name: str, *, grid: bool = False) -> Parameter:
+    """A parameter by name, in natural units or in those of its ``grid``.
+
+    Raises
+    ------
+    KeyError
+        There is none of that name.
+    """
+    try:
+        parameter = twin.parameters[name]
+    except (KeyError, TypeError):
+        reason = twin.refused.get(name) if isinstance(name, str) else None
+        if reason:
+            raise KeyError(f"{name} cannot be edited: {reason}") from None
+        known = ", ".join(sorted(twin.parameters)) or "none"
+        raise KeyError(f"name must be one of this model's parameters ({known}), got {name!r}") from None
+    return parameter.grid if grid else parameter

@@ -1,0 +1,119 @@
+"""The private copy of a model that a session computes with, and the table of what can be edited in it."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+from torch import Tensor, nn
+
+from deepstrf.models import NeuralModel
+
+from .history import Slot
+from .model_copy import own_tensors, private_copy
+from .parameters import Parameter, parameter_table
+from .proof import proven_form
+from .staged_forward import FORMULA, Form
+
+__all__ = ["Twin", "tensors_of"]
+
+
+def tensors_of(model: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers of a model by name, as views without gradients: a write to one is a write to the model."""
+    named = (*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False))
+    return {name: tensor.detach() for name, tensor in named}
+
+
+class Lease:
+    """Held by whoever reads a twin: as long as it lives, the twin is not written."""
+
+    __slots__ = ("__weakref__",)
+
+
+class Twin:
+    """A copy of a model that nobody else reaches: it answers what a session is asked.
+
+    It is written in place, and only while nobody reads it: a reader holds a lease (:meth:`lend`), and a twin that is
+    lent is left to its readers (:meth:`fork`).
+
+    Parameters
+    ----------
+    model : NeuralModel
+        Private already.
+    axes : dict
+        ``cf_hz``, ``dt_ms`` and ``delay_ms``, as :func:`parameters.parameter_table` takes them.
+    form : Form
+        How it may be computed.
+    """
+
+    def __init__(self, model: NeuralModel, axes: dict[str, Any], form: Form) -> None:
+        self.model, self.form = model, form
+        self._axes = axes
+        self.tensors = tensors_of(model)
+        self._lease: weakref.ref[Lease] | None = None
+
+    @classmethod
+    def of(cls, model: NeuralModel, axes: dict[str, Any]) -> Twin:
+        """A twin of the model as it is now, in the form that the types of its parts promise."""
+        copied = private_copy(model)
+        return cls(copied, axes, Form.of(copied))
+
+    def another(self, model: NeuralModel) -> Twin:
+        """A twin of another model on the same axes."""
+        return Twin.of(model, self._axes)
+
+    def prove(self, stimulus: Tensor) -> None:
+        """Find out how it may be computed; this runs the model's own code."""
+        self.form = proven_form(self.model, stimulus)
+        vars(self).pop("_table", None)
+
+    def fork(self) -> Twin:
+        """An equal twin that nobody reads yet."""
+        return Twin(own_tensors(self.model), self._axes, self.form)
+
+    def lend(self) -> Lease:
+        """What a reader must hold as long as it reads."""
+        lease = None if self._lease is None else self._lease()
+        if lease is None:
+            lease = Lease()
+            self._lease = weakref.ref(lease)
+        return lease
+
+    @property
+    def is_lent(self) -> bool:
+        """Whether somebody reads it."""
+        return self._lease is not None and self._lease() is not None
+
+    @cached_property
+    def _table(self) -> tuple[dict[str, Parameter], dict[str, str]]:
+        table = parameter_table(self.model, **self._axes)
+        refused = {name: reason for name, p in table.items() if (reason := self._refusal(p))}
+        return {name: p for name, p in table.items() if name not in refused}, refused
+
+    def _refusal(self, parameter: Parameter) -> str:
+        if parameter.tensor not in self.tensors:
+            return f"{parameter.tensor} is computed from other tensors"
+        if parameter.name.startswith("strf.") and self.form.field != FORMULA:
+            owner = parameter.tensor.rpartition(".")[0]
+            return f"{owner} computes another field than its tensors say"
+        return ""
+
+    @property
+    def parameters(self) -> dict[str, Parameter]:
+        """What can be edited, by name."""
+        return self._table[0]
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """What could be edited in a model of these types but not in this one, and why."""
+        return self._table[1]
+
+    def concerned(self, slot: Slot) -> Iterator[Parameter]:
+        """Parameters whose values a slot holds."""
+        name, index = slot
+        for parameter in self.parameters.values():
+            shared = min(len(index), len(parameter.prefix))
+            if parameter.tensor == name and parameter.prefix[:shared] == index[:shared]:
+                yield parameter

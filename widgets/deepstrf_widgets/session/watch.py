@@ -1,0 +1,80 @@
+"""Whether others have changed a model: told by what torch counts, without reading the values."""
+
+from __future__ import annotations
+
+import operator
+from itertools import chain
+from typing import Any
+
+from torch import Tensor, nn
+
+__all__ = ["Marks", "Watch", "same_type", "same_values"]
+
+Marks = tuple[list[int], list[int]]
+"""Versions and addresses of the tensors of a model."""
+
+MEMBERS = ("_parameters", "_buffers", "_modules")
+HOOKS = ("_forward_hooks", "_forward_pre_hooks")
+
+
+class Watch:
+    """The marks that a change of a model leaves, as they were at some moment.
+
+    Values: the versions of the tensors, which every in-place operation counts up, and where their storage lies. What
+    passes both by (``.data.copy_``, a NumPy view, a fused optimizer) is found by comparing values only.
+    Structure: modules and tensors by identity, classes, own ``forward`` methods and the number of hooks.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self._modules = list(model.modules())
+        self._owners = [vars(module) for module in self._modules]
+        self._sizes = [(owner[name], len(owner[name])) for owner in self._owners for name in MEMBERS + HOOKS]
+        self._tables = [owner[name] for owner in self._owners for name in MEMBERS if owner[name]]
+        self._members = list(chain.from_iterable(table.values() for table in self._tables))
+        self._classes = [self._kinds(module) for module in self._modules]
+        self._tensors = [one for one in self._members if isinstance(one, Tensor) and not one.is_inference()]
+        numbers: dict[int, list[int]] = {id(tensor): [] for tensor in self._tensors}
+        for number, tensor in enumerate(self._tensors):
+            numbers[id(tensor)].append(number)
+        named = (*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False))
+        self._places: dict[str, list[int]] = {name: numbers.get(id(tensor), []) for name, tensor in named}
+        self.seen: Marks = self.marks()
+
+    @staticmethod
+    def _kinds(module: nn.Module) -> tuple[Any, Any]:
+        return module.__class__, vars(module).get("forward")
+
+    def marks(self) -> Marks:
+        """Versions and addresses of the tensors now."""
+        return [tensor._version for tensor in self._tensors], [tensor.data_ptr() for tensor in self._tensors]
+
+    def expect(self, written: list[str]) -> None:
+        """Take one write to each of the named tensors for seen: more than that is somebody else's."""
+        versions, places = self.seen
+        versions = list(versions)
+        for name in written:
+            for place in self._places.get(name, ()):
+                versions[place] += 1
+        self.seen = versions, places
+
+    def values_changed(self) -> bool:
+        """Whether a tensor has been written to."""
+        return self.marks() != self.seen
+
+    def structure_changed(self) -> bool:
+        """Whether modules, tensors or hooks are others."""
+        return (
+            any(len(table) != size for table, size in self._sizes)
+            or not all(map(operator.is_, chain.from_iterable(t.values() for t in self._tables), self._members))
+            or [self._kinds(module) for module in self._modules] != self._classes
+        )
+
+
+def same_type(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors have one shape, type and device."""
+    return one.shape == other.shape and one.dtype == other.dtype and one.device == other.device
+
+
+def same_values(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors of one type hold the same numbers; NaN is NaN."""
+    return one.equal(other) or bool(((one == other) | ((one != one) & (other != other))).all())
