@@ -78,9 +78,11 @@ def read_table(
     frame = _parsed(file, data, header, position, text)
     names = {name: _Names.of(frame.pop(name)) for name in text}
     if all("" in column.written for column in names.values()):
+        cells = frame.astype(object).where(frame.notna(), "").astype("str")
         blank = np.logical_and.reduce([column.is_blank() for column in names.values()])
-        blank &= frame.isna().all(axis=1).to_numpy()
-        frame, names = frame[~blank].copy(), {name: column.without(blank) for name, column in names.items()}
+        blank[blank] = (cells[blank].apply(lambda column: column.str.strip()) == "").all(axis=1)
+        frame, names = frame[~blank], {name: column.without(blank) for name, column in names.items()}
+    frame = frame[[name for name in position if name not in text]].copy()
     for name in frame.columns:
         _check_numbers(file, frame[name], name, name in optional)
     for name, column in names.items():
@@ -98,11 +100,15 @@ def plain_name(name: str) -> str:
     >>> plain_name(" 7.0 "), plain_name("b'song 1'")
     ('7', 'song 1')
     """
-    name = unicodedata.normalize("NFC", name.strip())
-    if len(name) >= 3 and name[:2] in ("b'", 'b"') and name[-1] == name[1]:
-        name = name[2:-1].strip()
+    name = _without_marks(name)
     whole = WHOLE_NUMBER.fullmatch(name)
     return whole[1] if whole else name
+
+
+def _without_marks(name: str) -> str:
+    name = unicodedata.normalize("NFC", name.strip())
+    is_bytes = len(name) >= 3 and name[:2] in ("b'", 'b"') and name[-1] == name[1]
+    return name[2:-1].strip() if is_bytes else name
 
 
 def _utf8_of(file: Path, encoding: str | None, needed: Sequence[str], max_gb: float) -> bytes:
@@ -192,7 +198,7 @@ def _cells(file: Path, row: int, line: str, delimiter: str) -> list[str]:
 
 
 def _parsed(file: Path, data: bytes, header: _Header, position: dict[str, int], text: Sequence[str]) -> pd.DataFrame:
-    """The wanted columns, names as they stand there, numbers as float64 with NaN for an empty cell."""
+    """All columns: names as they stand there, wanted numbers as float64 with NaN for an empty cell, others numbered."""
     import pandas as pd
 
     width = len(header.names)
@@ -237,8 +243,7 @@ def _parsed(file: Path, data: bytes, header: _Header, position: dict[str, int], 
             if places[i] not in text:
                 frame[i] = _as_numbers(file, frame[i], places[i], header)
     frame.index = np.arange(len(frame)) + header.row + 1
-    frame = frame[list(places)]
-    frame.columns = list(places.values())
+    frame.columns = [places.get(i, i) for i in range(width)]
     return frame
 
 
@@ -312,7 +317,7 @@ class _Names:
         used = np.bincount(self.number, minlength=len(self.written)) > 0
         place = np.zeros(len(self.written), dtype=np.int64)
         for number in np.flatnonzero(used):
-            plain, one = plain_name(self.written[number]), self.written[number].strip()
+            plain, one = plain_name(self.written[number]), _without_marks(self.written[number])
             if not plain or spelling.setdefault(plain, one) != one:
                 row = index[int(np.argmax(self.number == number))]
                 rule = f"be written alike everywhere, got {spelling[plain]!r} and {one!r}" if plain else "not be empty"

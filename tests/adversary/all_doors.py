@@ -1,0 +1,8 @@
+"""Every door of the library and the widgets."""
+
+from __future__ import annotations
+
+from tests.adversary import recordings
+from tests.adversary.doors import Door
+
+DOORS: dict[str, Door] = {**recordings.DOORS}

@@ -1,0 +1,124 @@
+"""The whole campaign: every door, all of its hostile inputs, and a table of what happened.
+
+    python tests/adversary/campaign.py [--share 0.01] [door ...]
+
+Each door is opened in a process of its own, which is watched from outside: what takes longer than 20 s is hung, and a
+process that ends is dead. Inputs follow from the seed alone, so that any of them can be made again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import json
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+
+SECONDS = 20.0
+LIMIT_GB = 4.0
+SEED = 20
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def work(name: str, first: int, count: int) -> None:
+    """Open one door with inputs ``first`` to ``count``; a line for each goes to the standard output."""
+    import resource
+
+    from tests.adversary.all_doors import DOORS
+    from tests.adversary.doors import outcome
+
+    for number in range(first, count):
+        print(json.dumps({"begin": number}), flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            rng = np.random.default_rng([SEED, number, *name.encode()])
+            started = time.monotonic()
+            kind, message = outcome(DOORS[name].make(rng, Path(folder)))
+            seconds = time.monotonic() - started
+        peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        print(
+            json.dumps({"number": number, "kind": kind, "message": message, "seconds": seconds, "gb": peak_gb}),
+            flush=True,
+        )
+
+
+def watch(name: str, count: int) -> dict[str, float]:
+    """Figures of one door; faults are printed as they come."""
+    figures: dict[str, float] = collections.Counter()
+    slowest, peak_gb, first = 0.0, 0.0, 0
+    while first < count:
+        worker = subprocess.Popen(
+            [sys.executable, __file__, "--work", name, str(first), str(count)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            cwd=ROOT,
+        )
+        lines: queue.Queue[str] = queue.Queue()
+        reader = threading.Thread(target=lambda out=worker.stdout, put=lines.put: [put(line) for line in (*out, "")])
+        reader.start()
+        fault = ""
+        while not fault:
+            try:
+                line = lines.get(timeout=SECONDS + 100 * (first == 0))
+            except queue.Empty:
+                fault = "hung"
+                break
+            if not line:
+                fault = "" if first >= count else "dead"
+                break
+            report = json.loads(line)
+            if "begin" in report:
+                continue
+            first = report["number"] + 1
+            figures[report["kind"]] += 1
+            slowest, peak_gb = max(slowest, report["seconds"]), max(peak_gb, report["gb"])
+            if report["kind"] in ("wrong", "raw"):
+                print(f"    {name} {report['number']}: {report['kind']}: {report['message'][:400]}", flush=True)
+        worker.kill()
+        worker.wait()
+        reader.join()
+        if fault:
+            figures[fault] += 1
+            print(f"    {name} {first}: {fault}", flush=True)
+            first += 1
+    return {**figures, "slowest s": slowest, "GB": peak_gb}
+
+
+def main() -> int:
+    """Run the doors that are named, or all; 0 when no fault was found."""
+    from tests.adversary.all_doors import DOORS
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("doors", nargs="*")
+    parser.add_argument("--share", type=float, default=1.0)
+    options = parser.parse_args()
+    faults = 0
+    head = ("door", "inputs", "right", "refused", "wrong", "raw", "hung", "dead", "slowest s", "peak GB", "minutes")
+    rows = []
+    for name in options.doors or DOORS:
+        count = max(1, round(options.share * DOORS[name].count))
+        started = time.monotonic()
+        figures = watch(name, count)
+        bad = [int(figures.get(kind, 0)) for kind in ("wrong", "raw", "hung", "dead")]
+        good = [int(figures.get(kind, 0)) for kind in ("right", "refused")]
+        minutes = (time.monotonic() - started) / 60
+        rows.append((name, count, *good, *bad, f"{figures['slowest s']:.1f}", f"{figures['GB']:.2f}", f"{minutes:.1f}"))
+        faults += sum(bad) + (figures["GB"] > LIMIT_GB)
+        print(" ".join(f"{cell!s:>10}" for cell in rows[-1]), flush=True)
+    print("\n" + "\n".join(" ".join(f"{cell!s:>10}" for cell in row) for row in (head, *rows)))
+    return int(faults > 0)
+
+
+if __name__ == "__main__":
+    sys.path[:0] = [str(ROOT), str(ROOT / "widgets")]
+    if sys.argv[1:2] == ["--work"]:
+        work(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    else:
+        sys.exit(main())
