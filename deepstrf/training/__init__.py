@@ -4,6 +4,7 @@ from deepstrf.models.prediction import predict
 from deepstrf.training.confidence import Band, jackknife
 from deepstrf.training.fitter import Fitter
 from deepstrf.training.history import EpochRecord, History
+from deepstrf.training.linear_regression import ridge
 from deepstrf.training.priors import roughness, spread
 from deepstrf.training.progress import NonFiniteLossError, Progress
 from deepstrf.training.settings import Metric
@@ -18,6 +19,7 @@ __all__ = [
     "Progress",
     "jackknife",
     "predict",
+    "ridge",
     "roughness",
     "spread",
 ]

@@ -1,0 +1,40 @@
+"""Which bands of a set of sounds move at all: of the others no response says anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+LEAST_SHARE = 0.05
+"""Standard deviation of a band, as a share of the largest, from which on it counts as moving."""
+
+
+def moving_bands(stimuli: Tensor, bins: Sequence[int] | None = None) -> Tensor:
+    """Whether each band of each channel moves in some of the sounds, (C, F) bool.
+
+    It does when its standard deviation over all bins is at least 0.05 of the largest of its channel. A receptive
+    field's weights on a band that does not move are the start of the fit, or its prior, and no finding.
+
+    Parameters
+    ----------
+    stimuli : Tensor, shape (B, C, F, T)
+    bins : sequence of int, optional
+        Length of each sound; None says that all have T bins.
+
+    Examples
+    --------
+    >>> sounds = torch.zeros(1, 1, 3, 8)
+    >>> sounds[0, 0, 1, ::2] = 60.0
+    >>> moving_bands(sounds).tolist()
+    [[False, True, False]]
+    """
+    B, _, _, T = stimuli.shape
+    lengths = torch.full((B,), T) if bins is None else torch.as_tensor(list(bins))
+    inside = (torch.arange(T) < lengths[:, None]).to(stimuli.device)[:, None, None]
+    count = int(inside.sum())
+    mean = torch.where(inside, stimuli, 0.0).sum((0, 3), keepdim=True) / count
+    variance = torch.where(inside, stimuli - mean, 0.0).square().sum((0, 3)) / count
+    largest = variance.amax(-1, keepdim=True)
+    return (variance >= LEAST_SHARE**2 * largest) & (largest > 0)

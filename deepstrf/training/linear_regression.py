@@ -1,0 +1,277 @@
+"""The linear answer in closed form: ridge regression on the recent sound, of all neurons at once."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import operator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from deepstrf.arguments import check_numbers, check_sizes
+from deepstrf.datasets import Recording
+from deepstrf.metrics.pooling import mean_over_repeats
+from deepstrf.models.audio import Linear
+from deepstrf.stimuli.evidence import moving_bands
+from deepstrf.training.batches import Data, Examples
+from deepstrf.training.confidence import time_blocks
+
+SMOOTHNESS = (0.2, 5.0)
+KEPT_VARIANCE = 0.999
+PENALTIES = 10.0 ** np.linspace(-4, 4, 17)
+
+
+@dataclass
+class _Moments:
+    """Weighted sums over bins: 1, x, y, x x', x y, y squared, for lagged inputs x (D,) and neurons y (N,)."""
+
+    n: Tensor
+    x: Tensor
+    y: Tensor
+    xx: Tensor
+    xy: Tensor
+    yy: Tensor
+
+    def __add__(self, other: _Moments) -> _Moments:
+        return _Moments(*(a + b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)))
+
+    def __sub__(self, other: _Moments) -> _Moments:
+        return _Moments(*(a - b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)))
+
+    def along(self, basis: Tensor) -> _Moments:
+        """The same for inputs that are projected on the columns of ``basis`` (D, rank)."""
+        return _Moments(self.n, basis.mT @ self.x, self.y, basis.mT @ self.xx @ basis, basis.mT @ self.xy, self.yy)
+
+    def centred(self) -> tuple[Tensor, Tensor]:
+        """Covariances of the inputs (D, D) and of inputs and neurons (D, N), times n."""
+        n = self.n.clamp(min=1)
+        return self.xx - self.x[:, None] * self.x / n, self.xy - self.x[:, None] * self.y / n
+
+
+def ridge(
+    train: Data,
+    n_lags: int,
+    *,
+    alpha: float | str = "folds",
+    folds: int = 5,
+    smoothness: tuple[float, float] | None = SMOOTHNESS,
+    prefiltering: nn.Module | None = None,
+) -> Linear:
+    r"""Linear model of all neurons that ridge regression gives in seconds: the score that any fit should reach.
+
+    Each neuron's response is :math:`\sum_{c,f,j} k_{c,f,j}\, x_{c,f}(t-j) + b` with the k, b that minimise
+    :math:`\sum (y - \hat y)^2 + \alpha\, k^T K^{-1} k` over all recorded bins of all repeats. A bin weighs as
+    many trials as it has; missing ones are left out. K is the prior covariance of a smooth field, a squared exponential
+    of the distance of two weights in octaves and in ms, or the identity. The solution is exact, in float64.
+
+    Parameters
+    ----------
+    train : Recording, or tuple of arrays (B, 1, F, T) and (B, N, R, T)
+    n_lags : int
+        T of the receptive fields, in bins.
+    alpha : float, or {"folds", "gcv"}
+        Size of the penalty, in the unit of scikit-learn's ``Ridge`` and MNE's ``TimeDelayingRidge`` on single trials.
+        ``"folds"`` takes for each neuron that of 17 sizes with the highest correlation on parts that were left out,
+        ``"gcv"`` the one with the least generalised cross-validation error, which wants bins of independent noise.
+    folds : int
+        Parts that are left out in turn: whole sounds, or pieces of the recorded time when there are fewer sounds.
+    smoothness : (float, float), optional
+        Lengths of the prior in octaves and in ms, 0 for none along an axis. None is plain ridge regression, and needed
+        where ``train`` is no Recording, which knows octaves and ms.
+    prefiltering : Module, optional
+        As of `deepstrf.models.audio.Linear`: used as it is, and copied into the model.
+
+    Returns
+    -------
+    Linear
+        In evaluation mode, (N, C, F, n_lags). Weights on bands that the sounds never move are 0
+        (`deepstrf.stimuli.evidence.moving_bands`), and all of a neuron that was not recorded.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Data are not as said, or a setting breaks its rule.
+
+    References
+    ----------
+    Hoerl & Kennard (1970), Technometrics 12:55; Golub, Heath & Wahba (1979), Technometrics 21:215; Sahani & Linden
+    (2003), NIPS 15, on smooth priors of receptive fields.
+
+    Examples
+    --------
+    >>> from deepstrf.simulate import simulate_population
+    >>> neurons = simulate_population(2, seconds=15, sample_rate_hz=8000, n_bands=10, max_hz=4000.0)
+    >>> ridge(neurons, 20).effective_STRF()[0].shape
+    torch.Size([2, 1, 10, 20])
+    """
+    check_sizes(n_lags=n_lags, folds=folds)
+    if isinstance(alpha, str):
+        if alpha not in ("folds", "gcv"):
+            raise ValueError(f"alpha must be a number, 'folds' or 'gcv', got {alpha!r}")
+    else:
+        check_numbers("must be positive", lambda size: 0 < size < float("inf"), alpha=alpha)
+    examples = Examples.of(train, "train")
+    F, N = examples.stimuli.shape[2], examples.target.shape[1]
+    model = Linear(F, n_lags, out_neurons=N, prefiltering=copy.deepcopy(prefiltering)).eval()
+    heard = examples.stimuli.double().cpu()
+    if prefiltering is not None:
+        with torch.no_grad():
+            heard = model.prefiltered(examples.stimuli.float()).double().cpu()
+    moving = moving_bands(heard, examples.bins)
+    basis = _prior_basis(train, moving, n_lags, smoothness)
+    responses = examples.responses.double().cpu()
+    target, _ = mean_over_repeats(responses, ~responses.isnan())
+    count = (~responses.isnan()).sum(2)
+    fold_of = _folds(examples, folds) if alpha == "folds" else torch.zeros(heard.shape[0], heard.shape[-1])
+    kernel = torch.zeros(N, *heard.shape[1:3], n_lags, dtype=torch.float64)
+    mean_drive, spread, mean_rate = torch.zeros(3, N, dtype=torch.float64)
+    for neurons in _of_equal_weights(count):
+        parts = _moments(
+            heard[:, moving], target[:, neurons, 0], count[:, neurons[0]], (responses[:, neurons] ** 2).nansum(2),
+            fold_of, n_lags, examples.bins,
+        )  # fmt: skip
+        if not parts:  # not recorded at all
+            continue
+        parts = [part.along(basis) for part in parts]
+        whole = functools.reduce(operator.add, parts)
+        weights = _solved(whole, parts, alpha)
+        covariance, _ = whole.centred()
+        n = whole.n.clamp(min=1)
+        mean_drive[neurons], mean_rate[neurons] = whole.x @ weights / n, whole.y / n
+        spread[neurons] = ((covariance @ weights * weights).sum(0) / n).clamp(min=0)
+        kernel[neurons[:, None], moving.nonzero()[:, 0], moving.nonzero()[:, 1]] = (basis @ weights).T.reshape(
+            len(neurons), -1, n_lags
+        )
+    with torch.no_grad():
+        readout = model.readout
+        readout.strf.kernel.get_parameter("weight").copy_(kernel)
+        readout.strf.kernel.get_parameter("bias").zero_()
+        readout.bn.get_buffer("running_mean").copy_(mean_drive)
+        readout.bn.get_buffer("running_var").copy_(spread)
+        readout.bn.weight.copy_((spread + readout.bn.eps).sqrt())
+        readout.bn.bias.copy_(mean_rate)
+    return model
+
+
+def _prior_basis(train: Data, moving: Tensor, n_lags: int, smoothness: tuple[float, float] | None) -> Tensor:
+    """Root of the prior covariance of the weights on moving bands, (bands times lags, rank), float64."""
+    if smoothness is None:
+        return torch.eye(int(moving.sum()) * n_lags, dtype=torch.float64)
+    if not isinstance(train, Recording):
+        raise ValueError(
+            f"smoothness must be None unless train is a Recording, which has octaves and ms, got {smoothness}"
+        )
+    if len(smoothness) != 2 or not all(0 <= length < float("inf") for length in smoothness):
+        raise ValueError(f"smoothness must be two lengths of at least 0, in octaves and in ms, got {smoothness}")
+    octaves = train.cf_hz.double().cpu().log2()
+    ms = torch.arange(n_lags, dtype=torch.float64) * train.dt_ms
+    values, vectors = torch.linalg.eigh(_squared_exponential(ms, smoothness[1]))
+    blocks = []
+    for channel in moving:  # the prior knows nothing about how two channels go together
+        along_f, of_f = torch.linalg.eigh(_squared_exponential(octaves[channel], smoothness[0]))
+        variance = (along_f[:, None] * values).clamp(min=0).flatten()
+        order = variance.argsort(descending=True)
+        kept = order[: int((variance[order].cumsum(0) < KEPT_VARIANCE * variance.sum()).sum()) + 1]
+        blocks.append(torch.kron(of_f, vectors)[:, kept] * variance[kept].sqrt())
+    return torch.block_diag(*blocks)
+
+
+def _squared_exponential(place: Tensor, length: float) -> Tensor:
+    if length == 0:
+        return torch.eye(len(place), dtype=torch.float64)
+    return torch.exp(-0.5 * ((place[:, None] - place) / length) ** 2)
+
+
+def _folds(examples: Examples, folds: int) -> Tensor:
+    """Fold of each bin (B, T)."""
+    if len(examples) < folds:
+        return time_blocks(examples.target, folds).cpu()
+    if folds < 2:
+        raise ValueError(f"folds must be at least 2, got {folds}")
+    return (torch.arange(len(examples)) % folds)[:, None].expand(-1, examples.target.shape[-1])
+
+
+def _of_equal_weights(count: Tensor) -> list[Tensor]:
+    """Numbers of the neurons that were recorded in the same bins equally often: they share their moments."""
+    groups: dict[bytes, list[int]] = {}
+    for neuron, counts in enumerate(count.transpose(0, 1)):
+        groups.setdefault(counts.contiguous().numpy().tobytes(), []).append(neuron)
+    return [torch.tensor(group) for group in groups.values()]
+
+
+def _moments(
+    x: Tensor, y: Tensor, count: Tensor, squares: Tensor, fold_of: Tensor, n_lags: int, bins: tuple[int, ...]
+) -> list[_Moments]:
+    """Moments of each fold. x (B, D / n_lags, T), mean response y (B, N, T), its trials (B, T), squares (B, N, T)."""
+    made = []
+    for fold in fold_of.unique().tolist():
+        total: _Moments | None = None
+        for b, T in enumerate(bins):
+            rows = ((fold_of[b, :T] == fold) & (count[b, :T] > 0)).nonzero()[:, 0]
+            if len(rows) == 0:
+                continue
+            design = functional.pad(x[b, :, :T], (n_lags - 1, 0)).unfold(-1, n_lags, 1)[:, rows]
+            design = design.transpose(0, 1).flatten(1)
+            weight, response = count[b, rows].double(), y[b][:, rows].T
+            weighted = design * weight[:, None]
+            one = _Moments(
+                weight.sum(), weighted.sum(0), weight @ response, weighted.T @ design, weighted.T @ response,
+                squares[b][:, rows].sum(1),
+            )  # fmt: skip
+            total = one if total is None else total + one
+        if total is not None:
+            made.append(total)
+    return made
+
+
+def _solved(whole: _Moments, parts: list[_Moments], alpha: float | str) -> Tensor:
+    """Weights (D, N), each neuron with its own penalty unless that is given."""
+    covariance, cross = whole.centred()
+    values, vectors = torch.linalg.eigh(covariance)
+    values, turned = values.clamp(min=0), vectors.mT @ cross
+    if not isinstance(alpha, str):
+        return vectors @ (turned / (values[:, None] + alpha))
+    sizes = torch.from_numpy(PENALTIES) * values.mean().clamp(min=torch.finfo(torch.float64).tiny)
+    if alpha == "gcv":
+        error = _gcv_errors(whole, values, turned, sizes)
+    else:
+        error = -_correlations(whole, parts, sizes)
+    # A neuron that says nothing (constant, or one fold) takes the largest penalty.
+    best = torch.where(error.isnan().all(0), len(sizes) - 1, error.nan_to_num(nan=torch.inf).argmin(0))
+    return vectors @ (turned / (values[:, None] + sizes[best]))
+
+
+def _gcv_errors(whole: _Moments, values: Tensor, turned: Tensor, sizes: Tensor) -> Tensor:
+    """Generalised cross-validation error of each penalty and neuron: n RSS / (n - 1 - tr H)^2."""
+    variance = whole.yy - whole.y.square() / whole.n.clamp(min=1)
+    errors = []
+    for size in sizes:
+        shrunk = turned / (values[:, None] + size)
+        residual = variance - 2 * (shrunk * turned).sum(0) + (values[:, None] * shrunk.square()).sum(0)
+        free = whole.n - 1 - (values / (values + size)).sum()
+        errors.append(whole.n * residual / free.square())
+    return torch.stack(errors)
+
+
+def _correlations(whole: _Moments, parts: list[_Moments], sizes: Tensor) -> Tensor:
+    """Correlation (penalties, N) over all bins of what was predicted of each part from the others."""
+    p, pp, py = (torch.zeros(len(sizes), whole.y.shape[0], dtype=torch.float64) for _ in range(3))
+    for part in parts:
+        rest = whole - part
+        covariance, cross = rest.centred()
+        values, vectors = torch.linalg.eigh(covariance)
+        turned = vectors.mT @ cross
+        for i, size in enumerate(sizes):
+            w = vectors @ (turned / (values.clamp(min=0)[:, None] + size))
+            offset = (rest.y - rest.x @ w) / rest.n.clamp(min=1)
+            sound = part.x @ w
+            p[i] += sound + offset * part.n
+            pp[i] += (part.xx @ w * w).sum(0) + 2 * offset * sound + offset.square() * part.n
+            py[i] += (part.xy * w).sum(0) + offset * part.y
+    n = whole.n.clamp(min=1)
+    covariance, variance = py - p * whole.y / n, pp - p.square() / n
+    return covariance / torch.where(variance > 0, variance, torch.nan).sqrt()
