@@ -63,6 +63,14 @@ def test_the_size_of_a_field_does_not_matter(factor):
         assert_close(measure(factor * kernel), measure(kernel))
 
 
+def test_tiny_and_huge_fields_cost_what_others_do():
+    kernel = torch.randn(2, 1, 3, 6, dtype=torch.float64)
+    for factor in (1e-12, 1e12):
+        assert_close(torch.stack(roughness(factor * kernel)), torch.stack(roughness(kernel)))
+        assert_close(spread(factor * kernel), spread(kernel))
+    assert (roughness(kernel)[0] > 0).all()  # three bands are enough for a second difference
+
+
 def test_zero_and_narrow_fields():
     zero = torch.zeros(2, 1, 5, 6, requires_grad=True)
     cost = sum(roughness(zero)) + spread(zero)
@@ -113,3 +121,10 @@ def test_penalty_of_neurons_and_of_hidden_units():
     (kernel,) = kernels(hidden)
     along_f, along_t = roughness(kernel)
     assert_close(penalty(hidden, (0.3, 0.2), 0.0, weight), 3.5 * (0.3 * along_f + 0.2 * along_t).mean())
+
+
+def test_several_layers_of_receptive_fields_cost_their_sum():
+    weight = torch.tensor([1.0, 2.0, 0.5])
+    layers = [LinearNonlinear(6, 5, out_neurons=3) for _ in range(2)]
+    costs = [penalty(layer, (0.3, 0.2), 0.7, weight) for layer in layers]
+    assert_close(penalty(nn.ModuleList(layers), (0.3, 0.2), 0.7, weight), sum(costs))

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepstrf.models.layers import LearnableExponentialDecay, tau_to_d
+from deepstrf.models.layers.decay import decay_filter
 from tests.models.layers.plain import decay_by_convolution
 from tests.tolerances import assert_close
 
@@ -102,3 +103,12 @@ def test_errors() -> None:
     for shape in ((2, 4, 9), (2, 1, 4, 9), (2, 4, 1, 9), (2, 2, 3, 9), (2, 3, 2, 9), (3, 9), (1, 1, 1, 3, 9)):
         with pytest.raises(ValueError, match=rf"x must have shape .*\(B, 3, T\), got \({shape[0]}, {shape[1]}"):
             layer(torch.zeros(shape))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("kernel_size", [5, 651])
+def test_half_precision_is_computed_in_float32(dtype: torch.dtype, kernel_size: int) -> None:
+    x, a = torch.rand(4, 34, 700).to(dtype), torch.linspace(0.5, 0.99, 34).to(dtype)
+    y = decay_filter(x, a, kernel_size, True)
+    assert y.dtype == dtype
+    assert torch.equal(y, decay_filter(x.float(), a.float(), kernel_size, True).to(dtype))

@@ -70,9 +70,10 @@ def test_kernels_without_a_known_receptive_field() -> None:
         for method in (layer.STRF_weight, layer.STRF_bias):
             with pytest.raises(NotImplementedError, match=f"no receptive field is known for .* of type {name}"):
                 method()
-    short = nn.Conv2d(1, 1, (F, T - 1))
-    with pytest.raises(NotImplementedError, match="of type Conv2d"):
-        CausalSTRFConv(F, T, 1, 1, kernel=short).STRF_weight()
+    strided, padded = {"stride": (1, 2)}, {"padding": (0, 1)}
+    for sizes, options in (((F, T - 1), {}), ((F, T), strided), ((F, T), padded)):
+        with pytest.raises(NotImplementedError, match="of type Conv2d"):
+            CausalSTRFConv(F, T, 1, 1, kernel=nn.Conv2d(1, 1, sizes, **options)).STRF_weight()
 
 
 @pytest.mark.parametrize(("C_in", "C_out", "G"), [(1, 1, 1), (2, 3, 4)])
@@ -205,3 +206,13 @@ def test_errors() -> None:
     for shape in ((1, 2, F + 1, 9), (1, 1, F, 9), (2, F, 9)):
         with pytest.raises(ValueError, match=rf"x must have shape \(B, 2, {F}, T\), got \({shape[0]}, "):
             layer(torch.zeros(shape))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_gaussians_are_computed_in_float32(dtype: torch.dtype) -> None:
+    kernel = ParametricSTRF(34, 40, 2, 3, num_gaussians=4).to(dtype)
+    tensors = kernel.P, kernel.SIG, kernel.weight
+    expected = gaussian_mixture_kernel(*(tensor.float() for tensor in tensors), 34, 40)
+    found = gaussian_mixture_kernel(*tensors, 34, 40)
+    assert found.dtype == dtype
+    assert torch.equal(found, expected.to(dtype))  # rounded once, at the end
