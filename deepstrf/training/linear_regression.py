@@ -236,10 +236,7 @@ def _solved(whole: _Moments, parts: list[_Moments], alpha: float | str) -> Tenso
     if not isinstance(alpha, str):
         return vectors @ (turned / (values[:, None] + alpha))
     sizes = torch.from_numpy(PENALTIES) * values.mean().clamp(min=torch.finfo(torch.float64).tiny)
-    if alpha == "gcv":
-        error = _gcv_errors(whole, values, turned, sizes)
-    else:
-        error = -_correlations(whole, parts, sizes)
+    error = _gcv_errors(whole, values, turned, sizes) if alpha == "gcv" else -_correlations(whole, parts, sizes)
     # A neuron that says nothing (constant, or one fold) takes the largest penalty.
     best = torch.where(error.isnan().all(0), len(sizes) - 1, error.nan_to_num(nan=torch.inf).argmin(0))
     return vectors @ (turned / (values[:, None] + sizes[best]))
