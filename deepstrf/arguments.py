@@ -1,4 +1,4 @@
-"""What a public function asks of its arguments before it uses them: the kind, the range, the choice.
+"""Checks of the arguments of public functions: their type, their range, the choices.
 
 Every message names the argument, the rule, and what arrived.
 """

@@ -25,7 +25,7 @@ def warn_renamed(old: str, new: str, *, stacklevel: int = 3) -> None:
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """``": did you mean 'lock'?"`` where one of the choices looks like the word, else nothing.
+    """``": did you mean 'lock'?"`` where one of the choices looks like the word, else empty.
 
     Examples
     --------

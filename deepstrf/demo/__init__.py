@@ -1,4 +1,4 @@
-"""A sound, six simulated neurons and a model fitted to them: something to look at without any data."""
+"""A sound, six simulated neurons and a model fitted to them, for examples without any data of one's own."""
 
 from deepstrf.demo.loading import Demo, load_demo
 

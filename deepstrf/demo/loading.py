@@ -20,7 +20,7 @@ MODEL_FOLDER, TRUTH_FOLDER = "model", "truth"
 
 
 class Demo(NamedTuple):
-    """A fitted model, the sound on screen, and what the simulated neurons answered to it.
+    """A fitted model, a sound, and the responses of the simulated neurons to it.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Demo(NamedTuple):
 
 
 def load_demo() -> Demo:
-    """A small population to look at, without any data or network: see `Demo`.
+    """Fitted model of six simulated neurons with a sound and their responses, from files of the package: see `Demo`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The demo's sounds: one composed by hand, and as many as wanted of the same kind drawn by chance."""
+"""The demo's sounds: a fixed one, and any number of random ones of the same kind."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DEMO_SEED = 2024
 
 
 def spectrogram(waveform: np.ndarray | Tensor, name: str = "") -> Spectrogram:
-    """Log-mel spectrogram as the demo's model hears it: 34 bands from 500 Hz to 20 kHz in bins of 5 ms."""
+    """Log-mel spectrogram as the demo's model takes it: 34 bands from 500 Hz to 20 kHz in bins of 5 ms."""
     return log_mel_spectrogram(
         waveform, RATE_HZ, dt_ms=DT_MS, n_bands=N_BANDS, min_hz=MIN_HZ, max_hz=MAX_HZ, window_ms=WINDOW_MS, name=name
     )

@@ -1,4 +1,4 @@
-"""Scores of a prediction against a recorded response: correlation, explained variance, and their noise-corrected kin.
+"""Scores of a prediction against a recorded response: correlation, explained variance, and their noise-corrected forms.
 
 In all of them ``pred`` is (B,N,1,T), ``gt`` or ``responses`` is (B,N,R,T) with NaN for what is missing, and ``mask`` is
 a boolean tensor that broadcasts to the latter and chooses bins among those recorded.

@@ -95,7 +95,7 @@ class NeuralModel(nn.Module, ABC):
         return self.readout(self.core(self.prefiltered(stimulus)))
 
     def prefiltered(self, stimulus: Tensor) -> Tensor:
-        """What the core is given: the stimulus after the front end and the prefilter."""
+        """Input of the core: the stimulus after the front end and the prefilter."""
         return self.prefiltering(self.wav2spec(stimulus))
 
     def validate(self) -> None:
@@ -115,16 +115,16 @@ class NeuralModel(nn.Module, ABC):
                 raise AssertionError(f"{name}.{slot} must be an nn.Module, got {type(module).__name__}")
 
     def detach(self) -> None:
-        """Cut the state kept between calls from the computational graph; nothing to do for a stateless model."""
+        """Cut the state kept between calls from the computational graph; a stateless model has none."""
 
     def count_trainable_params(self) -> int:
         """Number of parameters that a gradient reaches."""
         return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
 
     def stream(self) -> Stream:
-        """Live use in evaluation mode: an object that is fed chunk after chunk and answers each with its response.
+        """Stream in evaluation mode: called with one chunk after the other, it returns the response to each.
 
-        The concatenated answers equal one forward pass in evaluation mode over the whole sequence, whatever the chunks.
+        The concatenated responses equal one forward pass in evaluation mode over the whole sequence, for any chunks.
 
         Raises
         ------

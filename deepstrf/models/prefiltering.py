@@ -1,4 +1,4 @@
-"""What happens to a spectrogram before the model sees it: adaptation to the recent past of each band."""
+"""Prefilters: adaptation of each band of a spectrogram to its recent past."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # ruff: noqa: D102
-"""What streaming, gradient maps and checkpoints need of a model, so that none of them has to import its class."""
+"""Attributes of a model that streaming, gradient maps and checkpoints use, so that none of them imports its class."""
 
 from __future__ import annotations
 

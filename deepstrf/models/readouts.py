@@ -96,7 +96,7 @@ class STRFReadout(nn.Module):
         return _one_polarity(self.strf.STRF_weight(), polarity)
 
     def effective_STRF(self, polarity: str | int | None = None) -> tuple[Tensor, Tensor]:
-        r"""Receptive fields and biases with the batch norm folded in: what each neuron computes in evaluation mode.
+        r"""Receptive fields and biases with the gain and shift of the batch norm in evaluation mode.
 
         Kernel times :math:`g = \gamma / \sqrt{var + eps}`, bias :math:`(bias - mean) g + \beta`. A negative
         :math:`\gamma` flips the sign of a receptive field, which `STRF_weight` does not show.

@@ -1,4 +1,4 @@
-"""Live use of a causal model: chunks of sound in, chunks of response out, with a bounded memory.
+"""Streaming of a causal model: chunks of sound in, chunks of response out, with a bounded memory.
 
 A model is a chain of stages. A stage is a function from the next frames, time on the last axis, to the outputs that
 they complete; it keeps whatever it needs of the past. Modules that treat every frame alone are their own stage. A
@@ -37,7 +37,7 @@ FRAME_BY_FRAME: tuple[type[nn.Module], ...] = (
 
 
 class Stream:
-    """A model at work on an endless stimulus: call it with the next chunk, get the response to it.
+    """Response of a model to an endless stimulus: call it with the next chunk, get the response to that.
 
     The concatenated responses equal one forward pass in evaluation mode over the whole stimulus, whatever the chunks,
     single frames included. Nothing is kept for gradients, and the memory in use does not grow.
@@ -151,7 +151,7 @@ def stage_of(module: nn.Module) -> Stage:
 
 
 def chain(stages: list[Stage]) -> Stage:
-    """One stage that does ``stages`` one after the other."""
+    """Stage made of ``stages``, one after the other."""
 
     def stage(x: Tensor) -> Tensor:
         for part in stages:

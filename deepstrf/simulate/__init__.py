@@ -1,4 +1,4 @@
-"""Neurons whose truth is known: drawn by chance, played the library's sounds, and recorded as one would record them."""
+"""Simulated neurons with known receptive fields, and recordings of their spikes."""
 
 from deepstrf.simulate.noise import expected_snr, poisson_spikes
 from deepstrf.simulate.population import SimulatedPopulation, random_chords, simulate_population, strf_correlation

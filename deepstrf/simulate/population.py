@@ -95,7 +95,7 @@ def simulate_population(
         Of the sounds.
     seed : int
         The neurons, the chords and the spikes each have numbers of their own: the same seed gives the same receptive
-        fields whatever is played to them, and the same sounds whoever hears them.
+        fields whatever is played to them, and the same sounds whatever the neurons.
     **spectrogram
         ``dt_ms``, ``n_bands``, ``min_hz``, ``max_hz``, ``scale``, ``window_ms``, ``floor_db``, as in
         `deepstrf.stimuli.log_mel_spectrogram`.
@@ -130,9 +130,9 @@ def simulate_population(
             seconds, sample_rate_hz, max_hz=spectrogram.get("max_hz", 20000.0), seed=np.random.default_rng(for_sounds)
         )
     waveforms = tuple(np.asarray(sound, dtype=np.float32) for sound in sounds)
-    heard = [log_mel_spectrogram(waveform, sample_rate_hz, **spectrogram) for waveform in waveforms]
-    bins = [one.values.shape[1] for one in heard]
-    stimuli, mask = collate([(one.values[None], torch.zeros(1, 1, one.values.shape[1])) for one in heard])
+    spectrograms = [log_mel_spectrogram(waveform, sample_rate_hz, **spectrogram) for waveform in waveforms]
+    bins = [one.values.shape[1] for one in spectrograms]
+    stimuli, mask = collate([(one.values[None], torch.zeros(1, 1, one.values.shape[1])) for one in spectrograms])
     model = random_neurons(
         np.random.default_rng(for_neurons),
         n_neurons,
@@ -140,8 +140,8 @@ def simulate_population(
         adaptation=adaptation,
         output=output,
         n_lags=n_lags,
-        cf_hz=heard[0].cf_hz,
-        dt_ms=heard[0].dt_ms,
+        cf_hz=spectrograms[0].cf_hz,
+        dt_ms=spectrograms[0].dt_ms,
         scale=spectrogram.get("scale", "mel"),
     )
     with torch.no_grad():
@@ -152,12 +152,12 @@ def simulate_population(
     population = SimulatedPopulation(
         stimuli,
         poisson_spikes(expected, trials, seed=spike_seed),
-        dt_ms=heard[0].dt_ms,
-        cf_hz=heard[0].cf_hz,
-        stimulus_names=[f"sound_{b:03d}" for b in range(len(heard))],
+        dt_ms=spectrograms[0].dt_ms,
+        cf_hz=spectrograms[0].cf_hz,
+        stimulus_names=[f"sound_{b:03d}" for b in range(len(spectrograms))],
         neuron_names=[f"neuron_{n:03d}" for n in range(n_neurons)],
         bins=bins,
-        delay_ms=heard[0].delay_ms,
+        delay_ms=spectrograms[0].delay_ms,
     )
     population.model, population.expected = model, expected
     population.strf, _ = model.effective_STRF()

@@ -1,4 +1,4 @@
-"""What a model hears: the level of a sound in each frequency band and time bin, seen causally."""
+"""Spectrograms: the level of a sound in each frequency band and time bin, from past and present samples only."""
 
 from __future__ import annotations
 

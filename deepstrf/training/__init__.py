@@ -1,4 +1,4 @@
-"""Fitting: from a model and a recording to trained weights, their history, and how sure one may be of them."""
+"""Fitting: from a model and a recording to trained weights, their history and their confidence intervals."""
 
 from deepstrf.models.prediction import predict
 from deepstrf.training.confidence import Band, jackknife

@@ -1,4 +1,4 @@
-"""Stimuli and responses in mini-batches, on their way into a model."""
+"""Stimuli and responses of a fit, in mini-batches."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Data = Recording | tuple[Any, Any]
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """What a fit is made on: stimuli that were recorded at all, and their responses averaged over repeats.
+    """Data of a fit: the stimuli with a recorded response, and the responses averaged over repeats.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Examples:
 
     @classmethod
     def of(cls, data: Data, name: str) -> Examples:
-        """From a recording or a pair of arrays; ``name`` is what the caller calls it, for errors.
+        """Examples of a recording or a pair of arrays, which errors call ``name``.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""How sure one may be of what a fit has found: the jackknife."""
+"""Confidence intervals of fitted receptive fields and their tuning: the jackknife."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Readout = Callable[[nn.Module], Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Band:
-    """What a fit found, and how it varies when a part of the data is left out.
+    """Estimate of a fit, and its values when a part of the data is left out.
 
     Attributes
     ----------
@@ -76,9 +76,10 @@ def jackknife(
     the others, so that the fits differ by their data alone. In simulations the standard errors were within 20 % of
     the scatter of fits to independent recordings.
 
-    The bands tell what chance does to a fit. What a prior, early stopping or a wrong model does is in all fits alike
-    and not in the bands: the truth lies outside those of a strongly smoothed field more often than their level says.
-    Read-outs that jump, such as the frequency of the higher of two peaks, have errors that say little.
+    The bands show the effect of chance on a fit. The bias of a prior, of early stopping or of a wrong model is the same
+    in all fits and not in the bands: the truth lies outside those of a strongly smoothed field more often than their
+    level.
+    Read-outs that jump, such as the frequency of the higher of two peaks, have errors of little meaning.
 
     Parameters
     ----------

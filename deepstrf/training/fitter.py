@@ -1,4 +1,4 @@
-"""Fit a model to responses: mini-batches, early stopping, checkpoints, priors, and a way in for whoever watches."""
+"""Fit a model to responses: mini-batches, early stopping, checkpoints, priors and callbacks."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Fitter(FitSettings):
     signal-to-noise ratio that was tried (0.05 to 1 with one to five minutes of sound), and the predictions of recorded
     ones.
 
-    Other models want other steps: ``optimizer=partial(torch.optim.AdamW, lr=1e-3)`` for deep ones, ``lr=0.1`` for
+    Other models need other step sizes: ``optimizer=partial(torch.optim.AdamW, lr=1e-3)`` for deep ones, ``lr=0.1`` for
     `ParametricSTRF`, whose positions count in bins (begin with wide Gaussians, ``kernel.SIG.data.fill_(4.0)``, and
-    more of them than are needed: narrow ones do not feel the stimulus from afar).
+    more of them than are needed: the gradient of a narrow one vanishes away from its centre).
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Fitter(FitSettings):
     batch_size : int
         Stimuli in a batch, at least 1.
     optimizer : callable
-        Parameters to `torch.optim.Optimizer`; also one that wants a closure, such as LBFGS.
+        Parameters to `torch.optim.Optimizer`; also one that needs a closure, such as LBFGS.
     schedule : callable, optional
         Optimizer to a scheduler of `torch.optim.lr_scheduler`, which steps once an epoch.
     loss, score : callable
@@ -46,7 +46,7 @@ class Fitter(FitSettings):
     smoothness : float or (float, float)
         How much a rough receptive field costs, along frequency and along time (one number: both). At 1, a field as
         rough as white noise costs as much as a prediction that explains nothing: see `roughness`. The shorter and
-        noisier the recording, the more it wants; the validation score tells. 0 leaves the field free.
+        noisier the recording, the more smoothness helps: choose by the validation score. 0 is none.
     sparsity : float
         How much an evenly spread receptive field costs, on the same scale: see `spread`.
     seed : int
@@ -54,7 +54,7 @@ class Fitter(FitSettings):
     progress : bool
         Show a bar, in a terminal or in a notebook.
     callbacks : sequence of callable
-        Each is given a `Progress`.
+        Each is called with a `Progress`.
 
     Raises
     ------
@@ -81,12 +81,12 @@ class Fitter(FitSettings):
         *,
         checkpoint: str | Path | None = None,
     ) -> History:
-        """What happened while the model was fitted; the model then has its best weights and is in evaluation mode.
+        """History of the fit; the model then has its best weights and is in evaluation mode.
 
         Parameters
         ----------
         model : Module
-            Maps (B, 1, F, T) to (B, N, 1, T). Parameters that want no gradient stay as they are.
+            Maps (B, 1, F, T) to (B, N, 1, T). Parameters without ``requires_grad`` stay as they are.
         train : Recording, or tuple of Tensors (B, 1, F, T) and (B, N, R, T)
             NaN in the responses is left out.
         validation : the same, optional
@@ -108,7 +108,7 @@ class Fitter(FitSettings):
             Data are not as said or do not fit the model, the model has nothing to fit, or the checkpoint is damaged or
             of another fit.
         NotImplementedError
-            A prior is wanted for a kernel of unknown type.
+            A prior is set for a kernel of unknown type.
         OSError
             The checkpoint cannot be written at the start. Later on that is a warning: the last good one stands.
 
@@ -127,7 +127,7 @@ class Fitter(FitSettings):
         *,
         checkpoint: str | Path | None = None,
     ) -> Run:
-        """The fit that `fit` carries out, checked and not yet begun: its `to_the_end` does the rest, in any thread.
+        """Fit that is checked and not yet begun: its `to_the_end` does the rest, in any thread.
 
         Parameters and errors as for `fit`; no epoch is run. What a checkpoint holds is in the model afterwards.
         """

@@ -1,4 +1,4 @@
-"""What a fit went through, epoch by epoch."""
+"""Losses and scores of a fit, epoch by epoch."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class History:
         return torch.tensor([record.score_over(counted) for record in self.records])
 
     def state_dict(self) -> dict[str, Any]:
-        """The same in plain types, for a checkpoint."""
+        """The history in plain types, for a checkpoint."""
         return asdict(self)
 
     @classmethod

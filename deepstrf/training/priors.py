@@ -1,7 +1,7 @@
-"""What is expected of a receptive field before any data: that it is smooth, and that most of it is nothing.
+"""Priors on receptive fields: smooth, and near zero in most places.
 
 Both measures do not depend on the size of a field, which the batch norm behind it leaves free: a plain penalty would
-shrink the kernel at no cost to the fit, and then say nothing.
+shrink the kernel at no cost to the fit, and then have no effect.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where a fit is, for whoever watches it, and how it fails."""
+"""Progress of a running fit, for its callbacks, and the error of a fit that diverges."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ class NonFiniteLossError(FloatingPointError):
         super().__init__(
             f"the {where} loss became NaN or infinite in epoch {epoch}, for {len(neurons)} neurons ({named}). The "
             f"model has its best weights from before. Try a learning rate below {learning_rate:g}; look at the "
-            "responses of these neurons (a loss for counts wants none that is negative); let the model give no "
+            "responses of these neurons (a loss for counts takes none that is negative); let the model give no "
             "negative rate where the loss takes its logarithm."
         )
 
 
 @dataclass(eq=False)
 class Progress:
-    """Where a fit is: what a callback is given.
+    """Progress of a fit: the argument of its callbacks.
 
     A callback is called after every epoch with this object. If it has a method ``on_batch``, that is called after every
-    batch with the same object. Whatever it does in there, such as waiting, the fit waits for.
+    batch with the same object. The fit goes on when the call returns.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Progress:
     __repr__ = short_repr
 
     def stop(self, why: str = "stopped by a callback") -> None:
-        """End the fit: now, in ``on_batch`` (this epoch then does not count), or after this epoch.
+        """End the fit: at once, in ``on_batch`` (this epoch then does not count), or after this epoch.
 
         ``why`` becomes `History.stopped`.
         """

@@ -1,4 +1,4 @@
-"""One fit: the loop over epochs, and all that surrounds it."""
+"""The loop over the epochs of a fit, with early stopping and checkpoints."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Run:
                 save_checkpoint(checkpoint, self._state())
 
     def to_the_end(self) -> History:
-        """Run the epochs that are left."""
+        """History after the remaining epochs."""
         settings, history = self.settings, self.history
         progress = Progress(self.model, settings.epochs, history, epoch=len(history))
         history.stopped = ""
@@ -110,7 +110,7 @@ class Run:
         with _seeded(self.settings.seed, progress.epoch, device) as generator:
             batches = self.train.batches(self.settings.batch_size, generator)
             for progress.batch, (stimuli, target) in enumerate(batches, start=1):
-                self.model.train()  # again: who watches may have looked at predictions
+                self.model.train()  # again: a callback may have switched to evaluation mode
                 losses = self._step(as_model_takes(self.model, stimuli), as_model_takes(self.model, target))
                 recorded = (~target.isnan()).sum((0, 2, 3)).cpu()
                 self._check_finite(losses, recorded, progress.epoch, "training")
@@ -192,7 +192,7 @@ class Run:
             raise NonFiniteLossError(epoch, bad, where, self.optimizer.param_groups[0]["lr"])
 
     def _null_loss(self) -> Tensor:
-        """What a constant prediction loses (N,), over what a perfect one does: the unit of the priors."""
+        """Loss (N,) of a constant prediction, less that of a perfect one: the unit of the priors."""
         target = self.train.target
         mean = target.nanmean((0, 3), keepdim=True).expand_as(target)
         with torch.no_grad():
@@ -201,7 +201,7 @@ class Run:
         return as_model_takes(self.model, (constant - perfect).nan_to_num(nan=0.0).clamp(min=0))
 
     def _identity(self) -> dict[str, Any]:
-        """What must be the same for a fit to go on from a checkpoint, in plain types."""
+        """Everything that must be the same for a fit to resume from a checkpoint, in plain types."""
         settings = self.settings
         groups = self.optimizer.state_dict()["param_groups"]
         options = [{name: value for name, value in group.items() if name != "params"} for group in groups]
@@ -303,14 +303,14 @@ def _state_of(model: nn.Module) -> dict[str, Any]:
 
 
 def _name_of(metric: Any) -> str:
-    """What a loss is called; a partial with its settings."""
+    """Name of a loss or score; of a partial with its settings."""
     if isinstance(metric, partial):
         return f"{_name_of(metric.func)} {metric.keywords}"
     return getattr(metric, "__qualname__", type(metric).__qualname__)
 
 
 def _shown(history: History) -> dict[str, str]:
-    """What the bar says."""
+    """Values beside the progress bar."""
     last = history.records[-1]
     shown = {"loss": f"{last.train_loss.nanmean():.4g}"}
     if last.scores is not None and history.best is not None:

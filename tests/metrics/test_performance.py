@@ -286,7 +286,7 @@ def noise_of_kind(kind: str, repeats: int, g: torch.Generator) -> torch.Tensor:
 @pytest.mark.parametrize("kind", ["white", "slow", "spikes", "gaps"])
 @pytest.mark.parametrize("repeats", [2, 6])
 @pytest.mark.parametrize("pooling", ["bins", "sounds"])
-def test_of_neurons_without_signal_as_many_get_a_score_as_the_level_says(kind, repeats, pooling):
+def test_neurons_without_signal_get_a_score_as_often_as_the_level(kind, repeats, pooling):
     g = torch.Generator().manual_seed(2)
     gt = noise_of_kind(kind, repeats, g)
     values = normalized_corrcoef(torch.randn(3, 2000, 1, 150, generator=g), gt, reduction="none", pooling=pooling)
@@ -326,7 +326,7 @@ def test_a_perfect_prediction_scores_one_where_repeats_and_lengths_differ(kind, 
 # --- what counts: the means of the sounds, or not -----------------------------------------------------------------
 
 
-def test_pooling_says_whether_the_means_of_the_sounds_count():
+def test_pooling_decides_whether_the_means_of_the_sounds_count():
     """Signal s_b + w_b(t) with var(s) = 4 between sounds and var(w) = 1 within, noise 1, many sounds.
 
     A model that knows each sound's mean alone has the correlation sqrt(4 / 5) with the signal over all bins, and none

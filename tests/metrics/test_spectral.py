@@ -28,14 +28,14 @@ def test_equals_scipy_before_the_bias_is_removed():
 
 
 @pytest.mark.parametrize(("stimuli", "bins"), [(1, 20), (1, 100), (1, 5000), (8, 400), (20, 33), (3, 4)])
-def test_independent_noise_has_none_at_any_length(stimuli, bins):
+def test_independent_noise_has_no_coherence_at_any_length(stimuli, bins):
     n = 300
     _, values = coherence(white(stimuli, n, 1, bins), white(stimuli, n, 2, bins, seed=1), 5.0)
     means = values.mean(1)
     assert abs(means.mean().item()) < 4 * means.std().item() / n**0.5 + 0.01
 
 
-def test_the_same_signal_and_a_filtered_one_have_one():
+def test_a_signal_has_coherence_one_with_itself_and_with_itself_filtered():
     x = white(4, 2, 1, 400)
     values = coherence(x, x, 5.0).values
     torch.testing.assert_close(values, torch.ones_like(values))

@@ -62,7 +62,7 @@ def test_the_slots_are_applied_in_order() -> None:
     assert model(x).shape == (2, 2, 1, 5)
 
 
-def test_a_model_without_a_readout_says_so() -> None:
+def test_a_model_without_a_readout_is_an_error() -> None:
     with pytest.raises(RuntimeError, match="NeuralModel has no readout"):
         NeuralModel()(torch.rand(1))
 

@@ -96,7 +96,7 @@ def test_gradients(warp: Callable[[Any], Any], unwarp: Callable[[Any], Any]) -> 
 
 @pytest.mark.parametrize("function", [scales.Hz_to_mel, scales.Hz_to_ERB, scales.ERB_bandwidth])
 @pytest.mark.parametrize("bad", [-1.0, np.array([1.0, -2.5]), torch.tensor([3.0, float("nan")])])
-def test_a_frequency_that_is_none_is_refused(function: Callable[[Any], Any], bad: Any) -> None:
+def test_a_negative_or_nan_frequency_is_refused(function: Callable[[Any], Any], bad: Any) -> None:
     first = {float: "-1", np.ndarray: "-2.5", torch.Tensor: "nan"}[type(bad)]
     with pytest.raises(ValueError, match=rf"f must be non-negative \(Hz\), got {first}"):
         function(bad)

@@ -237,7 +237,7 @@ def test_another_kind_is_named(chunk: Any, kind: str) -> None:
 
 
 @pytest.mark.parametrize("other", [torch.rand(3, 1, F, 2), torch.rand(2, 1, F, 2).double()])
-def test_a_stream_is_of_one_kind(other: Tensor) -> None:
+def test_a_stream_keeps_the_batch_size_and_type_of_its_first_chunk(other: Tensor) -> None:
     stream = make("Linear").stream()
     stream(torch.rand(2, 1, F, 2))
     with pytest.raises(ValueError, match=r"chunk must have the batch size, dtype and device .*reset\(\)"):

@@ -32,7 +32,7 @@ def test_a_fit_improves_loss_and_scores(parts):
     assert not model.training
 
 
-def test_the_record_of_an_epoch_is_what_one_measures(parts):
+def test_an_epoch_record_has_the_losses_and_scores_of_that_epoch(parts):
     train, validation = parts
     model = new_model()
     history = quick_fitter(epochs=1, batch_size=100, smoothness=0.0).fit(model, train, validation)
@@ -414,7 +414,7 @@ def test_the_bar(parts, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_history_says_what_happened(parts):
+def test_history_has_the_best_epoch_and_the_reason_of_the_end(parts):
     history = quick_fitter().fit(new_model(), *parts)
     assert repr(history).startswith("History(4 epochs; best ")
     assert ", score 0." in repr(history)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 SEVERITIES = ("error", "warning", "note")
-"""An error makes results wrong; a warning is likely to; a note misleads who looks at the model."""
+"""An error makes results wrong; a warning is likely to; a note may mislead a reader of the model."""
 
 KINDS: Mapping[str, str] = MappingProxyType(
     {
@@ -61,7 +61,7 @@ class Finding:
 
     @property
     def severity(self) -> str:
-        """How bad that is: "error", "warning" or "note"."""
+        """Severity of its kind: "error", "warning" or "note"."""
         return KINDS[self.kind]
 
 
@@ -88,7 +88,7 @@ class Diagnosis(tuple[Finding, ...]):
     neuron_names: tuple[str, ...] | None
 
     def __new__(cls, findings: Iterable[Finding] = (), neuron_names: Sequence[str] | None = None) -> Diagnosis:
-        """Sort them."""
+        """Findings in the order of their kinds, then of their neurons."""
         order = list(KINDS)
 
         def rank(finding: Finding) -> tuple[int, int]:
@@ -105,7 +105,7 @@ class Diagnosis(tuple[Finding, ...]):
         return tuple(finding for finding in self if finding.kind == kind)
 
     def whom(self, finding: Finding) -> str:
-        """Whom a finding concerns: "neuron 2, onset", or "the model"."""
+        """Neuron that a finding concerns, as text: "neuron 2, onset", or "the model"."""
         if finding.neuron is None:
             return "the model"
         name = "" if self.neuron_names is None else self.neuron_names[finding.neuron]

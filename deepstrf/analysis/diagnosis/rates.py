@@ -1,4 +1,4 @@
-"""Checks of what a model answers: numbers that are none, silence, a curve at its end, and a look into the future."""
+"""Checks of a model's response: not finite, dead, at an end of the output curve, dependent on the future."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ def dead_or_saturated(model: nn.Module, sample: Sample, skip: Collection[int]) -
     if variation is not None:
         scale = torch.maximum(scale, variation.nan_to_num(0.0))
     constant = deviation <= DEAD_VARIATION * scale
-    heard = sample.stimuli[:, 0].movedim(1, 2)[sample.inside]
-    if bool((heard == heard[0]).all()):
-        # Silence, a steady sound, a single bin: a response that stays the same is what these ask for.
+    levels = sample.stimuli[:, 0].movedim(1, 2)[sample.inside]
+    if bool((levels == levels[0]).all()):
+        # Silence, a steady sound, a single bin: these leave the response of a good model the same, too.
         constant = torch.zeros_like(constant)
     low, high, room = curve_ends(model, x.shape[0])
     at_floor = (x <= low[:, None] + room[:, None]).double().mean(1)

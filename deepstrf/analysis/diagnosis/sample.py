@@ -1,4 +1,4 @@
-"""Sounds, what a model answers to them, and what was recorded: computed once, looked at by every check."""
+"""Sounds, the response of a model to them, and the recorded response: computed once for all checks."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from deepstrf.models.prediction import predict
 from deepstrf.stimuli import Spectrogram
 
 FRAMES_AT_ONCE = 16384
-"""Frames that a model is given together: a long recording need not fit in memory at once."""
+"""Frames in one call of the model: a long recording need not fit in memory at once."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """A model's view of some sounds.
+    """Response of a model to some sounds, beside the recorded one.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class Sample:
 
 
 def sample_of(model: nn.Module, name: str, stimulus: Any, responses: Any = None, dt_ms: float | None = None) -> Sample:
-    """What ``model`` makes of the data that the caller calls ``name``.
+    """Response of ``model`` to the data that error messages call ``name``.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def sample_of(model: nn.Module, name: str, stimulus: Any, responses: Any = None,
 
 
 def _inside(stimuli: Tensor, responses: Tensor | None, bins: tuple[int, ...] | None) -> Tensor:
-    """Bins (B, T) up to the end of each stimulus; where nobody says it, up to the last bin in which anyone recorded."""
+    """Bins (B, T) up to the end of each stimulus; where that is not known, up to the last recorded bin."""
     B, _, _, T = stimuli.shape
     count = torch.arange(1, T + 1)
     if bins is None:
@@ -114,7 +114,7 @@ def _inside(stimuli: Tensor, responses: Tensor | None, bins: tuple[int, ...] | N
             return torch.ones(B, T, dtype=torch.bool)
         recorded = (~responses.isnan()).flatten(1, 2).any(1).cpu()
         last = (recorded * count).amax(-1)
-        # A stimulus without any recording is heard to its end.
+        # A stimulus without any recording counts to its end.
         last = torch.where(last > 0, last, T)
     else:
         last = torch.tensor(bins)

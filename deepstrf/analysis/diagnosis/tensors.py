@@ -1,4 +1,4 @@
-"""Checks of a model's tensors: numbers that are none, parameters that ran away, signs, and places of Gaussians."""
+"""Checks of a model's tensors: not finite, far larger than expected, of the wrong sign."""
 
 from __future__ import annotations
 

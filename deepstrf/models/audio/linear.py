@@ -65,5 +65,5 @@ class Linear(AudioEncodingModel):
         return self.readout.STRF_weight(polarity)
 
     def effective_STRF(self, polarity: str | int | None = None) -> tuple[Tensor, Tensor]:
-        """Receptive fields and biases with the batch norm folded in: see `STRFReadout.effective_STRF`."""
+        """Receptive fields and biases with the gain and shift of the batch norm: see `STRFReadout.effective_STRF`."""
         return self.readout.effective_STRF(polarity)

@@ -54,7 +54,7 @@ def mamba_frames(block: nn.Module, x: Tensor, state: State | None = None) -> tup
 
 
 class _FrameByFrame(nn.Module):
-    """A block run through its one-frame step, which hands its state on."""
+    """A block run through its one-frame step, which returns its state too."""
 
     def __init__(self, block: Any) -> None:
         super().__init__()

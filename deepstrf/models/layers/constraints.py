@@ -147,7 +147,7 @@ def tau_to_d(tau: FloatLike, argument: str = "tau") -> Tensor:
 
 @dataclass(frozen=True)
 class Constraint:
-    """A transform from a raw tensor to natural units, and its inverse, which is told what to call the values."""
+    """Transform from a raw tensor to natural units, and its inverse, whose second argument is a name for errors."""
 
     to_natural: Callable[[Tensor], Tensor]
     to_raw: Callable[[FloatLike, str], Tensor]

@@ -1,4 +1,4 @@
-"""Where in time a frame lies, told to a model that cannot see order."""
+"""Encoding of the position in time, for a model that does not depend on the order of its input."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def test_the_model_is_left_as_it_was():
     assert torch.equal(torch.get_rng_state(), numbers)
 
 
-def test_what_nobody_recorded_is_not_looked_at():
+def test_unrecorded_bins_are_ignored():
     population = simulate()
     responses = population.responses.clone()
     responses[:, 1] = torch.nan
@@ -92,7 +92,7 @@ def test_the_silence_after_a_short_stimulus_does_not_count():
 
 
 @pytest.mark.parametrize("bins", [1, 2, 3, 30])
-def test_very_short_sounds(bins):
+def test_very_short_sounds_give_no_findings(bins):
     model, sound = healthy(), simulate().stimuli[:1, ..., 200 : 200 + bins]
     responses = simulate().responses[:1, ..., 200 : 200 + bins]
     assert not diagnose(model, sound, responses, held_out=(sound, responses))
@@ -115,7 +115,7 @@ def test_scores_on_fewer_bins_than_an_error_needs_raise_no_alarm(bins):
 
 
 @pytest.mark.parametrize("level", [0.0, 3.0])
-def test_a_sound_that_never_changes_says_nothing_about_who_is_dead(level):
+def test_a_constant_sound_makes_no_neuron_dead(level):
     assert not diagnose(healthy(), torch.full((2, 1, simulate().stimuli.shape[2], 400), level))
 
 

@@ -217,7 +217,7 @@ def test_a_neuron_that_was_recorded_as_silent_may_be_at_its_floor():
 # -- parameters -----------------------------------------------------------------------------------------------------
 
 
-def test_a_kernel_that_ran_away_from_those_of_the_others():
+def test_a_kernel_far_larger_than_the_others():
     model = with_free_kernel(healthy())
     with planting(model) as readout:
         readout.strf.kernel.weight[SICK] *= 1000.0
@@ -229,14 +229,14 @@ def test_a_kernel_that_ran_away_from_those_of_the_others():
     assert finding.evidence["ratio"] == pytest.approx(float(peaks[SICK] / others), rel=1e-5)
 
 
-def test_one_gain_that_ran_away():
+def test_one_exploding_gain():
     model = healthy()
     with planting(model) as readout:
         readout.bn.weight[SICK] *= 1000.0
     assert only(diagnose(model, simulate().stimuli), "exploding").parameter == "readout.bn.weight"
 
 
-def test_a_lone_neuron_is_compared_with_how_it_begins():
+def test_a_single_neuron_is_compared_with_its_initial_values():
     model = LinearNonlinear(BANDS, LAGS).eval().requires_grad_(False)
     assert not diagnose(model, simulate().stimuli)
     with planting(model) as readout:
@@ -246,7 +246,7 @@ def test_a_lone_neuron_is_compared_with_how_it_begins():
     assert finding.evidence["at_start"] == pytest.approx(1 / math.sqrt(BANDS * LAGS), rel=0.1)
 
 
-def test_a_shared_tensor_that_ran_away_concerns_the_model():
+def test_an_exploding_shared_tensor_concerns_the_model():
     model = StateNet(BANDS, LAGS, NEURONS, hidden_channels=2).eval().requires_grad_(False)
     with torch.no_grad():
         model.rnn.weight_ih_l0[0, 0] = 500.0

@@ -11,7 +11,7 @@ from tests.models.audio.zoo import F, make
 from tests.tolerances import assert_close
 
 
-def test_by_hand() -> None:
+def test_convnet2d_by_hand() -> None:
     model = make("ConvNet2D").double()
     x = torch.rand(2, 1, F, 12).double()
     with torch.no_grad():

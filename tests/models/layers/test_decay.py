@@ -66,7 +66,7 @@ def test_output_is_the_convolution_with_the_kernel(decay_input: bool, kernel_siz
     assert_close(layer(x), expected)
 
 
-def test_every_layout_comes_back_as_it_went_in() -> None:
+def test_the_output_has_the_layout_of_the_input() -> None:
     layer = LearnableExponentialDecay(3, 4)
     x = torch.rand(2, 3, 9)
     y = layer(x)

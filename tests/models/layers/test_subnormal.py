@@ -20,7 +20,7 @@ def subnormal(x: torch.Tensor) -> torch.Tensor:
 
 
 @given(a=st.floats(0.0, 1.0), kernel_size=st.integers(FEW_POWERS + 2, 700))
-def test_exponential_kernels_hold_none_and_keep_their_values(a: float, kernel_size: int) -> None:
+def test_exponential_kernels_hold_no_subnormal_numbers_and_keep_their_values(a: float, kernel_size: int) -> None:
     decay = torch.tensor([a])
     powers = torch.tensor(a, dtype=torch.float64) ** torch.arange(kernel_size - 1, -1, -1, dtype=torch.float64)
     for taps, exact in (
@@ -41,7 +41,7 @@ def test_short_kernels_are_left_as_they_are() -> None:
 
 
 @given(centre=st.floats(-5.0, 45.0), raw=st.floats(0.0, 3.0))
-def test_gaussian_kernels_hold_none_and_keep_their_values(centre: float, raw: float) -> None:
+def test_gaussian_kernels_hold_no_subnormal_numbers_and_keep_their_values(centre: float, raw: float) -> None:
     P = torch.full((2, 1, 1, 1), centre)
     kernel, exact = (
         gaussian_mixture_kernel(P.to(t), torch.full_like(P, raw, dtype=t), torch.ones(1, 1, 1, dtype=t), 40, 34)
