@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from deepstrf.models.registry import OUTPUT_CURVES, PREFILTERS, UNKNOWN, Layer, OutputCurve
+from deepstrf.models.registry import BIAS, KERNELS, OUTPUT_CURVES, PREFILTERS, UNKNOWN, Layer, OutputCurve
 
 FILE = Path(__file__).parent / "src" / "math" / "registry.ts"
 HEAD = "// Generated from deepstrf/models/registry.py by `make bundle`.\n"
@@ -22,6 +22,7 @@ def _entry(layer: Layer) -> dict[str, Any]:
     columns = [
         {**{key: getattr(column, key) for key in SHOWN}, "symbol": column.symbol or column.name}
         for column in layer.columns
+        if column is not BIAS
     ]
     return {"formula": layer.formula, "columns": columns} if isinstance(layer, OutputCurve) else {"columns": columns}
 
@@ -29,7 +30,7 @@ def _entry(layer: Layer) -> dict[str, Any]:
 def registry_text() -> str:
     """Content of the file: the layers whose formula the browser has, by their kind."""
     text = HEAD
-    for name, table in {"OUTPUT_CURVES": OUTPUT_CURVES, "PREFILTERS": PREFILTERS}.items():
+    for name, table in {"OUTPUT_CURVES": OUTPUT_CURVES, "PREFILTERS": PREFILTERS, "KERNELS": KERNELS}.items():
         text += f"\nexport const {name} = {{\n"
         for layer in table.values():
             if layer.kind != UNKNOWN:

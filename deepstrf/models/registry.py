@@ -20,6 +20,7 @@ from .layers import MIN_SIGMA, ParametricSTRF, SeparableSTRF, gaussian_mixture_k
 from .prefiltering import AdapTrans, ICAdaptation
 
 __all__ = [
+    "BIAS",
     "KERNELS",
     "OUTPUT_CURVES",
     "PREFILTERS",
@@ -230,6 +231,7 @@ def _gaussians_of(kernel: ParametricSTRF, neuron: int) -> Tensor:
 
 
 BIAS = Column("bias", "bias")
+"""Of every kernel; no editor shows it."""
 
 # Gaussians in units of the grid, bands and frames: a session shows them in Hz, octaves and ms.
 KERNELS: dict[type, Kernel] = {

@@ -6,8 +6,10 @@ from pathlib import Path
 import anywidget
 import pytest
 
+from deepstrf.models.layers import ParametricSTRF
+from deepstrf.models.registry import BIAS, KERNELS
 from deepstrf_widgets import BenchWidget
-from deepstrf_widgets.bench.page_state import COLUMNS
+from deepstrf_widgets.bench.page_state import kernel_names
 
 CONTRACT = Path(__file__).resolve().parents[3] / "widgets" / "src" / "kernel" / "contract.ts"
 
@@ -40,12 +42,11 @@ def test_the_page_writes_traits_only(contract):
     assert set(listed(contract, "WRITTEN")) <= set(listed(contract, "TRAITS"))
 
 
-def test_columns_are_the_same(contract):
-    assert tuple(listed(contract, "COLUMNS")) == tuple(COLUMNS)
-
-
-def test_every_column_is_a_parameter(session):
-    assert [f"strf.{column}" for column in COLUMNS] == [session.parameters[name].grid.name for name in COLUMNS.values()]
+def test_the_columns_of_a_gaussian_are_those_of_the_registry(contract, session):
+    assert "COLUMNS: Column[] = KERNELS.gaussians.columns.map(({ name }) => name)" in contract
+    columns = [column.name for column in KERNELS[ParametricSTRF].columns if column is not BIAS]
+    names = kernel_names(session.parameters.values(), "gaussians")
+    assert [f"strf.{column}" for column in columns] == [session.parameters[name].grid.name for name in names]
 
 
 def test_info_has_the_fields_that_the_page_reads(contract, session):
@@ -86,7 +87,8 @@ def test_answers_have_the_parts_that_changed(contract, session, make_session, mo
 
 
 def test_the_kinds_of_kernel_are_the_same(contract, make_session):
-    kinds = re.findall(r'"(\w+)"', re.search(r"export type Kind = (.*);", contract).group(1))
+    named = re.search(r"export type Kind = keyof typeof KERNELS \| (.*);", contract).group(1)
+    kinds = [*(entry.kind for entry in KERNELS.values()), *re.findall(r'"(\w+)"', named)]
     made = []
     for kernel in ("gaussians", "full", "separable"):
         widget = BenchWidget(make_session(kernel))

@@ -12,10 +12,10 @@ import traitlets
 from deepstrf.models import NeuralModel
 from deepstrf_widgets import ActivationEditor, AdapTransEditor, BenchWidget, LiveSession, ResponseView, STRFEditor
 from deepstrf_widgets.bench import widget as bench
-from deepstrf_widgets.bench.page_state import COLUMNS
 from deepstrf_widgets.session import parameters
 
 CF_HZ = np.array([500.0, 900.0, 2000.0, 7000.0, 16000.0])
+GAUSSIANS = [f"strf.{name}" for name in ("center_hz", "center_ms", "sigma_oct", "sigma_ms", "weight")]
 
 
 class Page:
@@ -73,7 +73,7 @@ def assert_shows(widget, neuron):
         ("", session.value, session.live),
         ("trained_", session.trained_value, session.trained),
     ):
-        gaussians = np.stack([value(name, (neuron,), grid=True) for name in COLUMNS.values()], axis=-1)
+        gaussians = np.stack([value(name, (neuron,), grid=True) for name in GAUSSIANS], axis=-1)
         np.testing.assert_array_equal(array(getattr(widget, f"{prefix}gaussians")), gaussians.astype("f4").reshape(-1))
         kernel = chain.kernel(neuron).float().flatten()
         np.testing.assert_array_equal(array(getattr(widget, f"{prefix}kernel")), kernel)
@@ -377,7 +377,7 @@ def test_an_edit_on_its_way_converts_no_units(widget, page, monkeypatch):
         edits = [{"name": name, "index": [0, 1, 1]} for name in names]
         page.request({"type": "edit", "gesture": "drag", "phase": phase, "edits": edits}, 2.5, 1.25, 1.5, 0.75, 0.5)
         assert page.got[-1][0]["type"] == "answer"
-    values = [float(widget.session.value(name, (0, 1, 1), grid=True)) for name in COLUMNS.values()]
+    values = [float(widget.session.value(name, (0, 1, 1), grid=True)) for name in GAUSSIANS]
     assert values == pytest.approx([2.5, 1.25, 1.5, 0.75, 0.5], rel=1e-6)
 
 

@@ -10,20 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from deepstrf.models.registry import BIAS, KERNELS
+
+from ..session.parameters import Index, Parameter
 from ..session.session import LiveSession
 from ..session.staged_forward import StagedForward, folding
 from .capabilities import activation_slot, is_local, prefilter_slot, receptive_field_kind
 
-__all__ = ["as_bytes", "changed_arrays", "json_number", "model_info", "neuron_traits"]
-
-# Columns of the trait `gaussians`, in units of the grid, and the parameter that each is.
-COLUMNS = {
-    "band": "strf.center_hz",
-    "frame": "strf.center_ms",
-    "sigma_bands": "strf.sigma_oct",
-    "sigma_frames": "strf.sigma_ms",
-    "weight": "strf.weight",
-}
+__all__ = ["as_bytes", "changed_arrays", "json_number", "kernel_names", "model_info", "neuron_traits"]
 
 
 def as_bytes(values: Tensor | np.ndarray) -> bytes:
@@ -77,30 +71,39 @@ def model_info(session: LiveSession, locked: Iterable[str]) -> dict[str, Any]:
     }
 
 
+def kernel_names(parameters: Iterable[Parameter], kind: str) -> list[str]:
+    """Names of the parameters of a receptive field, its bias aside, where it is of that kind."""
+    entry = next(entry for entry in KERNELS.values() if entry.kind == kind)
+    columns = {f"strf.{column.name}" for column in entry.columns if column is not BIAS}
+    return [parameter.name for parameter in parameters if parameter.grid.name in columns]
+
+
+def _values(session: LiveSession, names: Iterable[str], index: Index, trained: bool) -> list[np.ndarray]:
+    """Values of some parameters in units of the grid."""
+    read = session.trained_value if trained else session.value
+    return [read(name, index, grid=True) for name in names]
+
+
 def _gaussians(session: LiveSession, neuron: int, *, trained: bool = False) -> bytes:
-    if "strf.weight" not in session.parameters:
-        return b""
-    read = session.trained_value if trained else session.value
-    return as_bytes(np.stack([read(name, (neuron,), grid=True) for name in COLUMNS.values()], axis=-1))
-
-
-def _prefilter(session: LiveSession, *, trained: bool = False) -> bytes:
-    read = session.trained_value if trained else session.value
-    rows = [read(name) for name in session.parameters if name.startswith("prefilter.")]
-    return as_bytes(np.stack(rows)) if rows else b""
-
-
-def _activation(session: LiveSession, neuron: int, *, trained: bool = False) -> bytes:
-    read = session.trained_value if trained else session.value
-    names = [name for name in session.parameters if name.startswith("activation.")]
-    return as_bytes(np.array([read(name, (neuron,)) for name in names]))
+    """The columns of every Gaussian (C, G, 5); nothing for another field."""
+    names = kernel_names(session.parameters.values(), "gaussians")
+    return as_bytes(np.stack(_values(session, names, (neuron,), trained), axis=-1)) if names else b""
 
 
 def _factors(session: LiveSession, neuron: int, *, trained: bool = False) -> bytes:
     """Frequency profiles (C, F), then time profiles (C, T); nothing for a field that is no product."""
-    read = session.trained_value if trained else session.value
-    names = [name for name in ("strf.factor_f", "strf.factor_t") if name in session.parameters]
-    return b"".join(as_bytes(read(name, (neuron,))) for name in names)
+    names = kernel_names(session.parameters.values(), "separable")
+    return b"".join(as_bytes(profiles) for profiles in _values(session, names, (neuron,), trained))
+
+
+def _prefilter(session: LiveSession, *, trained: bool = False) -> bytes:
+    names = [name for name in session.parameters if name.startswith("prefilter.")]
+    return as_bytes(np.stack(_values(session, names, (), trained))) if names else b""
+
+
+def _activation(session: LiveSession, neuron: int, *, trained: bool = False) -> bytes:
+    names = [name for name in session.parameters if name.startswith("activation.")]
+    return as_bytes(np.array(_values(session, names, (neuron,), trained)))
 
 
 def changed_arrays(session: LiveSession, sound: int, neuron: int, names: Iterable[str]) -> dict[str, bytes]:

@@ -14,7 +14,7 @@ from deepstrf.models import NeuralModel
 from deepstrf.models.audio.audio_model import AudioEncodingModel
 from deepstrf.models.audio.gradient_maps import run_up, spectrogram_gradients
 from deepstrf.models.readouts import STRFReadout, batch_norm_affine
-from deepstrf.models.registry import is_pointwise, kernel_entry
+from deepstrf.models.registry import is_pointwise, kernel_entry, neuron_axes_of
 
 from .model_copy import shareable, with_tensors
 
@@ -27,14 +27,8 @@ FORMULA, COMPOSED = "formula", "composed"
 
 def of_neuron(module: Module, neuron: int, n_neurons: int) -> Module:
     """The module for one neuron alone: its tensors are views of those of the module, cut to the neuron."""
-    axes = kernel_entry(module).neuron_axis
-
-    def cut(name: str, tensor: Tensor) -> Tensor:
-        axis = axes.get(name, 0)
-        counts = tensor.ndim > axis and tensor.shape[axis] == n_neurons
-        return tensor.narrow(axis, neuron, 1) if counts else tensor
-
-    return with_tensors(module, cut)
+    axes = neuron_axes_of(module, n_neurons)
+    return with_tensors(module, lambda name, x: x.narrow(axes[name], neuron, 1) if name in axes else x)
 
 
 def correlate(x: Tensor, kernel: Tensor) -> Tensor:

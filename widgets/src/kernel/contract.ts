@@ -4,7 +4,8 @@
  * Bytes are little-endian float32 in C order. F bands, T lags, C channels, G Gaussians; lag 0 = now = last index.
  */
 
-import type { Limits } from "../math/field";
+import type { Column, Limits } from "../math/field";
+import { KERNELS } from "../math/registry";
 
 /** Every trait that the page reads; the Python class has the same names. */
 export const TRAITS = [
@@ -57,7 +58,7 @@ export const WRITTEN = ["neuron", "channel", "selected"] as const;
 export type WrittenTrait = (typeof WRITTEN)[number];
 
 export type View = "adaptation" | "strf" | "activation" | "response" | "explorer";
-export type Kind = "gaussians" | "full" | "separable" | "gradient" | "none";
+export type Kind = keyof typeof KERNELS | "gradient" | "none";
 export type Bytes = DataView | ArrayBuffer | Uint8Array;
 
 export interface PrefilterSlot {
@@ -106,7 +107,7 @@ export interface Info {
 }
 
 /** Columns of the (C, G, 5) array `gaussians`. */
-export const COLUMNS = ["band", "frame", "sigma_bands", "sigma_frames", "weight"] as const;
+export const COLUMNS: Column[] = KERNELS.gaussians.columns.map(({ name }) => name);
 /**
  * A parameter: strf.*, prefilter.* or activation.*.
  *

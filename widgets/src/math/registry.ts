@@ -16,3 +16,9 @@ export const PREFILTERS = {
   adaptrans: {"columns": [{"name": "tau_on_ms", "meaning": "ON", "note": "time constant of adaptation in ms", "unit": "ms", "symbol": "τ"}, {"name": "tau_off_ms", "meaning": "OFF", "note": "time constant of adaptation in ms", "unit": "ms", "symbol": "τ"}, {"name": "w", "meaning": "w", "note": "weight of the past", "unit": "", "symbol": "w"}]},
   ic: {"columns": [{"name": "tau_ms", "meaning": "", "note": "time constant of adaptation in ms", "unit": "ms", "symbol": "τ"}]},
 } as const;
+
+export const KERNELS = {
+  gaussians: {"columns": [{"name": "band", "meaning": "centre", "note": "", "unit": "bands", "symbol": "band"}, {"name": "frame", "meaning": "centre", "note": "", "unit": "frames", "symbol": "frame"}, {"name": "sigma_bands", "meaning": "width", "note": "", "unit": "bands", "symbol": "sigma_bands"}, {"name": "sigma_frames", "meaning": "width", "note": "", "unit": "frames", "symbol": "sigma_frames"}, {"name": "weight", "meaning": "weight", "note": "", "unit": "", "symbol": "weight"}]},
+  separable: {"columns": [{"name": "factor_f", "meaning": "frequency profile", "note": "", "unit": "", "symbol": "factor_f"}, {"name": "factor_t", "meaning": "time profile", "note": "", "unit": "", "symbol": "factor_t"}]},
+  full: {"columns": [{"name": "kernel", "meaning": "weights", "note": "", "unit": "", "symbol": "kernel"}]},
+} as const;
