@@ -3,7 +3,7 @@
 import { floats } from "../src/base/bytes";
 import type { Info } from "../src/kernel/contract";
 import { seeded } from "../src/math/sound";
-import { OfflineKernel, type Saved, type SavedNeuron } from "../src/offline/offline-kernel";
+import { type Saved, type SavedNeuron, SavedPageModel } from "../src/offline/saved-page";
 import type { StaticModel } from "../src/offline/static-model";
 
 export interface Options {
@@ -140,7 +140,7 @@ export function fakeModel(options: Options): StaticModel {
   };
   if (options.responses) {
     // What was recorded is what the model says, with noise and gaps.
-    const { model } = new OfflineKernel(saved, (answer) => answer());
+    const model = new SavedPageModel(saved, (answer) => answer());
     saved.neurons = saved.neurons.map((one, neuron) => {
       model.set("neuron", neuron);
       model.save_changes();
@@ -151,5 +151,5 @@ export function fakeModel(options: Options): StaticModel {
       return { ...one, psth: encode(psth) };
     });
   }
-  return new OfflineKernel(saved, (answer) => setTimeout(answer, options.delay)).model;
+  return new SavedPageModel(saved, (answer) => setTimeout(answer, options.delay));
 }

@@ -2,11 +2,11 @@
 
 import { mount } from "../bench/bench";
 import type { BenchModel } from "../kernel/contract";
-import { DATA_ID, OfflineKernel, type Saved } from "../offline/offline-kernel";
+import { DATA_ID, type Saved, SavedPageModel } from "../offline/saved-page";
 
 const data = globalThis.document?.getElementById(DATA_ID);
 if (data?.parentElement) {
-  const { model } = new OfflineKernel(JSON.parse(data.textContent ?? "") as Saved);
+  const model = new SavedPageModel(JSON.parse(data.textContent ?? "") as Saved);
   mount(model, data.parentElement);
 }
 

@@ -154,6 +154,9 @@ export const PARTS = [
   "rate",
 ] as const;
 export type AnswerPart = (typeof PARTS)[number];
+export type TrainedPart = Exclude<AnswerPart, "folding">;
+/** Those that are traits of the trained neuron too, under the name `trained_...`. */
+export const TRAINED_PARTS = PARTS.filter((part): part is TrainedPart => part !== "folding");
 export interface Answer {
   type: "answer";
   client: string;

@@ -56,7 +56,7 @@ export class AdaptedView {
   readonly #paint = (): void => {
     const state = this.#state;
     const { info, axes } = state;
-    const adapted = this.#wanted && info.prefilter.kind !== "none" ? state.adapted : null;
+    const adapted = this.#wanted && info.prefilter.kind !== "none" ? state.shown.adapted : null;
     this.element.hidden = adapted === null;
     if (!adapted) return;
     this.#build(info.n_channels);

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { number } from "../base/format";
 import bench from "../entry/bench";
-import { OfflineKernel } from "../offline/offline-kernel";
+import { SavedPageModel } from "../offline/saved-page";
 import { bytes } from "../testing/bench.fixture";
 import { frame, mount, onEveryPage, settle } from "../testing/mount.fixture";
 import { savedPage, vector } from "../testing/offline.fixture";
@@ -72,7 +72,7 @@ describe("lanes between sound and response", () => {
   it("show the drive as the page computes it, and the trained one while that is on screen", () => {
     const page = savedPage([vector.gaussians[4]]);
     page.neurons[0].gaussians = savedPage([-1]).neurons[0].gaussians;
-    const { model } = new OfflineKernel(page);
+    const model = new SavedPageModel(page);
     model.set("lanes", ["drive"]);
     const el = document.createElement("div");
     document.body.append(el);

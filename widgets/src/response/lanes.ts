@@ -10,7 +10,7 @@ import { extent, pathOn, strokeSignal, traceLine, type Window } from "../draw/li
 import { type Frames, PaintInputs, Surface } from "../draw/surface";
 import type { Theme } from "../draw/theme";
 import type { BenchState } from "../state/bench-state";
-import type { Numbers } from "../state/preview";
+import type { Numbers } from "../state/local-session";
 import { PictureLane } from "./picture-lane";
 
 const EDGE = 5;
@@ -152,7 +152,7 @@ export class Lanes {
       button.hidden = !this.#has(name);
       setAttribute(button, "aria-pressed", String(open(name)));
     }
-    const drive = open("drive") ? state.drive : null;
+    const drive = open("drive") ? state.shown.drive : null;
     this.#drive.element.hidden = drive === null;
     this.#residual.element.hidden = !open("residual");
     this.#trials.element.hidden = !open("trials") || state.trials.length === 0;

@@ -187,7 +187,7 @@ export class ResponseView {
     setAttribute(this.element, "data-stale", state.current ? null : "true");
     this.#paintLegend();
     const held = state.inGesture;
-    const moving = this.#range.follow(now, held, state.shown.rate, state.trainedRate, state.psth);
+    const moving = this.#range.follow(now, held, state.now.rate, state.trained.rate, state.psth);
     if (moving) this.#frameQueue.request(this.#paintLower);
     setAttribute(
       this.#curves,
@@ -215,7 +215,8 @@ export class ResponseView {
     const { from, to } = this.#time.window;
     const { width, height } = behind;
     const [low, high] = this.#range.ends;
-    const { psth, trainedRate, peek, info } = state;
+    const { psth, peek, info } = state;
+    const trainedRate = state.trained.rate;
     const shown = [
       psth,
       trainedRate,
@@ -333,7 +334,7 @@ export class ResponseView {
     } else {
       parts.push(`model ${number(state.rate[frame] ?? Number.NaN, 2)}`);
       if (info.has_responses) parts.push(`recorded ${number(state.psth[frame] ?? Number.NaN, 2)}`);
-      parts.push(`trained ${number(state.trainedRate[frame] ?? Number.NaN, 2)}`);
+      parts.push(`trained ${number(state.trained.rate[frame] ?? Number.NaN, 2)}`);
     }
     return parts.join(" · ");
   }

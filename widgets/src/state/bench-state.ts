@@ -1,7 +1,7 @@
 /**
- * The way between the kernel's truth and the preview that a hand has drawn ahead of it, for one view.
+ * One view between its user and its kernel: edits are shown at once and sent, answers and traits are taken over.
  *
- * No elements here. Panels read the fields, call the methods and are told which parts changed.
+ * No elements here. Panels read the fields, call the methods and are notified of the parts that changed.
  */
 
 import { floats } from "../base/bytes";
@@ -18,7 +18,6 @@ import {
 } from "../kernel/contract";
 import { RequestQueue, type Slot } from "../kernel/request-queue";
 import { changed, type Gaussian } from "../math/field";
-import { Gesture } from "./gesture";
 import { PARTS_OF_TRAIT, type Part } from "./parts";
 import { numberOrNull, ViewState } from "./view-state";
 
@@ -32,7 +31,8 @@ export class BenchState extends ViewState {
   readonly queue: RequestQueue;
   /** Round trip of the last answer to this view in ms; null while none could be measured. */
   rttMs: number | null = null;
-  #gesture: Gesture | null = null;
+  /** The open gesture, and the Gaussian that it moves (-1 for none). */
+  #gesture: { id: string; gaussian: number } | null = null;
   #gestures = 0;
   #dirty = new Set<Trait>();
   #closed = false;
@@ -127,7 +127,7 @@ export class BenchState extends ViewState {
   beginGesture(k = -1): void {
     this.endGesture();
     this.#gestures += 1;
-    this.#gesture = new Gesture(`${this.client}-${this.#gestures}`, k, this.shown, this.queue);
+    this.#gesture = { id: `${this.client}-${this.#gestures}`, gaussian: k };
     this.#notify("gesture");
   }
 
@@ -136,7 +136,7 @@ export class BenchState extends ViewState {
     const gesture = this.#gesture;
     if (!gesture || gesture.gaussian < 0 || !this.editable) return;
     const { gaussian: k } = gesture;
-    const before = this.gaussian(k, this.shown.gaussians);
+    const before = this.gaussian(k);
     const after = changed(before, change, this.info.limits);
     const slots = COLUMNS.filter((column) => change[column] !== undefined).map((column) => ({
       name: `strf.${column}`,
@@ -148,8 +148,12 @@ export class BenchState extends ViewState {
 
   /** Set parameters in the open gesture: repaint now, tell the kernel when it can take it. */
   set(slots: Slot[]): void {
-    if (!this.#gesture || !this.current || this.peek) return;
-    const moved = this.#gesture.set(slots, this.info.locked);
+    const gesture = this.#gesture;
+    if (!gesture || !this.current || this.peek) return;
+    const { locked } = this.info;
+    const free = slots.filter(({ name, value }) => Number.isFinite(value) && !locked.includes(name));
+    const moved = this.session.apply(free, gesture.id);
+    if (moved.length > 0) this.queue.push(gesture.id, moved, "move");
     this.#notify(...partsOf(moved));
   }
 
@@ -158,7 +162,7 @@ export class BenchState extends ViewState {
     const gesture = this.#gesture;
     if (!gesture) return;
     this.#gesture = null;
-    const touched = gesture.end(cancel);
+    const touched = this.#end(gesture.id, cancel);
     if (touched.length === 0 && this.queue.idle) this.#adopt();
     this.#notify("field", "gesture", ...partsOf(touched));
   }
@@ -175,27 +179,22 @@ export class BenchState extends ViewState {
 
   /** Back to the trained values: one Gaussian of the channel on screen, or all of the neuron. */
   revert(k: number | null): void {
-    if (!this.current) return;
-    this.endGesture();
-    this.showTrainedField(k);
-    const all = k === null;
-    const names = all ? null : this.unlocked(COLUMNS.map((column) => `strf.${column}`));
-    this.queue.command({
-      type: "revert",
-      names,
-      index: all ? [this.neuron] : [this.neuron, this.channel, k],
-    });
-    this.#notify("field", "rate");
+    if (k === null) this.revertNames(null, [this.neuron]);
+    else
+      this.revertNames(
+        COLUMNS.map((column) => `strf.${column}`),
+        [this.neuron, this.channel, k],
+      );
   }
 
-  /** Back to the trained values of the named parameters, at a part of their index or as a whole. */
-  revertNames(names: string[], index: number[] | null): void {
+  /** Back to the trained values of the named parameters, or of all of a neuron, at a part of their index or as a whole. */
+  revertNames(names: string[] | null, index: number[] | null): void {
     if (!this.current) return;
     this.endGesture();
-    const free = this.unlocked(names);
-    this.showTrained(free, index);
+    const free = names && this.unlocked(names);
+    this.session.revert(free, index ?? []);
     this.queue.command({ type: "revert", names: free, index });
-    this.#notify("adaptation", "curve", "rate");
+    this.#notify("field", "adaptation", "curve", "rate");
   }
 
   choose(trait: WrittenTrait, value: number): void {
@@ -232,7 +231,7 @@ export class BenchState extends ViewState {
     if (on === this.peek) return;
     if (on) this.endGesture();
     this.peek = on;
-    this.asTrained = null;
+    if (!on) this.session.forgetTrained();
     this.#notify("peek", "field", "adaptation", "curve", "rate", "score");
   }
 
@@ -257,7 +256,7 @@ export class BenchState extends ViewState {
     const news = this.read(traits);
     const moved = this.neuron !== neuron || traits.has("of_neuron");
     if (moved) this.#abandon();
-    if (moved || (news && !this.#holding)) this.#adopt();
+    if (moved || (news && !this.#ahead)) this.#adopt();
   }
 
   #onMessage(message: Message, buffers: ArrayLike<unknown>): void {
@@ -280,15 +279,15 @@ export class BenchState extends ViewState {
       this.normalizedScore = numberOrNull(answer.normalized_score);
       parts.add("score");
       answer.parts.forEach((part, i) => {
-        this.truth[part] = floats(buffers[i]);
+        this.kernelArrays[part] = floats(buffers[i]);
       });
     }
-    // While a hand is ahead, its own preview stays; what the page cannot compute itself follows the kernel.
-    if (!this.#holding) {
+    // While edits are ahead, their preview stays; what the browser cannot compute itself follows the kernel.
+    if (!this.#ahead) {
       this.#adopt();
       for (const part of ["field", "adaptation", "curve", "rate"] as const) parts.add(part);
     } else if (!this.info.local) {
-      this.shown.follow(this.truth.rate);
+      this.now.follow(this.kernelArrays.rate);
       parts.add("rate");
     }
     this.#notify(...parts);
@@ -303,20 +302,28 @@ export class BenchState extends ViewState {
     this.#notify("message", "field", "adaptation", "curve", "rate", "gesture");
   }
 
-  /** The hand or a request is ahead of the truth. */
-  get #holding(): boolean {
+  /** A gesture or a request is ahead of the kernel. */
+  get #ahead(): boolean {
     return this.#gesture !== null || !this.queue.idle;
   }
 
   #adopt(): void {
-    this.shown.adopt({ ...this.truth });
+    this.now.adopt(this.kernelArrays);
+    this.session.clearHistory();
   }
 
   /** Close the open gesture where its values no longer mean anything here. */
   #abandon(): void {
     const gesture = this.#gesture;
     this.#gesture = null;
-    gesture?.end();
+    if (gesture) this.#end(gesture.id, false);
+  }
+
+  /** End a gesture for the kernel too; a cancelled one sends what was there before it. The slots that it touched. */
+  #end(id: string, cancel: boolean): Slot[] {
+    const before = this.session.end(id, cancel);
+    if (before.length > 0) this.queue.push(id, cancel ? before : [], "end");
+    return before;
   }
 
   #post(content: unknown, buffers: ArrayBuffer[]): void {

@@ -9,7 +9,7 @@ import { floats } from "../base/bytes";
 import { Group, type Act as GroupAct, inUse, members, moved, scaled } from "../editors/strf/gaussians/group";
 import { Selection } from "../editors/strf/gaussians/selection";
 import { type BenchModel, TRAITS, type Trait, WRITTEN } from "../kernel/contract";
-import { OfflineKernel } from "../offline/offline-kernel";
+import { SavedPageModel } from "../offline/saved-page";
 import { StaticModel } from "../offline/static-model";
 import { full, savedPage, separable, vector } from "../testing/offline.fixture";
 import { BenchState } from "./bench-state";
@@ -57,7 +57,7 @@ interface Whim {
 /** Page and kernel with the link in between: in order there, and back in order but for the answers. */
 function linked(whims: Whim[], of = vector) {
   const time = new Time();
-  const { model: there } = new OfflineKernel(savedPage(WEIGHTS, {}, of), (answer) => answer());
+  const there = new SavedPageModel(savedPage(WEIGHTS, {}, of), (answer) => answer());
   const state = Object.fromEntries(TRAITS.map((name) => [name, there.get(name)]));
   const here = new StaticModel(state, (content, buffers) => {
     time.after(ONE_WAY_MS, () => there.send(content, undefined, buffers));

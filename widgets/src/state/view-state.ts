@@ -1,9 +1,9 @@
-/** The numbers of one view: those that came as traits, those on screen, and which of them a hand may change. */
+/** The state of one view: what came as traits, the model that it edits, and which of its values may be changed. */
 
 import { floats } from "../base/bytes";
-import { type BenchModel, type Info, PARTS, type Trait, type View } from "../kernel/contract";
+import { type BenchModel, type Info, PARTS, TRAINED_PARTS, type Trait, type View } from "../kernel/contract";
 import { type Axes, type Gaussian, gaussianAt } from "../math/field";
-import { NOTHING, type Numbers, Preview, type Truth } from "./preview";
+import { axesOf, LocalSession, type Neuron, NO_ARRAYS, type Numbers } from "./local-session";
 
 export class ViewState {
   readonly view: View;
@@ -13,20 +13,14 @@ export class ViewState {
   neuron = 0;
   channel = 0;
   selected = -1;
-  trainedGaussians: Numbers = new Float32Array(0);
-  trainedKernel: Numbers = new Float32Array(0);
-  trainedFactors: Numbers = new Float32Array(0);
-  trainedPrefilter: Numbers = new Float32Array(0);
-  trainedActivation: Numbers = new Float32Array(0);
-  trainedRate: Numbers = new Float32Array(0);
   psth: Numbers = new Float32Array(0);
   /** Recorded trials, (n_trials, n_frames); empty while the lane that shows them is closed. */
   trials = new Float32Array(0);
-  /** Gradient map (C, F, T); empty until it is asked for. */
+  /** Gradient map (C, F, T); empty until it is requested. */
   gradient: Numbers = new Float32Array(0);
-  /** Whether it is asked for; null where nobody could make one. */
+  /** Whether it is requested; null where nobody could make one. */
   wantsGradient: boolean | null = null;
-  /** Which lanes are open, and which stage of the model is in hand ("" where nobody has chosen one). */
+  /** Which lanes are open, and which stage of the model is edited ("" where nobody has chosen one). */
   lanes: readonly string[] = [];
   stage = "";
   score: number | null = null;
@@ -42,10 +36,13 @@ export class ViewState {
   /** The trained values are on screen while it is held. */
   peek = false;
 
-  readonly shown = new Preview();
-  protected readonly truth: Truth = NOTHING();
-  /** Made when the trained values are looked at, and thrown away with the look. */
-  protected asTrained: Preview | null = null;
+  /** The neuron of the arrays, as the user has edited it and as it was trained. */
+  now!: Neuron;
+  trained!: Neuron;
+  protected readonly session = new LocalSession();
+  /** What the kernel last sent of the neuron. */
+  protected readonly kernelArrays = NO_ARRAYS();
+  readonly #trainedArrays = NO_ARRAYS();
   readonly #model: BenchModel;
 
   constructor(model: BenchModel) {
@@ -53,36 +50,38 @@ export class ViewState {
     this.view = (model.get("view") as View | undefined) ?? "explorer";
   }
 
-  /** Take over what these traits hold. Whether the truth is another. */
+  /** Take over what these traits hold. Whether the arrays of now are other ones. */
   protected read(traits: ReadonlySet<Trait>): boolean {
     const get = (name: Trait) => this.#model.get(name);
     for (const field of Object.keys(FIELDS) as (keyof ViewState)[]) take(this, field, traits, get);
     const axes = traits.has("info") || traits.has("cf_hz");
     if (axes) {
       this.info = get("info") as Info;
-      const cfHz = Float64Array.from(floats(get("cf_hz")));
-      this.axes = {
-        cfHz,
-        F: this.info.n_bands,
-        T: this.info.n_lags,
-        dtMs: this.info.dt_ms,
-        delayMs: this.info.delay_ms,
-      };
+      this.axes = axesOf(this.info, floats(get("cf_hz")));
     }
-    if (axes || traits.has("stimulus")) this.shown.begin(this.info, this.axes, this.stimulus);
-    this.asTrained = null;
+    if (axes || traits.has("stimulus")) this.session.begin(this.info, this.axes, this.stimulus);
     this.neuron = (get("neuron") as number) ?? 0;
     this.channel = Math.min((get("channel") as number) ?? 0, this.info.n_channels - 1);
     this.selected = (get("selected") as number) ?? -1;
+    const of = (get("of_neuron") as number | undefined) ?? this.neuron;
+    const other = !this.session.neurons.has(of);
+    if (other) {
+      this.session.neurons.clear();
+      ({ now: this.now, trained: this.trained } = this.session.add(of));
+    }
     const news = PARTS.filter((part) => traits.has(part));
-    for (const part of news) this.truth[part] = floats(get(part));
+    for (const part of news) this.kernelArrays[part] = floats(get(part));
+    const trained = TRAINED_PARTS.filter((part) => traits.has(`trained_${part}`));
+    for (const part of trained) this.#trainedArrays[part] = floats(get(`trained_${part}`));
+    if (other || trained.length > 0 || traits.has("folding")) {
+      this.trained.adopt({ ...this.#trainedArrays, folding: this.kernelArrays.folding });
+    }
     return news.length > 0;
   }
 
   /** Whether the arrays belong to the neuron on screen; false for a moment after another one was chosen. */
   get current(): boolean {
-    const of = this.#model.get("of_neuron");
-    return typeof of !== "number" || of === this.neuron;
+    return this.session.neurons.has(this.neuron);
   }
 
   get editable(): boolean {
@@ -100,94 +99,37 @@ export class ViewState {
     return names.filter((name) => !this.info.locked.includes(name));
   }
 
-  /** (C, G, 5) on screen. */
+  /** The values on screen: those of now, or while they are held there the trained ones. */
+  get shown(): Neuron {
+    return this.peek ? this.trained : this.now;
+  }
+
   get gaussians(): Numbers {
-    return this.peek ? this.trainedGaussians : this.shown.gaussians;
+    return this.shown.gaussians;
   }
 
-  /** (C, F, T) on screen. */
   get kernel(): Numbers {
-    return this.peek ? this.trainedKernel : this.shown.kernel;
+    return this.shown.kernel;
   }
 
-  /** Profiles of a separable field on screen: (C, F), then (C, T). */
   get factors(): Numbers {
-    return this.peek ? this.trainedFactors : this.shown.factors;
+    return this.shown.factors;
   }
 
-  /** (rows, F) on screen. */
   get prefilter(): Numbers {
-    return this.peek ? this.trainedPrefilter : this.shown.prefilter;
+    return this.shown.prefilter;
   }
 
-  /** Parameters of the output curve on screen. */
   get activation(): Numbers {
-    return this.peek ? this.trainedActivation : this.shown.activation;
+    return this.shown.activation;
   }
 
-  /** Response on screen. */
   get rate(): Numbers {
-    return this.peek ? this.trainedRate : this.shown.rate;
-  }
-
-  /** Spectrograms after adaptation, (C, F, n); null where the page cannot compute them. */
-  get adapted(): Float64Array | null {
-    return this.#computed.adapted;
-  }
-
-  /** Drive of the output curve on screen; null where the page cannot compute it. */
-  get drive(): Float64Array | null {
-    return this.#computed.drive;
-  }
-
-  /** What the page computes from: the numbers in hand, or while they are held on screen the trained ones. */
-  get #computed(): Preview {
-    if (!this.peek) return this.shown;
-    if (!this.asTrained) {
-      this.asTrained = new Preview();
-      this.asTrained.begin(this.info, this.axes, this.stimulus);
-      this.asTrained.adopt({
-        gaussians: this.trainedGaussians,
-        kernel: this.trainedKernel,
-        factors: this.trainedFactors,
-        prefilter: this.trainedPrefilter,
-        activation: this.trainedActivation,
-        rate: this.trainedRate,
-        folding: this.shown.folding,
-      });
-    }
-    return this.asTrained;
+    return this.shown.rate;
   }
 
   gaussian(k: number, of: Numbers = this.gaussians): Gaussian {
     return gaussianAt(of, this.channel * this.info.n_gaussians + k);
-  }
-
-  /** Show the trained field: one Gaussian of the channel on screen, or with null all of the neuron. */
-  protected showTrainedField(k: number | null): void {
-    const { info, shown, trainedGaussians } = this;
-    const first = this.channel * info.n_gaussians + (k ?? 0);
-    const all = k === null;
-    for (let i = all ? 0 : first; 5 * i < trainedGaussians.length && (all || i === first); i++) {
-      shown.put(i, gaussianAt(trainedGaussians, i));
-    }
-    if (all) shown.repaint(this.trainedKernel, this.trainedFactors);
-  }
-
-  /** Show the trained values of the named parameters around the field, at a part of their index or as a whole. */
-  protected showTrained(names: string[], index: number[] | null): void {
-    const { F } = this.axes;
-    this.info.activation.names.forEach((column, i) => {
-      const name = `activation.${column}`;
-      const here = names.includes(name) && (index === null || index[0] === this.neuron);
-      if (here) this.shown.write({ name, index: [this.neuron], value: this.trainedActivation[i] });
-    });
-    this.info.prefilter.rows.forEach((name, row) => {
-      for (let band = 0; names.includes(name) && band < F; band++) {
-        const here = index === null || index[0] === band;
-        if (here) this.shown.write({ name, index: [band], value: this.trainedPrefilter[row * F + band] });
-      }
-    });
   }
 }
 
@@ -195,12 +137,6 @@ export class ViewState {
 type Row<Value> = readonly [Trait, (value: unknown) => Value];
 const FIELDS: { readonly [Field in keyof ViewState]?: Row<ViewState[Field]> } = {
   stimulus: ["stimulus", floats],
-  trainedGaussians: ["trained_gaussians", floats],
-  trainedKernel: ["trained_kernel", floats],
-  trainedFactors: ["trained_factors", floats],
-  trainedPrefilter: ["trained_prefilter", floats],
-  trainedActivation: ["trained_activation", floats],
-  trainedRate: ["trained_rate", floats],
   psth: ["psth", floats],
   trials: ["trials", floats],
   gradient: ["gradient", floats],

@@ -2,7 +2,7 @@
 
 import vectors from "../../../tests/vectors/forward.json";
 import type { Info } from "../kernel/contract";
-import type { Saved } from "../offline/offline-kernel";
+import type { Saved } from "../offline/saved-page";
 import { INFO } from "./bench.fixture";
 
 type Vector = (typeof vectors)[number];

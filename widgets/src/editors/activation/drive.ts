@@ -3,7 +3,7 @@
 import { niceStep } from "../../draw/axes";
 import { type Histogram, histogram, type Mean, quantiles, recordedMeans } from "../../math/drive-summary";
 import type { BenchState } from "../../state/bench-state";
-import type { Numbers } from "../../state/preview";
+import type { Numbers } from "../../state/local-session";
 import type { Ends } from "./plot";
 
 /** The axis leaves out this share of the time at either end. */
@@ -36,7 +36,7 @@ export class DriveSummary {
 
   /** Where nearly all of the drive on screen lies; null without a drive. */
   ends(): Ends | null {
-    const drive = this.#state.drive;
+    const drive = this.#state.shown.drive;
     if (!drive) return null;
     if (this.#spread?.of !== drive) {
       const ends = quantiles(drive, TAIL, 1 - TAIL);
@@ -49,7 +49,8 @@ export class DriveSummary {
   follow(reach: Ends, hold: boolean): void {
     const last = this.current;
     const state = this.#state;
-    const { drive, psth } = state;
+    const { psth } = state;
+    const { drive } = state.shown;
     if (!drive || drive.length === 0) {
       this.current = null;
       return;

@@ -85,7 +85,7 @@ describe("the picture of an output curve", () => {
   it("is of the drive where the page can compute it, and follows it", () => {
     const { editor, state } = open(VALUES, { local: true });
     const first = editor.drive.current;
-    expect(first?.drive).toEqual(state.shown.drive);
+    expect(first?.drive).toEqual(state.now.drive);
     expect(first?.histogram.share.reduce((sum, v) => sum + v, 0)).toBeCloseTo(1, 9);
     const legend = () => [...editor.element.querySelectorAll(".db-entry")].map((e) => e.textContent);
     expect(legend()).toContain("time spent");
@@ -93,7 +93,7 @@ describe("the picture of an output curve", () => {
     state.beginGesture();
     state.set([{ name: "activation.c", index: [0], value: 0.7 }]);
     frame();
-    expect(state.shown.drive).not.toBe(first?.drive);
+    expect(state.now.drive).not.toBe(first?.drive);
     expect(editor.drive.current).toBe(first);
     state.endGesture();
     state.beginGesture(1);

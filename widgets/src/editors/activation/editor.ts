@@ -16,7 +16,7 @@ import {
 } from "../../math/curves";
 import { sharesBeyond } from "../../math/drive-summary";
 import type { BenchState } from "../../state/bench-state";
-import type { Numbers } from "../../state/preview";
+import type { Numbers } from "../../state/local-session";
 import { legend } from "../../ui/legend";
 import { ThrottledAnnouncer } from "../../ui/throttled-announcer";
 import { Tip } from "../../ui/tip";
@@ -150,7 +150,7 @@ export class ActivationEditor {
     const axes = this.#axes;
     if (axes.set && (state.inGesture || state.peek)) drive.follow(axes.drive, true);
     else {
-      const shown = [state.shown.activation, state.trainedActivation];
+      const shown = [state.now.activation, state.trained.activation];
       const features: CurveFeatures[] = shown.map((values) => {
         return isEditable(kind) ? toFeatures(kind, parametersOf(state, values)) : {};
       });
@@ -185,7 +185,7 @@ export class ActivationEditor {
     const theme = this.#theme();
     const about = [width, height, devicePixelRatio, theme, ...axes.drive, ...axes.rate, kind];
     if (this.#painted.frame.changedSince(...about, state.info)) this.#paintFrame(plot, theme);
-    if (this.#painted.data.changedSince(...about, this.drive.current, state.trainedActivation, state.peek)) {
+    if (this.#painted.data.changedSince(...about, this.drive.current, state.trained.activation, state.peek)) {
       this.#paintData(plot, theme, kind);
     }
     if (this.#painted.canvas.changedSince(...about, ...state.activation)) this.#paintCurve(plot, theme, kind);
@@ -214,7 +214,7 @@ export class ActivationEditor {
       paintHistogram(ctx, theme, plot, summary.histogram);
       paintMeans(ctx, theme, plot, summary.means);
     }
-    if (ghost) paintTrained(ctx, theme, plot, this.#curve(kind, state.trainedActivation));
+    if (ghost) paintTrained(ctx, theme, plot, this.#curve(kind, state.trained.activation));
     ctx.restore();
   }
 

@@ -198,7 +198,7 @@ export class CurveHandles {
     const state = this.#state;
     if (!kind || !this.#movable(feature)) return;
     this.release(false);
-    const trained = parametersOf(state, state.trainedActivation);
+    const trained = parametersOf(state, state.trained.activation);
     const to = toFeatures(kind, trained)[feature] ?? 0;
     const next = moveFeature(kind, parameters, feature, to, (name) => limitsIn(state, name));
     const near = (name: string, other: Parameters) =>

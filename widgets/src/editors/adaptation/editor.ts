@@ -137,7 +137,8 @@ export class AdaptationEditor {
     const tools = this.tools;
     const state = this.#state;
     const surface = this.#surface;
-    const { info, prefilter, trainedPrefilter: trained, axes } = state;
+    const { info, prefilter, axes } = state;
+    const trained = state.trained.prefilter;
     const { curves } = tools;
     const plain = curves.length === 0 || prefilter.length < curves.length * axes.F;
     this.#paintHead(plain);
@@ -244,7 +245,7 @@ export class AdaptationEditor {
       own.reach = Math.max(own.reach, size);
       own.slowest = Math.max(own.slowest, kernel.tauMs);
     };
-    for (const from of [state.prefilter, state.trainedPrefilter]) {
+    for (const from of [state.prefilter, state.trained.prefilter]) {
       if (from.length !== state.prefilter.length) continue;
       for (let band = 0; band < axes.F; band++) {
         for (const kernel of filtersOf(kind, from, band, axes.F)) include(kernel, band === shown);

@@ -133,7 +133,8 @@ export class AdaptationTools {
 
   /** Whether a curve differs from what training left. */
   edited({ row }: Curve): boolean {
-    const { prefilter, trainedPrefilter: trained, axes } = this.state;
+    const { prefilter, axes } = this.state;
+    const trained = this.state.trained.prefilter;
     for (let i = row * axes.F; i < (row + 1) * axes.F; i++) {
       if (trained[i] !== prefilter[i] && !(Math.abs(prefilter[i] - trained[i]) < 1e-6 * trained[i]))
         return true;

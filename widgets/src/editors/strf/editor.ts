@@ -293,8 +293,8 @@ export class StrfEditor {
       const at = state.channel * info.n_gaussians + k;
       const now = state.gaussian(k);
       const chosen = this.#selection.has(k);
-      if (!state.peek && state.trainedGaussians[5 * at + 4]) {
-        const trained = gaussianAt(state.trainedGaussians, at);
+      if (!state.peek && state.trained.gaussians[5 * at + 4]) {
+        const trained = gaussianAt(state.trained.gaussians, at);
         // No line leads to one that is removed.
         ghosts.push({ trained, now: now.weight || chosen ? now : trained });
       }

@@ -7,12 +7,12 @@ import { extent } from "../../draw/line";
 import { Eased, PaintInputs } from "../../draw/surface";
 import { reducedMotion } from "../../draw/theme";
 import type { BenchState } from "../../state/bench-state";
-import type { Numbers } from "../../state/preview";
+import type { Numbers } from "../../state/local-session";
 
 /** The largest value of the field now or as trained. */
-export function largestOf({ kernel, trainedKernel }: BenchState): number {
+export function largestOf({ kernel, trained }: BenchState): number {
   let reach = 0;
-  for (const values of [kernel, trainedKernel]) {
+  for (const values of [kernel, trained.kernel]) {
     const [low, high] = extent(values) ?? [0, 0];
     reach = Math.max(reach, -low, high);
   }

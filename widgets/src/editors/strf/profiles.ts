@@ -152,7 +152,7 @@ export class ProfileEditor {
         ? { x: x - PROFILE_PX, y, width: thick, height }
         : { x, y: y + height + GAP_PX, width, height: thick };
       const values = this.#values(profile, state.factors);
-      const trained = this.#values(profile, state.trainedFactors);
+      const trained = this.#values(profile, state.trained.factors);
       if (!state.inGesture || Number.isNaN(profile.span)) {
         const ends = [values, trained].flatMap((of) => extent(of) ?? []);
         const [low, high] = [Math.min(...ends, 0), Math.max(...ends, 0)];
@@ -298,7 +298,7 @@ export class ProfileEditor {
   #nudge(profile: Profile, by: number): void {
     if (!this.state.paintable(profile.name)) return;
     this.#gesture.join(`${profile.name}/${profile.at}`);
-    const values = this.#values(profile, this.state.shown.factors);
+    const values = this.#values(profile, this.state.now.factors);
     const under = brushed(profile.at, 2 * (this.tools.width >> 1) + 1, values.length);
     const places = under.map(([band, share]) => ({ band, level: values[band] + share * by }));
     this.#put(profile, by ? places : [{ band: profile.at, level: 0 }]);

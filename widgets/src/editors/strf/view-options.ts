@@ -35,7 +35,7 @@ export class ViewOptions {
 
   /** A weight on screen is the raw one times this. */
   get gain(): number {
-    return this.#folded && this.#foldable ? this.#state.shown.folding[1] : 1;
+    return this.#folded && this.#foldable ? this.#state.now.folding[1] : 1;
   }
 
   get unit(): string {
@@ -44,7 +44,7 @@ export class ViewOptions {
 
   get #foldable(): boolean {
     const { kind } = this.#state.info;
-    const [, gain, offset] = this.#state.shown.folding;
+    const [, gain, offset] = this.#state.now.folding;
     return kind !== "gradient" && kind !== "none" && gain !== undefined && (gain !== 1 || offset !== 0);
   }
 

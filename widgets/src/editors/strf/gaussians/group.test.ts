@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Info } from "../../../kernel/contract";
 import { kernelOf } from "../../../math/field";
-import { OfflineKernel } from "../../../offline/offline-kernel";
+import { SavedPageModel } from "../../../offline/saved-page";
 import { BenchState } from "../../../state/bench-state";
 import { AXES, bytes, Fixture } from "../../../testing/bench.fixture";
 import { edits, frame, handle, key, onEveryPage, pointer } from "../../../testing/mount.fixture";
@@ -451,7 +451,7 @@ describe("with a kernel, each is one undo entry:", () => {
     ["remove, add", ["remove", "add"]],
     ["remove, duplicate", ["remove", "duplicate"]],
   ])("%s", async (_, acts) => {
-    const { model } = new OfflineKernel(savedPage([vector.gaussians[4]]), (answer) => answer());
+    const model = new SavedPageModel(savedPage([vector.gaussians[4]]), (answer) => answer());
     const state = new BenchState(model, clock);
     const selection = new Selection(state, () => {});
     const group = new Group(state, selection, () => 1);

@@ -157,7 +157,7 @@ export class Group {
   private revert(): void {
     const state = this.#state;
     const { all } = this.#selection;
-    const of = all.map((k) => ({ k, g: state.gaussian(k, state.trainedGaussians) }));
+    const of = all.map((k) => ({ k, g: state.gaussian(k, state.trained.gaussians) }));
     // The kernel refuses values beyond the limits, but goes back to them where training left them there.
     const allowed = of.every(({ g }) => {
       const inside = changed(g, g, state.info.limits);

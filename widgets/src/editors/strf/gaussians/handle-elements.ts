@@ -26,8 +26,8 @@ const COLUMNS_OF: Record<HandleKind, Column[]> = {
 export const CLEARANCE_PX = 17;
 
 /** The largest weight, as trained where there is that. */
-export function heaviestOf({ trainedGaussians, gaussians }: BenchState): number {
-  const from = trainedGaussians.length ? trainedGaussians : gaussians;
+export function heaviestOf({ trained, gaussians }: BenchState): number {
+  const from = trained.gaussians.length ? trained.gaussians : gaussians;
   let heaviest = 0;
   for (let i = 4; i < from.length; i += 5) heaviest = Math.max(heaviest, Math.abs(from[i]));
   return heaviest;

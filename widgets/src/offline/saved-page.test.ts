@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { floats } from "../base/bytes";
 import type { Info, Message } from "../kernel/contract";
-import { NOTHING, Preview } from "../state/preview";
+import { LocalSession, NO_ARRAYS } from "../state/local-session";
 import { full, savedPage, separable, vector } from "../testing/offline.fixture";
-import { correlation, OfflineKernel } from "./offline-kernel";
+import { correlation, SavedPageModel } from "./saved-page";
 
 function made(of = vector) {
   const saved = savedPage([vector.gaussians[4], 0.125], {}, of);
-  const { model } = new OfflineKernel(saved);
+  const model = new SavedPageModel(saved);
   const answers: Message[] = [];
   model.on("msg:custom", (message: Message) => answers.push(message));
   let seq = 0;
@@ -110,12 +110,13 @@ describe("a page without a kernel", () => {
     after[0] = 8;
     expect(read("kernel")).toEqual(after);
     expect(model.get("edited")).toBe(true);
-    const fresh = new Preview();
+    const session = new LocalSession();
     const axes = { cfHz: full.cf_hz, F, T, dtMs: full.dt_ms, delayMs: 0 };
-    fresh.begin(model.get("info") as Info, axes, Float32Array.from(full.stimulus));
+    session.begin(model.get("info") as Info, axes, Float32Array.from(full.stimulus));
+    const { now: fresh } = session.add(0);
     const kept = ["prefilter", "activation", "folding"] as const;
     const truth = Object.fromEntries(kept.map((name) => [name, floats(model.get(name))]));
-    fresh.adopt({ ...NOTHING(), ...truth, kernel: Float32Array.from(after) });
+    fresh.adopt({ ...NO_ARRAYS(), ...truth, kernel: Float32Array.from(after) });
     const expected = [...(fresh.computedRate as Float64Array)];
     expect(Math.max(...read("rate").map((v, i) => Math.abs(v - expected[i])))).toBeLessThan(1e-5);
     await send({ type: "undo" });

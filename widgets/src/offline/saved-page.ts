@@ -1,0 +1,186 @@
+/**
+ * The model of a page without a kernel: it answers the requests of a bench from a `LocalSession`, as Python's
+ * `LiveSession` would. A saved page carries its data in an element of its own.
+ */
+
+import { floats } from "../base/bytes";
+import { type Answer, type Info, PARTS, type Request, TRAINED_PARTS } from "../kernel/contract";
+import type { Slot } from "../kernel/request-queue";
+import { axesOf, LocalSession, type Neuron, type Numbers } from "../state/local-session";
+import { StaticModel } from "./static-model";
+
+/** Id of the element that carries the data of a saved page. */
+export const DATA_ID = "deepstrf-bench-data";
+
+type Base64 = string;
+
+/** What Python writes for one neuron: little-endian float32 in base64. */
+export interface SavedNeuron {
+  gaussians: Base64;
+  trained_gaussians: Base64;
+  kernel: Base64;
+  trained_kernel: Base64;
+  activation: Base64;
+  trained_activation: Base64;
+  folding: Base64;
+  factors: Base64;
+  trained_factors: Base64;
+  rate: Base64;
+  trained_rate: Base64;
+  psth: Base64;
+}
+export interface Saved {
+  view: string;
+  info: Info;
+  cf_hz: Base64;
+  stimulus: Base64;
+  prefilter: Base64;
+  trained_prefilter: Base64;
+  neuron: number;
+  channel: number;
+  neurons: SavedNeuron[];
+}
+
+const decode = (text: Base64) => floats(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)));
+const encode = (values: ArrayLike<number>) => new DataView(Float32Array.from(values).buffer);
+/** What is edited of one neuron alone. */
+const OWN = ["gaussians", "activation", "factors", "cells"] as const;
+
+export class SavedPageModel extends StaticModel {
+  readonly #session = new LocalSession();
+  readonly #psths: Numbers[];
+  readonly #later: (answer: () => void) => void;
+
+  /** `later` runs an answer, as from a kernel, once the sender has finished what it is doing. */
+  constructor(saved: Saved, later: (answer: () => void) => void = queueMicrotask) {
+    const { info, view, neuron, channel } = saved;
+    const [cfHz, stimulus] = [decode(saved.cf_hz), decode(saved.stimulus)];
+    super({
+      ...{ view, info, neuron, channel, selected: -1, error: "", width: 0 },
+      ...{ cf_hz: encode(cfHz), stimulus: encode(stimulus) },
+    });
+    this.#later = later;
+    this.#session.begin(info, axesOf(info, cfHz), stimulus);
+    const [prefilter, trainedPrefilter] = [decode(saved.prefilter), decode(saved.trained_prefilter)];
+    const field = (kernel: Base64) => decode(info.kind === "full" ? kernel : "");
+    saved.neurons.forEach((n, i) => {
+      const { now, trained } = this.#session.add(i);
+      const folding = decode(n.folding);
+      now.adopt({
+        ...{ gaussians: decode(n.gaussians), factors: decode(n.factors), kernel: field(n.kernel) },
+        ...{ activation: decode(n.activation), rate: decode(n.rate), prefilter, folding },
+      });
+      trained.adopt({
+        ...{ gaussians: decode(n.trained_gaussians), factors: decode(n.trained_factors) },
+        ...{ kernel: field(n.trained_kernel), activation: decode(n.trained_activation) },
+        ...{ rate: decode(n.trained_rate), prefilter: trainedPrefilter, folding },
+      });
+      // One array for all neurons: an edit of the prefilter is one of each.
+      const [first] = this.#session.neurons.values();
+      now.prefilter = first.now.prefilter;
+    });
+    this.#psths = saved.neurons.map((n) => decode(n.psth));
+    this.#publish();
+    this.save_changes();
+    this.saved = (changes) => {
+      if (!changes.some(([name]) => name === "neuron")) return;
+      for (const { now, trained } of this.#session.neurons.values())
+        for (const one of [now, trained]) one.forget();
+      this.#later(() => this.#publish());
+    };
+  }
+
+  override send(content: unknown, _callbacks?: unknown, buffers: ArrayBuffer[] = []): void {
+    const request = content as Request;
+    const begun = performance.now();
+    const session = this.#session;
+    if (request.type === "edit") {
+      session.apply(slotsOf(request.edits, floats(buffers[0])), request.gesture);
+      if (request.phase === "end") session.end(request.gesture);
+    } else if (request.type === "revert") session.revert(request.names, request.index ?? []);
+    else session[request.type]();
+    const settled = request.type !== "edit" || request.phase === "end";
+    const { client, seq } = request;
+    const arrays = this.#arrays();
+    const answer: Answer = {
+      ...{ type: "answer", client, seq, settled, neuron: this.#neuron, ...this.#flags() },
+      // Not without the trials.
+      normalized_score: null,
+      work_ms: performance.now() - begun,
+      parts: [...PARTS],
+    };
+    this.#later(() => {
+      this.message(
+        answer,
+        PARTS.map((part) => encode(arrays[part])),
+      );
+      if (settled) this.#publish();
+    });
+  }
+
+  get #neuron(): number {
+    return this.get("neuron") as number;
+  }
+
+  get #pair(): { now: Neuron; trained: Neuron } {
+    return this.#session.neurons.get(this.#neuron) as { now: Neuron; trained: Neuron };
+  }
+
+  #arrays(which: "now" | "trained" = "now") {
+    const one = this.#pair[which];
+    const { gaussians, kernel, factors, prefilter, activation, folding } = one;
+    return { gaussians, kernel, factors, prefilter, activation, folding, rate: one.computedRate ?? one.rate };
+  }
+
+  #flags() {
+    const { canUndo: can_undo, canRedo: can_redo } = this.#session;
+    return { score: this.#score("now"), can_undo, can_redo };
+  }
+
+  #score(which: "now" | "trained"): number | null {
+    return correlation(this.#arrays(which).rate, this.#psths[this.#neuron]);
+  }
+
+  /** Set the traits of the neuron on screen. */
+  #publish(): void {
+    const { now, trained } = this.#pair;
+    const [arrays, then] = [this.#arrays(), this.#arrays("trained")];
+    const state = {
+      ...Object.fromEntries(PARTS.map((part) => [part, encode(arrays[part])])),
+      ...Object.fromEntries(TRAINED_PARTS.map((part) => [`trained_${part}`, encode(then[part])])),
+      ...{ psth: encode(this.#psths[this.#neuron]), ...this.#flags(), trained_score: this.#score("trained") },
+      edited: OWN.some((name) => now[name].some((value, i) => value !== trained[name][i])),
+      of_neuron: this.#neuron,
+    };
+    for (const [name, value] of Object.entries(state)) this.set(name, value);
+  }
+}
+
+/** One slot for each value of the edits. */
+function slotsOf(edits: { name: string; index: number[]; count?: number }[], values: Float32Array): Slot[] {
+  const slots: Slot[] = [];
+  for (const { name, index, count = 1 } of edits) {
+    const last = index.length - 1;
+    for (let i = 0; i < count; i++) {
+      const at = [...index.slice(0, last), index[last] + i];
+      slots.push({ name, index: at, value: values[slots.length] });
+    }
+  }
+  return slots;
+}
+
+/** Pearson's correlation over the bins where something was recorded; null where it is undefined. */
+export function correlation(a: ArrayLike<number>, b: ArrayLike<number>): number | null {
+  let [n, sa, sb, saa, sbb, sab] = [0, 0, 0, 0, 0, 0];
+  for (let i = 0; i < b.length; i++) {
+    if (Number.isNaN(b[i])) continue;
+    n += 1;
+    sa += a[i];
+    sb += b[i];
+    saa += a[i] * a[i];
+    sbb += b[i] * b[i];
+    sab += a[i] * b[i];
+  }
+  const spread = (n * saa - sa * sa) * (n * sbb - sb * sb);
+  return n > 1 && spread > 0 ? (n * sab - sa * sb) / Math.sqrt(spread) : null;
+}

@@ -1,0 +1,374 @@
+/**
+ * A model as the browser holds it: values of some neurons now and as trained, undo, revert, and the forward pass.
+ *
+ * It serves the preview of a bench with a kernel, and a saved page without one. No DOM, no messages.
+ */
+
+import { COLUMNS, type Info } from "../kernel/contract";
+import { type Slot, slotKey } from "../kernel/request-queue";
+import type { Prefilter } from "../math/adaptation";
+import type { Curve } from "../math/curves";
+import { type Axes, kernelOf, outer } from "../math/field";
+import { Forward } from "../math/forward";
+
+export type Numbers = Float32Array | Float64Array;
+
+/** The arrays of one neuron as they come from the kernel or from a saved page. */
+export interface Arrays {
+  /** (C, G, 5) */
+  gaussians: Numbers;
+  /** (C, F, T) */
+  kernel: Numbers;
+  /** Frequency profiles (C, F), then time profiles (C, T), of a field that is their product. */
+  factors: Numbers;
+  /** Values of `info.prefilter.rows`, (rows, F). */
+  prefilter: Numbers;
+  /** Values of `info.activation.names`. */
+  activation: Numbers;
+  /** Bias of the field, then gain and offset of the batch norm; empty where a model has no such stages. */
+  folding: Numbers;
+  rate: Numbers;
+}
+export const NO_ARRAYS = (): Arrays => {
+  const none = new Float32Array(0);
+  return {
+    ...{ gaussians: none, kernel: none, factors: none, prefilter: none },
+    ...{ activation: none, folding: none, rate: none },
+  };
+};
+
+/** The axes of a model and its stimulus. */
+export const axesOf = (info: Info, cfHz: ArrayLike<number>): Axes => ({
+  cfHz: Float64Array.from(cfHz),
+  ...{ F: info.n_bands, T: info.n_lags, dtMs: info.dt_ms, delayMs: info.delay_ms },
+});
+
+/** One neuron: the values that can be edited, and what follows from them. */
+export class Neuron {
+  gaussians = new Float64Array(0);
+  /** A free field, (C, F, T). */
+  cells = new Float64Array(0);
+  factors = new Float64Array(0);
+  prefilter = new Float64Array(0);
+  activation = new Float64Array(0);
+  folding: Numbers = new Float64Array(0);
+  /** Counts edits and adoptions: pictures of arrays that are changed in place know by it that they are old. */
+  version = 0;
+  #rate: Numbers = new Float64Array(0);
+  #edited = false;
+  #field: Numbers | null = null;
+  #computed: { drive: Float64Array; rate: Float64Array } | null = null;
+  readonly #model: Model;
+
+  constructor(model: Model) {
+    this.#model = model;
+  }
+
+  /** Take over arrays; until an edit, field and response are those that come with them. */
+  adopt({ gaussians, kernel, factors, prefilter, activation, folding, rate }: Arrays): void {
+    this.gaussians = Float64Array.from(gaussians);
+    this.cells = Float64Array.from(this.#model.info.kind === "full" ? kernel : []);
+    this.factors = Float64Array.from(factors);
+    this.prefilter = Float64Array.from(prefilter);
+    this.activation = Float64Array.from(activation);
+    this.folding = folding;
+    this.#rate = rate;
+    this.#edited = false;
+    this.#field = kernel.length > 0 ? kernel : null;
+    this.#computed = null;
+    this.version += 1;
+  }
+
+  /** Take over a response that the browser cannot compute. */
+  follow(rate: Numbers): void {
+    this.#rate = rate;
+  }
+
+  /** A value has been written; `field`: one that makes the receptive field. */
+  changed(field: boolean): void {
+    this.version += 1;
+    this.#edited = true;
+    this.#computed = null;
+    if (field) this.#field = null;
+  }
+
+  /** Let go of what was computed. */
+  forget(): void {
+    this.#computed = null;
+  }
+
+  /** (C, F, T) */
+  get kernel(): Numbers {
+    this.#field ??= this.#makeField();
+    return this.#field;
+  }
+
+  /** Response: what came with the arrays, or after an edit the browser's own where it can compute it. */
+  get rate(): Numbers {
+    return (this.#edited && this.#compute()?.rate) || this.#rate;
+  }
+
+  /** Response as the browser computes it; null where only the kernel could. */
+  get computedRate(): Float64Array | null {
+    return this.#compute()?.rate ?? null;
+  }
+
+  /** Drive of the output curve; null where only the kernel could compute it. */
+  get drive(): Float64Array | null {
+    return this.#compute()?.drive ?? null;
+  }
+
+  /** Spectrograms after adaptation, (C, F, n); null where only the kernel could compute them. */
+  get adapted(): Float64Array | null {
+    const { forward } = this.#model;
+    forward?.adapt(this.prefilter);
+    return forward?.adapted ?? null;
+  }
+
+  #makeField(): Float64Array {
+    const { info, axes } = this.#model;
+    if (info.n_gaussians > 0) return kernelOf(this.gaussians, info.n_gaussians, axes);
+    return this.factors.length > 0 ? outer(this.factors, info.n_channels, axes) : this.cells.slice();
+  }
+
+  #compute() {
+    const { forward } = this.#model;
+    if (!forward || this.folding.length !== 3) return null;
+    if (!this.#computed) {
+      const [bias, scale, shift] = this.folding;
+      const drive = forward.drive(this.prefilter, this.gaussians, this.kernel, { bias, scale, shift });
+      this.#computed = { drive, rate: forward.rate(drive, this.activation) };
+    }
+    return this.#computed;
+  }
+}
+
+/** What neurons need of their model; the forward pass is made when it is first used. */
+class Model {
+  info!: Info;
+  axes!: Axes;
+  #stimulus: Numbers = new Float64Array(0);
+  #forward: Forward | null = null;
+
+  begin(info: Info, axes: Axes, stimulus: Numbers): void {
+    this.info = info;
+    this.axes = axes;
+    this.#stimulus = stimulus;
+    this.#forward = null;
+  }
+
+  /** Null where only the kernel could compute the model. */
+  get forward(): Forward | null {
+    const { info, axes } = this;
+    if (!info.local || this.#stimulus.length !== axes.F * info.n_frames) return null;
+    this.#forward ??= new Forward(
+      {
+        axes,
+        frames: info.n_frames,
+        channels: info.n_channels,
+        gaussians: info.n_gaussians,
+        adaptation: info.prefilter.kind as Prefilter,
+        taps: info.prefilter.taps,
+        curve: info.activation.kind as Curve,
+        curveNames: info.activation.names,
+      },
+      this.#stimulus,
+    );
+    return this.#forward;
+  }
+
+  /** Let go of what the forward pass remembers. */
+  forget(): void {
+    this.#forward = null;
+  }
+}
+
+/** Where the values of a parameter lie: in which array, from where on, how far apart; the shape is that of one neuron. */
+interface Parameter {
+  array: "gaussians" | "cells" | "factors" | "prefilter" | "activation";
+  offset: number;
+  stride: number;
+  shape: number[];
+}
+
+function parametersOf(info: Info, { F, T }: Axes): Map<string, Parameter> {
+  const { n_channels: C, n_gaussians: G } = info;
+  const found = new Map<string, Parameter>();
+  const add = (name: string, array: Parameter["array"], offset: number, shape: number[], stride = 1) => {
+    found.set(name, { array, offset, stride, shape });
+  };
+  if (G > 0) for (const [i, name] of COLUMNS.entries()) add(`strf.${name}`, "gaussians", i, [C, G], 5);
+  else if (info.kind === "full") add("strf.kernel", "cells", 0, [C, F, T]);
+  else if (info.kind === "separable") {
+    add("strf.factor_f", "factors", 0, [C, F]);
+    add("strf.factor_t", "factors", C * F, [C, T]);
+  }
+  for (const [row, name] of info.prefilter.rows.entries()) add(name, "prefilter", row * F, [F]);
+  for (const [i, name] of info.activation.names.entries()) add(`activation.${name}`, "activation", i, []);
+  return found;
+}
+
+interface Entry {
+  /** Null once the gesture has ended. */
+  gesture: string | null;
+  before: Map<string, Slot>;
+  after: Slot[];
+}
+type Place = Omit<Slot, "value">;
+
+const MOST_UNDO = 200;
+
+export class LocalSession {
+  /** Values now and as trained, by the number of the neuron; the prefilter belongs to all neurons. */
+  readonly neurons = new Map<number, { now: Neuron; trained: Neuron }>();
+  readonly #now = new Model();
+  readonly #trained = new Model();
+  #parameters = new Map<string, Parameter>();
+  #done: Entry[] = [];
+  #undone: Entry[] = [];
+
+  /** Begin anew with another model or stimulus; values stay. */
+  begin(info: Info, axes: Axes, stimulus: Numbers): void {
+    for (const model of [this.#now, this.#trained]) model.begin(info, axes, stimulus);
+    this.#parameters = parametersOf(info, axes);
+    for (const { now, trained } of this.neurons.values())
+      for (const one of [now, trained]) one.changed(false);
+  }
+
+  /** A neuron that is edited from now on, without values yet. */
+  add(neuron: number): { now: Neuron; trained: Neuron } {
+    const pair = { now: new Neuron(this.#now), trained: new Neuron(this.#trained) };
+    this.neurons.set(neuron, pair);
+    return pair;
+  }
+
+  /** Let go of what computing the trained values took. */
+  forgetTrained(): void {
+    this.#trained.forget();
+  }
+
+  // ---- edits ------------------------------------------------------------------------------------------------
+
+  /** Value of a slot; NaN where there is none. */
+  read({ name, index }: Place, trained = false): number {
+    const at = this.#at(name, index, trained);
+    return at ? at.values[at.i] : Number.NaN;
+  }
+
+  /**
+   * Set slots; edits of one gesture in a row are one step to undo, and without one each call is. The slots that hold
+   * another value now.
+   */
+  apply(slots: Slot[], gesture: string | null = null): Slot[] {
+    const last = this.#done.at(-1);
+    const open = gesture !== null && last?.gesture === gesture ? last : null;
+    const entry = open ?? { gesture, before: new Map<string, Slot>(), after: [] };
+    const moved = slots.filter(({ name, index, value }) => {
+      const at = this.#at(name, index);
+      return at && value > -Infinity && at.values[at.i] !== value;
+    });
+    for (const slot of moved) {
+      const key = slotKey(slot);
+      if (!entry.before.has(key)) entry.before.set(key, { ...slot, value: this.read(slot) });
+      this.#put(slot);
+    }
+    if (!open && moved.length > 0) {
+      this.#done.push(entry);
+      this.#done.splice(0, this.#done.length - MOST_UNDO);
+      this.#undone = [];
+    }
+    return moved;
+  }
+
+  /** End a gesture; `cancel` takes it back. Its slots with the values before it. */
+  end(gesture: string, cancel = false): Slot[] {
+    const entry = this.#done.at(-1);
+    if (entry?.gesture !== gesture) return [];
+    const before = [...entry.before.values()];
+    if (cancel) for (const slot of before) this.#put(slot);
+    // One that ended where it began is no step.
+    if (before.every((slot) => this.read(slot) === slot.value)) this.#done.pop();
+    entry.gesture = null;
+    return before;
+  }
+
+  /** Set parameters back to their trained values: all that may be edited, or some, at a part of their index. */
+  revert(names: string[] | null, index: number[] = []): Slot[] {
+    const { locked } = this.#now.info;
+    const slots: Slot[] = [];
+    for (const [name, parameter] of this.#parameters) {
+      const shared = parameter.array === "prefilter";
+      // Without names an index is a neuron's.
+      if (locked.includes(name) || (names ? !names.includes(name) : shared && index.length > 0)) continue;
+      for (const place of places(name, shared ? null : [...this.neurons.keys()], parameter.shape)) {
+        if (index.every((i, axis) => place.index[axis] === i)) {
+          slots.push({ ...place, value: this.read(place, true) });
+        }
+      }
+    }
+    return this.apply(slots);
+  }
+
+  get canUndo(): boolean {
+    return this.#done.length > 0;
+  }
+
+  get canRedo(): boolean {
+    return this.#undone.length > 0;
+  }
+
+  undo(): void {
+    const entry = this.#done.pop();
+    if (!entry) return;
+    const before = [...entry.before.values()];
+    entry.gesture = null;
+    entry.after = before.map((slot) => ({ ...slot, value: this.read(slot) }));
+    for (const slot of before) this.#put(slot);
+    this.#undone.push(entry);
+  }
+
+  redo(): void {
+    const entry = this.#undone.pop();
+    if (!entry) return;
+    for (const slot of entry.after) this.#put(slot);
+    this.#done.push(entry);
+  }
+
+  /** There is nothing to undo any more: values have come from elsewhere. */
+  clearHistory(): void {
+    this.#done = [];
+    this.#undone = [];
+  }
+
+  #put({ name, index, value }: Slot): void {
+    const at = this.#at(name, index);
+    if (!at) return;
+    at.values[at.i] = value;
+    const shared = this.#parameters.get(name)?.array === "prefilter";
+    for (const [n, { now }] of this.neurons)
+      if (shared || n === index[0]) now.changed(name.startsWith("strf."));
+  }
+
+  #at(name: string, index: readonly number[], trained = false): { values: Float64Array; i: number } | null {
+    const parameter = this.#parameters.get(name);
+    if (!parameter) return null;
+    const { array, offset, stride, shape } = parameter;
+    const [first] = this.neurons.values();
+    const pair = array === "prefilter" ? first : this.neurons.get(index[0]);
+    const inner = array === "prefilter" ? index : index.slice(1);
+    if (!pair || inner.length !== shape.length || inner.some((i, axis) => !(i >= 0 && i < shape[axis])))
+      return null;
+    const values = pair[trained ? "trained" : "now"][array];
+    const i = offset + stride * inner.reduce((sum, at, axis) => sum * shape[axis] + at, 0);
+    return i < values.length ? { values, i } : null;
+  }
+}
+
+/** Every place of a parameter: of each neuron, or of none. */
+function places(name: string, neurons: number[] | null, shape: number[]): Place[] {
+  let found: number[][] = neurons ? neurons.map((n) => [n]) : [[]];
+  for (const size of shape) {
+    found = found.flatMap((index) => Array.from({ length: size }, (_, i) => [...index, i]));
+  }
+  return found.map((index) => ({ name, index }));
+}
