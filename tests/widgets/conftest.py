@@ -26,6 +26,7 @@ ACTIVATIONS: dict[str, Callable[[int], torch.nn.Module]] = {
     "signed_sigmoid": lambda n: ParametricSigmoid(n, non_negative_output=False),
     "identity": lambda _n: torch.nn.Identity(),
     "relu": lambda _n: torch.nn.ReLU(),
+    "gelu": lambda _n: torch.nn.GELU(),  # only torch computes it, the browser does not
 }
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import json
 import time
 
 import numpy as np
@@ -9,7 +10,10 @@ import pytest
 import torch
 import traitlets
 
-from deepstrf.models import NeuralModel
+from deepstrf.models import LinearNonlinear, NeuralModel
+from deepstrf.models.activations import ParametricSoftplus
+from deepstrf.models.layers import ParametricSTRF
+from deepstrf.models.prefiltering import make_prefiltering
 from deepstrf_widgets import ActivationEditor, AdapTransEditor, BenchWidget, LiveSession, ResponseView, STRFEditor
 from deepstrf_widgets.bench import widget as bench
 from deepstrf_widgets.session import parameters
@@ -173,9 +177,9 @@ def test_a_stroke_is_one_gesture_of_runs(make_session, monkeypatch):
     after = before.copy()
     after[0, 0, 1], after[0, 0, 2, 1] = [0.5, 1, 2, 3], 4
     np.testing.assert_array_equal(session.value("strf.kernel"), after)
-    np.testing.assert_array_equal(page.got[-1][1][page.got[-1][0]["parts"].index("kernel")], after[0].ravel())
-    assert len(page.got[-1][1]) == len(page.got[-1][0]["parts"])
-    assert "factors" not in page.got[-1][0]["parts"]
+    assert [(content["parts"], buffers) for content, buffers in page.got] == [([], []), ([], [])]
+    np.testing.assert_array_equal(array(widget.kernel), after[0].ravel())
+    assert widget.factors == b""
     session.undo()
     np.testing.assert_array_equal(session.value("strf.kernel"), before)
     assert (session.can_undo, session.can_redo) == (False, True)
@@ -185,7 +189,7 @@ def test_a_stroke_is_one_gesture_of_runs(make_session, monkeypatch):
 
 
 def test_the_profiles_of_a_product_come_back_with_an_answer(make_session, monkeypatch):
-    widget = BenchWidget(make_session("separable", None))
+    widget = BenchWidget(make_session("separable", None, "gelu"))
     page = Page(widget, monkeypatch)
     page.edit(2.5, name="strf.factor_t", index=(0, 0, 1))
     content, buffers = page.got[-1]
@@ -306,9 +310,10 @@ def test_a_wrong_argument_is_named_and_leaves_nothing_behind(session, wrong, err
 # -- requests -----------------------------------------------------------------------------------------------------
 
 
-def test_an_edit_is_answered_with_what_the_session_says(widget, page):
+def test_an_edit_is_answered_with_what_the_session_says(make_session, monkeypatch):
+    session = make_session("gaussians", "adaptrans", "gelu")
+    page = Page(BenchWidget(session), monkeypatch)
     page.edit(0.75, index=(0, 1, 1))
-    session = widget.session
     assert session.value("strf.weight", (0, 1, 1)) == 0.75
     (answer, buffers) = page.got[-1]
     assert answer["type"] == "answer"
@@ -320,6 +325,85 @@ def test_an_edit_is_answered_with_what_the_session_says(widget, page):
     np.testing.assert_array_equal(parts["kernel"], session.live.kernel(0).float().flatten())
     np.testing.assert_array_equal(parts["rate"], session.rate(0)[0].float())
     assert parts["gaussians"].reshape(2, 2, 5)[1, 1, 4] == 0.75
+    page.widget.close()
+
+
+class Line:
+    """What leaves for the browser: sizes of custom messages and of trait updates in bytes, and which traits."""
+
+    def __init__(self, widget, monkeypatch):
+        self.answers, self.updates, self.traits = [], [], []
+
+        def send(message, buffers=None):
+            size = len(json.dumps(message)) + sum(len(memoryview(buffer).cast("B")) for buffer in buffers or [])
+            if message["method"] == "custom":
+                self.answers.append(size)
+            else:
+                self.updates.append(size)
+                self.traits.append({*message["state"], *(path[0] for path in message.get("buffer_paths", []))})
+
+        monkeypatch.setattr(widget, "_send", send)
+
+
+@pytest.mark.parametrize("seconds", [10, 60])
+def test_while_the_browser_computes_a_drag_an_answer_has_no_arrays_and_its_end_has_them_once(seconds, monkeypatch):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        front = make_prefiltering("adaptrans", 34, 5.0)
+        kernel = ParametricSTRF(34, 40, 2, 1, num_gaussians=16)
+        model = LinearNonlinear(34, 40, 1, kernel=kernel, prefiltering=front, output_activation=ParametricSoftplus(1))
+    stimulus = 60 * torch.rand(34, 200 * seconds, generator=torch.Generator().manual_seed(1))
+    responses = torch.rand(1, 200 * seconds, generator=torch.Generator().manual_seed(2))
+    session = LiveSession(model, stimulus, responses, cf_hz=np.geomspace(500, 20000, 34))
+    widget = BenchWidget(session)
+    assert widget.info["local"]
+    page = Page(widget, monkeypatch)
+    monkeypatch.undo()
+    line = Line(widget, monkeypatch)
+    for step in range(5):
+        place = [{"name": f"strf.{name}", "index": [0, 1, 7]} for name in ("band", "frame")]
+        content = {"type": "edit", "gesture": "drag", "phase": "move", "edits": place}
+        page.request(content, 10.0 + step, 20.5 - step)
+    assert len(line.answers) == 5
+    assert max(line.answers) <= 1000
+    assert line.updates == []
+    page.request({"type": "edit", "gesture": "drag", "phase": "end", "edits": []})
+    assert line.answers[-1] <= 1000
+    (traits,) = line.traits
+    assert {"gaussians", "kernel", "rate", "revision"} <= traits
+    assert not {name for name in traits if name.startswith("trained") or name in ("stimulus", "psth", "prefilter")}
+    page.request({"type": "undo"})
+    assert {"gaussians", "kernel", "rate", "revision"} <= line.traits[-1]
+    assert not {name for name in line.traits[-1] if name.startswith("trained")}
+    widget.close()
+
+
+def test_a_repeated_request_is_answered_with_all_arrays(widget, page):
+    page.edit(0.75)
+    assert page.got[-1][0]["parts"] == []
+    page.edit(0.75, seq=1)
+    content, buffers = page.got[-1]
+    assert content["parts"] == ["gaussians", "kernel", "folding", "prefilter", "activation", "rate"]
+    np.testing.assert_array_equal(buffers[-1], widget.session.rate(0)[0].float())
+    assert_shows(widget, 0)
+
+
+def test_an_answer_names_the_revision_of_the_traits_that_hold_it(widget, page):
+    before = widget.revision
+    page.edit(0.75)
+    assert (page.got[-1][0]["revision"], widget.revision) == (before, before)
+    page.edit(0.5, phase="end")
+    assert page.got[-1][0]["revision"] == widget.revision > before
+
+
+def test_a_change_from_elsewhere_during_a_drag_comes_with_its_arrays(widget, page):
+    page.edit(0.75)
+    widget.session.set("activation.beta", 2.0)
+    content, buffers = page.got[-1]
+    assert (content["client"], content["parts"]) == ("", ["activation", "rate"])
+    np.testing.assert_array_equal(buffers[-1], widget.session.rate(0)[0].float())
+    page.edit(0.5)
+    assert page.got[-1][0]["parts"] == []
 
 
 def test_traits_wait_for_the_end_of_a_gesture(widget, page):
@@ -486,7 +570,7 @@ def test_what_waits_behind_an_answer_gets_one_answer(widget, monkeypatch, queued
         assert widget.session.value("strf.weight", (0, 0, 0)) == 5.0
         answer = await page.answer()
         assert (answer["seq"], answer["settled"]) == (6, False)
-        np.testing.assert_array_equal(page.got[-1][1][-1], widget.session.rate(0)[0].float())
+        assert answer["score"] == pytest.approx(widget.session.score(0), abs=1e-6)
         page.edit(6.0, phase="end")
         answer = await page.answer()
         assert (answer["seq"], answer["settled"]) == (7, True)

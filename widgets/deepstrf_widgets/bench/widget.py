@@ -99,6 +99,7 @@ class BenchWidget(BrowserWidget):
     stage = traitlets.Enum(("", *STAGES), "").tag(sync=True)
     gradient = traitlets.Bytes().tag(sync=True)
     wants_gradient = traitlets.Bool(None, allow_none=True).tag(sync=True)
+    revision = traitlets.Int(0).tag(sync=True)
 
     def __init__(
         self,
@@ -173,6 +174,8 @@ class BenchWidget(BrowserWidget):
             for name, value in self.neuron_state(self.neuron).items():
                 setattr(self, name, value)
             self._gradient_wanted()
+            # Set last: with it the browser has all of the state that an answer may name.
+            self.revision += 1
 
     @one_thread()
     def _gradient_wanted(self, _change: object = None) -> None:
@@ -262,12 +265,14 @@ class BenchWidget(BrowserWidget):
     @one_thread()
     def _answer(self) -> None:
         awaiting, self._awaiting = self._awaiting, {}
-        if self._new_sound:
-            # The page must know how long the sound is before it is told a response to it.
+        if any(awaiting.values()):
+            self.error = ""
+        # The browser must know how long a sound is before it gets a response to it.
+        if self._new_sound or any(awaiting.values()):
             self._save_traits()
         begun = time.perf_counter()
         names, self._changed = self._changed, set()
-        parts = changed_arrays(self.session, self.sound, self.neuron, names)
+        parts = changed_arrays(self.session, self.sound, self.neuron, names) if names else {}
         message = {
             "type": "answer",
             "neuron": self.neuron,
@@ -275,21 +280,21 @@ class BenchWidget(BrowserWidget):
             "normalized_score": json_number(self.session.normalized_score(self.neuron)),
             "can_undo": self.session.can_undo,
             "can_redo": self.session.can_redo,
+            "revision": self.revision,
             "parts": list(parts),
             "work_ms": round(1e3 * (time.perf_counter() - begun), 3),
         }
         for client, settled in awaiting.items():
             seq = self._newest.get(client, 0)
             self.send({**message, "client": client, "seq": seq, "settled": settled}, buffers=list(parts.values()))
-        if any(awaiting.values()):
-            self.error = ""
-            self._save_traits()
         self._answered_at = time.perf_counter()
 
     # -- changes from elsewhere ----------------------------------------------------------------------------------
 
     def _session_changed(self, change: Change) -> None:
-        self._changed |= change.names
+        # A browser that computes the model itself has its own edits already; their end brings the traits.
+        if change.source is not self or not self.info["local"]:
+            self._changed |= change.names
         if change.stimulus:
             self._new_sound = True
             # At once: figures and saved pages read it, whether or not the page has been told yet.

@@ -149,7 +149,7 @@ export function mount(model: BenchModel, el: HTMLElement): () => void {
     release();
     state.close();
   });
-  watchWidth(model, root, state, clock, cleanup);
+  watchWidth(root, state, clock, cleanup);
   return () => cleanup.run();
 }
 
@@ -188,27 +188,12 @@ function offerPictures(
 }
 
 const CALM_MS = 300;
-/** How many views each model has on this page. */
-const views = new WeakMap<BenchModel, number>();
-
-/** Tell the kernel the width once it is known and again when it has stopped changing; 0 when the last view has gone. */
-function watchWidth(
-  model: BenchModel,
-  root: HTMLElement,
-  state: BenchState,
-  clock: Clock,
-  cleanup: Cleanup,
-): void {
+/** Send the width to the kernel once it is known, and again when it has stopped changing. */
+function watchWidth(root: HTMLElement, state: BenchState, clock: Clock, cleanup: Cleanup): void {
   const sendWidth = () => {
     const width = Math.round(root.clientWidth);
     if (width > 0) state.sendWidth(width);
   };
-  views.set(model, (views.get(model) ?? 0) + 1);
-  cleanup.add(() => {
-    const left = (views.get(model) ?? 1) - 1;
-    views.set(model, left);
-    if (left === 0) state.sendWidth(0);
-  });
   let cancel = () => {};
   const observer = new ResizeObserver(() => {
     cancel();

@@ -45,6 +45,7 @@ export const TRAITS = [
   "stage",
   "gradient",
   "wants_gradient",
+  "revision",
 ] as const;
 
 export type Trait = (typeof TRAITS)[number];
@@ -169,6 +170,9 @@ export interface Answer {
   normalized_score: number | null;
   can_undo: boolean;
   can_redo: boolean;
+  /** The value that the trait `revision` has, or will have, when the traits hold the state that is answered. */
+  revision: number;
+  /** Arrays that come with the answer: none to edits of a model that the browser computes itself. */
   parts: AnswerPart[];
 }
 export interface Failure {

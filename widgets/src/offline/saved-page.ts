@@ -52,11 +52,11 @@ export class SavedPageModel extends StaticModel {
   readonly #later: (answer: () => void) => void;
 
   /** `later` runs an answer, as from a kernel, once the sender has finished what it is doing. */
-  constructor(saved: Saved, later: (answer: () => void) => void = queueMicrotask) {
+  constructor(saved: Saved, later: (answer: () => void) => void = (answer) => queueMicrotask(answer)) {
     const { info, view, neuron, channel } = saved;
     const [cfHz, stimulus] = [decode(saved.cf_hz), decode(saved.stimulus)];
     super({
-      ...{ view, info, neuron, channel, selected: -1, error: "", width: 0 },
+      ...{ view, info, neuron, channel, selected: -1, error: "", width: 0, revision: 0 },
       ...{ cf_hz: encode(cfHz), stimulus: encode(stimulus) },
     });
     this.#later = later;
@@ -101,20 +101,16 @@ export class SavedPageModel extends StaticModel {
     else session[request.type]();
     const settled = request.type !== "edit" || request.phase === "end";
     const { client, seq } = request;
-    const arrays = this.#arrays();
-    const answer: Answer = {
+    const answer: Omit<Answer, "revision"> = {
       ...{ type: "answer", client, seq, settled, neuron: this.#neuron, ...this.#flags() },
       // Not without the trials.
       normalized_score: null,
       work_ms: performance.now() - begun,
-      parts: [...PARTS],
+      parts: [],
     };
     this.#later(() => {
-      this.message(
-        answer,
-        PARTS.map((part) => encode(arrays[part])),
-      );
       if (settled) this.#publish();
+      this.message({ ...answer, revision: this.get("revision") });
     });
   }
 
@@ -151,6 +147,7 @@ export class SavedPageModel extends StaticModel {
       ...{ psth: encode(this.#psths[this.#neuron]), ...this.#flags(), trained_score: this.#score("trained") },
       edited: OWN.some((name) => now[name].some((value, i) => value !== trained[name][i])),
       of_neuron: this.#neuron,
+      revision: (this.get("revision") as number) + 1,
     };
     for (const [name, value] of Object.entries(state)) this.set(name, value);
   }

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { floats } from "../base/bytes";
-import type { EditRequest } from "../kernel/contract";
+import type { BenchModel, EditRequest } from "../kernel/contract";
 import { kernelOf } from "../math/field";
 import { AXES, bytes, Fixture, GAUSSIANS } from "../testing/bench.fixture";
 import { BenchState } from "./bench-state";
@@ -22,6 +22,14 @@ const edited = (column: number, value: number, k = 0) => {
   all[5 * k + column] = value;
   return all;
 };
+const proxyOf = (model: BenchModel): BenchModel => ({
+  get: (name) => model.get(name),
+  set: (name, value) => model.set(name, value),
+  on: (event, callback) => model.on(event, callback),
+  off: (event, callback) => model.off(event, callback),
+  save_changes: () => model.save_changes(),
+  send: (content, callbacks, buffers) => model.send(content, callbacks, buffers),
+});
 const shown = (state: BenchState) => [...state.gaussians];
 
 beforeEach(() => {
@@ -137,6 +145,105 @@ describe("answers", () => {
     time = 40;
     fixture.answer({});
     expect(state.rttMs).toBe(40);
+  });
+});
+
+describe("of a model that the browser computes, answers bring no arrays:", () => {
+  const local = () => made({ revision: 3 }, { local: true });
+  const drag = (state: BenchState, ...weights: number[]) => {
+    state.beginGesture(0);
+    for (const weight of weights) state.edit({ weight });
+    state.endGesture();
+  };
+  /** What the kernel puts into the traits at the end of a gesture. */
+  const publish = (model: Fixture["model"], weight: number, revision: number) => {
+    model.set("gaussians", bytes(edited(4, weight)));
+    model.set("revision", revision);
+    return settle();
+  };
+
+  it("edits stay on screen until the traits have come", async () => {
+    const { fixture, state, told } = local();
+    drag(state, 0.7);
+    fixture.answer({ seq: 1, revision: 3 });
+    told.length = 0;
+    fixture.answer({ seq: 2, settled: true, revision: 4 });
+    expect(state.queue.idle).toBe(true);
+    expect([state.gaussian(0).weight, told.includes("field")]).toEqual([0.7, false]);
+    await publish(fixture.model, 0.75, 4);
+    expect([state.gaussian(0).weight, told.includes("field")]).toEqual([0.75, true]);
+  });
+
+  it("traits that come before the answer wait for it", async () => {
+    const { fixture, state } = local();
+    drag(state, 0.7);
+    fixture.answer({ seq: 1, revision: 3 });
+    await publish(fixture.model, 0.75, 4);
+    expect(state.gaussian(0).weight).toBe(0.7);
+    fixture.answer({ seq: 2, settled: true, revision: 4 });
+    expect(state.gaussian(0).weight).toBe(0.75);
+  });
+
+  it("traits of an earlier gesture never take the place of a later one", async () => {
+    const { fixture, state } = local();
+    drag(state, 0.7);
+    fixture.answer({ seq: 1, revision: 3 });
+    drag(state, 0.9);
+    await publish(fixture.model, 0.7, 4);
+    fixture.answer({ seq: 2, settled: true, revision: 4 });
+    fixture.answer({ seq: 3, settled: true, revision: 5 });
+    expect(state.queue.idle).toBe(true);
+    expect(state.gaussian(0).weight).toBe(0.9);
+    await publish(fixture.model, 0.875, 5);
+    expect(state.gaussian(0).weight).toBe(0.875);
+  });
+
+  it("an undo shows when the traits come, and one that changes nothing leaves all as it is", async () => {
+    const { fixture, state } = local();
+    state.undo();
+    fixture.answer({ settled: true, revision: 4 });
+    expect(state.gaussian(0).weight).toBe(0.5);
+    await publish(fixture.model, 0.25, 4);
+    expect(state.gaussian(0).weight).toBe(0.25);
+    state.undo();
+    fixture.answer({ settled: true, revision: 5 });
+    fixture.model.set("revision", 5);
+    await settle();
+    expect(state.gaussian(0).weight).toBe(0.25);
+  });
+
+  it("another view of the widget follows edits, a cancel and a revert by itself", () => {
+    const { fixture, state } = local();
+    const beside = new BenchState(fixture.model, clock);
+    const [own, theirs] = [state, beside].map((one) => () => [one.gaussian(0).weight, ...one.kernel]);
+    state.beginGesture(0);
+    state.edit({ weight: 0.7 });
+    expect(beside.gaussian(0).weight).toBe(0.7);
+    expect(theirs()).toEqual(own());
+    fixture.answer({ seq: 1, revision: 3 });
+    expect(theirs()).toEqual(own());
+    state.endGesture(true);
+    expect(theirs()).toEqual(own());
+    expect(beside.gaussian(0).weight).toBe(0.5);
+    state.beginGesture(0);
+    state.edit({ weight: 0.9 });
+    state.revert(0);
+    expect(beside.gaussian(0).weight).toBe(0.5);
+    beside.beginGesture(1);
+    state.beginGesture(0);
+    state.edit({ weight: 2 });
+    expect(beside.gaussian(0).weight).toBe(0.5);
+  });
+
+  it("the kernel is told that nobody looks when the last view has gone", () => {
+    const { fixture, state } = local();
+    // As anywidget does: a model object for every view.
+    const beside = new BenchState(proxyOf(fixture.model), clock);
+    state.sendWidth(700);
+    state.close();
+    expect(fixture.model.get("width")).toBe(700);
+    beside.close();
+    expect(fixture.model.get("width")).toBe(0);
   });
 });
 

@@ -26,6 +26,12 @@ export interface Clock {
   later(callback: () => void, ms: number): () => void;
 }
 
+/**
+ * The views of each widget on this page, by the bytes of its `cf_hz`: they stay the same object, while anywidget gives
+ * every view a model object of its own.
+ */
+const views = new WeakMap<object, Set<BenchState>>();
+
 export class BenchState extends ViewState {
   readonly client = Math.random().toString(36).slice(2, 12);
   readonly queue: RequestQueue;
@@ -34,11 +40,14 @@ export class BenchState extends ViewState {
   /** The open gesture, and the Gaussian that it moves (-1 for none). */
   #gesture: { id: string; gaussian: number } | null = null;
   #gestures = 0;
+  /** The revision that the traits must have before they are shown. */
+  #expected = 0;
   #dirty = new Set<Trait>();
   #closed = false;
   readonly #listeners = new Set<(parts: ReadonlySet<Part>) => void>();
   readonly #stop: (() => void)[] = [];
-
+  /** All views of this widget on this page. */
+  readonly #views: Set<BenchState>;
   readonly #model: BenchModel;
 
   constructor(
@@ -47,6 +56,9 @@ export class BenchState extends ViewState {
   ) {
     super(model);
     this.#model = model;
+    const key = model.get("cf_hz") as object;
+    this.#views = views.get(key) ?? new Set();
+    views.set(key, this.#views.add(this));
     this.queue = new RequestQueue({
       client: this.client,
       now: clock.now,
@@ -95,6 +107,8 @@ export class BenchState extends ViewState {
     this.#closed = true;
     for (const stop of this.#stop.splice(0)) stop();
     this.#listeners.clear();
+    this.#views.delete(this);
+    if (this.#views.size === 0) this.sendWidth(0);
   }
 
   onChange(listener: (parts: ReadonlySet<Part>) => void): () => void {
@@ -154,7 +168,7 @@ export class BenchState extends ViewState {
     const free = slots.filter(({ name, value }) => Number.isFinite(value) && !locked.includes(name));
     const moved = this.session.apply(free, gesture.id);
     if (moved.length > 0) this.queue.push(gesture.id, moved, "move");
-    this.#notify(...partsOf(moved));
+    this.#show(moved);
   }
 
   /** End the open gesture: one undo entry. `cancel` returns to the values it began with. */
@@ -163,7 +177,7 @@ export class BenchState extends ViewState {
     if (!gesture) return;
     this.#gesture = null;
     const touched = this.#end(gesture.id, cancel);
-    if (touched.length === 0 && this.queue.idle) this.#adopt();
+    if (touched.length === 0) this.#catchUp();
     this.#notify("field", "gesture", ...partsOf(touched));
   }
 
@@ -192,9 +206,8 @@ export class BenchState extends ViewState {
     if (!this.current) return;
     this.endGesture();
     const free = names && this.unlocked(names);
-    this.session.revert(free, index ?? []);
+    this.#show(this.session.revert(free, index ?? []));
     this.queue.command({ type: "revert", names: free, index });
-    this.#notify("field", "adaptation", "curve", "rate");
   }
 
   choose(trait: WrittenTrait, value: number): void {
@@ -243,20 +256,19 @@ export class BenchState extends ViewState {
         if (this.#closed) return;
         const traits = new Set(this.#dirty);
         this.#dirty.clear();
-        this.#take(traits);
-        const parts = [...traits].flatMap((name) => PARTS_OF_TRAIT[name]);
-        this.#notify(...parts);
+        this.#notify(...[...traits].flatMap((name) => PARTS_OF_TRAIT[name]), ...this.#take(traits));
       });
     }
     this.#dirty.add(trait);
   }
 
-  #take(traits: ReadonlySet<Trait>): void {
+  /** Take over traits. The parts of the view that follow from arrays, where these are shown now. */
+  #take(traits: ReadonlySet<Trait>): readonly Part[] {
     const { neuron } = this;
-    const news = this.read(traits);
-    const moved = this.neuron !== neuron || traits.has("of_neuron");
-    if (moved) this.#abandon();
-    if (moved || (news && !this.#ahead)) this.#adopt();
+    this.read(traits);
+    if (this.neuron === neuron && !traits.has("of_neuron")) return this.#catchUp();
+    this.#abandon();
+    return this.#adopt();
   }
 
   #onMessage(message: Message, buffers: ArrayLike<unknown>): void {
@@ -265,10 +277,12 @@ export class BenchState extends ViewState {
   }
 
   #onAnswer(answer: Answer, buffers: ArrayLike<unknown>): void {
-    if (answer.client === this.client) {
+    const own = answer.client === this.client;
+    if (own) {
       const verdict = this.queue.answer(answer.seq, answer.work_ms);
       if (verdict.stale) return;
       this.rttMs = verdict.rttMs ?? this.rttMs;
+      this.#expected = answer.revision;
     }
     this.error = "";
     const parts = new Set<Part>(["message", "history"]);
@@ -282,15 +296,14 @@ export class BenchState extends ViewState {
         this.kernelArrays[part] = floats(buffers[i]);
       });
     }
+    const news = answer.parts.length > 0;
     // While edits are ahead, their preview stays; what the browser cannot compute itself follows the kernel.
-    if (!this.#ahead) {
-      this.#adopt();
-      for (const part of ["field", "adaptation", "curve", "rate"] as const) parts.add(part);
-    } else if (!this.info.local) {
+    const shown = own || news ? this.#catchUp() : [];
+    if (news && shown.length === 0 && !this.info.local) {
       this.now.follow(this.kernelArrays.rate);
       parts.add("rate");
     }
-    this.#notify(...parts);
+    this.#notify(...parts, ...shown);
   }
 
   #onFailure(failure: Failure): void {
@@ -298,8 +311,7 @@ export class BenchState extends ViewState {
     this.queue.refuse(failure.seq);
     this.error = failure.text;
     this.#abandon();
-    this.#adopt();
-    this.#notify("message", "field", "adaptation", "curve", "rate", "gesture");
+    this.#notify("message", "gesture", ...this.#adopt());
   }
 
   /** A gesture or a request is ahead of the kernel. */
@@ -307,9 +319,15 @@ export class BenchState extends ViewState {
     return this.#gesture !== null || !this.queue.idle;
   }
 
-  #adopt(): void {
+  /** Show the arrays of the kernel where nothing is ahead of them. The parts of the view that follow from them. */
+  #catchUp(): readonly Part[] {
+    return this.#ahead || this.revision < this.#expected ? [] : this.#adopt();
+  }
+
+  #adopt(): readonly Part[] {
     this.now.adopt(this.kernelArrays);
     this.session.clearHistory();
+    return OF_ARRAYS;
   }
 
   /** Close the open gesture where its values no longer mean anything here. */
@@ -323,7 +341,20 @@ export class BenchState extends ViewState {
   #end(id: string, cancel: boolean): Slot[] {
     const before = this.session.end(id, cancel);
     if (before.length > 0) this.queue.push(id, cancel ? before : [], "end");
+    if (cancel) this.#show(before);
     return before;
+  }
+
+  /** Show new values here and in the other views of the widget, to which no answer brings what a browser can compute. */
+  #show(slots: Slot[]): void {
+    this.#notify(...partsOf(slots));
+    for (const view of this.#views) if (view !== this) view.#follow(slots);
+  }
+
+  #follow(slots: Slot[]): void {
+    if (this.#ahead || !this.info.local) return;
+    this.#notify(...partsOf(this.session.apply(slots)));
+    this.session.clearHistory();
   }
 
   #post(content: unknown, buffers: ArrayBuffer[]): void {
@@ -337,6 +368,8 @@ export class BenchState extends ViewState {
   }
 }
 
+/** What of a view follows from arrays. */
+const OF_ARRAYS: readonly Part[] = ["field", "adaptation", "curve", "rate"];
 const PART_OF_STAGE: Record<string, Part[]> = {
   strf: ["field", "rate"],
   prefilter: ["adaptation", "rate"],

@@ -58,4 +58,5 @@ export const PARTS_OF_TRAIT: Record<Trait, Part[]> = {
   stage: ["stage"],
   gradient: ["field"],
   wants_gradient: ["field"],
+  revision: [],
 };

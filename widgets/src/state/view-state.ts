@@ -33,6 +33,8 @@ export class ViewState {
   edited = false;
   /** Message of the last refused request; empty when all is well. */
   error = "";
+  /** Counts the states that the kernel has put into the traits. */
+  revision = 0;
   /** The trained values are on screen while it is held. */
   peek = false;
 
@@ -50,8 +52,8 @@ export class ViewState {
     this.view = (model.get("view") as View | undefined) ?? "explorer";
   }
 
-  /** Take over what these traits hold. Whether the arrays of now are other ones. */
-  protected read(traits: ReadonlySet<Trait>): boolean {
+  /** Take over what these traits hold. */
+  protected read(traits: ReadonlySet<Trait>): void {
     const get = (name: Trait) => this.#model.get(name);
     for (const field of Object.keys(FIELDS) as (keyof ViewState)[]) take(this, field, traits, get);
     const axes = traits.has("info") || traits.has("cf_hz");
@@ -69,14 +71,12 @@ export class ViewState {
       this.session.neurons.clear();
       ({ now: this.now, trained: this.trained } = this.session.add(of));
     }
-    const news = PARTS.filter((part) => traits.has(part));
-    for (const part of news) this.kernelArrays[part] = floats(get(part));
+    for (const part of PARTS) if (traits.has(part)) this.kernelArrays[part] = floats(get(part));
     const trained = TRAINED_PARTS.filter((part) => traits.has(`trained_${part}`));
     for (const part of trained) this.#trainedArrays[part] = floats(get(`trained_${part}`));
     if (other || trained.length > 0 || traits.has("folding")) {
       this.trained.adopt({ ...this.#trainedArrays, folding: this.kernelArrays.folding });
     }
-    return news.length > 0;
   }
 
   /** Whether the arrays belong to the neuron on screen; false for a moment after another one was chosen. */
@@ -151,6 +151,7 @@ const FIELDS: { readonly [Field in keyof ViewState]?: Row<ViewState[Field]> } = 
   canRedo: ["can_redo", isTrue],
   edited: ["edited", isTrue],
   error: ["error", text],
+  revision: ["revision", Number],
 };
 
 /** Set a field from its trait, where that is one of `traits`. */

@@ -115,6 +115,7 @@ export class Fixture {
       normalized_score: null,
       can_undo: true,
       can_redo: false,
+      revision: 0,
       parts,
       ...over,
     };

@@ -455,18 +455,21 @@ describe("with a kernel, each is one undo entry:", () => {
     const state = new BenchState(model, clock);
     const selection = new Selection(state, () => {});
     const group = new Group(state, selection, () => 1);
+    const traitsTaken = () => Promise.resolve();
     const seen = [[...state.gaussians]];
     for (const act of acts) {
       const [first] = inUse(state);
       selection.set([first]);
       expect(group.whyNot(act)).toBe("");
       group.act(act);
+      await traitsTaken();
       seen.push([...state.gaussians]);
       expect(state.queue.idle).toBe(true);
     }
     expect((model.get("selected") as number) >= 0).toBe(acts.length > 1);
     for (const before of seen.reverse().slice(1)) {
       state.undo();
+      await traitsTaken();
       expect([...state.gaussians]).toEqual(before);
     }
     expect(state.canUndo).toBe(false);
