@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from deepstrf.arguments import check_sizes
 
+from .layers.configured import Configured
 from .layers.constraints import POSITIVE, inverse_softplus, natural_property
 
 __all__ = [
@@ -121,8 +122,10 @@ def parametric_softplus(x: Tensor, beta: Tensor, b: Tensor | None = None) -> Ten
     return y if b is None else y + b
 
 
-class _PerNeuron(nn.Module):
+class _PerNeuron(Configured):
     """What the three nonlinearities share: N parameter sets, of which some can be kept positive."""
+
+    arguments = ("num_features", "non_negative_output")
 
     def __init__(self, num_features: int, non_negative_output: bool) -> None:
         super().__init__()
@@ -138,14 +141,6 @@ class _PerNeuron(nn.Module):
     def _check_last_axis(self, x: Tensor, parameter: Tensor) -> None:
         if x.dim() < 1 or x.shape[-1] != parameter.shape[0]:
             raise ValueError(f"x must have shape (..., {parameter.shape[0]}), neurons last, got {tuple(x.shape)}")
-
-    def config(self) -> dict[str, Any]:
-        """Constructor arguments, JSON-able."""
-        return {"num_features": self.num_features, "non_negative_output": self.non_negative_output}
-
-    def extra_repr(self) -> str:
-        """Sizes and options, for ``print(module)``."""
-        return ", ".join(f"{name}={value}" for name, value in self.config().items())
 
 
 class _Saturating(_PerNeuron):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from deepstrf.arguments import check_choice, check_numbers, check_sizes
 
+from .layers.configured import Configured
 from .layers.constraints import (
     FRACTION,
     FloatLike,
@@ -51,7 +50,7 @@ def _band_signals(spectro_in: Tensor, F: int) -> Tensor:
     return spectro_in.squeeze(1)
 
 
-class ICAdaptation(nn.Module):
+class ICAdaptation(Configured):
     r"""Adaptation of the inferior colliculus: each band minus its exponential average, half-wave rectified.
 
     :math:`y_t = \max(0, x_t - \sum_{j=1}^{K-1} a^{j-1} x_{t-j} / S)` with :math:`S = \sum_{i=0}^{K-2} a^i`; before the
@@ -79,6 +78,7 @@ class ICAdaptation(nn.Module):
     Willmore et al. (2016), J. Neurosci. 36:280.
     """
 
+    arguments = ("init_a_vals", "kernel_size")
     out_channels: int = 1
     a: Tensor
 
@@ -88,7 +88,7 @@ class ICAdaptation(nn.Module):
         a = _per_band(init_a_vals, "init_a_vals")
         a_to_d(a, "init_a_vals")
         self.kernel_size = int(kernel_size)
-        self._init_a_vals: list[float] = a.tolist()
+        self.init_a_vals: list[float] = a.tolist()
         self.register_buffer("a", a)
 
     def build_kernels(self) -> Tensor:
@@ -103,10 +103,6 @@ class ICAdaptation(nn.Module):
         one = torch.ones_like(a)
         return torch.relu(exponential_filter(x, a, one, -one, self.kernel_size))
 
-    def config(self) -> dict[str, Any]:
-        """Constructor arguments, JSON-able."""
-        return {"init_a_vals": list(self._init_a_vals), "kernel_size": self.kernel_size}
-
     def extra_repr(self) -> str:
         """Sizes, for ``print(module)``."""
         return f"F={self.a.shape[0]}, kernel_size={self.kernel_size}"
@@ -115,7 +111,7 @@ class ICAdaptation(nn.Module):
 Willmore_Adaptation = ICAdaptation
 
 
-class AdapTrans(nn.Module):
+class AdapTrans(Configured):
     r"""Learnable ON and OFF adaptation: present against exponential average of the past, in both directions.
 
     With :math:`m_t(a) = \sum_{j=1}^{K-1} a^{j-1} x_{t-j} / S` and :math:`S = \sum_{i=0}^{K-2} a^i`,
@@ -157,6 +153,7 @@ class AdapTrans(nn.Module):
     a_on = natural_property("a_on", "d_on", FRACTION, "Decay per time bin of the ON kernels (F,), in (0, 1].")
     a_off = natural_property("a_off", "d_off", FRACTION, "Decay per time bin of the OFF kernels (F,), in (0, 1].")
     w = natural_property("w", "p", FRACTION, "Weight of the past (F,), in (0, 1].")
+    arguments = ("init_a_vals", "init_w_vals", "kernel_size", "learnable")
 
     def __init__(
         self, init_a_vals: FloatLike, init_w_vals: FloatLike, kernel_size: int = 2, learnable: bool = True
@@ -170,8 +167,8 @@ class AdapTrans(nn.Module):
             )
         self.kernel_size = int(kernel_size)
         self.learnable = bool(learnable)
-        self._init_a_vals: list[float] = a.tolist()
-        self._init_w_vals: list[float] = w.tolist()
+        self.init_a_vals: list[float] = a.tolist()
+        self.init_w_vals: list[float] = w.tolist()
         d, p = a_to_d(a, "init_a_vals"), w_to_p(w, "init_w_vals")
         for name, raw in (("d_on", d), ("d_off", d.clone()), ("p", p)):
             if learnable:
@@ -208,15 +205,6 @@ class AdapTrans(nn.Module):
         one = torch.ones_like(w)
         gains = {"present": torch.stack([one, -w]), "past": torch.stack([-w, one])}
         return torch.relu(exponential_filter(x, torch.stack(self.get_a()), **gains, kernel_size=self.kernel_size))
-
-    def config(self) -> dict[str, Any]:
-        """Constructor arguments, JSON-able."""
-        return {
-            "init_a_vals": list(self._init_a_vals),
-            "init_w_vals": list(self._init_w_vals),
-            "kernel_size": self.kernel_size,
-            "learnable": self.learnable,
-        }
 
     def extra_repr(self) -> str:
         """Sizes, for ``print(module)``."""

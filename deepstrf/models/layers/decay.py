@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from deepstrf.arguments import check_numbers, check_sizes
 
+from .configured import Configured
 from .constraints import d_to_tau, tau_to_d
 from .exponential import (
     HALF_PRECISION,
@@ -71,7 +70,7 @@ def decay_filter(x: Tensor, a: Tensor, kernel_size: int, unit_gain: bool) -> Ten
     return exponential_filter_by_recursion(x, a, present, past, kernel_size).squeeze(1)
 
 
-class LearnableExponentialDecay(nn.Module):
+class LearnableExponentialDecay(Configured):
     r"""Low-pass filter of each band by a causal exponential of learnable length.
 
     :math:`y_f(t) = s_f \sum_{j=0}^{K-1} a_f^j x_f(t-j)` with :math:`\tau = 1 + d^2` frames and
@@ -108,6 +107,8 @@ class LearnableExponentialDecay(nn.Module):
     Rahman et al. (2019), PLOS Comput. Biol. 15:e1006618; Fang et al. (2021), ICCV.
     """
 
+    arguments = ("input_size", "kernel_size", "init_tau", "decay_input")
+
     def __init__(self, input_size: int, kernel_size: int, init_tau: float = 2.0, decay_input: bool = True) -> None:
         super().__init__()
         check_sizes(input_size=input_size, kernel_size=kernel_size)
@@ -140,16 +141,3 @@ class LearnableExponentialDecay(nn.Module):
     def _decay(self) -> Tensor:
         squared = self.d * self.d
         return squared / (1.0 + squared)
-
-    def config(self) -> dict[str, Any]:
-        """Constructor arguments, JSON-able."""
-        return {
-            "input_size": self.input_size,
-            "kernel_size": self.kernel_size,
-            "init_tau": self.init_tau,
-            "decay_input": self.decay_input,
-        }
-
-    def extra_repr(self) -> str:
-        """Sizes, for ``print(module)``."""
-        return ", ".join(f"{name}={value}" for name, value in self.config().items())

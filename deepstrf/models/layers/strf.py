@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +11,7 @@ from torch.nn import functional
 from deepstrf.arguments import check_modules, check_sizes
 
 from .composition import receptive_field
+from .configured import Configured
 from .constraints import WIDTH, natural_property, raw_to_sigma
 
 __all__ = ["CausalSTRFConv", "ParametricSTRF", "SeparableSTRF", "gaussian_mixture_kernel", "separable_kernel"]
@@ -81,7 +81,29 @@ def separable_kernel(weight_f: Tensor, weight_t: Tensor) -> Tensor:
     return weight_f * weight_t
 
 
-class ParametricSTRF(nn.Module):
+class _Kernel(Configured):
+    """Kernel of a `CausalSTRFConv` that is built from fewer numbers."""
+
+    F: int
+    T: int
+    C_in: int
+    C_out: int
+    bias: nn.Parameter | None
+
+    def _kernel(self) -> Tensor:
+        raise NotImplementedError
+
+    def build_kernel(self, device: torch.device | str | None = None) -> Tensor:
+        """Kernel (C_out, C_in, F, T), differentiable, on ``device`` (None: where the parameters are)."""
+        kernel = self._kernel()
+        return kernel if device is None else kernel.to(device)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Correlation of ``x`` (B, C_in, F, T_in + T - 1) with the kernel plus bias: (B, C_out, 1, T_in)."""
+        return functional.conv2d(x, self.build_kernel(), self.bias)
+
+
+class ParametricSTRF(_Kernel):
     """Receptive-field kernel drawn as a few Gaussians on the (F, T) grid (see `gaussian_mixture_kernel`).
 
     Parameters
@@ -117,6 +139,7 @@ class ParametricSTRF(nn.Module):
     Khalfaoui-Hassani, Pellegrini & Masquelier (2023), Dilated convolution with learnable spacings, ICLR.
     """
 
+    arguments = ("F", "T", "C_in", "C_out", "num_gaussians", "bias")
     sigma = natural_property(
         "sigma", "SIG", WIDTH, "Standard deviations in bins, shape (2, C_out, C_in, G), at least 0.27."
     )
@@ -133,32 +156,11 @@ class ParametricSTRF(nn.Module):
         nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         self.bias = nn.Parameter(torch.empty(C_out).uniform_(-1, 1)) if bias else None
 
-    def build_kernel(self, device: torch.device | str | None = None) -> Tensor:
-        """Kernel (C_out, C_in, F, T), differentiable, on ``device`` (None: where the parameters are)."""
-        kernel = gaussian_mixture_kernel(self.P, self.SIG, self.weight, self.F, self.T)
-        return kernel if device is None else kernel.to(device)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Correlation of ``x`` (B, C_in, F, T_in + T - 1) with the kernel plus bias: (B, C_out, 1, T_in)."""
-        return functional.conv2d(x, self.build_kernel(), self.bias)
-
-    def config(self) -> dict[str, Any]:
-        """Constructor arguments, JSON-able."""
-        return {
-            "F": self.F,
-            "T": self.T,
-            "C_in": self.C_in,
-            "C_out": self.C_out,
-            "num_gaussians": self.num_gaussians,
-            "bias": self.bias is not None,
-        }
-
-    def extra_repr(self) -> str:
-        """Sizes, for ``print(module)``."""
-        return ", ".join(f"{name}={value}" for name, value in self.config().items())
+    def _kernel(self) -> Tensor:
+        return gaussian_mixture_kernel(self.P, self.SIG, self.weight, self.F, self.T)
 
 
-class SeparableSTRF(nn.Module):
+class SeparableSTRF(_Kernel):
     """Rank-one receptive-field kernel: a frequency profile times a time profile per channel pair.
 
     C_out C_in (F + T) parameters instead of C_out C_in F T.
@@ -190,6 +192,8 @@ class SeparableSTRF(nn.Module):
     Biol. 11:e1004628.
     """
 
+    arguments = ("F", "T", "C_in", "C_out", "bias")
+
     def __init__(self, F: int, T: int, C_in: int, C_out: int, bias: bool = True) -> None:
         super().__init__()
         check_sizes(F=F, T=T, C_in=C_in, C_out=C_out)
@@ -201,22 +205,8 @@ class SeparableSTRF(nn.Module):
         bound = 1.0 / math.sqrt(C_in * F * T)
         self.bias = nn.Parameter(torch.empty(C_out).uniform_(-bound, bound)) if bias else None
 
-    def build_kernel(self, device: torch.device | str | None = None) -> Tensor:
-        """Kernel (C_out, C_in, F, T), differentiable, on ``device`` (None: where the parameters are)."""
-        kernel = separable_kernel(self.weight_f, self.weight_t)
-        return kernel if device is None else kernel.to(device)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Correlation of ``x`` (B, C_in, F, T_in + T - 1) with the kernel plus bias: (B, C_out, 1, T_in)."""
-        return functional.conv2d(x, self.build_kernel(), self.bias)
-
-    def config(self) -> dict[str, Any]:
-        """Constructor arguments, JSON-able."""
-        return {"F": self.F, "T": self.T, "C_in": self.C_in, "C_out": self.C_out, "bias": self.bias is not None}
-
-    def extra_repr(self) -> str:
-        """Sizes, for ``print(module)``."""
-        return ", ".join(f"{name}={value}" for name, value in self.config().items())
+    def _kernel(self) -> Tensor:
+        return separable_kernel(self.weight_f, self.weight_t)
 
 
 class CausalSTRFConv(nn.Module):
