@@ -269,15 +269,20 @@ def test_a_callback_stops_the_fit_after_an_epoch(parts):
 
 def test_a_callback_stops_the_fit_at_once(parts):
     class StopInTheThird:
+        seen = ()
+
         def __call__(self, progress):
             pass
 
         def on_batch(self, progress):
-            if (progress.epoch, progress.batch) == (3, 1):
+            assert progress.batches > 1
+            self.seen = (progress.epoch, progress.batch)
+            if self.seen == (3, 1):
                 progress.stop()
 
-    stopped, reference = new_model(), new_model()
-    history = quick_fitter(epochs=9, callbacks=[StopInTheThird()]).fit(stopped, *parts)
+    stopped, reference, callback = new_model(), new_model(), StopInTheThird()
+    history = quick_fitter(epochs=9, callbacks=[callback]).fit(stopped, *parts)
+    assert callback.seen == (3, 1)
     quick_fitter(epochs=2).fit(reference, *parts)
     assert (len(history), history.stopped) == (2, "stopped by a callback")
     assert same_weights(stopped, reference)
