@@ -45,11 +45,9 @@ def proven_form(model: NeuralModel, stimulus: Tensor) -> Form:
     # In float64, where the model can, so that no rounding hides a difference or looks like one.
     precise = private_copy(model).double()
     try:
-        for sound in sounds:
-            copy.deepcopy(precise)(sound.double())
+        trials = [Trial(precise, sound.double()) for sound in sounds]
     except ERRORS:
-        precise = model
-    trials = [Trial(precise, sound.to(next(precise.parameters(), sound).dtype)) for sound in sounds]
+        trials = [Trial(model, sound) for sound in sounds]
     if not all(trial.field_agrees(form) for trial in trials):
         form = replace(form, field=COMPOSED, drive_by_neuron=False)
         if not all(trial.field_agrees(form) for trial in trials):
@@ -60,21 +58,24 @@ def proven_form(model: NeuralModel, stimulus: Tensor) -> Form:
 
 
 class Trial:
-    """A model on a short sound: what it answers, against what its stages make of it."""
+    """A model on a short sound: its answer (B, N, T), against what its stages make of it."""
 
     def __init__(self, model: NeuralModel, sound: Tensor) -> None:
         self.model, self.sound = model, sound
-        self.readout = cast(STRFReadout, model.readout)
+        self.answer = copy.deepcopy(model)(sound.clone())[:, :, 0]
 
     def field_agrees(self, form: Form) -> bool:
         """Whether the receptive field, correlated with the sound, gives what the kernel gives."""
         stages = StagedForward(self.model, self.sound, form)
+        strf = cast(STRFReadout, self.model.readout).strf
         try:
             padded = stages._padded()
-            linear = copy.deepcopy(self.readout.strf.kernel)(padded.clone())[:, :, 0]
-            fields = {neuron: stages._kernel(neuron) for neuron in self._neurons(linear)}
+            linear = copy.deepcopy(strf.kernel)(padded.clone())[:, :, 0]
+            fields = {neuron: stages._kernel(neuron) for neuron in self._neurons()}
+            bias = getattr(strf.kernel, "bias", None)
+            bias = bias if isinstance(bias, Tensor) else strf.STRF_bias()
             return all(
-                field is not None and _close(correlate(padded, field) + self._bias(neuron), linear[:, neuron])
+                field is not None and _close(correlate(padded, field) + bias[neuron], linear[:, neuron])
                 for neuron, field in fields.items()
             )
         except ERRORS:
@@ -84,19 +85,12 @@ class Trial:
         """Whether the stages give what the forward pass gives."""
         stages = StagedForward(self.model, self.sound, form)
         try:
-            answer = copy.deepcopy(self.model)(self.sound.clone())[:, :, 0]
-            return all(_close(stages.rate(neuron), answer[:, neuron]) for neuron in self._neurons(answer))
+            return all(_close(stages.rate(neuron), self.answer[:, neuron]) for neuron in self._neurons())
         except ERRORS:
             return False
 
-    @staticmethod
-    def _neurons(answer: Tensor) -> set[int]:
-        return {0, answer.shape[1] - 1}
-
-    def _bias(self, neuron: int) -> Tensor | float:
-        """What the kernel of a neuron adds to its correlation with the sound."""
-        bias = getattr(self.readout.strf.kernel, "bias", None)
-        return bias[neuron] if isinstance(bias, Tensor) else self.readout.strf.STRF_bias()[neuron]
+    def _neurons(self) -> set[int]:
+        return {0, self.answer.shape[1] - 1}
 
 
 def _close(one: Tensor, other: Tensor) -> bool:

@@ -88,9 +88,9 @@ class LiveSession(Reading):
         self.neuron_names = first.neuron_names
         axes = {"cf_hz": self.cf_hz, "dt_ms": self.dt_ms, "delay_ms": self.delay_ms}
         edited = private_copy(model) if copy_model else model.eval()
-        twin, self._trained = (Twin.of(edited, axes) for _ in range(2))
+        twin = Twin.of(edited, axes)
         twin.prove(first.stimulus)
-        self._trained.form = twin.form
+        self._trained = twin.fork()
         live, trained = (StagedForward(one.model, first.stimulus, one.form) for one in (twin, self._trained))
         live.check_answer()
         self._first = Played.of(first.stimulus, first.responses, first.unit, trained)
