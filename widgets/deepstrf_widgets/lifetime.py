@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import ipywidgets
 
-__all__ = ["Owner", "Timer"]
+__all__ = ["Owner", "Timer", "running_loop"]
 
 Part = TypeVar("Part")
 
@@ -51,31 +51,48 @@ class Owner:
 
 
 class Timer:
-    """Calls a function once, some time after the last `start`; at once where no event loop runs."""
+    """Calls a function once, some time after the last `start`; at once where no event loop runs.
+
+    It is due in the event loop of the thread that starts it: messages of JupyterLab's browser arrive in another thread
+    than that of the cells, and each is busy at other times.
+    """
 
     def __init__(self, function: Callable[[], object]) -> None:
         self._function = function
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.handle: asyncio.TimerHandle | None = None
 
     def start(self, seconds: float) -> None:
         """Call the function in so many seconds, instead of when it was due before."""
         self.close()
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
+        self._loop = running_loop()
+        if self._loop is None:
             self._function()
         else:
-            self.handle = loop.call_later(seconds, self._ring)
+            self.handle = self._loop.call_later(seconds, self._ring)
+
+    def is_due_here(self) -> bool:
+        """Whether the event loop of this thread will call the function."""
+        return self.handle is not None and self._loop is running_loop()
 
     def close(self) -> None:
         """Forget what is due."""
-        if self.handle is not None:
-            self.handle.cancel()
-            self.handle = None
+        handle, self.handle = self.handle, None
+        if handle is not None:
+            handle.cancel()
 
     def _ring(self) -> None:
-        self.handle = None
-        self._function()
+        if self.is_due_here():
+            self.handle = None
+            self._function()
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """The event loop that runs in this thread."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def _closed_on_failure(init: Callable[..., None]) -> Callable[..., None]:

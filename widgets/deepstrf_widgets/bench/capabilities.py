@@ -10,8 +10,9 @@ from deepstrf.models import NeuralModel
 from deepstrf.models.readouts import STRFReadout
 from deepstrf.models.registry import KERNELS, PREFILTERS, UNKNOWN, Layer, curve_kind, kernel_entry
 
+from ..session.model_copy import runs_as_written
 from ..session.parameters import Parameter
-from ..session.staged_forward import StagedForward
+from ..session.staged_forward import StagedForward, folding
 
 __all__ = ["activation_slot", "is_local", "prefilter_slot", "receptive_field_kind"]
 
@@ -48,15 +49,17 @@ def activation_slot(model: NeuralModel, parameters: dict[str, Parameter]) -> dic
     }
 
 
-def is_local(model: NeuralModel) -> bool:
+def is_local(chain: StagedForward) -> bool:
     """Whether the page knows every step: prefilter, receptive field, batch norm, output curve, and nothing else."""
-    readout = model.readout
-    if not isinstance(readout, STRFReadout):
+    model, readout = chain.model, chain.model.readout
+    if not isinstance(readout, STRFReadout) or chain.form.whole or not runs_as_written(model):
         return False
     kernel = readout.strf.kernel
     return (
-        type(kernel) in KERNELS
+        chain.form.drive_by_neuron
+        and type(kernel) in KERNELS
         and kernel_entry(kernel).kind != UNKNOWN
+        and bool(folding(model, 0).numel())
         and type(model.wav2spec) is nn.Identity
         and type(model.core) is nn.Identity
         and PREFILTERS.get(type(model.prefiltering), Layer()).kind != UNKNOWN

@@ -26,7 +26,6 @@ PER_NEURON = (
     *("gaussians", "trained_gaussians", "kernel", "trained_kernel", "activation", "trained_activation"),
     *("factors", "trained_factors", "folding", "rate", "trained_rate", "psth"),
 )
-SHARED = ("cf_hz", "stimulus", "prefilter", "trained_prefilter")
 
 TEMPLATE = """<!doctype html>
 <html lang="en">
@@ -62,9 +61,11 @@ def _text(data: bytes) -> str:
 
 def page_data(bench: BenchWidget, neurons: Sequence[int]) -> dict[str, Any]:
     """What the page needs of the given neurons, JSON-able; they are counted anew from 0."""
-    bench.refresh()  # the kernel's loop, or a page that looks, may not have brought it up to date
-    states = [bench.neuron_state(neuron) for neuron in neurons]
-    info = dict(bench.info)
+    now = bench.session.snapshot()
+    states = [bench.neuron_state(neuron, now) for neuron in neurons]
+    shared = {"cf_hz": bench.cf_hz, "stimulus": bench.stimulus_of(now)}
+    shared |= {name: states[0][name] for name in ("prefilter", "trained_prefilter")}
+    info = bench.info_of(now)
     if not info["local"]:
         # The page cannot answer an edit without a kernel: it shows the receptive field, as it is.
         kind = "none" if info["kind"] == "none" else "full"
@@ -77,7 +78,7 @@ def page_data(bench: BenchWidget, neurons: Sequence[int]) -> dict[str, Any]:
     return {
         "view": "explorer",
         "info": info,
-        **{name: _text(getattr(bench, name)) for name in SHARED},
+        **{name: _text(values) for name, values in shared.items()},
         "neuron": neurons.index(bench.neuron) if bench.neuron in neurons else 0,
         "channel": bench.channel,
         "neurons": [{name: _text(state[name]) for name in PER_NEURON} for state in states],

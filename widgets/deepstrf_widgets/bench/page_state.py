@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deepstrf.models.registry import BIAS, KERNELS
+from deepstrf.models.registry import BIAS, KERNELS, UNKNOWN
 
 from ..session.parameters import Index, Parameter
-from ..session.session import LiveSession
+from ..session.reading import Snapshot
 from ..session.staged_forward import StagedForward, folding
 from .capabilities import activation_slot, is_local, prefilter_slot, receptive_field_kind
 
@@ -38,13 +38,16 @@ def _field(chain: StagedForward, neuron: int) -> Tensor | None:
     return chain.gradient_map(neuron) if kernel is None else kernel
 
 
-def model_info(session: LiveSession, locked: Iterable[str]) -> dict[str, Any]:
+def model_info(session: Snapshot, locked: Iterable[str]) -> dict[str, Any]:
     """The trait ``info``: what the page must know of the model, whichever neuron is on screen."""
     kernel = _field(session.live, 0)
     C, F, T = (1, session.stimulus.shape[2], 1) if kernel is None else kernel.shape
     names = session.parameters
     kind = receptive_field_kind(session.live, names)
     table = [p for p in names.values() if p.name != "strf.bias"]
+    activation = activation_slot(session.model, names)
+    if session.live.form.whole:  # what is between drive and rate need not be the curve alone
+        activation["kind"] = UNKNOWN
     limits = {p.grid.name: [json_number(float(v)) for v in p.grid.limits((0,))] for p in table}
     return {
         "model": type(session.model).__name__,
@@ -64,8 +67,8 @@ def model_info(session: LiveSession, locked: Iterable[str]) -> dict[str, Any]:
         "has_responses": session.responses is not None,
         "n_trials": 0 if session.responses is None else session.responses.shape[2],
         "prefilter": prefilter_slot(session.model, names),
-        "activation": activation_slot(session.model, names),
-        "local": is_local(session.model),
+        "activation": activation,
+        "local": is_local(session.live),
         "locked": sorted(names[name].grid.name for name in locked),
         "limits": limits,
     }
@@ -78,35 +81,35 @@ def kernel_names(parameters: Iterable[Parameter], kind: str) -> list[str]:
     return [parameter.name for parameter in parameters if parameter.grid.name in columns]
 
 
-def _values(session: LiveSession, names: Iterable[str], index: Index, trained: bool) -> list[np.ndarray]:
+def _values(session: Snapshot, names: Iterable[str], index: Index, trained: bool) -> list[np.ndarray]:
     """Values of some parameters in units of the grid."""
     read = session.trained_value if trained else session.value
     return [read(name, index, grid=True) for name in names]
 
 
-def _gaussians(session: LiveSession, neuron: int, *, trained: bool = False) -> bytes:
+def _gaussians(session: Snapshot, neuron: int, *, trained: bool = False) -> bytes:
     """The columns of every Gaussian (C, G, 5); nothing for another field."""
     names = kernel_names(session.parameters.values(), "gaussians")
     return as_bytes(np.stack(_values(session, names, (neuron,), trained), axis=-1)) if names else b""
 
 
-def _factors(session: LiveSession, neuron: int, *, trained: bool = False) -> bytes:
+def _factors(session: Snapshot, neuron: int, *, trained: bool = False) -> bytes:
     """Frequency profiles (C, F), then time profiles (C, T); nothing for a field that is no product."""
     names = kernel_names(session.parameters.values(), "separable")
     return b"".join(as_bytes(profiles) for profiles in _values(session, names, (neuron,), trained))
 
 
-def _prefilter(session: LiveSession, *, trained: bool = False) -> bytes:
+def _prefilter(session: Snapshot, *, trained: bool = False) -> bytes:
     names = [name for name in session.parameters if name.startswith("prefilter.")]
     return as_bytes(np.stack(_values(session, names, (), trained))) if names else b""
 
 
-def _activation(session: LiveSession, neuron: int, *, trained: bool = False) -> bytes:
+def _activation(session: Snapshot, neuron: int, *, trained: bool = False) -> bytes:
     names = [name for name in session.parameters if name.startswith("activation.")]
     return as_bytes(np.array(_values(session, names, (neuron,), trained)))
 
 
-def changed_arrays(session: LiveSession, sound: int, neuron: int, names: Iterable[str]) -> dict[str, bytes]:
+def changed_arrays(session: Snapshot, sound: int, neuron: int, names: Iterable[str]) -> dict[str, bytes]:
     """What the page must be told after the named parameters have changed."""
     stages = {name.split(".")[0] for name in names}
     parts = {}
@@ -124,7 +127,7 @@ def changed_arrays(session: LiveSession, sound: int, neuron: int, names: Iterabl
     return {**parts, "rate": as_bytes(session.rate(neuron)[sound])}
 
 
-def neuron_traits(session: LiveSession, sound: int, neuron: int) -> dict[str, Any]:
+def neuron_traits(session: Snapshot, sound: int, neuron: int) -> dict[str, Any]:
     """Values of all traits that belong to one neuron, its trials aside."""
     trained_kernel = _field(session.trained, neuron)
     psth = session.psth(neuron)

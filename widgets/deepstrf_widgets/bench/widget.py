@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+import threading
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import traitlets
 
@@ -13,8 +15,10 @@ from deepstrf.models.audio.audio_model import AudioEncodingModel
 
 from ..browser_widget import BrowserWidget, TraitValueError
 from ..bundle import bundle_text
-from ..lifetime import Timer
+from ..lifetime import Timer, running_loop
 from ..session.events import Change
+from ..session.lock import locked
+from ..session.reading import Snapshot
 from ..session.session import LiveSession
 from ..session.validation import neuron_index
 from ..threads import one_thread
@@ -35,6 +39,8 @@ BURST_S = 0.001
 """How long the kernel then gathers what waits before it computes one answer to it all."""
 
 MAX_CLIENTS = 64
+LONG_AGO = -1
+"""A version before the first: whoever has that has nothing."""
 
 
 class BenchWidget(BrowserWidget):
@@ -64,6 +70,9 @@ class BenchWidget(BrowserWidget):
 
     BROWSER_SETS = ("neuron", "channel", "selected", "lanes", "stage", "width", "wants_gradient")
     _esm = bundle_text("bench.js")
+
+    # Traits are set and messages are sent by one thread at a time. One lock for all: benches may be linked.
+    _lock: ClassVar[Any] = threading.RLock()
 
     view = traitlets.Unicode("explorer").tag(sync=True)
     cf_hz = traitlets.Bytes().tag(sync=True)
@@ -123,15 +132,17 @@ class BenchWidget(BrowserWidget):
         self._awaiting: dict[str, bool] = {}
         self._burst = self.own(Timer(self._answer))
         self._answered_at = -math.inf
-        self._changed: set[str] = set()
-        self._new_sound = False
         self._left = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        now = session.snapshot()
+        # Versions of the session of which the traits hold all, and the browser has been sent all arrays.
+        self._saved = self._sent = now.version
         super().__init__(
-            info=model_info(session, self._locked),
+            info=model_info(now, self._locked),
             cf_hz=as_bytes(session.cf_hz),
-            stimulus=as_bytes(session.stimulus[sound, 0]),
+            stimulus=as_bytes(now.stimulus[sound, 0]),
             neuron=neuron,
-            **self.neuron_state(neuron),
+            **self.neuron_state(neuron, now),
             wants_gradient=False if isinstance(session.model, AudioEncodingModel) else None,
             **kwargs,
         )
@@ -145,37 +156,61 @@ class BenchWidget(BrowserWidget):
 
     # -- state for the page --------------------------------------------------------------------------------------
 
-    def neuron_state(self, neuron: int) -> dict[str, Any]:
-        """Values of all traits that belong to one neuron."""
-        return {**neuron_traits(self.session, self.sound, neuron), "trials": self._trials(neuron)}
+    def info_of(self, now: Snapshot) -> dict[str, Any]:
+        """Value of the trait ``info``."""
+        return model_info(now, [name for name in self._locked if name in now.parameters])
 
-    def _trials(self, neuron: int) -> bytes:
+    def stimulus_of(self, now: Snapshot) -> bytes:
+        """Value of the trait ``stimulus``."""
+        return as_bytes(now.stimulus[self._sound_of(now), 0])
+
+    def neuron_state(self, neuron: int, now: Snapshot | None = None) -> dict[str, Any]:
+        """Values of all traits that belong to one neuron, as the session is now."""
+        now = self.session.snapshot() if now is None else now
+        return {**neuron_traits(now, self._sound_of(now), neuron), "trials": self._trials(neuron, now)}
+
+    def _sound_of(self, now: Snapshot) -> int:
+        return min(self.sound, len(now.stimulus) - 1)
+
+    def _trials(self, neuron: int, now: Snapshot) -> bytes:
         """Recorded trials of the sound while a page shows them: they are the largest part of what it is told."""
-        responses = self.session.responses
-        return b"" if responses is None or "trials" not in self.lanes else as_bytes(responses[self.sound, neuron])
+        responses = now.responses
+        wanted = responses is not None and "trials" in self.lanes
+        return as_bytes(responses[self._sound_of(now), neuron]) if wanted and responses is not None else b""
 
     @traitlets.observe("lanes")
     def _lanes_opened(self, _change: Any) -> None:
-        self.trials = self._trials(self.neuron)
+        self.trials = self._trials(self.neuron, self.session.snapshot())
 
     @one_thread()
     def refresh(self) -> None:
         """Bring the traits up to date now; it happens by itself when a gesture settles and a page looks."""
-        self._save_traits()
+        self._save_traits(self.session.snapshot())
 
-    def _save_traits(self) -> None:
+    @locked
+    def _save_traits(self, now: Snapshot) -> None:
         with self.hold_sync():
-            if self._new_sound:
-                self._new_sound = False
-                self.info, self.stimulus = (
-                    model_info(self.session, self._locked),
-                    as_bytes(self.session.stimulus[self.sound, 0]),
-                )
-            for name, value in self.neuron_state(self.neuron).items():
+            if self._is_renewed(now):
+                self.info, self.stimulus = self.info_of(now), self.stimulus_of(now)
+            for name, value in self.neuron_state(self.neuron, now).items():
                 setattr(self, name, value)
+            self._saved = now.version
             self._gradient_wanted()
             # Set last: with it the browser has all of the state that an answer may name.
             self.revision += 1
+
+    def _is_renewed(self, now: Snapshot) -> bool:
+        """Whether the traits are of another sound, or of a model that others have changed since."""
+        changes = now.changes_since(self._saved)
+        return changes is None or any(change.stimulus or change.unnamed for change in changes)
+
+    def _unsent(self, now: Snapshot) -> set[str]:
+        """Parameters of which the browser has not been sent the arrays."""
+        changes, local = now.changes_since(self._sent), self.info["local"]
+        if changes is None:
+            return set(now.parameters)
+        # A browser that computes the model itself has its own edits already; their end brings the traits.
+        return {name for change in changes if not (local and change.source is self) for name in change.names}
 
     @one_thread()
     def _gradient_wanted(self, _change: object = None) -> None:
@@ -194,7 +229,7 @@ class BenchWidget(BrowserWidget):
     # -- requests of the page ------------------------------------------------------------------------------------
 
     def _received(self, _widget: Any, content: Any, buffers: list[Any]) -> None:
-        arrived = time.perf_counter()
+        arrived, self._loop = time.perf_counter(), running_loop()
         fields = content if isinstance(content, dict) else {}
         client, seq = fields.get("client"), fields.get("seq")
         client = client if is_name(client) else ""
@@ -233,7 +268,7 @@ class BenchWidget(BrowserWidget):
                 self.session.redo(source=self)
         else:
             # Its answer was lost, and with it what that said.
-            self._changed |= self.session.parameters.keys()
+            self._sent = LONG_AGO
         self._answer_later(request.client, request.settled or repeated, queued=arrived - self._answered_at < QUEUED_S)
 
     def _unlocked(self, grid_name: str) -> str:
@@ -248,12 +283,13 @@ class BenchWidget(BrowserWidget):
 
     def _fail(self, client: str, seq: int, text: str) -> None:
         self.error = text
-        self._save_traits()
+        self._save_traits(self.session.snapshot())
         self.send({"type": "error", "client": client, "seq": seq, "text": text})
 
+    @locked
     def _answer_later(self, client: str, settled: bool, *, queued: bool) -> None:
         self._awaiting[client] = settled or self._awaiting.get(client, False)
-        if self._burst.handle is not None:
+        if self._burst.is_due_here():
             return
         # An answer from inside the request's handler reaches the page before the kernel's "idle", on which the whole
         # of JupyterLab works for some milliseconds.
@@ -263,23 +299,28 @@ class BenchWidget(BrowserWidget):
             self._answer()
 
     @one_thread()
+    @locked
     def _answer(self) -> None:
         awaiting, self._awaiting = self._awaiting, {}
+        if not awaiting:
+            return  # another thread has answered meanwhile
+        now = self.session.snapshot()
         if any(awaiting.values()):
             self.error = ""
         # The browser must know how long a sound is before it gets a response to it.
-        if self._new_sound or any(awaiting.values()):
-            self._save_traits()
+        if any(awaiting.values()) or self._is_renewed(now):
+            self._save_traits(now)
         begun = time.perf_counter()
-        names, self._changed = self._changed, set()
-        parts = changed_arrays(self.session, self.sound, self.neuron, names) if names else {}
+        names = self._unsent(now)
+        parts = changed_arrays(now, self._sound_of(now), self.neuron, names) if names else {}
         message = {
             "type": "answer",
+            "version": now.version,
             "neuron": self.neuron,
-            "score": json_number(self.session.score(self.neuron)),
-            "normalized_score": json_number(self.session.normalized_score(self.neuron)),
-            "can_undo": self.session.can_undo,
-            "can_redo": self.session.can_redo,
+            "score": json_number(now.score(self.neuron)),
+            "normalized_score": json_number(now.normalized_score(self.neuron)),
+            "can_undo": now.can_undo,
+            "can_redo": now.can_redo,
             "revision": self.revision,
             "parts": list(parts),
             "work_ms": round(1e3 * (time.perf_counter() - begun), 3),
@@ -287,32 +328,39 @@ class BenchWidget(BrowserWidget):
         for client, settled in awaiting.items():
             seq = self._newest.get(client, 0)
             self.send({**message, "client": client, "seq": seq, "settled": settled}, buffers=list(parts.values()))
+        self._sent = now.version
         self._answered_at = time.perf_counter()
 
     # -- changes from elsewhere ----------------------------------------------------------------------------------
 
     def _session_changed(self, change: Change) -> None:
-        # A browser that computes the model itself has its own edits already; their end brings the traits.
-        if change.source is not self or not self.info["local"]:
-            self._changed |= change.names
         if change.stimulus:
-            self._new_sound = True
             # At once: figures and saved pages read it, whether or not the page has been told yet.
             self.sound = min(self.sound, len(self.session.stimulus) - 1)
         # A cell that is run again leaves its old bench behind: nobody looks at it, so it costs nothing.
         if change.source is self or self._left:
             return
-        self._answer_later("", change.settled, queued=True)
+
+        def answer() -> None:
+            self._answer_later("", change.settled, queued=True)
+
+        # The loop of this thread may have to wait for a cell; that of the browser's messages has not.
+        loop = self._loop
+        if loop is None or loop is running_loop() or not loop.is_running():
+            answer()
+        else:
+            loop.call_soon_threadsafe(answer)
 
     @one_thread()
     def _looked_at(self, change: dict[str, Any]) -> None:
         self._left = change["new"] == 0
-        if change["old"] == 0 and (self._changed or self._new_sound):
-            self._save_traits()
+        now = self.session.snapshot()
+        if change["old"] == 0 and now.version != self._saved:
+            self._save_traits(now)
 
     @one_thread()
     def _neuron_chosen(self, change: dict[str, Any]) -> None:
-        self._save_traits()
+        self._save_traits(self.session.snapshot())
 
 
 def locked_names(session: LiveSession, lock: Sequence[str]) -> list[str]:

@@ -43,7 +43,7 @@ def diagnose_session(session: LiveSession, *, held_out: Recording | tuple[Tensor
     Played are the sounds that the session began with, with their responses, whatever it hears at present.
     """
     return diagnose(
-        session.model,
+        session.snapshot().copied_model(),
         session.first_stimulus,
         session.first_responses,
         held_out=held_out,
@@ -116,7 +116,7 @@ class DiagnosisView(Owner, ipywidgets.VBox):
             self.bench.channel, self.bench.selected = int(one.evidence["channel"]), int(one.evidence["gaussian"])
 
     def _session_changed(self, change: Change) -> None:
-        if change.names:
+        if change.names or change.unnamed:
             self._say(stale=True)
 
     def _say(self, *, stale: bool) -> None:

@@ -28,6 +28,7 @@ from ..figures.neuron_figure import figure_updates, neuron_figure, title_of
 from ..lifetime import Owner, Timer
 from ..neuron_gallery.widget import Gallery
 from ..session.events import Change
+from ..session.lock import locked
 from ..session.serialization import restore_state, state_text, to_code
 from ..session.session import LiveSession
 from ..session.validation import Sound, neuron_index, refuse_beside_session
@@ -79,6 +80,7 @@ class Explorer(Owner, ipywidgets.VBox):
         confidence: Mapping[str, Band] | None = None,
     ) -> None:
         self.session = session
+        self._lock = threading.RLock()  # of the figures: Plotly's are made for one thread
         self._confidence = None if confidence is None else Confidence(confidence, session)
         self.bench = self.own(BenchWidget(session, neuron=neuron, sound=sound, lock=lock))
         self.figures: Any = None
@@ -185,6 +187,7 @@ class Explorer(Owner, ipywidgets.VBox):
 
     # -- figures -------------------------------------------------------------------------------------------------
 
+    @locked
     def show_figures(self) -> None:
         """Build the linked Plotly figures now, below the bench and as wide."""
         if self.figures is None and not self.closed:
@@ -205,6 +208,7 @@ class Explorer(Owner, ipywidgets.VBox):
             self._wanted = False
             self._warm_up()
 
+    @locked
     def _drop_figures(self) -> None:
         self._repaint_timer.close()
         if self.figures is not None:
@@ -222,7 +226,6 @@ class Explorer(Owner, ipywidgets.VBox):
             return
 
         def load() -> None:
-            # The session belongs to the loop's thread: nothing of it is read here.
             style.load_plotly()
             # The loop may have ended in the meantime.
             with contextlib.suppress(RuntimeError):
@@ -246,13 +249,17 @@ class Explorer(Owner, ipywidgets.VBox):
         self._repaint_timer.start(max(delay_s, REST_S))
 
     @one_thread()
+    @locked
     def _repaint(self) -> None:
+        if self.figures is None:
+            return  # nobody looks any more
         if self._new_sound:
             self._new_sound = False
             self._repaint_for_another_sound()
             # The neuron may have changed in the meantime, and a field with it.
-        updates = figure_updates(self.session, self.neuron, sound=self.bench.sound, confidence=self._confidence)
-        title = title_of(self.session, self.neuron)
+        now = self.session.snapshot()
+        updates = figure_updates(now, self.neuron, sound=self.bench.sound, confidence=self._confidence)
+        title = title_of(now, self.neuron)
         with self.figures.batch_update():
             for part in (*self.figures.data, *self.figures.layout.annotations):
                 for name, value in updates.get(part.name, {}).items():

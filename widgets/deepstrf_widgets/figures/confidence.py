@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from deepstrf.training import Band
 
-from ..session.session import LiveSession
+from ..session.reading import Reading
 
 __all__ = ["Confidence"]
 
@@ -41,7 +41,7 @@ class Confidence:
         ``confidence`` is no such mapping, has nothing that can be drawn, or is of another model.
     """
 
-    def __init__(self, bands: Mapping[str, Band], session: LiveSession) -> None:
+    def __init__(self, bands: Mapping[str, Band], session: Reading) -> None:
         if not isinstance(bands, Mapping):
             raise TypeError(f"confidence must be a mapping of str to Band, got {type(bands).__name__}")
         kernel = session.live.kernel(0)
@@ -89,7 +89,7 @@ class Confidence:
                     said.append(f"{words} {with_interval(value, low, high, unit)}")
         return said
 
-    def edited(self, session: LiveSession, neuron: int) -> bool:
+    def edited(self, session: Reading, neuron: int) -> bool:
         """Whether the field of a neuron is no longer the one that was fitted, of which the bands are."""
         live, trained = session.live.kernel(neuron), session.trained.kernel(neuron)
         return live is not None and trained is not None and not torch.equal(live, trained)

@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 
 from deepstrf.deprecation import keywords
 
-from ..session.session import LiveSession
+from ..session.reading import Reading, Snapshot
 from ..session.validation import neuron_index
 from .confidence import LEVEL, Confidence
 from .style import CLEAR, DIGITS, DIVERGING, FAINT, GREY, TICKS_KHZ, rounded
@@ -47,7 +47,7 @@ TUNING_PX = 84
 
 
 def _traces(
-    session: LiveSession, neuron: int, sound: int, confidence: Confidence | None = None
+    session: Snapshot, neuron: int, sound: int, confidence: Confidence | None = None
 ) -> dict[str, dict[str, Any]]:
     """What each trace shows that depends on the state, by trace name."""
     rate = session.rate(neuron)
@@ -78,7 +78,7 @@ def _traces(
     return drawn
 
 
-def title_of(session: LiveSession, neuron: int) -> str:
+def title_of(session: Reading, neuron: int) -> str:
     """Name of a neuron with its scores: correlation, and where it was recorded more than once CCnorm."""
     scores = {"r": session.score(neuron), "CCnorm": session.normalized_score(neuron)}
     said = [f"{name} {value:.2f}" for name, value in scores.items() if value is not None and np.isfinite(value)]
@@ -86,7 +86,7 @@ def title_of(session: LiveSession, neuron: int) -> str:
 
 
 def _fade(
-    drawn: dict[str, dict[str, Any]], names: list[str], session: LiveSession, neuron: int, confidence: Confidence
+    drawn: dict[str, dict[str, Any]], names: list[str], session: Snapshot, neuron: int, confidence: Confidence
 ) -> None:
     """Move the weights that nothing is known about from each field to a pale trace over it.
 
@@ -104,7 +104,7 @@ def _fade(
 
 
 def _tuning_lines(
-    session: LiveSession, neuron: int, kernels: list[str], confidence: Confidence
+    session: Snapshot, neuron: int, kernels: list[str], confidence: Confidence
 ) -> dict[str, dict[str, str]]:
     """What is written below each field, by its name: tuning with intervals, and what the bands are of."""
     note = ""
@@ -126,19 +126,20 @@ def _fields(drawn: dict[str, dict[str, Any]]) -> list[str]:
 
 
 def figure_updates(
-    session: LiveSession, neuron: int, *, sound: int = 0, confidence: Confidence | None = None
+    session: Reading, neuron: int, *, sound: int = 0, confidence: Confidence | None = None
 ) -> dict[str, dict[str, Any]]:
     """New values of what an edit can change, by the name of the trace or annotation: for a figure on screen."""
-    drawn = _traces(session, neuron, sound, confidence)
+    now = session.snapshot()
+    drawn = _traces(now, neuron, sound, confidence)
     drawn.pop("stimulus")
     if confidence is not None:
-        drawn |= _tuning_lines(session, neuron, _fields(drawn), confidence)
+        drawn |= _tuning_lines(now, neuron, _fields(drawn), confidence)
     return drawn
 
 
 @keywords()
 def neuron_figure(
-    session: LiveSession, neuron: int | str, *, sound: int = 0, confidence: Confidence | None = None
+    session: Reading, neuron: int | str, *, sound: int = 0, confidence: Confidence | None = None
 ) -> go.Figure:
     """One neuron of a session as a Plotly figure.
 
@@ -160,9 +161,9 @@ def neuron_figure(
         Stimulus spectrogram, ON and OFF after the prefilter (when it has both), response, all over one time axis in
         s; the STRF over lag in ms. Frequencies in kHz.
     """
-    neuron = neuron_index(session.neuron_names, neuron)
-    drawn = _traces(session, neuron, sound, confidence)
-    time_s = (np.arange(session.stimulus.shape[3]) * session.dt_ms / 1e3).round(6)
+    neuron, now = neuron_index(session.neuron_names, neuron), session.snapshot()
+    drawn = _traces(now, neuron, sound, confidence)
+    time_s = (np.arange(now.stimulus.shape[3]) * session.dt_ms / 1e3).round(6)
     khz = (session.cf_hz / 1e3).round(4)
     kernels = _fields(drawn)
     lanes = [lane for lane in LANES if lane in drawn or lane == "response"]
@@ -215,7 +216,7 @@ def neuron_figure(
             figure.add_trace(heat, row=rows + 1, col=column)
         figure.update_xaxes(title_text="lag (ms)", autorange="reversed", row=rows + 1, col=column)
         figure.update_yaxes(**log_axis, row=rows + 1, col=column)
-    told = {} if confidence is None else _tuning_lines(session, neuron, kernels, confidence)
+    told = {} if confidence is None else _tuning_lines(now, neuron, kernels, confidence)
     for name, column in zip(told, (1, 2), strict=False):
         place = {"x": 0, "y": 0, "xanchor": "left", "yanchor": "top", "yshift": -46, "align": "left"}
         domains = {"xref": "x domain", "yref": "y domain", "row": rows + 1, "col": column}
@@ -225,7 +226,7 @@ def neuron_figure(
         height=plots_px + TOP_PX + BOTTOM_PX + below,
         autosize=True,
         margin={"l": 60, "r": 20, "t": TOP_PX, "b": BOTTOM_PX + below},
-        title={"text": title_of(session, neuron), "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 14}},
+        title={"text": title_of(now, neuron), "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 14}},
         legend={"orientation": "h", "y": 1 + 22 / plots_px, "yanchor": "bottom", "x": 1, "xanchor": "right"},
         template="plotly_white",
         # No ground of its own, and a grey that reads on both: the notebook's theme may be light or dark.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import cast
 
 import numpy as np
 import torch
@@ -14,9 +13,9 @@ from torch import Tensor
 
 from deepstrf.analysis import bandwidth, best_frequency, latency, on_off_index, separability_index
 from deepstrf.metrics import corrcoef
-from deepstrf.models.readouts import STRFReadout, batch_norm_affine
 
 from ..session.session import LiveSession
+from ..session.staged_forward import gain_and_offset
 from ..threads import one_thread
 
 __all__ = ["COLUMNS", "FEW", "MEASURES", "SORTS", "TuningTable"]
@@ -78,14 +77,14 @@ class TuningTable:
         if self.given is not None:
             return self.given[rows]
         chain = self.session.trained if self.trained else self.session.live
-        readout = cast(STRFReadout, chain.model.readout)
-        few = len(rows) <= FEW
-        fields = (
-            torch.stack([cast(Tensor, chain.kernel(n)) for n in rows]).cpu() if few else readout.STRF_weight()[rows]
-        )
-        if self.folded:
-            gain, _ = batch_norm_affine(readout.bn)
-            fields = fields * gain.detach().cpu()[rows, None, None, None]
+        fields = chain.kernels(rows)
+        if fields is None or fields.shape[1:] != self.kernels.shape[1:]:
+            # Somebody has exchanged parts of the model: there is nothing of this shape to show any more.
+            return torch.zeros(len(rows), *self.kernels.shape[1:])
+        fields = fields.detach().cpu()
+        affine = gain_and_offset(chain.model) if self.folded else None
+        if affine is not None:
+            fields = fields * affine[0].cpu()[rows, None, None, None]
         finite = torch.isfinite(fields).flatten(1).all(1)
         return torch.where(finite[:, None, None, None], fields, 0.0).float()
 
@@ -117,29 +116,30 @@ class TuningTable:
     @torch.no_grad()
     def read_scores(self, neurons: Sequence[int]) -> None:
         """Compute the scores of some neurons again; NaN where nothing is recorded."""
-        session, responses, rows = self.session, self.session.responses, list(neurons)
+        now, rows = self.session.snapshot(), list(neurons)
+        responses = now.responses
         if not rows:
             return
         if responses is None:
             self.table[rows, COLUMNS.index("score")] = np.nan
             return
         if len(rows) <= FEW:
-            read = session.trained_score if self.trained else session.score
+            read = now.trained_score if self.trained else now.score
             scores = [read(n) for n in rows]
         else:
-            model = (session.trained if self.trained else session.live).model
+            chain = now.trained if self.trained else now.live
             # One sound at a time: what a whole batch of 2,000 neurons leaves on its way would need gigabytes.
-            rates = torch.cat([model(sound[None])[:, rows] for sound in session.stimulus])
+            rates = torch.cat([chain.respond(sound[None])[:, rows] for sound in now.stimulus])
             parts = zip(rates.split(NEURONS_AT_ONCE, dim=1), torch.tensor(rows).split(NEURONS_AT_ONCE), strict=True)
             scores = torch.cat([corrcoef(rate, responses[:, part], reduction="none") for rate, part in parts]).tolist()
         self.table[rows, COLUMNS.index("score")] = scores
 
     def read_edited(self) -> None:
         """Note for every neuron whether a parameter of its own differs from the trained value."""
-        session, edited = self.session, torch.zeros(len(self.table), dtype=torch.bool)
-        for name, parameter in session.parameters.items():
-            if parameter.per_neuron and not self.trained:
-                trained = session.trained_parameters[name]
+        now, edited = self.session.snapshot(), torch.zeros(len(self.table), dtype=torch.bool)
+        for name, parameter in now.parameters.items():
+            trained = now.trained_parameters.get(name)
+            if parameter.per_neuron and trained is not None and not self.trained:
                 differs = parameter.raw[parameter.prefix] != trained.raw[trained.prefix]
                 edited |= differs.reshape(len(edited), -1).any(1).cpu()
         self.table[:, COLUMNS.index("edited")] = edited.numpy()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from ..browser_widget import BrowserWidget, TraitValueError
 from ..bundle import bundle_text
 from ..lifetime import Timer
 from ..session.events import Change
+from ..session.lock import locked
 from ..session.session import LiveSession
 from ..session.validation import Sound, neuron_index, refuse_beside_session
 from .tuning_table import COLUMNS, FEW, MEASURES, SORTS, TuningTable
@@ -185,6 +187,7 @@ class Gallery(GalleryTraits):
         self._sent_rows: set[int] = set()
         self._sent_kernels: set[int] = set()
         self._refresh_timer = self.own(Timer(self.refresh))
+        self._lock, self._refreshing = threading.RLock(), threading.RLock()
         super().__init__(
             info=self._describe(),
             names=list(session.neuron_names),
@@ -303,13 +306,25 @@ class Gallery(GalleryTraits):
         if self.trained and not change.stimulus:
             return
         neurons = range(self.session.n_neurons) if change.neurons is None else change.neurons
-        changed = [self.session.parameters[name] for name in change.names]
-        if self._tuning.given is None and any(parameter.per_neuron for parameter in changed):
-            self._stale_fields.update(neurons)
-        if changed or change.stimulus:
-            self._stale_scores.update(neurons)
+        table = self.session.parameters
+        of_neurons = any(table[name].per_neuron for name in change.names if name in table)
+        self._mark_stale(
+            neurons if self._tuning.given is None and (of_neurons or change.unnamed) else (),
+            neurons if change.names or change.unnamed or change.stimulus else (),
+        )
         if change.settled and (self._stale_fields or self._stale_scores):
             self._refresh_timer.start(SOON_S if len(self._stale_scores) <= FEW else LATER_S)
+
+    @locked
+    def _mark_stale(self, fields: Iterable[int], scores: Iterable[int]) -> None:
+        self._stale_fields.update(fields)
+        self._stale_scores.update(scores)
+
+    @locked
+    def _take_stale(self) -> tuple[list[int], list[int]]:
+        taken = sorted(self._stale_fields), sorted(self._stale_scores)
+        self._stale_fields, self._stale_scores = set(), set()
+        return taken
 
     def _fields_chosen(self, _change: Any) -> None:
         if (self._tuning.trained, self._tuning.folded) == (self.trained, self.folded):
@@ -318,24 +333,25 @@ class Gallery(GalleryTraits):
         self._tuning.trained, self._tuning.folded = self.trained, self.folded
         self._tuning.read_fields(every)
         self._tuning.read_edited()
-        self._stale_fields.clear()
-        self._stale_scores.update(every)
+        self._take_stale()
+        self._mark_stale((), every)
         self._send_all()
         self._refresh_timer.start(SOON_S)
 
     def refresh(self) -> None:
         """Compute and send now what edits have made stale; it happens by itself when the kernel is idle."""
         self._refresh_timer.close()
-        if not self._stale_fields and not self._stale_scores:
+        with self._refreshing:
+            self._refresh(*self._take_stale())
+
+    def _refresh(self, stale: list[int], stale_scores: list[int]) -> None:
+        if not stale and not stale_scores:
             return
-        stale = sorted(self._stale_fields)
         table, pictures = self.table.copy(), self.kernels[stale]
         if stale:
             self._tuning.read_fields(stale)
-        self._tuning.read_scores(sorted(self._stale_scores))
+        self._tuning.read_scores(stale_scores)
         self._tuning.read_edited()
-        self._stale_fields.clear()
-        self._stale_scores.clear()
         # Compared as bits: NaN is NaN.
         rows = np.flatnonzero((table.view("<i4") != self.table.view("<i4")).any(1)).tolist()
         redrawn = (pictures != self.kernels[stale]).any((1, 2, 3))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -23,6 +23,7 @@ from .watch import Marks, Watch, same_type, same_values
 __all__ = ["EditedModel"]
 
 Result = TypeVar("Result")
+Stale = tuple[tuple[str, "Index | None"], ...]
 
 BEHIND = object()
 """Given instead of a result where the structure of the model is another than that of the twin."""
@@ -54,7 +55,7 @@ class Plan:
     state: State
     change: Change
     written: tuple[Slot, ...] = ()
-    stale: tuple[tuple[str, Index | None], ...] = ()
+    stale: Stale = ()
     seen: Marks | None = None
     model: tuple[Watch, dict[str, Tensor]] | None = None
 
@@ -85,7 +86,7 @@ class EditedModel:
 
     def __init__(self, model: NeuralModel, twin: Twin, live: StagedForward, played: Played) -> None:
         self.model = model
-        self.state = State(0, twin, live, played, History())
+        self.state = State(twin, live, played)
         self._lock = lock_of(model)
         self.observers = Observers(self._lock)
         self._watch = Watch(model)
@@ -141,39 +142,57 @@ class EditedModel:
 
     def keep(self, gesture: str | None, settled: bool, source: object) -> Change:
         """Make happen what was tried, as an entry of the history."""
-        before = dict(self._tried)
-        history = self.state.history.record(gesture, before, settled=settled, read=self.tried)
-        return self.keep_as(history, settled, source)
+        now, before = self.state.history, dict(self._tried)
+        # At the end of a gesture the observers are told of all of it.
+        whole = now.done[-1].before if settled and now.goes_on(gesture) else {}
+        history = now.record(gesture, before, settled=settled, read=self.tried)
+        return self.keep_as(history, settled, source, told=(*before, *whole))
 
-    def keep_as(self, history: History, settled: bool, source: object, seen: Marks | None = None) -> Change:
-        """Make happen what was tried, with the history that it leads to; ``seen`` where the model holds it already."""
+    def keep_as(
+        self,
+        history: History,
+        settled: bool,
+        source: object,
+        *,
+        told: Iterable[Slot] | None = None,
+        seen: Marks | None = None,
+    ) -> Change:
+        """Make happen what was tried, with the history that it leads to.
+
+        The observers are told of the slots ``told``, where they are not just those tried; ``seen`` are the marks of the
+        model where it holds the values already.
+        """
         state, slots = self.state, tuple(self._tried)
+        names, neurons, unnamed, _ = self._concerned(slots if told is None else told)
+        *_, stale = self._concerned(slots)
+        version = state.version + 1
+        change = Change(names, neurons, settled, source, unnamed=unnamed, version=version)
+        return self.commit(Plan(state.after(change, history=history), change, () if seen else slots, stale, seen))
+
+    def _concerned(self, slots: Iterable[Slot]) -> tuple[frozenset[str], frozenset[int] | None, bool, Stale]:
+        """Parameters, neurons (None for all) and stages that slots belong to, and whether there are others."""
         names: set[str] = set()
         neurons: set[int] = set()
         stale: dict[tuple[str, Index | None], None] = {}
-        every = False
+        every = unnamed = False
         for slot in slots:
-            concerned = list(state.twin.concerned(slot))
+            concerned = list(self.state.twin.concerned(slot))
             for parameter in concerned:
                 place = slot[1][len(parameter.prefix) :][:1] if parameter.per_neuron else ()
                 stale[parameter.stage, place or None] = None
                 names.add(parameter.name)
                 neurons.update(place)
                 every |= not place
-            if not concerned:  # only others write to it: it may concern anything
-                names.update(state.twin.parameters)
+            if not concerned:
+                names.update(self.state.twin.parameters)
                 stale |= dict.fromkeys([("prefilter", None), ("drive", None)])
-                every = True
-        version = state.version + 1
-        change = Change(frozenset(names), None if every else frozenset(neurons), settled, source, version=version)
-        state = replace(state, version=version, history=history)
-        return self.commit(Plan(state, change, () if seen else slots, tuple(stale), seen))
+                every = unnamed = True
+        return frozenset(names), None if every else frozenset(neurons), unnamed, tuple(stale)
 
     def play(self, live: StagedForward, played: Played, settled: bool, source: object) -> Change:
         """Make the stimulus another one."""
-        version = self.state.version + 1
-        change = Change(frozenset(), None, settled, source, stimulus=True, version=version)
-        return self.commit(Plan(replace(self.state, version=version, live=live, played=played), change))
+        change = Change(frozenset(), None, settled, source, stimulus=True, version=self.state.version + 1)
+        return self.commit(Plan(self.state.after(change, live=live, played=played), change))
 
     def commit(self, plan: Plan) -> Change:
         """Carry a plan out. Before the first line nothing has happened; after it all of it does, interrupts or not."""
@@ -227,7 +246,7 @@ class EditedModel:
         for name, tensor in found.items():
             self.write((name, ()), tensor)
         history = self.state.history.record(OUTSIDE, dict(self._tried), settled=False, read=self.tried)
-        self.keep_as(history, True, None, seen)
+        self.keep_as(history, True, None, seen=seen)
         return True
 
     def rebuild(self) -> bool:
@@ -257,9 +276,9 @@ class EditedModel:
         if old.keys() == new.keys() and all(same_type(old[name], new[name]) for name in old):
             before: Values = {(name, ()): old[name] for name in old if not same_values(old[name], new[name])}
             history = state.history.record(OUTSIDE, before, settled=False, read=self.tried)
-        version = state.version + 1
-        change = Change(frozenset(state.twin.parameters.keys() | twin.parameters), None, True, version=version)
+        names = frozenset(state.twin.parameters.keys() | twin.parameters)
+        change = Change(names, None, True, unnamed=True, version=state.version + 1)
         live = StagedForward(twin.model, state.played.batch, twin.form)
-        state = replace(state, version=version, twin=twin, live=live, history=history)
+        state = state.after(change, twin=twin, live=live, history=history)
         self.commit(Plan(state, change, model=(watch, tensors_of(self.model))))
         return True

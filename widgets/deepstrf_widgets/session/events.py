@@ -36,6 +36,8 @@ class Change:
         Who made it, as given to the method that did.
     stimulus : bool
         Whether the sound is another one.
+    unnamed : bool
+        Whether more than the named parameters may have changed: somebody else has written to the model.
     version : int
         Number of the session's state afterwards: each change has the next one.
     """
@@ -45,6 +47,7 @@ class Change:
     settled: bool
     source: object = None
     stimulus: bool = False
+    unnamed: bool = False
     version: int = 0
 
     def touches(self, neuron: int) -> bool:

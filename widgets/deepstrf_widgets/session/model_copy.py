@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from torch import Tensor, nn
 
-__all__ = ["own_tensors", "private_copy", "shareable", "with_tensors"]
+__all__ = ["own_tensors", "private_copy", "runs_as_written", "shareable", "with_tensors"]
 
 Module = TypeVar("Module", bound=nn.Module)
 Cut = Callable[[str, Tensor], Tensor]
@@ -65,10 +65,14 @@ def with_tensors(module: Module, change: Cut) -> Module:
 
 def shareable(module: nn.Module) -> bool:
     """Whether any number of threads may call the module at once: nothing in it, nor its input, is written."""
-    return all(
-        type(part).__module__.startswith(_STATELESS)
-        and not getattr(part, "inplace", False)
-        and "forward" not in vars(part)
-        and not (part._forward_hooks or part._forward_pre_hooks)
+    return runs_as_written(module) and all(
+        type(part).__module__.startswith(_STATELESS) and not getattr(part, "inplace", False)
         for part in module.modules()
+    )
+
+
+def runs_as_written(module: nn.Module) -> bool:
+    """Whether every part computes what its class says: no hooks, no ``forward`` of its own."""
+    return not any(
+        part._forward_hooks or part._forward_pre_hooks or "forward" in vars(part) for part in module.modules()
     )

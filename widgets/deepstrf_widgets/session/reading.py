@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +14,7 @@ from torch import Tensor
 
 from deepstrf.models import NeuralModel
 
+from .events import Change
 from .history import History
 from .parameters import Index, Parameter
 from .scores import Scores
@@ -20,6 +23,9 @@ from .twin import Lease, Twin
 from .validation import neuron_index
 
 __all__ = ["Played", "Reading", "Snapshot", "State", "parameter_of"]
+
+MAX_RECENT = 256
+"""Changes that are remembered for those who have not looked for a while."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +49,19 @@ class Played:
 
 @dataclass(frozen=True)
 class State:
-    """All of a session at one moment. With a ``lease`` it stays as it is."""
+    """All of a session at one moment. With a ``lease`` it stays as it is; ``recent`` are the last changes."""
 
-    version: int
     twin: Twin
     live: StagedForward
     played: Played
-    history: History
+    history: History = field(default_factory=History)
+    version: int = 0
+    recent: tuple[Change, ...] = ()
     lease: Lease | None = None
+
+    def after(self, change: Change, **parts: Any) -> State:
+        """The state that a change leads to."""
+        return replace(self, version=change.version, recent=(*self.recent, change)[-MAX_RECENT:], **parts)
 
 
 class Reading(ABC):
@@ -71,9 +82,20 @@ class Reading(ABC):
         return Snapshot(self, self._present())
 
     @property
+    @abstractmethod
+    def model(self) -> NeuralModel:
+        """The model under edit."""
+
+    @property
     def version(self) -> int:
         """Number of the state: each change has the next one."""
         return self._present().version
+
+    def changes_since(self, version: int) -> tuple[Change, ...] | None:
+        """What has happened after that version, in order; None where it is too long ago to be known."""
+        state = self._present()
+        missed = state.version - version
+        return state.recent[len(state.recent) - missed :] if missed <= len(state.recent) else None
 
     @property
     def n_neurons(self) -> int:
@@ -205,6 +227,10 @@ class Snapshot(Reading):
     def model(self) -> NeuralModel:
         """The model as it was."""
         return self._state.twin.model
+
+    def copied_model(self) -> NeuralModel:
+        """A copy of the model as it was, for who wants to call or to change it."""
+        return copy.deepcopy(self.model)
 
 
 def parameter_of(twin: Twin, name: str, *, grid: bool = False) -> Parameter:

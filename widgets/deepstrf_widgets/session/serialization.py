@@ -27,8 +27,10 @@ _FIRST = ("strf.center_hz",)
 
 def changed_values(session: LiveSession) -> Iterator[Edit]:
     """Edits, in natural units, that make the trained model what it is now."""
-    for name in sorted(session.parameters, key=lambda name: name not in _FIRST):
-        parameter, trained = session.parameters[name], session.trained_parameters[name]
+    now = session.snapshot()
+    both = [name for name in now.parameters if name in now.trained_parameters]
+    for name in sorted(both, key=lambda name: name not in _FIRST):
+        parameter, trained = now.parameters[name], now.trained_parameters[name]
         unequal = parameter.raw[parameter.prefix] != trained.raw[trained.prefix]
         differs = unequal.reshape(parameter.shape).cpu().numpy()
         values = parameter.read()

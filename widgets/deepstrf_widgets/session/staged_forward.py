@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
@@ -18,11 +18,13 @@ from deepstrf.models.registry import is_pointwise, kernel_entry, neuron_axes_of
 
 from .model_copy import shareable, with_tensors
 
-__all__ = ["Form", "StagedForward", "folding", "of_neuron"]
+__all__ = ["Form", "StagedForward", "folding", "gain_and_offset", "of_neuron"]
 
 Module = TypeVar("Module", bound=nn.Module)
 
 FORMULA, COMPOSED = "formula", "composed"
+FEW = 16
+"""Fields of up to so many neurons are computed one by one, those of more by the module of all."""
 
 
 def of_neuron(module: Module, neuron: int, n_neurons: int) -> Module:
@@ -209,6 +211,13 @@ class StagedForward:
         # Behind a core the frequency axis of a kernel is the core's, not the stimulus's: nothing to draw.
         return self._kernel(neuron) if isinstance(self.model.core, nn.Identity) else None
 
+    def kernels(self, neurons: Sequence[int]) -> Tensor | None:
+        """STRFs of some neurons, shape (n, C, F, T); None when the model has none to show."""
+        first = self.kernel(neurons[0])
+        if first is None or len(neurons) <= FEW:
+            return None if first is None else torch.stack([cast(Tensor, self.kernel(n)) for n in neurons])
+        return self._usable(self._readout).STRF_weight().to(first)[list(neurons)]
+
     def _kernel(self, neuron: int) -> Tensor | None:
         kernels = self._memo.kernel
         if neuron not in kernels:
@@ -218,7 +227,7 @@ class StagedForward:
                 kernels[neuron] = one_neuron(module, neuron)
             elif self.form.field == COMPOSED:
                 try:
-                    weight = self._readout.STRF_weight()
+                    weight = self._usable(self._readout).STRF_weight()
                 except NotImplementedError:
                     return None
                 kernels.update(enumerate(weight.to(self.stimulus.device)))
@@ -263,7 +272,7 @@ class StagedForward:
         rates = self._memo.rate
         if neuron not in rates:
             if self.form.whole:
-                rates.update(enumerate(self._usable(self.model)(self._input(self.stimulus))[:, :, 0].unbind(1)))
+                rates.update(enumerate(self.respond(self.stimulus)[:, :, 0].unbind(1)))
                 return rates[neuron]
             curve, N = self._readout.activation, int(self.model.O)
             if self.form.rate_by_neuron:
@@ -276,9 +285,22 @@ class StagedForward:
                 rates.update(enumerate(every.unbind(-1)))
         return rates[neuron]
 
+    def respond(self, stimulus: Tensor) -> Tensor:
+        """Response of every neuron (B, N, 1, T) to any stimulus (B, 1, F, T), which is not kept."""
+        return self._usable(self.model)(self._input(stimulus))
+
     def rates(self) -> Tensor:
         """Predicted response of every neuron, shape (B, N, 1, T)."""
         return torch.stack([self.rate(n) for n in range(self.model.O)], dim=1)[:, :, None]
+
+
+def gain_and_offset(model: NeuralModel) -> tuple[Tensor, Tensor] | None:
+    """What the batch norm makes of the drive, (N,) each; None where it is not of that form."""
+    readout = model.readout
+    if not isinstance(readout, STRFReadout) or type(readout.bn) is not nn.BatchNorm1d or readout.bn.running_var is None:
+        return None
+    gain, offset = batch_norm_affine(readout.bn)
+    return gain.detach(), offset.detach()
 
 
 def folding(model: NeuralModel, neuron: int) -> Tensor:
@@ -286,9 +308,9 @@ def folding(model: NeuralModel, neuron: int) -> Tensor:
 
     Empty for a readout that is not of this form.
     """
-    readout = model.readout
-    if not isinstance(readout, STRFReadout) or type(readout.bn) is not nn.BatchNorm1d or readout.bn.running_var is None:
+    affine = gain_and_offset(model)
+    if affine is None:
         return torch.zeros(0)
-    gain, offset = (values[neuron] for values in batch_norm_affine(readout.bn))
-    bias = cast("Tensor | None", getattr(readout.strf.kernel, "bias", None))
-    return torch.stack([gain.new_zeros(()) if bias is None else bias[neuron], gain, offset]).detach()
+    bias = cast("Tensor | None", getattr(cast(STRFReadout, model.readout).strf.kernel, "bias", None))
+    gain, offset = (values[neuron] for values in affine)
+    return torch.stack([gain.new_zeros(()) if bias is None else bias.detach()[neuron], gain, offset])

@@ -166,6 +166,8 @@ export interface Answer {
   neuron: number;
   channel?: number;
   settled: boolean;
+  /** Number of the session's state that the answer is of. */
+  version?: number;
   score: number | null;
   normalized_score: number | null;
   can_undo: boolean;
