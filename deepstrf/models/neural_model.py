@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import tempfile
 from abc import ABC
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from deepstrf.arguments import whole_number
+from deepstrf.deprecation import GONE_IN, warn_renamed
 
 from .checkpoints.construction import Construction
 from .checkpoints.folder import load_pretrained_from_dir, save_pretrained_to_dir
@@ -57,6 +60,8 @@ class NeuralModel(nn.Module, ABC):
     readout: nn.Module
     _init_kwargs: dict[str, Any]
     _construction: Construction
+    _old_arguments: ClassVar[Mapping[str, str]] = {}
+    """Old names of the constructor's arguments, and the present ones."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Make the subclass record the arguments of its constructor; the outermost constructor counts."""
@@ -67,6 +72,13 @@ class NeuralModel(nn.Module, ABC):
 
         @functools.wraps(init)
         def recording_init(self: NeuralModel, *args: Any, **kwargs: Any) -> None:
+            _check_positional(type(self).__name__, init, len(args))
+            for old in cls._old_arguments.keys() & kwargs.keys():
+                new = cls._old_arguments[old]
+                if new in kwargs:
+                    raise TypeError(f"{type(self).__name__}() takes {new} or its old name {old}, got both")
+                warn_renamed(f"{type(self).__name__}({old}=)", f"{type(self).__name__}({new}=)")
+                kwargs[new] = kwargs.pop(old)
             if "_init_kwargs" not in self.__dict__:
                 construction = Construction.record(type(self).__init__, args, kwargs)
                 if construction is not None:
@@ -242,7 +254,7 @@ class NeuralModel(nn.Module, ABC):
         Returns
         -------
         model, or (model, metadata)
-            ``metadata`` is a dict, empty when the checkpoint has none.
+            ``metadata`` is a dict, or None when the checkpoint has none.
 
         Raises
         ------
@@ -265,3 +277,16 @@ class NeuralModel(nn.Module, ABC):
             cls, folder, extra_kwargs=extra_kwargs, strict=strict, map_location=map_location
         )
         return (model, metadata) if return_metadata else model
+
+
+def _check_positional(name: str, init: Callable[..., None], given: int) -> None:
+    """TypeError where more arguments are given by position than have one: those that follow stood in another order."""
+    parameters = list(inspect.signature(init).parameters.values())[1:]
+    kinds = [parameter.kind for parameter in parameters]
+    places = kinds.count(inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    if inspect.Parameter.VAR_POSITIONAL in kinds or given <= places or len(parameters) == places:
+        return
+    raise TypeError(
+        f"{name}() takes what follows {parameters[places - 1].name} by keyword until {GONE_IN}, since its order has "
+        f"changed: {', '.join(f'{one.name}=' for one in parameters[places:])}"
+    )

@@ -119,13 +119,37 @@ REFERENCE: dict[str, dict[str, str | None]] = {
         "AudioEncodingModel": (
             "(n_frequency_bands, temporal_window_size, out_neurons=1, prefiltering=None, wav2spec=None)"
         ),
+        # The checkpoint format: names and defaults stand in the config.json of the earlier package's folders. What
+        # follows the star stood in another order before and is given by keyword until 0.3.
         "Linear": (
-            "(n_frequency_bands=34, temporal_window_size=9, out_neurons=1, kernel=None, prefiltering=None, "
-            "wav2spec=None, output_activation=None)"
+            "(n_frequency_bands=34, temporal_window_size=9, *, out_neurons=1, output_activation=None, "
+            "prefiltering=None, kernel=None, wav2spec=None)"
         ),
         "LinearNonlinear": (
-            "(n_frequency_bands=34, temporal_window_size=9, out_neurons=1, kernel=None, prefiltering=None, "
-            "wav2spec=None, output_activation=None)"
+            "(n_frequency_bands=34, temporal_window_size=9, *, out_neurons=1, output_activation=None, "
+            "prefiltering=None, kernel=None, wav2spec=None)"
+        ),
+        "NetworkReceptiveField": (
+            "(n_frequency_bands=34, temporal_window_size=9, *, n_hidden=20, out_neurons=1, output_activation=None, "
+            "prefiltering=None, kernel=None, wav2spec=None)"
+        ),
+        "DNet": (
+            "(n_frequency_bands=34, temporal_window_size=9, *, n_hidden=20, init_tau=2.0, decay_input=True, "
+            "out_neurons=1, output_activation=None, prefiltering=None, kernel=None, wav2spec=None)"
+        ),
+        "ConvNet2D": (
+            "(n_frequency_bands=34, kernel_size=(3, 9), *, c_hidden=10, n_hidden=20, out_neurons=1, "
+            "output_activation=None, prefiltering=None, wav2spec=None)"
+        ),
+        "StateNet": (
+            "(n_frequency_bands=34, temporal_window_size=1, *, kernel_size=7, stride=3, hidden_channels=7, "
+            "connectivity='LC', rnn_type='GRU', out_neurons=1, output_activation=None, prefiltering=None, "
+            "wav2spec=None)"
+        ),
+        "Transformer": (
+            "(n_frequency_bands=34, *, freq_patch_size=None, time_patch_size=1, context_window=None, embedding_dim=48, "
+            "n_heads=1, n_layers=1, out_neurons=1, output_activation=None, prefiltering=None, wav2spec=None, "
+            "temporal_window_size=9, dropout=0.1)"
         ),
     },
 }
@@ -182,3 +206,37 @@ def test_bases_and_aliases() -> None:
 def test_public_names_are_listed(module: str) -> None:
     names = {name.partition(".")[0] for name in REFERENCE[module]}
     assert names <= set(importlib.import_module(module).__all__)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda zoo: zoo.Linear(34, 9, 5), r"Linear\(\) takes what follows temporal_window_size by keyword until 0\.3"),
+        (lambda zoo: zoo.DNet(34, 9, 5), r"DNet\(\) takes what follows temporal_window_size by keyword .*n_hidden=, "),
+        (lambda zoo: zoo.ConvNet2D(34, (3, 9), 10), r"ConvNet2D\(\) takes what follows kernel_size by keyword"),
+        (lambda zoo: zoo.ConvNet2D(34, 5), "kernel_size must be two ints"),
+        (lambda zoo: zoo.StateNet(34, 9, 5), r"StateNet\(\) takes what follows temporal_window_size by keyword"),
+        (lambda zoo: zoo.Transformer(34, 9), r"Transformer\(\) takes what follows n_frequency_bands by keyword"),
+        (
+            lambda zoo: zoo.Transformer(embedding_dim=8, token_dim=8),
+            "takes embedding_dim or its old name token_dim, got",
+        ),
+    ],
+)
+def test_no_argument_changes_its_meaning_in_silence(call: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        call(importlib.import_module("deepstrf.models.audio"))
+
+
+def test_old_names_of_arguments_work_and_warn() -> None:
+    zoo = importlib.import_module("deepstrf.models.audio")
+    with pytest.warns(DeprecationWarning, match=r"ConvNet2D\(n_channels=\) is called ConvNet2D\(c_hidden=\) now"):
+        model = zoo.ConvNet2D(n_channels=4)
+    assert (model.core[1].out_channels, model._init_kwargs["c_hidden"]) == (4, 4)
+    with pytest.warns(
+        DeprecationWarning, match=r"Transformer\(token_dim=\) is called Transformer\(embedding_dim=\) now"
+    ):
+        assert zoo.Transformer(token_dim=8).E == 8
+    assert type(zoo.StateNet(rnn_type="vanilla").rnn) is type(zoo.StateNet(rnn_type="RNN").rnn) is nn.RNN
+    with pytest.raises(TypeError, match="unexpected keyword argument 'hidden_dim'"):
+        zoo.Transformer(hidden_dim=8)

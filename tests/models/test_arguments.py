@@ -128,13 +128,13 @@ CASES: Cases = {
     LinearNonlinear: (AUDIO, {**WINDOW_KINDS, "kernel": "module"}),
     NetworkReceptiveField: (AUDIO, {**WINDOW_KINDS, "kernel": "module", "n_hidden": "size"}),
     DNet: (AUDIO, {**WINDOW_KINDS, "kernel": "module", "n_hidden": "size", "init_tau": "above 1"}),
-    ConvNet2D: (AUDIO, {**ZOO_KINDS, "n_channels": "size", "n_hidden": "size", "kernel_size": "whole"}),
+    ConvNet2D: (AUDIO, {**ZOO_KINDS, "c_hidden": "size", "n_hidden": "size", "kernel_size": "whole"}),
     Transformer: (
         AUDIO,
         {
             **WINDOW_KINDS,
             **dict.fromkeys(("freq_patch_size", "context_window"), "optional size"),
-            **dict.fromkeys(("time_patch_size", "token_dim", "n_heads", "n_layers"), "size"),
+            **dict.fromkeys(("time_patch_size", "embedding_dim", "n_heads", "n_layers"), "size"),
             "dropout": "probability",
         },
     ),
@@ -164,13 +164,13 @@ def test_a_variance_floor_may_be_zero_but_not_negative() -> None:
 
 
 def test_gradient_maps_name_what_they_are_given() -> None:
-    model = Linear(6, 3, 2).eval()
+    model = Linear(6, 3, out_neurons=2).eval()
     with pytest.raises(TypeError, match="stimulus must be a floating-point tensor, got list"):
         model.STRF_gradmap([1.0])  # type: ignore[arg-type]
     for name in ("bins", "neurons"):
         with pytest.raises(TypeError, match=f"{name} must be an int, got float"):
             model.STRF_gradmap(torch.rand(6, 9), **{name: [1.5]})
-    framed = Linear(6, 3, 2, wav2spec=nn.Unflatten(1, (1, 6))).eval()
+    framed = Linear(6, 3, out_neurons=2, wav2spec=nn.Unflatten(1, (1, 6))).eval()
     with pytest.raises(TypeError, match="waveform must be a floating-point tensor, got ndarray"):
         framed.waveform_gradmap(torch.rand(1, 6, 9).numpy())  # type: ignore[arg-type]
 

@@ -91,7 +91,7 @@ def test_a_number_of_neurons_of_another_type(value: Any) -> None:
 
 def test_validate_passes_a_whole_model() -> None:
     Plain().validate()
-    Linear(6, 4, 3).validate()
+    Linear(6, 4, out_neurons=3).validate()
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_validate_passes_a_whole_model() -> None:
     ],
 )
 def test_validate_names_what_is_wrong(attribute: str, value: Any, fault: str) -> None:
-    model = Linear(6, 4, 3)
+    model = Linear(6, 4, out_neurons=3)
     setattr(model, attribute, value)
     with pytest.raises(AssertionError, match=f"Linear.{fault}"):
         model.validate()

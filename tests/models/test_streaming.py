@@ -84,7 +84,7 @@ def test_half_precision(name: str, dtype: torch.dtype) -> None:
 def test_the_long_kernels_of_real_prefilters(kind: str, sizes: list[int]) -> None:
     prefilter = make_prefiltering(kind, F, 5.0)
     assert prefilter.kernel_size == 651
-    model = Linear(F, 9, N, prefiltering=prefilter).eval()
+    model = Linear(F, 9, out_neurons=N, prefiltering=prefilter).eval()
     x = torch.rand(2, 1, F, 800)
     torch.testing.assert_close(fed(model, x, sizes), whole(model, x), rtol=0, atol=1e-5)
 
@@ -269,14 +269,14 @@ class Delay(nn.Module):
 
 def test_a_model_of_another_form_must_bring_its_stages() -> None:
     with pytest.raises(NotImplementedError, match="OwnForward overrides forward, so it must override stream_stages"):
-        OwnForward(F, 4, N).stream()
-    model = OwnForwardAndStages(F, 4, N).eval()
+        OwnForward(F, 4, out_neurons=N).stream()
+    model = OwnForwardAndStages(F, 4, out_neurons=N).eval()
     x = torch.rand(2, 1, F, 20)
     torch.testing.assert_close(fed(model, x, [3, 5]), whole(model, x), rtol=0, atol=1e-5)
 
 
 def test_a_module_with_its_own_stage() -> None:
-    model = Linear(F, 4, N, prefiltering=Delay()).eval()
+    model = Linear(F, 4, out_neurons=N, prefiltering=Delay()).eval()
     x = torch.rand(2, 1, F, 20)
     torch.testing.assert_close(fed(model, x, [1, 1, 5]), whole(model, x), rtol=0, atol=1e-5)
 
@@ -300,7 +300,7 @@ class StreamedFraming(Framing):
 @every_prefilter
 @pytest.mark.parametrize("sizes", [[], [3], [1] * 20, [8, 0, 15, 60]])
 def test_a_model_with_a_front_end_is_fed_samples(prefilter: str, sizes: list[int]) -> None:
-    model = Linear(F, 4, N, prefiltering=PREFILTERS[prefilter](), wav2spec=StreamedFraming()).eval()
+    model = Linear(F, 4, out_neurons=N, prefiltering=PREFILTERS[prefilter](), wav2spec=StreamedFraming()).eval()
     waveform = torch.randn(2, 400)
     torch.testing.assert_close(fed(model, waveform, sizes), whole(model, waveform), rtol=1e-5, atol=1e-5)
     stream = model.stream()

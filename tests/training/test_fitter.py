@@ -468,5 +468,8 @@ def test_data_that_do_not_fit_the_model(parts):
         quick_fitter(score=lambda pred, gt, reduction: 0.5).fit(new_model(), train, validation)
     with pytest.raises(NotImplementedError, match="for a kernel of type Sequential: set smoothness=0"):
         quick_fitter().fit(
-            LinearNonlinear(BANDS, LAGS, NEURONS, nn.Sequential(nn.Conv2d(1, NEURONS, (BANDS, LAGS)), nn.ReLU())), train
+            LinearNonlinear(
+                BANDS, LAGS, out_neurons=NEURONS, kernel=nn.Sequential(nn.Conv2d(1, NEURONS, (BANDS, LAGS)), nn.ReLU())
+            ),
+            train,
         )

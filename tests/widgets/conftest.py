@@ -50,7 +50,12 @@ def build_model(
             "full": lambda: None,
         }[kernel]()
         model = LinearNonlinear(
-            F, T, neurons, kernel=layer, prefiltering=front, output_activation=ACTIVATIONS[activation](neurons)
+            F,
+            T,
+            out_neurons=neurons,
+            kernel=layer,
+            prefiltering=front,
+            output_activation=ACTIVATIONS[activation](neurons),
         )
         bn = model.readout.bn
         for tensor in (bn.weight, bn.bias, bn.running_mean):

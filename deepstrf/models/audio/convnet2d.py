@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from torch import nn
 
@@ -26,18 +27,18 @@ class ConvNet2D(AudioEncodingModel):
     ----------
     n_frequency_bands : int
         Bands F of the spectrogram.
-    out_neurons : int
-        Neurons N.
-    n_channels : int
-        Channels C of every layer.
     kernel_size : (int, int)
         Bands and frames (K_F, K_T) of every kernel; three layers must leave at least one band.
+    c_hidden : int
+        Channels C of every layer.
     n_hidden : int
         Units of the hidden layer of the readout.
-    prefiltering, wav2spec : nn.Module, optional
-        As for `AudioEncodingModel`.
+    out_neurons : int
+        Neurons N.
     output_activation : nn.Module, optional
         Applied with neurons on the last axis; None is `ParametricSoftplus` over the N neurons.
+    prefiltering, wav2spec : nn.Module, optional
+        As for `AudioEncodingModel`.
 
     Raises
     ------
@@ -55,16 +56,19 @@ class ConvNet2D(AudioEncodingModel):
     Pennington & David (2023), PLOS Comput. Biol. 19:e1011110.
     """
 
+    _old_arguments: ClassVar[dict[str, str]] = {"n_channels": "c_hidden"}
+
     def __init__(
         self,
         n_frequency_bands: int = 34,
-        out_neurons: int = 1,
-        n_channels: int = 10,
         kernel_size: Sequence[int] = (3, 9),
+        *,
+        c_hidden: int = 10,
         n_hidden: int = 20,
+        out_neurons: int = 1,
+        output_activation: nn.Module | None = None,
         prefiltering: nn.Module | None = None,
         wav2spec: nn.Module | None = None,
-        output_activation: nn.Module | None = None,
     ) -> None:
         if not isinstance(kernel_size, Sequence) or isinstance(kernel_size, str):
             raise TypeError(f"kernel_size must be two ints, bands and frames, got {type(kernel_size).__name__}")
@@ -74,7 +78,7 @@ class ConvNet2D(AudioEncodingModel):
         window = N_LAYERS * (K_T - 1) + 1
         super().__init__(n_frequency_bands, window, out_neurons, prefiltering, wav2spec)
         check_modules(output_activation=output_activation)
-        C = whole_number("n_channels", n_channels)
+        C = whole_number("c_hidden", c_hidden)
         bands_left = self.F - N_LAYERS * (K_F - 1)
         if bands_left < 1:
             raise ValueError(

@@ -24,6 +24,8 @@ class DNet(NetworkReceptiveField):
     init_tau : float
         First memory of the hidden units, in frames, above 1: see `LearnableExponentialDecay`. It is cut after
         round(7 init_tau) frames.
+    decay_input : bool
+        Whether the decay has unit gain for a constant input, as in `LearnableExponentialDecay`.
 
     Raises
     ------
@@ -44,13 +46,15 @@ class DNet(NetworkReceptiveField):
         self,
         n_frequency_bands: int = 34,
         temporal_window_size: int = 9,
-        out_neurons: int = 1,
+        *,
         n_hidden: int = 20,
         init_tau: float = 2.0,
-        kernel: nn.Module | None = None,
-        prefiltering: nn.Module | None = None,
-        wav2spec: nn.Module | None = None,
+        decay_input: bool = True,
+        out_neurons: int = 1,
         output_activation: nn.Module | None = None,
+        prefiltering: nn.Module | None = None,
+        kernel: nn.Module | None = None,
+        wav2spec: nn.Module | None = None,
     ) -> None:
         check_numbers("must be above 1 frame", lambda tau: 1 < tau < float("inf"), init_tau=init_tau)
         check_modules(output_activation=output_activation)
@@ -58,12 +62,13 @@ class DNet(NetworkReceptiveField):
         super().__init__(
             n_frequency_bands,
             temporal_window_size,
-            out_neurons,
-            n_hidden,
-            kernel=kernel,
-            prefiltering=prefiltering,
-            wav2spec=wav2spec,
+            n_hidden=n_hidden,
+            out_neurons=out_neurons,
             output_activation=activation,
+            prefiltering=prefiltering,
+            kernel=kernel,
+            wav2spec=wav2spec,
         )
-        memory = LearnableExponentialDecay(self.H, round(DECAY_LENGTH_IN_TAU * init_tau), init_tau=init_tau)
+        K = round(DECAY_LENGTH_IN_TAU * init_tau)
+        memory = LearnableExponentialDecay(self.H, K, init_tau=init_tau, decay_input=decay_input)
         self.core = nn.Sequential(self.core[0], self.core[1], nn.Sigmoid(), memory)

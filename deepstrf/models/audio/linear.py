@@ -23,12 +23,12 @@ class Linear(AudioEncodingModel):
         Taps T of the receptive field, in frames.
     out_neurons : int
         Neurons N.
+    output_activation : nn.Module, optional
+        Applied with neurons on the last axis; None is the identity.
     kernel : nn.Module, optional
         Plug-in kernel, such as `deepstrf.models.layers.ParametricSTRF`; None is a free (N, C_in, F, T) kernel.
     prefiltering, wav2spec : nn.Module, optional
         As for `AudioEncodingModel`.
-    output_activation : nn.Module, optional
-        Applied with neurons on the last axis; None is the identity.
 
     Notes
     -----
@@ -46,11 +46,12 @@ class Linear(AudioEncodingModel):
         self,
         n_frequency_bands: int = 34,
         temporal_window_size: int = 9,
+        *,
         out_neurons: int = 1,
-        kernel: nn.Module | None = None,
-        prefiltering: nn.Module | None = None,
-        wav2spec: nn.Module | None = None,
         output_activation: nn.Module | None = None,
+        prefiltering: nn.Module | None = None,
+        kernel: nn.Module | None = None,
+        wav2spec: nn.Module | None = None,
     ) -> None:
         super().__init__(n_frequency_bands, temporal_window_size, out_neurons, prefiltering, wav2spec)
         check_modules(output_activation=output_activation)

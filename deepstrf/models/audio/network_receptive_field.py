@@ -23,16 +23,16 @@ class NetworkReceptiveField(AudioEncodingModel):
         Bands F of the spectrogram.
     temporal_window_size : int
         Taps T of the hidden receptive fields, in frames.
-    out_neurons : int
-        Neurons N.
     n_hidden : int
         Hidden units H.
+    out_neurons : int
+        Neurons N.
+    output_activation : nn.Module, optional
+        Applied with neurons on the last axis; None is `ParametricSoftplus` over the N neurons.
     kernel : nn.Module, optional
         Plug-in kernel of the hidden units; None is a free (H, C_in, F, T) kernel.
     prefiltering, wav2spec : nn.Module, optional
         As for `AudioEncodingModel`.
-    output_activation : nn.Module, optional
-        Applied with neurons on the last axis; None is `ParametricSoftplus` over the N neurons.
 
     Notes
     -----
@@ -49,12 +49,13 @@ class NetworkReceptiveField(AudioEncodingModel):
         self,
         n_frequency_bands: int = 34,
         temporal_window_size: int = 9,
-        out_neurons: int = 1,
+        *,
         n_hidden: int = 20,
-        kernel: nn.Module | None = None,
-        prefiltering: nn.Module | None = None,
-        wav2spec: nn.Module | None = None,
+        out_neurons: int = 1,
         output_activation: nn.Module | None = None,
+        prefiltering: nn.Module | None = None,
+        kernel: nn.Module | None = None,
+        wav2spec: nn.Module | None = None,
     ) -> None:
         super().__init__(n_frequency_bands, temporal_window_size, out_neurons, prefiltering, wav2spec)
         check_modules(output_activation=output_activation)

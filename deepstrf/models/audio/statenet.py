@@ -23,6 +23,7 @@ RECURRENT_LAYERS: dict[str, Callable[[int], nn.Module]] = {
     "GRU": lambda width: nn.GRU(width, width, batch_first=True),
     "LSTM": lambda width: nn.LSTM(width, width, batch_first=True),
     "RNN": lambda width: nn.RNN(width, width, batch_first=True),
+    "vanilla": lambda width: nn.RNN(width, width, batch_first=True),
     "LMU": lambda width: LMU(width, width),
     "Mamba": new_mamba,
 }
@@ -38,20 +39,20 @@ class StateNet(AudioEncodingModel):
         Bands F of the spectrogram.
     temporal_window_size : int
         Lags T that a gradient map shows. The memory of the model itself has no limit.
-    out_neurons : int
-        Neurons N.
-    hidden_channels : int
-        Channels of the frame encoder.
     kernel_size, stride : int
         Bands that one unit of the encoder sees, and the step to the next unit.
+    hidden_channels : int
+        Channels of the frame encoder.
     connectivity : {'LC', 'FC', 'CONV'}
         Encoder: locally connected (each unit has its own filter), fully connected, or convolutional.
-    rnn_type : {'GRU', 'LSTM', 'RNN', 'LMU', 'Mamba'}
-        Recurrent layer. 'Mamba' needs the optional package mambapy.
-    prefiltering, wav2spec : nn.Module, optional
-        As for `AudioEncodingModel`.
+    rnn_type : {'GRU', 'LSTM', 'RNN', 'vanilla', 'LMU', 'Mamba'}
+        Recurrent layer; 'vanilla' is 'RNN'. 'Mamba' needs the optional package mambapy.
+    out_neurons : int
+        Neurons N.
     output_activation : nn.Module, optional
         Applied with neurons on the last axis; None is `ParametricSoftplus` over the N neurons.
+    prefiltering, wav2spec : nn.Module, optional
+        As for `AudioEncodingModel`.
 
     Raises
     ------
@@ -77,16 +78,17 @@ class StateNet(AudioEncodingModel):
     def __init__(
         self,
         n_frequency_bands: int = 34,
-        temporal_window_size: int = 9,
-        out_neurons: int = 1,
-        hidden_channels: int = 7,
+        temporal_window_size: int = 1,
+        *,
         kernel_size: int = 7,
         stride: int = 3,
+        hidden_channels: int = 7,
         connectivity: str = "LC",
         rnn_type: str = "GRU",
+        out_neurons: int = 1,
+        output_activation: nn.Module | None = None,
         prefiltering: nn.Module | None = None,
         wav2spec: nn.Module | None = None,
-        output_activation: nn.Module | None = None,
     ) -> None:
         super().__init__(n_frequency_bands, temporal_window_size, out_neurons, prefiltering, wav2spec)
         check_modules(output_activation=output_activation)

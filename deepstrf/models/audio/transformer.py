@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -29,27 +30,27 @@ class Transformer(AudioEncodingModel):
     ----------
     n_frequency_bands : int
         Bands F of the spectrogram.
-    temporal_window_size : int
-        Lags T that a gradient map shows. What the model sees is set by ``context_window``.
-    out_neurons : int
-        Neurons N.
     freq_patch_size : int, optional
         Bands K_F of a patch, a divisor of F; None is F, one patch per frame.
     time_patch_size : int
         Frames K_T of a patch, the current one included.
-    token_dim : int
-        Width E of a token, even and divisible by ``n_heads``.
-    n_heads, n_layers : int
-        Attention heads of a layer, and layers.
-    dropout : float
-        Probability of dropping in training, in [0, 1).
     context_window : int, optional
         Frames that a layer looks back over, the current one included; None is the whole past. With it a sequence of L
         frames costs L * context_window instead of L * L, and the model can be streamed.
-    prefiltering, wav2spec : nn.Module, optional
-        As for `AudioEncodingModel`.
+    embedding_dim : int
+        Width E of a token, even and divisible by ``n_heads``.
+    n_heads, n_layers : int
+        Attention heads of a layer, and layers.
+    out_neurons : int
+        Neurons N.
     output_activation : nn.Module, optional
         Applied with neurons on the last axis; None is the identity.
+    prefiltering, wav2spec : nn.Module, optional
+        As for `AudioEncodingModel`.
+    temporal_window_size : int
+        Lags T that a gradient map shows. What the model sees is set by ``context_window``.
+    dropout : float
+        Probability of dropping in training, in [0, 1).
 
     Raises
     ------
@@ -69,31 +70,34 @@ class Transformer(AudioEncodingModel):
     Vaswani et al. (2017), Attention is all you need, NeurIPS.
     """
 
+    _old_arguments: ClassVar[dict[str, str]] = {"token_dim": "embedding_dim"}
+
     def __init__(
         self,
         n_frequency_bands: int = 34,
-        temporal_window_size: int = 9,
-        out_neurons: int = 1,
+        *,
         freq_patch_size: int | None = None,
         time_patch_size: int = 1,
-        token_dim: int = 48,
-        n_heads: int = 4,
-        n_layers: int = 1,
-        dropout: float = 0.1,
         context_window: int | None = None,
+        embedding_dim: int = 48,
+        n_heads: int = 1,
+        n_layers: int = 1,
+        out_neurons: int = 1,
+        output_activation: nn.Module | None = None,
         prefiltering: nn.Module | None = None,
         wav2spec: nn.Module | None = None,
-        output_activation: nn.Module | None = None,
+        temporal_window_size: int = 9,
+        dropout: float = 0.1,
     ) -> None:
         super().__init__(n_frequency_bands, temporal_window_size, out_neurons, prefiltering, wav2spec)
         check_modules(output_activation=output_activation)
         K_F = self.F if freq_patch_size is None else whole_number("freq_patch_size", freq_patch_size)
         K_T = whole_number("time_patch_size", time_patch_size)
-        E, heads = whole_number("token_dim", token_dim), whole_number("n_heads", n_heads)
+        E, heads = whole_number("embedding_dim", embedding_dim), whole_number("n_heads", n_heads)
         if self.F % K_F:
             raise ValueError(f"freq_patch_size must divide F = {self.F}, got {K_F}")
         if E % 2 or E % heads:
-            raise ValueError(f"token_dim must be even and divisible by n_heads = {heads}, got {E}")
+            raise ValueError(f"embedding_dim must be even and divisible by n_heads = {heads}, got {E}")
         check_numbers("must lie in [0, 1)", lambda p: 0 <= p < 1, dropout=dropout)
         self.context_window = None if context_window is None else whole_number("context_window", context_window)
         self.E, self.P = E, self.F // K_F

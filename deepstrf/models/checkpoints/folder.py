@@ -123,7 +123,7 @@ def load_pretrained_from_dir(
     extra_kwargs: dict[str, Any] | None = None,
     strict: bool = True,
     map_location: str | torch.device = "cpu",
-) -> tuple[Model, dict[str, Any]]:
+) -> tuple[Model, dict[str, Any] | None]:
     """Model of class ``cls`` built from a checkpoint folder, in evaluation mode, and its metadata.
 
     Parameters
@@ -141,8 +141,8 @@ def load_pretrained_from_dir(
     Returns
     -------
     model : NeuralModel
-    metadata : dict
-        Empty when there is no metadata.json.
+    metadata : dict, or None
+        None when there is no metadata.json.
 
     Raises
     ------
@@ -156,7 +156,7 @@ def load_pretrained_from_dir(
     source = valid_folder(Path(folder))
     config = _read_json(source / CONFIG_FILE)
     state = _read_weights(source / WEIGHTS_FILE)
-    metadata = _read_json(source / METADATA_FILE) if (source / METADATA_FILE).is_file() else {}
+    metadata = _read_json(source / METADATA_FILE) if (source / METADATA_FILE).is_file() else None
     model = _build(cls, config, extra_kwargs or {}, source / CONFIG_FILE)
     _keep_dtypes(model, state)
     try:
@@ -206,6 +206,8 @@ def _build(cls: type[Model], config: dict[str, Any], extra_kwargs: Mapping[str, 
             except ValueError as error:
                 raise ValueError(f"{file}, argument {name!r}: {error}; give it in extra_kwargs") from error
     values.update(extra_kwargs)
+    present: Mapping[str, str] = getattr(cls, "_old_arguments", {})
+    values = {present.get(name, name): value for name, value in values.items()}
     fault = unfit(cls.__init__, values)
     if fault:
         raise ValueError(f"{file} does not fit {cls.__name__}: {fault}; extra_kwargs can complete or override it")

@@ -64,7 +64,7 @@ def test_a_gaussian_that_is_not_finite(axis):
 
 
 def test_a_shared_tensor_that_is_not_finite_concerns_the_model():
-    model = NetworkReceptiveField(BANDS, LAGS, NEURONS, n_hidden=NEURONS).eval().requires_grad_(False)
+    model = NetworkReceptiveField(BANDS, LAGS, out_neurons=NEURONS, n_hidden=NEURONS).eval().requires_grad_(False)
     with torch.no_grad():
         model.core[0].kernel.weight[1] = math.nan
     finding = only(diagnose(model, simulate()), "not_finite", None)
@@ -247,7 +247,7 @@ def test_a_single_neuron_is_compared_with_its_initial_values():
 
 
 def test_an_exploding_shared_tensor_concerns_the_model():
-    model = StateNet(BANDS, LAGS, NEURONS, hidden_channels=2).eval().requires_grad_(False)
+    model = StateNet(BANDS, LAGS, out_neurons=NEURONS, hidden_channels=2).eval().requires_grad_(False)
     with torch.no_grad():
         model.rnn.weight_ih_l0[0, 0] = 500.0
     assert only(diagnose(model, simulate().stimuli), "exploding", None).parameter == "rnn.weight_ih_l0"
@@ -298,7 +298,7 @@ def test_two_gaussians_on_top_of_each_other():
 
 
 def test_gaussians_of_a_hidden_layer_belong_to_no_neuron():
-    model = NetworkReceptiveField(BANDS, LAGS, NEURONS, n_hidden=NEURONS).eval().requires_grad_(False)
+    model = NetworkReceptiveField(BANDS, LAGS, out_neurons=NEURONS, n_hidden=NEURONS).eval().requires_grad_(False)
     model.core[0].kernel = ParametricSTRF(BANDS, LAGS, 1, NEURONS)
     with torch.no_grad():
         model.core[0].kernel.P[0, 1] = 30.0
@@ -339,7 +339,7 @@ def leaking() -> tuple[Linear, Tensor, Tensor]:
     population = simulate()
     stimuli = torch.cat([population.stimuli, population.responses[:, SICK, None].mean(2, keepdim=True)], dim=2)
     fields, biases = population.model.effective_STRF()
-    model = Linear(BANDS + 1, LAGS, NEURONS).eval().requires_grad_(False)
+    model = Linear(BANDS + 1, LAGS, out_neurons=NEURONS).eval().requires_grad_(False)
     with planting(model) as readout:
         kernel = readout.strf.kernel
         kernel.weight.zero_()
@@ -369,7 +369,7 @@ def memorising(seed: int = 3) -> tuple[Linear, object, object]:
     target = train.responses[0, SICK].mean(0).double()
     weights = torch.linalg.lstsq(design, target - target.mean()).solution.view(BANDS, lags)
     fields, biases = population.model.effective_STRF()
-    model = Linear(BANDS, lags, NEURONS).eval().requires_grad_(False)
+    model = Linear(BANDS, lags, out_neurons=NEURONS).eval().requires_grad_(False)
     with planting(model) as readout:
         kernel = readout.strf.kernel
         kernel.weight.zero_()

@@ -35,10 +35,10 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module | None]] = {
     "torch with parameters": lambda: nn.Sequential(nn.PReLU(), nn.Hardtanh(-0.5, 3.0)),
 }
 WITH_KERNEL: dict[str, Callable[..., AudioEncodingModel]] = {
-    "Linear": lambda **kwargs: Linear(F, T, N, **kwargs),
-    "LinearNonlinear": lambda **kwargs: LinearNonlinear(F, T, N, **kwargs),
-    "NetworkReceptiveField": lambda **kwargs: NetworkReceptiveField(F, T, N, n_hidden=H, **kwargs),
-    "DNet": lambda **kwargs: DNet(F, T, N, n_hidden=H, init_tau=3.0, **kwargs),
+    "Linear": lambda **kwargs: Linear(F, T, out_neurons=N, **kwargs),
+    "LinearNonlinear": lambda **kwargs: LinearNonlinear(F, T, out_neurons=N, **kwargs),
+    "NetworkReceptiveField": lambda **kwargs: NetworkReceptiveField(F, T, out_neurons=N, n_hidden=H, **kwargs),
+    "DNet": lambda **kwargs: DNet(F, T, out_neurons=N, n_hidden=H, init_tau=3.0, **kwargs),
 }
 WITHOUT_KERNEL = [name for name in MAKERS if name.partition("-")[0] not in WITH_KERNEL]
 

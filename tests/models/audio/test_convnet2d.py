@@ -46,6 +46,6 @@ def test_sizes_that_do_not_fit() -> None:
         ConvNet2D(6, kernel_size=(3, 2))
     with pytest.raises(ValueError, match=r"kernel_size must be two ints, bands and frames, got \(3,\)"):
         ConvNet2D(6, kernel_size=(3,))
-    with pytest.raises(ValueError, match="n_channels must be at least 1, got 0"):
-        ConvNet2D(n_channels=0)
+    with pytest.raises(ValueError, match="c_hidden must be at least 1, got 0"):
+        ConvNet2D(c_hidden=0)
     assert ConvNet2D(7, kernel_size=[3, 2])(torch.rand(1, 1, 7, 3)).shape == (1, 1, 1, 3)

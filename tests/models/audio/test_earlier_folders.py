@@ -95,7 +95,7 @@ def statenet(C: int, connectivity: str, rnn_type: str) -> Shapes:
             "rnn.out_proj.weight": (width, inner),
         },
     }
-    for name, gates in (("GRU", 3), ("LSTM", 4), ("RNN", 1)):
+    for name, gates in (("GRU", 3), ("LSTM", 4), ("vanilla", 1)):
         layers[name] = {f"rnn.weight_{way}_l0": (gates * width, width) for way in ("ih", "hh")}
         layers[name] |= {f"rnn.bias_{way}_l0": (gates * width,) for way in ("ih", "hh")}
     return {**encoders[connectivity], **layers[rnn_type], **weight_and_bias("readout.fc", N, width), **SOFTPLUS}
@@ -109,9 +109,17 @@ FOLDERS: dict[str, tuple[type[AudioEncodingModel], dict[str, Any], Any]] = {
         {},
         lambda C: {**hidden_units(C), **weight_and_bias("readout.fc", N, H), **SOFTPLUS},
     ),
-    "DNet": (DNet, {}, lambda C: {**hidden_units(C), "core.3.d": (H,), **weight_and_bias("readout.fc", N, H)}),
-    "ConvNet2D": (ConvNet2D, {}, lambda C: {**convolutions(C), **SOFTPLUS}),
-    "Transformer": (Transformer, {}, transformer),
+    "DNet": (
+        DNet,
+        {"init_tau": 2.0, "decay_input": True},
+        lambda C: {**hidden_units(C), "core.3.d": (H,), **weight_and_bias("readout.fc", N, H)},
+    ),
+    "ConvNet2D": (
+        ConvNet2D,
+        {"kernel_size": [3, 9], "c_hidden": 10, "n_hidden": 20},
+        lambda C: {**convolutions(C), **SOFTPLUS},
+    ),
+    "Transformer": (Transformer, {"embedding_dim": E, "n_heads": 1, "context_window": None}, transformer),
     **{
         f"StateNet {connectivity} {rnn_type}": (
             StateNet,
@@ -119,7 +127,7 @@ FOLDERS: dict[str, tuple[type[AudioEncodingModel], dict[str, Any], Any]] = {
             lambda C, connectivity=connectivity, rnn_type=rnn_type: statenet(C, connectivity, rnn_type),
         )
         for connectivity, rnn_type in [
-            *(("LC", rnn_type) for rnn_type in ("GRU", "LSTM", "RNN", "LMU", "Mamba")),
+            *(("LC", rnn_type) for rnn_type in ("GRU", "LSTM", "vanilla", "LMU", "Mamba")),
             ("FC", "GRU"),
             ("CONV", "GRU"),
         ]
@@ -132,7 +140,7 @@ def written(folder: Path, name: str, channels: int) -> dict[str, Tensor]:
     """A folder with config.json and model.safetensors and nothing else; returns the tensors."""
     cls, choices, shapes_for = FOLDERS[name]
     config = {"n_frequency_bands": F, "out_neurons": N, **choices, "_model_class": cls.__name__}
-    if cls is not ConvNet2D:  # whose window follows from its kernels
+    if cls not in (ConvNet2D, Transformer):  # whose windows follow from their kernels and their context
         config["temporal_window_size"] = T
     (folder / "config.json").write_text(json.dumps(config))
     shapes = shapes_for(channels)

@@ -39,19 +39,26 @@ WITH_KERNEL: dict[str, tuple[type[AudioEncodingModel], int]] = {
     "DNet": (DNet, H),
 }
 OTHERS = {
-    "ConvNet2D": lambda **kwargs: ConvNet2D(F, N, **kwargs),
-    "ConvNet2D-3x3": lambda **kwargs: ConvNet2D(F, N, n_channels=16, kernel_size=(3, 3), **kwargs),
-    "Transformer": lambda **kwargs: Transformer(F, T_STRF, N, **kwargs),
+    "ConvNet2D": lambda **kwargs: ConvNet2D(F, out_neurons=N, **kwargs),
+    "ConvNet2D-3x3": lambda **kwargs: ConvNet2D(F, out_neurons=N, c_hidden=16, kernel_size=(3, 3), **kwargs),
+    "Transformer": lambda **kwargs: Transformer(F, temporal_window_size=T_STRF, out_neurons=N, **kwargs),
     "Transformer-windowed": lambda **kwargs: Transformer(
-        F, T_STRF, N, context_window=20, n_layers=2, freq_patch_size=17, time_patch_size=3, **kwargs
+        F,
+        temporal_window_size=T_STRF,
+        out_neurons=N,
+        context_window=20,
+        n_layers=2,
+        freq_patch_size=17,
+        time_patch_size=3,
+        **kwargs,
     ),
-    "StateNet-LC": lambda **kwargs: StateNet(F, T_STRF, N, **kwargs),
-    "StateNet-FC": lambda **kwargs: StateNet(F, T_STRF, N, connectivity="FC", **kwargs),
-    "StateNet-CONV": lambda **kwargs: StateNet(F, T_STRF, N, connectivity="CONV", **kwargs),
-    "StateNet-LSTM": lambda **kwargs: StateNet(F, T_STRF, N, rnn_type="LSTM", **kwargs),
-    "StateNet-RNN": lambda **kwargs: StateNet(F, T_STRF, N, rnn_type="RNN", **kwargs),
-    "StateNet-LMU": lambda **kwargs: StateNet(F, T_STRF, N, rnn_type="LMU", **kwargs),
-    "StateNet-Mamba": lambda **kwargs: StateNet(F, T_STRF, N, rnn_type="Mamba", **kwargs),
+    "StateNet-LC": lambda **kwargs: StateNet(F, T_STRF, out_neurons=N, **kwargs),
+    "StateNet-FC": lambda **kwargs: StateNet(F, T_STRF, out_neurons=N, connectivity="FC", **kwargs),
+    "StateNet-CONV": lambda **kwargs: StateNet(F, T_STRF, out_neurons=N, connectivity="CONV", **kwargs),
+    "StateNet-LSTM": lambda **kwargs: StateNet(F, T_STRF, out_neurons=N, rnn_type="LSTM", **kwargs),
+    "StateNet-RNN": lambda **kwargs: StateNet(F, T_STRF, out_neurons=N, rnn_type="RNN", **kwargs),
+    "StateNet-LMU": lambda **kwargs: StateNet(F, T_STRF, out_neurons=N, rnn_type="LMU", **kwargs),
+    "StateNet-Mamba": lambda **kwargs: StateNet(F, T_STRF, out_neurons=N, rnn_type="Mamba", **kwargs),
 }
 MODELS = [named(name) for name in OTHERS] + [f"{name}, {kernel}" for name in WITH_KERNEL for kernel in KERNELS]
 
@@ -67,7 +74,7 @@ def build(name: str, kind: str | None) -> AudioEncodingModel:
     cls, out = WITH_KERNEL[model]
     given = KERNELS[kernel](getattr(prefilter, "out_channels", 1), out)
     sizes = {} if cls in (Linear, LinearNonlinear) else {"n_hidden": H}
-    return cls(F, T_STRF, N, kernel=given, prefiltering=prefilter, **sizes).eval()  # type: ignore[call-arg, arg-type]
+    return cls(F, T_STRF, out_neurons=N, kernel=given, prefiltering=prefilter, **sizes).eval()  # type: ignore[call-arg, arg-type]
 
 
 def sounds() -> Tensor:

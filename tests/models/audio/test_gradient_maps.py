@@ -38,7 +38,7 @@ def test_a_linear_model_is_its_effective_receptive_field() -> None:
 @pytest.mark.parametrize("w", [0.6, 1.0])
 def test_an_on_off_prefilter_at_silence_shows_both_paths(w: float) -> None:
     prefilter = AdapTrans(torch.linspace(0.5, 0.9, F), torch.full((F,), w), kernel_size=6)
-    model = Linear(F, 5, N, prefiltering=prefilter).double().eval()
+    model = Linear(F, 5, out_neurons=N, prefiltering=prefilter).double().eval()
     kernel, _ = model.effective_STRF()
     taps = torch.stack(prefilter.build_kernels()).squeeze(2).detach()
     assert_close(model.STRF_gradmap(), behind_prefilter(kernel, taps, 5).unsqueeze(1))
@@ -48,14 +48,14 @@ def test_an_on_off_prefilter_at_silence_shows_both_paths(w: float) -> None:
 
 def test_adaptation_to_the_mean_at_silence() -> None:
     prefilter = ICAdaptation(torch.linspace(0.5, 0.9, F), kernel_size=6)
-    model = Linear(F, 5, N, prefiltering=prefilter).double().eval()
+    model = Linear(F, 5, out_neurons=N, prefiltering=prefilter).double().eval()
     kernel, _ = model.effective_STRF()
     assert_close(model.STRF_gradmap(), behind_prefilter(kernel, prefilter.build_kernels().transpose(0, 1), 5)[:, None])
 
 
 def test_around_a_sound_only_the_open_rectifiers_count() -> None:
     prefilter = AdapTrans(torch.full((F,), 0.5), torch.full((F,), 0.75), kernel_size=6)
-    model = Linear(F, 5, N, prefiltering=prefilter).double().eval()
+    model = Linear(F, 5, out_neurons=N, prefiltering=prefilter).double().eval()
     kernel, _ = model.effective_STRF()
     taps = torch.stack(prefilter.build_kernels()).squeeze(2).detach()
     onset = torch.zeros(F, 20).double()
@@ -108,7 +108,7 @@ def test_no_neuron_is_blind_behind_the_long_kernels_of_real_prefilters(kind: str
 
 
 def test_the_sign_is_that_of_excitation() -> None:
-    model = LinearNonlinear(F, 5, 2).eval()
+    model = LinearNonlinear(F, 5, out_neurons=2).eval()
     with torch.no_grad():
         model.readout.strf.kernel.weight.fill_(0.1)
         model.readout.bn.weight.copy_(torch.tensor([1.0, -1.0]))
@@ -159,7 +159,7 @@ def test_chosen_neurons() -> None:
 
 
 def test_many_neurons_in_several_passes() -> None:
-    model = Linear(4, 3, 100).double().eval()
+    model = Linear(4, 3, out_neurons=100).double().eval()
     assert_close(model.STRF_gradmap(), model.effective_STRF()[0])
 
 
@@ -203,7 +203,7 @@ def test_memory_grows_with_the_neurons_not_with_their_square() -> None:
     """The largest tensor of a pass: a bounded batch of copies times N neurons times T bins."""
     largest = {}
     for neurons in (200, 400):
-        model = Linear(4, 3, neurons).eval()
+        model = Linear(4, 3, out_neurons=neurons).eval()
         sizes: list[int] = []
         model.readout.register_forward_hook(lambda module, inputs, y, sizes=sizes: sizes.append(y.numel()))
         model.STRF_gradmap()

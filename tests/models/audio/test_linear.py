@@ -54,7 +54,7 @@ def test_receptive_fields_by_polarity() -> None:
 
 
 def test_a_negative_batch_norm_gain_flips_the_effective_field_only() -> None:
-    model = Linear(F, 5, 2).eval()
+    model = Linear(F, 5, out_neurons=2).eval()
     with torch.no_grad():
         model.readout.bn.weight.copy_(torch.tensor([1.0, -2.0]))
     ratio = model.effective_STRF()[0] / model.STRF_weight()
@@ -64,19 +64,19 @@ def test_a_negative_batch_norm_gain_flips_the_effective_field_only() -> None:
 
 
 def test_the_activation_is_chosen_by_the_class() -> None:
-    assert type(LinearNonlinear(F, 5, 2, output_activation=nn.ReLU()).readout.activation) is nn.ReLU
-    assert isinstance(LinearNonlinear(F, 5, 2), Linear)
+    assert type(LinearNonlinear(F, 5, out_neurons=2, output_activation=nn.ReLU()).readout.activation) is nn.ReLU
+    assert isinstance(LinearNonlinear(F, 5, out_neurons=2), Linear)
 
 
 @pytest.mark.parametrize("cls", [NetworkReceptiveField, DNet])
 @pytest.mark.parametrize("kernel", [ParametricSTRF, SeparableSTRF])
 def test_hidden_receptive_fields(cls: type, kernel: type) -> None:
     given = kernel(F, 5, 1, 4)
-    model = cls(F, 5, 3, n_hidden=4, kernel=given)
+    model = cls(F, 5, out_neurons=3, n_hidden=4, kernel=given)
     assert_close(model.hidden_STRF_weight(), given.build_kernel())
     assert not model.hidden_STRF_weight().requires_grad
     with pytest.raises(ValueError, match="n_hidden must be at least 1, got 0"):
-        cls(F, 5, 3, n_hidden=0)
+        cls(F, 5, out_neurons=3, n_hidden=0)
 
 
 def test_network_receptive_field_by_hand() -> None:

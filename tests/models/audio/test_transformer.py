@@ -25,7 +25,7 @@ def dense(model: Transformer, x: Tensor) -> Tensor:
 
 
 def make(**kwargs: object) -> Transformer:
-    return Transformer(F, 5, N, token_dim=E, n_heads=2, **kwargs)  # type: ignore[arg-type]
+    return Transformer(F, temporal_window_size=5, out_neurons=N, embedding_dim=E, n_heads=2, **kwargs)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("context_window", [None, 1, 7, 40])
@@ -85,8 +85,8 @@ def test_the_default_is_one_token_a_frame_and_the_whole_past() -> None:
     ("kwargs", "fault"),
     [
         ({"freq_patch_size": 5}, "freq_patch_size must divide F = 12, got 5"),
-        ({"token_dim": 7}, "token_dim must be even and divisible by n_heads = 4, got 7"),
-        ({"token_dim": 6}, "token_dim must be even and divisible by n_heads = 4, got 6"),
+        ({"embedding_dim": 7}, "embedding_dim must be even and divisible by n_heads = 1, got 7"),
+        ({"embedding_dim": 6, "n_heads": 4}, "embedding_dim must be even and divisible by n_heads = 4, got 6"),
         ({"dropout": 1.0}, r"dropout must lie in \[0, 1\), got 1.0"),
         ({"context_window": 0}, "context_window must be at least 1, got 0"),
         ({"n_layers": 0}, "n_layers must be at least 1, got 0"),

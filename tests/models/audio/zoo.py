@@ -30,30 +30,41 @@ Maker = Callable[..., AudioEncodingModel]
 needs_mambapy = pytest.mark.skipif(importlib.util.find_spec("mambapy") is None, reason="mambapy is not installed")
 
 MAKERS: dict[str, Maker] = {
-    "Linear": lambda **kwargs: Linear(F, 5, N, **kwargs),
-    "LinearNonlinear": lambda **kwargs: LinearNonlinear(F, 5, N, **kwargs),
+    "Linear": lambda **kwargs: Linear(F, 5, out_neurons=N, **kwargs),
+    "LinearNonlinear": lambda **kwargs: LinearNonlinear(F, 5, out_neurons=N, **kwargs),
     "LinearNonlinear-parametric": lambda prefiltering=None, **kwargs: LinearNonlinear(
         F,
         5,
-        N,
+        out_neurons=N,
         kernel=ParametricSTRF(F, 5, getattr(prefiltering, "out_channels", 1), N),
         prefiltering=prefiltering,
         **kwargs,
     ),
-    "NetworkReceptiveField": lambda **kwargs: NetworkReceptiveField(F, 5, N, n_hidden=4, **kwargs),
-    "DNet": lambda **kwargs: DNet(F, 5, N, n_hidden=4, **kwargs),
-    "ConvNet2D": lambda **kwargs: ConvNet2D(F, N, n_channels=4, kernel_size=(3, 4), n_hidden=5, **kwargs),
-    "Transformer": lambda **kwargs: Transformer(F, 5, N, token_dim=8, n_heads=2, **kwargs),
-    "Transformer-windowed": lambda **kwargs: Transformer(
-        F, 5, N, token_dim=8, n_heads=2, n_layers=2, context_window=6, time_patch_size=3, freq_patch_size=4, **kwargs
+    "NetworkReceptiveField": lambda **kwargs: NetworkReceptiveField(F, 5, out_neurons=N, n_hidden=4, **kwargs),
+    "DNet": lambda **kwargs: DNet(F, 5, out_neurons=N, n_hidden=4, **kwargs),
+    "ConvNet2D": lambda **kwargs: ConvNet2D(F, out_neurons=N, c_hidden=4, kernel_size=(3, 4), n_hidden=5, **kwargs),
+    "Transformer": lambda **kwargs: Transformer(
+        F, temporal_window_size=5, out_neurons=N, embedding_dim=8, n_heads=2, **kwargs
     ),
-    "StateNet-LC": lambda **kwargs: StateNet(F, 5, N, hidden_channels=2, **kwargs),
-    "StateNet-FC": lambda **kwargs: StateNet(F, 5, N, hidden_channels=2, connectivity="FC", **kwargs),
-    "StateNet-CONV": lambda **kwargs: StateNet(F, 5, N, hidden_channels=2, connectivity="CONV", **kwargs),
-    "StateNet-LSTM": lambda **kwargs: StateNet(F, 5, N, hidden_channels=2, rnn_type="LSTM", **kwargs),
-    "StateNet-RNN": lambda **kwargs: StateNet(F, 5, N, hidden_channels=2, rnn_type="RNN", **kwargs),
-    "StateNet-LMU": lambda **kwargs: StateNet(F, 5, N, hidden_channels=2, rnn_type="LMU", **kwargs),
-    "StateNet-Mamba": lambda **kwargs: StateNet(F, 5, N, hidden_channels=2, rnn_type="Mamba", **kwargs),
+    "Transformer-windowed": lambda **kwargs: Transformer(
+        F,
+        temporal_window_size=5,
+        out_neurons=N,
+        embedding_dim=8,
+        n_heads=2,
+        n_layers=2,
+        context_window=6,
+        time_patch_size=3,
+        freq_patch_size=4,
+        **kwargs,
+    ),
+    "StateNet-LC": lambda **kwargs: StateNet(F, 5, out_neurons=N, hidden_channels=2, **kwargs),
+    "StateNet-FC": lambda **kwargs: StateNet(F, 5, out_neurons=N, hidden_channels=2, connectivity="FC", **kwargs),
+    "StateNet-CONV": lambda **kwargs: StateNet(F, 5, out_neurons=N, hidden_channels=2, connectivity="CONV", **kwargs),
+    "StateNet-LSTM": lambda **kwargs: StateNet(F, 5, out_neurons=N, hidden_channels=2, rnn_type="LSTM", **kwargs),
+    "StateNet-RNN": lambda **kwargs: StateNet(F, 5, out_neurons=N, hidden_channels=2, rnn_type="RNN", **kwargs),
+    "StateNet-LMU": lambda **kwargs: StateNet(F, 5, out_neurons=N, hidden_channels=2, rnn_type="LMU", **kwargs),
+    "StateNet-Mamba": lambda **kwargs: StateNet(F, 5, out_neurons=N, hidden_channels=2, rnn_type="Mamba", **kwargs),
 }
 
 PREFILTERS: dict[str, Callable[[], nn.Module | None]] = {

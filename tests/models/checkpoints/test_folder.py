@@ -17,7 +17,7 @@ from torch import nn
 from deepstrf.models import NeuralModel
 from deepstrf.models import checkpoints as hub
 from deepstrf.models.activations import ParametricSigmoid
-from deepstrf.models.audio import AudioEncodingModel, Linear, LinearNonlinear
+from deepstrf.models.audio import AudioEncodingModel, ConvNet2D, Linear, LinearNonlinear
 from deepstrf.models.layers import ParametricSTRF, SeparableSTRF
 from deepstrf.models.prefiltering import AdapTrans, ICAdaptation
 from deepstrf.models.readouts import LinearReadout
@@ -49,13 +49,13 @@ def trained(model: Any) -> Any:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return trained(LinearNonlinear(F, T, N)).save_pretrained(tmp_path / "checkpoint")
+    return trained(LinearNonlinear(F, T, out_neurons=N)).save_pretrained(tmp_path / "checkpoint")
 
 
 def test_a_checkpoint_has_these_files_and_nothing_else(tmp_path: Path) -> None:
     assert (hub.CONFIG_FILE, hub.WEIGHTS_FILE) == ("config.json", "model.safetensors")
     assert (hub.METADATA_FILE, hub.MODEL_CARD_FILE) == ("metadata.json", "README.md")
-    model = trained(LinearNonlinear(F, T, N))
+    model = trained(LinearNonlinear(F, T, out_neurons=N))
     folder = model.save_pretrained(tmp_path / "checkpoint", metadata={"cc": 0.25}, model_card="# Mine\n")
     assert folder == tmp_path / "checkpoint"
     assert sorted(os.listdir(folder)) == ["README.md", "config.json", "metadata.json", "model.safetensors"]
@@ -90,7 +90,7 @@ def test_a_checkpoint_has_these_files_and_nothing_else(tmp_path: Path) -> None:
     ],
 )
 def test_a_model_comes_back_with_the_modules_it_was_given(tmp_path: Path, arguments: dict[str, Any]) -> None:
-    model = trained(Linear(F, T, N, **{name: make() for name, make in arguments.items()}))
+    model = trained(Linear(F, T, out_neurons=N, **{name: make() for name, make in arguments.items()}))
     model.save_pretrained(tmp_path)
     loaded = Linear.from_pretrained(tmp_path)
     x = torch.rand(2, 1, F, 15)
@@ -100,7 +100,7 @@ def test_a_model_comes_back_with_the_modules_it_was_given(tmp_path: Path, argume
 
 
 def test_modules_stand_under_their_own_key(tmp_path: Path) -> None:
-    Linear(F, T, N, prefiltering=adaptrans()).save_pretrained(tmp_path)
+    Linear(F, T, out_neurons=N, prefiltering=adaptrans()).save_pretrained(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     assert "prefiltering" not in config
     assert config["_modules"] == {
@@ -135,7 +135,7 @@ def test_a_file_can_name_no_class_outside_the_table(folder: Path, spec: Any) -> 
 
 
 def test_what_cannot_be_saved_is_said_on_saving_and_on_loading(tmp_path: Path) -> None:
-    model = trained(Linear(F, T, N, prefiltering=Unknown()))
+    model = trained(Linear(F, T, out_neurons=N, prefiltering=Unknown()))
     with pytest.warns(UserWarning, match="argument 'prefiltering' of Linear is not saved .*Unknown.*extra_kwargs"):
         model.save_pretrained(tmp_path)
     with pytest.raises(ValueError, match=r"config\.json does not hold the argument 'prefiltering'.*extra_kwargs"):
@@ -158,27 +158,37 @@ def test_metadata_comes_back_in_python_types(tmp_path: Path) -> None:
         "who": ("a", None),
         "nan": float("nan"),
     }
-    Linear(F, T, N).save_pretrained(tmp_path, metadata=metadata)
+    Linear(F, T, out_neurons=N).save_pretrained(tmp_path, metadata=metadata)
     _, loaded = Linear.from_pretrained(tmp_path, return_metadata=True)
     assert np.isnan(loaded.pop("nan"))
     assert loaded == {"cc": 0.5, "bins": [0, 1, 2], "r": [1.0, 1.0], "who": ["a", None]}
-    Linear(F, T, N).save_pretrained(tmp_path)
+    Linear(F, T, out_neurons=N).save_pretrained(tmp_path)
     _, loaded = Linear.from_pretrained(tmp_path, return_metadata=True)
-    assert loaded == {}
+    assert loaded is None
+
+
+def test_arguments_under_their_old_names_are_read(tmp_path: Path) -> None:
+    model = trained(ConvNet2D(F, (2, 2), c_hidden=3, out_neurons=N))
+    model.save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["n_channels"] = config.pop("c_hidden")
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    x = torch.rand(2, 1, F, 15)
+    assert torch.equal(ConvNet2D.from_pretrained(tmp_path)(x), model(x))
 
 
 @pytest.mark.parametrize("metadata", [{"x": object()}, {1: "a"}, ["a"], "text"])
 def test_bad_metadata_leaves_the_old_checkpoint(folder: Path, metadata: Any) -> None:
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(TypeError, match="metadata must"):
-        Linear(F, T, N).save_pretrained(folder, metadata=metadata)
+        Linear(F, T, out_neurons=N).save_pretrained(folder, metadata=metadata)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_a_model_card_that_is_no_text_leaves_the_old_checkpoint(folder: Path) -> None:
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(TypeError, match="model_card must be a str or None, got bytes"):
-        Linear(F, T, N).save_pretrained(folder, model_card=b"# Mine")  # type: ignore[arg-type]
+        Linear(F, T, out_neurons=N).save_pretrained(folder, model_card=b"# Mine")  # type: ignore[arg-type]
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
@@ -188,7 +198,7 @@ def test_a_repository_that_is_no_text_is_named() -> None:
 
 
 def test_tensors_keep_their_dtype(tmp_path: Path) -> None:
-    model = trained(Linear(F, T, N)).double()
+    model = trained(Linear(F, T, out_neurons=N)).double()
     model.save_pretrained(tmp_path)
     loaded = Linear.from_pretrained(tmp_path)
     assert {tensor.dtype for tensor in loaded.state_dict().values()} == {torch.float64, torch.int64}
@@ -203,7 +213,7 @@ def test_the_model_is_moved_to_map_location(folder: Path) -> None:
 
 
 def test_tensors_that_share_memory_are_saved_apart(tmp_path: Path) -> None:
-    model = Linear(F, T, N)
+    model = Linear(F, T, out_neurons=N)
     model.readout.bn.bias = model.readout.bn.weight
     model.save_pretrained(tmp_path)
     tensors = load_file(tmp_path / "model.safetensors")
@@ -229,7 +239,7 @@ def test_state_that_is_no_tensor_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_model_without_its_arguments_cannot_be_saved(tmp_path: Path) -> None:
-    model = Linear(F, T, N)
+    model = Linear(F, T, out_neurons=N)
     del model._init_kwargs
     for nameless in (model, NeuralModel()):
         with pytest.raises(AttributeError, match=f"{type(nameless).__name__} has no _init_kwargs"):
@@ -251,7 +261,7 @@ def test_a_missing_file_is_named(folder: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "metadata.json"])
 def test_a_file_cut_short_anywhere_is_named(tmp_path: Path, name: str) -> None:
-    LinearNonlinear(F, T, N).save_pretrained(tmp_path, metadata={"cc": 0.5})
+    LinearNonlinear(F, T, out_neurons=N).save_pretrained(tmp_path, metadata={"cc": 0.5})
     whole = (tmp_path / name).read_bytes()
     for length in range(0, len(whole) - 1, max(1, len(whole) // 40)):
         (tmp_path / name).write_bytes(whole[:length])
@@ -322,5 +332,5 @@ def test_a_checkpoint_whose_swap_was_interrupted_gives_the_old_model(folder: Pat
     (folder / "model.safetensors").write_bytes(b"half of the new weights")
     loaded = LinearNonlinear.from_pretrained(folder)
     assert torch.equal(loaded.STRF_weight(), old.STRF_weight())
-    LinearNonlinear(F, T, N).save_pretrained(folder)
+    LinearNonlinear(F, T, out_neurons=N).save_pretrained(folder)
     assert not previous.exists()

@@ -19,7 +19,7 @@ def card_of(model: NeuralModel, folder: Path, **kwargs: object) -> str:
 
 
 def test_the_card_of_a_zoo_model(tmp_path: Path) -> None:
-    model = LinearNonlinear(6, 4, 3, prefiltering=AdapTrans([0.5] * 6, [0.75] * 6, kernel_size=5))
+    model = LinearNonlinear(6, 4, out_neurons=3, prefiltering=AdapTrans([0.5] * 6, [0.75] * 6, kernel_size=5))
     text = card_of(model, tmp_path, metadata={"cc": 0.5, "cells": ["a|b"]})
     assert text.startswith("---\nlibrary_name: deepstrf-lab\n")
     assert "\n# LinearNonlinear, 3 neurons\n" in text
@@ -35,7 +35,7 @@ def test_the_card_of_a_zoo_model(tmp_path: Path) -> None:
 
 
 def test_the_loading_code_on_the_card_works(tmp_path: Path) -> None:
-    model = LinearNonlinear(6, 4, 3)
+    model = LinearNonlinear(6, 4, out_neurons=3)
     text = card_of(model, tmp_path)
     code = re.search(r"```python\n(.*?)```", text, re.DOTALL)
     assert code is not None
@@ -61,5 +61,5 @@ def test_the_card_of_a_model_that_is_no_zoo_model(tmp_path: Path) -> None:
 
 def test_a_sequential_kernel_is_described(tmp_path: Path) -> None:
     kernel = nn.Sequential(nn.Conv2d(1, 2, (6, 1), bias=False), nn.Conv2d(2, 3, (1, 4)))
-    text = card_of(LinearNonlinear(6, 4, 3, kernel=kernel), tmp_path)
+    text = card_of(LinearNonlinear(6, 4, out_neurons=3, kernel=kernel), tmp_path)
     assert "| kernel | Sequential(Conv2d(in_channels=1, out_channels=2, groups=1, bias=False), Conv2d(" in text

@@ -70,7 +70,7 @@ def test_names_and_titles_are_text(session, tmp_path):
 
 
 def test_a_model_that_the_page_cannot_compute_is_shown_only(make_model, make_stimulus, tmp_path):
-    model = NetworkReceptiveField(5, 4, 3, prefiltering=make_model().prefiltering.float()).eval()
+    model = NetworkReceptiveField(5, 4, out_neurons=3, prefiltering=make_model().prefiltering.float()).eval()
     widget = BenchWidget(LiveSession(model, make_stimulus().float(), cf_hz=CF_HZ))
     _, data = data_of(save_html(widget, tmp_path / "bench.html"))
     assert data["info"]["n_gaussians"] == 0

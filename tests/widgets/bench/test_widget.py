@@ -223,7 +223,7 @@ def test_a_run_beyond_its_row_is_refused(make_session, monkeypatch):
 def test_a_model_without_kernel_shows_its_response_and_a_gradient_map(make_model, make_stimulus):
     from deepstrf.models import NetworkReceptiveField
 
-    model = NetworkReceptiveField(5, 4, 3, prefiltering=make_model().prefiltering).double().eval()
+    model = NetworkReceptiveField(5, 4, out_neurons=3, prefiltering=make_model().prefiltering).double().eval()
     widget = BenchWidget(LiveSession(model, make_stimulus(), cf_hz=CF_HZ), neuron=1)
     assert (widget.info["kind"], widget.info["n_channels"], widget.info["n_lags"]) == ("gradient", 2, 4)
     np.testing.assert_array_equal(array(widget.rate), widget.session.rate(1)[0].float())
@@ -351,7 +351,9 @@ def test_while_the_browser_computes_a_drag_an_answer_has_no_arrays_and_its_end_h
         torch.manual_seed(0)
         front = make_prefiltering("adaptrans", 34, 5.0)
         kernel = ParametricSTRF(34, 40, 2, 1, num_gaussians=16)
-        model = LinearNonlinear(34, 40, 1, kernel=kernel, prefiltering=front, output_activation=ParametricSoftplus(1))
+        model = LinearNonlinear(
+            34, 40, out_neurons=1, kernel=kernel, prefiltering=front, output_activation=ParametricSoftplus(1)
+        )
     stimulus = 60 * torch.rand(34, 200 * seconds, generator=torch.Generator().manual_seed(1))
     responses = torch.rand(1, 200 * seconds, generator=torch.Generator().manual_seed(2))
     session = LiveSession(model, stimulus, responses, cf_hz=np.geomspace(500, 20000, 34))

@@ -277,7 +277,9 @@ def test_a_closed_explorer_paints_no_more(session):
 
 
 def test_a_gallery_without_fields_is_refused_and_leaves_nothing_with_the_session(make_stimulus):
-    session = LiveSession(StateNet(5, 4, 3, kernel_size=3, stride=1).double(), make_stimulus(), dt_ms=5.0, cf_hz=CF_HZ)
+    session = LiveSession(
+        StateNet(5, 4, out_neurons=3, kernel_size=3, stride=1).double(), make_stimulus(), dt_ms=5.0, cf_hz=CF_HZ
+    )
     with pytest.raises(ValueError, match="receptive fields, or kernels be given, got StateNet without"):
         explore(session, gallery=True)
     assert not session._edited.observers

@@ -215,7 +215,9 @@ def test_a_wrong_argument_is_named(session, wrong, error, message):
 
 
 def test_a_model_without_fields_has_none_to_be_sure_of(make_stimulus, bands):
-    session = LiveSession(NetworkReceptiveField(F, T, N).eval(), make_stimulus(), cf_hz=[1e2, 2e2, 3e2, 4e2, 5e2])
+    session = LiveSession(
+        NetworkReceptiveField(F, T, out_neurons=N).eval(), make_stimulus(), cf_hz=[1e2, 2e2, 3e2, 4e2, 5e2]
+    )
     with pytest.raises(ValueError, match=r"confidence must be of a model with receptive fields, got .* NetworkRecept"):
         explore(session, confidence=bands)
 

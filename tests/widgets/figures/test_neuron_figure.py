@@ -113,7 +113,7 @@ def test_other_models_draw_what_they_have(make_session, kernel, prefilter, names
 
 
 def test_a_model_without_kernel_draws_no_kernel(make_stimulus):
-    model = NetworkReceptiveField(5, 4, 3).double().eval()
+    model = NetworkReceptiveField(5, 4, out_neurons=3).double().eval()
     figure = neuron_figure(LiveSession(model, make_stimulus(), cf_hz=CF_HZ), 2)
     assert list(traces(figure)) == ["stimulus", "trained", "model"]
 

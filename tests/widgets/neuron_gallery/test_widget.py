@@ -172,7 +172,7 @@ def test_given_kernels_stand_for_those_of_a_model_without(make_model, make_stimu
     from deepstrf.models import NetworkReceptiveField
     from deepstrf_widgets import LiveSession
 
-    model = NetworkReceptiveField(5, 4, 3, prefiltering=make_model().prefiltering.float()).eval()
+    model = NetworkReceptiveField(5, 4, out_neurons=3, prefiltering=make_model().prefiltering.float()).eval()
     session = LiveSession(model, make_stimulus(dtype=torch.float32), cf_hz=np.geomspace(500, 16000, 5))
     with pytest.raises(ValueError, match=r"session must .* kernels be given, got NetworkReceptiveField"):
         Gallery(session)

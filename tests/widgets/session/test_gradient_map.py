@@ -11,7 +11,7 @@ CF_HZ = [500.0, 900.0, 2000.0, 7000.0, 16000.0]
 @pytest.mark.parametrize("build", [NetworkReceptiveField, StateNet])
 def test_the_map_is_that_after_a_longer_steady_sound(build, make_stimulus):
     sizes = {"kernel_size": 3, "stride": 1} if build is StateNet else {}
-    model = build(5, 4, 3, **sizes).double().eval()
+    model = build(5, temporal_window_size=4, out_neurons=3, **sizes).double().eval()
     stimulus = make_stimulus()
     found = LiveSession(model, stimulus, dt_ms=5.0, cf_hz=CF_HZ).live.gradient_map(1)
     steady = stimulus.mean((0, 3), keepdim=True).expand(-1, -1, -1, 2000)

@@ -218,9 +218,9 @@ def test_a_prefilter_belongs_to_no_neuron(make_model):
 
 def test_only_the_prefilter_of_a_network_is_editable(make_model):
     front = make_model().prefiltering
-    network = NetworkReceptiveField(5, 4, 3, n_hidden=6, prefiltering=front)
+    network = NetworkReceptiveField(5, 4, out_neurons=3, n_hidden=6, prefiltering=front)
     assert set(table_of(network)) == {"prefilter.tau_on_ms", "prefilter.tau_off_ms", "prefilter.w"}
-    assert table_of(NetworkReceptiveField(5, 4, 3, n_hidden=6)) == {}
+    assert table_of(NetworkReceptiveField(5, 4, out_neurons=3, n_hidden=6)) == {}
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,9 @@ def test_a_wrong_sound_is_named_and_changes_nothing(session, wrong, error, messa
 
 
 def test_a_model_without_stages_hears_too(make_stimulus, assert_fresh):
-    session = LiveSession(StateNet(5, 4, 3, kernel_size=3, stride=1).double(), make_stimulus(), dt_ms=5.0, cf_hz=CF_HZ)
+    session = LiveSession(
+        StateNet(5, 4, out_neurons=3, kernel_size=3, stride=1).double(), make_stimulus(), dt_ms=5.0, cf_hz=CF_HZ
+    )
     session.set_stimulus(make_stimulus(frames=55))
     assert_fresh(session, range(3))
 

@@ -140,7 +140,7 @@ def test_the_kernel_on_show_follows_an_edit(make_session, kernel):
 )
 def test_curves_that_mix_neurons_see_all_of_them(make_stimulus, curve, assert_fresh):
     kernel = ParametricSTRF(5, 4, 1, 3, num_gaussians=2)
-    model = LinearNonlinear(5, 4, 3, kernel=kernel, output_activation=curve).double().eval()
+    model = LinearNonlinear(5, 4, out_neurons=3, kernel=kernel, output_activation=curve).double().eval()
     session = LiveSession(model, make_stimulus(), cf_hz=CF_HZ)
     assert_fresh(session, range(3))
     session.set("strf.weight", 3.0, (1, 0, 0))
@@ -153,7 +153,7 @@ def test_curves_that_mix_neurons_see_all_of_them(make_stimulus, curve, assert_fr
 
 def test_kernels_that_cannot_be_cut_run_for_all_neurons(make_stimulus, assert_fresh):
     factored = nn.Sequential(nn.Conv2d(1, 3, (5, 1)), nn.Conv2d(3, 3, (1, 4), groups=3))
-    model = Linear(5, 4, 3, kernel=factored).double().eval()
+    model = Linear(5, 4, out_neurons=3, kernel=factored).double().eval()
     session = LiveSession(model, make_stimulus(), cf_hz=CF_HZ)
     assert session.parameters == {}
     assert_fresh(session, range(3))

@@ -44,7 +44,7 @@ def test_the_callers_model_is_edited_unless_copied(make_model, make_stimulus, ke
 def test_a_model_without_receptive_fields_is_one_stage(make_model, make_stimulus, build, assert_fresh):
     sizes = {"kernel_size": 3, "stride": 1} if build is StateNet else {}
     front = make_model().prefiltering
-    model = build(5, 4, 3, prefiltering=front, **sizes).double().eval()
+    model = build(5, temporal_window_size=4, out_neurons=3, prefiltering=front, **sizes).double().eval()
     session = LiveSession(model, make_stimulus(2), dt_ms=5.0, cf_hz=CF_HZ)
     assert not session.live.staged
     assert session.live.kernel(0) is None
@@ -267,6 +267,6 @@ def test_a_wrong_neuron_is_named(session, method, neuron, error, message):
 def test_repr_says_what_is_shown(make_session, make_stimulus):
     assert repr(make_session()) == "LiveSession(LinearNonlinear, 3 neurons, 5 bands x 30 bins)"
     assert repr(make_session(sounds=2)) == "LiveSession(LinearNonlinear, 3 neurons, 2 sounds of 5 bands x 30 bins)"
-    linear = LiveSession(Linear(5, 4, 1), make_stimulus(), cf_hz=CF_HZ, neuron_names=["x"])
+    linear = LiveSession(Linear(5, 4, out_neurons=1), make_stimulus(), cf_hz=CF_HZ, neuron_names=["x"])
     assert repr(linear) == "LiveSession(Linear, 1 neuron, 5 bands x 30 bins)"
     assert linear.neuron_names == ["x"]
