@@ -210,3 +210,12 @@ def test_the_gallery_scores_what_is_recorded_to_the_sound_on_screen(session, mak
     session.set_stimulus()
     np.testing.assert_array_equal(shown.readouts()["score"], before)
     shown.close()
+
+
+def test_the_old_names_work_and_warn(make_session, make_stimulus):
+    session = make_session("full", None, "softplus")
+    with pytest.warns(DeprecationWarning, match=r"LiveSession\.hear is called LiveSession\.set_stimulus now"):
+        session.hear(2 * make_stimulus())
+    assert torch.equal(session.stimulus, 2 * make_stimulus())
+    with pytest.warns(DeprecationWarning, match=r"first_sound is called LiveSession\.on_first_stimulus now"):
+        assert not session.first_sound

@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from deepstrf.deprecation import keywords
+from deepstrf.deprecation import keywords, renamed
 from deepstrf.models import NeuralModel
 
 from .edited_model import EditedModel
@@ -170,6 +170,8 @@ class LiveSession(Reading):
         live = StagedForward(now.live.model, played.batch, now.live.form)
         live.check_answer()
         self._edited.use(self._play, now.version, live, played, settled, source)
+
+    hear, first_sound = renamed("set_stimulus"), renamed("on_first_stimulus")
 
     def _play(self, version: int, live: StagedForward, played: Played, settled: bool, source: object) -> None:
         state = self._edited.state
