@@ -6,8 +6,10 @@ import math
 from collections.abc import Iterator, Sequence
 
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
+from deepstrf.arguments import as_tensor, check_floating
 from deepstrf.datasets.smoothing import smooth_responses
 from deepstrf.deprecation import keywords, renamed
 from deepstrf.metrics.pooling import check_responses
@@ -24,13 +26,13 @@ class Recording:
 
     Parameters
     ----------
-    stimuli : Tensor, shape (B, 1, F, T)
+    stimuli : Tensor or array, shape (B, 1, F, T)
         Spectrograms, finite. What follows the end of a shorter one is 0, the floor of the library's spectrograms.
-    responses : Tensor, shape (B, N, R, T)
+    responses : Tensor or array, shape (B, N, R, T)
         NaN where nothing was recorded.
     dt_ms : float
         Bin width, ms.
-    cf_hz : Tensor, shape (F,)
+    cf_hz : Tensor or array, shape (F,)
         Centre frequencies, Hz, ascending.
     neuron_names, stimulus_names : sequence of str, optional
         Different from each other; None numbers them.
@@ -55,20 +57,22 @@ class Recording:
     @keywords(unit_names="neuron_names")
     def __init__(
         self,
-        stimuli: Tensor,
-        responses: Tensor,
+        stimuli: Tensor | ArrayLike,
+        responses: Tensor | ArrayLike,
         *,
         dt_ms: float,
-        cf_hz: Tensor,
+        cf_hz: Tensor | ArrayLike,
         neuron_names: Sequence[str] | None = None,
         stimulus_names: Sequence[str] | None = None,
         bins: Sequence[int] | None = None,
         delay_ms: float = 0.0,
     ) -> None:
+        stimuli, responses, cf_hz = (
+            as_tensor(name, values)
+            for name, values in (("stimuli", stimuli), ("responses", responses), ("cf_hz", cf_hz))
+        )
         check_responses(responses)
-        if not isinstance(stimuli, Tensor) or not stimuli.is_floating_point():
-            kind = stimuli.dtype if isinstance(stimuli, Tensor) else type(stimuli).__name__
-            raise TypeError(f"stimuli must be a floating-point tensor, got {kind}")
+        check_floating(stimuli=stimuli)
         (B, N, _, T) = responses.shape
         if stimuli.ndim != 4 or stimuli.shape[1] != 1 or (stimuli.shape[0], stimuli.shape[3]) != (B, T):
             raise ValueError(

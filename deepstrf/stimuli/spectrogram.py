@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deepstrf.arguments import check_numbers, whole_number
+from deepstrf.arguments import as_tensor, check_floating, check_numbers, whole_number
 from deepstrf.deprecation import keywords
 from deepstrf.memory import LIMIT_GB, check_memory
 from deepstrf.models.prefiltering import get_CFs
@@ -34,9 +34,9 @@ class Spectrogram:
 
     Parameters
     ----------
-    values : Tensor, shape (F,T)
+    values : Tensor or array, shape (F,T)
         Level of each band (low to high) in each bin, floating-point and finite.
-    cf_hz : Tensor, shape (F,)
+    cf_hz : Tensor or array, shape (F,)
         Centre frequencies, Hz, positive and ascending.
     dt_ms : float
         Bin width, ms.
@@ -51,7 +51,7 @@ class Spectrogram:
     Raises
     ------
     TypeError
-        ``values`` or ``cf_hz`` is not a floating-point tensor.
+        ``values`` or ``cf_hz`` is no tensor or array of floating point.
     ValueError
         A shape, a NaN, an order or a width that is not as said.
 
@@ -69,10 +69,10 @@ class Spectrogram:
     delay_ms: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, x in (("values", self.values), ("cf_hz", self.cf_hz)):
-            if not isinstance(x, Tensor) or not x.is_floating_point():
-                kind = x.dtype if isinstance(x, Tensor) else type(x).__name__
-                raise TypeError(f"{name} must be a floating-point tensor, got {kind}")
+        for name in ("values", "cf_hz"):
+            tensor = as_tensor(name, getattr(self, name))
+            check_floating(**{name: tensor})
+            object.__setattr__(self, name, tensor)
         if self.values.ndim != 2 or 0 in self.values.shape:
             raise ValueError(f"values must have shape (F, T) with at least one of each, got {tuple(self.values.shape)}")
         if self.cf_hz.shape != self.values.shape[:1]:

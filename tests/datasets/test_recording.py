@@ -162,7 +162,7 @@ X, Y = torch.zeros(2, 1, 3, 4), torch.zeros(2, 1, 1, 4)
     ("stimuli", "responses", "options", "error", "message"),
     [
         (X.int(), Y, {}, TypeError, r"stimuli must be a floating-point tensor, got torch\.int32"),
-        ([1.0], Y, {}, TypeError, "stimuli must be a floating-point tensor, got list"),
+        ("x", Y, {}, TypeError, "stimuli must be a tensor or an array of numbers, got str"),
         (X, Y.int(), {}, TypeError, r"responses must be a floating-point tensor, got torch\.int32"),
         (X, Y[0], {}, ValueError, r"responses must have shape \(B, N, R, T\)"),
         (X[0], Y, {}, ValueError, r"B = 2 and T = 4 of responses, got \(1, 3, 4\)"),
@@ -192,3 +192,11 @@ def test_old_names_of_the_neurons_work_and_warn():
         DeprecationWarning, match=r"Recording.select\(units=\) is called Recording.select\(neurons=\) now"
     ):
         assert plain.select(units=[1]).neuron_names == ("neuron 1",)
+
+
+def test_arrays_are_taken():
+    x, y = torch.rand(2, 1, 3, 9, dtype=torch.float64), torch.rand(2, 2, 4, 9, dtype=torch.float64)
+    found = Recording(x.numpy(), y.numpy(), dt_ms=5.0, cf_hz=CF_HZ.tolist())
+    assert torch.equal(found.stimuli, x)
+    assert torch.equal(found.responses, y)
+    assert found.cf_hz.tolist() == CF_HZ.tolist()

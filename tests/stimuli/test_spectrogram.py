@@ -274,5 +274,11 @@ class TestSpectrogram:
     def test_types(self):
         with pytest.raises(TypeError, match=r"values must be a floating-point tensor, got torch\.int64"):
             Spectrogram(torch.zeros(2, 3, dtype=torch.long), torch.tensor([1.0, 2.0]), 5.0)
-        with pytest.raises(TypeError, match="cf_hz must be a floating-point tensor, got list"):
-            Spectrogram(torch.zeros(2, 3), [1.0, 2.0], 5.0)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="cf_hz must be a tensor or an array of numbers, got str"):
+            Spectrogram(torch.zeros(2, 3), "mel", 5.0)  # type: ignore[arg-type]
+
+    def test_arrays(self):
+        values = np.arange(6.0).reshape(2, 3)
+        sound = Spectrogram(values, [1.0, 2.0], 5.0)  # type: ignore[arg-type]
+        assert torch.equal(sound.values, torch.from_numpy(values))
+        assert sound.cf_hz.tolist() == [1.0, 2.0]
