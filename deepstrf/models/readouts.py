@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
@@ -9,7 +12,7 @@ from deepstrf.arguments import check_modules, check_sizes
 
 from .layers import CausalSTRFConv
 
-__all__ = ["LinearReadout", "STRFReadout"]
+__all__ = ["LinearReadout", "STRFReadout", "normalising_over"]
 
 LEAKY_SLOPE = 0.1
 POLARITY_NAMES = (("ON", "On", "on", 0), ("OFF", "Off", "off", 1))
@@ -67,10 +70,15 @@ class STRFReadout(nn.Module):
         self.strf = CausalSTRFConv(F, T, C_in, out_neurons, kernel=kernel, bias=bias)
         self.bn = nn.BatchNorm1d(out_neurons)
         self.activation = nn.Identity() if activation is None else activation
+        self._counted: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """Response (B, N, 1, T) to ``x`` (B, C_in, F, T); ValueError for another shape."""
-        drive = self.bn(self.strf(x).squeeze(2))
+        drive = self.strf(x).squeeze(2)
+        if self._counted is None or not self.training:
+            drive = self.bn(drive)
+        else:
+            drive = masked_batch_norm(self.bn, drive, self._counted)
         return self.activation(drive.transpose(1, 2)).transpose(1, 2).unsqueeze(2)
 
     def STRF_weight(self, polarity: str | int | None = None) -> Tensor:
@@ -121,6 +129,50 @@ class STRFReadout(nn.Module):
             gain, shift = (tensor.cpu() for tensor in batch_norm_affine(self.bn))
             kernel = self.strf.STRF_weight() * gain.view(-1, 1, 1, 1)
             return _one_polarity(kernel, polarity), self.strf.STRF_bias() * gain + shift
+
+
+@contextmanager
+def normalising_over(model: nn.Module, counted: Tensor) -> Iterator[None]:
+    """Inside, the batch norms of a model in training mode take their statistics from some bins only.
+
+    Where sounds of unequal length share a batch, and where nothing was recorded, the other bins are padding: with them
+    the drive of a short sound would be divided by the scatter of silence.
+
+    Parameters
+    ----------
+    model : Module
+        Each `STRFReadout` of N neurons in it.
+    counted : bool Tensor, shape (B, N, T)
+        Which bins count for each neuron.
+    """
+    readouts = [module for module in model.modules() if isinstance(module, STRFReadout)]
+    readouts = [] if bool(counted.all()) else [one for one in readouts if one.bn.num_features == counted.shape[1]]
+    for readout in readouts:
+        readout._counted = counted
+    try:
+        yield
+    finally:
+        for readout in readouts:
+            readout._counted = None
+
+
+def masked_batch_norm(bn: nn.BatchNorm1d, x: Tensor, counted: Tensor) -> Tensor:
+    """``bn`` in training mode on ``x`` (B, N, T), with the statistics of the bins that are ``counted``, (B, N, T) bool.
+
+    A neuron of which none counts is normalised by its running statistics, which stay as they are.
+    """
+    n = counted.sum((0, 2))
+    mean = torch.where(counted, x, 0.0).sum((0, 2)) / n.clamp(min=1)
+    variance = torch.where(counted, x - mean[:, None], 0.0).square().sum((0, 2)) / n.clamp(min=1)
+    if bn.running_mean is not None and bn.running_var is not None and bn.num_batches_tracked is not None:
+        bn.num_batches_tracked += 1
+        share = (n > 0) * (1 / bn.num_batches_tracked.item() if bn.momentum is None else bn.momentum)
+        unbiased = variance.detach() * n / (n - 1).clamp(min=1)
+        mean, variance = torch.where(n > 0, mean, bn.running_mean), torch.where(n > 0, variance, bn.running_var)
+        bn.running_mean += share * (mean.detach() - bn.running_mean)
+        bn.running_var += share * (unbiased - bn.running_var)
+    normal = (x - mean[:, None]) * torch.rsqrt(variance + bn.eps)[:, None]
+    return normal if bn.weight is None else normal * bn.weight[:, None] + bn.bias[:, None]
 
 
 def batch_norm_affine(bn: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from deepstrf.arguments import as_tensor
 from deepstrf.datasets import Recording
 from deepstrf.metrics.pooling import check_responses
+from deepstrf.models.prediction import predict
+from deepstrf.models.readouts import STRFReadout
 from deepstrf.stimuli import Spectrogram
 
 Data = Recording | tuple[Any, Any]
@@ -85,6 +88,40 @@ class Examples:
         for group in groups:
             T = max(self.bins[b] for b in group)
             yield self.stimuli[group][..., :T], self.target[group][..., :T]
+
+
+def settle_batch_norms(model: nn.Module, examples: Examples) -> None:
+    """Set the running statistics of every `STRFReadout` to those of all recorded bins of each neuron, exactly.
+
+    What an epoch leaves in them is an average over batches of some sounds each, with weights that have moved on since.
+    """
+    recorded = ~examples.target[:, :, 0].isnan()
+    readouts = [
+        module
+        for module in model.modules()
+        if isinstance(module, STRFReadout) and module.bn.num_features == recorded.shape[1]
+    ]
+    sums = {readout: torch.zeros(3, recorded.shape[1], dtype=torch.float64) for readout in readouts}
+
+    def add(strf: nn.Module, _: object, drive: Tensor, *, readout: STRFReadout) -> None:
+        counted = recorded[part][..., : drive.shape[-1]]
+        values = torch.where(counted, drive[:, :, 0].double().cpu(), 0.0)
+        sums[readout] += torch.stack([counted.sum((0, 2)), values.sum((0, 2)), values.square().sum((0, 2))])
+
+    hooks = [readout.strf.register_forward_hook(partial(add, readout=readout)) for readout in readouts]
+    try:
+        for b, T in enumerate(examples.bins if readouts else ()):
+            part = slice(b, b + 1)
+            predict(model, examples.stimuli[part, ..., :T])
+    finally:
+        for hook in hooks:
+            hook.remove()
+    for readout, (n, total, squares) in sums.items():
+        mean = total / n.clamp(min=1)
+        variance = (squares / n.clamp(min=1) - mean.square()).clamp(min=0)
+        for buffer, value in ((readout.bn.running_mean, mean), (readout.bn.running_var, variance)):
+            if buffer is not None:
+                buffer.copy_(torch.where(n > 0, value, buffer.double().cpu()))
 
 
 def stimuli_and_responses(data: Data, name: str) -> tuple[Tensor, Tensor]:

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from deepstrf.models.layers import ParametricSTRF
 from deepstrf.models.prediction import as_model_takes, predict
-from deepstrf.training.batches import Examples
+from deepstrf.models.readouts import normalising_over
+from deepstrf.training.batches import Examples, settle_batch_norms
 from deepstrf.training.checkpoint import fingerprint, load_checkpoint, save_checkpoint
 from deepstrf.training.history import EpochRecord, History
 from deepstrf.training.priors import kernels, penalty
@@ -131,7 +132,9 @@ class Run:
 
         def closure() -> float:
             self.optimizer.zero_grad()
-            losses = self._per_neuron("loss", self.model(stimuli), target)
+            with normalising_over(self.model, ~target[:, :, 0].isnan()):
+                pred = self.model(stimuli)
+            losses = self._per_neuron("loss", pred, target)
             seen.append(losses.detach().cpu())
             if not bool(losses[recorded].isfinite().all()):
                 raise _NotFinite
@@ -151,6 +154,7 @@ class Run:
 
     def _record(self, epoch: int, train_loss: Tensor, started: float) -> None:
         """Evaluate, and keep the weights if they are the best so far."""
+        settle_batch_norms(self.model, self.train)
         validation_loss = scores = None
         if self.validation is not None:
             pred = predict(self.model, self.validation.stimuli)
