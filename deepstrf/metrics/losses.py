@@ -1,7 +1,8 @@
 """Losses that train an encoding model on responses with repeats and gaps.
 
 In all of them ``pred`` is (B,N,1,T), ``gt`` is (B,N,R,T) and is averaged over its recorded repeats, and the bins of all
-stimuli of a neuron are averaged before the reduction over neurons.
+stimuli of a neuron are averaged before the reduction over neurons. A bin weighs as many trials as it has: up to a term
+that does not depend on the prediction, the loss is that of every trial as an example of its own.
 """
 
 from __future__ import annotations
@@ -10,7 +11,14 @@ import torch
 from torch import Tensor
 
 from deepstrf.arguments import check_numbers
-from deepstrf.metrics.pooling import align, check_reduction, mean_over_bins, reduce_neurons
+from deepstrf.metrics.pooling import (
+    align,
+    check_pair,
+    check_reduction,
+    mean_over_trials,
+    reduce_neurons,
+    trials_of_bins,
+)
 
 
 def mse_loss(pred: Tensor, gt: Tensor, *, mask: Tensor | None = None, reduction: str = "mean") -> Tensor:
@@ -46,8 +54,10 @@ def mse_loss(pred: Tensor, gt: Tensor, *, mask: Tensor | None = None, reduction:
     5.0
     """
     check_reduction(reduction)
+    check_pair(pred, gt)
+    trials = trials_of_bins(gt, mask)
     pred, gt, valid = align(pred, gt, mask)
-    return reduce_neurons(mean_over_bins((pred - gt) ** 2, valid), reduction, valid.any(-1))
+    return reduce_neurons(mean_over_trials((pred - gt) ** 2, trials), reduction, valid.any(-1))
 
 
 def poisson_loss(
@@ -98,6 +108,8 @@ def poisson_loss(
     """
     check_reduction(reduction)
     check_numbers("must be positive", lambda rate: 0 < rate < float("inf"), eps=eps)
+    check_pair(pred, gt)
+    trials = trials_of_bins(gt, mask)
     pred, gt, valid = align(pred, gt, mask)
     if validate_input:
         for name, x in (("pred", pred), ("gt", gt)):
@@ -111,4 +123,4 @@ def poisson_loss(
         rate = torch.where(above, pred, pred.new_full((), eps))
         shortfall = torch.where(above, pred.new_zeros(()), eps - pred)
         nll = rate - gt * rate.log() + (gt / eps - 1).clamp(min=1) * shortfall
-    return reduce_neurons(mean_over_bins(nll, valid), reduction, valid.any(-1))
+    return reduce_neurons(mean_over_trials(nll, trials), reduction, valid.any(-1))

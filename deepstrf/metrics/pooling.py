@@ -172,8 +172,13 @@ def summary(scores: Tensor) -> Summary:
     return Summary(mean, median, len(present), len(scores) - len(present))
 
 
-def mean_over_bins(values: Tensor, valid: Tensor) -> Tensor:
-    """Mean of (N, bins) ``values`` over the valid bins of each neuron; NaN without any."""
-    count = valid.sum(-1)
-    total = torch.where(valid, values, values.new_zeros(())).sum(-1)
+def mean_over_trials(values: Tensor, trials: Tensor) -> Tensor:
+    """Mean of (N, bins) ``values`` of each neuron, a bin weighing as many ``trials`` (N, bins) as it has; or NaN."""
+    count = trials.sum(-1)
+    total = torch.where(trials > 0, values * trials, values.new_zeros(())).sum(-1)
     return torch.where(count > 0, total / count.clamp(min=1), total.new_full((), torch.nan))
+
+
+def trials_of_bins(gt: Tensor, mask: Tensor | None) -> Tensor:
+    """How many valid repeats each bin of ``gt`` (B,N,R,T) has, in the layout of `align`: (N, B*T)."""
+    return valid_bins(gt, mask).sum(2).transpose(0, 1).flatten(1)

@@ -32,6 +32,8 @@ class Examples:
         As recorded.
     target : Tensor, shape (B, N, 1, T)
         Mean over the repeats that are there, NaN without any.
+    judged : Tensor, shape (B, N, R or 1, T)
+        What the loss is given: ``responses`` where bins differ in their number of trials, else ``target``.
     bins : tuple of int
         Up to the last bin of each stimulus in which any neuron was recorded.
     """
@@ -39,11 +41,14 @@ class Examples:
     stimuli: Tensor
     responses: Tensor
     target: Tensor
+    judged: Tensor
     bins: tuple[int, ...]
 
     @classmethod
-    def of(cls, data: Data, name: str) -> Examples:
+    def of(cls, data: Data, name: str, *, skip_bins: int = 0) -> Examples:
         """Examples of a recording or a pair of arrays, which errors call ``name``.
+
+        Responses to the first ``skip_bins`` of each sound are left out.
 
         Raises
         ------
@@ -60,6 +65,9 @@ class Examples:
             )
         if not bool(stimuli.isfinite().all()):
             raise ValueError(f"stimuli of {name} must be finite, got {int((~stimuli.isfinite()).sum())} that are not")
+        if skip_bins:
+            responses = responses.clone()
+            responses[..., :skip_bins] = torch.nan
         recorded = (~responses.isnan()).flatten(1, 2).any(1)
         there = recorded.any(-1)
         if not bool(there.any()):
@@ -67,15 +75,20 @@ class Examples:
         if not bool(there.all()):
             stimuli, responses, recorded = stimuli[there], responses[there], recorded[there]
         bins = (recorded * torch.arange(1, recorded.shape[-1] + 1, device=recorded.device)).amax(-1)
-        return cls(stimuli, responses, responses.nanmean(2, keepdim=True), tuple(bins.tolist()))
+        trials = (~responses.isnan()).sum(2).transpose(0, 1).flatten(1)
+        most = trials.amax(1, keepdim=True)
+        target = responses.nanmean(2, keepdim=True)
+        alike = bool(((trials == 0) | (trials == most)).all())
+        return cls(stimuli, responses, target, target if alike else responses, tuple(bins.tolist()))
 
     def __len__(self) -> int:
         return len(self.bins)
 
     def batches(self, size: int, generator: torch.Generator | None = None) -> Iterator[tuple[Tensor, Tensor]]:
-        """Stimuli and targets of ``size`` examples at a time, cut to the longest of them; in random order, or as is.
+        """Stimuli and what the loss judges, of ``size`` examples at a time, cut to the longest of them.
 
-        In random order, examples of similar length share a batch, so that little of it is padding.
+        In the order that they have, or in a random one: then examples of similar length share a batch, so that little
+        of it is padding.
         """
         if generator is None:
             order = list(range(len(self)))
@@ -87,7 +100,7 @@ class Examples:
             groups = [groups[i] for i in torch.randperm(len(groups), generator=generator).tolist()]
         for group in groups:
             T = max(self.bins[b] for b in group)
-            yield self.stimuli[group][..., :T], self.target[group][..., :T]
+            yield self.stimuli[group][..., :T], self.judged[group][..., :T]
 
 
 def settle_batch_norms(model: nn.Module, examples: Examples) -> None:

@@ -37,10 +37,13 @@ class Fitter(FitSettings):
     optimizer : callable
         Parameters to `torch.optim.Optimizer`; also one that needs a closure, such as LBFGS.
     schedule : callable, optional
-        Optimizer to a scheduler of `torch.optim.lr_scheduler`, which steps once an epoch.
+        Optimizer to a scheduler of `torch.optim.lr_scheduler`, which steps once an epoch. `ReduceLROnPlateau` is given
+        the mean validation score with ``mode="max"``, else the mean validation loss (without validation data, the
+        training loss).
     loss, score : callable
         As in `deepstrf.metrics`: ``loss(pred, gt, reduction="none")`` is (N,). The loss is given the mean over repeats
-        (B, N, 1, T), the score, of which more is better, all repeats.
+        (B, N, 1, T), or all repeats where bins differ in how many they have; a bin then weighs as many trials as it has
+        in the losses of `deepstrf.metrics`. The score, of which more is better, is given all repeats.
     patience : int
         Epochs without a better validation score after which the fit ends, at least 1.
     smoothness : float or (float, float)
@@ -49,6 +52,9 @@ class Fitter(FitSettings):
         noisier the recording, the more smoothness helps: choose by the validation score. 0 is none.
     sparsity : float
         How much an evenly spread receptive field costs, on the same scale: see `spread`.
+    skip_bins : int
+        First bins of each sound that are left out of loss, scores and batch norm. Before a sound a model sees zeros: a
+        receptive field of T bins has met nothing but sound from bin T - 1 on. 0 keeps them all.
     seed : int
         Of the order of the stimuli and of random layers. torch's global random numbers are left as they were.
     progress : bool
@@ -131,6 +137,6 @@ class Fitter(FitSettings):
 
         Parameters and errors as for `fit`; no epoch is run. What a checkpoint holds is in the model afterwards.
         """
-        examples = Examples.of(train, "train")
-        held_out = None if validation is None else Examples.of(validation, "validation")
+        examples = Examples.of(train, "train", skip_bins=self.skip_bins)
+        held_out = None if validation is None else Examples.of(validation, "validation", skip_bins=self.skip_bins)
         return Run(self, model, examples, held_out, None if checkpoint is None else Path(checkpoint))

@@ -77,8 +77,7 @@ class Run:
                     if progress.stopping:
                         continue
                     self._record(progress.epoch, train_loss, started)
-                    if self.schedule is not None:
-                        self.schedule.step()
+                    self._step_schedule()
                     self._write_checkpoint()
                     if bar is not None:
                         bar.set_postfix(_shown(history), refresh=False)
@@ -132,7 +131,7 @@ class Run:
 
         def closure() -> float:
             self.optimizer.zero_grad()
-            with normalising_over(self.model, ~target[:, :, 0].isnan()):
+            with normalising_over(self.model, (~target.isnan()).any(2)):
                 pred = self.model(stimuli)
             losses = self._per_neuron("loss", pred, target)
             seen.append(losses.detach().cpu())
@@ -152,6 +151,15 @@ class Run:
         _keep_gaussians_on_their_grid(self.model)
         return seen[0]
 
+    def _step_schedule(self) -> None:
+        """One step of the schedule; one that wants a value is given the score where more is better, else the loss."""
+        if isinstance(self.schedule, torch.optim.lr_scheduler.ReduceLROnPlateau):
+            record = self.history.records[-1]
+            loss = record.train_loss if record.validation_loss is None else record.validation_loss
+            self.schedule.step(record.score if self.schedule.mode == "max" else loss.nanmean().item())
+        elif self.schedule is not None:
+            self.schedule.step()
+
     def _record(self, epoch: int, train_loss: Tensor, started: float) -> None:
         """Evaluate, and keep the weights if they are the best so far."""
         settle_batch_norms(self.model, self.train)
@@ -159,7 +167,7 @@ class Run:
         if self.validation is not None:
             pred = predict(self.model, self.validation.stimuli)
             with torch.no_grad():
-                validation_loss = self._per_neuron("loss", pred, self.validation.target).cpu()
+                validation_loss = self._per_neuron("loss", pred, self.validation.judged).cpu()
                 scores = self._per_neuron("score", pred, self.validation.responses).cpu()
             self._check_finite(
                 validation_loss, (~self.validation.target.isnan()).sum((0, 2, 3)).cpu(), epoch, "validation"
@@ -197,10 +205,10 @@ class Run:
 
     def _null_loss(self) -> Tensor:
         """Loss (N,) of a constant prediction, less that of a perfect one: the unit of the priors."""
-        target = self.train.target
-        mean = target.nanmean((0, 3), keepdim=True).expand_as(target)
+        target, judged = self.train.target, self.train.judged
+        mean = judged.nanmean((0, 2, 3), keepdim=True).expand_as(target)
         with torch.no_grad():
-            constant, perfect = (self._per_neuron("loss", x, target) for x in (mean, target))
+            constant, perfect = (self._per_neuron("loss", x, judged) for x in (mean, target))
         list(kernels(self.model))  # refuses kernels of unknown type before anything is fitted
         return as_model_takes(self.model, (constant - perfect).nan_to_num(nan=0.0).clamp(min=0))
 

@@ -38,6 +38,7 @@ class FitSettings:
     patience: int = 10
     smoothness: float | tuple[float, float] = 0.1
     sparsity: float = 0.0
+    skip_bins: int = 0
     seed: int = 0
     progress: bool = True
     callbacks: Sequence[Callable[[Progress], None]] = ()
@@ -47,6 +48,8 @@ class FitSettings:
         for name in ("epochs", "batch_size", "patience"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.skip_bins < 0:
+            raise ValueError(f"skip_bins must be at least 0, got {self.skip_bins}")
         for name in ("smoothness", "sparsity"):
             if not all(0 <= value < np.inf for value in np.atleast_1d(getattr(self, name))):
                 raise ValueError(f"{name} must be at least 0 and finite, got {getattr(self, name)}")

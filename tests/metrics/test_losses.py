@@ -31,7 +31,7 @@ def gt() -> torch.Tensor:
 
 
 def slow(pred, gt, term, mask=None):
-    """Mean over bins of term(pred, mean of the repeats), one number at a time."""
+    """Mean of term(pred, mean of the repeats) over bins, each as often as it has repeats, one number at a time."""
     out = []
     for n in range(gt.shape[1]):
         terms = []
@@ -43,7 +43,7 @@ def slow(pred, gt, term, mask=None):
                     if not math.isnan(gt[b, n, r, t]) and (mask is None or mask.expand_as(gt)[b, n, r, t])
                 ]
                 if values:
-                    terms.append(term(pred[b, n, 0, t].item(), sum(values) / len(values)))
+                    terms += [term(pred[b, n, 0, t].item(), sum(values) / len(values))] * len(values)
         out.append(sum(terms) / len(terms) if terms else math.nan)
     return torch.tensor(out, dtype=torch.float64)
 
@@ -65,6 +65,17 @@ def test_values_equal_a_slow_loop(pred, gt, name, mask_shape):
     present = expected[:3]
     torch.testing.assert_close(loss(pred, gt, mask=mask, **options), present.mean())
     torch.testing.assert_close(loss(pred, gt, mask=mask, reduction="sum", **options), present.sum())
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_gradient_is_that_of_every_trial_as_its_own_example(pred, gt, name):
+    loss, options, _ = LOSSES[name]
+    pred.requires_grad_()
+    (together,) = torch.autograd.grad(loss(pred, gt, reduction="none", **options)[:3].sum(), pred)
+    trials = gt.transpose(1, 2).reshape(B * R, N, 1, T)  # trial r of sound b is example b R + r
+    repeated = pred.repeat_interleave(R, 0)
+    (apart,) = torch.autograd.grad(loss(repeated, trials, reduction="none", **options)[:3].sum(), pred)
+    torch.testing.assert_close(together, apart)
 
 
 @pytest.mark.parametrize("name", LOSSES)

@@ -13,6 +13,7 @@ from deepstrf.models import Linear, LinearNonlinear
 from deepstrf.models.audio import NetworkReceptiveField
 from deepstrf.models.layers import ParametricSTRF
 from deepstrf.training import Fitter, History, NonFiniteLossError, predict, roughness, spread
+from deepstrf.training.batches import Examples
 from tests.training.conftest import BANDS, LAGS, NEURONS, new_model, quick_fitter
 
 
@@ -473,3 +474,62 @@ def test_data_that_do_not_fit_the_model(parts):
             ),
             train,
         )
+
+
+@pytest.mark.parametrize("mode", ["max", "min"])
+@pytest.mark.parametrize("validated", [True, False])
+def test_a_plateau_schedule_is_given_the_score_or_the_loss(parts, mode, validated):
+    """With patience 0 it divides the steps by ten as soon as an epoch is no better than the best before it."""
+    plateau = partial(torch.optim.lr_scheduler.ReduceLROnPlateau, mode=mode, patience=0, threshold=0.0)
+    train, validation = parts
+    fitter = quick_fitter(epochs=12, patience=12, schedule=plateau, optimizer=partial(torch.optim.Adam, lr=2.0))
+    history = fitter.fit(new_model(), train, validation if validated else None)
+    if mode == "max" and not validated:
+        return  # NaN: nothing to judge by
+    values = history.score if mode == "max" else history.validation_loss if validated else history.train_loss
+    rate, best, expected = 2.0, -math.inf, []
+    for value in (values if mode == "max" else -values).tolist():
+        expected.append(rate)
+        best, rate = (value, rate) if value > best else (best, rate / 10)
+    assert [record.learning_rate for record in history.records] == pytest.approx(expected)
+    assert len(set(expected)) > 1
+
+
+def test_the_first_bins_can_be_left_out_of_loss_scores_and_batch_norm(parts):
+    train, validation = parts
+    settings = {"epochs": 2, "batch_size": 3, "skip_bins": LAGS - 1}
+    model, again = new_model(), new_model()
+    history = quick_fitter(**settings).fit(model, train, validation)
+    cut = [(part.stimuli, part.responses.clone()) for part in parts]
+    for _, responses in cut:
+        responses[..., : LAGS - 1] = 1e3
+    other = quick_fitter(**settings).fit(again, *cut)
+    assert same_weights(model, again)
+    assert torch.equal(history.score, other.score)
+    assert torch.equal(history.validation_loss, other.validation_loss)
+    assert not same_weights(model, new_model())
+    with pytest.raises(ValueError, match="skip_bins must be at least 0, got -1"):
+        Fitter(skip_bins=-1)
+
+
+def test_a_bin_weighs_as_many_trials_as_it_has(parts):
+    """The same fit as with every trial as an example of its own, in one batch."""
+    train, _ = parts
+    x, y = train.stimuli[:4], train.responses[:4].clone()
+    y[0, :, 1] = torch.nan
+    y[2, 1, 0, 50:] = torch.nan
+    R = y.shape[2]
+    model, reference = new_model().eval(), new_model().eval()
+    optimizer = partial(torch.optim.SGD, lr=0.1)
+    examples = Examples.of((x, y), "train")
+    assert examples.judged.shape[2] == R
+    losses = poisson_loss(model(x), examples.judged, reduction="none")
+    apart = poisson_loss(
+        reference(x.repeat_interleave(R, 0)), y.transpose(1, 2).reshape(4 * R, -1, 1, y.shape[-1]), reduction="none"
+    )
+    for one, of in ((losses, model), (apart, reference)):
+        one.sum().backward()
+        optimizer(of.parameters()).step()
+    for a, b in zip(model.parameters(), reference.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+    assert Examples.of((x, train.responses[:4]), "train").judged.shape[2] == 1  # equal numbers: their mean will do
