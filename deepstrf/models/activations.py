@@ -18,6 +18,7 @@ from .layers.configured import Configured
 from .layers.constraints import POSITIVE, inverse_softplus, natural_property
 
 __all__ = [
+    "ELEMENTWISE",
     "MIN_SHARPNESS",
     "MIN_WIDTH",
     "ParametricDoubleExponential",
@@ -27,6 +28,13 @@ __all__ = [
     "parametric_sigmoid",
     "parametric_softplus",
 ]
+
+# Of torch.nn: in evaluation mode they treat every element by itself.
+ELEMENTWISE: tuple[type[nn.Module], ...] = (
+    nn.CELU, nn.ELU, nn.GELU, nn.Hardshrink, nn.Hardsigmoid, nn.Hardswish, nn.Hardtanh, nn.Identity, nn.LeakyReLU,
+    nn.LogSigmoid, nn.Mish, nn.RReLU, nn.ReLU, nn.ReLU6, nn.SELU, nn.SiLU, nn.Sigmoid, nn.Softplus, nn.Softshrink,
+    nn.Softsign, nn.Tanh, nn.Tanhshrink, nn.Threshold,
+)  # fmt: skip
 
 MIN_WIDTH = 1e-4
 """Smallest |d| with which the sigmoid is computed (input units): its slope is then 2500 b."""

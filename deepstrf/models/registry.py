@@ -6,7 +6,7 @@ an entry here and, for the browser to compute it, its formula in ``widgets/src/m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from .activations import ParametricDoubleExponential, ParametricSigmoid, ParametricSoftplus
-from .layers import MIN_SIGMA, ParametricSTRF, SeparableSTRF, gaussian_mixture_kernel, separable_kernel
+from .activations import ELEMENTWISE, ParametricDoubleExponential, ParametricSigmoid, ParametricSoftplus
+from .layers import MIN_SIGMA, ParametricSTRF, SeparableSTRF
 from .prefiltering import AdapTrans, ICAdaptation
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
+Scale = tuple[Callable[[Array, float], Array], Callable[[Array, float], Array]]
 Ends = tuple[Tensor | float, Tensor | float, Tensor | float]
 
 UNKNOWN = "other"
@@ -47,21 +48,10 @@ MAX_TAU_MS = 10_000.0
 MIN_W = 1e-3
 
 
-@dataclass(frozen=True)
-class Scale:
-    """A quantity that is shown in place of the one which the module holds, given the width of a time bin in ms."""
-
-    to_shown: Callable[[Array, float], Array]
-    to_module: Callable[[Array, float], Array]
-
-
 def _time_constant(decay: Array, dt_ms: float) -> Array:
     """``-dt/log(decay)``; no decay at all is an infinite time constant."""
     rate = -np.log(decay)
     return np.divide(dt_ms, rate, out=np.full_like(rate, np.inf), where=rate > 0)
-
-
-TIME_CONSTANT = Scale(_time_constant, lambda tau_ms, dt_ms: np.asarray(np.exp(-dt_ms / tau_ms)))
 
 
 @dataclass(frozen=True)
@@ -81,8 +71,8 @@ class Column:
         Property or tensor of the module that holds it; the name where it is empty.
     limits : tuple of float, or callable ``limits(module, dt_ms)``, optional
         Lowest and highest value that an edit may set; None: what the module itself allows.
-    scale : Scale, optional
-        Where it is not the attribute itself that is shown.
+    scale : tuple of two callables, optional
+        ``shown(values, dt_ms)`` of the attribute's values, and its inverse, where they are not shown as they are.
     part : int, optional
         Index on the first axis of the tensor, where several columns share it.
     view : callable, optional
@@ -106,15 +96,19 @@ class Column:
 
 @dataclass(frozen=True)
 class Layer:
-    """A kind of layer: what the browser calls it, and what of it can be edited, in the order of the parameter table."""
+    """A kind of layer: what the browser calls it, and what of it can be edited, in the order of the parameter table.
+
+    ``fits(module)`` says whether the formula of that kind holds for a module.
+    """
 
     kind: str = UNKNOWN
     columns: tuple[Column, ...] = ()
+    fits: Callable[[Any], bool] = field(default=lambda _module: True, kw_only=True)
 
 
 @dataclass(frozen=True)
 class OutputCurve(Layer):
-    """An output curve.
+    """An output curve, which treats every neuron by itself.
 
     Attributes
     ----------
@@ -123,16 +117,10 @@ class OutputCurve(Layer):
     ends : callable
         Floor and ceiling of the curves of a module (infinite where there is none), and the drive over which a curve
         without a ceiling leaves its floor.
-    pointwise : bool
-        Whether every neuron is treated by itself. A curve that mixes them (a softmax) is given all.
-    fits : callable
-        Whether the formula of ``kind`` holds for a module.
     """
 
     formula: str = ""
     ends: Callable[[Any], Ends] = lambda _curve: (-torch.inf, torch.inf, 0.0)
-    pointwise: bool = True
-    fits: Callable[[Any], bool] = lambda _curve: True
 
 
 def _levels(baseline: Tensor | None, range_: Tensor) -> Ends:
@@ -178,17 +166,14 @@ OUTPUT_CURVES: dict[type, OutputCurve] = {
         fits=lambda curve: (curve.beta, curve.threshold) == (1, 20),
     ),
     nn.Tanh: OutputCurve("plain_tanh", ends=lambda _curve: (-1.0, 1.0, 0.0)),
-    **dict.fromkeys((nn.ELU, nn.GELU, nn.LeakyReLU, nn.SiLU), OutputCurve()),
 }
 
 
-def _tau_limits(_prefilter: nn.Module, dt_ms: float) -> tuple[float, float]:
-    return 0.1 * dt_ms, MAX_TAU_MS
-
-
 def _tau(name: str, meaning: str, attribute: str) -> Column:
-    note = "time constant of adaptation in ms"
-    return Column(name, meaning, note, "τ", "ms", attribute, _tau_limits, TIME_CONSTANT)
+    """Column of the time constants of decays per bin."""
+    scale = (_time_constant, lambda tau_ms, dt_ms: np.asarray(np.exp(-dt_ms / tau_ms)))
+    note, limits = "time constant of adaptation in ms", lambda _module, dt_ms: (0.1 * dt_ms, MAX_TAU_MS)
+    return Column(name, meaning, note, "τ", "ms", attribute, limits, scale)
 
 
 PREFILTERS: dict[type, Layer] = {
@@ -207,27 +192,9 @@ PREFILTERS: dict[type, Layer] = {
 
 @dataclass(frozen=True)
 class Kernel(Layer):
-    """A receptive-field kernel.
+    """A receptive-field kernel; ``neurons_second`` are the tensors whose second axis counts the neurons."""
 
-    Attributes
-    ----------
-    of_neuron : callable, optional
-        ``of_neuron(kernel, neuron)``: receptive field (C, F, T) of one neuron, from its own parameters alone. None: it
-        has to be cut out of the fields of all.
-    neuron_axis : mapping
-        Axis of each tensor that counts the neurons, where it is not the first.
-    fits : callable
-        Whether the entry holds for a module.
-    """
-
-    of_neuron: Callable[[Any, int], Tensor] | None = None
-    neuron_axis: Mapping[str, int] = field(default_factory=dict)
-    fits: Callable[[Any], bool] = lambda _kernel: True
-
-
-def _gaussians_of(kernel: ParametricSTRF, neuron: int) -> Tensor:
-    one = slice(neuron, neuron + 1)
-    return gaussian_mixture_kernel(kernel.P[:, one], kernel.SIG[:, one], kernel.weight[one], kernel.F, kernel.T)[0]
+    neurons_second: tuple[str, ...] = ()
 
 
 BIAS = Column("bias", "bias")
@@ -245,8 +212,7 @@ KERNELS: dict[type, Kernel] = {
             Column("weight", "weight"),
             BIAS,
         ),
-        of_neuron=_gaussians_of,
-        neuron_axis={"P": 1, "SIG": 1},
+        neurons_second=("P", "SIG"),
     ),
     SeparableSTRF: Kernel(
         "separable",
@@ -255,12 +221,10 @@ KERNELS: dict[type, Kernel] = {
             Column("factor_t", "time profile", attribute="weight_t", view=lambda w: w.flatten(2), by_row=True),
             BIAS,
         ),
-        of_neuron=lambda kernel, neuron: separable_kernel(kernel.weight_f[neuron], kernel.weight_t[neuron]),
     ),
     nn.Conv2d: Kernel(
         "full",
         (Column("kernel", "weights", attribute="weight", by_row=True), BIAS),
-        of_neuron=lambda kernel, neuron: kernel.weight[neuron].detach().clone(),
         fits=lambda kernel: kernel.groups == 1 and kernel.dilation == (1, 1),
     ),
 }
@@ -274,10 +238,10 @@ def kernel_entry(kernel: nn.Module) -> Kernel:
 
 def neuron_axes_of(module: nn.Module, n_neurons: int) -> dict[str, int]:
     """Axis that counts the neurons, for each tensor of a layer (parameters and buffers) that has one."""
-    other = kernel_entry(module).neuron_axis
-    tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
-    axes = {name: other.get(name, 0) for name in tensors}
-    return {name: axis for name, axis in axes.items() if tensors[name].shape[axis : axis + 1] == (n_neurons,)}
+    second = kernel_entry(module).neurons_second
+    tensors = (*module.named_parameters(), *module.named_buffers())
+    axes = ((name, int(name in second), tensor.shape) for name, tensor in tensors)
+    return {name: axis for name, axis, shape in axes if shape[axis : axis + 1] == (n_neurons,)}
 
 
 def curve_kind(activation: nn.Module) -> str:
@@ -288,5 +252,4 @@ def curve_kind(activation: nn.Module) -> str:
 
 def is_pointwise(activation: nn.Module) -> bool:
     """Whether an output curve is known to treat every neuron by itself."""
-    entry = OUTPUT_CURVES.get(type(activation))
-    return entry is not None and entry.pointwise
+    return type(activation) in (*OUTPUT_CURVES, *ELEMENTWISE)

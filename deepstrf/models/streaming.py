@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from deepstrf.arguments import check_floating
 
+from .activations import ELEMENTWISE
 from .layers import CausalLayerNorm, CausalSTRFConv, LearnableExponentialDecay
 from .prediction import evaluating
 from .prefiltering import AdapTrans, ICAdaptation
@@ -29,11 +30,7 @@ SHORT_CHUNK = 6
 """Frames up to which writing out the taps of a prefilter (K = 651, 34 bands) was measured to beat its recursion."""
 
 # Modules whose output at a frame depends on that frame alone (time last; dropout is off in evaluation mode).
-FRAME_BY_FRAME: tuple[type[nn.Module], ...] = (
-    nn.CELU, nn.Dropout, nn.ELU, nn.GELU, nn.Hardshrink, nn.Hardsigmoid, nn.Hardswish, nn.Hardtanh, nn.Identity,
-    nn.LeakyReLU, nn.LogSigmoid, nn.Mish, nn.PReLU, nn.RReLU, nn.ReLU, nn.ReLU6, nn.SELU, nn.SiLU, nn.Sigmoid,
-    nn.Softplus, nn.Softshrink, nn.Softsign, nn.Tanh, nn.Tanhshrink, nn.Threshold, LinearReadout,
-)  # fmt: skip
+FRAME_BY_FRAME: tuple[type[nn.Module], ...] = (*ELEMENTWISE, nn.Dropout, nn.PReLU, LinearReadout)
 
 
 class Stream:

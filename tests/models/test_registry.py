@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from deepstrf.models.layers import ParametricSTRF, SeparableSTRF
 from deepstrf.models.layers.constraints import NaturalProperty
 from deepstrf.models.prefiltering import AdapTrans, ICAdaptation
-from deepstrf.models.registry import KERNELS, OUTPUT_CURVES, PREFILTERS, kernel_entry, neuron_axes_of
+from deepstrf.models.registry import KERNELS, OUTPUT_CURVES, PREFILTERS, is_pointwise, kernel_entry, neuron_axes_of
 
 N = 3
 F, T, C, G = 5, 4, 2, 3
@@ -44,7 +44,7 @@ def test_curves_lie_between_their_ends_and_come_near_them(curve: nn.Module) -> N
 
 @pytest.mark.parametrize("curve", CURVES.values(), ids=named)
 def test_pointwise_curves_treat_every_neuron_by_itself(curve: nn.Module) -> None:
-    assert OUTPUT_CURVES[type(curve)].pointwise
+    assert is_pointwise(curve)
     x = torch.randn(50, N)
     other: Tensor = x.clone()
     other[:, 1:] += 5
@@ -66,29 +66,11 @@ def test_columns_name_every_tensor_of_a_module(module: nn.Module) -> None:
     assert len({column.name for column in entry.columns}) == len(entry.columns)
 
 
-@pytest.mark.parametrize("kernel", FIELDS, ids=named)
-def test_a_kernel_of_one_neuron_is_that_of_the_layer(kernel: nn.Module) -> None:
-    entry = kernel_entry(kernel)
-    assert entry is KERNELS[type(kernel)]
-    assert entry.of_neuron is not None
-    # The response of a correlation to an impulse is its kernel, last lag first.
-    impulse = torch.zeros(1, C, F, 2 * T - 1)
-    for n in range(N):
-        field = entry.of_neuron(kernel, n)
-        assert field.shape == (C, F, T)
-        for c in range(C):
-            for f in range(F):
-                impulse.zero_()[0, c, f, T - 1] = 1
-                answer = kernel(impulse)[0, n, 0].detach() - kernel.bias[n].detach()
-                torch.testing.assert_close(answer.flip(0), field[c, f].detach(), atol=1e-6, rtol=1e-5)
-
-
 @pytest.mark.parametrize(
     "kernel", [nn.Linear(2, 2), nn.Conv2d(2, 4, (F, T), groups=2), nn.Conv2d(2, 4, (F, T), dilation=2)], ids=repr
 )
 def test_a_kernel_that_no_entry_fits_has_no_columns(kernel: nn.Module) -> None:
     assert kernel_entry(kernel).columns == ()
-    assert kernel_entry(kernel).of_neuron is None
 
 
 @pytest.mark.parametrize("module", [*CURVES.values(), *FIELDS], ids=named)

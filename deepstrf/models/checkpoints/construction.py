@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from ..activations import ELEMENTWISE
 from ..registry import KERNELS, OUTPUT_CURVES, PREFILTERS
 
 __all__ = ["Construction", "NotEncodable", "arguments_for", "decode_module", "encode_module", "to_json", "unfit"]
@@ -25,43 +26,15 @@ class NotEncodable(TypeError):  # noqa: N818 - reads as what it states
     """The value cannot be written into a checkpoint's JSON."""
 
 
-def _own_class(name: str) -> type[nn.Module] | None:
-    """The class of this library with that name which a file may name: it has config() -> constructor arguments."""
-    classes = (*OUTPUT_CURVES, *PREFILTERS, *KERNELS)
-    return next((cls for cls in classes if cls.__name__ == name and hasattr(cls, "config")), None)
+# Of torch.nn: their constructor arguments are attributes of the same name, but for those that are not kept.
+_TORCH_CLASSES = (*ELEMENTWISE, nn.PReLU, nn.Conv2d)
+_NOT_KEPT = {"inplace", "init", "padding_mode"}
 
 
-# Classes of torch.nn with the constructor arguments that are attributes of the same name.
-_TORCH_CLASSES: dict[str, tuple[type[nn.Module], tuple[str, ...]]] = {
-    cls.__name__: (cls, arguments)
-    for cls, arguments in (
-        (nn.CELU, ("alpha",)),
-        (nn.Conv2d, ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups")),
-        (nn.ELU, ("alpha",)),
-        (nn.GELU, ("approximate",)),
-        (nn.Hardshrink, ("lambd",)),
-        (nn.Hardsigmoid, ()),
-        (nn.Hardswish, ()),
-        (nn.Hardtanh, ("min_val", "max_val")),
-        (nn.Identity, ()),
-        (nn.LeakyReLU, ("negative_slope",)),
-        (nn.LogSigmoid, ()),
-        (nn.Mish, ()),
-        (nn.PReLU, ("num_parameters",)),
-        (nn.RReLU, ("lower", "upper")),
-        (nn.ReLU, ()),
-        (nn.ReLU6, ()),
-        (nn.SELU, ()),
-        (nn.SiLU, ()),
-        (nn.Sigmoid, ()),
-        (nn.Softplus, ("beta", "threshold")),
-        (nn.Softshrink, ("lambd",)),
-        (nn.Softsign, ()),
-        (nn.Tanh, ()),
-        (nn.Tanhshrink, ()),
-        (nn.Threshold, ("threshold", "value")),
-    )
-}
+def _known_class(name: str) -> type[nn.Module] | None:
+    """The class with that name which a file may name."""
+    own = (cls for cls in (*OUTPUT_CURVES, *PREFILTERS, *KERNELS) if hasattr(cls, "config"))
+    return next((cls for cls in (*own, *_TORCH_CLASSES) if cls.__name__ == name), None)
 
 
 def to_json(value: Any, *, finite: bool = True) -> Any:
@@ -107,15 +80,16 @@ def encode_module(module: nn.Module) -> dict[str, Any]:
     name = cls.__name__
     if cls is nn.Sequential:
         return {"class": "Sequential", "modules": [encode_module(part) for part in module.children()]}
-    if _own_class(name) is cls:
-        config: Callable[[], dict[str, Any]] = getattr(module, "config")  # noqa: B009 - not an attribute of nn.Module
+    if _known_class(name) is not cls:
+        raise NotEncodable(f"a {name} cannot be rebuilt from a file")
+    config = getattr(module, "config", None)
+    if callable(config):
         return {"class": name, "kwargs": to_json(config())}
-    if name in _TORCH_CLASSES and _TORCH_CLASSES[name][0] is cls:
-        kwargs = {argument: getattr(module, argument) for argument in _TORCH_CLASSES[name][1]}
-        if isinstance(module, nn.Conv2d):
-            kwargs["bias"] = module.bias is not None
-        return {"class": name, "kwargs": to_json(kwargs)}
-    raise NotEncodable(f"a {name} cannot be rebuilt from a file")
+    kept = vars(module).keys() - _NOT_KEPT
+    kwargs = {argument: getattr(module, argument) for argument in inspect.signature(cls).parameters if argument in kept}
+    if isinstance(module, nn.Conv2d):
+        kwargs["bias"] = module.bias is not None
+    return {"class": name, "kwargs": to_json(kwargs)}
 
 
 def decode_module(spec: Any) -> nn.Module:
@@ -132,7 +106,7 @@ def decode_module(spec: Any) -> nn.Module:
     kwargs = spec.get("kwargs") if name is not None else None
     if not isinstance(name, str) or not isinstance(kwargs, Mapping):
         raise ValueError(f"a module must be written as class and kwargs, got {spec!r}")
-    cls = _own_class(name) or _TORCH_CLASSES.get(name, (None,))[0]
+    cls = _known_class(name)
     if cls is None:
         raise ValueError(f"{name!r} is not a module class that a checkpoint may name")
     try:

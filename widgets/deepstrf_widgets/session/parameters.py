@@ -175,11 +175,11 @@ def _conversions(constraint: Constraint | None, scale: Scale | None, dt_ms: floa
     def from_raw(values: Array, _index: Index) -> Array:
         if constraint is not None:
             values = constraint.to_natural(torch.from_numpy(values)).numpy()
-        return values if scale is None else scale.to_shown(values, dt_ms)
+        return values if scale is None else scale[0](values, dt_ms)
 
     def to_raw(values: Array, _index: Index) -> Array:
         if scale is not None:
-            values = scale.to_module(values, dt_ms)
+            values = scale[1](values, dt_ms)
         return values if constraint is None else constraint.to_raw(torch.from_numpy(np.array(values)), "values").numpy()
 
     return from_raw, to_raw

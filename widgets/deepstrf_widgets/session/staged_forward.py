@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from deepstrf.models import NeuralModel
 from deepstrf.models.audio.audio_model import AudioEncodingModel
 from deepstrf.models.audio.gradient_maps import run_up, spectrogram_gradients
+from deepstrf.models.layers.composition import receptive_field
 from deepstrf.models.readouts import STRFReadout, batch_norm_affine
 from deepstrf.models.registry import is_pointwise, kernel_entry, neuron_axes_of
 
@@ -74,7 +75,7 @@ class Form:
         can_share, name, readout = shareable(model), type(model).__name__, model.readout
         if not isinstance(readout, STRFReadout):
             return cls("its readout is not an STRFReadout", shareable=can_share)
-        sliced = kernel_entry(readout.strf.kernel).of_neuron is not None
+        sliced = bool(kernel_entry(readout.strf.kernel).columns)
         field = FORMULA if sliced else COMPOSED
         if type(model).forward is not NeuralModel.forward:
             return cls(f"{name} has a forward pass of its own", field, shareable=can_share)
@@ -222,9 +223,9 @@ class StagedForward:
         kernels = self._memo.kernel
         if neuron not in kernels:
             if self.form.field == FORMULA:
-                module = self._readout.strf.kernel
-                one_neuron = cast(Callable[..., Tensor], kernel_entry(module).of_neuron)
-                kernels[neuron] = one_neuron(module, neuron)
+                strf = self._readout.strf
+                alone = of_neuron(strf.kernel, neuron, int(self.model.O))
+                kernels[neuron] = receptive_field(alone, strf.C_in, strf.F, strf.T)[0].clone()
             elif self.form.field == COMPOSED:
                 try:
                     weight = self._usable(self._readout).STRF_weight()

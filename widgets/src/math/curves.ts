@@ -51,10 +51,9 @@ interface Shape {
   gain: number;
 }
 
-interface Saturating {
+interface Saturating extends Pick<Editing, "share"> {
   concerns: Record<"baseline" | "ceiling" | "threshold" | "slope", string[]>;
-  /** g at the threshold, and its derivative there for a gain of 1. */
-  share: number;
+  /** Derivative of g at the threshold, for a gain of 1. */
   steepness: number;
   shapeOf: (parameters: Parameters) => Shape;
   parametersOf: (shape: Shape) => Parameters;
