@@ -8,6 +8,7 @@
 import { clamp } from "../../base/clamp";
 import type { Info } from "../../kernel/contract";
 import { columnsOf } from "../../math/adaptation";
+import { limitsOf } from "../../math/field";
 
 export interface Curve {
   key: string;
@@ -30,9 +31,8 @@ export const isTau = (curve: Curve) => curve.unit === "ms";
 export function curvesOf({ prefilter, limits }: Info): Curve[] {
   return columnsOf(prefilter.kind).map(({ name: column, meaning: label, note: what, unit }, row) => {
     const name = `prefilter.${column}`;
-    const [low, high] = limits[name] ?? [null, null];
-    const key = label.toLowerCase() || "tau";
-    return { key, label, what, unit, name, row, low: low ?? -Infinity, high: high ?? Infinity };
+    const [low, high] = limitsOf(name, limits);
+    return { key: label.toLowerCase() || "tau", label, what, unit, name, row, low, high };
   });
 }
 
