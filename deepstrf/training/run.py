@@ -17,8 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from deepstrf.models.layers import ParametricSTRF
+from deepstrf.models.neural_model import NeuralModel
 from deepstrf.models.prediction import as_model_takes, predict
-from deepstrf.models.readouts import normalising_over
+from deepstrf.models.readouts import STRFReadout, normalising_over
+from deepstrf.stimuli.evidence import moving_bands
 from deepstrf.training.batches import Examples, settle_batch_norms
 from deepstrf.training.checkpoint import fingerprint, load_checkpoint, save_checkpoint
 from deepstrf.training.history import EpochRecord, History
@@ -47,6 +49,8 @@ class Run:
         parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         if not parameters:
             raise ValueError("model must have a parameter that requires a gradient, got none")
+        self.without_evidence = list(_weights_without_evidence(model, train))
+        _set_to_zero(self.without_evidence)
         self.optimizer = settings.optimizer(parameters)
         self.schedule = None if settings.schedule is None else settings.schedule(self.optimizer)
         smoothness = np.broadcast_to(np.asarray(settings.smoothness, dtype=float), 2)
@@ -149,6 +153,7 @@ class Run:
         except _NotFinite:
             return seen[-1]
         _keep_gaussians_on_their_grid(self.model)
+        _set_to_zero(self.without_evidence)
         return seen[0]
 
     def _step_schedule(self) -> None:
@@ -275,6 +280,30 @@ def _check_fits(model: nn.Module, train: Examples, validation: Examples | None) 
                 f"model must give (B, {N}, 1, T) for the {N} neurons of {name}, got {tuple(pred.shape)} "
                 f"for one stimulus of {examples.bins[0]} bins"
             )
+
+
+def _weights_without_evidence(model: nn.Module, train: Examples) -> Iterator[tuple[Tensor, Tensor]]:
+    """Free receptive fields (N, C, F, T) that were never fitted, and which of their (C, F) bands no sound moves.
+
+    No response says anything of those weights: left at their random start they would be read as a finding.
+    """
+    if not isinstance(model, NeuralModel):
+        return
+    for readout in (module for module in model.modules() if isinstance(module, STRFReadout)):
+        kernel = readout.strf.kernel
+        if not (isinstance(kernel, nn.Conv2d) and kernel.groups == 1 and isinstance(model.core, nn.Identity)):
+            continue
+        if readout.bn.num_batches_tracked == 0:
+            with torch.no_grad():
+                heard = model.prefiltered(as_model_takes(model, train.stimuli))
+            if heard.shape[1:3] == kernel.weight.shape[1:3]:
+                yield kernel.weight, ~moving_bands(heard, train.bins)
+
+
+def _set_to_zero(weights: list[tuple[Tensor, Tensor]]) -> None:
+    with torch.no_grad():
+        for weight, unmoved in weights:
+            weight[:, unmoved] = 0.0
 
 
 def _keep_gaussians_on_their_grid(model: nn.Module) -> None:

@@ -1,0 +1,50 @@
+"""Bands that no sound moves: their weights are no finding."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from deepstrf.analysis import best_frequency
+from deepstrf.models import LinearNonlinear
+from deepstrf.models.prefiltering import make_prefiltering
+from deepstrf.stimuli.evidence import moving_bands
+from deepstrf.training import Fitter
+from tests.training.conftest import BANDS, LAGS, simulate
+
+
+def test_a_band_moves_when_its_scatter_is_a_share_of_the_largest():
+    g = torch.Generator().manual_seed(0)
+    x = torch.randn(2, 2, 4, 500, generator=g) * torch.tensor([10.0, 0.6, 0.3, 0.0])[:, None] + 40
+    x[1, 0, 3, 100:] = 1e3  # after the end of a sound
+    assert moving_bands(x, [500, 100]).tolist() == [[True, True, False, False]] * 2
+    assert moving_bands(x)[0].tolist() != moving_bands(x, [500, 100])[0].tolist()
+    assert not moving_bands(torch.ones(1, 1, 3, 9)).any()
+
+
+@pytest.mark.parametrize("adaptation", [None, "adaptrans"])
+@pytest.mark.parametrize("smoothness", [0.0, 0.1])
+def test_weights_on_bands_that_the_sound_never_moves_are_zero_after_a_fit(adaptation, smoothness):
+    """Real songs leave the highest bands silent; their random start ruled best frequency and colour scale."""
+    neurons = simulate(20.0, snr=2.0)
+    x = neurons.stimuli.clone()
+    x[:, :, 7:] = 0.0
+    torch.manual_seed(1)
+    front = None if adaptation is None else make_prefiltering(adaptation, BANDS, 10.0, max_freq=4000.0)
+    model = LinearNonlinear(BANDS, LAGS, out_neurons=3, prefiltering=front)
+    assert model.readout.strf.kernel.weight[:, :, 7:].abs().min() > 0
+    Fitter(epochs=3, smoothness=smoothness, progress=False).fit(model, (x, neurons.responses))
+    field = model.effective_STRF()[0]
+    assert field[:, :, 7:].abs().max() == 0
+    assert field[:, :, :7].abs().amax((1, 2, 3)).min() > 0
+    assert (best_frequency(field, neurons.cf_hz) < neurons.cf_hz[6:8].mean()).all()  # the peak lies between bands
+
+
+def test_a_field_that_was_fitted_before_keeps_what_it_knows():
+    neurons = simulate(20.0, snr=2.0)
+    model = LinearNonlinear(BANDS, LAGS, out_neurons=3)
+    Fitter(epochs=1, progress=False).fit(model, neurons)
+    x = neurons.stimuli.clone()
+    x[:, :, 7:] = 0.0
+    Fitter(epochs=1, smoothness=0.0, progress=False).fit(model, (x, neurons.responses))
+    assert model.effective_STRF()[0][:, :, 7:].abs().max() > 0
