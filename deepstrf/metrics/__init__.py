@@ -1,4 +1,4 @@
-"""How well a model predicts responses: losses to train with and scores to report."""
+"""How well a model predicts responses: losses to train with and scores to report (compared in docs/metrics.md)."""
 
 from deepstrf.metrics.losses import mse_loss, poisson_loss
 from deepstrf.metrics.performance import corrcoef, fve, normalized_corrcoef
