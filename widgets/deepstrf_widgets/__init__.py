@@ -3,55 +3,33 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from deepstrf.deprecation import moved_modules
 
-if TYPE_CHECKING:
-    from .bench import ActivationEditor, AdapTransEditor, BenchWidget, ResponseView, STRFEditor
-    from .explorer import Explorer, explore
-    from .neuron_gallery import Gallery, gallery
-    from .session import Change, Edit, LiveSession
-    from .stimulus import SpectrogramPainter, StimulusPanel
-    from .training import TrainingView, train
-
-__all__ = [
-    "ActivationEditor",
-    "AdapTransEditor",
-    "BenchWidget",
-    "Change",
-    "Edit",
-    "Explorer",
-    "Gallery",
-    "LiveSession",
-    "ResponseView",
-    "STRFEditor",
-    "SpectrogramPainter",
-    "StimulusPanel",
-    "TrainingView",
-    "explore",
-    "gallery",
-    "train",
-]
-
-_ROOMS = {
-    "ActivationEditor": "bench",
-    "AdapTransEditor": "bench",
-    "BenchWidget": "bench",
-    "Change": "session",
-    "Edit": "session",
-    "Explorer": "explorer",
-    "Gallery": "neuron_gallery",
-    "LiveSession": "session",
-    "ResponseView": "bench",
-    "STRFEditor": "bench",
-    "SpectrogramPainter": "stimulus",
-    "StimulusPanel": "stimulus",
-    "TrainingView": "training",
-    "explore": "explorer",
-    "gallery": "neuron_gallery",
-    "train": "training",
+_NAMES = {
+    "bench": ("ActivationEditor", "AdapTransEditor", "BenchWidget", "ResponseView", "STRFEditor", "save_html"),
+    "explorer": ("Explorer", "explore"),
+    "figures": ("neuron_figure",),
+    "neuron_gallery": ("Gallery", "gallery"),
+    "pictures": (
+        "Picture",
+        "bars_picture",
+        "curve_picture",
+        "lines_picture",
+        "raster_picture",
+        "scatter_picture",
+        "spectrogram_picture",
+        "stack_picture",
+        "strf_picture",
+    ),
+    "session": ("Change", "Edit", "LiveSession"),
+    "stimulus": ("SpectrogramPainter", "StimulusPanel"),
+    "training": ("TrainingView", "train"),
 }
+_HOMES = {name: room for room, names in _NAMES.items() for name in names}
+
+__all__ = ["pictures", *_HOMES]
 
 moved_modules(
     {
@@ -80,8 +58,10 @@ moved_modules(
 
 def __getattr__(name: str) -> Any:
     """Public names on first use: Jupyter's server loads `deepstrf_widgets.server` and must not pay for torch."""
-    if name in _ROOMS:
-        return getattr(importlib.import_module(f"{__name__}.{_ROOMS[name]}"), name)
+    if name in _NAMES:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
