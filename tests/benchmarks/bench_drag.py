@@ -76,7 +76,7 @@ interact(show, weight=FloatSlider(min=0, max=1, step=0.002, readout_format=".3f"
 # What is dragged, and the picture that must follow at once: of the adaptation these are the ON and OFF spectrograms.
 STAGES = {
     "strf": (".deepstrf-bench [data-handle=center][data-gaussian='0']", ".deepstrf-bench .db-strf .db-picture"),
-    "adaptation": (".deepstrf-bench .db-adapt-handle[data-curve]", ".deepstrf-bench .db-adapted-lane .db-picture"),
+    "prefilter": (".deepstrf-bench .db-adapt-handle[data-curve]", ".deepstrf-bench .db-adapted-lane .db-picture"),
     "activation": (
         ".deepstrf-bench .db-activation [data-handle=knee]",
         ".deepstrf-bench .db-activation canvas[role=img]",

@@ -44,7 +44,7 @@ def test_every_stage_is_accessible(chromium: Browser, saved_bench: Path, axe: Pa
     page.wait_for_selector(f"{ROOT} .db-handle", timeout=30 * SECOND)
     page.add_script_tag(path=axe)
     page.locator(f"{ROOT} [data-gaussian='0'][data-handle=center]").click()
-    for stage in ("strf", "adaptation", "activation"):
+    for stage in ("strf", "prefilter", "activation"):
         page.locator(f"{ROOT} [data-tab={stage}]").click()
         page.locator(f"{ROOT} [role=tabpanel]:not([hidden])").wait_for()
         assert complaints(page) == [], stage

@@ -168,7 +168,7 @@ def test_a_cell_that_is_run_again_and_again_leaves_no_figures_behind(bench: Benc
 
 @pytest.mark.parametrize(
     ("stage", "parameters"),
-    [("adaptation", ["prefilter.tau_on_ms"]), ("activation", ["activation.b", "activation.beta"])],
+    [("prefilter", ["prefilter.tau_on_ms"]), ("activation", ["activation.b", "activation.beta"])],
 )
 def test_every_stage_reaches_python_and_undo_takes_it_back(bench: BenchPage, stage: str, parameters: list[str]) -> None:
     def values() -> list[float]:

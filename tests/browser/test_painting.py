@@ -106,7 +106,7 @@ def test_a_profile_is_drawn_anew(
     assert changed == list(range(changed[0], changed[-1] + 1))
     assert max(after[i] for i in changed[2:-2]) - min(after[i] for i in changed[2:-2]) < 1e-6
     bench.notebook.use_theme(dark=True)
-    for name in ("Folded", "Gradient"):
+    for name in ("With gain", "Gradient"):
         bench.page.locator(f"{ROOT} .db-strf button:text('{name}')").click()
     bench.page.wait_for_function("() => document.querySelectorAll('.db-strf .db-plot:not([hidden])').length === 2")
     bench.settle()

@@ -25,11 +25,11 @@ NAME = '<b>&"'
 BUNDLE = CHECKOUT / "widgets" / "deepstrf_widgets" / "static"
 SVG = "{http://www.w3.org/2000/svg}"
 AXES = {
-    "adaptation": {"frequency (kHz)", "τ (ms)", "w", "weight", "lag (ms), 0 = now", "a per bin"},
+    "prefilter": {"frequency (kHz)", "τ (ms)", "w", "weight", "lag (ms), 0 = now", "a per bin"},
     "strf": {"frequency (kHz)", "lag (ms), 0 = now", "weight"},
     "activation": {"rate (spikes/bin)", "drive (a.u., after batch norm)"},
 }
-TITLES = {"adaptation": "adaptation", "strf": "receptive-field-on", "activation": "output-curve"}
+TITLES = {"prefilter": "adaptation", "strf": "receptive-field-on", "activation": "output-curve"}
 RESPONSE = {"frequency (kHz)", "dB", "rate (spikes/bin)", "time (s)", "recorded", "model"}
 # Colours of a PNG: how many there are among a raster of its pixels, and the one in its corner.
 COLOURS = """async (png) => {
@@ -55,7 +55,7 @@ GALLERY = """async ({ code, neurons }) => {
       channel_names: ["ON", "OFF"], has_scores: true, given: false },
     cf_hz: view(Float32Array.from({ length: F }, (_, i) => 500 * 2 ** (i / 2))),
     kernels: view(kernels), table: view(table), selected: 0, channel: null, columns: 0, sort: "index",
-    descending: false, search: "", ranges: {}, trained: false, folded: false, error: "",
+    descending: false, search: "", ranges: {}, trained: false, with_gain: false, error: "",
   };
   const listeners = {};
   const model = {
@@ -160,7 +160,7 @@ def test_every_panel_is_saved_as_it_looks(chromium: Browser, named_bench: Path, 
         page.evaluate(PAINTED)
         name = f"LinearNonlinear-neuron-0-{TITLES[stage]}"
         check(page, f"{ROOT} [role=tabpanel]:not([hidden])", name, axes, ground)
-        if stage == "adaptation":
+        if stage == "prefilter":
             name = "LinearNonlinear-neuron-0-stimulus-and-response"
             check(page, f"{ROOT} .db-response", name, RESPONSE | {"ON", "OFF"}, ground)
     whole = AXES["activation"] | RESPONSE | {f"0 · {NAME}", "LinearNonlinear", "Output curve"}

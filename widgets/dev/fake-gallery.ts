@@ -71,7 +71,7 @@ export function fakeGallery(neurons: number): StaticModel {
     search: "",
     ranges: {},
     trained: false,
-    folded: false,
+    with_gain: false,
     error: "",
   });
 }

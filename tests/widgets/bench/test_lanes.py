@@ -72,3 +72,11 @@ def test_scores_under_a_hand_are_those_of_the_metrics(session, responses, gaps):
             assert got == pytest.approx(float(metric(predicted, responses, reduction="none")[0]), abs=1e-12)
     one.set_stimulus(one.stimulus[..., :20], responses[:, :, :1, :20])
     assert one.normalized_score(0) is None
+
+
+def test_the_old_name_of_the_prefilter_stage_works_and_warns(session):
+    bench = BenchWidget(session)
+    with pytest.warns(DeprecationWarning, match='stage "adaptation" is called "prefilter" now') as caught:
+        bench.stage = "adaptation"
+    assert (bench.stage, caught[0].filename) == ("prefilter", __file__)
+    bench.close()

@@ -276,7 +276,7 @@ def test_a_score_that_is_not_defined_is_none(make_model, make_stimulus):
     ("kind", "view"),
     [
         (BenchWidget, "explorer"),
-        (AdapTransEditor, "adaptation"),
+        (AdapTransEditor, "prefilter"),
         (STRFEditor, "strf"),
         (ActivationEditor, "activation"),
         (ResponseView, "response"),

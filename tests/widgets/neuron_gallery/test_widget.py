@@ -123,12 +123,23 @@ def test_one_channel_and_no_responses_leave_their_columns_empty(make):
     assert np.isnan(column(one, "score")).all()
 
 
-def test_folded_shows_the_gain_of_the_batch_norm(make):
-    one = make("full", options={"folded": True})
-    folded, _ = one.session.model.readout.effective_STRF()
-    assert_shows(one, folded)
-    one.folded = False
+def test_with_gain_the_fields_are_those_that_the_drive_sees(make):
+    one = make("full", options={"with_gain": True})
+    effective, _ = one.session.model.readout.effective_STRF()
+    assert_shows(one, effective)
+    one.with_gain = False
     assert_shows(one, one.session.model.readout.STRF_weight())
+
+
+def test_the_old_name_of_with_gain_works_and_warns(make_session):
+    session = make_session("full")
+    with pytest.warns(DeprecationWarning, match=r"gallery\(folded=\) is called gallery\(with_gain=\) now") as caught:
+        one = gallery(session, folded=True)
+    assert (one.with_gain, caught[0].filename) == (True, __file__)
+    with pytest.warns(DeprecationWarning, match=r"Gallery\.folded is called Gallery\.with_gain now") as caught:
+        one.folded = False
+    assert (one.with_gain, caught[0].filename) == (False, __file__)
+    one.close()
 
 
 def test_trained_shows_the_session_as_it_began(make):

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import traitlets
 
+from deepstrf.deprecation import warn_renamed
 from deepstrf.models.audio.audio_model import AudioEncodingModel
 
 from ..browser_widget import BrowserWidget, TraitValueError
@@ -31,7 +32,7 @@ COUNTS = {"neuron": "n_neurons", "channel": "n_channels", "selected": "n_gaussia
 """Traits that number something, by the field of ``info`` that counts it."""
 
 LANES = ("drive", "trials", "residual")
-STAGES = ("adaptation", "strf", "activation")
+STAGES = ("prefilter", "strf", "activation")
 QUEUED_S = 0.001
 """A request that comes this soon after an answer was waiting behind it, and others may wait with it."""
 
@@ -41,6 +42,16 @@ BURST_S = 0.001
 MAX_CLIENTS = 64
 LONG_AGO = -1
 """A version before the first: whoever has that has nothing."""
+
+
+class _Stage(traitlets.Enum):
+    """A stage of the model, also under its old name."""
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        if value == "adaptation":
+            warn_renamed('stage "adaptation"', '"prefilter"', stacklevel=6)  # the caller of traitlets
+            value = "prefilter"
+        return super().validate(obj, value)
 
 
 class BenchWidget(BrowserWidget):
@@ -64,7 +75,7 @@ class BenchWidget(BrowserWidget):
     ----------
     lanes : list of {"drive", "trials", "residual"}
         What is open between sound and response. The drive is there where the page computes it itself.
-    stage : {"", "adaptation", "strf", "activation"}
+    stage : {"", "prefilter", "strf", "activation"}
         The stage of the model whose editor is on screen; "" is the receptive field, where there is one.
     """
 
@@ -105,7 +116,7 @@ class BenchWidget(BrowserWidget):
     edited = traitlets.Bool(False).tag(sync=True)
     width = traitlets.Int(0, min=0).tag(sync=True)
     lanes = traitlets.List(traitlets.Enum(LANES)).tag(sync=True)
-    stage = traitlets.Enum(("", *STAGES), "").tag(sync=True)
+    stage = _Stage(("", *STAGES), "").tag(sync=True)
     gradient = traitlets.Bytes().tag(sync=True)
     wants_gradient = traitlets.Bool(None, allow_none=True).tag(sync=True)
     revision = traitlets.Int(0).tag(sync=True)
@@ -385,7 +396,7 @@ def locked_names(session: LiveSession, lock: Sequence[str]) -> list[str]:
 class AdapTransEditor(BenchWidget):
     """Time constants and weights of the adaptation over frequency. See :class:`BenchWidget` for the arguments."""
 
-    view = traitlets.Unicode("adaptation").tag(sync=True)
+    view = traitlets.Unicode("prefilter").tag(sync=True)
 
 
 class STRFEditor(BenchWidget):

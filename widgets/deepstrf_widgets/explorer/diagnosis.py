@@ -33,8 +33,8 @@ TEXT = (
 )
 FAINT = "var(--jp-border-color2, rgba(128,128,128,0.35))"
 # The part of a parameter's name, and the stage of the bench that edits it.
-STAGES = {"prefiltering": "adaptation", "strf": "strf", "bn": "strf", "activation": "activation"}
-LABELS = {"adaptation": "adaptation", "strf": "receptive field", "activation": "output curve", "": ""}
+STAGES = {"prefiltering": "prefilter", "strf": "strf", "bn": "strf", "activation": "activation"}
+LABELS = {"prefilter": "adaptation", "strf": "receptive field", "activation": "output curve", "": ""}
 
 
 def diagnose_session(session: LiveSession, *, held_out: Recording | tuple[Tensor, Tensor] | None = None) -> Diagnosis:

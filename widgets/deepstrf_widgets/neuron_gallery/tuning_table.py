@@ -48,7 +48,7 @@ class TuningTable:
 
     Attributes
     ----------
-    trained, folded : bool
+    trained, with_gain : bool
         Whether the receptive fields and scores are those when the session began; whether the gain of the batch norm is
         multiplied in.
     kernels : ndarray of int8, shape (N, C, F, T)
@@ -60,7 +60,7 @@ class TuningTable:
     def __init__(self, session: LiveSession, given: Tensor | None = None) -> None:
         self.session = session
         self.given = given
-        self.trained = self.folded = False
+        self.trained = self.with_gain = False
         first = session.live.kernel(0) if given is None else given[0]
         if first is None:
             raise ValueError(
@@ -82,7 +82,7 @@ class TuningTable:
             # Somebody has exchanged parts of the model: there is nothing of this shape to show any more.
             return torch.zeros(len(rows), *self.kernels.shape[1:])
         fields = fields.detach().cpu()
-        affine = gain_and_offset(chain.model) if self.folded else None
+        affine = gain_and_offset(chain.model) if self.with_gain else None
         if affine is not None:
             fields = fields * affine[0].cpu()[rows, None, None, None]
         finite = torch.isfinite(fields).flatten(1).all(1)

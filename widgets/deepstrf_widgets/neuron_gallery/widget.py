@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from deepstrf.arguments import as_tensor
+from deepstrf.deprecation import keywords, renamed
 from deepstrf.models import NeuralModel
 from deepstrf.models.readouts import STRFReadout
 
@@ -31,84 +32,11 @@ __all__ = ["Gallery", "gallery"]
 
 MAX_COLUMNS = 100
 
-
-class GalleryTraits(BrowserWidget):
-    """The traits of a :class:`~deepstrf_widgets.Gallery`, which has their meaning; a wrong value is refused."""
-
-    BROWSER_SETS = ("selected", "channel", "sort", "descending", "search", "ranges", "trained", "folded")
-    _esm = bundle_text("gallery.js")
-
-    view = traitlets.Unicode("gallery").tag(sync=True)
-    names = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    cf_hz = traitlets.Bytes().tag(sync=True)
-    # Arrays that change in place: a page that asks for the state gets all of them, a change sends only its rows.
-    kernels = traitlets.Any().tag(sync=True, to_json=lambda array, _widget: array.tobytes())
-    table = traitlets.Any().tag(sync=True, to_json=lambda array, _widget: array.tobytes())
-    selected = traitlets.Int(0).tag(sync=True)
-    channel = traitlets.Int(None, allow_none=True).tag(sync=True)
-    columns = traitlets.Int(0).tag(sync=True)
-    sort = traitlets.Unicode("index").tag(sync=True)
-    descending = traitlets.Bool(False).tag(sync=True)
-    search = traitlets.Unicode("").tag(sync=True)
-    ranges = traitlets.Dict().tag(sync=True)
-    trained = traitlets.Bool(False).tag(sync=True)
-    folded = traitlets.Bool(False).tag(sync=True)
-
-    @traitlets.validate("selected")
-    def _check_selected(self, proposal: Any) -> int:
-        return _whole("selected", proposal["value"], self.info["n_neurons"] - 1)
-
-    @traitlets.validate("channel")
-    def _check_channel(self, proposal: Any) -> int | None:
-        value = proposal["value"]
-        return None if value is None else _whole("channel", value, self.info["n_channels"] - 1)
-
-    @traitlets.validate("columns")
-    def _check_columns(self, proposal: Any) -> int:
-        return _whole("columns", proposal["value"], MAX_COLUMNS)
-
-    @traitlets.validate("sort")
-    def _check_sort(self, proposal: Any) -> str:
-        if proposal["value"] not in SORTS:
-            raise TraitValueError(f"sort must be one of {', '.join(SORTS)}, got {proposal['value']!r}")
-        return str(proposal["value"])
-
-    @traitlets.validate("ranges")
-    def _check_ranges(self, proposal: Any) -> dict[str, list[float | None]]:
-        checked: dict[str, list[float | None]] = {}
-        for name, ends in proposal["value"].items():
-            if name not in MEASURES:
-                raise TraitValueError(f"ranges must name read-outs ({', '.join(MEASURES)}), got {name!r}")
-            if not isinstance(ends, (list, tuple)) or len(ends) != 2 or not all(_is_end(end) for end in ends):
-                raise TraitValueError(f"ranges[{name!r}] must be two finite numbers, or None for no end, got {ends!r}")
-            if None not in ends and ends[0] > ends[1]:
-                raise TraitValueError(f"ranges[{name!r}] must hold the lowest value first, got {ends!r}")
-            checked[name] = [None if end is None else float(end) for end in ends]
-        return checked
-
-    @traitlets.validate("trained", "folded")
-    def _check_shown(self, proposal: Any) -> bool:
-        name, value = proposal["trait"].name, proposal["value"]
-        if value and self.info["given"]:
-            raise TraitValueError(f"{name} must be False where kernels are given, got {value}")
-        return bool(value)
-
-
-def _whole(name: str, value: Any, high: int) -> int:
-    if isinstance(value, bool) or not 0 <= value <= high:
-        raise TraitValueError(f"{name} must be a whole number in [0, {high}], got {value!r}")
-    return int(value)
-
-
-def _is_end(value: Any) -> bool:
-    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value))
-
-
 SOON_S, LATER_S = 0.03, 0.5
 """How long after a change a few neurons, or many, are computed again: the bench's own answer goes first."""
 
 
-class Gallery(GalleryTraits):
+class Gallery(BrowserWidget):
     """Small multiples of the receptive fields of a :class:`LiveSession`, to sort, to filter and to choose from.
 
     Each has its own colour scale. Best frequency, latency, bandwidth and separability (:mod:`deepstrf.analysis`) are
@@ -126,7 +54,7 @@ class Gallery(GalleryTraits):
         The neuron that is outlined, by its number or its name; a click chooses another. The trait is the number.
     trained : bool
         Whether to show the receptive fields when the session began rather than the present ones.
-    folded : bool
+    with_gain : bool
         Whether to multiply them by the gain of the batch norm, which may turn their sign.
     channel : int, optional
         Which channel to show; None for all, side by side.
@@ -155,6 +83,27 @@ class Gallery(GalleryTraits):
     [0, 5, 1, 4, 2, 3]
     """
 
+    BROWSER_SETS = ("selected", "channel", "sort", "descending", "search", "ranges", "trained", "with_gain")
+    _esm = bundle_text("gallery.js")
+
+    view = traitlets.Unicode("gallery").tag(sync=True)
+    names = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    cf_hz = traitlets.Bytes().tag(sync=True)
+    # Arrays that change in place: a page that asks for the state gets all of them, a change sends only its rows.
+    kernels = traitlets.Any().tag(sync=True, to_json=lambda array, _widget: array.tobytes())
+    table = traitlets.Any().tag(sync=True, to_json=lambda array, _widget: array.tobytes())
+    selected = traitlets.Int(0).tag(sync=True)
+    channel = traitlets.Int(None, allow_none=True).tag(sync=True)
+    columns = traitlets.Int(0).tag(sync=True)
+    sort = traitlets.Unicode("index").tag(sync=True)
+    descending = traitlets.Bool(False).tag(sync=True)
+    search = traitlets.Unicode("").tag(sync=True)
+    ranges = traitlets.Dict().tag(sync=True)
+    trained = traitlets.Bool(False).tag(sync=True)
+    with_gain = traitlets.Bool(False).tag(sync=True)
+    folded = renamed("with_gain")
+
+    @keywords(folded="with_gain")
     def __init__(
         self,
         session: LiveSession,
@@ -162,7 +111,7 @@ class Gallery(GalleryTraits):
         kernels: ArrayLike | Tensor | None = None,
         selected: int | str = 0,
         trained: bool = False,
-        folded: bool = False,
+        with_gain: bool = False,
         channel: int | None = None,
         columns: int = 0,
         sort: str = "index",
@@ -177,7 +126,7 @@ class Gallery(GalleryTraits):
             selected = neuron_index(session.neuron_names, selected, "selected")
         self.session = session
         self._tuning = TuningTable(session, None if kernels is None else _checked_kernels(kernels, session))
-        self._tuning.trained, self._tuning.folded = trained, folded
+        self._tuning.trained, self._tuning.with_gain = trained, with_gain
         every = range(session.n_neurons)
         self._tuning.read_fields(every)
         self._tuning.read_edited()
@@ -196,7 +145,7 @@ class Gallery(GalleryTraits):
             table=self._tuning.table,
             selected=selected,
             trained=trained,
-            folded=folded,
+            with_gain=with_gain,
             channel=channel,
             columns=columns,
             sort=sort,
@@ -205,7 +154,7 @@ class Gallery(GalleryTraits):
             ranges=dict(ranges or {}),
             **kwargs,
         )
-        self.observe(self._fields_chosen, ("trained", "folded"))
+        self.observe(self._fields_chosen, ("trained", "with_gain"))
         self.own(session.observe(self._session_changed))
         self._refresh_timer.start(SOON_S)
 
@@ -263,6 +212,45 @@ class Gallery(GalleryTraits):
 
         self.own(unlink)
         return link
+
+    @traitlets.validate("selected")
+    def _check_selected(self, proposal: Any) -> int:
+        return _whole("selected", proposal["value"], self.info["n_neurons"] - 1)
+
+    @traitlets.validate("channel")
+    def _check_channel(self, proposal: Any) -> int | None:
+        value = proposal["value"]
+        return None if value is None else _whole("channel", value, self.info["n_channels"] - 1)
+
+    @traitlets.validate("columns")
+    def _check_columns(self, proposal: Any) -> int:
+        return _whole("columns", proposal["value"], MAX_COLUMNS)
+
+    @traitlets.validate("sort")
+    def _check_sort(self, proposal: Any) -> str:
+        if proposal["value"] not in SORTS:
+            raise TraitValueError(f"sort must be one of {', '.join(SORTS)}, got {proposal['value']!r}")
+        return str(proposal["value"])
+
+    @traitlets.validate("ranges")
+    def _check_ranges(self, proposal: Any) -> dict[str, list[float | None]]:
+        checked: dict[str, list[float | None]] = {}
+        for name, ends in proposal["value"].items():
+            if name not in MEASURES:
+                raise TraitValueError(f"ranges must name read-outs ({', '.join(MEASURES)}), got {name!r}")
+            if not isinstance(ends, (list, tuple)) or len(ends) != 2 or not all(_is_end(end) for end in ends):
+                raise TraitValueError(f"ranges[{name!r}] must be two finite numbers, or None for no end, got {ends!r}")
+            if None not in ends and ends[0] > ends[1]:
+                raise TraitValueError(f"ranges[{name!r}] must hold the lowest value first, got {ends!r}")
+            checked[name] = [None if end is None else float(end) for end in ends]
+        return checked
+
+    @traitlets.validate("trained", "with_gain")
+    def _check_shown(self, proposal: Any) -> bool:
+        name, value = proposal["trait"].name, proposal["value"]
+        if value and self.info["given"]:
+            raise TraitValueError(f"{name} must be False where kernels are given, got {value}")
+        return bool(value)
 
     # -- from and to the page ------------------------------------------------------------------------------------
 
@@ -327,10 +315,10 @@ class Gallery(GalleryTraits):
         return taken
 
     def _fields_chosen(self, _change: Any) -> None:
-        if (self._tuning.trained, self._tuning.folded) == (self.trained, self.folded):
+        if (self._tuning.trained, self._tuning.with_gain) == (self.trained, self.with_gain):
             return  # both were set at once
         every = range(self.session.n_neurons)
-        self._tuning.trained, self._tuning.folded = self.trained, self.folded
+        self._tuning.trained, self._tuning.with_gain = self.trained, self.with_gain
         self._tuning.read_fields(every)
         self._tuning.read_edited()
         self._take_stale()
@@ -364,6 +352,7 @@ class Gallery(GalleryTraits):
         self._send_rows(rows, kernels)
 
 
+@keywords(folded="with_gain")
 def gallery(
     model: NeuralModel | LiveSession,
     stimulus: Sound | None = None,
@@ -419,6 +408,16 @@ def gallery(
         stimulus = torch.zeros(*model.readout.STRF_weight().shape[-2:])
     session = LiveSession(model, stimulus, responses, dt_ms=dt_ms, cf_hz=cf_hz, neuron_names=neuron_names)
     return Gallery(session, **options)
+
+
+def _whole(name: str, value: Any, high: int) -> int:
+    if isinstance(value, bool) or not 0 <= value <= high:
+        raise TraitValueError(f"{name} must be a whole number in [0, {high}], got {value!r}")
+    return int(value)
+
+
+def _is_end(value: Any) -> bool:
+    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value))
 
 
 def _checked_kernels(kernels: ArrayLike | Tensor, session: LiveSession) -> Tensor:

@@ -206,6 +206,7 @@ class TrainingView(Owner, ipywidgets.VBox):
         self._restored = chosen
         self._show(chosen)
 
+    @keywords(explore)
     def explore(self, **options: Any) -> Explorer:
         """:func:`explore` on the fitted model (a copy) and the stimuli that it was validated, or else trained on.
 

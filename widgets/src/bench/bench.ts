@@ -25,9 +25,9 @@ interface Stage {
   /** Leave a running gesture; `cancel` takes it back. Whether there was one. */
   release(cancel: boolean): boolean;
 }
-type StageName = "adaptation" | "strf" | "activation";
+type StageName = "prefilter" | "strf" | "activation";
 const LABELS: Record<StageName, string> = {
-  adaptation: "Adaptation",
+  prefilter: "Adaptation",
   strf: "Receptive field",
   activation: "Output curve",
 };
@@ -40,7 +40,7 @@ function stagesOf(view: View, info: Info): StageName[] {
     names.length === 0 || names.some((name) => !info.locked.includes(`${stage}.${name}`));
   const rows = info.prefilter.rows.map((name) => name.split(".")[1]);
   const stages: StageName[] = [];
-  if (info.prefilter.kind !== "none" && free("prefilter", rows)) stages.push("adaptation");
+  if (info.prefilter.kind !== "none" && free("prefilter", rows)) stages.push("prefilter");
   stages.push("strf");
   if (info.activation.label && free("activation", info.activation.names)) stages.push("activation");
   return stages;
@@ -87,7 +87,7 @@ export function mount(model: BenchModel, el: HTMLElement): () => void {
       ? new ResponseView(state, frames, theme, cleanup)
       : null;
   const make = (name: StageName): Stage => {
-    if (name === "adaptation") return new AdaptationEditor(state, frames, theme, cleanup);
+    if (name === "prefilter") return new AdaptationEditor(state, frames, theme, cleanup);
     if (name === "activation") return new ActivationEditor(state, frames, theme, cleanup);
     return new StrfEditor(state, frames, theme, cleanup);
   };
@@ -122,7 +122,7 @@ export function mount(model: BenchModel, el: HTMLElement): () => void {
   const chosen = () => {
     release();
     channels.hidden = tabs.current !== "strf" || state.info.n_channels < 2;
-    response?.adapted.show(tabs.current === "adaptation");
+    response?.adapted.show(tabs.current === "prefilter");
   };
   chosen();
   if (stages.size > 0) panels.append(tabs.element);

@@ -19,7 +19,7 @@ interface RangeField {
   measure: Measure;
   ends: [HTMLInputElement, HTMLInputElement];
 }
-const SHOWN: [label: string, trained: boolean, folded: boolean][] = [
+const SHOWN: [label: string, trained: boolean, withGain: boolean][] = [
   ["present values", false, false],
   ["trained values", true, false],
   ["present × batch norm", false, true],
@@ -97,8 +97,8 @@ export class GalleryControls {
     cleanup.listen(this.#sort, "change", () => choices.set({ sort: this.#sort.value }));
     cleanup.listen(this.#direction, "click", () => choices.set({ descending: !choices.get("descending") }));
     cleanup.listen(this.#which, "change", () => {
-      const [, trained, folded] = SHOWN[Number(this.#which.value)];
-      choices.set({ trained, folded });
+      const [, trained, withGain] = SHOWN[Number(this.#which.value)];
+      choices.set({ trained, with_gain: withGain });
     });
     cleanup.listen(this.#toggle, "click", () => this.#open(this.filters.hidden !== false));
     cleanup.listen(this.#clear, "click", () => this.clearAll());
@@ -130,7 +130,7 @@ export class GalleryControls {
     setAttribute(this.#direction, "aria-label", label);
     setAttribute(this.#direction, "title", label);
     const shown = SHOWN.findIndex(
-      ([, trained, folded]) => trained === choices.get("trained") && folded === choices.get("folded"),
+      ([, trained, withGain]) => trained === choices.get("trained") && withGain === choices.get("with_gain"),
     );
     this.#which.value = String(shown);
     const named = this.#info.channel_names.map((text, i) => ({ value: String(i), text }));

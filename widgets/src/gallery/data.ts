@@ -20,7 +20,7 @@ export const GALLERY_TRAITS = [
   "search",
   "ranges",
   "trained",
-  "folded",
+  "with_gain",
   "error",
 ] as const;
 export type GalleryTrait = (typeof GALLERY_TRAITS)[number];
@@ -34,7 +34,7 @@ export const GALLERY_WRITTEN = [
   "search",
   "ranges",
   "trained",
-  "folded",
+  "with_gain",
 ] as const;
 
 /** Read-outs by which neurons are sorted and filtered. */

@@ -70,7 +70,7 @@ class Gallery {
         search: "",
         ranges: {},
         trained: false,
-        folded: false,
+        with_gain: false,
         error: "",
         ...traits,
       },
@@ -400,9 +400,13 @@ describe("controls", () => {
     gallery.one<HTMLButtonElement>("button[aria-label^=Ascending]").click();
     gallery.one<HTMLButtonElement>("[data-channel='1']").click();
     pick("Which receptive fields", "3");
-    expect(saved).toEqual(["search", "sort", "descending", "channel", "trained+folded"]);
+    expect(saved).toEqual(["search", "sort", "descending", "channel", "trained+with_gain"]);
     expect(gallery.order).toEqual([0, 1, 2]);
-    expect(["channel", "trained", "folded"].map((name) => gallery.model.get(name))).toEqual([1, true, true]);
+    expect(["channel", "trained", "with_gain"].map((name) => gallery.model.get(name))).toEqual([
+      1,
+      true,
+      true,
+    ]);
     expect(gallery.one("[data-channel='1']").getAttribute("aria-checked")).toBe("true");
     expect(gallery.one("button[aria-label^=Descending]").textContent).toBe("↓");
     frame();

@@ -58,7 +58,7 @@ export type Trait = (typeof TRAITS)[number];
 export const WRITTEN = ["neuron", "channel", "selected"] as const;
 export type WrittenTrait = (typeof WRITTEN)[number];
 
-export type View = "adaptation" | "strf" | "activation" | "response" | "explorer";
+export type View = "prefilter" | "strf" | "activation" | "response" | "explorer";
 export type Kind = keyof typeof KERNELS | "gradient" | "none";
 export type Bytes = DataView | ArrayBuffer | Uint8Array;
 

@@ -153,13 +153,13 @@ describe("the brush on a free receptive field", () => {
 describe("weights as the drive sees them", () => {
   it("are the raw ones times the gain, and a brush adds to what is on screen", () => {
     const { root, stage, at, sent, cursor } = made({}, { folding: bytes([0.1, -2, 0.5]) });
-    const fold = [...root.querySelectorAll<HTMLElement>(".db-strf .db-text")].find(
-      (b) => b.textContent === "Folded",
+    const withGain = [...root.querySelectorAll<HTMLElement>(".db-strf .db-text")].find(
+      (b) => b.textContent === "With gain",
     )!;
-    expect(fold.hidden).toBe(false);
-    fold.click();
+    expect(withGain.hidden).toBe(false);
+    withGain.click();
     frame();
-    expect(fold.getAttribute("aria-pressed")).toBe("true");
+    expect(withGain.getAttribute("aria-pressed")).toBe("true");
     pointer(stage, "pointerdown", ...at(1, 2));
     pointer(stage, "pointerup", ...at(1, 2));
     frame();

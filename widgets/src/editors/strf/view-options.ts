@@ -13,8 +13,8 @@ const ROOM = 640;
 
 export class ViewOptions {
   readonly element: HTMLElement;
-  #folded = false;
-  readonly #fold = button("Weights times the gain of the batch norm: what the drive sees", "Folded");
+  #withGain = false;
+  readonly #gainButton = button("Weights times the gain of the batch norm: what the drive sees", "With gain");
   readonly #slope = button(
     "Gradient of the response with respect to what the field sees, at the mean sound",
     "Gradient",
@@ -25,9 +25,9 @@ export class ViewOptions {
 
   constructor(state: BenchState, requestPaint: () => void, cleanup: Cleanup) {
     this.#state = state;
-    this.element = element("div.db-tools", {}, this.#fold, this.#slope);
-    cleanup.listen(this.#fold, "click", () => {
-      this.#folded = !this.#folded;
+    this.element = element("div.db-tools", {}, this.#gainButton, this.#slope);
+    cleanup.listen(this.#gainButton, "click", () => {
+      this.#withGain = !this.#withGain;
       requestPaint();
     });
     cleanup.listen(this.#slope, "click", () => state.requestGradient(!state.wantsGradient));
@@ -35,14 +35,14 @@ export class ViewOptions {
 
   /** A weight on screen is the raw one times this. */
   get gain(): number {
-    return this.#folded && this.#foldable ? this.#state.now.folding[1] : 1;
+    return this.#withGain && this.#hasGain ? this.#state.now.folding[1] : 1;
   }
 
   get unit(): string {
-    return this.#folded && this.#foldable ? "drive" : "weight";
+    return this.#withGain && this.#hasGain ? "drive" : "weight";
   }
 
-  get #foldable(): boolean {
+  get #hasGain(): boolean {
     const { kind } = this.#state.info;
     const [, gain, offset] = this.#state.now.folding;
     return kind !== "gradient" && kind !== "none" && gain !== undefined && (gain !== 1 || offset !== 0);
@@ -86,9 +86,9 @@ export class ViewOptions {
   /** Set the switches. */
   paint(): void {
     const { wantsGradient, info } = this.#state;
-    this.#fold.hidden = !this.#foldable;
+    this.#gainButton.hidden = !this.#hasGain;
     this.#slope.hidden = wantsGradient === null || info.kind === "gradient" || info.kind === "none";
-    setAttribute(this.#fold, "aria-pressed", String(this.#folded));
+    setAttribute(this.#gainButton, "aria-pressed", String(this.#withGain));
     setAttribute(this.#slope, "aria-pressed", String(wantsGradient === true));
   }
 }
