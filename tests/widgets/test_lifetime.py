@@ -168,7 +168,7 @@ def test_close_may_be_called_twice_and_leaves_nothing_open(session, demo, name):
 
 
 @pytest.mark.parametrize("name", ["bench", "gallery", "painter", "file"])
-def test_a_keyword_that_there_is_not_names_the_nearest(session, demo, name):
+def test_an_unknown_keyword_names_the_nearest(session, demo, name):
     kind = {"bench": BenchWidget, "gallery": Gallery, "painter": SpectrogramPainter, "file": SoundFile}[name]
     given = (print, print) if name == "file" else (session,)
     begun = len(INSTANCES)
@@ -199,7 +199,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_the_browser_may_not_set_is_refused_and_taken_back(session, case, monkeypatch):
+def test_what_the_browser_may_not_set_is_an_error_and_undone(session, case, monkeypatch):
     state, message = REFUSED[case]
     bench, back = BenchWidget(session, neuron=2), []
     before = bench.get_state([name for name in bench.keys if name != "error"])

@@ -158,7 +158,7 @@ def test_websocket_which_closed_while_connecting_is_left_alone(
 
 
 @pytest.mark.parametrize("error", [OSError("no such option"), RuntimeError("odd"), AttributeError("stream")])
-def test_failure_inside_is_told_once_and_the_websocket_opens(
+def test_failure_inside_is_logged_once_and_the_websocket_opens(
     error: Exception, log: logging.Logger, caplog: pytest.LogCaptureFixture
 ) -> None:
     handler = fresh_handler()
@@ -226,7 +226,7 @@ def test_installed_jupyter_is_patched_without_a_warning(
 
 
 @pytest.mark.parametrize(("given", "want"), [({}, 64 * 2**20), ({"websocket_max_message_size": 7}, 7)])
-def test_a_message_may_be_a_file_unless_the_server_is_told_another_limit(
+def test_a_message_may_be_a_file_unless_the_server_has_another_limit(
     given: dict[str, int], want: int, monkeypatch: pytest.MonkeyPatch, log: logging.Logger
 ) -> None:
     from jupyter_server.services.kernels.websocket import KernelWebsocketHandler

@@ -255,7 +255,7 @@ def shaken(rng, value):
     return rng.choice([junk(rng), 0, 1, 2, [], [0], "a", "end", "undo", "strf.bias", "activation.beta", "prefilter.w"])
 
 
-def test_whatever_comes_is_answered_and_can_be_undone(session, state, same, monkeypatch, assert_fresh):
+def test_any_request_is_answered_and_can_be_undone(session, state, same, monkeypatch, assert_fresh):
     widget = BenchWidget(session)
     messages = sent_by(widget, monkeypatch)
     begin, rng, kinds = state(session.model), random.Random(1), set()

@@ -1,4 +1,4 @@
-"""The live bench: edit the parameters of a neuron model by hand and watch its response."""
+"""The live bench: edit the parameters of a neuron model in the browser and watch its response."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page's half, as the build has written it."""
+"""Code and styles for the browser, as the build has written them."""
 
 from pathlib import Path
 
@@ -8,9 +8,8 @@ STATIC = Path(__file__).parent / "static"
 
 
 def bundle_text(name: str) -> str:
-    """Text of a module or a style.
+    """Text of a module or a style sheet.
 
-    Widgets are given the text and not the path: anywidget would watch the file, and keep every widget for ever that it
-    has told of it.
+    Widgets have the text, not the path: of a path anywidget would watch the file, and keep every widget for ever.
     """
     return (STATIC / name).read_text(encoding="utf-8")

@@ -1,7 +1,7 @@
-"""Pictures for a page: spectrograms, receptive fields, curves, spikes, as matplotlib figures that Jupyter shows once.
+"""Matplotlib figures for a notebook, which Jupyter shows once: spectrograms, receptive fields, curves, spikes.
 
-Nothing here reads or changes matplotlib's global state. Pictures have no ground of their own and a grey text, so that
-they read on a light page and on a dark one. Frequencies are in kHz on a logarithmic axis, lags in ms run to 0 = now at
+Matplotlib's global state is neither read nor changed. Pictures have a clear ground and grey text, so that they read on
+light and dark themes. Frequencies are in kHz on a logarithmic axis, lags in ms run to 0 = now at
 the right edge, warm colours are ON or excitation, cool ones OFF or inhibition.
 
 Every function returns a `Picture`, a matplotlib Figure, and raises a TypeError or ValueError that names the argument,
@@ -166,14 +166,14 @@ def line_colours(labels: Iterable[str]) -> list[Any]:
 
 
 def add_legend(axes: Axes, things: int) -> None:
-    """Nothing; a legend stands above the axes at the right, where more than one thing is drawn."""
+    """Add a legend above the axes at the right, where more than one thing is drawn."""
     if things > 1:
         axes.legend(frameon=False, labelcolor=GREY, fontsize=9, ncols=things if things < 6 else 3, loc="lower right",
                     bbox_to_anchor=(1, 1), borderaxespad=0.2, handlelength=1.4, columnspacing=1.2)  # fmt: skip
 
 
 def label_axes(axes: Axes, x_label: str, y_label: str, title: str, *, log_x: bool = False) -> None:
-    """Nothing; the axes carry their labels and title, and a faint grid."""
+    """Set labels and title of the axes, and a faint grid."""
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
     if log_x:
@@ -224,7 +224,7 @@ def band_edges(axes: Axes, cf_hz: Numbers | None, n: int) -> Array:
 
 
 def add_colour_bar(picture: Picture, mesh: Any, axes: Any, label: str) -> None:
-    """Nothing; a bar beside ``axes`` tells the values of the colours of ``mesh``."""
+    """Add a colour bar of ``mesh`` beside ``axes``."""
     bar = picture.colorbar(mesh, ax=axes, pad=0.01, aspect=16 if isinstance(axes, Axes) else 22)
     bar.ax.set_facecolor("none")
     bar.ax.tick_params(colors=GREY, labelsize=8, length=2)
@@ -234,7 +234,7 @@ def add_colour_bar(picture: Picture, mesh: Any, axes: Any, label: str) -> None:
 
 
 def as_numbers(name: str, values: Any, *ndims: int) -> Array:
-    """The values as float64, of one of the given numbers of dimensions (any, when none is given)."""
+    """The values as float64, with one of these numbers of dimensions (any, without them)."""
     if isinstance(values, Tensor):
         values = values.detach().cpu().double().numpy()
     try:
@@ -252,7 +252,7 @@ def as_numbers(name: str, values: Any, *ndims: int) -> Array:
 
 
 def check_length(name: str, values: Array, x: Array) -> None:
-    """Nothing, or a ValueError where there are not as many values as x."""
+    """Raise ValueError where there are not as many values as x."""
     if len(values) != len(x):
         raise ValueError(f"{name} must have as many values as x, {len(x)}, got {len(values)}")
 

@@ -4,9 +4,9 @@ A kernel answers a drag with many small messages. On the websocket between serve
 each of them back until the browser has acknowledged the one before, and the browser delays its acknowledgements: that
 costs some 30 ms per round trip. The extension sets ``TCP_NODELAY`` on every kernel websocket as it opens.
 
-A file that a page sends to its kernel is one message, and Tornado closes the connection at one of more than 10 MB,
-without a word to the user. With the extension 64 MB are allowed, unless the server is told another limit; what takes a
-file has a smaller limit of its own and says so.
+A file that the browser sends to a kernel is one message, and Tornado closes the connection at one of more than 10 MB,
+without a message to the user. With the extension 64 MB are allowed, unless the server is configured otherwise; widgets
+that read a file have a smaller limit of their own, with an error message.
 
 It is a convenience: when Jupyter's websocket handler is missing or has another shape, the extension says so once in
 the server's log and leaves everything as it was.
@@ -27,12 +27,12 @@ _MARK = "_deepstrf_no_delay"
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
-    """List of the one extension of this module, as Jupyter asks for it."""
+    """List of the one extension of this module, in the form that Jupyter reads."""
     return [{"module": "deepstrf_widgets.server"}]
 
 
 def _load_jupyter_server_extension(server_app: Any) -> None:
-    """Nothing; kernel websockets which open from now on send without delay and take files, or one warning is logged.
+    """Make kernel websockets which open from now on send without delay and accept files, or log one warning.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def _load_jupyter_server_extension(server_app: Any) -> None:
 
 
 def send_without_delay(handler: type, log: Any) -> None:
-    """Nothing; every websocket of ``handler`` which opens from now on has ``TCP_NODELAY`` set.
+    """Set ``TCP_NODELAY`` on every websocket of ``handler`` which opens from now on.
 
     ``handler.open`` is replaced by a coroutine which does the same and then calls ``set_nodelay(True)``. A second call
     changes nothing. When setting the option fails, the first failure is logged as a warning and the websocket works on
@@ -61,7 +61,7 @@ def send_without_delay(handler: type, log: Any) -> None:
     handler : type
         A class with the methods ``open`` (plain or coroutine) and ``set_nodelay(bool)`` of a Tornado websocket handler.
     log : logging.Logger
-        Where a failure is told.
+        Where a failure is logged.
 
     Raises
     ------
@@ -74,11 +74,11 @@ def send_without_delay(handler: type, log: Any) -> None:
     original = handler.open  # type: ignore[attr-defined]
     if getattr(original, _MARK, False):
         return
-    told = False
+    warned = False
 
     @functools.wraps(original)
     async def open_without_delay(self: Any, *args: Any, **kwargs: Any) -> Any:
-        nonlocal told
+        nonlocal warned
         opened = original(self, *args, **kwargs)
         if inspect.isawaitable(opened):
             opened = await opened
@@ -87,8 +87,8 @@ def send_without_delay(handler: type, log: Any) -> None:
         try:
             self.set_nodelay(True)
         except (AttributeError, TypeError, RuntimeError, OSError) as error:
-            if not told:
-                told = True
+            if not warned:
+                warned = True
                 log.warning("deepstrf_widgets: a kernel websocket keeps its delay (%s)", error)
         return opened
 

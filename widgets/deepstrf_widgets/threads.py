@@ -18,8 +18,8 @@ OMP_PAUSE_SOFT = 1  # OpenMP 5.0, section 3.2.43
 def one_thread() -> Iterator[None]:
     """Torch on one thread inside, as many as before outside.
 
-    What an answer computes is small, and the browser needs the other cores while a hand drags: torch's threads then
-    wait for one another. On two busy cores the kernel of one neuron took 0.08 ms with one thread, 47 ms with two.
+    The computations of an answer are small, and the browser needs the other cores during a gesture: torch's threads
+    then wait for one another. On two busy cores the kernel of one neuron took 0.08 ms with one thread, 47 ms with two.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -30,11 +30,11 @@ def one_thread() -> Iterator[None]:
 
 
 def rest_threads() -> None:
-    """Nothing; the idle OpenMP threads that serve the calling thread have ended, and come back when they are needed.
+    """End the idle OpenMP threads of the calling thread; they start again on demand.
 
-    Each thread that runs torch has OpenMP threads of its own. Where those of all together are more than the cores,
-    GNU's OpenMP no longer waits for them actively: a fit beside the kernel's main thread, which had two resting ones,
-    took twice as long. Without such a library, or on Windows, nothing happens.
+    Each thread that runs torch has OpenMP threads of its own. Where all together are more than the cores, GNU's OpenMP
+    no longer waits for them actively: a fit beside the kernel's main thread, which had two idle ones, took twice as
+    long. Without such a library, or on Windows, nothing happens.
     """
     if sys.platform == "win32":
         return

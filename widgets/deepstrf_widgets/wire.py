@@ -1,4 +1,4 @@
-"""Messages from the page, checked: whatever arrives becomes a request that is right in form, or a clear error."""
+"""Messages from the browser, checked: whatever arrives becomes a well-formed request, or a clear error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from .session.events import Edit
 
-__all__ = ["MessageError", "Request", "parse"]
+__all__ = ["MessageError", "Request", "brief", "is_count", "is_name", "parse"]
 
 MAX_EDITS = 4096
 MAX_VALUES = 1_000_000
@@ -19,7 +19,7 @@ MAX_TEXT = 200
 
 
 class MessageError(ValueError):
-    """A message from the page is not what the contract says."""
+    """A message from the browser breaks the contract."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,12 @@ class Request:
 
 
 def parse(content: Any, buffers: Sequence[Any] | None) -> Request:
-    """Return the request that a message holds.
+    """Request that a message holds.
 
     Parameters
     ----------
     content : object
-        What the page sent.
+        The message, decoded from JSON.
     buffers : sequence of bytes-like
         Binary part: for an edit one buffer of little-endian float32.
 
@@ -52,59 +52,59 @@ def parse(content: Any, buffers: Sequence[Any] | None) -> Request:
         The field that is wrong, the rule, and what arrived.
     """
     if not isinstance(content, dict):
-        raise MessageError(f"a message must be an object, got {_shown(content)}")
+        raise MessageError(f"a message must be an object, got {brief(content)}")
     kind, client = content.get("type"), content.get("client")
     if kind not in ("edit", "undo", "redo", "revert"):
-        raise MessageError(f"type must be edit, undo, redo or revert, got {_shown(kind)}")
+        raise MessageError(f"type must be edit, undo, redo or revert, got {brief(kind)}")
     if not is_name(client):
-        raise MessageError(f"client must be a text of 1 to {MAX_TEXT} letters, got {_shown(client)}")
+        raise MessageError(f"client must be a text of 1 to {MAX_TEXT} letters, got {brief(client)}")
     seq = content.get("seq", -1)
     if not is_count(seq):
-        raise MessageError(f"seq must be a whole number, 0 or more, got {_shown(seq)}")
+        raise MessageError(f"seq must be a whole number, 0 or more, got {brief(seq)}")
     if kind == "revert":
         names, index = content.get("names"), content.get("index")
         if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
-            raise MessageError(f"names must be a list of parameter names or null, got {_shown(names)}")
+            raise MessageError(f"names must be a list of parameter names or null, got {brief(names)}")
         where = () if index is None else _index(index)
         return Request(kind, client, seq, names=None if names is None else tuple(names), index=where)
     if kind != "edit":
         return Request(kind, client, seq)
     gesture, phase = content.get("gesture"), content.get("phase")
     if not is_name(gesture):
-        raise MessageError(f"gesture must be a text of 1 to {MAX_TEXT} letters, got {_shown(gesture)}")
+        raise MessageError(f"gesture must be a text of 1 to {MAX_TEXT} letters, got {brief(gesture)}")
     if phase not in ("move", "end"):
-        raise MessageError(f"phase must be move or end, got {_shown(phase)}")
+        raise MessageError(f"phase must be move or end, got {brief(phase)}")
     edits = _edits(content.get("edits"), buffers or [])
     return Request(kind, client, seq, gesture, phase == "end", edits)
 
 
 def _edits(listed: Any, buffers: Sequence[Any]) -> tuple[Edit, ...]:
     if not isinstance(listed, list) or len(listed) > MAX_EDITS:
-        raise MessageError(f"edits must be a list of at most {MAX_EDITS}, got {_shown(listed)}")
+        raise MessageError(f"edits must be a list of at most {MAX_EDITS}, got {brief(listed)}")
     if not all(isinstance(buffer, (bytes, bytearray, memoryview)) for buffer in buffers):
-        raise MessageError(f"values must come as one float32 buffer, got {_shown(buffers)}")
+        raise MessageError(f"values must come as one float32 buffer, got {brief(buffers)}")
     raw = bytes(buffers[0]) if len(buffers) == 1 else b""
     if len(buffers) > 1 or len(raw) % 4 or len(raw) > 4 * MAX_VALUES:
         raise MessageError(f"values must come as one float32 buffer, got {len(buffers)} with {len(raw)} bytes")
     values = np.frombuffer(raw, dtype="<f4").astype(np.float64)
-    edits, taken = [], 0
+    edits, used = [], 0
     for item in listed:
         if not isinstance(item, dict) or not isinstance(item.get("name"), str):
-            raise MessageError(f"an edit must be an object with a name, got {_shown(item)}")
+            raise MessageError(f"an edit must be an object with a name, got {brief(item)}")
         count = item.get("count", 1)
         if not is_count(count) or count < 1:
-            raise MessageError(f"count of {_shown(item['name'])} must be 1 or more, got {_shown(count)}")
-        part = values[taken : taken + count]
-        taken += count
+            raise MessageError(f"count of {brief(item['name'])} must be 1 or more, got {brief(count)}")
+        part = values[used : used + count]
+        used += count
         edits.append(Edit(item["name"], part[0] if part.size == count == 1 else part, _index(item.get("index"))))
-    if taken != values.size:
-        raise MessageError(f"values must be as many as the edits count, {taken}, got {values.size}")
+    if used != values.size:
+        raise MessageError(f"values must be as many as the edits count, {used}, got {values.size}")
     return tuple(edits)
 
 
 def _index(index: Any) -> tuple[int, ...]:
     if not isinstance(index, list) or len(index) > 4 or not all(is_count(i) for i in index):
-        raise MessageError(f"index must be a list of up to 4 whole numbers, 0 or more, got {_shown(index)}")
+        raise MessageError(f"index must be a list of up to 4 whole numbers, 0 or more, got {brief(index)}")
     return tuple(index)
 
 
@@ -114,10 +114,11 @@ def is_name(value: object) -> TypeGuard[str]:
 
 
 def is_count(value: object) -> TypeGuard[int]:
-    """Whether ``value`` is a whole number that the page can hold exactly."""
+    """Whether ``value`` is a whole number that JavaScript holds exactly."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
 
 
-def _shown(value: Any) -> str:
+def brief(value: Any) -> str:
+    """Text of a value for a message, at most 80 letters, whatever it is."""
     text = reprlib.repr(value)  # bounded in depth and length, whatever has arrived
     return text if len(text) <= 80 else text[:77] + "..."

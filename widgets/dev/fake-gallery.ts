@@ -57,7 +57,7 @@ export function fakeGallery(neurons: number): StaticModel {
       dt_ms: DT_MS,
       channel_names: ["ON", "OFF"],
       has_scores: true,
-      given: false,
+      kernels_given: false,
     },
     names: Array.from({ length: neurons }, (_, n) => (n % 5 ? `A1_ferret_unit_${n}` : `neuron ${n}`)),
     cf_hz: new DataView(cfHz.buffer),

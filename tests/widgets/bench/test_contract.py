@@ -38,7 +38,7 @@ def test_traits_are_the_same(contract):
     assert len(listed(contract, "TRAITS")) == len(set(listed(contract, "TRAITS")))
 
 
-def test_the_page_writes_traits_only(contract):
+def test_typescript_writes_traits_only(contract):
     assert set(listed(contract, "WRITTEN")) <= set(listed(contract, "TRAITS"))
 
 
@@ -49,7 +49,7 @@ def test_the_columns_of_a_gaussian_are_those_of_the_registry(contract, session):
     assert [f"strf.{column}" for column in columns] == [session.parameters[name].grid.name for name in names]
 
 
-def test_info_has_the_fields_that_the_page_reads(contract, session):
+def test_info_has_the_fields_that_typescript_reads(contract, session):
     widget = BenchWidget(session)
     assert set(fields(contract, "Info")) == set(widget.info)
     assert set(fields(contract, "PrefilterSlot")) == set(widget.info["prefilter"])
@@ -57,7 +57,7 @@ def test_info_has_the_fields_that_the_page_reads(contract, session):
     widget.close()
 
 
-def test_answers_and_errors_have_the_fields_that_the_page_reads(contract, session, monkeypatch):
+def test_answers_and_errors_have_the_fields_that_typescript_reads(contract, session, monkeypatch):
     widget, sent = BenchWidget(session), []
     monkeypatch.setattr(widget, "send", lambda content, buffers=None: sent.append(content))
     for kind in ("undo", "drag"):

@@ -33,7 +33,7 @@ def numbers(text):
     return np.frombuffer(base64.b64decode(text), "<f4")
 
 
-def test_a_page_holds_every_neuron_now_and_as_trained(bench, tmp_path):
+def test_a_page_holds_every_neuron_at_present_and_as_trained(bench, tmp_path):
     bench.session.set("strf.weight", 3.5, (1, 0, 0))
     path = save_html(bench, tmp_path / "bench.html")
     _, data = data_of(path)
@@ -45,7 +45,7 @@ def test_a_page_holds_every_neuron_now_and_as_trained(bench, tmp_path):
     np.testing.assert_array_equal(numbers(data["stimulus"]), bench.session.stimulus[0, 0].flatten().float())
 
 
-def test_a_page_asks_for_nothing_from_elsewhere(bench, tmp_path):
+def test_a_page_loads_nothing_from_elsewhere(bench, tmp_path):
     text, _ = data_of(save_html(bench, tmp_path / "bench.html"))
     assert "default-src 'none'" in text
     assert not re.search(r"""(?:src|href)=["'](?!data:)""", text)
@@ -69,7 +69,7 @@ def test_names_and_titles_are_text(session, tmp_path):
     explorer.close()
 
 
-def test_a_model_that_the_page_cannot_compute_is_shown_only(make_model, make_stimulus, tmp_path):
+def test_a_model_that_the_browser_cannot_compute_is_shown_only(make_model, make_stimulus, tmp_path):
     model = NetworkReceptiveField(5, 4, out_neurons=3, prefiltering=make_model().prefiltering.float()).eval()
     widget = BenchWidget(LiveSession(model, make_stimulus().float(), cf_hz=CF_HZ))
     _, data = data_of(save_html(widget, tmp_path / "bench.html"))
@@ -78,7 +78,7 @@ def test_a_model_that_the_page_cannot_compute_is_shown_only(make_model, make_sti
     widget.close()
 
 
-def test_a_free_field_is_painted_only_where_the_page_can_answer(make_session, tmp_path):
+def test_a_free_field_is_painted_only_where_the_browser_can_answer(make_session, tmp_path):
     local, other = (BenchWidget(make_session("full", None, curve)) for curve in ("softplus", "identity"))
     other.session.model.readout.activation = torch.nn.GELU()
     other.info = model_info(other.session, [])
@@ -111,7 +111,7 @@ def test_a_page_holds_the_profiles_of_a_product(make_session, tmp_path):
         (["a"], ValueError, "neurons must be one of the 3 names, such as 'neuron 0'"),
     ],
 )
-def test_wrong_neurons_are_told_and_what_was_there_stays(bench, tmp_path, neurons, error, message):
+def test_wrong_neurons_are_an_error_and_the_file_stays(bench, tmp_path, neurons, error, message):
     path = tmp_path / "bench.html"
     path.write_text("before")
     with pytest.raises(error, match=message):
@@ -120,12 +120,12 @@ def test_wrong_neurons_are_told_and_what_was_there_stays(bench, tmp_path, neuron
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_folder_that_is_not_there_is_told(bench, tmp_path):
+def test_a_missing_folder_is_an_error(bench, tmp_path):
     with pytest.raises(FileNotFoundError):
         save_html(bench, tmp_path / "nowhere" / "bench.html")
 
 
-def test_nothing_is_left_of_a_page_that_could_not_be_put_in_place(bench, tmp_path):
+def test_no_part_is_left_of_a_page_that_could_not_be_moved_in_place(bench, tmp_path):
     (tmp_path / "bench.html").mkdir()
     with pytest.raises(OSError, match=r"bench\.html"):
         save_html(bench, tmp_path / "bench.html")

@@ -60,7 +60,7 @@ def test_what_there_is_not_is_refused(session, name, value):
 
 
 @pytest.mark.parametrize("gaps", [False, True])
-def test_scores_under_a_hand_are_those_of_the_metrics(session, responses, gaps):
+def test_scores_during_a_gesture_are_those_of_the_metrics(session, responses, gaps):
     responses = responses.clone()
     if gaps:
         responses[0, 0, 1, 4:9] = torch.nan

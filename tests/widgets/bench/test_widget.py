@@ -138,7 +138,7 @@ def test_other_kernels_have_no_gaussians(make_session, kernel, kind):
     widget.close()
 
 
-def test_the_gradient_map_is_computed_while_somebody_looks(make_session, monkeypatch):
+def test_the_gradient_map_is_computed_while_it_is_shown(make_session, monkeypatch):
     session = make_session("full", "adaptrans", "sigmoid")
     widget = BenchWidget(session)
     assert (widget.wants_gradient, widget.gradient) == (False, b"")
@@ -188,7 +188,7 @@ def test_a_stroke_is_one_gesture_of_runs(make_session, monkeypatch):
     widget.close()
 
 
-def test_the_profiles_of_a_product_come_back_with_an_answer(make_session, monkeypatch):
+def test_the_profiles_of_a_product_are_in_the_answer(make_session, monkeypatch):
     widget = BenchWidget(make_session("separable", None, "gelu"))
     page = Page(widget, monkeypatch)
     page.edit(2.5, name="strf.factor_t", index=(0, 0, 1))
@@ -300,7 +300,7 @@ def test_each_view_names_itself(session, kind, view):
         ({"sound": True}, ValueError, r"sound must be an integer in \[0, 0\], got True"),
     ],
 )
-def test_a_wrong_argument_is_named_and_leaves_nothing_behind(session, wrong, error, message):
+def test_a_wrong_argument_is_named_and_leaves_no_observer(session, wrong, error, message):
     with pytest.raises(error, match=message):
         BenchWidget(**{"session": session, **wrong})
     gc.collect()  # what is half built must go quietly
@@ -310,7 +310,7 @@ def test_a_wrong_argument_is_named_and_leaves_nothing_behind(session, wrong, err
 # -- requests -----------------------------------------------------------------------------------------------------
 
 
-def test_an_edit_is_answered_with_what_the_session_says(make_session, monkeypatch):
+def test_an_edit_is_answered_with_the_state_of_the_session(make_session, monkeypatch):
     session = make_session("gaussians", "adaptrans", "gelu")
     page = Page(BenchWidget(session), monkeypatch)
     page.edit(0.75, index=(0, 1, 1))
@@ -419,7 +419,7 @@ def test_traits_wait_for_the_end_of_a_gesture(widget, page):
     assert widget.rate != before
 
 
-def test_undo_redo_and_revert_from_the_page(widget, page):
+def test_undo_redo_and_revert_from_the_browser(widget, page):
     trained = widget.session.trained_value("strf.weight", (0, 0, 0))
     for value, gesture in ((1.0, "a"), (2.0, "a"), (3.0, "b")):
         page.edit(value, gesture=gesture, phase="end" if value > 1 else "move")
@@ -435,7 +435,7 @@ def test_undo_redo_and_revert_from_the_page(widget, page):
     assert_shows(widget, 0)
 
 
-def test_two_pages_may_use_one_word_for_a_gesture(widget, page):
+def test_two_browsers_may_use_one_id_for_a_gesture(widget, page):
     page.edit(1.0)
     page.edit(2.0, client="other", seq=1)
     widget.session.undo()
@@ -477,14 +477,14 @@ def test_only_names_of_the_grid_are_known_on_the_wire(widget, page, name):
     assert not widget.session.can_undo
 
 
-def test_numbers_of_one_page_say_nothing_about_another(widget, page):
+def test_each_browser_has_its_own_sequence_numbers(widget, page):
     page.edit(1.0, seq=10)
     page.edit(2.0, seq=1, client="other")
     assert widget.session.value("strf.weight", (0, 0, 0)) == 2.0
     assert page.got[-1][0]["client"] == "other"
 
 
-def test_an_error_names_the_request_and_is_gone_after_a_good_one(widget, page):
+def test_an_error_names_the_request_and_is_cleared_by_a_good_one(widget, page):
     page.edit(99999.0, name="strf.band")
     (error, _) = page.got[-1]
     assert (error["type"], error["client"], error["seq"]) == ("error", "page", 1)
@@ -495,7 +495,7 @@ def test_an_error_names_the_request_and_is_gone_after_a_good_one(widget, page):
     assert widget.error.startswith("name must be one of this model's parameters (activation.b,")
 
 
-def test_a_bench_that_nobody_looks_at_is_silent_and_right_when_somebody_does(widget, page):
+def test_a_hidden_bench_sends_nothing_and_is_right_when_it_is_shown(widget, page):
     widget.set_state({"width": 700})
     widget.set_state({"width": 0})
     before = widget.gaussians
@@ -517,7 +517,7 @@ def test_a_choice_that_there_is_not_is_refused(widget, name, value, low, high):
     assert getattr(widget, name) == before
 
 
-def test_the_neuron_may_be_changed_from_the_page(widget, page):
+def test_the_neuron_may_be_changed_from_the_browser(widget, page):
     widget.set_state({"neuron": 2})
     assert_shows(widget, 2)
     page.edit(0.5, index=(2, 0, 0), phase="end")
@@ -549,17 +549,17 @@ def queued(monkeypatch):
     monkeypatch.setattr(bench, "QUEUED_S", 3600.0)
 
 
-def test_a_request_that_comes_alone_is_answered_at_once(widget, monkeypatch):
+def test_a_single_request_is_answered_at_once(widget, monkeypatch):
     async def alone():
         page = Page(widget, monkeypatch)
         page.edit(1.0)
         assert [content["seq"] for content, _ in page.got] == [1]
-        assert widget._burst.handle is None
+        assert widget._answer_timer.handle is None
 
     asyncio.run(alone())
 
 
-def test_what_waits_behind_an_answer_gets_one_answer(widget, monkeypatch, queued):
+def test_requests_that_wait_behind_an_answer_get_one_answer(widget, monkeypatch, queued):
     async def burst():
         page = Page(widget, monkeypatch)
         page.edit(0.5)
@@ -577,13 +577,13 @@ def test_what_waits_behind_an_answer_gets_one_answer(widget, monkeypatch, queued
         answer = await page.answer()
         assert (answer["seq"], answer["settled"]) == (7, True)
         assert len(page.got) == 2
-        assert widget._burst.handle is None
+        assert widget._answer_timer.handle is None
         assert_shows(widget, 0)
 
     asyncio.run(burst())
 
 
-def test_each_page_of_a_burst_is_answered(widget, monkeypatch, queued):
+def test_each_browser_of_a_burst_is_answered(widget, monkeypatch, queued):
     async def burst():
         page = Page(widget, monkeypatch)
         widget._answered_at = time.perf_counter()
@@ -618,10 +618,10 @@ def test_a_closed_widget_answers_no_burst(session, monkeypatch, queued):
         widget._answered_at = time.perf_counter()
         page = Page(widget, monkeypatch)
         page.edit(1.0)
-        pending = widget._burst.handle
+        pending = widget._answer_timer.handle
         widget.close()
         assert pending.cancelled()
-        assert widget._burst.handle is None
+        assert widget._answer_timer.handle is None
 
     asyncio.run(burst())
 
@@ -648,7 +648,7 @@ def test_two_widgets_on_one_session_stay_in_step(session, monkeypatch):
         widget.close()
 
 
-def test_a_change_in_python_reaches_the_page(widget, page):
+def test_a_change_in_python_reaches_the_browser(widget, page):
     widget.session.set("activation.beta", 2.0)
     assert page.got[-1][0]["settled"]
     assert_shows(widget, 0)

@@ -75,7 +75,7 @@ def test_show_jumps_to_the_neuron_and_to_the_gaussian(sick):
 
 
 @pytest.mark.parametrize("number", [3, -1])
-def test_a_number_that_is_not_in_the_list_is_told(sick, number):
+def test_a_finding_number_out_of_range_is_an_error(sick, number):
     view = sick.diagnose()
     with pytest.raises(IndexError, match=f"finding must be one of the 3 in the list, from 0, got {number}"):
         view.show(number)
@@ -106,14 +106,14 @@ def test_a_healthy_model_has_nothing_suspicious():
     explorer.close()
 
 
-def test_after_an_edit_it_says_so_and_looks_again(sick):
+def test_after_an_edit_the_title_says_so_and_the_button_repeats_the_diagnosis(sick):
     view = sick.diagnose()
     edited = "the model has been edited since"
     assert edited not in view._title.value
     sick.session.set("strf.center_hz", 4000.0, (4, 1, 2))
     assert edited in view._title.value
     assert len(view.found) == 3
-    view._again.click()
+    view._repeat.click()
     assert edited not in view._title.value
     assert [one.kind for one in view.found] == ["not_finite", "flipped_sign"]
     assert len(texts(view)) == 2
@@ -123,7 +123,7 @@ def test_after_an_edit_it_says_so_and_looks_again(sick):
     view.close()
 
 
-def test_another_sound_is_no_edit_and_is_not_what_is_looked_at(sick):
+def test_another_stimulus_is_no_edit_and_is_not_diagnosed(sick):
     view = sick.diagnose()
     found = view.found
     sick.session.set_stimulus(torch.zeros(34, 50))
@@ -133,7 +133,7 @@ def test_another_sound_is_no_edit_and_is_not_what_is_looked_at(sick):
     view.close()
 
 
-def test_held_out_sounds_are_handed_on(sick):
+def test_held_out_sounds_reach_the_diagnosis(sick):
     session = sick.session
     with pytest.raises(TypeError, match="held_out must be a Recording or"):
         sick.diagnose(held_out=3)
@@ -151,7 +151,7 @@ def test_very_many_findings_have_no_row_each(sick, monkeypatch):
     view.close()
 
 
-def test_close_leaves_nothing_behind(sick):
+def test_close_closes_every_part(sick):
     view = sick.diagnose()
     rows = view.children[1:]
     parts = [view, *view.children, *view._head.children, *(part for row in rows for part in row.children)]

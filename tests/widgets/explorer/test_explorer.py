@@ -173,7 +173,7 @@ def test_an_edit_of_another_neuron_paints_nothing(shown, monkeypatch):
     assert painted == [1]
 
 
-def test_figures_come_when_a_page_shows_the_bench_or_not_at_all_and_are_as_wide(session):
+def test_figures_are_built_when_the_bench_is_shown_and_are_as_wide(session):
     with_figures, without = explore(session), explore(session, figures=False)
     for explorer in (with_figures, without):
         explorer.bench.set_state({"width": 700})
@@ -192,7 +192,7 @@ def test_figures_come_when_a_page_shows_the_bench_or_not_at_all_and_are_as_wide(
     without.close()
 
 
-def test_on_a_running_loop_the_figures_come_later(session, monkeypatch):
+def test_on_a_running_loop_the_figures_are_built_later(session, monkeypatch):
     async def wait_for_figures():
         explorer = explore(session)
         come = asyncio.Event()

@@ -104,7 +104,7 @@ def test_a_tuning_that_does_not_exist_is_not_written(session, bands):
     assert text.startswith("latency 15 ms [8, 22]<br>bandwidth 0.75 oct<br>faded")
 
 
-def test_a_field_under_edit_is_drawn_in_full_and_says_so(session, bands):
+def test_a_field_under_edit_is_drawn_in_full_with_a_note(session, bands):
     confidence = Confidence(bands, session)
     session.set("strf.weight", 3.0, (1, 0, 0))
     figure = neuron_figure(session, 1, confidence=confidence)
@@ -177,7 +177,7 @@ def test_the_figure_on_screen_follows_neuron_and_edits(session, bands):
     explorer.close()
 
 
-def test_bands_can_come_and_go(session, bands):
+def test_bands_can_be_set_and_removed(session, bands):
     explorer = explore(session)
     assert explorer.confidence is None
     explorer.show_figures()

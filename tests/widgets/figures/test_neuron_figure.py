@@ -79,7 +79,7 @@ def test_axes_are_in_s_khz_and_ms(session):
         assert axis_of(figure, drawn[name], "y").title.text == "kHz"
 
 
-def test_the_title_tells_the_name_as_text_and_the_scores(make_session, make_stimulus, make_responses):
+def test_the_title_has_the_name_as_text_and_the_scores(make_session, make_stimulus, make_responses):
     session = make_session()
     session.neuron_names[1] = "<b>one</b>"
     r = corrcoef(session.rate(1)[:, None, None], session.responses[:, 1:2], reduction="none").item()

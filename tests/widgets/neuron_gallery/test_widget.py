@@ -111,7 +111,7 @@ def test_shows_the_receptive_fields_of_the_session(make, kernel, neurons):
         "delay_ms": 0.0,
         "channel_names": ["ON", "OFF"],
         "has_scores": True,
-        "given": False,
+        "kernels_given": False,
     }
     assert one.names == [f"neuron {n}" for n in range(neurons)]
 
@@ -179,7 +179,7 @@ def test_fields_that_are_zero_or_not_finite_have_no_read_outs(make_session):
     one.close()
 
 
-def test_given_kernels_stand_for_those_of_a_model_without(make_model, make_stimulus):
+def test_given_kernels_are_shown_for_a_model_without(make_model, make_stimulus):
     from deepstrf.models import NetworkReceptiveField
     from deepstrf_widgets import LiveSession
 
@@ -190,7 +190,7 @@ def test_given_kernels_stand_for_those_of_a_model_without(make_model, make_stimu
     maps = torch.randn(3, 1, 5, 4)
     one = Gallery(session, kernels=maps)
     assert_shows(one, maps)
-    assert one.info["given"] is True
+    assert one.info["kernels_given"] is True
     with pytest.raises(ValueError, match="trained must be False where kernels are given, got True"):
         one.trained = True
     assert one.trained is False
@@ -331,7 +331,7 @@ def test_a_model_alone_is_shown_without_scores(make_model):
     one.close()
 
 
-def test_a_page_sets_what_it_may(make):
+def test_the_browser_sets_its_traits(make):
     one = make()
     one.set_state({"sort": "score", "descending": True, "ranges": {"score": [-1, None]}, "channel": 1, "selected": 2})
     assert (one.sort, one.descending, one.channel, one.selected, one.error) == ("score", True, 1, 2, "")
@@ -356,7 +356,7 @@ def test_a_page_sets_what_it_may(make):
         {"trained": "yes"},
     ],
 )
-def test_what_a_page_may_not_set_is_told_and_taken_back(make, state, monkeypatch):
+def test_what_the_browser_may_not_set_is_an_error_and_undone(make, state, monkeypatch):
     one = make()
     kernels, table, back = one.kernels, one.table, []
     monkeypatch.setattr(Gallery, "send_state", lambda self, key=None: back.extend(key))
@@ -370,7 +370,7 @@ def test_what_a_page_may_not_set_is_told_and_taken_back(make, state, monkeypatch
 
 
 @pytest.mark.parametrize("content", [None, 3, [], {}, {"type": "edit"}, {"type": ["ready"]}, {"type": "x" * 999}])
-def test_messages_that_nobody_knows_are_told(make, sent, content):
+def test_unknown_messages_are_errors(make, sent, content):
     one = make()
     sent.clear()
     one._received(one, content, [])
@@ -441,7 +441,7 @@ def test_many_changed_pictures_are_sent_as_a_whole(make, sent):
     assert sent == ["all", "all"]
 
 
-def test_a_page_that_comes_later_gets_what_was_sent_before(make, sent):
+def test_a_browser_that_connects_later_gets_what_was_sent_before(make, sent):
     one = make(neurons=MANY)
     one.session.set("strf.center_hz", 600.0, (7, 0, 0))
     sent.clear()
@@ -459,7 +459,7 @@ def test_the_state_holds_the_present_arrays(make):
     assert_shows(one, one.session.model.readout.STRF_weight())
 
 
-def test_in_a_running_loop_the_scores_come_after_the_pictures(make_session, sent):
+def test_in_a_running_loop_the_scores_are_sent_after_the_pictures(make_session, sent):
     async def main():
         one = Gallery(make_session())
         assert sent == []
@@ -539,7 +539,7 @@ def listed(name):
     return [*listed("MEASURES"), *texts] if "...MEASURES" in body else texts
 
 
-def test_the_page_has_the_same_traits_columns_and_orders():
+def test_typescript_has_the_same_traits_columns_and_orders():
     own = set(Gallery.class_trait_names(sync=True)) - set(anywidget.AnyWidget.class_trait_names(sync=True))
     assert set(listed("GALLERY_TRAITS")) == {name for name in own if not name.startswith("_")}
     assert tuple(listed("GALLERY_WRITTEN")) == Gallery.BROWSER_SETS
@@ -549,7 +549,7 @@ def test_the_page_has_the_same_traits_columns_and_orders():
     assert (*re.findall(r'"(\w+)"', orders), *MEASURES) == SORTS
 
 
-def test_info_has_the_fields_that_the_page_reads(make):
+def test_info_has_the_fields_that_typescript_reads(make):
     body = re.search(r"export interface GalleryInfo {(.*?)\n}", DATA.read_text(encoding="utf-8"), re.DOTALL).group(1)
     assert set(re.findall(r"^\s*(\w+): ", body, re.MULTILINE)) == set(make().info)
 

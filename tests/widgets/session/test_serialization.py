@@ -47,7 +47,7 @@ def test_code_and_state_make_the_same_model_of_a_fresh_one(make_session, edits):
     assert_equal_values(edited, by_state)
 
 
-def test_nothing_changed_is_nothing_told(session):
+def test_an_unedited_session_has_no_code(session):
     assert to_code(session) == ""
     restore_state(session, state_text(session))
     assert not session.edited()
@@ -83,7 +83,7 @@ def test_a_state_replaces_what_was_edited_before(make_session):
         ("x" * 100, ValueError, r"got 'x{37}\.\.\.'"),
     ],
 )
-def test_a_wrong_text_is_told_and_changes_nothing(session, text, error, message):
+def test_a_wrong_text_is_an_error_and_changes_nothing(session, text, error, message):
     session.set("strf.weight", 2.0, (0, 0, 0))
     before = values_of(session)
     with pytest.raises(error, match=message):
@@ -91,7 +91,7 @@ def test_a_wrong_text_is_told_and_changes_nothing(session, text, error, message)
     assert all(np.array_equal(before[name], value) for name, value in values_of(session).items())
 
 
-def test_a_cut_text_is_told(make_session):
+def test_a_truncated_text_is_an_error(make_session):
     session, other = make_session(), make_session()
     session.set("strf.weight", 2.0, (0, 0, 0))
     text = state_text(session)
@@ -101,7 +101,7 @@ def test_a_cut_text_is_told(make_session):
     assert not other.edited()
 
 
-def test_a_state_of_another_model_is_told_and_changes_nothing(make_session):
+def test_a_state_of_another_model_is_an_error_and_changes_nothing(make_session):
     small, large = make_session(), make_session(neurons=8)
     with pytest.raises(ValueError, match="state must be of a model with 8 neurons, got one of 3"):
         restore_state(large, state_text(small))
@@ -114,7 +114,7 @@ def test_a_state_of_another_model_is_told_and_changes_nothing(make_session):
     assert all(np.array_equal(before[name], value) for name, value in values_of(small).items())
 
 
-def test_a_state_that_fails_takes_no_gesture_back(session):
+def test_a_state_that_fails_undoes_no_gesture(session):
     """What was set and reverted is the trained model with a history: nothing of it may be undone."""
     packed = zlib.compress(json.dumps({"neurons": 3, "edits": [["strf.nothing", [0, 0, 0], 1.0]]}).encode())
     session.set("strf.weight", 3.0, (0, 0, 0))
@@ -153,12 +153,12 @@ def test_a_stage_or_a_name_is_locked(session):
         (["colour"], ValueError, r"lock must hold parameters or stages of this model \(activation, .*, got 'colour'"),
     ],
 )
-def test_a_wrong_lock_is_told(session, lock, error, message):
+def test_a_wrong_lock_is_an_error(session, lock, error, message):
     with pytest.raises(error, match=message):
         BenchWidget(session, lock=lock)
 
 
-def test_the_page_cannot_edit_what_is_locked_and_python_can(session, monkeypatch):
+def test_the_browser_cannot_edit_what_is_locked_and_python_can(session, monkeypatch):
     bench = BenchWidget(session, lock=["strf.weight", "prefilter"])
     assert bench.info["locked"] == ["prefilter.tau_off_ms", "prefilter.tau_on_ms", "prefilter.w", "strf.weight"]
     told = []

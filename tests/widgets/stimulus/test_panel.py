@@ -125,7 +125,7 @@ def test_a_bad_file_is_refused_by_its_name(content, message):
 # -- the panel ----------------------------------------------------------------------------------------------------
 
 
-def test_the_session_hears_what_is_chosen_and_every_turn_of_a_knob(panel, session):
+def test_a_chosen_sound_is_played_and_follows_its_sliders(panel, session):
     assert session.on_first_stimulus
     panel.choice.value = "tone"
     assert list(panel.knobs) == ["freq_hz", "duration_s", "level_db"]
@@ -133,7 +133,7 @@ def test_the_session_hears_what_is_chosen_and_every_turn_of_a_knob(panel, sessio
     want = synthetic_sound("tone", {"freq_hz": 1000.0}, session.cf_hz, 5.0)
     assert torch.equal(session.stimulus[0, 0], want.values)
     assert panel.message == ""
-    assert "nothing was recorded to this sound" in panel._told.value
+    assert "nothing was recorded to this sound" in panel._status.value
     assert session.score(0) is None
 
 
@@ -146,86 +146,86 @@ def test_knobs_of_frequency_stay_within_the_bands(panel, session):
         assert "(Hz)" in slider.description
 
 
-def test_a_setting_that_makes_no_sound_is_told_and_the_last_sound_stays(panel, session):
+def test_settings_that_make_no_sound_are_reported_and_the_stimulus_stays(panel, session):
     panel.choice.value = "noise"
     heard = session.stimulus
     panel.knobs["min_hz"].value = 20000.0
     assert panel.message.startswith("Noise burst: max_hz must lie in")
-    assert 'role="alert"' in panel._told.value
+    assert 'role="alert"' in panel._status.value
     assert session.stimulus is heard
     panel.knobs["min_hz"].value = 800.0
     assert panel.message == ""
     assert session.stimulus is not heard
 
 
-def test_the_first_sound_comes_back_with_its_score(panel, session):
+def test_the_first_stimulus_returns_with_its_score(panel, session):
     score = session.score(0)
     panel.choice.value = "ripple"
     panel.choice.value = "first"
     assert session.on_first_stimulus
     assert session.score(0) == score
     assert panel.knobs == {}
-    assert "recorded" not in panel._told.value
+    assert "recorded" not in panel._status.value
 
 
-def test_the_panel_says_that_another_sound_was_chosen_elsewhere(panel, session):
+def test_the_panel_shows_that_another_sound_was_chosen_elsewhere(panel, session):
     """In a cell, or in a second panel: what this one chose last is no longer what is heard."""
     other = StimulusPanel(session)
     panel.choice.value = "tone"
-    assert "another sound is heard, chosen elsewhere" in other._told.value
+    assert "another sound is played, chosen elsewhere" in other._status.value
     late = StimulusPanel(session)
-    assert "another sound is heard, chosen elsewhere" in late._told.value
+    assert "another sound is played, chosen elsewhere" in late._status.value
     late.close()
     other.choice.value = "noise"
-    assert "another sound is heard, chosen elsewhere" in panel._told.value
+    assert "another sound is played, chosen elsewhere" in panel._status.value
     told = []
     session.observe(told.append)
     other.choice.value = "first"
     assert panel.choice.value == "first"
-    assert "elsewhere" not in panel._told.value
+    assert "elsewhere" not in panel._status.value
     assert len(told) == 1  # it was heard once
     other.close()
 
 
-def test_the_panel_follows_when_somebody_else_takes_the_first_sound(panel, session):
+def test_the_panel_follows_when_python_restores_the_first_stimulus(panel, session):
     panel.choice.value = "chord"
     session.set_stimulus()
     assert panel.choice.value == "first"
 
 
-def test_a_file_from_the_page_is_heard(panel, session):
+def test_a_file_from_the_browser_is_played(panel, session):
     panel.choice.value = "file"
-    assert panel._rest.children == (panel.upload,)
+    assert panel._controls.children == (panel.upload,)
     _, content = wav()
     put(panel, content)
     want = sound_from_bytes(content, "mine.wav", session.cf_hz, 5.0)
     assert torch.equal(session.stimulus[0, 0], want.values)
-    assert "mine.wav: 0.50 s" in panel._told.value
+    assert "mine.wav: 0.50 s" in panel._status.value
 
 
-def test_a_file_of_few_samples_a_second_is_heard_and_its_silent_bands_are_told(panel):
+def test_a_low_sample_rate_is_played_and_its_silent_bands_are_reported(panel):
     panel.choice.value = "file"
     put(panel, wav(rate=16000)[1])
     assert panel.message == ""
-    assert "a sound at 16000 Hz holds nothing above 8000 Hz" in panel._told.value
+    assert "a sound at 16000 Hz holds nothing above 8000 Hz" in panel._status.value
 
 
-def test_a_bad_file_is_told_as_text_and_the_last_sound_stays(panel, session):
+def test_a_bad_file_is_reported_as_text_and_the_stimulus_stays(panel, session):
     panel.choice.value = "file"
     heard = session.stimulus
     put(panel, b"no sound", name="<b>bold.wav")
     assert panel.message.startswith("<b>bold.wav is not a sound that can be read")
-    assert "<b>" not in panel._told.value
-    assert "&lt;b&gt;bold.wav" in panel._told.value
+    assert "<b>" not in panel._status.value
+    assert "&lt;b&gt;bold.wav" in panel._status.value
     assert session.stimulus is heard
 
 
-def test_a_file_that_the_page_did_not_send_is_told_with_its_size(panel, session):
+def test_a_file_that_the_browser_refused_is_reported_with_its_size(panel, session):
     panel.choice.value = "file"
     assert panel.upload.info["max_bytes"] == 32_000_000
     panel.upload._received(panel.upload, {"type": "file", "name": "<i>.wav", "size": 70_000_000}, [])
     assert panel.message == "<i>.wav is too large: 70.0 MB, the limit is 32 MB"
-    assert "&lt;i&gt;.wav is too large" in panel._told.value
+    assert "&lt;i&gt;.wav is too large" in panel._status.value
     assert session.on_first_stimulus
 
 
@@ -240,7 +240,7 @@ def test_a_file_that_the_page_did_not_send_is_told_with_its_size(panel, session)
         ({"type": "file", "name": "a", "size": 1}, ["a"], "a file must come as one buffer, got ['a']"),
     ],
 )
-def test_a_message_that_is_no_file_is_told(panel, session, content, buffers, message):
+def test_a_malformed_file_message_is_reported(panel, session, content, buffers, message):
     panel.upload._received(panel.upload, content, buffers)
     assert panel.message == message
     assert session.on_first_stimulus
@@ -270,11 +270,11 @@ def test_a_closed_panel_no_longer_follows(session):
 # -- the explorer -------------------------------------------------------------------------------------------------
 
 
-def test_the_explorer_has_the_panel_folded_under_its_bench(session):
+def test_the_explorer_has_the_panel_in_a_closed_accordion(session):
     explorer = explore(session)
-    assert explorer.children == (explorer.bench, explorer._folded)
-    assert explorer._folded.selected_index is None
-    assert explorer._folded.titles == ("Your own stimulus",)
+    assert explorer.children == (explorer.bench, explorer._accordion)
+    assert explorer._accordion.selected_index is None
+    assert explorer._accordion.titles == ("Your own stimulus",)
     explorer.close()
     bare = explore(session, sounds=False)
     assert bare.children == (bare.bench,)

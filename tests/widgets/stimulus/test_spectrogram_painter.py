@@ -53,7 +53,7 @@ def stroke(painter, values, start=0, n_frames=None, *, settled=True, seq=1):
 # -- messages -----------------------------------------------------------------------------------------------------
 
 
-def test_a_message_becomes_frames():
+def test_a_message_is_parsed_to_frames():
     values = np.arange(6.0).reshape(3, 2)
     request = parse_paint(GOOD, [memoryview(frames(values))], INFO, 20)
     np.testing.assert_array_equal(request.values, values)
@@ -86,7 +86,7 @@ def test_a_wrong_message_is_named(change, values, message):
 
 
 @pytest.mark.parametrize("buffers", [None, [], [frames([1, 2, 3])] * 2, ["text"]])
-def test_the_values_come_in_one_buffer(buffers):
+def test_values_must_be_one_buffer(buffers):
     with pytest.raises(MessageError, match="values must come as one float32 buffer, got "):
         parse_paint(GOOD, buffers, INFO, 20)
 
@@ -145,7 +145,7 @@ def test_levels_of_another_unit_keep_its_range(demo):
     painter.close()
 
 
-def test_the_session_hears_a_stroke_while_it_runs_and_at_its_end(painter, session, demo, monkeypatch):
+def test_a_stroke_is_played_while_it_runs_and_at_its_end(painter, session, demo, monkeypatch):
     told, changes = sends(painter, monkeypatch), []
     session.observe(changes.append)
     stroke(painter, np.full((34, 5), 40.0), 30, settled=False, seq=1)
@@ -167,7 +167,7 @@ def test_the_session_hears_a_stroke_while_it_runs_and_at_its_end(painter, sessio
     ]
 
 
-def test_another_length_comes_with_all_frames(painter, session):
+def test_another_length_is_sent_with_all_frames(painter, session):
     values = np.full((34, 300), 12.0, np.float32)
     stroke(painter, values, n_frames=300)
     assert session.stimulus.shape == (1, 1, 34, 300)
@@ -177,14 +177,14 @@ def test_another_length_comes_with_all_frames(painter, session):
     assert painter.painting[0, 299] == 3.0
 
 
-def test_what_is_heard_does_not_change_with_the_next_stroke(painter, session):
+def test_a_stimulus_does_not_change_with_the_next_stroke(painter, session):
     stroke(painter, np.full((34, 1), 40.0))
     heard = session.stimulus
     stroke(painter, np.full((34, 1), 70.0))
     assert heard[0, 0, 0, 0] == 40.0
 
 
-def test_a_page_gets_the_whole_painting(painter, monkeypatch):
+def test_a_browser_gets_the_whole_painting(painter, monkeypatch):
     stroke(painter, np.full((34, 2), 40.0), 7)
     assert painter.get_state("cells") == {"cells": painter.painting.tobytes()}
     told = sends(painter, monkeypatch)
@@ -192,18 +192,18 @@ def test_a_page_gets_the_whole_painting(painter, monkeypatch):
     assert told == [({"type": "cells"}, [painter.painting.tobytes()])]
 
 
-def test_the_sound_that_was_heard_before_can_be_painted_on(painter, session, demo, monkeypatch):
+def test_the_stimulus_before_can_be_copied(painter, session, demo, monkeypatch):
     told = sends(painter, monkeypatch)
     stroke(painter, np.full((34, 1), 40.0))
     stroke(painter, np.full((34, 1), 50.0))
-    painter._received(painter, {"type": "take"}, [])
+    painter._received(painter, {"type": "copy"}, [])
     np.testing.assert_array_equal(painter.painting, demo.stimulus.values.numpy())
     assert told[-1] == ({"type": "cells"}, [demo.stimulus.values.numpy().tobytes()])
     assert torch.equal(session.stimulus[0, 0], demo.stimulus.values)
     assert not session.on_first_stimulus
     # Another one since: that one; louder than may be painted, it is cut.
     session.set_stimulus(Spectrogram(torch.full((34, 9), 300.0), demo.stimulus.cf_hz, 5.0))
-    painter.take()
+    painter.copy_stimulus()
     assert painter.painting.shape == (34, 9)
     assert (painter.painting == np.float32(painter.info["high"])).all()
 
@@ -212,12 +212,12 @@ def test_a_sound_of_a_batch_is_the_one_on_screen(demo):
     values = demo.stimulus.values
     session = LiveSession(demo.model, torch.stack([values, values / 2])[:, None], cf_hz=demo.stimulus.cf_hz)
     explorer = explore(session, sound=1, figures=False)
-    explorer.sounds.painter.take()
+    explorer.sounds.painter.copy_stimulus()
     assert torch.equal(session.stimulus[0, 0], values / 2)
     explorer.close()
 
 
-def test_an_error_is_shown_and_the_next_stroke_takes_it_away(painter, monkeypatch):
+def test_an_error_is_shown_until_the_next_stroke(painter, monkeypatch):
     told = sends(painter, monkeypatch)
     stroke(painter, np.full((34, 1), 400.0), seq=8)
     want = "values must lie in [0, 85.6195] dB, got 400"
@@ -226,7 +226,7 @@ def test_an_error_is_shown_and_the_next_stroke_takes_it_away(painter, monkeypatc
     assert painter.error == ""
 
 
-def test_a_page_sets_no_trait(painter):
+def test_the_browser_sets_no_trait_of_the_painter(painter):
     info = dict(painter.info)
     painter.set_state({"info": {}, "cells": b"", "view": "strf"})
     assert painter.error == "the browser may set no trait, got cells, info, view"
@@ -243,16 +243,16 @@ def test_one_frame_of_one_neuron_is_counted_right(painter, session):
 # -- the panel ----------------------------------------------------------------------------------------------------
 
 
-def test_the_panel_plays_the_painting_and_gives_the_first_sound_back(session):
+def test_the_panel_plays_the_painting_and_restores_the_first_stimulus(session):
     panel = StimulusPanel(session)
     score = session.score(0)
     panel.choice.value = "paint"
-    assert panel._rest.children == (panel.painter,)
+    assert panel._controls.children == (panel.painter,)
     assert session.stimulus.shape == (1, 1, 34, 200)
     assert session.score(0) is None
-    assert "1.00 s · nothing was recorded to this sound" in panel._told.value
+    assert "1.00 s · nothing was recorded to this sound" in panel._status.value
     stroke(panel.painter, np.full((34, 300), 12.0), n_frames=300)
-    assert "1.50 s" in panel._told.value
+    assert "1.50 s" in panel._status.value
     assert panel.choice.value == "paint"
     panel.choice.value = "first"
     assert session.on_first_stimulus
@@ -263,9 +263,18 @@ def test_the_panel_plays_the_painting_and_gives_the_first_sound_back(session):
     panel.close()
 
 
-def test_another_panel_says_that_something_is_painted(session):
+def test_another_panel_shows_that_a_painting_is_played(session):
     panel, other = StimulusPanel(session), StimulusPanel(session)
     panel.choice.value = "paint"
-    assert "another sound is heard, chosen elsewhere" in other._told.value
+    assert "another sound is played, chosen elsewhere" in other._status.value
     panel.close()
     other.close()
+
+
+def test_old_names_of_the_painter_work_and_warn(painter, session, demo):
+    with pytest.warns(DeprecationWarning, match=r"SpectrogramPainter\.hear is called SpectrogramPainter\.play now"):
+        painter.hear()
+    assert not session.stimulus.any()
+    with pytest.warns(DeprecationWarning, match=r"SpectrogramPainter\.take is called .*\.copy_stimulus now"):
+        painter.take()
+    assert torch.equal(session.stimulus[0, 0], demo.stimulus.values)

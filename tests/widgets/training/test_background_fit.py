@@ -129,7 +129,7 @@ def test_a_pause_pauses_and_changes_nothing(parts, same_weights, at):
             batches.append((progress.epoch, progress.batch))
 
     fitter = quick_fitter(callbacks=[Count()], batch_size=3)
-    fit = begin(fitter, model, parts, BackgroundFit.pause, at, on_turn=turned.set)
+    fit = begin(fitter, model, parts, BackgroundFit.pause, at, on_change=turned.set)
     assert turned.wait(WAIT_S)
     assert fit.status().state == "paused"
     assert not fit.ended.wait(0.1)
@@ -161,7 +161,7 @@ def test_a_stop_leaves_the_best_weights(parts, same_weights, at, epochs):
 
 def test_a_paused_fit_can_be_stopped(parts):
     turned = threading.Event()
-    fit = begin(quick_fitter(epochs=50), new_model(), parts, BackgroundFit.pause, on_turn=turned.set)
+    fit = begin(quick_fitter(epochs=50), new_model(), parts, BackgroundFit.pause, on_change=turned.set)
     assert turned.wait(WAIT_S)
     fit.stop_and_join()
     assert (len(fit.wait()), fit.wait().stopped) == (1, "stopped by hand")
@@ -309,7 +309,7 @@ print(busy - begun, resting - busy, x.exp().sum().item() == want, torch.get_num_
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted in /proc")
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core has no threads to rest")
-def test_resting_threads_are_gone_and_come_back():
+def test_idle_threads_end_and_start_again():
     environment = {**os.environ, "OMP_NUM_THREADS": "2"}
     told = subprocess.run([sys.executable, "-c", THREADS], env=environment, capture_output=True, text=True, check=True)
     assert told.stdout.split() == ["1", "-1", "True", "2"]

@@ -38,38 +38,38 @@ def canvas():
     made.painter.close()
 
 
-def test_it_paints_in_its_own_thread_when_asked(canvas):
+def test_it_paints_in_its_own_thread_when_requested(canvas):
     assert canvas.painted == 0
-    canvas.painter.ask()
+    canvas.painter.request()
     canvas.wait_for_paint()
     assert canvas.in_paint == [True]
     assert not canvas.painter.is_this_thread()
 
 
-def test_wishes_wait_for_the_page_and_come_together(canvas):
-    canvas.painter.ask()
+def test_requests_wait_for_the_browser_and_are_one(canvas):
+    canvas.painter.request()
     canvas.wait_for_paint()
     for _ in range(20):
-        canvas.painter.ask()
+        canvas.painter.request()
     assert canvas.painted == 1
-    canvas.painter.painted()
+    canvas.painter.confirm()
     canvas.wait_for_paint()
-    canvas.painter.painted()
+    canvas.painter.confirm()
     assert not canvas.news.acquire(timeout=0.05)
     assert canvas.painted == 2
 
 
-def test_a_page_that_says_nothing_is_not_waited_for(canvas):
+def test_painting_goes_on_without_a_confirmation(canvas):
     canvas.patience = 0.02
     for _ in range(3):
-        canvas.painter.ask()
+        canvas.painter.request()
         canvas.wait_for_paint()
     assert canvas.painted == 3
 
 
 def test_nothing_is_painted_after_the_end(canvas):
     canvas.painter.close()
-    canvas.painter.ask()
+    canvas.painter.request()
     assert not canvas.news.acquire(timeout=0.05)
     canvas.painter.close()
 
@@ -85,13 +85,13 @@ def test_it_may_be_closed_from_inside():
 
     canvas.painter = RepaintScheduler(paint, lambda: True)
     canvas.painter.start()
-    canvas.painter.ask()
+    canvas.painter.request()
     assert done.wait(WAIT_S)
     canvas.painter.close()
 
 
 @given(st.floats(0.0, 100.0), st.floats(0.0, 1e4))
-def test_nobody_asked(cost_s, now):
+def test_without_requests_a_live_view_is_repainted(cost_s, now):
     """Between two beginnings at least the cost over the share, and never less than the clock."""
     painter = RepaintScheduler(lambda: 0.0, lambda: True)
     assert painter.cost_s == FIRST_COST_S
@@ -103,19 +103,19 @@ def test_nobody_asked(cost_s, now):
     assert painter.due_in_s(now + rest) == pytest.approx(0.0, abs=1e-6)
     painter._busy_until = now + 2 * rest
     assert painter.due_in_s(now + rest) == pytest.approx(rest)
-    painter._asked = True
+    painter._requested = True
     assert painter.due_in_s(now + rest) == pytest.approx(rest)
     painter._busy_until = now
     assert painter.due_in_s(now + 1) == 0.0
 
 
-def test_what_happens_once_does_not_count_and_at_rest_nothing_is_due():
+def test_a_cost_that_arises_once_does_not_count_and_at_rest_nothing_is_due():
     painter = RepaintScheduler(lambda: 0.0, lambda: False)
     assert painter.due_in_s(5.0) is None
     painter._began = -1e6
-    painter.painted(counts=False)
+    painter.confirm(counts=False)
     assert painter.cost_s == FIRST_COST_S
-    painter.painted()
+    painter.confirm()
     assert painter.cost_s > 1e5
 
 

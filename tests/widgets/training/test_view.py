@@ -63,17 +63,17 @@ def paint(view):
     wait_until(view, "children", lambda children: len(children) == 4)
     # A painting of its own: the slider's place says that a later one has been done.
     done = threading.Event()
-    original = view._painter._paint
+    original = view._scheduler._paint
 
     def counted():
         patience = original()
         done.set()
         return patience
 
-    view._painter._paint = counted
-    view._painter.ask()
+    view._scheduler._paint = counted
+    view._scheduler.request()
     assert done.wait(WAIT_S), "no painting"
-    view._painter._paint = original
+    view._scheduler._paint = original
     return controls
 
 
@@ -96,7 +96,7 @@ def assert_shows(view, weights, neuron):
     np.testing.assert_allclose(shown[CURVE].y, rate, atol=1e-4)
 
 
-def test_the_weights_are_those_of_the_fitter_whoever_looks(train, same, state):
+def test_the_weights_are_those_of_the_fitter_while_the_view_is_painted(train, same, state):
     """With a figure that is painted all the time, a slider that moves, and every neuron."""
     model, reference = new_model(), new_model()
     views = []
@@ -167,7 +167,7 @@ def test_scrubbing_while_it_runs(train):
     assert (view.epoch, view.epochs, view.state) == (3, (1, 2, 3), "paused")
     assert controls.slider.value == 3
     assert controls.message.value == "Paused."
-    assert controls.words.value.startswith("epoch 3 of 4 · ")
+    assert controls.progress_text.value.startswith("epoch 3 of 4 · ")
     controls.slider.value = 1
     paint(view)
     assert_shows(view, keep.weights[1], 0)
@@ -325,7 +325,7 @@ def test_what_is_printed_does_not_depend_on_time(train):
     assert view.history.stopped == "all epochs done"
 
 
-def test_figures_are_there_while_a_page_looks(train):
+def test_figures_exist_while_a_browser_shows_the_view(train):
     view = train(page=False)
     view.wait(WAIT_S)
     assert view.figures is None
@@ -367,7 +367,7 @@ def test_closing_ends_the_fit_and_the_threads(train, same, state):
     paint(view)
     view.close()
     assert not view._fit._thread.is_alive()
-    assert not view._painter._thread.is_alive()
+    assert not view._scheduler._thread.is_alive()
     assert view.history.stopped == "stopped by hand"
     assert view.comm is view._controls.slider.comm is None
     assert not model.training
@@ -417,11 +417,11 @@ def test_explore_opens_on_the_validation_stimuli(train, parts):
     explorer.close()
 
 
-def test_what_a_painting_costs_is_measured_by_the_answers_of_the_page(train):
+def test_the_cost_of_a_repaint_is_measured_until_the_browser_confirms(train):
     view = train()
     view.wait(WAIT_S)
     paint(view)
-    view._painter._costs_s.clear()
+    view._scheduler._costs_s.clear()
     view.neuron = 1
     paint(view)
-    assert view._painter._costs_s
+    assert view._scheduler._costs_s

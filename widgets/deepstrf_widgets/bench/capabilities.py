@@ -1,4 +1,4 @@
-"""What the page is told of a model's slots: which editor fits each, and whether the page can compute all of it."""
+"""Description of the stages of a model for the browser: which editor fits each, and whether it can compute them all."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def prefilter_slot(model: NeuralModel, parameters: dict[str, Parameter]) -> dict
 
 
 def activation_slot(model: NeuralModel, parameters: dict[str, Parameter]) -> dict[str, Any]:
-    """Kind, name and editable parameters of the output curve; kind "other" where the page does not know its formula."""
+    """Kind, name and editable parameters of the output curve; "other" where the browser does not know it."""
     readout = model.readout
     activation = readout.activation if isinstance(readout, STRFReadout) else None
     return {
@@ -50,7 +50,7 @@ def activation_slot(model: NeuralModel, parameters: dict[str, Parameter]) -> dic
 
 
 def is_local(chain: StagedForward) -> bool:
-    """Whether the page knows every step: prefilter, receptive field, batch norm, output curve, and nothing else."""
+    """Whether the browser knows every step: prefilter, receptive field, batch norm, output curve, and nothing else."""
     model, readout = chain.model, chain.model.readout
     if not isinstance(readout, STRFReadout) or chain.form.whole or not runs_as_written(model):
         return False

@@ -1,4 +1,4 @@
-"""A bench as one HTML file: the bundle, the data and no kernel, for course pages."""
+"""A bench as one HTML file with the code and the data, without a kernel, for course pages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["save_html"]
 
 Neurons = int | str | Sequence[int | str]
 
-DATA_ID = "deepstrf-bench-data"  # as in the page's offline.ts
+DATA_ID = "deepstrf-bench-data"  # as in widgets/src/offline
 PER_NEURON = (
     *("gaussians", "trained_gaussians", "kernel", "trained_kernel", "activation", "trained_activation"),
     *("factors", "trained_factors", "folding", "rate", "trained_rate", "psth"),
@@ -60,14 +60,14 @@ def _text(data: bytes) -> str:
 
 
 def page_data(bench: BenchWidget, neurons: Sequence[int]) -> dict[str, Any]:
-    """What the page needs of the given neurons, JSON-able; they are counted anew from 0."""
+    """Data of the page for some neurons, which are counted anew from 0; fit for JSON."""
     now = bench.session.snapshot()
     states = [bench.neuron_state(neuron, now) for neuron in neurons]
     shared = {"cf_hz": bench.cf_hz, "stimulus": bench.stimulus_of(now)}
     shared |= {name: states[0][name] for name in ("prefilter", "trained_prefilter")}
     info = bench.info_of(now)
     if not info["local"]:
-        # The page cannot answer an edit without a kernel: it shows the receptive field, as it is.
+        # Nothing can answer an edit: the page shows the receptive field as it is.
         kind = "none" if info["kind"] == "none" else "full"
         info |= {"kind": kind, "n_gaussians": 0, "limits": {}}
         info["prefilter"] = {**info["prefilter"], "kind": "other", "rows": []}
@@ -89,18 +89,18 @@ def page_data(bench: BenchWidget, neurons: Sequence[int]) -> dict[str, Any]:
 def save_html(
     bench: BenchWidget, path: str | Path, *, neurons: Neurons | None = None, title: str | None = None
 ) -> Path:
-    """Write the bench as one HTML file that needs no kernel and no network, and return its path.
+    """Path of an HTML file with the bench, which needs no kernel and no network.
 
-    In models whose every step the page knows (prefilter, receptive field, batch norm, output curve) everything can be
-    edited as before; of other models the receptive fields and responses are shown. The page begins with the values of
-    now and remembers the trained ones.
+    Models whose every step the browser can compute (prefilter, receptive field, batch norm, output curve) can be edited
+    as before; of others the receptive fields and responses are shown. The page begins with the present values and keeps
+    the trained ones.
 
     Parameters
     ----------
     bench : BenchWidget
-        What is saved.
+        Saved as it is now.
     path : str or Path
-        The file; one that is there already is replaced only when the new one is complete.
+        Of the file; an existing one is replaced only when the new one is complete.
     neurons : int, str or a sequence of them, optional
         Which neurons the page has, by number or name; all when None.
     title : str, optional

@@ -1,4 +1,4 @@
-"""The kernel's half of the bench: an anywidget that shows one neuron of a session and takes a hand's edits."""
+"""The bench in the kernel: an anywidget that shows one neuron of a session and carries out the edits of the user."""
 
 from __future__ import annotations
 
@@ -55,26 +55,26 @@ class _Stage(traitlets.Enum):
 
 
 class BenchWidget(BrowserWidget):
-    """Receptive field and response of one neuron of a :class:`LiveSession`, to edit by hand.
+    """Receptive field and response of one neuron of a :class:`LiveSession`, to edit in the browser.
 
-    The page computes the receptive field itself while a hand drags and paints it at once; the kernel follows with
+    The browser computes the receptive field itself during a gesture and paints it at once; the kernel follows with
     the true response. Several widgets may show one session: they stay in step.
 
     Parameters
     ----------
     session : LiveSession
-        What is edited.
+        The model under edit.
     neuron : int or str
         The neuron on screen first, by its number or its name. The trait of that name is the number.
     sound : int
         Which sound of the stimulus batch is shown.
     lock : sequence of str
-        Parameters or whole stages ("prefilter", "strf", "activation") that the page may not edit.
+        Parameters or whole stages ("prefilter", "strf", "activation") that cannot be edited in the browser.
 
     Attributes
     ----------
     lanes : list of {"drive", "trials", "residual"}
-        What is open between sound and response. The drive is there where the page computes it itself.
+        What is open between sound and response. The drive is there where the browser computes it itself.
     stage : {"", "prefilter", "strf", "activation"}
         The stage of the model whose editor is on screen; "" is the receptive field, where there is one.
     """
@@ -141,9 +141,9 @@ class BenchWidget(BrowserWidget):
         self.sound = sound
         self._newest: dict[str, int] = {}
         self._awaiting: dict[str, bool] = {}
-        self._burst = self.own(Timer(self._answer))
+        self._answer_timer = self.own(Timer(self._answer))
         self._answered_at = -math.inf
-        self._left = False
+        self._hidden = False
         self._loop: asyncio.AbstractEventLoop | None = None
         now = session.snapshot()
         # Versions of the session of which the traits hold all, and the browser has been sent all arrays.
@@ -158,14 +158,14 @@ class BenchWidget(BrowserWidget):
             **kwargs,
         )
         self.observe(self._neuron_chosen, "neuron")
-        self.observe(self._looked_at, "width")
-        self.observe(self._gradient_wanted, "wants_gradient")
+        self.observe(self._on_width, "width")
+        self.observe(self._update_gradient, "wants_gradient")
         self.own(session.observe(self._session_changed))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.session!r}, neuron={self.neuron})"
 
-    # -- state for the page --------------------------------------------------------------------------------------
+    # -- state for the browser -----------------------------------------------------------------------------------
 
     def info_of(self, now: Snapshot) -> dict[str, Any]:
         """Value of the trait ``info``."""
@@ -184,7 +184,7 @@ class BenchWidget(BrowserWidget):
         return min(self.sound, len(now.stimulus) - 1)
 
     def _trials(self, neuron: int, now: Snapshot) -> bytes:
-        """Recorded trials of the sound while a page shows them: they are the largest part of what it is told."""
+        """Recorded trials of the sound, the largest part of the state, while the browser shows them."""
         responses = now.responses
         wanted = responses is not None and "trials" in self.lanes
         return as_bytes(responses[self._sound_of(now), neuron]) if wanted and responses is not None else b""
@@ -195,7 +195,7 @@ class BenchWidget(BrowserWidget):
 
     @one_thread()
     def refresh(self) -> None:
-        """Bring the traits up to date now; it happens by itself when a gesture settles and a page looks."""
+        """Bring the traits up to date now; it happens by itself when a gesture ends and the bench is on screen."""
         self._save_traits(self.session.snapshot())
 
     @locked
@@ -206,7 +206,7 @@ class BenchWidget(BrowserWidget):
             for name, value in self.neuron_state(self.neuron, now).items():
                 setattr(self, name, value)
             self._saved = now.version
-            self._gradient_wanted()
+            self._update_gradient()
             # Set last: with it the browser has all of the state that an answer may name.
             self.revision += 1
 
@@ -224,10 +224,10 @@ class BenchWidget(BrowserWidget):
         return {name for change in changes if not (local and change.source is self) for name in change.names}
 
     @one_thread()
-    def _gradient_wanted(self, _change: object = None) -> None:
-        """Show the gradient map of the neuron on screen, where somebody looks at it."""
-        found = self.session.live.gradient_map(self.of_neuron) if self.wants_gradient else None
-        self.gradient = b"" if found is None else as_bytes(found)
+    def _update_gradient(self, _change: object = None) -> None:
+        """Compute the gradient map of the neuron on screen while the browser shows it."""
+        gradient = self.session.live.gradient_map(self.of_neuron) if self.wants_gradient else None
+        self.gradient = b"" if gradient is None else as_bytes(gradient)
 
     @traitlets.validate("neuron", "channel", "selected")
     def _check_number(self, proposal: Any) -> int:
@@ -237,7 +237,7 @@ class BenchWidget(BrowserWidget):
             raise TraitValueError(f"{name} must lie in [{low}, {high}], got {proposal.value}")
         return int(proposal.value)
 
-    # -- requests of the page ------------------------------------------------------------------------------------
+    # -- requests of the browser ---------------------------------------------------------------------------------
 
     def _received(self, _widget: Any, content: Any, buffers: list[Any]) -> None:
         arrived, self._loop = time.perf_counter(), running_loop()
@@ -255,14 +255,14 @@ class BenchWidget(BrowserWidget):
     def _apply(self, request: Request, arrived: float) -> None:
         repeated = request.seq <= self._newest.get(request.client, -1)
         if not repeated:
-            # Noted before it is applied: a bad request that is sent again is not applied at the second try either.
+            # Noted before it is applied: a bad request that is sent again is not applied then either.
             self._newest.pop(request.client, None)
             self._newest[request.client] = request.seq
             while len(self._newest) > MAX_CLIENTS:
                 self._newest.pop(next(iter(self._newest)))
             edits = [edit._replace(name=self._unlocked(edit.name)) for edit in request.edits]
             if request.kind == "edit":
-                # Two pages may choose the same word for a gesture; the client's name keeps them apart.
+                # Two browsers may choose the same id for a gesture; the client's name keeps them apart.
                 gesture = f"{request.client}/{request.gesture}"
                 self.session.apply(edits, gesture, settled=request.settled, source=self, grid=True)
             elif request.kind == "revert":
@@ -278,7 +278,7 @@ class BenchWidget(BrowserWidget):
             else:
                 self.session.redo(source=self)
         else:
-            # Its answer was lost, and with it what that said.
+            # Its answer was lost, so all parts are sent again.
             self._sent = LONG_AGO
         self._answer_later(request.client, request.settled or repeated, queued=arrived - self._answered_at < QUEUED_S)
 
@@ -300,12 +300,12 @@ class BenchWidget(BrowserWidget):
     @locked
     def _answer_later(self, client: str, settled: bool, *, queued: bool) -> None:
         self._awaiting[client] = settled or self._awaiting.get(client, False)
-        if self._burst.is_due_here():
+        if self._answer_timer.is_due_here():
             return
-        # An answer from inside the request's handler reaches the page before the kernel's "idle", on which the whole
-        # of JupyterLab works for some milliseconds.
+        # An answer from inside the request's handler reaches the browser before the kernel's "idle", which keeps
+        # JupyterLab busy for some milliseconds.
         if queued:
-            self._burst.start(BURST_S)
+            self._answer_timer.start(BURST_S)
         else:
             self._answer()
 
@@ -342,20 +342,20 @@ class BenchWidget(BrowserWidget):
         self._sent = now.version
         self._answered_at = time.perf_counter()
 
-    # -- changes from elsewhere ----------------------------------------------------------------------------------
+    # -- changes by others ---------------------------------------------------------------------------------------
 
     def _session_changed(self, change: Change) -> None:
         if change.stimulus:
-            # At once: figures and saved pages read it, whether or not the page has been told yet.
+            # At once: figures and saved pages read it, whether or not the browser has the stimulus yet.
             self.sound = min(self.sound, len(self.session.stimulus) - 1)
-        # A cell that is run again leaves its old bench behind: nobody looks at it, so it costs nothing.
-        if change.source is self or self._left:
+        # The bench of a cell that was run again is on no screen: it must cost nothing.
+        if change.source is self or self._hidden:
             return
 
         def answer() -> None:
             self._answer_later("", change.settled, queued=True)
 
-        # The loop of this thread may have to wait for a cell; that of the browser's messages has not.
+        # The loop of this thread may wait for a cell; that of the browser's messages does not.
         loop = self._loop
         if loop is None or loop is running_loop() or not loop.is_running():
             answer()
@@ -363,8 +363,8 @@ class BenchWidget(BrowserWidget):
             loop.call_soon_threadsafe(answer)
 
     @one_thread()
-    def _looked_at(self, change: dict[str, Any]) -> None:
-        self._left = change["new"] == 0
+    def _on_width(self, change: dict[str, Any]) -> None:
+        self._hidden = change["new"] == 0
         now = self.session.snapshot()
         if change["old"] == 0 and now.version != self._saved:
             self._save_traits(now)
@@ -394,7 +394,7 @@ def locked_names(session: LiveSession, lock: Sequence[str]) -> list[str]:
 
 
 class AdapTransEditor(BenchWidget):
-    """Time constants and weights of the adaptation over frequency. See :class:`BenchWidget` for the arguments."""
+    """Time constants and weights of the prefilter over frequency. See :class:`BenchWidget` for the arguments."""
 
     view = traitlets.Unicode("prefilter").tag(sync=True)
 
@@ -406,7 +406,7 @@ class STRFEditor(BenchWidget):
 
 
 class ActivationEditor(BenchWidget):
-    """Output curve of one neuron over what its drive does. See :class:`BenchWidget` for the arguments."""
+    """Output curve of one neuron over its drive. See :class:`BenchWidget` for the arguments."""
 
     view = traitlets.Unicode("activation").tag(sync=True)
 

@@ -19,20 +19,20 @@ from ..session.session import LiveSession
 __all__ = ["DiagnosisView", "diagnose_session"]
 
 MOST_ROWS = 40
-"""Findings that get a row; a population with more of them has one fault in common, and a page has its limits."""
+"""Largest number of rows; neurons with more findings than that have one fault in common."""
 
 COLOURS = {
     "error": "var(--jp-error-color1, #d32f2f)",
     "warning": "var(--jp-warn-color1, #f57c00)",
     "note": "var(--jp-info-color1, #0097a7)",
 }
-# The page's own colours: what they are not set, the text's.
+# Jupyter's colours, else that of the text.
 TEXT = (
     "color:var(--jp-ui-font-color1, currentColor);padding-right:12px;"
     "line-height:1.45;white-space:normal;overflow-wrap:anywhere"
 )
 FAINT = "var(--jp-border-color2, rgba(128,128,128,0.35))"
-# The part of a parameter's name, and the stage of the bench that edits it.
+# Stage of the bench that edits a parameter, by a part of its name.
 STAGES = {"prefiltering": "prefilter", "strf": "strf", "bn": "strf", "activation": "activation"}
 LABELS = {"prefilter": "adaptation", "strf": "receptive field", "activation": "output curve", "": ""}
 
@@ -40,7 +40,7 @@ LABELS = {"prefilter": "adaptation", "strf": "receptive field", "activation": "o
 def diagnose_session(session: LiveSession, *, held_out: Recording | tuple[Tensor, Tensor] | None = None) -> Diagnosis:
     """What is suspicious in the model of a session as it is edited now; see :func:`deepstrf.analysis.diagnose`.
 
-    Played are the sounds that the session began with, with their responses, whatever it hears at present.
+    On the stimulus that the session began with and its responses, whichever it plays now.
     """
     return diagnose(
         session.snapshot().copied_model(),
@@ -55,12 +55,12 @@ def diagnose_session(session: LiveSession, *, held_out: Recording | tuple[Tensor
 class DiagnosisView(Owner, ipywidgets.VBox):
     """One row for each finding about the model on a bench; "Show" brings its neuron to the screen there.
 
-    A button looks again, after edits for example.
+    A button repeats the diagnosis, after edits for example.
 
     Parameters
     ----------
     bench : BenchWidget
-        Whose session is looked at.
+        Whose model is diagnosed.
     held_out : Recording, or tuple of Tensors (B, 1, F, T) and (B, N, R, T), optional
         See :func:`deepstrf.analysis.diagnose`.
 
@@ -75,9 +75,9 @@ class DiagnosisView(Owner, ipywidgets.VBox):
         self._held_out = held_out
         self.found = diagnose_session(bench.session, held_out=held_out)
         self._title = ipywidgets.HTML(layout={"flex": "1 1 auto"})
-        self._again = ipywidgets.Button(description="Look again", tooltip="Diagnose the model as it is edited now")
-        self._again.on_click(lambda _button: self.refresh())
-        self._head = self.own(ipywidgets.HBox([self._title, self._again], layout={"align_items": "center"}))
+        self._repeat = ipywidgets.Button(description="Look again", tooltip="Diagnose the model as it is edited now")
+        self._repeat.on_click(lambda _button: self.refresh())
+        self._head = self.own(ipywidgets.HBox([self._title, self._repeat], layout={"align_items": "center"}))
         super().__init__()
         self._rows: list[Any] = []
         self._paint()
@@ -117,16 +117,16 @@ class DiagnosisView(Owner, ipywidgets.VBox):
 
     def _session_changed(self, change: Change) -> None:
         if change.names or change.unnamed:
-            self._say(stale=True)
+            self._set_title(stale=True)
 
-    def _say(self, *, stale: bool) -> None:
+    def _set_title(self, *, stale: bool) -> None:
         text = self.found.summary
         if stale:
             text += " · the model has been edited since"
         self._title.value = f'<div role="status" style="{TEXT};font-weight:600">{html.escape(text.capitalize())}</div>'
 
     def _paint(self) -> None:
-        self._say(stale=False)
+        self._set_title(stale=False)
         rows = [self._row(finding) for finding in self.found[:MOST_ROWS]]
         if len(self.found) > MOST_ROWS:
             more = f"{len(self.found) - MOST_ROWS} more: they are in the attribute <code>found</code>."
@@ -137,12 +137,12 @@ class DiagnosisView(Owner, ipywidgets.VBox):
 
     def _row(self, finding: Finding) -> Any:
         colour = COLOURS[finding.severity]
-        words = finding.kind.replace("_", " ")
+        kind = finding.kind.replace("_", " ")
         stage = LABELS[_stage(finding)]
         place = f' <span style="opacity:0.75">· {stage}</span>' if stage else ""
         text = ipywidgets.HTML(
             f'<div style="{TEXT}">'
-            f'<span aria-hidden="true" style="color:{colour}">●</span> {finding.severity} · <b>{words}</b> · '
+            f'<span aria-hidden="true" style="color:{colour}">●</span> {finding.severity} · <b>{kind}</b> · '
             f"{html.escape(self.found.whom(finding))}{place}<br>{html.escape(finding.sentence)}</div>",
             layout={"flex": "1 1 0", "min_width": "0", "height": "auto"},
         )

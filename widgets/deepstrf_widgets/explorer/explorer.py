@@ -1,4 +1,4 @@
-"""Everything about one model on one screen: the bench to edit it, and Plotly figures of the settled state."""
+"""One model on one screen: the bench to edit it, and Plotly figures of the settled state."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ MIN_FIGURE_PX = 300
 """Narrower than this a bench was measured while hidden; Plotly then chooses its width itself."""
 
 LIVE_FIGURE_S = 5.0
-"""Shortest time between two repaints of the Plotly figure while a gesture runs: each stops the hand for a moment."""
+"""Shortest time between two repaints of the Plotly figure while a gesture runs: each delays the answers to it."""
 
 REST_S = 0.15
 """How long the figure waits after a gesture, so that the bench's own answer is on screen before."""
@@ -58,12 +58,12 @@ class Explorer(Owner, ipywidgets.VBox):
     bench : BenchWidget
         Editor and response.
     figures : plotly.graph_objects.FigureWidget or None
-        None until a page shows the bench: building them takes seconds, and the bench is usable before.
+        None while no browser shows the bench: building them takes seconds.
     sounds : StimulusPanel or None
-        The choice of another stimulus, folded up; None where it is not wanted, or no sound can be turned into the
-        bands of the session.
+        The choice of another stimulus; None where it was switched off, or no sound can be turned into the bands of the
+        session.
     gallery : Gallery or None
-        All neurons as small pictures, when wanted; a click there chooses the neuron here.
+        All neurons as small pictures, where switched on; a click chooses the neuron of the bench.
     """
 
     @keywords()
@@ -86,27 +86,27 @@ class Explorer(Owner, ipywidgets.VBox):
         self.figures: Any = None
         self.sounds: StimulusPanel | None = None
         if sounds:
-            # Bands of another spacing come from elsewhere: there is no way from a sound to them.
+            # No sound can be turned into bands that no scale of the library spaces so.
             with contextlib.suppress(ValueError):
                 self.sounds = self.own(StimulusPanel(session, sound=lambda: self.bench.sound))
-        self._folded: Any = None
+        self._accordion: Any = None
         if self.sounds is not None:
-            self._folded = self.own(ipywidgets.Accordion([self.sounds], titles=["Your own stimulus"]))
+            self._accordion = self.own(ipywidgets.Accordion([self.sounds], titles=["Your own stimulus"]))
         self.gallery: Gallery | None = None
         if gallery:
             self.gallery = self.own(Gallery(session, selected=neuron))
             self.gallery.link(self.bench)
         self._repaint_timer = self.own(Timer(lambda: self._repaint()))
-        self._new_sound = False
+        self._new_stimulus = False
         super().__init__(self._parts())
         self.own(session.observe(self._session_changed))
         self.bench.observe(self._neuron_changed, "of_neuron")
-        self._wanted = figures
+        self._figures_due = figures
         self.bench.observe(self._width_changed, "width")
 
     def _parts(self) -> list[ipywidgets.DOMWidget]:
-        """What is there, from the top."""
-        return [part for part in (self.bench, self._folded, self.gallery, self.figures) if part is not None]
+        """Widgets that exist, from the top."""
+        return [part for part in (self.bench, self._accordion, self.gallery, self.figures) if part is not None]
 
     def __repr__(self) -> str:
         return f"Explorer({self.session!r}, neuron={self.bench.neuron})"
@@ -142,11 +142,11 @@ class Explorer(Owner, ipywidgets.VBox):
             self.show_figures()
 
     def undo(self) -> None:
-        """Take the last gesture back."""
+        """Undo the last gesture."""
         self.session.undo()
 
     def redo(self) -> None:
-        """Repeat the gesture that was taken back."""
+        """Repeat the gesture that was undone last."""
         self.session.redo()
 
     def revert(self, names: Iterable[str] | None = None) -> None:
@@ -160,7 +160,7 @@ class Explorer(Owner, ipywidgets.VBox):
 
     @property
     def state(self) -> str:
-        """What was changed, as one line of letters for :meth:`restore` in another notebook."""
+        """All edits as one line of text, for :meth:`restore` in another notebook."""
         return state_text(self.session)
 
     def restore(self, state: str) -> None:
@@ -168,7 +168,7 @@ class Explorer(Owner, ipywidgets.VBox):
         restore_state(self.session, state)
 
     def diagnose(self, *, held_out: Recording | tuple[Tensor, Tensor] | None = None) -> DiagnosisView:
-        """What is suspicious in the model as it is edited now, as a list from which one jumps to each neuron.
+        """List of what is suspicious in the model as it is edited now; each entry jumps to its neuron.
 
         Parameters
         ----------
@@ -182,7 +182,7 @@ class Explorer(Owner, ipywidgets.VBox):
         return self.session.save_pretrained(save_dir)
 
     def save_html(self, path: str | Path, *, neurons: Neurons | None = None, title: str | None = None) -> Path:
-        """Write the bench as one HTML file without a kernel: see :func:`deepstrf_widgets.bench.save_html`."""
+        """Path of an HTML file with the bench, which needs no kernel: see :func:`deepstrf_widgets.bench.save_html`."""
         return save_html(self.bench, path, neurons=neurons, title=title)
 
     # -- figures -------------------------------------------------------------------------------------------------
@@ -195,18 +195,18 @@ class Explorer(Owner, ipywidgets.VBox):
             self.children = self._parts()
 
     def _figure_width(self) -> int | None:
-        # Plotly measures its place before it has one, so it is told how wide the bench is.
+        # Plotly measures the width before the figure has a place on the page.
         return self.bench.width if self.bench.width >= MIN_FIGURE_PX else None
 
     def _width_changed(self, change: dict[str, Any]) -> None:
         if change["new"] == 0:
-            # Nobody looks. Each figure is 5 MB to a page that is loaded again; it comes back with a view.
+            # No browser shows the bench. A figure would be 5 MB to a notebook that is loaded again.
             self._drop_figures()
         elif self.figures is not None:
             self.figures.layout.width = self._figure_width()
-        elif self._wanted:
-            self._wanted = False
-            self._warm_up()
+        elif self._figures_due:
+            self._figures_due = False
+            self._load_figures()
 
     @locked
     def _drop_figures(self) -> None:
@@ -215,10 +215,10 @@ class Explorer(Owner, ipywidgets.VBox):
             figures, self.figures = self.figures, None
             self.children = self._parts()
             self.close_owned(figures)
-            self._wanted = True
+            self._figures_due = True
 
-    def _warm_up(self) -> None:
-        """Load Plotly's many classes beside the kernel's loop, so that the first drag does not wait for them."""
+    def _load_figures(self) -> None:
+        """Show the figures once a thread has loaded Plotly, so that the first drag does not wait for that."""
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -227,14 +227,14 @@ class Explorer(Owner, ipywidgets.VBox):
 
         def load() -> None:
             style.load_plotly()
-            # The loop may have ended in the meantime.
+            # The loop may have ended meanwhile.
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(self.show_figures)
 
         threading.Thread(target=load, name="deepstrf-figures", daemon=True).start()
 
     def _session_changed(self, change: Change) -> None:
-        self._new_sound |= change.stimulus
+        self._new_stimulus |= change.stimulus
         if self.figures is not None and (change.stimulus or change.touches(self.neuron)):
             self._repaint_later(0.0 if change.settled else LIVE_FIGURE_S)
 
@@ -245,31 +245,32 @@ class Explorer(Owner, ipywidgets.VBox):
     def _repaint_later(self, delay_s: float) -> None:
         if delay_s > 0 and self._repaint_timer.handle is not None:
             return
-        # Even the settled state waits for the bench's own answer: it goes out first.
+        # The answer of the bench goes out first.
         self._repaint_timer.start(max(delay_s, REST_S))
 
     @one_thread()
     @locked
     def _repaint(self) -> None:
         if self.figures is None:
-            return  # nobody looks any more
-        if self._new_sound:
-            self._new_sound = False
-            self._repaint_for_another_sound()
-            # The neuron may have changed in the meantime, and a field with it.
+            return  # no browser shows them any more
+        if self._new_stimulus:
+            self._new_stimulus = False
+            self._repaint_all()
+            # The neuron may have changed meanwhile, and its receptive field with it.
         now = self.session.snapshot()
         updates = figure_updates(now, self.neuron, sound=self.bench.sound, confidence=self._confidence)
         title = title_of(now, self.neuron)
         with self.figures.batch_update():
             for part in (*self.figures.data, *self.figures.layout.annotations):
                 for name, value in updates.get(part.name, {}).items():
-                    # What is on screen already is not sent again: the ON and OFF spectrograms are most of the figure.
+                    # Unchanged values are not sent again: the ON and OFF spectrograms are most of the figure.
                     if not _same(part[name], value):
                         part[name] = value
             if self.figures.layout.title.text != title:
                 self.figures.layout.title.text = title
 
-    def _repaint_for_another_sound(self) -> None:
+    def _repaint_all(self) -> None:
+        """Repaint every trace for another stimulus, whose length and responses may differ."""
         fresh = {trace.name: trace for trace in self.figure().data}
         if not fresh.keys() <= {trace.name for trace in self.figures.data}:
             # Responses where there were none: a figure with a trace more.
@@ -278,7 +279,7 @@ class Explorer(Owner, ipywidgets.VBox):
             return
         with self.figures.batch_update():
             for trace in self.figures.data:
-                # What is set in a batch is only read after it.
+                # Within a batch, values that were set are not read back yet.
                 trace.visible = trace.name in fresh
                 if trace.name in fresh:
                     for key in ("x", "z" if trace.type == "heatmap" else "y"):
@@ -323,12 +324,12 @@ def explore(
     figures : bool
         Whether the Plotly figures are built once the bench is on screen.
     sounds : bool
-        Whether another stimulus can be chosen (tones, noise, ripples, chords, a sound file) or painted by hand.
+        Whether another stimulus can be chosen (tones, noise, ripples, chords, a sound file) or painted.
     gallery : bool
         Whether all neurons are shown below as small pictures, to sort, filter and choose from.
     lock : sequence of str
-        Parameters, or whole stages ("prefilter", "strf", "activation"), that cannot be edited on the page, for a class
-        that is to look at one thing. Python may still change them.
+        Parameters, or whole stages ("prefilter", "strf", "activation"), that cannot be edited in the browser, for a
+        lesson about one of them. Python may still change them.
 
     Returns
     -------

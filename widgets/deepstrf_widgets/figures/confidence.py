@@ -16,7 +16,7 @@ from ..session.reading import Reading
 __all__ = ["Confidence"]
 
 LEVEL = 0.95
-# What `deepstrf.training.jackknife` calls a read-out, what it is called here, and its unit over that of the band.
+# Read-outs of `deepstrf.training.jackknife`: label, unit, and the unit of the band over it.
 READOUTS = {
     "best_frequency": ("best frequency", "kHz", 1e-3),
     "latency": ("latency", "ms", 1.0),
@@ -69,7 +69,7 @@ class Confidence:
         self._unsure: NDArray[np.bool_] | None = None
         if "strf" in bands:
             low, high = bands["strf"].interval(LEVEL)
-            # Of a weight without an interval nothing is known.
+            # A weight without an interval counts as unsure.
             self._unsure = ~((low > 0) | (high < 0)).numpy()
 
     def unsure(self, neuron: int) -> NDArray[np.bool_] | None:
@@ -78,19 +78,19 @@ class Confidence:
 
     def readouts(self, neuron: int, channel: int) -> list[str]:
         """Each read-out of a field with its interval, such as "best frequency 4.1 kHz [3.8, 4.4]"."""
-        said = []
-        for name, (words, unit, factor) in READOUTS.items():
+        texts = []
+        for name, (label, unit, factor) in READOUTS.items():
             if name in self.bands:
                 band = self.bands[name]
-                # None of them can be negative, whatever the quantile of a symmetric distribution says.
+                # None can be negative, but the quantile of a symmetric distribution may be.
                 low, high = (float(end[neuron, channel].clamp(min=0)) * factor for end in band.interval(LEVEL))
                 value = float(band.estimate[neuron, channel]) * factor
                 if math.isfinite(value):
-                    said.append(f"{words} {with_interval(value, low, high, unit)}")
-        return said
+                    texts.append(f"{label} {with_interval(value, low, high, unit)}")
+        return texts
 
     def edited(self, session: Reading, neuron: int) -> bool:
-        """Whether the field of a neuron is no longer the one that was fitted, of which the bands are."""
+        """Whether the receptive field of a neuron differs from the fitted one, to which the bands belong."""
         live, trained = session.live.kernel(neuron), session.trained.kernel(neuron)
         return live is not None and trained is not None and not torch.equal(live, trained)
 

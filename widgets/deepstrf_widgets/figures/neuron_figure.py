@@ -43,13 +43,13 @@ LANE_PX, FIELD_PX, GAP_PX, TOP_PX, BOTTOM_PX = 88, 200, 52, 70, 45
 UNSURE_OPACITY = 0.3
 UNSURE = ", unsure"
 TUNING_PX = 84
-"""Height of the lines below the fields that tell the tuning with its intervals."""
+"""Height of the lines below the fields with the tuning and its intervals."""
 
 
 def _traces(
     session: Snapshot, neuron: int, sound: int, confidence: Confidence | None = None
 ) -> dict[str, dict[str, Any]]:
-    """What each trace shows that depends on the state, by trace name."""
+    """Values of each trace that depend on the state of the session, by trace name."""
     rate = session.rate(neuron)
     trained = session.trained.rate(neuron)
     if not 0 <= sound < len(rate):
@@ -81,14 +81,14 @@ def _traces(
 def title_of(session: Reading, neuron: int) -> str:
     """Name of a neuron with its scores: correlation, and where it was recorded more than once CCnorm."""
     scores = {"r": session.score(neuron), "CCnorm": session.normalized_score(neuron)}
-    said = [f"{name} {value:.2f}" for name, value in scores.items() if value is not None and np.isfinite(value)]
-    return " · ".join([html.escape(session.neuron_names[neuron]), *said])
+    texts = [f"{name} {value:.2f}" for name, value in scores.items() if value is not None and np.isfinite(value)]
+    return " · ".join([html.escape(session.neuron_names[neuron]), *texts])
 
 
 def _fade(
     drawn: dict[str, dict[str, Any]], names: list[str], session: Snapshot, neuron: int, confidence: Confidence
 ) -> None:
-    """Move the weights that nothing is known about from each field to a pale trace over it.
+    """Move the weights whose interval holds 0 from each field to a pale trace over it.
 
     The bands are those of the trained field: a field under edit is drawn in full.
     """
@@ -106,7 +106,7 @@ def _fade(
 def _tuning_lines(
     session: Snapshot, neuron: int, kernels: list[str], confidence: Confidence
 ) -> dict[str, dict[str, str]]:
-    """What is written below each field, by its name: tuning with intervals, and what the bands are of."""
+    """Text below each field, by its name: tuning with intervals, and what they belong to."""
     note = ""
     if confidence.edited(session, neuron):
         note = "edited: intervals as trained"
@@ -115,8 +115,8 @@ def _tuning_lines(
     lines = {}
     for channel, name in enumerate(kernels):
         # Two fields share the width of a notebook.
-        said = confidence.readouts(neuron, channel)
-        text = [*(said if len(kernels) == 2 else [" · ".join(said)]), note]
+        texts = confidence.readouts(neuron, channel)
+        text = [*(texts if len(kernels) == 2 else [" · ".join(texts)]), note]
         lines[f"tuning of {name}"] = {"text": "<br>".join(line for line in text if line)}
     return lines
 
@@ -128,7 +128,7 @@ def _fields(drawn: dict[str, dict[str, Any]]) -> list[str]:
 def figure_updates(
     session: Reading, neuron: int, *, sound: int = 0, confidence: Confidence | None = None
 ) -> dict[str, dict[str, Any]]:
-    """New values of what an edit can change, by the name of the trace or annotation: for a figure on screen."""
+    """New values of all that an edit can change in a figure on screen, by the name of the trace or annotation."""
     now = session.snapshot()
     drawn = _traces(now, neuron, sound, confidence)
     drawn.pop("stimulus")
@@ -152,8 +152,7 @@ def neuron_figure(
     sound : int
         Which sound of the stimulus batch.
     confidence : Confidence, optional
-        How sure the fit is of the field: weights whose interval holds 0 are pale, and the tuning is written below with
-        its intervals.
+        Confidence of the fit: weights whose interval holds 0 are pale, and the tuning stands below with its intervals.
 
     Returns
     -------
@@ -216,12 +215,12 @@ def neuron_figure(
             figure.add_trace(heat, row=rows + 1, col=column)
         figure.update_xaxes(title_text="lag (ms)", autorange="reversed", row=rows + 1, col=column)
         figure.update_yaxes(**log_axis, row=rows + 1, col=column)
-    told = {} if confidence is None else _tuning_lines(now, neuron, kernels, confidence)
-    for name, column in zip(told, (1, 2), strict=False):
+    tuning = {} if confidence is None else _tuning_lines(now, neuron, kernels, confidence)
+    for name, column in zip(tuning, (1, 2), strict=False):
         place = {"x": 0, "y": 0, "xanchor": "left", "yanchor": "top", "yshift": -46, "align": "left"}
         domains = {"xref": "x domain", "yref": "y domain", "row": rows + 1, "col": column}
-        figure.add_annotation(name=name, font={"size": 12}, showarrow=False, **place, **domains, **told[name])
-    below = TUNING_PX if told else 0
+        figure.add_annotation(name=name, font={"size": 12}, showarrow=False, **place, **domains, **tuning[name])
+    below = TUNING_PX if tuning else 0
     figure.update_layout(
         height=plots_px + TOP_PX + BOTTOM_PX + below,
         autosize=True,
@@ -229,7 +228,7 @@ def neuron_figure(
         title={"text": title_of(now, neuron), "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 14}},
         legend={"orientation": "h", "y": 1 + 22 / plots_px, "yanchor": "bottom", "x": 1, "xanchor": "right"},
         template="plotly_white",
-        # No ground of its own, and a grey that reads on both: the notebook's theme may be light or dark.
+        # A clear ground and a grey that reads on light and dark themes.
         paper_bgcolor=CLEAR,
         plot_bgcolor=CLEAR,
         font={"color": GREY},

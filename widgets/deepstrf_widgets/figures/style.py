@@ -10,7 +10,7 @@ from torch import Tensor
 __all__ = ["BLUE", "CLEAR", "DIGITS", "DIVERGING", "FAINT", "GREY", "ORANGE", "TICKS_KHZ", "load_plotly", "rounded"]
 
 DIGITS = 5
-# Nothing is clear, so that the figure reads on a light page and on a dark one.
+# Zero is clear, so that the figure reads on light and dark themes.
 BLUE, ORANGE = "46,125,200", "200,80,28"
 DIVERGING = [
     [0.0, f"rgba({BLUE},1)"],

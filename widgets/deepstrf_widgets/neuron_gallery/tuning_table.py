@@ -1,4 +1,4 @@
-"""What the receptive fields of all neurons of a session look like and say, as small arrays; and an order among them."""
+"""Small pictures and read-outs of the receptive fields of all neurons of a session, and the order of the neurons."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class TuningTable:
     ----------
     session : LiveSession
         Whose neurons these are.
-    given : Tensor, shape (N, C, F, T), optional
-        Taken instead of the model's receptive fields.
+    given_kernels : Tensor, shape (N, C, F, T), optional
+        Shown instead of the model's receptive fields.
 
     Attributes
     ----------
@@ -57,11 +57,11 @@ class TuningTable:
         One column for each of ``COLUMNS``.
     """
 
-    def __init__(self, session: LiveSession, given: Tensor | None = None) -> None:
+    def __init__(self, session: LiveSession, given_kernels: Tensor | None = None) -> None:
         self.session = session
-        self.given = given
+        self.given_kernels = given_kernels
         self.trained = self.with_gain = False
-        first = session.live.kernel(0) if given is None else given[0]
+        first = session.live.kernel(0) if given_kernels is None else given_kernels[0]
         if first is None:
             raise ValueError(
                 "session must be of a model with receptive fields, or kernels be given, "
@@ -74,8 +74,8 @@ class TuningTable:
     def fields(self, neurons: Sequence[int]) -> Tensor:
         """Receptive fields (n, C, F, T) of some neurons in float32; all zero where one is not finite."""
         rows = list(neurons)
-        if self.given is not None:
-            return self.given[rows]
+        if self.given_kernels is not None:
+            return self.given_kernels[rows]
         chain = self.session.trained if self.trained else self.session.live
         fields = chain.kernels(rows)
         if fields is None or fields.shape[1:] != self.kernels.shape[1:]:
@@ -147,7 +147,7 @@ class TuningTable:
     def order(
         self, sort: str, descending: bool, search: str, ranges: Mapping[str, Sequence[float | None]]
     ) -> NDArray[np.int64]:
-        """Numbers of the neurons that pass ``search`` and ``ranges``, sorted; the page has a twin, ``orderOf``.
+        """Numbers of the neurons that pass ``search`` and ``ranges``, sorted, as ``orderOf`` does in the browser.
 
         A neuron without a value passes no range and stands last, whichever the direction. Equal ones stand by number.
         """

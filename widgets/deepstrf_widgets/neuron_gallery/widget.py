@@ -89,7 +89,7 @@ class Gallery(BrowserWidget):
     view = traitlets.Unicode("gallery").tag(sync=True)
     names = traitlets.List(traitlets.Unicode()).tag(sync=True)
     cf_hz = traitlets.Bytes().tag(sync=True)
-    # Arrays that change in place: a page that asks for the state gets all of them, a change sends only its rows.
+    # Arrays that change in place: the state holds all of them, a change sends only its rows.
     kernels = traitlets.Any().tag(sync=True, to_json=lambda array, _widget: array.tobytes())
     table = traitlets.Any().tag(sync=True, to_json=lambda array, _widget: array.tobytes())
     selected = traitlets.Int(0).tag(sync=True)
@@ -248,11 +248,11 @@ class Gallery(BrowserWidget):
     @traitlets.validate("trained", "with_gain")
     def _check_shown(self, proposal: Any) -> bool:
         name, value = proposal["trait"].name, proposal["value"]
-        if value and self.info["given"]:
+        if value and self.info["kernels_given"]:
             raise TraitValueError(f"{name} must be False where kernels are given, got {value}")
         return bool(value)
 
-    # -- from and to the page ------------------------------------------------------------------------------------
+    # -- from and to the browser ---------------------------------------------------------------------------------
 
     def _describe(self) -> dict[str, Any]:
         _, C, F, T = self._tuning.kernels.shape
@@ -266,13 +266,13 @@ class Gallery(BrowserWidget):
             "delay_ms": self.session.delay_ms,
             "channel_names": ["ON", "OFF"] if C == 2 else ["input"] if C == 1 else [f"channel {c}" for c in range(C)],
             "has_scores": self.session.responses is not None,
-            "given": self._tuning.given is not None,
+            "kernels_given": self._tuning.given_kernels is not None,
         }
 
     def _received(self, _widget: Any, content: Any, _buffers: Any) -> None:
         kind = content.get("type") if isinstance(content, dict) else None
         if kind == "ready":
-            # What was sent before this page listened.
+            # Changes that were sent before this browser listened.
             self._send_rows(self._sent_rows, self._sent_kernels)
         else:
             self.error = f"type of a message must be ready, got {str(kind)[:80]}"
@@ -297,7 +297,7 @@ class Gallery(BrowserWidget):
         table = self.session.parameters
         of_neurons = any(table[name].per_neuron for name in change.names if name in table)
         self._mark_stale(
-            neurons if self._tuning.given is None and (of_neurons or change.unnamed) else (),
+            neurons if self._tuning.given_kernels is None and (of_neurons or change.unnamed) else (),
             neurons if change.names or change.unnamed or change.stimulus else (),
         )
         if change.settled and (self._stale_fields or self._stale_scores):
@@ -370,7 +370,7 @@ def gallery(
     model : NeuralModel or LiveSession
         A model is copied, so it stays as it is; a session is shared, and the gallery follows its edits.
     stimulus, responses, dt_ms, cf_hz, neuron_names
-        See :class:`LiveSession`; not with a session, which has them. Without a stimulus nothing is heard, and there
+        See :class:`LiveSession`; not with a session, which has them. Without a stimulus there
         are no scores.
     **options
         See :class:`Gallery`.

@@ -1,6 +1,6 @@
-"""The table of what a hand may edit: one row per parameter, in natural units, joined to its raw tensor.
+"""Table of all that may be edited: one row per parameter, in natural units, joined to its raw tensor.
 
-Editors, keyboard, undo and messages all speak this table; a new layer becomes editable by adding rows to it.
+Editors, keyboard, undo and messages use this table; a new layer becomes editable by adding rows to it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Index = tuple[int, ...]
 Convert = Callable[[Array, Index], Array]
 
 SLACK = 1e-4
-"""Fraction of a limit (or of the range, where a limit is 0) by which float32 values from the page may overshoot it."""
+"""Fraction of a limit (or of the range, where a limit is 0) by which float32 values from the browser may exceed it."""
 
 SMALLEST_POSITIVE = 1e-6
 
@@ -38,7 +38,7 @@ def _same(values: Array, _index: Index) -> Array:
 
 
 LARGEST = 1e9
-"""Size up to which a hand may set what has no limits of its own: with it every response stays finite in float32."""
+"""Limit of parameters that have none of their own: up to it every response stays finite in float32."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ class Parameter:
     limits : callable
         ``limits(index) -> (low, high)``: lowest and highest valid value there, both included.
     by_row : bool
-        Whether a hand paints it: a full index may then be where a run of values along the last axis begins, and undo
-        keeps whole rows, so that runs that overlap do not hide one another.
+        Whether it is painted with a brush: a full index may then be where a run of values along the last axis begins,
+        and undo keeps whole rows, so that runs that overlap do not hide one another.
     on_grid : Parameter, optional
         The same values in bands and frames, as the browser holds and sends them; None where they have no place on the
         grid and natural units are the browser's too.
@@ -107,7 +107,7 @@ class Parameter:
         """Values in natural units at a (partial) index, float64."""
         index = self.check_index(index)
         raw = self.raw[self.prefix + index].detach().to("cpu", torch.float64).numpy()
-        return np.array(self.from_raw(raw, index))  # a copy: nobody holds a window into the model
+        return np.array(self.from_raw(raw, index))  # a copy: no caller may hold a view of the model
 
     def encode(self, values: ArrayLike, index: Index = ()) -> Tensor:
         """Raw values that give ``values`` at ``index``, shaped as that part of the raw tensor; sets nothing.
@@ -140,7 +140,7 @@ class Parameter:
         if not np.all(np.isfinite(v)):
             raise ValueError(f"{self.name} must be finite, got {float(v[~np.isfinite(v)].flat[0])}")
         low, high = self.limits(index)
-        # The page rounds to float32 on the scale of the limits, one that is there only to keep things finite aside.
+        # The browser rounds to float32 on the scale of the limits, one that is there only to keep things finite aside.
         sizes = np.abs(low), np.abs(high)
         scale = np.maximum(*(np.where(size < LARGEST, size, 0.0) for size in sizes))
         least, most = low - SLACK * np.maximum(scale, sizes[0]), high + SLACK * np.maximum(scale, sizes[1])

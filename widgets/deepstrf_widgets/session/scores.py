@@ -1,4 +1,4 @@
-"""How well predictions of a session agree with what was recorded: each is scored once, and quickly under a hand."""
+"""Scores of predictions against recorded responses: each is computed once, and quickly during a gesture."""
 
 from __future__ import annotations
 

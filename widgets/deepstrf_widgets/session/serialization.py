@@ -1,4 +1,4 @@
-"""What was changed by hand: as Python that repeats it, and as a text that restores it elsewhere."""
+"""All edits of a session, as Python that repeats them and as a text that restores them elsewhere."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class Knob:
 
 @dataclass(frozen=True)
 class Sound:
-    """A synthetic sound: its name, its knobs by argument, and the function that takes them."""
+    """A synthetic sound: its name, its knobs by argument, and the function that has these arguments."""
 
     label: str
     knobs: Mapping[str, Knob]
@@ -149,7 +149,7 @@ def bands_of(cf_hz: NDArray[np.float64]) -> dict[str, Any]:
 
 
 def synthetic_sound(name: str, values: Mapping[str, float], cf_hz: NDArray[np.float64], dt_ms: float) -> Spectrogram:
-    """A sound of :data:`SOUNDS` between two silences, as a session with these bands and bins hears it.
+    """Spectrogram of a sound of :data:`SOUNDS` between two silences, on the bands and bins of a session.
 
     Parameters
     ----------
@@ -188,12 +188,12 @@ def _frequencies(settings: Mapping[str, float]) -> list[float]:
 
 
 def sound_from_bytes(content: bytes, name: str, cf_hz: NDArray[np.float64], dt_ms: float) -> Spectrogram:
-    """A sound file that came from a page, as a session with these bands and bins hears it.
+    """Spectrogram of a sound file that came from the browser, on the bands and bins of a session.
 
     Parameters
     ----------
     content : bytes
-        The whole file: WAV, FLAC or what else :func:`deepstrf.stimuli.read_wav` takes.
+        The whole file: WAV, FLAC or another format that :func:`deepstrf.stimuli.read_wav` reads.
     name : str
         Of the file, for messages.
 
@@ -204,7 +204,7 @@ def sound_from_bytes(content: bytes, name: str, cf_hz: NDArray[np.float64], dt_m
     """
     if len(content) > MAX_FILE_MB * 1_000_000:
         raise too_large(name, len(content))
-    shown = _shown(name)
+    shown = _file_name(name)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sound"
         path.write_bytes(content)
@@ -217,8 +217,8 @@ def sound_from_bytes(content: bytes, name: str, cf_hz: NDArray[np.float64], dt_m
 
 def too_large(name: str, size: int) -> ValueError:
     """The error of a file of so many bytes."""
-    return ValueError(f"{_shown(name)} is too large: {size / 1e6:.1f} MB, the limit is {MAX_FILE_MB} MB")
+    return ValueError(f"{_file_name(name)} is too large: {size / 1e6:.1f} MB, the limit is {MAX_FILE_MB} MB")
 
 
-def _shown(name: str) -> str:
+def _file_name(name: str) -> str:
     return Path(name).name or "the file"

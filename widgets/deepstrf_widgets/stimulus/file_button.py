@@ -1,4 +1,4 @@
-"""A button that sends a sound file: the page looks at its size first, and sends only what the kernel takes."""
+"""A button that sends a sound file to the kernel; the browser refuses one that is too large before it sends it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import traitlets
 
 from ..browser_widget import BrowserWidget
 from ..bundle import bundle_text
-from ..wire import MessageError, _shown, is_count
+from ..wire import MessageError, brief, is_count
 from .catalogue import MAX_FILE_MB, too_large
 
 __all__ = ["SoundFile"]
@@ -18,14 +18,14 @@ ENDINGS = (".wav", ".flac", ".aif", ".aiff", ".ogg")
 
 
 class SoundFile(BrowserWidget):
-    """A button to choose a sound file by; nothing of it is kept in the widget.
+    """A button to choose a sound file, which the widget does not keep.
 
     Parameters
     ----------
-    loaded : callable
-        Gets the name of the file and its bytes.
-    refused : callable
-        Gets the error where the file is too large or the message is not what it should be.
+    on_file : callable
+        Called with the name of the file and its bytes.
+    on_error : callable
+        Called with the error where the file is too large or the message is malformed.
     """
 
     _esm = bundle_text("sounds.js")
@@ -33,9 +33,9 @@ class SoundFile(BrowserWidget):
     view = traitlets.Unicode("file").tag(sync=True)
 
     def __init__(
-        self, loaded: Callable[[str, bytes], None], refused: Callable[[ValueError], None], **kwargs: Any
+        self, on_file: Callable[[str, bytes], None], on_error: Callable[[ValueError], None], **kwargs: Any
     ) -> None:
-        self._loaded, self._refused = loaded, refused
+        self._on_file, self._on_error = on_file, on_error
         title = f"WAV, FLAC, AIFF or Ogg, at most a minute and {MAX_FILE_MB} MB"
         info = {"title": title, "accept": ",".join(ENDINGS), "max_bytes": MAX_FILE_MB * 1_000_000}
         super().__init__(info=info, **kwargs)
@@ -47,21 +47,21 @@ class SoundFile(BrowserWidget):
         try:
             name, file = self._parsed(content, list(buffers or []))
         except ValueError as error:
-            self._refused(error)
+            self._on_error(error)
         else:
-            self._loaded(name, file)
+            self._on_file(name, file)
 
     def _parsed(self, content: Any, buffers: list[Any]) -> tuple[str, bytes]:
         if not isinstance(content, dict) or content.get("type") != "file":
-            raise MessageError(f"a message must be an object of type file, got {_shown(content)}")
+            raise MessageError(f"a message must be an object of type file, got {brief(content)}")
         name, size = content.get("name"), content.get("size")
         if not isinstance(name, str):
-            raise MessageError(f"name must be that of a file, got {_shown(name)}")
+            raise MessageError(f"name must be that of a file, got {brief(name)}")
         if not is_count(size):
-            raise MessageError(f"size must be a number of bytes, got {_shown(size)}")
-        # The page has then sent the size alone.
+            raise MessageError(f"size must be a number of bytes, got {brief(size)}")
+        # The browser has then sent the size alone.
         if size > self.info["max_bytes"]:
             raise too_large(name, size)
         if len(buffers) != 1 or not isinstance(buffers[0], (bytes, bytearray, memoryview)):
-            raise MessageError(f"a file must come as one buffer, got {_shown(buffers)}")
+            raise MessageError(f"a file must come as one buffer, got {brief(buffers)}")
         return name, bytes(buffers[0])

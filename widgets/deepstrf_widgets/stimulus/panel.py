@@ -1,4 +1,4 @@
-"""Your own stimulus: a synthetic sound with knobs, a file, or one painted by hand; the session hears it at once."""
+"""A panel to choose the stimulus of a session: a synthetic sound with sliders, a sound file, or a painting."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from .spectrogram_painter import SpectrogramPainter
 __all__ = ["StimulusPanel"]
 
 FIRST, FILE, PAINT = "first", "file", "paint"
-ELSEWHERE = "another sound is heard, chosen elsewhere"
+ELSEWHERE = "another sound is played, chosen elsewhere"
 LABEL = {"description_width": "180px"}
 WIDE = {"width": "520px", "max_width": "100%"}
 
 
 class StimulusPanel(Owner, ipywidgets.VBox):
-    """What a session hears, to choose: its first stimulus, a synthetic sound, a sound file, or one painted by hand.
+    """Choice of the stimulus of a session: its first one, a synthetic sound, a sound file, or a painting.
 
     Every sound is turned into the bands and bins of the session. Recorded responses belong to the first stimulus: with
     another one there is no score, and with the first one it comes back.
@@ -38,12 +38,12 @@ class StimulusPanel(Owner, ipywidgets.VBox):
     session : LiveSession
         Its bands must be those of a scale of the library.
     sound : callable, optional
-        Which sound of the first stimulus is on screen, for a painting that begins with it.
+        Returns which sound of the first stimulus is on screen, for a painting that begins with it.
 
     Raises
     ------
     TypeError, ValueError
-        The session is none, or its bands cannot be made from a sound.
+        ``session`` is no LiveSession, or its bands cannot be made from a sound.
 
     Attributes
     ----------
@@ -52,9 +52,9 @@ class StimulusPanel(Owner, ipywidgets.VBox):
     knobs : dict of str to ipywidgets slider
         Of the synthetic sound on screen.
     painter : SpectrogramPainter
-        What is painted stays there while another sound is heard.
+        It keeps the painting while another sound is played.
     message : str
-        What went wrong last; empty when all is well.
+        The last error; empty when all is well.
     """
 
     def __init__(self, session: LiveSession, *, sound: Callable[[], int] | None = None) -> None:
@@ -69,50 +69,50 @@ class StimulusPanel(Owner, ipywidgets.VBox):
         dropdown = ipywidgets.Dropdown(options=options, value=FIRST, description="sound", style=LABEL, layout=WIDE)
         self.choice = self.own(dropdown)
         self._sound = sound
-        self._rest = self.own(ipywidgets.VBox())
-        self._told = self.own(ipywidgets.HTML())
-        super().__init__([self.choice, self._rest, self._told])
-        self.choice.observe(self._chosen, "value")
+        self._controls = self.own(ipywidgets.VBox())
+        self._status = self.own(ipywidgets.HTML())
+        super().__init__([self.choice, self._controls, self._status])
+        self.choice.observe(self._choice_changed, "value")
         self.own(session.observe(self._session_changed))
-        self._tell("" if session.on_first_stimulus else ELSEWHERE)
+        self._set_status("" if session.on_first_stimulus else ELSEWHERE)
 
     def __repr__(self) -> str:
         return f"StimulusPanel({self.session!r}, {self.choice.value!r})"
 
     @cached_property
     def upload(self) -> SoundFile:
-        """The choice of a file; made when it is first wanted, as its page code is large for a slow line."""
-        return self.own(SoundFile(self._loaded, lambda error: self._tell(str(error), bad=True)))
+        """Button for a sound file; made on first use, as its code is large for a slow line."""
+        return self.own(SoundFile(self._play_file, lambda error: self._set_status(str(error), bad=True)))
 
     @cached_property
     def painter(self) -> SpectrogramPainter:
-        """The canvas; made when it is first wanted."""
+        """Canvas; made on first use."""
         return self.own(SpectrogramPainter(self.session, sound=self._sound))
 
-    # -- what a hand chooses -------------------------------------------------------------------------------------
+    # -- gestures of the user ------------------------------------------------------------------------------------
 
-    def _chosen(self, change: dict[str, Any]) -> None:
+    def _choice_changed(self, change: dict[str, Any]) -> None:
         self.close_owned(*self.knobs.values())
         self.knobs = {}
         chosen = change["new"]
         if chosen in SOUNDS:
             self.knobs = {name: self.own(self._slider(knob)) for name, knob in SOUNDS[chosen].knobs.items()}
             for slider in self.knobs.values():
-                slider.observe(self._turned, "value")
+                slider.observe(self._play_synthetic, "value")
         if chosen in (FILE, PAINT):
-            self._rest.children = [self.upload if chosen == FILE else self.painter]
+            self._controls.children = [self.upload if chosen == FILE else self.painter]
         else:
-            self._rest.children = list(self.knobs.values())
+            self._controls.children = list(self.knobs.values())
         if chosen == FIRST:
             if not self.session.on_first_stimulus:
                 self.session.set_stimulus(source=self)
-            self._tell("")
+            self._set_status("")
         elif chosen == FILE:
-            self._tell("")
+            self._set_status("")
         elif chosen == PAINT:
-            self.painter.hear()
+            self.painter.play()
         else:
-            self._turned()
+            self._play_synthetic()
 
     def _slider(self, knob: Knob) -> Any:
         shared = {"description": knob.label, "style": LABEL, "layout": WIDE, "continuous_update": True}
@@ -134,31 +134,32 @@ class StimulusPanel(Owner, ipywidgets.VBox):
         )
 
     @one_thread()
-    def _turned(self, _change: Any = None) -> None:
+    def _play_synthetic(self, _change: Any = None) -> None:
         sound: Sound = SOUNDS[self.choice.value]
         values = {name: float(slider.value) for name, slider in self.knobs.items()}
         try:
-            heard = synthetic_sound(self.choice.value, values, self.session.cf_hz, self.session.dt_ms)
-            self.session.set_stimulus(heard, source=self)
+            stimulus = synthetic_sound(self.choice.value, values, self.session.cf_hz, self.session.dt_ms)
+            self.session.set_stimulus(stimulus, source=self)
         except ValueError as error:
-            self._tell(f"{sound.label}: {error}", bad=True)
+            self._set_status(f"{sound.label}: {error}", bad=True)
         else:
-            self._tell(f"{heard.duration_s:.2f} s")
+            self._set_status(f"{stimulus.duration_s:.2f} s")
 
     @one_thread()
-    def _loaded(self, name: str, content: bytes) -> None:
+    def _play_file(self, name: str, content: bytes) -> None:
         try:
-            with warnings.catch_warnings(record=True) as said:
+            with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always", UserWarning)
-                heard = sound_from_bytes(content, name, self.session.cf_hz, self.session.dt_ms)
-            self.session.set_stimulus(heard, source=self)
+                stimulus = sound_from_bytes(content, name, self.session.cf_hz, self.session.dt_ms)
+            self.session.set_stimulus(stimulus, source=self)
         except ValueError as error:
-            self._tell(str(error), bad=True)
+            self._set_status(str(error), bad=True)
         else:
-            self._tell(" · ".join([f"{heard.name}: {heard.duration_s:.2f} s", *(str(w.message) for w in said)]))
+            length = f"{stimulus.name}: {stimulus.duration_s:.2f} s"
+            self._set_status(" · ".join([length, *(str(warning.message) for warning in caught)]))
 
-    def _tell(self, text: str, *, bad: bool = False) -> None:
-        """Say it under the knobs, whatever letters it has; the model's silence about other sounds is told, too."""
+    def _set_status(self, text: str, *, bad: bool = False) -> None:
+        """Show a text, not HTML, below the sliders, and that an unrecorded sound has no score."""
         self.message = text if bad else ""
         parts = [text] if text else []
         unscored = self.session.responses is None and self.session.first_responses is not None
@@ -166,7 +167,7 @@ class StimulusPanel(Owner, ipywidgets.VBox):
             parts.append("nothing was recorded to this sound, so it has no score")
         role = ' role="alert"' if bad else ""
         colour = "var(--jp-error-color1, #b3261e)" if bad else "var(--jp-ui-font-color2, #7d8590)"
-        self._told.value = f'<span{role} style="color:{colour}">{html.escape(" · ".join(parts))}</span>'
+        self._status.value = f'<span{role} style="color:{colour}">{html.escape(" · ".join(parts))}</span>'
 
     def _session_changed(self, change: Change) -> None:
         """Somebody else may have chosen the first sound again, or another one."""
@@ -174,9 +175,9 @@ class StimulusPanel(Owner, ipywidgets.VBox):
             return
         if change.source is not None and change.source is vars(self).get("painter"):
             if change.settled:
-                self._tell(f"{self.session.stimulus.shape[3] * self.session.dt_ms / 1000:.2f} s")
+                self._set_status(f"{self.session.stimulus.shape[3] * self.session.dt_ms / 1000:.2f} s")
         elif self.session.on_first_stimulus:
             self.choice.value = FIRST
-            self._tell("")
+            self._set_status("")
         else:
-            self._tell(ELSEWHERE)
+            self._set_status(ELSEWHERE)

@@ -1,4 +1,4 @@
-"""A spectrogram painted by hand: the page paints, the session hears it while the stroke runs."""
+"""A spectrogram that the user paints in the browser, played to a session while the stroke runs."""
 
 from __future__ import annotations
 
@@ -12,27 +12,28 @@ import traitlets
 from numpy.typing import NDArray
 from torch import Tensor
 
+from deepstrf.deprecation import renamed
 from deepstrf.stimuli import Spectrogram
 
 from ..browser_widget import BrowserWidget
 from ..bundle import bundle_text
 from ..session.session import LiveSession
 from ..threads import one_thread
-from ..wire import MAX_VALUES, MessageError, _shown, is_count, is_name
+from ..wire import MAX_VALUES, MessageError, brief, is_count, is_name
 from .catalogue import MAX_FILE_S
 
-__all__ = ["Painted", "SpectrogramPainter", "parse_paint"]
+__all__ = ["PaintedFrames", "SpectrogramPainter", "parse_paint"]
 
 FIRST_S = 1.0
 """Length of the silence that a painting begins as."""
 
-ABOVE_DB = 20.0
-"""How far above the loudest moment of the session's first stimulus a hand may paint."""
+HEADROOM_DB = 20.0
+"""How far above the loudest moment of the session's first stimulus the user may paint."""
 
 
 @dataclass(frozen=True)
-class Painted:
-    """Checked frames from the page: all bands of the frames from ``start`` on, of ``n_frames`` in all."""
+class PaintedFrames:
+    """Checked frames from the browser: all bands of the frames from ``start`` on, of ``n_frames`` in all."""
 
     values: NDArray[np.float32]
     start: int
@@ -40,8 +41,10 @@ class Painted:
     settled: bool
 
 
-def parse_paint(content: dict[str, Any], buffers: Sequence[Any] | None, info: dict[str, Any], n_frames: int) -> Painted:
-    """Return the frames that a message paints.
+def parse_paint(
+    content: dict[str, Any], buffers: Sequence[Any] | None, info: dict[str, Any], n_frames: int
+) -> PaintedFrames:
+    """Frames that a message paints.
 
     Parameters
     ----------
@@ -61,14 +64,14 @@ def parse_paint(content: dict[str, Any], buffers: Sequence[Any] | None, info: di
     """
     total, start, settled = content.get("n_frames"), content.get("start"), content.get("settled")
     if not is_count(total) or not 1 <= total <= info["max_frames"]:
-        raise MessageError(f"n_frames must be 1 to {info['max_frames']} frames, got {_shown(total)}")
+        raise MessageError(f"n_frames must be 1 to {info['max_frames']} frames, got {brief(total)}")
     if not is_count(start) or start >= total:
-        raise MessageError(f"start must be a frame, 0 to {total - 1}, got {_shown(start)}")
+        raise MessageError(f"start must be a frame, 0 to {total - 1}, got {brief(start)}")
     if not isinstance(settled, bool):
-        raise MessageError(f"settled must be true or false, got {_shown(settled)}")
+        raise MessageError(f"settled must be true or false, got {brief(settled)}")
     listed = list(buffers or [])
     if len(listed) != 1 or not isinstance(listed[0], (bytes, bytearray, memoryview)):
-        raise MessageError(f"values must come as one float32 buffer, got {_shown(listed)}")
+        raise MessageError(f"values must come as one float32 buffer, got {brief(listed)}")
     raw, F = bytes(listed[0]), info["n_bands"]
     count, rest = divmod(len(raw), 4 * F)
     if rest or not 1 <= count <= total - start:
@@ -85,22 +88,22 @@ def parse_paint(content: dict[str, Any], buffers: Sequence[Any] | None, info: di
     wrong = values[(values < low) | (values > high)]
     if wrong.size:
         raise MessageError(f"values must lie in [{low:g}, {high:g}] {info['unit']}".rstrip() + f", got {wrong[0]:g}")
-    return Painted(values.astype(np.float32), start, total, settled)
+    return PaintedFrames(values.astype(np.float32), start, total, settled)
 
 
 class SpectrogramPainter(BrowserWidget):
-    """A canvas on which a hand paints what a session hears: tones, sweeps, bursts of noise.
+    """A canvas on which the user paints the stimulus of a session: tones, sweeps, bursts of noise.
 
-    The page paints at once; the session hears the painting at most ten times a second while a stroke runs, and once
-    when it ends. Painted levels lie between silence and 20 dB above the loudest moment of the session's first
+    The browser paints at once; the session plays the painting at most ten times a second while a stroke runs, and once
+    when it ends. PaintedFrames levels lie between silence and 20 dB above the loudest moment of the session's first
     stimulus (where its unit is not dB: half of its range above).
 
     Parameters
     ----------
     session : LiveSession
-        What hears it.
+        Whose stimulus is painted.
     sound : callable, optional
-        Which sound of the stimulus batch is on screen; the first when left out.
+        Returns which sound of the stimulus batch is on screen; the first without it.
 
     Raises
     ------
@@ -112,7 +115,7 @@ class SpectrogramPainter(BrowserWidget):
     painting : ndarray, shape (F, frames)
         What is painted, in the unit of the stimulus; float32. Silence of a second at first.
     error : str
-        What was wrong with the last message of the page; empty when all is well.
+        What was wrong with the last message of the browser; empty when all is well.
 
     Examples
     --------
@@ -126,7 +129,7 @@ class SpectrogramPainter(BrowserWidget):
 
     view = traitlets.Unicode("paint").tag(sync=True)
     cf_hz = traitlets.Bytes().tag(sync=True)
-    # A page that asks for the state gets all of the painting; a stroke is not sent back.
+    # A browser that requests the state gets all of the painting; a stroke is not sent back.
     cells = traitlets.Any(0).tag(sync=True, to_json=lambda _value, widget: widget.painting.tobytes())
 
     def __init__(self, session: LiveSession, *, sound: Callable[[], int] | None = None, **kwargs: Any) -> None:
@@ -137,7 +140,7 @@ class SpectrogramPainter(BrowserWidget):
         F, unit = first.shape[2], session.stimulus_unit
         softest, loudest = float(first.min()), float(first.max())
         low = min(0.0, softest)
-        above = ABOVE_DB if unit == "dB" else (loudest - low) / 2
+        above = HEADROOM_DB if unit == "dB" else (loudest - low) / 2
         high = loudest + (above if above > 0 else 1.0)
         most = max(1, min(int(MAX_FILE_S * 1000 / session.dt_ms), MAX_VALUES // F))
         n = max(1, min(round(FIRST_S * 1000 / session.dt_ms), most))
@@ -152,7 +155,7 @@ class SpectrogramPainter(BrowserWidget):
         }
         self.painting: NDArray[np.float32] = np.full((F, n), info["low"], dtype="<f4")
         self._before: Tensor = session.stimulus
-        self._heard: Tensor | None = None
+        self._played: Tensor | None = None
         super().__init__(info=info, cf_hz=session.cf_hz.astype("<f4").tobytes(), **kwargs)
 
     def __repr__(self) -> str:
@@ -161,28 +164,30 @@ class SpectrogramPainter(BrowserWidget):
         ends = f"{self.info['low']:.3g} to {self.info['high']:.3g} {self.info['unit']}".rstrip()
         return f"{type(self).__name__}({bands} x {frames}, {ends})"
 
-    def hear(self) -> None:
-        """Play the painting to the session."""
+    def play(self) -> None:
+        """Make the painting the stimulus of the session."""
         self._paint(self.painting, settled=True)
 
-    def take(self) -> None:
-        """Paint the sound that was heard before the painting, cut to its levels and to a minute; it is heard."""
-        sound = self._before if self.session.stimulus is self._heard else self.session.stimulus
+    def copy_stimulus(self) -> None:
+        """Paint and play the stimulus before the painting, cut to the levels of the painter and to a minute."""
+        sound = self._before if self.session.stimulus is self._played else self.session.stimulus
         row = 0 if self._sound is None else min(self._sound(), len(sound) - 1)
         values = sound[row, 0, :, : self.info["max_frames"]].detach().cpu().float().numpy()
         self._paint(np.clip(values, self.info["low"], self.info["high"]), settled=True)
         self._send_painting()
 
+    hear, take = renamed("play"), renamed("copy_stimulus")
+
     @one_thread()
     def _paint(self, values: NDArray[np.float32], *, settled: bool) -> None:
         session = self.session
-        before = self._before if session.stimulus is self._heard else session.stimulus
+        before = self._before if session.stimulus is self._played else session.stimulus
         cf_hz = torch.from_numpy(session.cf_hz)
         painted = Spectrogram(
             torch.from_numpy(values.copy()), cf_hz, session.dt_ms, self.info["unit"], "painted", session.delay_ms
         )
         session.set_stimulus(painted, source=self, settled=settled)
-        self.painting, self._heard, self._before = values, session.stimulus, before
+        self.painting, self._played, self._before = values, session.stimulus, before
 
     def _send_painting(self) -> None:
         self.send({"type": "cells"}, buffers=[self.painting.tobytes()])
@@ -192,7 +197,7 @@ class SpectrogramPainter(BrowserWidget):
         client, seq = fields.get("client"), fields.get("seq")
         reply = {"client": client if is_name(client) else "", "seq": seq if is_count(seq) else 0}
         try:
-            self._obey(content, buffers)
+            self._handle(content, buffers)
         except ValueError as error:
             self.error = str(error)
             self.send({"type": "error", **reply, "text": self.error})
@@ -201,14 +206,14 @@ class SpectrogramPainter(BrowserWidget):
             if content["type"] == "paint":
                 self.send({"type": "painted", **reply, "settled": content["settled"]})
 
-    def _obey(self, content: Any, buffers: Sequence[Any] | None) -> None:
+    def _handle(self, content: Any, buffers: Sequence[Any] | None) -> None:
         if not isinstance(content, dict):
-            raise MessageError(f"a message must be an object, got {_shown(content)}")
+            raise MessageError(f"a message must be an object, got {brief(content)}")
         kind = content.get("type")
         if kind == "ready":
             self._send_painting()
-        elif kind == "take":
-            self.take()
+        elif kind == "copy":
+            self.copy_stimulus()
         elif kind == "paint":
             request = parse_paint(content, buffers, self.info, self.painting.shape[1])
             whole = request.values.shape[1] == request.n_frames
@@ -217,4 +222,4 @@ class SpectrogramPainter(BrowserWidget):
                 values[:, request.start : request.start + request.values.shape[1]] = request.values
             self._paint(values, settled=request.settled)
         else:
-            raise MessageError(f"type must be paint, take or ready, got {_shown(kind)}")
+            raise MessageError(f"type must be paint, copy or ready, got {brief(kind)}")

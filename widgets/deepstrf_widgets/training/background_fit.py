@@ -1,4 +1,4 @@
-"""A fit in a thread of its own that can be paused, stopped and looked back on. No screen."""
+"""A fit in a thread of its own that can be paused and stopped, and keeps the weights of its epochs. No screen."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from weakref import WeakSet
 
@@ -24,12 +24,12 @@ __all__ = ["BackgroundFit", "FitStatus", "Snapshots", "State"]
 State = dict[str, Tensor]
 
 SNAPSHOT_MB = 128.0
-"""Weights kept to look back on. 119 neurons x 2 channels x 34 bands x 40 lags are 1.3 MB an epoch: 98 of them."""
+"""Room for past weights. 119 neurons x 2 channels x 34 bands x 40 lags are 1.3 MB an epoch: 98 of them."""
 
-BY_HAND = "stopped by hand"
+STOPPED = "stopped by hand"
 
-UNDER_WAY: WeakSet[nn.Module] = WeakSet()
-"""Models that a fit has been begun on which has not ended: a cell that is run again must not begin a second one."""
+RUNNING: WeakSet[nn.Module] = WeakSet()
+"""Models that are being fitted: a cell that runs again must not begin a second fit of one."""
 
 RECENT_EPOCHS = 5
 """The time of an epoch is the median of so many."""
@@ -43,7 +43,7 @@ class Snapshots:
     Parameters
     ----------
     megabytes : float
-        Room, in 10^6 bytes.
+        Limit of their size, in 10^6 bytes.
     """
 
     def __init__(self, megabytes: float) -> None:
@@ -70,11 +70,11 @@ class Snapshots:
 
     @property
     def epochs(self) -> tuple[int, ...]:
-        """Those that are here, in their order."""
+        """Epochs whose weights are kept, ascending."""
         return tuple(sorted(self._states))
 
     def states(self) -> dict[int, State]:
-        """Weights by epoch, in their order."""
+        """Weights by epoch, ascending."""
         return {epoch: self._states[epoch] for epoch in self.epochs}
 
     def __getitem__(self, epoch: int) -> State:
@@ -85,7 +85,7 @@ class Snapshots:
 
 @dataclass(frozen=True)
 class FitStatus:
-    """How a fit stands, read at one moment.
+    """State of a fit at one moment.
 
     Attributes
     ----------
@@ -93,33 +93,33 @@ class FitStatus:
     history : History
         Of the epochs that are complete.
     weights : dict of int to dict
-        Copies of the weights after those epochs for which they are kept, in order. Nobody may change them.
+        Copies of the weights after each epoch for which they are kept, ascending; not to be changed.
     begun : float
-        Epochs that were begun, with the share of the one under way: 2.5 in the middle of the third.
+        Epochs that were begun: 2.5 in the middle of the third.
     epoch_s : float
         Seconds of an epoch without pauses; NaN before the first.
     """
 
     state: str
     history: History
-    weights: dict[int, State]
+    weights: dict[int, State] = field(repr=False)
     begun: float
     epoch_s: float
 
 
 class BackgroundFit:
-    """Runs a fitter in a thread, to the very weights that it reaches without one.
+    """Runs a fitter in a thread, to exactly the weights that it reaches without one.
 
-    Nothing but that thread touches the model until the fit has ended; others read copies of the weights.
+    Only that thread uses the model until the fit has ended; others read copies of the weights.
 
     Parameters
     ----------
     fitter, model, train, validation, checkpoint
-        As for `Fitter.fit`, whose errors about them come at once; RuntimeError where a fit of ``model`` is under way.
+        As for `Fitter.fit`, whose errors are raised at once; RuntimeError where ``model`` is being fitted.
     snapshot_mb : float
         Room for weights of past epochs, MB.
-    on_turn : callable
-        Called in the fit's thread when the fit has paused, goes on or has ended.
+    on_change : callable
+        Called in the fit's thread when the fit has paused, resumed or ended.
     """
 
     def __init__(
@@ -131,59 +131,59 @@ class BackgroundFit:
         *,
         checkpoint: str | Path | None = None,
         snapshot_mb: float = SNAPSHOT_MB,
-        on_turn: Callable[[], None] = lambda: None,
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
-        if model in UNDER_WAY:
+        if model in RUNNING:
             raise RuntimeError("model is being fitted already: wait for the end of that fit, or stop it")
         self.model, self.epochs = model, fitter.epochs
         self.ended = threading.Event()
         self.error: BaseException | None = None
         self._snapshots = Snapshots(snapshot_mb)
-        self._on_turn = on_turn
+        self._on_change = on_change
         self._lock = threading.Lock()
-        self._go = threading.Event()
-        self._go.set()
+        self._may_run = threading.Event()
+        self._may_run.set()
         self._stopping = self._paused = False
-        self._share = self._held_s = 0.0
+        self._epoch_share = self._paused_s = 0.0
         self._seconds: list[float] = []
-        watched = replace(fitter, progress=False, callbacks=(*fitter.callbacks, self))
-        self._run = watched.prepare(model, train, validation, checkpoint=checkpoint)
+        observed = replace(fitter, progress=False, callbacks=(*fitter.callbacks, self))
+        self._run = observed.prepare(model, train, validation, checkpoint=checkpoint)
         self._history = _copied(self._run.history)
         # A thread begins with torch's default number of threads, and sums depend on their number.
         self._threads = torch.get_num_threads()
-        self._thread = threading.Thread(target=self._work, name="deepstrf-fit", daemon=True)
+        self._thread = threading.Thread(target=self._fit, name="deepstrf-fit", daemon=True)
 
-    # -- for everybody -------------------------------------------------------------------------------------------
+    # -- in any thread -------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Begin. Python waits for the batch under way when it exits meanwhile."""
-        UNDER_WAY.add(self.model)
+        """Begin. When Python exits meanwhile, it waits for the current batch."""
+        RUNNING.add(self.model)
         atexit.register(self.stop_and_join)
         rest_threads()
         self._thread.start()
 
     def pause(self) -> None:
-        """Rest after the batch under way; nothing where a stop was asked for before."""
+        """Pause after the current batch, unless the fit is to stop."""
         if not self._stopping:
-            self._go.clear()
+            self._may_run.clear()
 
     def resume(self) -> None:
-        """Go on."""
-        self._go.set()
+        """Continue after a pause."""
+        self._may_run.set()
 
     def stop(self) -> None:
-        """End after the batch under way, with the best weights."""
+        """End after the current batch, with the best weights."""
         self._stopping = True
-        self._go.set()
+        self._may_run.set()
 
     def stop_and_join(self) -> None:
-        """`stop`, and wait until that has happened."""
+        """`stop`, and wait for the end."""
         self.stop()
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self._thread.join()
 
     def wait(self, timeout: float | None = None) -> History:
-        """The history once the fit has ended; raises what the fit raised.
+        """History, once the fit has ended; raises the error of the fit.
 
         Raises
         ------
@@ -197,14 +197,14 @@ class BackgroundFit:
         return self._run.history
 
     def status(self) -> FitStatus:
-        """How the fit stands now."""
+        """Present state of the fit."""
         with self._lock:
             if self.ended.is_set():
                 state = "done" if self.error is None else "failed"
             else:
                 state = "paused" if self._paused else "fitting"
             epoch_s = statistics.median(self._seconds[-RECENT_EPOCHS:]) if self._seconds else torch.nan
-            begun = len(self._history) + self._share
+            begun = len(self._history) + self._epoch_share
             return FitStatus(state, self._history, self._snapshots.states(), begun, epoch_s)
 
     def restore(self, epoch: int) -> None:
@@ -230,34 +230,34 @@ class BackgroundFit:
         history = _copied(progress.history)
         with self._lock:
             self._snapshots.keep(progress.epoch, state, self._known_best(history, progress.epoch))
-            self._history, self._share = history, 0.0
-            self._seconds.append(history.records[-1].seconds - self._held_s)
-            self._held_s = 0.0
+            self._history, self._epoch_share = history, 0.0
+            self._seconds.append(history.records[-1].seconds - self._paused_s)
+            self._paused_s = 0.0
         if self._stopping:
-            progress.stop(BY_HAND)
+            progress.stop(STOPPED)
 
     def on_batch(self, progress: Progress) -> None:
-        """After a batch: rest, or end, where that was asked for."""
-        self._share = progress.batch / progress.batches
-        if not self._go.is_set():
+        """After a batch: pause or stop on request."""
+        self._epoch_share = progress.batch / progress.batches
+        if not self._may_run.is_set():
             since = time.perf_counter()
-            self._turn(paused=True)
-            self._go.wait()
-            self._turn(paused=False)
-            self._held_s += time.perf_counter() - since
+            self._set_paused(True)
+            self._may_run.wait()
+            self._set_paused(False)
+            self._paused_s += time.perf_counter() - since
         if self._stopping:
-            progress.stop(BY_HAND)
+            progress.stop(STOPPED)
 
-    def _turn(self, *, paused: bool) -> None:
+    def _set_paused(self, paused: bool) -> None:
         with self._lock:
             self._paused = paused
-        self._on_turn()
+        self._on_change()
 
     def _known_best(self, history: History, last: int) -> int:
-        """The best epoch; the last where the best one was run before a checkpoint that this fit went on from."""
+        """The best epoch; the last one where the best is older than the checkpoint with which this fit began."""
         return history.best_epoch if history.best_epoch in self._snapshots.epochs else last
 
-    def _work(self) -> None:
+    def _fit(self) -> None:
         torch.set_num_threads(self._threads)
         try:
             self._run.to_the_end()
@@ -268,11 +268,11 @@ class BackgroundFit:
             if history.best_epoch:
                 # Now the model has the best weights, also those that were read from a checkpoint.
                 self._snapshots.keep(history.best_epoch, _state_of(self.model), history.best_epoch)
-            self._history, self._share = _copied(history), 0.0
-            UNDER_WAY.discard(self.model)
+            self._history, self._epoch_share = _copied(history), 0.0
+            RUNNING.discard(self.model)
             self.ended.set()
         atexit.unregister(self.stop_and_join)
-        self._on_turn()
+        self._on_change()
 
 
 def _state_of(model: nn.Module) -> State:
@@ -280,5 +280,5 @@ def _state_of(model: nn.Module) -> State:
 
 
 def _copied(history: History) -> History:
-    """The same as it is now: records do not change, the list of them grows."""
+    """Copy of a history, whose list of records grows."""
     return replace(history, records=list(history.records))

@@ -1,4 +1,4 @@
-"""The buttons, the slider and the words over a fit that is being watched."""
+"""Buttons, slider and texts above the figure of a fit."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ LIVE = ("fitting", "paused")
 
 
 class Controls(Owner):
-    """Widgets, and how they look when a fit stands so or so.
+    """Widgets that show the status of a fit and pause, stop or restore it.
 
     Parameters
     ----------
     names : list of str
-        Of the neurons.
+        One a neuron.
     epochs : int
-        At most.
+        Largest number of epochs.
 
     Attributes
     ----------
     rows : list of Widget
         To show one below the other.
     sent, painted : IntText
-        Never shown. The page copies the one to the other when it has done what it was sent before: so it says that it
-        has painted. (``on_edits_completed`` of a figure waits, with Plotly 7.1, for a message of a name that the kernel
-        ignores.)
+        Never shown. The browser copies ``sent`` to ``painted`` when it has carried out all messages before: so it
+        confirms that it has painted. (``on_edits_completed`` of a figure waits, with Plotly 7.1, for a message of a
+        name that the kernel ignores.)
     """
 
     def __init__(self, names: list[str], epochs: int) -> None:
@@ -43,14 +43,14 @@ class Controls(Owner):
         self.best = _button("Show the best", "star", "Go to the epoch of the highest mean score")
         self.restore = _button("Restore this epoch", "undo", "After the fit: put these weights into the model")
         self.progress = ipywidgets.FloatProgress(max=epochs, layout={"flex": "1 1 120px"})
-        self.words = ipywidgets.HTML()
+        self.progress_text = ipywidgets.HTML()
         self.slider = ipywidgets.IntSlider(min=0, max=epochs, description="Epoch", layout={"flex": "1 1 240px"})
         choices = [(name, n) for n, name in enumerate(names)]
         self.neurons = ipywidgets.Dropdown(options=choices, layout={"width": "auto"}, tooltip="Neuron on screen")
         self.message = ipywidgets.HTML()
         row = {"flex_flow": "row wrap", "align_items": "center"}
         rows = (
-            ipywidgets.HBox([self.pause, self.stop, self.progress, self.words], layout=row),
+            ipywidgets.HBox([self.pause, self.stop, self.progress, self.progress_text], layout=row),
             ipywidgets.HBox([self.slider, self.best, self.restore, self.neurons], layout=row),
             self.message,
         )
@@ -61,7 +61,7 @@ class Controls(Owner):
     def paint(
         self, status: FitStatus, epoch: int, neuron: int, restored: int | None, error: BaseException | None
     ) -> None:
-        """Bring all of them up to date; what has not changed is not sent.
+        """Bring all widgets up to date; values that have not changed are not sent.
 
         Parameters
         ----------
@@ -71,7 +71,7 @@ class Controls(Owner):
         restored : int, optional
             Epoch whose weights were put into the model.
         error : exception, optional
-            With which the fit ended.
+            That ended the fit.
         """
         live, history = status.state in LIVE, status.history
         in_model = history.best_epoch if restored is None else restored
@@ -82,12 +82,12 @@ class Controls(Owner):
         self.best.disabled = epoch == history.best_epoch
         self.progress.value = status.begun if live else self.epochs
         self.progress.bar_style = "" if live else "danger" if error is not None else "success"
-        self.words.value = _progress_in_words(status, self.epochs)
+        self.progress_text.value = _progress_text(status, self.epochs)
         if not live and len(history):
             self.slider.max = len(history)
         self.slider.value = epoch
         self.neurons.value = neuron
-        self.message.value = _outcome_in_words(status, in_model, error)
+        self.message.value = _outcome_html(status, in_model, error)
 
 
 def newest_epoch(status: FitStatus) -> int:
@@ -97,25 +97,25 @@ def newest_epoch(status: FitStatus) -> int:
     return max(status.weights, default=0)
 
 
-def _button(words: str, icon: str, tooltip: str) -> ipywidgets.Button:
-    return ipywidgets.Button(description=words, icon=icon, tooltip=tooltip, layout={"width": "auto"})
+def _button(label: str, icon: str, tooltip: str) -> ipywidgets.Button:
+    return ipywidgets.Button(description=label, icon=icon, tooltip=tooltip, layout={"width": "auto"})
 
 
-def _progress_in_words(status: FitStatus, epochs: int) -> str:
-    """How far the fit is and how long it may take."""
+def _progress_text(status: FitStatus, epochs: int) -> str:
+    """Epochs that are done, and the longest time that is left."""
     done, live = len(status.history), status.state in LIVE
-    words = f"epoch {done} of {epochs}" if live else f"{done} epochs"
+    text = f"epoch {done} of {epochs}" if live else f"{done} epochs"
     if math.isnan(status.epoch_s):
-        return words
-    words += f" · {status.epoch_s:.2g} s each"
+        return text
+    text += f" · {status.epoch_s:.2g} s each"
     if live:
         left_s = round((epochs - status.begun) * status.epoch_s)
-        words += f" · at most {left_s // 60}:{left_s % 60:02d} min left"
-    return words
+        text += f" · at most {left_s // 60}:{left_s % 60:02d} min left"
+    return text
 
 
-def _outcome_in_words(status: FitStatus, in_model: int, error: BaseException | None) -> str:
-    """The line below, as HTML: an error, or why the fit rests or ended."""
+def _outcome_html(status: FitStatus, in_model: int, error: BaseException | None) -> str:
+    """The line below the buttons: an error, or why the fit pauses or ended."""
     if error is not None:
         text = html.escape(f"{type(error).__name__}: {error}")
         return f'<span style="color: var(--jp-error-color1, #d32f2f); overflow-wrap: anywhere">{text}</span>'

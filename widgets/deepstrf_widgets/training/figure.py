@@ -23,7 +23,7 @@ from ..figures.style import CLEAR, DIVERGING, FAINT, GREY, TICKS_KHZ, rounded
 from ..session.staged_forward import StagedForward, folding, of_neuron
 from .background_fit import State
 
-__all__ = ["Shown", "TrainingFigure"]
+__all__ = ["FigureState", "TrainingFigure"]
 
 HEIGHT_PX = 560
 CURVE_POINTS = 121
@@ -37,16 +37,16 @@ CURVE = "output curve (spikes/bin)"
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What is on screen."""
+class FigureState:
+    """Neuron and epoch of the figure on screen."""
 
     neuron: int
     epoch: int
     weights: State | None
     history: History
 
-    def same_layout(self, other: Shown | None) -> bool:
-        """Whether ``other`` is the same on screen."""
+    def looks_like(self, other: FigureState | None) -> bool:
+        """Whether ``other`` gives the same figure."""
         if other is None:
             return False
         same = (self.neuron, self.epoch, len(self.history)) == (other.neuron, other.epoch, len(other.history))
@@ -54,16 +54,16 @@ class Shown:
 
 
 class TrainingFigure:
-    """Draws the weights of an epoch.
+    """Figure of the weights of an epoch, and of losses and scores over the epochs.
 
     Parameters
     ----------
     model : Module
-        A copy, whose weights are changed here: the one that is being fitted is left alone.
+        A copy of the model that is fitted: its weights are set here.
     train : Recording, or tuple of Tensors
-        What it is fitted to. A recording brings frequencies and the width of a bin.
+        Data of the fit. A recording brings frequencies and the width of a bin.
     names : list of str
-        Of the neurons.
+        One a neuron.
     scores : bool
         Whether there are scores and losses on held-out stimuli.
     """
@@ -79,23 +79,23 @@ class TrainingFigure:
             self._dt_ms, self._delay_ms = train.dt_ms, train.delay_ms
             self._khz = (train.cf_hz.double().cpu().numpy() / 1e3).round(4)
         self._loaded: State | None = None
-        self._course_axes: list[str] = []
+        self._epoch_axes: list[str] = []
         self._means: list[tuple[float, ...]] = []
         self._scores: list[np.ndarray] = []
 
     @torch.no_grad()
-    def drawn(self, shown: Shown) -> dict[str, dict[str, Any]]:
-        """What each trace shows, by its name."""
+    def drawn(self, state: FigureState) -> dict[str, dict[str, Any]]:
+        """Values of each trace, by its name."""
         traces: dict[str, dict[str, Any]] = {}
-        if shown.weights is not None and shown.weights is not self._loaded:
-            self.model.load_state_dict(shown.weights)
-            self._loaded = shown.weights
-        traces |= self._field(shown.neuron)
-        traces |= self._curve(shown.neuron)
-        return traces | self._courses(shown)
+        if state.weights is not None and state.weights is not self._loaded:
+            self.model.load_state_dict(state.weights)
+            self._loaded = state.weights
+        traces |= self._field(state.neuron)
+        traces |= self._curve(state.neuron)
+        return traces | self._over_epochs(state)
 
     def _field(self, neuron: int) -> dict[str, dict[str, Any]]:
-        """The receptive field with the batch norm folded in: sign and size are those of what it adds to the drive."""
+        """Receptive field times the gain of the batch norm: as the drive sees it."""
         if not isinstance(self.model, NeuralModel):
             return {}
         kernel = StagedForward(self.model, self._sound).kernel(neuron)
@@ -111,7 +111,7 @@ class TrainingFigure:
         }
 
     def _curve(self, neuron: int) -> dict[str, dict[str, Any]]:
-        """Rate against drive, over the drives that the batch norm makes of the training stimuli."""
+        """Rate over drive, in the range of drives that the batch norm gives of the training stimuli."""
         readout = getattr(self.model, "readout", None)
         if not isinstance(readout, STRFReadout) or not is_pointwise(readout.activation):
             return {}
@@ -123,10 +123,10 @@ class TrainingFigure:
         rate = curve(drive.to(parameter.dtype)[None, :, None])[0, :, 0]
         return {CURVE: {"x": rounded(drive), "y": rounded(rate)}}
 
-    def _courses(self, shown: Shown) -> dict[str, dict[str, Any]]:
+    def _over_epochs(self, state: FigureState) -> dict[str, dict[str, Any]]:
         """Losses and scores over the epochs."""
-        history, best = shown.history, shown.history.best
-        for record in history.records[len(self._means) :]:  # those before have been read when they came
+        history, best = state.history, state.history.best
+        for record in history.records[len(self._means) :]:  # earlier ones have been read before
             losses = (record.train_loss, record.validation_loss)
             means = [np.nan if loss is None else loss.nanmean().item() for loss in losses]
             self._means.append((*means, record.score))
@@ -134,41 +134,41 @@ class TrainingFigure:
         n = len(history)
         epochs = np.arange(1, n + 1)
         training, validation, score = (rounded(means) for means in torch.tensor(self._means[:n]).reshape(n, 3).T)
-        courses = {"training loss": {"x": epochs, "y": training}}
+        traces = {"training loss": {"x": epochs, "y": training}}
         if self.scores:
-            one = rounded(torch.tensor([scores[shown.neuron].item() for scores in self._scores[:n]]))
-            courses |= {
+            one = rounded(torch.tensor([scores[state.neuron].item() for scores in self._scores[:n]]))
+            traces |= {
                 "validation loss": {"x": epochs, "y": validation},
                 "mean score": {"x": epochs, "y": score},
                 "score of this neuron": {"x": epochs, "y": one},
             }
             there = [] if best is None else [history.best_epoch]
-            courses["best so far"] = {"x": np.array(there), "y": score[[epoch - 1 for epoch in there]]}
-        return courses
+            traces["best so far"] = {"x": np.array(there), "y": score[[epoch - 1 for epoch in there]]}
+        return traces
 
-    def layout(self, shown: Shown) -> dict[str, Any]:
+    def layout(self, state: FigureState) -> dict[str, Any]:
         """Title, and the lines that mark the epoch on screen."""
-        name = html.escape(self.names[shown.neuron])
-        title = f"{name} · before the first epoch" if shown.epoch == 0 else f"{name} · after epoch {shown.epoch}"
+        name = html.escape(self.names[state.neuron])
+        title = f"{name} · before the first epoch" if state.epoch == 0 else f"{name} · after epoch {state.epoch}"
         lines = []
-        for axis in self._course_axes if shown.epoch else ():
-            place = {"x0": shown.epoch, "x1": shown.epoch, "y0": 0, "y1": 1, "xref": f"x{axis}"}
+        for axis in self._epoch_axes if state.epoch else ():
+            place = {"x0": state.epoch, "x1": state.epoch, "y0": 0, "y1": 1, "xref": f"x{axis}"}
             lines.append({**place, "type": "line", "yref": f"y{axis} domain", "line": {"color": GREY, "width": 1}})
         return {"title.text": title, "shapes": lines}
 
-    def update(self, figure: go.FigureWidget, shown: Shown) -> None:
-        """Bring a figure that `figure` made up to date: one message to the page."""
-        drawn = self.drawn(shown)
+    def update(self, figure: go.FigureWidget, state: FigureState) -> None:
+        """Bring a figure that `figure` made up to date: one message to the browser."""
+        drawn = self.drawn(state)
         with figure.batch_update():
             for trace in figure.data:
                 for name, value in drawn[trace.name].items():
                     if not np.array_equal(trace[name], value, equal_nan=True):
                         trace[name] = value
-            figure.update_layout(self.layout(shown))
+            figure.update_layout(self.layout(state))
 
-    def figure(self, shown: Shown) -> go.Figure:
-        """The whole figure."""
-        drawn = self.drawn(shown)
+    def figure(self, state: FigureState) -> go.Figure:
+        """A new figure."""
+        drawn = self.drawn(state)
         fields = [name for name in drawn if name.startswith("STRF")]
         top = [*fields, *([CURVE] if CURVE in drawn else [])]
         below = ["loss", "score"] if self.scores else ["loss"]
@@ -190,8 +190,8 @@ class TrainingFigure:
                 figure.update_yaxes(rangemode="tozero", **at)
             else:
                 self._add_field(figure, name, drawn[name], at, first=i == 0, last=i == len(fields) - 1)
-        self._add_courses(figure, drawn, len(rows))
-        self._course_axes = [str(len(top) + i + 1) if top or i else "" for i in range(len(below))]
+        self._add_epoch_plots(figure, drawn, len(rows))
+        self._epoch_axes = [str(len(top) + i + 1) if top or i else "" for i in range(len(below))]
         figure.update_layout(
             height=HEIGHT_PX if top else HEIGHT_PX // 2,
             autosize=True,
@@ -205,7 +205,7 @@ class TrainingFigure:
         )
         figure.update_xaxes(gridcolor=FAINT, zerolinecolor=FAINT)
         figure.update_yaxes(gridcolor=FAINT, zerolinecolor=FAINT)
-        figure.update_layout(self.layout(shown))
+        figure.update_layout(self.layout(state))
         return figure
 
     def _add_field(
@@ -232,8 +232,8 @@ class TrainingFigure:
         named = {"tickvals": ticks, "ticktext": [f"{t:g}" for t in ticks]}
         figure.update_yaxes(type="log", title_text="kHz" if first else None, **named, **at)
 
-    def _add_courses(self, figure: go.Figure, drawn: dict[str, dict[str, Any]], row: int) -> None:
-        looks: dict[str, tuple[int, dict[str, Any]]] = {
+    def _add_epoch_plots(self, figure: go.Figure, drawn: dict[str, dict[str, Any]], row: int) -> None:
+        styles: dict[str, tuple[int, dict[str, Any]]] = {
             "training loss": (1, {"mode": "lines+markers", "line": {"color": GREY, "width": 1.5}}),
             "validation loss": (1, {"mode": "lines+markers", "line": {"color": ORANGE, "width": 1.5}}),
             "mean score": (4, {"mode": "lines+markers", "line": {"color": GREY, "width": 1.5, "dash": "dot"}}),
@@ -243,9 +243,9 @@ class TrainingFigure:
             ),
             "best so far": (4, {"mode": "markers", "marker": {"color": BLUE, "size": 12, "symbol": "star"}}),
         }
-        for name, (column, look) in looks.items():
+        for name, (column, style) in styles.items():
             if name in drawn:
-                look = {"marker": {"size": 4}, **look}
-                figure.add_trace(go.Scatter(name=name, **look, **drawn[name]), row=row, col=column)
+                style = {"marker": {"size": 4}, **style}
+                figure.add_trace(go.Scatter(name=name, **style, **drawn[name]), row=row, col=column)
         for column in (1, 4) if self.scores else (1,):
             figure.update_xaxes(title_text="epoch", title_standoff=4, rangemode="tozero", row=row, col=column)

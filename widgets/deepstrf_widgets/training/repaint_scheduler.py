@@ -1,4 +1,4 @@
-"""Repainting in a thread of its own: at once when somebody asks, else only as often as a share of the time allows."""
+"""Repainting in a thread of its own: at once on request, else only as often as a share of the time allows."""
 
 from __future__ import annotations
 
@@ -11,61 +11,61 @@ from collections.abc import Callable
 __all__ = ["RepaintScheduler"]
 
 SHARE = 0.02
-"""Share of the time that repainting may take while something else is at work. What a repaint costs is measured: it
-lasts from its beginning to the page's word that it is on screen; none begins for that long divided by this share. The
+"""Share of the time that repainting may take while a fit runs. The cost of a repaint is measured: from its beginning
+until the browser confirms that it is on screen; the next one begins no sooner than that time divided by this share. The
 browser's other processes then work about as long again (0.17 s and 0.34 s of processor time on two cores without a
-graphics card), so that a fit which wants every core loses at most 5 %. The least of the last `RECENT` repaints counts:
-the others waited for somebody else."""
+graphics card), so that a fit which uses every core loses at most 5 %. The least of the last `RECENT` costs counts: the
+others were delayed by something else."""
 
 RECENT = 5
 
 FIRST_COST_S = 0.15
-"""What a repaint costs until one has been measured."""
+"""Assumed cost of a repaint until one has been measured."""
 
 CLOCK_S = 1.0
-"""Shortest time between two repaints that nobody asked for."""
+"""Shortest time between two repaints without a request."""
 
 
 class RepaintScheduler:
-    """Calls ``paint`` in a thread, one call at a time, the latest wish wins.
+    """Calls ``paint`` in a thread, one call at a time; requests that come meanwhile are one.
 
     Parameters
     ----------
     paint : callable
-        Returns for how many seconds to wait for a page's word, by `painted`, that it has painted; 0 if none will come.
+        Returns for how many seconds to wait until the browser confirms, by `confirm`; 0 where it will not.
     live : callable
-        Whether to paint without being asked, again and again.
+        Returns whether to paint again and again without a request.
     """
 
     def __init__(self, paint: Callable[[], float], live: Callable[[], bool]) -> None:
         self._paint, self._live = paint, live
-        self._news = threading.Condition()
-        self._asked = self._closed = False
+        self._changed = threading.Condition()
+        self._requested = self._closed = False
         self._began = self._busy_until = -math.inf
         self._costs_s: deque[float] = deque(maxlen=RECENT)
-        self._thread = threading.Thread(target=self._work, name="deepstrf-painter", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="deepstrf-painter", daemon=True)
 
     def start(self) -> None:
         """Begin."""
         self._thread.start()
 
-    def ask(self) -> None:
-        """Paint as soon as the page has done what it was given before."""
-        with self._news:
-            self._asked = True
-            self._news.notify()
+    def request(self) -> None:
+        """Paint as soon as the browser has painted what it was sent before."""
+        with self._changed:
+            self._requested = True
+            self._changed.notify()
 
-    def painted(self, *, counts: bool = True) -> None:
-        """The page has painted what it was given last; what happens once only need not count."""
-        with self._news:
+    def confirm(self, *, counts: bool = True) -> None:
+        """Note that the browser has painted what it was sent last; a cost that arises only once need not count."""
+        with self._changed:
             self._busy_until = -math.inf
             if counts:
                 self._costs_s.append(time.monotonic() - self._began)
-            self._news.notify()
+            self._changed.notify()
 
     @property
     def cost_s(self) -> float:
-        """What a repaint costs, s."""
+        """Cost of a repaint, s."""
         return min(self._costs_s, default=FIRST_COST_S)
 
     def is_this_thread(self) -> bool:
@@ -74,35 +74,35 @@ class RepaintScheduler:
 
     def close(self) -> None:
         """Paint no more; returns when the last call has ended."""
-        with self._news:
+        with self._changed:
             self._closed = True
-            self._news.notify()
+            self._changed.notify()
         if not self.is_this_thread() and self._thread.is_alive():
             self._thread.join()
 
     def due_in_s(self, now: float) -> float | None:
-        """Seconds until the next repaint, at most 0 when it is due; None while nothing asks for one."""
-        page = max(self._busy_until - now, 0.0)
-        if self._asked:
-            return page
+        """Seconds until the next repaint, at most 0 when it is due; None where none is due."""
+        until_painted = max(self._busy_until - now, 0.0)
+        if self._requested:
+            return until_painted
         if self._live():
-            return max(page, self._began + max(CLOCK_S, self.cost_s / SHARE) - now)
+            return max(until_painted, self._began + max(CLOCK_S, self.cost_s / SHARE) - now)
         return None
 
-    def _work(self) -> None:
+    def _run(self) -> None:
         while True:
-            with self._news:
+            with self._changed:
                 while not self._closed:
                     seconds = self.due_in_s(time.monotonic())
                     if seconds is not None and seconds <= 0:
                         break
-                    self._news.wait(seconds)
+                    self._changed.wait(seconds)
                 if self._closed:
                     return
-                self._asked = False
+                self._requested = False
                 self._began, self._busy_until = time.monotonic(), math.inf
-            patience = self._paint()
-            with self._news:
-                # The page may have answered already.
+            timeout_s = self._paint()
+            with self._changed:
+                # The browser may have confirmed already.
                 if self._busy_until == math.inf:
-                    self._busy_until = self._began + patience
+                    self._busy_until = self._began + timeout_s

@@ -23,23 +23,23 @@ from ..lifetime import Owner
 from ..session.validation import neuron_index
 from .background_fit import SNAPSHOT_MB, BackgroundFit, FitStatus
 from .controls import Controls, newest_epoch
-from .figure import Shown, TrainingFigure
+from .figure import FigureState, TrainingFigure
 from .repaint_scheduler import RepaintScheduler
 
 __all__ = ["TrainingView", "train"]
 
 LOAD_S, ANSWER_S = 10.0, 1.0
-"""How long a page may take until it shows the figure for the first time, and again. Then it is not waited for: its
-answer may have to wait itself, for a cell that runs (as one with :meth:`TrainingView.wait` does)."""
+"""How long the browser may take to paint the figure for the first time, and again. Then painting goes on without its
+confirmation, which may be queued behind a running cell (such as one with :meth:`TrainingView.wait`)."""
 
 
 class TrainingView(Owner, ipywidgets.VBox):
-    """A fit under way, its buttons, and what it has reached. Made by :func:`train`.
+    """View of a fit: buttons, progress, weights, losses and scores. Made by :func:`train`.
 
     Attributes
     ----------
     figures : plotly.graph_objects.FigureWidget or None
-        None until a page shows the view, and again when none does.
+        None while no browser shows the view.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class TrainingView(Owner, ipywidgets.VBox):
             raise TypeError(f"model must be an nn.Module, got {type(model).__name__}")
         if not isinstance(fitter, Fitter):
             raise TypeError(f"fitter must be a Fitter, got {type(fitter).__name__}")
-        self._chosen: int | None = None
+        self._chosen_epoch: int | None = None
         self._restored: int | None = None
         train = _tensors(train, "train")
         validation = None if validation is None else _tensors(validation, "validation")
@@ -67,7 +67,7 @@ class TrainingView(Owner, ipywidgets.VBox):
         self._controls = self.own(Controls(self._names, fitter.epochs))
         self.figures: Any = None
         self.own(self._drop_figures)
-        self._painter = self.own(RepaintScheduler(self._paint, self._is_live))
+        self._scheduler = self.own(RepaintScheduler(self._paint, self._is_live))
         self._fit = BackgroundFit(
             fitter,
             model,
@@ -75,21 +75,21 @@ class TrainingView(Owner, ipywidgets.VBox):
             validation,
             checkpoint=checkpoint,
             snapshot_mb=snapshot_mb,
-            on_turn=self._painter.ask,
+            on_change=self._scheduler.request,
         )
         self.own(self._fit.stop_and_join)
-        # Before the fit begins: afterwards its thread alone may touch the model.
+        # Copied before the fit begins: afterwards only its thread may use the model.
         self._copy = copy.deepcopy(model)
-        self._picture: TrainingFigure | None = None
-        self._on_screen: Shown | None = None
-        self._has_come = self._is_loaded = False
+        self._drawing: TrainingFigure | None = None
+        self._on_screen: FigureState | None = None
+        self._was_painted = self._is_loaded = False
         self._loader: threading.Thread | None = None
         self._connect()
         super().__init__(self._controls.rows)
-        self._view_count = 0  # from now on the page counts
-        self.observe(lambda _change: self._painter.ask(), "_view_count")
-        self._painter.start()
-        self._painter.ask()
+        self._view_count = 0  # from now on the browser counts
+        self.observe(lambda _change: self._scheduler.request(), "_view_count")
+        self._scheduler.start()
+        self._scheduler.request()
         self._fit.start()
 
     def __repr__(self) -> str:
@@ -100,7 +100,7 @@ class TrainingView(Owner, ipywidgets.VBox):
 
     @property
     def state(self) -> str:
-        """What it does: "fitting", "paused", why it ended, or the kind of error with which it ended."""
+        """State of the fit: "fitting", "paused", why it ended, or the class of the error that ended it."""
         status = self._fit.status()
         if status.state == "failed":
             return type(self._fit.error).__name__
@@ -158,24 +158,24 @@ class TrainingView(Owner, ipywidgets.VBox):
     @neuron.setter
     def neuron(self, value: int | str) -> None:
         self._neuron = neuron_index(self._names, value)
-        self._painter.ask()
+        self._scheduler.request()
 
     def pause(self) -> None:
-        """Rest after the batch under way."""
+        """Pause after the current batch."""
         self._fit.pause()
 
     def resume(self) -> None:
-        """Go on after :meth:`pause`."""
+        """Continue after :meth:`pause`."""
         self._fit.resume()
 
     def stop(self) -> None:
-        """End after the batch under way; the model then has its best weights."""
+        """End after the current batch; the model then has its best weights."""
         self._fit.stop()
 
     def wait(self, timeout: float | None = None) -> History:
-        """The history, once the fit has ended. An interrupt ends the waiting, not the fit.
+        """History, once the fit has ended. An interrupt ends the waiting, not the fit.
 
-        While a cell waits, the kernel may hear of no click: they act when the cell has ended. The view goes on.
+        While the cell waits, clicks are queued until it has ended. The view is painted all the same.
 
         Parameters
         ----------
@@ -187,7 +187,7 @@ class TrainingView(Owner, ipywidgets.VBox):
         TimeoutError
             The fit has not ended within ``timeout``.
         Exception
-            What the fit raised, such as `NonFiniteLossError`.
+            The error of the fit, such as `NonFiniteLossError`.
         """
         return self._fit.wait(timeout)
 
@@ -208,7 +208,7 @@ class TrainingView(Owner, ipywidgets.VBox):
 
     @keywords(explore)
     def explore(self, **options: Any) -> Explorer:
-        """:func:`explore` on the fitted model (a copy) and the stimuli that it was validated, or else trained on.
+        """Explorer of a copy of the fitted model, on the stimuli that it was validated on, or else trained on.
 
         ``options`` are those of :func:`explore`.
         """
@@ -216,7 +216,7 @@ class TrainingView(Owner, ipywidgets.VBox):
         stimuli, responses = (data, None) if isinstance(data, Recording) else data
         return explore(self.model, stimuli, responses, **{"neuron": self.neuron, **options})  # type: ignore[arg-type]
 
-    # -- what a hand does ----------------------------------------------------------------------------------------
+    # -- gestures of the user ------------------------------------------------------------------------------------
 
     def _connect(self) -> None:
         controls = self._controls
@@ -226,7 +226,7 @@ class TrainingView(Owner, ipywidgets.VBox):
         controls.restore.on_click(lambda _: self.restore(self.epoch))
         controls.slider.observe(self._slider_moved, "value")
         controls.neurons.observe(self._neuron_chosen, "value")
-        controls.painted.observe(self._page_answered, "value")
+        controls.painted.observe(self._browser_painted, "value")
 
     def _show_best(self) -> None:
         best = self.history.best_epoch
@@ -234,7 +234,7 @@ class TrainingView(Owner, ipywidgets.VBox):
             self.epoch = best
 
     def _slider_moved(self, change: dict[str, Any]) -> None:
-        if self._painter.is_this_thread():
+        if self._scheduler.is_this_thread():
             return
         status = self._fit.status()
         if status.weights:
@@ -242,39 +242,39 @@ class TrainingView(Owner, ipywidgets.VBox):
             self._show(None if nearest == newest_epoch(status) else nearest)
 
     def _neuron_chosen(self, change: dict[str, Any]) -> None:
-        if not self._painter.is_this_thread():
+        if not self._scheduler.is_this_thread():
             self.neuron = change["new"]
 
     def _show(self, epoch: int | None) -> None:
-        self._chosen = epoch
-        self._painter.ask()
+        self._chosen_epoch = epoch
+        self._scheduler.request()
 
     def _epoch_of(self, status: FitStatus) -> int:
         """The epoch to show."""
-        chosen = self._chosen
+        chosen = self._chosen_epoch
         return chosen if chosen is not None and chosen in status.weights else newest_epoch(status)
 
-    # -- in the painter's thread ---------------------------------------------------------------------------------
+    # -- in the scheduler's thread -------------------------------------------------------------------------------
 
     def _is_live(self) -> bool:
         return bool(self._view_count) and self._fit.status().state == "fitting"
 
     def _paint(self) -> float:
-        """Bring the screen up to date; for how many seconds to wait for the page's word that this is done."""
+        """Bring the view up to date; returns for how many seconds to wait until the browser confirms it."""
         status = self._fit.status()
         epoch = self._epoch_of(status)
         self._controls.paint(status, epoch, self._neuron, self._restored, self._fit.error)
         if not self._view_count:
-            # Nobody looks. A figure is 5 MB to a page that is loaded again; it comes back with a view.
+            # No browser shows the view. A figure would be 5 MB to a notebook that is loaded again.
             self._drop_figures()
             return 0.0
         return self._paint_figure(status, epoch)
 
     def _load_plotly(self) -> None:
-        """In a thread of its own, as it takes seconds: the buttons are painted meanwhile."""
+        """Load Plotly in a thread of its own, as it takes seconds: the buttons are painted meanwhile."""
         style.load_plotly()
         self._is_loaded = True
-        self._painter.ask()
+        self._scheduler.request()
 
     def _paint_figure(self, status: FitStatus, epoch: int) -> float:
         if not self._is_loaded:
@@ -282,28 +282,28 @@ class TrainingView(Owner, ipywidgets.VBox):
                 self._loader = threading.Thread(target=self._load_plotly, name="deepstrf-figures", daemon=True)
                 self._loader.start()
             return 0.0
-        shown = Shown(self._neuron, epoch, status.weights.get(epoch), status.history)
-        if self._picture is None:
-            self._picture = TrainingFigure(self._copy, self._train, self._names, scores=self._validation is not None)
+        state = FigureState(self._neuron, epoch, status.weights.get(epoch), status.history)
+        if self._drawing is None:
+            self._drawing = TrainingFigure(self._copy, self._train, self._names, scores=self._validation is not None)
         if self.figures is None:
-            self.figures = go.FigureWidget(self._picture.figure(shown))
+            self.figures = go.FigureWidget(self._drawing.figure(state))
             self.figures._config = {**self.figures._config, "responsive": True}
-            self._has_come = False
+            self._was_painted = False
             self.children = [*self._controls.rows, self.figures]
-            self._on_screen = shown
+            self._on_screen = state
             self._controls.sent.value += 1
             return LOAD_S
-        if shown.same_layout(self._on_screen):
+        if state.looks_like(self._on_screen):
             return 0.0
-        self._picture.update(self.figures, shown)
-        self._on_screen = shown
+        self._drawing.update(self.figures, state)
+        self._on_screen = state
         self._controls.sent.value += 1
         return ANSWER_S
 
-    def _page_answered(self, change: dict[str, Any]) -> None:
+    def _browser_painted(self, change: dict[str, Any]) -> None:
         if change["new"] == self._controls.sent.value:
-            self._painter.painted(counts=self._has_come)
-            self._has_come = True
+            self._scheduler.confirm(counts=self._was_painted)
+            self._was_painted = True
 
     def _drop_figures(self) -> None:
         if self.figures is not None:
@@ -366,14 +366,14 @@ def train(
     IndexError
         There is no such neuron.
     RuntimeError
-        A fit of this very model is under way.
+        This model is being fitted already.
     TypeError, ValueError, NotImplementedError, OSError
-        As `Fitter.fit`, of what is wrong from the start; later errors are shown, and raised by ``view.wait()``.
+        As `Fitter.fit`, where arguments are wrong; later errors are shown, and raised by ``view.wait()``.
 
     Notes
     -----
-    torch has one global random number generator: a model with random layers wants that nothing else draws from it
-    while the fit runs.
+    torch has one global random number generator: the fit of a model with random layers can be repeated only if nothing
+    else draws from it meanwhile.
 
     Examples
     --------

@@ -63,7 +63,7 @@ export class GalleryControls {
       "Which receptive fields",
       SHOWN.map(([label], i) => [String(i), label]),
     );
-    this.#which.hidden = info.given;
+    this.#which.hidden = info.kernels_given;
     const pick = (channel: string) => choices.set({ channel: channel === "" ? null : Number(channel) });
     this.#channels = new Segments("Channels", pick, cleanup, "data-channel");
     this.#channels.element.hidden = info.n_channels === 1;

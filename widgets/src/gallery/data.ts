@@ -63,7 +63,7 @@ export interface GalleryInfo {
   delay_ms: number;
   channel_names: string[];
   has_scores: boolean;
-  given: boolean;
+  kernels_given: boolean;
 }
 /** Lowest and highest value that passes; null for no end. */
 export type Ranges = Partial<Record<Measure, [number | null, number | null]>>;

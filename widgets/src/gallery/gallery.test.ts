@@ -56,7 +56,7 @@ class Gallery {
           delay_ms: 0,
           channel_names: ["ON", "OFF"],
           has_scores: true,
-          given: false,
+          kernels_given: false,
         },
         names: NAMES,
         cf_hz: new DataView(Float32Array.of(500, 2000, 8000).buffer),
@@ -452,7 +452,7 @@ describe("controls", () => {
       delay_ms: 0,
       channel_names: ["ON", "OFF"],
     };
-    const gallery = new Gallery({ info: { ...info, model: "StateNet", has_scores: false, given: true } });
+    const gallery = new Gallery({ info: { ...info, model: "StateNet", has_scores: false, kernels_given: true } });
     expect(gallery.el.querySelector("option[value=score]")).toBeNull();
     expect(gallery.one("select[aria-label='Which receptive fields']").hidden).toBe(true);
     expect(gallery.card(1)!.querySelector(".db-card-score")!.textContent).toBe("");

@@ -266,7 +266,7 @@ describe("the whole painting", () => {
     press(" ");
     page.answerAll();
     page.button("Copy sound").click();
-    expect(page.last.type).toBe("take");
+    expect(page.last.type).toBe("copy");
     page.model.message({ type: "cells" }, [bytes(new Float32Array(F * 60).fill(33))]);
     await settle();
     expect(page.field("length (s)").value).toBe("0.6");

@@ -90,10 +90,10 @@ export class PaintView {
         undo: () => this.#whole(() => this.#painting.undo()),
         redo: () => this.#whole(() => this.#painting.redo()),
         clear: () => this.#put(new Float32Array(this.#painting.values.length).fill(info.low)),
-        take: () => {
+        copySound: () => {
           this.#end(false);
           this.#requested = true;
-          model.send({ type: "take" });
+          model.send({ type: "copy" });
         },
         resize: (n) => this.#put(this.#painting.resized(n)),
         chosen: () => {

@@ -30,7 +30,7 @@ interface Does {
   undo(): void;
   redo(): void;
   clear(): void;
-  take(): void;
+  copySound(): void;
   /** Another length, in frames. */
   resize(n: number): void;
   /** Another tool, level or brush. */
@@ -105,7 +105,7 @@ export class PaintTools {
     });
     this.#undo = button("Undo (Ctrl+Z)", icon("undo"), "icon");
     this.#redo = button("Redo (Ctrl+Shift+Z)", icon("redo"), "icon");
-    const take = button("Paint on the sound that was heard before", "Copy sound");
+    const copySound = button("Paint on the sound that was played before", "Copy sound");
     const clear = button("Silence", "Clear");
     const help = button("Keys and gestures (?)", "?", "icon");
     this.history = element(
@@ -113,14 +113,14 @@ export class PaintTools {
       { role: "toolbar", "aria-label": "Painting" },
       this.#undo,
       this.#redo,
-      take,
+      copySound,
       clear,
       help,
     );
     this.element = element("div.db-paint-tools", {}, segments.element, ...boxes);
     cleanup.listen(this.#undo, "click", does.undo);
     cleanup.listen(this.#redo, "click", does.redo);
-    cleanup.listen(take, "click", does.take);
+    cleanup.listen(copySound, "click", does.copySound);
     cleanup.listen(clear, "click", does.clear);
     cleanup.listen(help, "click", does.help);
     this.#show();
