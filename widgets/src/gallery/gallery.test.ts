@@ -452,7 +452,9 @@ describe("controls", () => {
       delay_ms: 0,
       channel_names: ["ON", "OFF"],
     };
-    const gallery = new Gallery({ info: { ...info, model: "StateNet", has_scores: false, kernels_given: true } });
+    const gallery = new Gallery({
+      info: { ...info, model: "StateNet", has_scores: false, kernels_given: true },
+    });
     expect(gallery.el.querySelector("option[value=score]")).toBeNull();
     expect(gallery.one("select[aria-label='Which receptive fields']").hidden).toBe(true);
     expect(gallery.card(1)!.querySelector(".db-card-score")!.textContent).toBe("");
