@@ -50,9 +50,12 @@ class EpochRecord:
 
     def score_over(self, counted: Tensor | None) -> float:
         """Mean score of the neurons of ``counted`` (N,): one whose prediction became constant lowers it."""
-        if self.scores is None or counted is None:
-            return torch.nan if self.scores is None else self.scores.nanmean().item()
-        return self.scores.nan_to_num(nan=0.0)[counted].mean().item()
+        if self.scores is None:
+            return torch.nan
+        scores = self.scores
+        if counted is not None:
+            scores = torch.where(counted, scores.nan_to_num(nan=0.0), torch.nan)
+        return scores.nanmean().item()
 
 
 @dataclass(eq=False)
