@@ -1,4 +1,4 @@
-"""What the page is told of a session: a description of the model, and the state of one neuron as bytes."""
+"""State of a session for the browser: a description of the model, and one neuron as bytes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["as_bytes", "changed_arrays", "json_number", "kernel_names", "model_i
 
 
 def as_bytes(values: Tensor | np.ndarray) -> bytes:
-    """Little-endian float32 in C order, as the page reads it."""
+    """Little-endian float32 in C order, as the browser reads it."""
     if isinstance(values, Tensor):
         values = values.detach().to("cpu", torch.float32).numpy()
     return np.ascontiguousarray(values, dtype="<f4").tobytes()
@@ -33,13 +33,13 @@ def json_number(value: float | None) -> float | None:
 
 
 def _field(chain: StagedForward, neuron: int) -> Tensor | None:
-    """What the page shows of how a neuron weighs the sound, (C, F, T)."""
+    """Receptive field that the browser shows of a neuron, or its gradient map, (C, F, T)."""
     kernel = chain.kernel(neuron)
     return chain.gradient_map(neuron) if kernel is None else kernel
 
 
 def model_info(session: Snapshot, locked: Iterable[str]) -> dict[str, Any]:
-    """The trait ``info``: what the page must know of the model, whichever neuron is on screen."""
+    """Value of the trait ``info``: the model, whichever neuron is on screen."""
     kernel = _field(session.live, 0)
     C, F, T = (1, session.stimulus.shape[2], 1) if kernel is None else kernel.shape
     names = session.parameters
@@ -110,7 +110,7 @@ def _activation(session: Snapshot, neuron: int, *, trained: bool = False) -> byt
 
 
 def changed_arrays(session: Snapshot, sound: int, neuron: int, names: Iterable[str]) -> dict[str, bytes]:
-    """What the page must be told after the named parameters have changed."""
+    """Arrays that differ after the named parameters have changed."""
     stages = {name.split(".")[0] for name in names}
     parts = {}
     if "strf" in stages:
