@@ -1,4 +1,4 @@
-/** Made-up neurons behind the page's own kernel, which answers after a delay. */
+/** Made-up neurons in a page without a kernel, which answers after a delay. */
 
 import { floats } from "../src/base/bytes";
 import type { Info } from "../src/kernel/contract";
@@ -139,7 +139,7 @@ export function fakeModel(options: Options): StaticModel {
     neurons: Array.from({ length: N }, (_, neuron) => madeUpNeuron(neuron, options)),
   };
   if (options.responses) {
-    // What was recorded is what the model says, with noise and gaps.
+    // What was recorded is the model's response with noise and gaps.
     const model = new SavedPageModel(saved, (answer) => answer());
     saved.neurons = saved.neurons.map((one, neuron) => {
       model.set("neuron", neuron);

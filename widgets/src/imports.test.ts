@@ -6,7 +6,7 @@ declare global {
   }
 }
 
-/** Each room with the rooms that it may import; all of them stand above it, so that no arrow goes back. */
+/** Each room with the rooms that it may import; all of these stand above it, so that no arrow goes back. */
 const BASE = ["base"];
 const MATH = [...BASE, "math"];
 const DRAW = [...MATH, "draw"];
@@ -16,19 +16,33 @@ const STATE = [...KERNEL, "state"];
 const EDITOR = [...UI, "kernel", "state"];
 const EDITORS = ["editors/strf", "editors/adaptation", "editors/activation"];
 const ALLOWED: Record<string, string[]> = {
+  // Elements, boxes, bytes, numbers as texts: nothing of sounds or models.
   base: [],
+  // What is computed: units, receptive fields, output curves, the forward pass. No DOM.
   math: BASE,
+  // Painters: axes, lines, heatmaps, colours; on a canvas or as SVG.
   draw: MATH,
+  // Controls: buttons, tabs, number fields, sliders, drags.
   ui: DRAW,
+  // What travels between browser and kernel: traits, messages, and the queues that send them.
   kernel: MATH,
+  // Pictures of a view as files.
   export: UI,
+  // What a view knows: values, gestures, undo, what came from the kernel. No DOM.
   state: KERNEL,
+  // Pages without a kernel.
   offline: STATE,
+  // One editor for each stage of a model.
   ...Object.fromEntries(EDITORS.map((room) => [room, EDITOR])),
+  // Sound, recorded and predicted response on one time axis.
   response: EDITOR,
+  // One view of a model: header, editors, response.
   bench: [...EDITOR, ...EDITORS, "response", "export"],
+  // All neurons of a model as small pictures.
   gallery: [...UI, "kernel", "export"],
+  // Sounds of the user's own: painted, or from a file.
   stimulus: [...UI, "kernel"],
+  // The modules that anywidget loads.
   entry: [...BASE, "kernel", "offline", "bench", "gallery", "stimulus"],
 };
 

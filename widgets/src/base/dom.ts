@@ -41,7 +41,7 @@ export function setText(target: Node, text: string): void {
   if (target.textContent !== text) target.textContent = text;
 }
 
-/** The event is dealt with here: neither the page nor what lies around takes it. */
+/** The event is dealt with here: neither the browser nor an element around acts on it. */
 export function consume(event: Event): void {
   event.preventDefault();
   event.stopPropagation();
@@ -57,7 +57,7 @@ export interface Point {
   y: number;
 }
 
-/** Where a pointer is, from the corner of an element. Measuring makes the page lay itself out: never in a drag. */
+/** Where a pointer is, from the corner of an element. Measuring makes the browser lay out the page: never in a drag. */
 export function pointIn(target: Element, { clientX, clientY }: MouseEvent): Point {
   const { left, top } = target.getBoundingClientRect();
   return { x: clientX - left, y: clientY - top };

@@ -101,7 +101,7 @@ describe("mounting", () => {
     expect(root.querySelector(".db-options")!.textContent).toContain("<b>bold</b>");
   });
 
-  it("says what can be edited where there are no Gaussians", () => {
+  it("explains what can be edited where there are no Gaussians", () => {
     const { root } = mount(
       { gaussians: bytes([]), trained_gaussians: bytes([]) },
       { kind: "full", n_gaussians: 0 },
@@ -228,7 +228,7 @@ describe("numbers", () => {
 });
 
 describe("message line", () => {
-  it("says when the kernel is late, and what went wrong", () => {
+  it("shows when the kernel is late, and what went wrong", () => {
     const { fixture, root } = mount();
     const line = root.querySelector(".db-message")!;
     key(root, "z", { ctrlKey: true });
@@ -247,7 +247,7 @@ describe("message line", () => {
     expect(line.textContent).toBe("");
   });
 
-  it("says which neuron has not come yet", async () => {
+  it("names the neuron that has not come yet", async () => {
     const { fixture, root } = mount();
     const line = root.querySelector(".db-message")!;
     root.querySelectorAll<HTMLButtonElement>(".db-neuron button")[1].click();

@@ -1,4 +1,4 @@
-/** Score, undo and redo, back to the trained values, and a look at them. */
+/** Score, undo and redo, back to the trained values, and a button that shows them. */
 
 import { type Cleanup, element, setText } from "../base/dom";
 import { fixed, gainText, scoreText } from "../base/format";

@@ -64,7 +64,7 @@ export class Surface {
   }
 }
 
-/** Runs painters once in the next animation frame, however often they were asked for. */
+/** Runs painters once in the next animation frame, however often they were requested. */
 export class Frames {
   readonly #waiting = new Set<(now: number) => void>();
   #handle: number | null = null;

@@ -41,7 +41,7 @@ export function readTheme(root: HTMLElement): Theme {
   };
 }
 
-/** Calls back when Jupyter's theme, the system's scheme or the wish for less motion changes. */
+/** Calls back when Jupyter's theme, the system's scheme or the preference for less motion changes. */
 export function watchTheme(root: HTMLElement, cleanup: Cleanup, onChange: () => void): void {
   const { body } = root.ownerDocument;
   const observer = new MutationObserver(onChange);

@@ -25,7 +25,7 @@ export const GALLERY_TRAITS = [
 ] as const;
 export type GalleryTrait = (typeof GALLERY_TRAITS)[number];
 
-/** The traits that the page also writes. */
+/** The traits that the browser also sets. */
 export const GALLERY_WRITTEN = [
   "selected",
   "channel",

@@ -270,7 +270,7 @@ describe("list box", () => {
     expect(gallery.one(".db-nothing").style.minHeight).toBe("123px");
   });
 
-  it("holds only the rows in view and some more, told to be some of all", () => {
+  it("holds only the rows in view and some more, labelled as some of all", () => {
     const gallery = new Gallery();
     expect(gallery.sent).toEqual([{ type: "ready" }]);
     const { cards } = gallery;
@@ -374,7 +374,7 @@ describe("list box", () => {
     expect((N / COLUMNS - 1) * perRow - gallery.grid.scrollTop).toBeCloseTo(offset, 3);
   });
 
-  it("says so when nothing passes, and shows all again", () => {
+  it("has a text when nothing passes, and shows all again", () => {
     const gallery = new Gallery();
     gallery.type("Find neurons", "nobody");
     expect(gallery.one(".db-nothing").hidden).toBe(false);
@@ -413,7 +413,7 @@ describe("controls", () => {
     expect(gallery.one(".db-legend-line").textContent).toMatch(/^OFF; 0\.5–8 kHz upwards, 15 to 0 ms/);
   });
 
-  it("ranges are typed in kHz and told in Hz; ends that cross are marked and not sent", () => {
+  it("ranges are typed in kHz and sent in Hz; ends that cross are marked and not sent", () => {
     const gallery = new Gallery();
     gallery.type("best frequency, at least", "1.2");
     gallery.type("best frequency, at most", "1.4");

@@ -29,7 +29,7 @@ interface Card {
 interface Row {
   element: HTMLElement;
   cards: Card[];
-  /** One for all pictures of the row: the page makes a layer of every canvas, and dozens of layers cost a frame. */
+  /** One for all pictures of the row: the browser makes a layer of every canvas, and dozens of layers cost a frame. */
   canvas: HTMLCanvasElement;
   context: CanvasRenderingContext2D | null;
   /** Which row of the list it shows at present. */
@@ -146,7 +146,7 @@ export class GalleryGrid {
     this.#frames.request(this.paint);
   }
 
-  /** Some neurons, or all when null, look or read otherwise than before. */
+  /** Some neurons, or all when null, have another picture or other texts than before. */
   refresh(neurons: Set<number> | null): void {
     for (const card of this.#cards.values()) if (!neurons || neurons.has(card.neuron)) card.version = -1;
     this.#version += 1;
@@ -296,7 +296,7 @@ export class GalleryGrid {
     });
   }
 
-  /** Show a neuron's texts; whether it is another neuron than before, or looks otherwise. */
+  /** Show a neuron's texts; whether it is another neuron than before, or has another picture. */
   #fillCard(card: Card, neuron: number): boolean {
     const data = this.#data;
     const read = (measure: Measure) => measured(measure, data.value(neuron, measure));

@@ -1,4 +1,4 @@
-/** A receptive field as a picture of one pixel a cell, which the page stretches. */
+/** A receptive field as a picture of one pixel a cell, which CSS stretches. */
 
 import type { Table } from "../draw/colormap";
 
@@ -24,7 +24,7 @@ export class Thumbnails {
   readonly columns: number;
   readonly width: number;
   readonly height: number;
-  /** Whether a cell is smaller than a pixel: then the page must average. */
+  /** Whether a cell is smaller than a pixel: then the browser must average. */
   readonly fine: boolean;
   readonly #gap: number;
   readonly #image: ImageData;

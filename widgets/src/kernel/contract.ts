@@ -1,5 +1,5 @@
 /**
- * The contract between page and kernel: traits, messages, and the small part of anywidget's model that is used.
+ * The contract between browser and kernel: traits, messages, and the small part of anywidget's model that is used.
  *
  * Bytes are little-endian float32 in C order. F bands, T lags, C channels, G Gaussians; lag 0 = now = last index.
  */
@@ -7,7 +7,7 @@
 import type { Column, Limits } from "../math/field";
 import { KERNELS } from "../math/registry";
 
-/** Every trait that the page reads; the Python class has the same names. */
+/** Every trait that the browser reads; the Python class has the same names. */
 export const TRAITS = [
   "view",
   "info",
@@ -51,8 +51,8 @@ export const TRAITS = [
 export type Trait = (typeof TRAITS)[number];
 
 /**
- * The numbers that a hand chooses. It also chooses `lanes` and `stage`, and the page writes `width`, its own in CSS
- * pixels, 0 until it was seen, and `wants_gradient`, whether somebody looks at the gradient map: null, or not there,
+ * The numbers that a user chooses. The browser also sets `lanes` and `stage`, `width`, that of the view in CSS
+ * pixels, 0 while there is none, and `wants_gradient`, whether the gradient map is shown: null, or not there,
  * where nobody can make one.
  */
 export const WRITTEN = ["neuron", "channel", "selected"] as const;

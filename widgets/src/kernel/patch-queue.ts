@@ -35,7 +35,7 @@ export class PatchQueue {
     return !this.#waits && !this.#inFlight;
   }
 
-  /** These frames have changed; `settled` at the end of a stroke, which is told without delay. */
+  /** These frames have changed; `settled` at the end of a stroke, which is sent without delay. */
   push(from: number, to: number, settled: boolean): void {
     this.#from = Math.min(this.#from, from);
     this.#to = Math.max(this.#to, to);

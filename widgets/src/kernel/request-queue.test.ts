@@ -8,7 +8,7 @@ const slot = (value: number, g = 0, name: Slot["name"] = "strf.weight"): Slot =>
   value,
 });
 
-/** A clock that moves only when told, with its timers. */
+/** A clock that only moves when it is set, with its timers. */
 class FakeClock {
   time = 0;
   private timers: { at: number; callback: () => void }[] = [];
@@ -175,7 +175,7 @@ describe("RequestQueue", () => {
     expect(out).toHaveLength(2);
     clock.to(3 * PATIENCE_MS);
     expect(out).toHaveLength(3);
-    // Which of the copies is answered cannot be told: no round trip is taken from it.
+    // Which of the copies is answered is not known: no round trip is taken from it.
     expect(queue.answer(1, 5).rttMs).toBeNull();
     expect(clock.waiting).toBe(0);
   });

@@ -44,13 +44,13 @@ interface InFlight {
   repeated: boolean;
 }
 
-/** What an acknowledged answer means for the page. */
+/** What an acknowledged answer means for the view. */
 export interface Verdict {
   /** A newer answer has been seen: throw this one away. */
   stale: boolean;
-  /** Nothing is in flight and nothing waits: the answer holds the truth. */
+  /** Nothing is in flight and nothing waits: the answer holds the present state. */
   idle: boolean;
-  /** Time between sending the acknowledged request and this answer; null when it cannot be told. */
+  /** Time between sending the acknowledged request and this answer; null when it is not known. */
   rttMs: number | null;
 }
 
@@ -138,7 +138,7 @@ export class RequestQueue {
   /**
    * How many requests may be in flight: round trip over work time, 1 to 4. Work counts as {@link LEAST_WORK_MS} at least:
    * an answer also costs the browser, the server and the kernel's messages, and on a near machine these share its cores
-   * with the hand. One in flight already gives thirty answers a second there; four only made each of them late.
+   * with the drag. One in flight already gives thirty answers a second there; four only made each of them late.
    */
   window(): number {
     if (this.#rtt === null || this.#work === null) return 1;

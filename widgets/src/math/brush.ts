@@ -26,7 +26,7 @@ export interface Place {
   level: number;
 }
 
-/** The bands that a pointer passes from one place to another, with its level over each: the first was told before. */
+/** The bands that a pointer passes from one place to another, with its level over each: the first has had its own. */
 export function passed(from: Place, to: Place, F: number): Place[] {
   const inside = (band: number) => clamp(Math.round(band), 0, F - 1);
   const [first, last] = [inside(from.band), inside(to.band)];

@@ -126,7 +126,7 @@ describe.each(SATURATING)("the features of a %s", (kind) => {
         }
       }
     }
-    // From either, the hand makes an ordinary curve: threshold first, then the slope.
+    // From either, handles make an ordinary curve: threshold first, then the slope.
     for (const p of [flat, step]) {
       const placed = { ...p, ...moveFeature(kind, p, "threshold", -0.75, anywhere) };
       const made = toFeatures(kind, { ...placed, ...moveFeature(kind, placed, "slope", -2, anywhere) });

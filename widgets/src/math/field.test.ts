@@ -21,18 +21,18 @@ describe("a Gaussian on its grid", () => {
     expect(naturalUnits(moved, axes).octaves).not.toBeCloseTo(naturalUnits(g, axes).octaves, 3);
   });
 
-  it("is told in the units of Python", () => {
+  it("is shown in the units of Python", () => {
     const { cf_hz, band, band_to_hz, octaves_per_band } = vectors.frequency[1];
     const [{ T, dt_ms, delay_ms, frame, frame_to_lag_ms }] = vectors.lag;
     band.forEach((at, i) => {
       const j = i % frame.length;
-      const told = naturalUnits(
+      const shown = naturalUnits(
         { ...g, band: at, frame: frame[j] },
         { cfHz: cf_hz, F: cf_hz.length, T, dtMs: dt_ms, delayMs: delay_ms },
       );
-      expect(told.hz / band_to_hz[i]).toBeCloseTo(1, 12);
-      expect(told.octaves).toBeCloseTo(0.8 * octaves_per_band[i], 12);
-      expect([told.lagMs, told.ms]).toEqual([expect.closeTo(frame_to_lag_ms[j], 9), 1.8 * dt_ms]);
+      expect(shown.hz / band_to_hz[i]).toBeCloseTo(1, 12);
+      expect(shown.octaves).toBeCloseTo(0.8 * octaves_per_band[i], 12);
+      expect([shown.lagMs, shown.ms]).toEqual([expect.closeTo(frame_to_lag_ms[j], 9), 1.8 * dt_ms]);
     });
   });
 

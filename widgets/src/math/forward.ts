@@ -3,7 +3,7 @@
  *
  * Twin of a `LinearNonlinear` in evaluation mode; `tests/vectors/forward.json` keeps the two equal. A receptive field of
  * Gaussians is a sum of products of a profile in frequency and one in time, so each Gaussian costs (F + T) per bin where
- * the field costs F * T, and a hand that moves one Gaussian leaves the sums of the others as they are.
+ * the field costs F * T, and a drag of one Gaussian leaves the sums of the others as they are.
  */
 
 import { adaptBand, decayOf, filtersOf, type Prefilter } from "./adaptation";

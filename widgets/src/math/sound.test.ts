@@ -39,7 +39,7 @@ describe("a spectrogram as sound", () => {
 });
 
 describe("spikes", () => {
-  it("are as many as the rate says, in the bins where it is", () => {
+  it("are as many as the rate, in the bins where it is", () => {
     const rate = Float64Array.from({ length: 4000 }, (_, i) => (i % 2 ? 0.3 : 0));
     const times = drawSpikes(rate, 0, 4000, 5, seeded(3));
     // Poisson with mean 2000 * 0.3 = 600: within four standard deviations of 24.5.
@@ -53,7 +53,7 @@ describe("spikes", () => {
     expect(drawSpikes([Number.NaN, 0, -1], 0, 3, 5, seeded(1))).toEqual([]);
   });
 
-  it("are heard when they happen", () => {
+  it("sound when they happen", () => {
     const sound = clicks([0.01, 0.0499], 0.05);
     expect(energy(sound, 0, 0.0099)).toBe(0);
     expect(energy(sound, 0.01, 0.014)).toBeGreaterThan(0);

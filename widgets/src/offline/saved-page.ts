@@ -4,9 +4,16 @@
  */
 
 import { floats } from "../base/bytes";
-import { type Answer, type Info, PARTS, type Request, TRAINED_PARTS } from "../kernel/contract";
+import {
+  type Answer,
+  type Info,
+  PARTS,
+  type Request,
+  TRAINED_PARTS,
+  type TrainedPart,
+} from "../kernel/contract";
 import type { Slot } from "../kernel/request-queue";
-import { axesOf, LocalSession, type Neuron, type Numbers } from "../state/local-session";
+import { axesOf, LocalSession, type Numbers, type Pair } from "../state/local-session";
 import { StaticModel } from "./static-model";
 
 /** Id of the element that carries the data of a saved page. */
@@ -15,20 +22,8 @@ export const DATA_ID = "deepstrf-bench-data";
 type Base64 = string;
 
 /** What Python writes for one neuron: little-endian float32 in base64. */
-export interface SavedNeuron {
-  gaussians: Base64;
-  trained_gaussians: Base64;
-  kernel: Base64;
-  trained_kernel: Base64;
-  activation: Base64;
-  trained_activation: Base64;
-  folding: Base64;
-  factors: Base64;
-  trained_factors: Base64;
-  rate: Base64;
-  trained_rate: Base64;
-  psth: Base64;
-}
+type Own = Exclude<TrainedPart, "prefilter">;
+export type SavedNeuron = Record<Own | `trained_${Own}` | "folding" | "psth", Base64>;
 export interface Saved {
   view: string;
   info: Info;
@@ -62,19 +57,18 @@ export class SavedPageModel extends StaticModel {
     this.#later = later;
     this.#session.begin(info, axesOf(info, cfHz), stimulus);
     const [prefilter, trainedPrefilter] = [decode(saved.prefilter), decode(saved.trained_prefilter)];
-    const field = (kernel: Base64) => decode(info.kind === "full" ? kernel : "");
     saved.neurons.forEach((n, i) => {
       const { now, trained } = this.#session.add(i);
-      const folding = decode(n.folding);
-      now.adopt({
-        ...{ gaussians: decode(n.gaussians), factors: decode(n.factors), kernel: field(n.kernel) },
-        ...{ activation: decode(n.activation), rate: decode(n.rate), prefilter, folding },
+      const arrays = (prefix: "" | "trained_") => ({
+        gaussians: decode(n[`${prefix}gaussians`]),
+        factors: decode(n[`${prefix}factors`]),
+        kernel: decode(info.kind === "full" ? n[`${prefix}kernel`] : ""),
+        activation: decode(n[`${prefix}activation`]),
+        rate: decode(n[`${prefix}rate`]),
+        folding: decode(n.folding),
       });
-      trained.adopt({
-        ...{ gaussians: decode(n.trained_gaussians), factors: decode(n.trained_factors) },
-        ...{ kernel: field(n.trained_kernel), activation: decode(n.trained_activation) },
-        ...{ rate: decode(n.trained_rate), prefilter: trainedPrefilter, folding },
-      });
+      now.adopt({ ...arrays(""), prefilter });
+      trained.adopt({ ...arrays("trained_"), prefilter: trainedPrefilter });
       // One array for all neurons: an edit of the prefilter is one of each.
       const [first] = this.#session.neurons.values();
       now.prefilter = first.now.prefilter;
@@ -84,8 +78,7 @@ export class SavedPageModel extends StaticModel {
     this.save_changes();
     this.saved = (changes) => {
       if (!changes.some(([name]) => name === "neuron")) return;
-      for (const { now, trained } of this.#session.neurons.values())
-        for (const one of [now, trained]) one.forget();
+      this.#session.forget();
       this.#later(() => this.#publish());
     };
   }
@@ -118,8 +111,8 @@ export class SavedPageModel extends StaticModel {
     return this.get("neuron") as number;
   }
 
-  get #pair(): { now: Neuron; trained: Neuron } {
-    return this.#session.neurons.get(this.#neuron) as { now: Neuron; trained: Neuron };
+  get #pair(): Pair {
+    return this.#session.neurons.get(this.#neuron) as Pair;
   }
 
   #arrays(which: "now" | "trained" = "now") {

@@ -1,4 +1,4 @@
-/** A widget model without a kernel: what anywidget's gives, kept in the page. */
+/** A widget model without a kernel: what anywidget's gives, kept in the browser. */
 
 import type { BenchModel } from "../kernel/contract";
 
@@ -9,7 +9,7 @@ export class StaticModel implements BenchModel {
   readonly #callbacks = new Map<string, Set<Callback>>();
   #changes: [string, unknown][] = [];
 
-  /** Receives what the page sends; nothing answers when it is left out. */
+  /** Receives what the view sends; nothing answers when it is left out. */
   readonly #receive: (content: unknown, buffers: ArrayBuffer[]) => void;
 
   constructor(
@@ -24,7 +24,7 @@ export class StaticModel implements BenchModel {
     return this.#values.get(name);
   }
 
-  /** Set a trait and tell who listens, as a change from either side does. */
+  /** Set a trait and notify listeners, as a change from either side does. */
   set(name: string, value: unknown): void {
     if (Object.is(this.#values.get(name), value)) return;
     this.#values.set(name, value);
@@ -58,7 +58,7 @@ export class StaticModel implements BenchModel {
     this.#receive(content, buffers);
   }
 
-  /** A custom message to the page. */
+  /** A custom message to the view. */
   message(content: unknown, buffers: DataView[] = []): void {
     this.#emit("msg:custom", content, buffers);
   }

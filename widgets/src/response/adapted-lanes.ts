@@ -42,7 +42,7 @@ export class AdaptedView {
     state.watch(cleanup, ["info", "stimulus", "adaptation", "peek", "gesture"], () => this.requestPaint());
   }
 
-  /** Whether the lanes are shown: they cost height, and are of use while the adaptation is in hand. */
+  /** Whether the lanes are shown: they cost height, and are of use while the adaptation is edited. */
   show(on: boolean): void {
     this.#wanted = on;
     this.requestPaint();
@@ -83,7 +83,7 @@ export class AdaptedView {
     this.#sound = state.stimulus;
   };
 
-  /** Which bands look otherwise than when they were last painted; undefined where all may. A hand changes a few. */
+  /** Which bands differ from when they were last painted; undefined where all may. An edit changes a few. */
   #changedBands(): ((band: number) => boolean) | undefined {
     const { prefilter, stimulus, axes } = this.#state;
     const before = this.#prefilter;

@@ -69,7 +69,7 @@ describe("lanes between sound and response", () => {
     expect(spoken(root)).toEqual(["2 recorded trials, the first at the bottom"]);
   });
 
-  it("show the drive as the page computes it, and the trained one while that is on screen", () => {
+  it("show the drive as the browser computes it, and the trained one while that is on screen", () => {
     const page = savedPage([vector.gaussians[4]]);
     page.neurons[0].gaussians = savedPage([-1]).neurons[0].gaussians;
     const model = new SavedPageModel(page);

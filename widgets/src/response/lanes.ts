@@ -22,7 +22,7 @@ const TITLES: [name: string, title: string][] = [
 
 /** One signal with its own value axis. */
 class SignalLane {
-  /** Axes: painted when they change, not under the hand. */
+  /** Axes: painted when they change, not in every frame of a drag. */
   readonly #still = element("canvas.db-canvas", { "aria-hidden": "true" });
   readonly #line = element("canvas.db-canvas.db-over", { role: "img" });
   readonly element = element("div.db-lane.db-signal-lane", {}, this.#still, this.#line);

@@ -29,7 +29,7 @@ export class PictureLane {
     this.element = element("div.db-lane.db-adapted-lane", {}, this.#label, this.#picture);
   }
 
-  /** Put the picture where the time axis is, and say what it shows. */
+  /** Put the picture where the time axis is, with a label of what it shows. */
   place(box: Box, spoken: string): void {
     setAttribute(this.#picture, "aria-label", spoken);
     setStyle(this.#picture, "left", `${box.x}px`);

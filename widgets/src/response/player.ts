@@ -11,7 +11,7 @@ const LONGEST_S = 30;
 
 export class Player {
   readonly element: HTMLButtonElement;
-  /** Frame that is heard now; null while nothing plays. */
+  /** Frame that plays now; null while nothing does. */
   frame: number | null = null;
   #context: AudioContext | null = null;
   #source: AudioBufferSourceNode | null = null;

@@ -1,4 +1,4 @@
-/** The stimulus, and under it on the same time axis what was recorded, what training gave and what the model says. */
+/** The stimulus, and under it on the same time axis what was recorded, the response of the trained model and that of the edited one. */
 
 import { type Box, clip, inset } from "../base/box";
 import { clamp } from "../base/clamp";
@@ -29,7 +29,7 @@ const RATE_BOTTOM = 40;
 export class ResponseView {
   readonly element: HTMLElement;
   readonly #spectrogram = element("canvas.db-canvas.db-spectrogram", { role: "img" });
-  /** Recorded, as trained and axes: painted when they change, not under the hand. */
+  /** Recorded, as trained and axes: painted when they change, not in every frame of a drag. */
   readonly #still = element("canvas.db-canvas.db-still", { "aria-hidden": "true" });
   readonly #stillPainted = new PaintInputs();
   readonly #curves = element("canvas.db-canvas.db-curves", { role: "img" });
@@ -208,7 +208,7 @@ export class ResponseView {
     ctx.restore();
   };
 
-  /** What does not change under the hand: a thousand filled steps and a dashed line take longer than all the rest. */
+  /** What does not change in a drag: a thousand filled steps and a dashed line take longer than all the rest. */
   #paintStill(theme: Theme, box: Box, place: (value: number) => number): void {
     const state = this.#state;
     const behind = this.#behind;
@@ -302,7 +302,7 @@ export class ResponseView {
     const box = this.#box(this.#lower);
     const { from, to } = this.#time.window;
     const perFrame = box.width / (to - from);
-    // What is heard goes before what is pointed at.
+    // What plays goes before what is pointed at.
     const x = player.frame === null ? this.#hoverX : box.x + (player.frame - from) * perFrame;
     const inside = x !== null && x >= box.x && x <= box.x + box.width;
     cursor.hidden = !inside;

@@ -13,9 +13,9 @@ const settle = () => new Promise<void>((resolve) => queueMicrotask(() => queueMi
 function made(traits = {}, info = {}) {
   const fixture = new Fixture(traits, info);
   const state = new BenchState(fixture.model, clock);
-  const told: Part[] = [];
-  state.onChange((parts) => told.push(...parts));
-  return { fixture, state, told };
+  const notified: Part[] = [];
+  state.onChange((parts) => notified.push(...parts));
+  return { fixture, state, notified };
 }
 const edited = (column: number, value: number, k = 0) => {
   const all = [...GAUSSIANS];
@@ -37,8 +37,8 @@ beforeEach(() => {
 });
 
 describe("an edit", () => {
-  it("is shown at once and sent as the contract says", () => {
-    const { fixture, state, told } = made();
+  it("is shown at once and sent as in the contract", () => {
+    const { fixture, state, notified } = made();
     state.beginGesture(1);
     state.edit({ band: 1.5, frame: 2.75 });
     const { request, values } = fixture.last;
@@ -54,7 +54,7 @@ describe("an edit", () => {
       ],
     });
     expect(values).toEqual([1.5, 2.75]);
-    expect(told).toContain("field");
+    expect(notified).toContain("field");
     expect([...state.kernel]).toEqual([...kernelOf(shown(state), 2, AXES)]);
     expect(state.gaussian(1).frame).toBe(2.75);
   });
@@ -86,7 +86,7 @@ describe("an edit", () => {
 });
 
 describe("answers", () => {
-  it("to older requests repaint the response, not what the hand holds; the last one brings the truth", () => {
+  it("to older requests repaint the response, not what is dragged; the last one brings the kernel's values", () => {
     const { fixture, state } = made();
     state.beginGesture(0);
     state.edit({ weight: 0.7 });
@@ -127,7 +127,7 @@ describe("answers", () => {
     expect(state.queue.idle).toBe(true);
   });
 
-  it("of other views are shown too, unless a hand is ahead", () => {
+  it("of other views are shown too, unless an edit is ahead", () => {
     const { fixture, state } = made();
     fixture.sent.push({ request: { type: "undo", client: "other", seq: 9 }, values: [] });
     fixture.answer({}, { gaussians: edited(4, 3), kernel: [...state.kernel], rate: [4] });
@@ -163,15 +163,15 @@ describe("of a model that the browser computes, answers bring no arrays:", () =>
   };
 
   it("edits stay on screen until the traits have come", async () => {
-    const { fixture, state, told } = local();
+    const { fixture, state, notified } = local();
     drag(state, 0.7);
     fixture.answer({ seq: 1, revision: 3 });
-    told.length = 0;
+    notified.length = 0;
     fixture.answer({ seq: 2, settled: true, revision: 4 });
     expect(state.queue.idle).toBe(true);
-    expect([state.gaussian(0).weight, told.includes("field")]).toEqual([0.7, false]);
+    expect([state.gaussian(0).weight, notified.includes("field")]).toEqual([0.7, false]);
     await publish(fixture.model, 0.75, 4);
-    expect([state.gaussian(0).weight, told.includes("field")]).toEqual([0.75, true]);
+    expect([state.gaussian(0).weight, notified.includes("field")]).toEqual([0.75, true]);
   });
 
   it("traits that come before the answer wait for it", async () => {
@@ -235,7 +235,7 @@ describe("of a model that the browser computes, answers bring no arrays:", () =>
     expect(beside.gaussian(0).weight).toBe(0.5);
   });
 
-  it("the kernel is told that nobody looks when the last view has gone", () => {
+  it("the width is 0 when the last view has gone", () => {
     const { fixture, state } = local();
     // As anywidget does: a model object for every view.
     const beside = new BenchState(proxyOf(fixture.model), clock);
@@ -248,7 +248,7 @@ describe("of a model that the browser computes, answers bring no arrays:", () =>
 });
 
 describe("an error", () => {
-  it("shows its text, returns to the truth and closes the gesture; the next good answer clears it", () => {
+  it("shows its text, returns to the kernel's values and closes the gesture; the next good answer clears it", () => {
     const { fixture, state } = made();
     state.beginGesture(0);
     state.edit({ weight: 0.7 });
@@ -299,7 +299,7 @@ describe("traits", () => {
     expect(state.gaussian(0).weight).toBe(5);
   });
 
-  it("that arrive together are told once", async () => {
+  it("that arrive together are one change", async () => {
     const { fixture, state } = made();
     let times = 0;
     state.onChange(() => {
@@ -312,7 +312,7 @@ describe("traits", () => {
     expect(state.score).toBe(0.9);
   });
 
-  it("written by the page stay within the model", () => {
+  it("set by the view stay within the model", () => {
     const { fixture, state } = made();
     state.choose("neuron", 99);
     state.choose("channel", -4);

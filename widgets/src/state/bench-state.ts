@@ -64,39 +64,36 @@ export class BenchState extends ViewState {
       now: clock.now,
       later: clock.later,
       send: (request, values) => {
-        this.#post(request, values.length ? [values.buffer] : []);
+        model.send(request, undefined, values.length ? [values.buffer] : []);
         this.#notify("message");
       },
     });
     const traits = Object.keys(PARTS_OF_TRAIT) as Trait[];
     this.#take(new Set(traits));
-    for (const trait of traits) {
-      const onChange = () => this.#onTrait(trait);
-      model.on(`change:${trait}`, onChange);
-      this.#stop.push(() => model.off(`change:${trait}`, onChange));
-    }
-    const onMessage = (message: Message, buffers?: ArrayLike<unknown>) =>
-      this.#onMessage(message, buffers ?? []);
-    model.on("msg:custom", onMessage);
-    this.#stop.push(() => model.off("msg:custom", onMessage));
+    const listen = (event: string, callback: (...args: never[]) => void) => {
+      model.on(event, callback);
+      this.#stop.push(() => model.off(event, callback));
+    };
+    for (const trait of traits) listen(`change:${trait}`, () => this.#onTrait(trait));
+    listen("msg:custom", (message: Message, buffers?: ArrayLike<unknown>) => {
+      if (message?.type === "answer") this.#onAnswer(message, buffers ?? []);
+      else if (message?.type === "error") this.#onFailure(message);
+    });
   }
 
-  /** Tell the kernel how wide the view is (px): what it puts below is to fit. 0: nobody looks any more. */
+  /** Send the width of the view in CSS pixels: what the kernel puts below is to fit. 0: there is none any more. */
   sendWidth(width: number): void {
-    if (width < 0 || width === this.#model.get("width")) return;
-    this.#model.set("width", width);
-    this.#model.save_changes();
+    if (width >= 0 && width !== this.#model.get("width")) this.#write("width", width);
   }
 
-  /** Say what went wrong in the page; empty when all is well again. */
+  /** Show an error of this view; empty when all is well again. */
   setError(text: string): void {
     this.error = text;
     this.#notify("message");
   }
 
   requestGradient(on: boolean): void {
-    this.#model.set("wants_gradient", on);
-    this.#model.save_changes();
+    this.#write("wants_gradient", on);
     this.wantsGradient = on;
     this.#notify("field");
   }
@@ -145,7 +142,7 @@ export class BenchState extends ViewState {
     this.#notify("gesture");
   }
 
-  /** Change columns of the Gaussian in hand, within their limits. */
+  /** Change columns of the Gaussian of the open gesture, within their limits. */
   edit(change: Partial<Gaussian>): void {
     const gesture = this.#gesture;
     if (!gesture || gesture.gaussian < 0 || !this.editable) return;
@@ -160,7 +157,7 @@ export class BenchState extends ViewState {
     this.set(slots);
   }
 
-  /** Set parameters in the open gesture: repaint now, tell the kernel when it can take it. */
+  /** Set parameters in the open gesture: show them now, send them when the kernel can take them. */
   set(slots: Slot[]): void {
     const gesture = this.#gesture;
     if (!gesture || !this.current || this.peek) return;
@@ -218,8 +215,7 @@ export class BenchState extends ViewState {
     if (!Number.isFinite(next) || next === this[trait]) return;
     if (trait !== "selected") this.endGesture();
     this[trait] = next;
-    this.#model.set(trait, next);
-    this.#model.save_changes();
+    this.#write(trait, next);
     this.#notify(
       ...PARTS_OF_TRAIT[trait],
       ...(trait === "neuron" ? (["field", "curve", "rate", "score"] as const) : []),
@@ -228,23 +224,21 @@ export class BenchState extends ViewState {
 
   openLanes(names: string[]): void {
     this.lanes = names;
-    this.#model.set("lanes", names);
-    this.#model.save_changes();
+    this.#write("lanes", names);
     this.#notify("lanes");
   }
 
   chooseStage(name: string): void {
     if (name === this.stage) return;
     this.stage = name;
-    this.#model.set("stage", name);
-    this.#model.save_changes();
+    this.#write("stage", name);
   }
 
   setPeek(on: boolean): void {
     if (on === this.peek) return;
     if (on) this.endGesture();
     this.peek = on;
-    if (!on) this.session.forgetTrained();
+    if (!on) this.session.forget("trained");
     this.#notify("peek", "field", "adaptation", "curve", "rate", "score");
   }
 
@@ -269,11 +263,6 @@ export class BenchState extends ViewState {
     if (this.neuron === neuron && !traits.has("of_neuron")) return this.#catchUp();
     this.#abandon();
     return this.#adopt();
-  }
-
-  #onMessage(message: Message, buffers: ArrayLike<unknown>): void {
-    if (message?.type === "answer") this.#onAnswer(message, buffers);
-    else if (message?.type === "error") this.#onFailure(message);
   }
 
   #onAnswer(answer: Answer, buffers: ArrayLike<unknown>): void {
@@ -357,8 +346,9 @@ export class BenchState extends ViewState {
     this.session.clearHistory();
   }
 
-  #post(content: unknown, buffers: ArrayBuffer[]): void {
-    this.#model.send(content, undefined, buffers);
+  #write(trait: Trait, value: unknown): void {
+    this.#model.set(trait, value);
+    this.#model.save_changes();
   }
 
   #notify(...parts: Part[]): void {

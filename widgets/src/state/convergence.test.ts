@@ -1,5 +1,5 @@
 /**
- * Over a slow link whose answers come late, twice and out of order, page and kernel always end alike: whatever a hand did.
+ * Over a slow link whose answers come late, twice and out of order, browser and kernel always end alike, whatever the user did.
  * The kernel is the one of a saved page; tests/browser/test_far.py does the same with the one in Python.
  */
 
@@ -18,7 +18,7 @@ const WEIGHTS = [vector.gaussians[4], vector.gaussians[4]];
 const SEEN = ["gaussians", "factors", "prefilter", "activation", "kernel", "rate"] as const;
 const ONE_WAY_MS = 100;
 
-/** A clock whose time passes when it is told to. */
+/** A clock whose time passes in `pass` alone. */
 class Time {
   now = 0;
   #due: { at: number; number: number; run: () => void }[] = [];
@@ -48,14 +48,14 @@ class Time {
   }
 }
 
-/** Whims of the link for one answer: how much later it comes, and how much later once more (0: not). */
-interface Whim {
+/** Delays of one answer on the link: how much later it comes, and how much later once more (0: not). */
+interface Delays {
   late: number;
   again: number;
 }
 
-/** Page and kernel with the link in between: in order there, and back in order but for the answers. */
-function linked(whims: Whim[], of = vector) {
+/** Browser and kernel with the link in between: in order there, and back in order but for the answers. */
+function linked(delays: Delays[], of = vector) {
   const time = new Time();
   const there = new SavedPageModel(savedPage(WEIGHTS, {}, of), (answer) => answer());
   const state = Object.fromEntries(TRAITS.map((name) => [name, there.get(name)]));
@@ -85,7 +85,7 @@ function linked(whims: Whim[], of = vector) {
   }
   let answers = 0;
   there.on("msg:custom", (message: unknown, buffers: DataView[]) => {
-    const { late, again } = whims[answers++ % whims.length];
+    const { late, again } = delays[answers++ % delays.length];
     time.after(ONE_WAY_MS + late, () => here.message(message, buffers));
     if (again > 0) time.after(ONE_WAY_MS + late + again, () => here.message(message, buffers));
   });
@@ -183,17 +183,17 @@ function painted(of: typeof vector): fc.Arbitrary<Act>[] {
 }
 const stories = (one: fc.Arbitrary<Act>) =>
   fc.array(fc.tuple(one, fc.nat(250)), { minLength: 1, maxLength: 40 });
-const whims = fc.array(fc.record({ late: fc.nat(600), again: fc.nat(400) }), { minLength: 1, maxLength: 9 });
+const delays = fc.array(fc.record({ late: fc.nat(600), again: fc.nat(400) }), { minLength: 1, maxLength: 9 });
 
 it.each([
   ["Gaussians are moved", vector, stories(act), 300],
   ["a free field is painted", full, stories(fc.oneof(...painted(full))), 200],
   ["profiles are painted", separable, stories(fc.oneof(...painted(separable))), 200],
 ] as const)(
-  "ends in the page as it ends in the kernel: %s",
+  "ends in the browser as it ends in the kernel: %s",
   async (_, of, story, numRuns) => {
     await fc.assert(
-      fc.asyncProperty(story, whims, async (acts, link) => {
+      fc.asyncProperty(story, delays, async (acts, link) => {
         const { time, there, page } = linked(link, of);
         for (const [act, ms] of acts) {
           act(page);

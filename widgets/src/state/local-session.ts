@@ -58,16 +58,18 @@ export class Neuron {
   #edited = false;
   #field: Numbers | null = null;
   #computed: { drive: Float64Array; rate: Float64Array } | null = null;
-  readonly #model: Model;
+  readonly #session: LocalSession;
+  readonly #side: Side;
 
-  constructor(model: Model) {
-    this.#model = model;
+  constructor(session: LocalSession, side: Side) {
+    this.#session = session;
+    this.#side = side;
   }
 
   /** Take over arrays; until an edit, field and response are those that come with them. */
   adopt({ gaussians, kernel, factors, prefilter, activation, folding, rate }: Arrays): void {
     this.gaussians = Float64Array.from(gaussians);
-    this.cells = Float64Array.from(this.#model.info.kind === "full" ? kernel : []);
+    this.cells = Float64Array.from(this.#session.info.kind === "full" ? kernel : []);
     this.factors = Float64Array.from(factors);
     this.prefilter = Float64Array.from(prefilter);
     this.activation = Float64Array.from(activation);
@@ -120,19 +122,19 @@ export class Neuron {
 
   /** Spectrograms after adaptation, (C, F, n); null where only the kernel could compute them. */
   get adapted(): Float64Array | null {
-    const { forward } = this.#model;
+    const forward = this.#session.forward(this.#side);
     forward?.adapt(this.prefilter);
     return forward?.adapted ?? null;
   }
 
   #makeField(): Float64Array {
-    const { info, axes } = this.#model;
+    const { info, axes } = this.#session;
     if (info.n_gaussians > 0) return kernelOf(this.gaussians, info.n_gaussians, axes);
     return this.factors.length > 0 ? outer(this.factors, info.n_channels, axes) : this.cells.slice();
   }
 
   #compute() {
-    const { forward } = this.#model;
+    const forward = this.#session.forward(this.#side);
     if (!forward || this.folding.length !== 3) return null;
     if (!this.#computed) {
       const [bias, scale, shift] = this.folding;
@@ -140,46 +142,6 @@ export class Neuron {
       this.#computed = { drive, rate: forward.rate(drive, this.activation) };
     }
     return this.#computed;
-  }
-}
-
-/** What neurons need of their model; the forward pass is made when it is first used. */
-class Model {
-  info!: Info;
-  axes!: Axes;
-  #stimulus: Numbers = new Float64Array(0);
-  #forward: Forward | null = null;
-
-  begin(info: Info, axes: Axes, stimulus: Numbers): void {
-    this.info = info;
-    this.axes = axes;
-    this.#stimulus = stimulus;
-    this.#forward = null;
-  }
-
-  /** Null where only the kernel could compute the model. */
-  get forward(): Forward | null {
-    const { info, axes } = this;
-    if (!info.local || this.#stimulus.length !== axes.F * info.n_frames) return null;
-    this.#forward ??= new Forward(
-      {
-        axes,
-        frames: info.n_frames,
-        channels: info.n_channels,
-        gaussians: info.n_gaussians,
-        adaptation: info.prefilter.kind as Prefilter,
-        taps: info.prefilter.taps,
-        curve: info.activation.kind as Curve,
-        curveNames: info.activation.names,
-      },
-      this.#stimulus,
-    );
-    return this.#forward;
-  }
-
-  /** Let go of what the forward pass remembers. */
-  forget(): void {
-    this.#forward = null;
   }
 }
 
@@ -218,33 +180,63 @@ type Place = Omit<Slot, "value">;
 
 const MOST_UNDO = 200;
 
+/** Values now, or as trained. */
+type Side = "now" | "trained";
+export type Pair = Record<Side, Neuron>;
+
 export class LocalSession {
-  /** Values now and as trained, by the number of the neuron; the prefilter belongs to all neurons. */
-  readonly neurons = new Map<number, { now: Neuron; trained: Neuron }>();
-  readonly #now = new Model();
-  readonly #trained = new Model();
+  info!: Info;
+  axes!: Axes;
+  /** By the number of the neuron; the prefilter belongs to all of them. */
+  readonly neurons = new Map<number, Pair>();
+  #stimulus: Numbers = new Float64Array(0);
+  #forwards: Partial<Record<Side, Forward>> = {};
   #parameters = new Map<string, Parameter>();
   #done: Entry[] = [];
   #undone: Entry[] = [];
 
   /** Begin anew with another model or stimulus; values stay. */
   begin(info: Info, axes: Axes, stimulus: Numbers): void {
-    for (const model of [this.#now, this.#trained]) model.begin(info, axes, stimulus);
+    this.info = info;
+    this.axes = axes;
+    this.#stimulus = stimulus;
     this.#parameters = parametersOf(info, axes);
-    for (const { now, trained } of this.neurons.values())
-      for (const one of [now, trained]) one.changed(false);
+    this.forget();
   }
 
   /** A neuron that is edited from now on, without values yet. */
-  add(neuron: number): { now: Neuron; trained: Neuron } {
-    const pair = { now: new Neuron(this.#now), trained: new Neuron(this.#trained) };
+  add(neuron: number): Pair {
+    const pair = { now: new Neuron(this, "now"), trained: new Neuron(this, "trained") };
     this.neurons.set(neuron, pair);
     return pair;
   }
 
-  /** Let go of what computing the trained values took. */
-  forgetTrained(): void {
-    this.#trained.forget();
+  /** The forward pass of one side, made when it is first used; null where only the kernel could compute the model. */
+  forward(side: Side): Forward | null {
+    const { info, axes } = this;
+    if (!info.local || this.#stimulus.length !== axes.F * info.n_frames) return null;
+    this.#forwards[side] ??= new Forward(
+      {
+        axes,
+        frames: info.n_frames,
+        channels: info.n_channels,
+        gaussians: info.n_gaussians,
+        adaptation: info.prefilter.kind as Prefilter,
+        taps: info.prefilter.taps,
+        curve: info.activation.kind as Curve,
+        curveNames: info.activation.names,
+      },
+      this.#stimulus,
+    );
+    return this.#forwards[side];
+  }
+
+  /** Let go of what was computed, of one side or of both. */
+  forget(...sides: Side[]): void {
+    for (const side of sides.length > 0 ? sides : (["now", "trained"] as const)) {
+      delete this.#forwards[side];
+      for (const pair of this.neurons.values()) pair[side].forget();
+    }
   }
 
   // ---- edits ------------------------------------------------------------------------------------------------
@@ -294,7 +286,7 @@ export class LocalSession {
 
   /** Set parameters back to their trained values: all that may be edited, or some, at a part of their index. */
   revert(names: string[] | null, index: number[] = []): Slot[] {
-    const { locked } = this.#now.info;
+    const { locked } = this.info;
     const slots: Slot[] = [];
     for (const [name, parameter] of this.#parameters) {
       const shared = parameter.array === "prefilter";

@@ -42,7 +42,7 @@ it("a file is sent in one buffer, one that is too large as its size alone", asyn
   expect(el.children.length).toBe(0);
 });
 
-it("the button opens the page's own choice of files", () => {
+it("the button opens the browser's choice of files", () => {
   const { el, input } = page();
   const opened = vi.spyOn(input, "click").mockImplementation(() => {});
   el.querySelector("button")!.click();

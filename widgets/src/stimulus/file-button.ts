@@ -1,4 +1,4 @@
-/** A button to choose a sound file by. One that is too large is told, not sent: it would break the connection. */
+/** A button to choose a sound file by. One that is too large is refused here: it would break the connection. */
 
 import { Cleanup, element } from "../base/dom";
 import type { BenchModel } from "../kernel/contract";

@@ -108,7 +108,7 @@ afterEach(() => {
   page.el.remove();
 });
 
-describe("a hand", () => {
+describe("pointer and keys", () => {
   it("paints from frame to frame without a gap, and the kernel gets one message at a time", () => {
     page = new Page();
     pointer(page.stage, "pointerdown", ...at(5, 1));
@@ -177,7 +177,7 @@ describe("a hand", () => {
 });
 
 describe("keys", () => {
-  it("move the cell, with Shift farther, and say where it is", () => {
+  it("move the cell, with Shift farther, and announce where it is", () => {
     page = new Page();
     expect(page.cell.getAttribute("role")).toBe("slider");
     expect(page.told()).toBe("4.0 kHz, 0.00 s: 0 dB");
@@ -261,7 +261,7 @@ describe("the whole painting", () => {
     expect(page.heard()[2][0]).toBe(60);
   });
 
-  it("begins with the sound that was heard, and that can be undone", async () => {
+  it("begins with the sound that was played, and that can be undone", async () => {
     page = new Page();
     press(" ");
     page.answerAll();
@@ -274,7 +274,7 @@ describe("the whole painting", () => {
     expect([page.last.n_frames, page.last.values[2 * N]]).toEqual([N, 60]);
   });
 
-  it("follows what another view has painted, but not under a hand", () => {
+  it("follows what another view has painted, but not during a stroke", () => {
     page = new Page();
     page.model.message({ type: "painted", client: "other", seq: 3, settled: true });
     expect(page.last.type).toBe("ready");
@@ -291,7 +291,7 @@ describe("the whole painting", () => {
   });
 });
 
-it("an error is told as text, and the kernel's painting comes back", () => {
+it("an error is shown as text, and the kernel's painting comes back", () => {
   page = new Page();
   press(" ");
   page.answer({ type: "error", text: "values must lie in [0, 80] <b>dB</b>" });
@@ -304,7 +304,7 @@ it("an error is told as text, and the kernel's painting comes back", () => {
   expect(line.textContent).toBe("");
 });
 
-it("every control says what it is, with its unit", () => {
+it("every control has a label, with its unit", () => {
   page = new Page();
   for (const label of ["level (dB)", "brush (bands)", "length (s)"]) expect(page.field(label)).toBeTruthy();
   for (const button of page.el.querySelectorAll("button")) {

@@ -1,4 +1,4 @@
-/** A spectrogram to paint on by hand; the kernel hears it while the stroke runs. */
+/** A spectrogram to paint on; the kernel gets it while the stroke runs. */
 
 import { holds } from "../base/box";
 import { floats } from "../base/bytes";
@@ -146,7 +146,7 @@ export class PaintView {
     model.on("msg:custom", onMessage);
     cleanup.add(() => model.off("msg:custom", onMessage));
     this.#updateTools();
-    // What the page's copy of the state does not know: strokes are not sent back.
+    // What the traits do not hold: strokes are not sent back.
     model.send({ type: "ready" });
   }
 
@@ -194,7 +194,7 @@ export class PaintView {
 
   // ---- strokes ----------------------------------------------------------------------------------------------
 
-  /** Something else stands in the whole painting, and the kernel is told. */
+  /** Something else stands in the whole painting: send it to the kernel. */
   #whole(act: () => boolean | undefined): void {
     this.#end(false);
     if (act() === false) return;
@@ -243,7 +243,7 @@ export class PaintView {
     return true;
   }
 
-  // ---- hands and keys ---------------------------------------------------------------------------------------
+  // ---- pointer and keys -------------------------------------------------------------------------------------
 
   #listen(cleanup: Cleanup): void {
     const stage = this.#plot.element;

@@ -102,7 +102,7 @@ describe("a line", () => {
     expect([cells[0].band, cells.at(-1)!.band]).toEqual([0.4, 8.9]);
   });
 
-  it("that gets another end leaves nothing of the first one, and says which frames changed", () => {
+  it("that gets another end leaves nothing of the first one, and returns the frames that changed", () => {
     const [painting, want] = [canvas(), canvas()];
     painting.begin(60);
     painting.line({ frame: 5, band: 2 }, { frame: 35, band: 9 }, 2);

@@ -91,7 +91,7 @@ export class Painting {
     return this.values[band * this.n + frame];
   }
 
-  /** The frames that the stroke has changed since this was asked last. */
+  /** The frames that the stroke has changed since the last call. */
   taken(): Frames {
     const touched = this.#touched;
     this.#touched = NONE;
@@ -131,7 +131,7 @@ export class Painting {
     for (const at of along(a, b)) this.dab(at, width);
   }
 
-  /** A burst of noise between two corners, both included; whoever erases leaves silence there. */
+  /** A burst of noise between two corners, both included; erased, it is silence. */
   noise(a: Cell, b: Cell): void {
     const ends = (one: number, other: number, most: number) => [
       clamp(Math.round(Math.min(one, other)), 0, most),

@@ -1,4 +1,4 @@
-/** The painted spectrogram on screen: its cells, axes, and the marks of hand and keys. */
+/** The painted spectrogram on screen: its cells, axes, and the marks of pointer and keys. */
 
 import { inset, layOver } from "../base/box";
 import { type Cleanup, element, setStyle } from "../base/dom";
@@ -41,7 +41,7 @@ export class PaintPlot {
   #colours: Theme | null = null;
   #repaint: Span = [0, Infinity];
 
-  /** `root` stands on the page; `marks` says what lies over the cells, `painted` is called after every frame. */
+  /** `root` is in the document; `marks` says what lies over the cells, `painted` is called after every frame. */
   constructor(
     root: HTMLElement,
     readonly info: PaintInfo,

@@ -1,4 +1,4 @@
-/** What is in hand of a painting: tool, level, brush, length, and the way back. */
+/** What is chosen for a painting: tool, level, brush, length; undo and redo. */
 
 import { clamp } from "../base/clamp";
 import { type Cleanup, consume, element } from "../base/dom";

@@ -1,4 +1,4 @@
-/** An output-curve editor on a page of its own, with a hand to work with. */
+/** An output-curve editor on a page of its own, with pointer and keys. */
 
 import { afterEach } from "vitest";
 import { Cleanup } from "../base/dom";

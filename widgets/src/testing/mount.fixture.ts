@@ -1,4 +1,4 @@
-/** A view on a page of its own for every test: fake frames and timers, a fixed size, and hands to work with. */
+/** A view on a page of its own for every test: fake frames and timers, a fixed size, pointer and keys. */
 
 import { afterEach, beforeEach, vi } from "vitest";
 import bench from "../entry/bench";

@@ -1,11 +1,11 @@
-/** Receptive fields of four Gaussians with a hand at them, for tests. */
+/** Receptive fields of four Gaussians and gestures on them, for tests. */
 
 import type { Info } from "../kernel/contract";
 import { kernelOf } from "../math/field";
 import { AXES, bytes, type Fixture } from "./bench.fixture";
 import { edits, frame, handle, mount, pointer } from "./mount.fixture";
 
-/** Three in use and a spare one; the other channel has none. */
+/** Three in use and an unused one; the other channel has none. */
 export const FOUR = [
   [1, 2, 1, 1, 0.5],
   [2, 1, 0.5, 1.2, -0.25],

@@ -1,4 +1,4 @@
-/** A button that says what it does: in words, or where it shows a sign alone in its title and to who cannot see it. */
+/** A button that says what it does: in words, or where it shows a sign alone in its title and its label for screen readers. */
 
 import { element } from "../base/dom";
 

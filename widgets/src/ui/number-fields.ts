@@ -10,7 +10,7 @@ export interface UndoRedo {
 }
 
 export interface NumberField {
-  /** What stands above it, and what is said of it. */
+  /** Text above it, and its label for screen readers. */
   label: string | Node;
   ariaLabel: string;
   /** What an arrow key adds; ten times that with Shift. */
@@ -68,7 +68,7 @@ export class NumberFields {
     return { input, label: element(`label.db-field${kind}`, {}, element("span", {}, label), input) };
   }
 
-  /** Show a value, but not under the hand that types another. */
+  /** Show a value, but not in a field in which the user types another. */
   show(input: HTMLInputElement, text: string): void {
     if (this.#typing && input === input.ownerDocument.activeElement) return;
     if (input.value !== text) input.value = text;

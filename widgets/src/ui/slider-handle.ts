@@ -1,4 +1,4 @@
-/** Handles that a hand and the keys move, each a slider to who cannot see it. */
+/** Handles that pointer and keys move, each a slider to screen readers. */
 
 import { element, setAttribute, setStyle } from "../base/dom";
 import { px } from "../base/format";
@@ -19,7 +19,7 @@ export function moveTo(handle: HTMLElement, x: number, y: number): void {
   setStyle(handle, "transform", `translate(${px(x)}px, ${px(y)}px)`);
 }
 
-/** Set what a handle says. */
+/** Set what a handle tells a screen reader. */
 export function setAria(
   handle: HTMLElement,
   label: string,

@@ -1,4 +1,4 @@
-/** Which stage of the model is in hand: tabs over the editors, one of them on screen at a time. */
+/** Tabs over the editors of the model's stages, one of them on screen at a time. */
 
 import { type Cleanup, consume, element, setAttribute } from "../base/dom";
 

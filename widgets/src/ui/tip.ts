@@ -1,4 +1,4 @@
-/** Numbers beside what a hand moves. */
+/** Numbers beside what is dragged. */
 
 import type { Box } from "../base/box";
 import { element, type Point, setText } from "../base/dom";

@@ -82,7 +82,7 @@ describe("the picture of an output curve", () => {
     expect(readout(open([8, 0.001], { activation: SOFTPLUS }).editor)).toBe("silent 8 % of the time");
   });
 
-  it("is of the drive where the page can compute it, and follows it", () => {
+  it("is of the drive where the browser can compute it, and follows it", () => {
     const { editor, state } = open(VALUES, { local: true });
     const first = editor.drive.current;
     expect(first?.drive).toEqual(state.now.drive);

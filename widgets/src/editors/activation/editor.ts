@@ -45,7 +45,7 @@ export class ActivationEditor {
   readonly element: HTMLElement;
   readonly handles: CurveHandles;
   readonly #canvas = element("canvas.db-canvas.db-over", { role: "img" });
-  /** Histogram, recorded means and trained curve; and the axes: each painted when it changes, not under the hand. */
+  /** Histogram, recorded means and trained curve; and the axes: each painted when it changes, not in every frame of a drag. */
   readonly #data = element("canvas.db-canvas.db-over", { "aria-hidden": "true" });
   readonly #frame = element("canvas.db-canvas", { "aria-hidden": "true" });
   readonly #surfaces: Record<"canvas" | "data" | "frame", Surface>;
@@ -133,7 +133,7 @@ export class ActivationEditor {
 
   // ---- what is shown ----------------------------------------------------------------------------------------
 
-  /** The formula of the curve, where the page knows it. */
+  /** The formula of the curve, where the browser knows it. */
   get #kind(): Curve | null {
     const { kind } = this.#state.info.activation;
     return isCurve(kind) ? kind : null;
@@ -307,7 +307,7 @@ export class ActivationEditor {
   // ---- pointer over the picture -----------------------------------------------------------------------------
 
   #onHover(event: PointerEvent): void {
-    // Measuring a place makes the page lay itself out, and nothing is read out under a hand that drags.
+    // Measuring a place makes the browser lay out the page, and during a drag nothing is read out.
     if (this.#state.inGesture) return;
     this.#setHover(pointIn(this.#stage, event));
   }

@@ -29,7 +29,7 @@ export function parametersOf(state: BenchState, values: ArrayLike<number>): Para
   return Object.fromEntries(state.info.activation.names.map((name, i) => [name, values[i] ?? 0]));
 }
 
-/** Lowest and highest value that a hand may set. */
+/** Lowest and highest value that a user may set. */
 export function limitsIn(state: BenchState, name: string): [number, number] {
   return limitsOf(longName(name), state.info.limits);
 }

@@ -13,7 +13,7 @@ const PER_DRIVE = 446 / 6.72;
 const PER_RATE = 294 / 1.59;
 
 describe("the handles of an output curve", () => {
-  it("lie where the curve is told by them", () => {
+  it("lie where they describe the curve", () => {
     const { at } = open();
     expect(at("baseline")).toEqual([68, 227.5]);
     expect(at("ceiling")).toEqual([486, 42.6]);
@@ -22,7 +22,7 @@ describe("the handles of an output curve", () => {
     expect(at("slope")).toEqual([321.3, 104.2]);
   });
 
-  it("are sliders that say what they are and where, with units", () => {
+  it("are sliders whose labels give name and value with units", () => {
     const { handle, state } = open();
     const said = (feature: string) => handle(feature).getAttribute("aria-valuetext");
     for (const feature of ["baseline", "ceiling", "threshold", "slope"]) {

@@ -69,7 +69,7 @@ export class CurveHandles {
     return parametersOf(this.#state, this.#state.activation);
   }
 
-  /** The feature that a hand or a key is moving right now. */
+  /** The feature that pointer or keys are moving right now. */
   get moving(): CurveFeature | null {
     return this.#gesture.open ? (this.#held?.feature ?? null) : null;
   }
@@ -114,7 +114,7 @@ export class CurveHandles {
     return kind && plot ? this.#positions.of(kind, feature, toFeatures(kind, this.parameters), plot) : null;
   }
 
-  /** Set what every handle says to who cannot see it. */
+  /** Bring what every handle tells a screen reader up to date. */
   updateAria(): void {
     const kind = this.kind;
     const plot = this.#plot;
@@ -178,7 +178,7 @@ export class CurveHandles {
     };
   }
 
-  /** Give the feature in hand a new value, reckoned from where the gesture began. */
+  /** Give the dragged feature a new value, from the parameters at the beginning of the gesture. */
   #move(to: number): void {
     const kind = this.kind;
     const state = this.#state;

@@ -140,7 +140,7 @@ export type Ends = [low: number, high: number];
 
 /** Room beyond what is shown, as a share of it. */
 const ROOM = 0.06;
-/** Drives shown where the page cannot compute any. */
+/** Drives shown where the browser cannot compute any. */
 const PLAIN_DRIVE: Ends = [-3, 3];
 /** A level further above what the neuron does than this share of it stays outside. */
 const LEVEL_REACH = 0.6;

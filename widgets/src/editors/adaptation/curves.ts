@@ -1,5 +1,5 @@
 /**
- * The curves of an adaptation over frequency, and what a hand does to them: numbers only, no page.
+ * The curves of an adaptation over frequency, and how edits change them: numbers only, no DOM.
  *
  * A level is where a value lies on its axis: the natural logarithm of tau in ms, or w itself. Shifts, brushes and
  * smoothing work on levels, so that they mean the same at 10 and at 1000 ms.
@@ -52,7 +52,7 @@ export function levelsOf(curve: Curve, prefilter: ArrayLike<number>, F: number):
   return Float64Array.from({ length: F }, (_, band) => levelOf(curve, prefilter[curve.row * F + band]));
 }
 
-/** One point that a hand holds: `share` of the way is its own. */
+/** One point that a drag moves: by this `share` of its way. */
 export interface Held {
   curve: Curve;
   band: number;
@@ -60,7 +60,7 @@ export interface Held {
   share: number;
 }
 
-/** How far points may go together, of a wish for `by` levels: those that go the whole way keep their distances. */
+/** How far points may go together, of `by` levels that are wanted: those that go the whole way keep their distances. */
 export function reachable(held: Held[], by: number): number {
   let [down, up] = [-Infinity, Infinity];
   for (const { curve, level, share } of held) {

@@ -77,7 +77,7 @@ const close = (values: number[], expected: number[], relative = 1e-4) => {
 };
 
 describe("the curves", () => {
-  it("are sliders of the selected band that say frequency, tau and decay", () => {
+  it("are sliders of the selected band whose labels give frequency, tau and decay", () => {
     const { slider } = open();
     const on = slider("on");
     // Band 2 of 4 is selected first: 4 kHz, 80 ms; a = exp(-10 / 80).
@@ -118,7 +118,7 @@ describe("the curves", () => {
     expect(root.querySelector(".db-adapt-caption")!.textContent).toContain("OFF ∞, a 1");
     const typed = root.querySelector<HTMLInputElement>('input[aria-label="OFF time constant in ms"]')!;
     expect([typed.value, typed.placeholder]).toEqual(["", "∞"]);
-    // A step down leads back from the longest time constant that a hand may set.
+    // A step down leads back from the longest time constant that a user may set.
     key(off, "ArrowDown");
     close([row(1)[2]], [10_000 / 1.05]);
   });
@@ -176,7 +176,7 @@ describe("the curves", () => {
   });
 });
 
-describe("a hand", () => {
+describe("pointer and keys", () => {
   it("drags a point past 2 pixels, by factors, in one gesture", () => {
     const { fixture, root, stage, row, slider, state } = open();
     pointer(stage, "pointerdown", X(1) + 4, Y(40) + 5);
@@ -440,7 +440,7 @@ describe("trained values", () => {
     expect(revert.disabled).toBe(true);
   });
 
-  it("are looked at, not edited, while they are on screen", () => {
+  it("are shown, not edited, while they are on screen", () => {
     const trained = [ON, OFF, W].flat();
     const { state, root, slider, sweep } = open(
       trained.map((v, i) => (i < 4 ? 2 * v : v)),

@@ -1,6 +1,6 @@
 /**
  * The adaptation editor: time constants of ON and OFF and the weight of the past over frequency, and the kernels of the
- * band in hand.
+ * selected band.
  */
 
 import { type Cleanup, consume, element, setAttribute, setText } from "../../base/dom";
@@ -200,7 +200,7 @@ export class AdaptationEditor {
     this.#hint.hidden = !plain;
     if (plain) {
       this.#inspector.element.hidden = true;
-      const none = "This model hears its spectrogram as it is: there is no adaptation to edit.";
+      const none = "This model takes its spectrogram as it is: there is no adaptation to edit.";
       const other = `The prefilter of this model, ${prefilter.label}, has no curves to edit here: change it from Python.`;
       setText(this.#hint, prefilter.kind === "none" ? none : other);
       return;

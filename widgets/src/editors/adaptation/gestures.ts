@@ -1,5 +1,5 @@
 /**
- * The hand on the curves of an adaptation: pointer and keys become edits.
+ * Pointer and keys on the curves of an adaptation become edits.
  *
  * Each curve is a focusable slider of the selected band.
  */
@@ -87,7 +87,7 @@ export class AdaptationGestures {
     }
   }
 
-  /** Set what every slider says to who cannot see it. */
+  /** Bring what every slider tells a screen reader up to date. */
   updateAria(): void {
     const tools = this.#tools;
     const { axes } = tools.state;
@@ -133,7 +133,7 @@ export class AdaptationGestures {
     return clamp(Math.round(plot.band(x)), 0, plot.F - 1);
   }
 
-  /** The point nearest to a place; where two are equally near, the one of the curves in hand. */
+  /** The point nearest to a place; where two are equally near, the one of the active curves. */
   #pointAt({ x, y }: Point, reach: number): { curve: Curve; band: number } | null {
     const layout = this.#layout;
     const tools = this.#tools;

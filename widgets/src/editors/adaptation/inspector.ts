@@ -35,7 +35,7 @@ export class AdaptationInspector {
   readonly #brushes: Segments;
   readonly #smooth = element(
     "button.db-button",
-    { title: "Smooth the curve in hand over all bands" },
+    { title: "Smooth the active curve over all bands" },
     "Smooth all",
   );
   readonly #form = element("div.db-form", { role: "group" });

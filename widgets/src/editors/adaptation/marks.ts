@@ -1,4 +1,4 @@
-/** What moves in the plots of an adaptation: the curves with their points, the band in hand, its kernels. */
+/** What moves in the plots of an adaptation: the curves with their points, the selected band, its kernels. */
 
 import type { Box } from "../../base/box";
 import { setAttribute } from "../../base/dom";
@@ -96,7 +96,7 @@ export class AdaptationMarks {
       setAttribute(points, "d", dots);
       setAttribute(group, "data-active", active.includes(curve));
     }
-    // The curve in hand lies above the others.
+    // The active curve lies above the others.
     for (const curve of active) {
       const { group } = this.#elementsOf(curve.key);
       const above = group.nextElementSibling;

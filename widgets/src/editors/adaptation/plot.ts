@@ -1,4 +1,4 @@
-/** Where the plots of an adaptation lie, and what of them holds still under a hand: frames, axes, trained curves. */
+/** Where the plots of an adaptation lie, and what of them holds still in a drag: frames, axes, trained curves. */
 
 import type { Box } from "../../base/box";
 import { clamp } from "../../base/clamp";

@@ -1,4 +1,4 @@
-/** What is in hand of an adaptation - curve, tool, band - and what the tools do to it as edits of the state. */
+/** What is chosen of an adaptation - curve, tool, band - and what the tools do to it as edits of the state. */
 
 import { clamp } from "../../base/clamp";
 import type { Cleanup } from "../../base/dom";
@@ -21,7 +21,7 @@ export class AdaptationTools {
   /** The selected band, and the one under the pointer. */
   band = 0;
   hover: number | null = null;
-  /** Key of the time constant in hand, or "both" of them. */
+  /** Key of the chosen time constant, or "both" of them. */
   #tau = "on";
   #onW = false;
   readonly gesture: OwnedGesture;
@@ -37,14 +37,14 @@ export class AdaptationTools {
     cleanup.add(() => this.gesture.end());
   }
 
-  // ---- what is in hand --------------------------------------------------------------------------------------
+  // ---- what is chosen ---------------------------------------------------------------------------------------
 
   get editable(): boolean {
     const { state } = this;
     return state.prefilter.length > 0 && state.current && !state.peek;
   }
 
-  /** Whether a hand may change a curve. */
+  /** Whether a curve may be edited. */
   free(curve: Curve): boolean {
     return this.editable && this.state.unlocked([curve.name]).length > 0;
   }
@@ -54,7 +54,7 @@ export class AdaptationTools {
     return this.gesture.open;
   }
 
-  /** The band whose numbers are shown: in a gesture the one in hand, else the one under the pointer. */
+  /** The band whose numbers are shown: in a gesture the selected one, else the one under the pointer. */
   get shown(): number {
     return this.busy ? this.band : (this.hover ?? this.band);
   }
@@ -76,7 +76,7 @@ export class AdaptationTools {
     return this.curves.filter((c) => c.key === active || (active === "both" && isTau(c)));
   }
 
-  /** The curves in hand that may be changed. */
+  /** The active curves that may be edited. */
   get editableCurves(): Curve[] {
     return this.activeCurves.filter((curve) => this.free(curve));
   }
@@ -89,13 +89,13 @@ export class AdaptationTools {
     this.requestPaint();
   }
 
-  /** Take a curve in hand by its slider or point: of two that move together it takes both. */
+  /** Choose a curve by its slider or point: of two that move together, both. */
   chooseBy(curve: Curve): void {
     if (this.activeCurves.includes(curve)) return;
     this.choose(isTau(curve) && this.#tau === "both" ? "both" : curve.key);
   }
 
-  /** Take what is edited on one of the plots: w, or the time constants that were in hand last. */
+  /** Choose what is edited on one of the plots: w, or the time constants that were chosen last. */
   choosePlot(w: boolean): void {
     this.choose(w ? "w" : this.#tau);
   }
@@ -187,7 +187,7 @@ export class AdaptationTools {
     );
   }
 
-  /** Smooth the curves in hand under a brush that lies on a band. */
+  /** Smooth the active curves under a brush that lies on a band. */
   smoothAt(band: number): void {
     for (const curve of this.editableCurves) {
       const levels = this.levels(curve);
@@ -202,7 +202,7 @@ export class AdaptationTools {
 
   // ---- edits: a gesture each --------------------------------------------------------------------------------
 
-  /** Smooth the curves in hand over all bands. */
+  /** Smooth the active curves over all bands. */
   smoothAll(): void {
     this.gesture.end();
     this.gesture.begin();
@@ -216,7 +216,7 @@ export class AdaptationTools {
     this.gesture.end();
   }
 
-  /** Take the curves in hand back to what training left: at one band, or everywhere. */
+  /** Take the active curves back to what training left: at one band, or everywhere. */
   revert(band: number | null): void {
     this.gesture.end();
     const names = this.editableCurves.map((curve) => curve.name);

@@ -70,7 +70,7 @@ describe("the brush on a free receptive field", () => {
     pointer(stage, "pointermove", ...at(3, 0), { shiftKey: true });
     fixture.answer({});
     frame();
-    // In the middle of the line, where the pointer has not been told.
+    // In the middle of the line, where the pointer was not reported.
     const middle = KERNEL[1 * T + 1] - 0.25 * REACH;
     expect(sent().get("0,0,1,1")).toBeLessThan(KERNEL[T + 1]);
     expect(sent().get("0,0,1,1")).toBeGreaterThanOrEqual(middle - 1e-6);
@@ -141,7 +141,7 @@ describe("the brush on a free receptive field", () => {
     expect(root.querySelector(".db-hint")!.textContent).toContain("edited from Python");
   });
 
-  it("rests while the trained values are looked at", () => {
+  it("rests while the trained values are on screen", () => {
     const { root, stage, at, fixture } = made();
     key(root, "t");
     pointer(stage, "pointerdown", ...at(2, 1));
@@ -207,7 +207,7 @@ describe("the gradient map", () => {
 });
 
 describe("the line of tuning", () => {
-  it("says best frequency, latency and separability of the channel on screen", () => {
+  it("gives best frequency, latency and separability of the channel on screen", () => {
     const product = Array.from({ length: C * F * T }, (_, i) => {
       const [band, tap] = [Math.floor(i / T) % F, i % T];
       return (band === 2 ? 2 : 1) * (tap === 3 ? 2 : 1);

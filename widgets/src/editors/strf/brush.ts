@@ -61,7 +61,7 @@ export class FieldBrush {
     cleanup.add(() => this.#gesture.end());
   }
 
-  /** Whether this field can be painted by hand, were it not for what is on screen just now. */
+  /** Whether this field can be painted, were it not for what is on screen just now. */
   get available(): boolean {
     const { kind, limits, locked } = this.state.info;
     return kind === "full" && NAME in limits && !locked.includes(NAME);
@@ -102,7 +102,7 @@ export class FieldBrush {
     this.#paintRing();
   }
 
-  /** Frequency and lag of the cell in hand, and its weight as it is on screen. */
+  /** Frequency and lag of the selected cell, and its weight as it is on screen. */
   #textAt(): [place: string, value: number] {
     const { axes, kernel, channel } = this.state;
     const { band, frame } = this.#inside(this.#at);
@@ -111,7 +111,7 @@ export class FieldBrush {
     return [`${frequency(hz)}, ${milliseconds(lag)}`, value];
   }
 
-  /** What is said beside the brush that draws, and where. */
+  /** Text beside the brush while it draws, and where it stands. */
   get tip(): [string, Point] | null {
     const [grid, at] = [this.#grid, this.#under];
     if (!this.dragging || !grid || !at) return null;
@@ -119,7 +119,7 @@ export class FieldBrush {
     return [`${place}\n${this.#shown.unit} ${number(value, 2)}`, { x: grid.x(at.frame), y: grid.y(at.band) }];
   }
 
-  /** Set what the cursor says. */
+  /** Bring what the cursor tells a screen reader up to date. */
   updateAria(): void {
     const { state } = this;
     if (!this.#grid) return;

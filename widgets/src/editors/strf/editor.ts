@@ -42,7 +42,7 @@ export class StrfEditor {
   readonly element: HTMLElement;
   readonly handles: Handles;
   readonly #surface: Surface;
-  /** Axes and colour bar: painted when they change, not under the hand. */
+  /** Axes and colour bar: painted when they change, not in every frame of a drag. */
   readonly #canvas = element("canvas.db-canvas", { role: "img" });
   readonly #picture = new FieldPicture();
   readonly #marks = new Marks();
@@ -212,7 +212,7 @@ export class StrfEditor {
       }
     } else if (!act) return;
     else if (held || this.#areaSelect.held || event.repeat) {
-      // A hand is at it, or the key is held: once is enough.
+      // A drag is on its way, or the key repeats: once is enough.
     } else if (act === "all") {
       selection.set(inUse(state));
       if (focused < 0) this.handles.focus(state.selected, false);
@@ -345,7 +345,7 @@ export class StrfEditor {
   // ---- pointer on the picture -------------------------------------------------------------------------------
 
   #onHover(event: PointerEvent): void {
-    // Measuring a place makes the page lay itself out, and nothing is read out under a hand that drags.
+    // Measuring a place makes the browser lay out the page, and during a drag nothing is read out.
     if (this.#dragging) return;
     this.#setHover(pointIn(this.#canvas, event));
   }

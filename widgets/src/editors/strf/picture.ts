@@ -20,7 +20,7 @@ export function largestOf({ kernel, trained }: BenchState): number {
 }
 
 export class FieldPicture {
-  /** One pixel a cell; the page stretches it over the grid. */
+  /** One pixel a cell; CSS stretches it over the grid. */
   readonly element = element("canvas.db-picture", { "aria-hidden": "true" });
   readonly #range = new Eased();
   readonly #painted = new PaintInputs();

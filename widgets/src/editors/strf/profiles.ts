@@ -23,7 +23,7 @@ import type { BrushTools } from "./brush-tools";
 /** Thickness of a profile, with its distance from the picture. */
 export const PROFILE_PX = 58;
 const GAP_PX = 6;
-/** The axis goes farther than the curve on both sides by this share of it, so that a hand can. */
+/** The axis goes farther than the curve on both sides by this share of it, so that a drag can. */
 const ROOM = 0.3;
 /** Steps of the keys, of the axis. */
 const STEPS = [0.01, 0.05];
@@ -123,7 +123,7 @@ export class ProfileEditor {
     return this.state.info.kind === "separable" && this.state.factors.length > 0;
   }
 
-  /** Whether a hand may change any of it, were it not for what is on screen just now. */
+  /** Whether any of it may be edited, were it not for what is on screen just now. */
   get free(): boolean {
     const names = this.#profiles.map(({ name }) => name).filter((name) => name in this.state.info.limits);
     return this.available && this.state.unlocked(names).length > 0;
@@ -176,7 +176,7 @@ export class ProfileEditor {
     }
   }
 
-  /** Frequency or lag of the place in hand, and the value there. */
+  /** Frequency or lag of the selected place, and the value there. */
   #textAt(profile: Profile): [text: string, value: number] {
     const { axes, factors } = this.state;
     const { at, upright } = profile;
@@ -187,7 +187,7 @@ export class ProfileEditor {
     return [`${place}: ${number(value)}`, value];
   }
 
-  /** What is said beside the curve that is drawn, and where. */
+  /** Text beside the curve while it is drawn, and where it stands. */
   get tip(): [string, Point] | null {
     const profile = this.#drawn;
     if (!this.dragging || !this.#grid || !profile) return null;
@@ -195,7 +195,7 @@ export class ProfileEditor {
     return [text, profile.point(this.#grid, profile.at, value)];
   }
 
-  /** Set what the sliders say. */
+  /** Bring what the sliders tell a screen reader up to date. */
   updateAria(): void {
     const { channel, info } = this.state;
     if (!this.available) return;

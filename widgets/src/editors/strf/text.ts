@@ -18,7 +18,7 @@ export const PLAIN: Record<string, string> = {
   none: "This model has no receptive field.",
 };
 
-/** The picture for who cannot see it; `plain` is what may be done to a field without Gaussians. */
+/** Description of the picture for screen readers; `plain` is what may be done to a field without Gaussians. */
 export function fieldText(state: BenchState, plain: string | undefined): string {
   const { info, channel, neuron } = state;
   const of = `Receptive field of neuron ${neuron}, ${info.channel_names[channel] ?? "input"}`;

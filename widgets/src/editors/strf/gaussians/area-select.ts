@@ -1,4 +1,4 @@
-/** A hand on the picture beside the handles: a press selects the Gaussian that lies there, a drag those within a box. */
+/** Selecting on the picture beside the handles: a press takes the Gaussian that lies there, a drag those within a box. */
 
 import { holds, nearestIn } from "../../../base/box";
 import { type Cleanup, pointIn } from "../../../base/dom";

@@ -238,7 +238,7 @@ describe("several together", () => {
 
   it("stop as one at a limit and come back as one", () => {
     const { fixture, root } = both();
-    // Gaussian 2 has one octave and 10 ms to the corner; the hand asks for three and 40.
+    // Gaussian 2 has one octave and 10 ms to the corner; the drag is three and 40.
     drag(handle(root, 0), [0, 0], [-320, -225]);
     let { values } = sentValues(fixture);
     const place = (k: number) => [values[`band ${k}`], values[`frame ${k}`]].map((v) => expect.closeTo(v, 6));

@@ -1,5 +1,5 @@
 /**
- * The handles of the receptive field as they are seen and heard: one circle a Gaussian, two squares for its widths. A
+ * The handles of the receptive field as elements, with what they tell a screen reader: one circle a Gaussian, two squares for its widths. A
  * unused Gaussian, one of weight 0, has none until it is chosen.
  */
 
@@ -85,7 +85,7 @@ export class HandleElements {
     for (let k = 0; k < G; k++) this.#place(k, grid, heaviest);
   }
 
-  /** Set what the handles say to a screen reader, those of Gaussians that have changed. */
+  /** Bring what the handles tell a screen reader up to date, for Gaussians that have changed. */
   updateAria(): void {
     const { info, axes } = this.#state;
     if (this.#described.changedSince(info, axes)) {

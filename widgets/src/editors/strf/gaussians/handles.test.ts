@@ -16,7 +16,7 @@ import {
 onEveryPage();
 
 describe("handles", () => {
-  it("are sliders that say where they are", () => {
+  it("are sliders whose labels give their place", () => {
     const { root } = mount();
     const centre = handle(root, 0);
     expect(centre.getAttribute("role")).toBe("slider");
@@ -67,7 +67,7 @@ describe("handles", () => {
     const locked = ["strf.sigma_bands", "strf.band", "strf.frame"];
     const { root } = mount({ selected: 0 }, { locked });
     expect([handle(root, 0, "sigma_f").hidden, handle(root, 0, "sigma_t").hidden]).toEqual([true, false]);
-    // The weight is still in the hand of the centre.
+    // The weight still belongs to the handle of the centre.
     expect(handle(root, 0).getAttribute("aria-disabled")).toBeNull();
     const disabled = [...root.querySelectorAll<HTMLInputElement>(".db-form input")].map(
       (input) => input.disabled,

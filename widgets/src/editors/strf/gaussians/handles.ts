@@ -74,7 +74,7 @@ export class Handles {
     this.#focus(handle, pointer);
   }
 
-  /** Whether a hand or a key is changing something right now. */
+  /** Whether pointer or keys are changing something right now. */
   get busy(): boolean {
     return this.#state.inGesture;
   }
@@ -84,7 +84,7 @@ export class Handles {
     this.#elements.paint(grid);
   }
 
-  /** Set what every handle says. */
+  /** Bring what every handle tells a screen reader up to date. */
   updateAria(): void {
     this.#elements.updateAria();
   }

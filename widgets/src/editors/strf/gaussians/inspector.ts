@@ -64,7 +64,7 @@ export class Inspector {
   readonly #hint = element("p.db-hint");
   readonly #form = element("div.db-form");
   readonly #name = element("span.db-name");
-  /** How many are selected, said aloud. */
+  /** How many are selected; screen readers announce it. */
   readonly #several = element("span.db-name", { "aria-live": "polite" });
   readonly #of = element("div");
   readonly #head = element(

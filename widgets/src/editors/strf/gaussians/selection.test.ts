@@ -17,7 +17,7 @@ describe("a unused Gaussian", () => {
     expect(root.querySelectorAll(".db-ghost")).toHaveLength(3);
   });
 
-  it("is not hidden under the hand that takes its weight through 0", () => {
+  it("is not hidden during a gesture that takes its weight through 0", () => {
     const { fixture, root } = four();
     handle(root, 1).focus();
     // The heaviest weighs 1, a step is 0.05: five of them lead from -0.25 to 0.

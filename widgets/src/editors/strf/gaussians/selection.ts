@@ -1,4 +1,4 @@
-/** Which Gaussians of the channel on screen are chosen: the trait `selected` is one of them, the others live on the page. */
+/** Which Gaussians of the channel on screen are chosen: the trait `selected` is one of them, the others are known to this view alone. */
 
 import type { BenchState } from "../../../state/bench-state";
 
