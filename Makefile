@@ -28,7 +28,7 @@ LOWEST_TORCH ?=
 # What `make quick` compares with.
 BASE ?= origin/main
 
-.PHONY: help lab test quick lint types unit vitest nbval browser lowest notebooks bundle wheel bench binder format clean
+.PHONY: help lab test quick lint types unit vitest nbval browser lowest notebooks bundle watch wheel bench binder format clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -102,6 +102,9 @@ notebooks: $(VENV)/.test ## run the notebooks and store their outputs
 bundle: $(VENV)/.test widgets/node_modules/.installed ## rebuild the widgets' bundle
 	@$(py) widgets/export_registry.py
 	@$(use_node); cd widgets && npm --silent run build
+
+watch: $(VENV)/.test widgets/node_modules/.installed ## rebuild the bundle after every change; notebooks of ANYWIDGET_HMR=1 make lab follow
+	@$(use_node); cd widgets && npm --silent run watch
 
 wheel: $(VENV)/.test ## build the wheel into dist/
 	@$(py) -m build --wheel

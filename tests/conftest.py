@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+
 import hypothesis
 import pytest
 import torch
+
+MOST_SECONDS = 10.0
+"""Processor time of a test that is not marked slow: twice what the mark stands for, since machines differ."""
 
 # The first draw of a property pays for torch's start-up, so a deadline per draw would fail at random.
 hypothesis.settings.register_profile("quick", deadline=None, max_examples=25, derandomize=True, database=None)
@@ -14,3 +20,14 @@ hypothesis.settings.load_profile("quick")
 @pytest.fixture(autouse=True)
 def _same_random_numbers_every_time() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _what_is_slow_is_marked(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fails a test that is marked neither ``slow`` nor ``browser`` and takes long; other processes make no difference."""
+    before = sum(os.times()[:4])
+    yield
+    seconds = sum(os.times()[:4]) - before
+    marked = {"slow", "browser"} & {mark.name for mark in request.node.iter_markers()}
+    if seconds > MOST_SECONDS and not marked:
+        pytest.fail(f"{request.node.name} took {seconds:.0f} s of processor time: mark it slow", pytrace=False)

@@ -2,10 +2,12 @@
 // widget is told its own module by the kernel, so what it has no use for is not in it.
 //   node build.mjs            write the bundle
 //   node build.mjs --out DIR  write it somewhere else (the test that compares it with the committed one)
+//   node build.mjs --watch    write it, and again after every change in src
 //   node build.mjs --dev      serve dev/index.html with made-up data on http://127.0.0.1:8123
-import { statSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 import { build, context } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -49,10 +51,25 @@ if (process.argv.includes("--dev")) {
   });
   const { port } = await server.serve({ servedir: join(here, "dev"), host: "127.0.0.1", port: 8123 });
   console.log(`http://127.0.0.1:${port}/`);
+} else if (process.argv.includes("--watch")) {
+  await (await context({ ...bench, logLevel: "info" })).watch();
 } else {
   await build(bench);
-  const sizes = ["bench.js", "gallery.js", "sounds.js", "bench.css"].map(
-    (name) => `${name} ${(statSync(join(outdir, name)).size / 1000).toFixed(1)} kB`,
-  );
-  console.log(sizes.join(" + "));
+  printSizes();
+}
+
+/** Bytes of each file, and how many a server sends. */
+function printSizes() {
+  let together = [0, 0];
+  const line = (name, sizes) => {
+    const [kB, gzip] = sizes.map((bytes) => (bytes / 1000).toFixed(1).padStart(6));
+    console.log(`${name.padEnd(10)} ${kB} kB, gzip ${gzip} kB`);
+  };
+  for (const name of ["bench.js", "gallery.js", "sounds.js", "bench.css"]) {
+    const text = readFileSync(join(outdir, name));
+    const sizes = [text.length, gzipSync(text).length];
+    together = together.map((sum, i) => sum + sizes[i]);
+    line(name, sizes);
+  }
+  line("together", together);
 }

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from deepstrf_widgets.bundle import bundle_source
+
 ROOT = Path(__file__).resolve().parents[2]
 WIDGETS = ROOT / "widgets"
 STATIC = WIDGETS / "deepstrf_widgets" / "static"
@@ -60,6 +62,22 @@ def test_the_bundle_is_small():
     built = [(STATIC / name).read_bytes() for name in NAMES]
     assert sum(len(data) for data in built) <= LARGEST_BYTES
     assert sum(len(gzip.compress(data)) for data in built) <= LARGEST_GZIP_BYTES
+
+
+def test_the_bundle_is_marked_as_generated():
+    paths = [str((STATIC / name).relative_to(ROOT)) for name in NAMES]
+    command = ["git", "check-attr", "linguist-generated", "diff", "--", *paths]
+    told = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert told == [f"{path}: {of}" for path in paths for of in ("linguist-generated: set", "diff: unset")]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_widgets_get_text_and_a_path_only_for_hot_reload(name, monkeypatch):
+    """That a notebook follows is seen in ``tests/browser/test_hot_reload.py``."""
+    monkeypatch.delenv("ANYWIDGET_HMR", raising=False)
+    assert bundle_source(name) == (STATIC / name).read_text(encoding="utf-8")
+    monkeypatch.setenv("ANYWIDGET_HMR", "1")
+    assert bundle_source(name) == STATIC / name
 
 
 @pytest.mark.parametrize("name", NAMES)

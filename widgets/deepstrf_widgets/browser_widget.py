@@ -10,7 +10,7 @@ import traitlets
 
 from deepstrf.deprecation import did_you_mean
 
-from .bundle import bundle_text
+from .bundle import bundle_source
 from .lifetime import Owner
 
 __all__ = ["BrowserWidget", "TraitValueError"]
@@ -33,7 +33,7 @@ class BrowserWidget(Owner, anywidget.AnyWidget):
     """
 
     BROWSER_SETS: ClassVar[tuple[str, ...]] = ()
-    _css = bundle_text("bench.css")
+    _css = bundle_source("bench.css")
 
     view = traitlets.Unicode().tag(sync=True)
     info = traitlets.Dict().tag(sync=True)

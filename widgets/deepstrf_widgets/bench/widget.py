@@ -15,7 +15,7 @@ from deepstrf.deprecation import warn_renamed
 from deepstrf.models.audio.audio_model import AudioEncodingModel
 
 from ..browser_widget import BrowserWidget, TraitValueError
-from ..bundle import bundle_text
+from ..bundle import bundle_source
 from ..lifetime import Timer, running_loop
 from ..session.events import Change
 from ..session.lock import locked
@@ -80,7 +80,7 @@ class BenchWidget(BrowserWidget):
     """
 
     BROWSER_SETS = ("neuron", "channel", "selected", "lanes", "stage", "width", "wants_gradient")
-    _esm = bundle_text("bench.js")
+    _esm = bundle_source("bench.js")
 
     # Traits are set and messages are sent by one thread at a time. One lock for all: benches may be linked.
     _lock: ClassVar[Any] = threading.RLock()

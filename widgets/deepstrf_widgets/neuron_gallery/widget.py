@@ -20,7 +20,7 @@ from deepstrf.models import NeuralModel
 from deepstrf.models.readouts import STRFReadout
 
 from ..browser_widget import BrowserWidget, TraitValueError
-from ..bundle import bundle_text
+from ..bundle import bundle_source
 from ..lifetime import Timer
 from ..session.events import Change
 from ..session.lock import locked
@@ -84,7 +84,7 @@ class Gallery(BrowserWidget):
     """
 
     BROWSER_SETS = ("selected", "channel", "sort", "descending", "search", "ranges", "trained", "with_gain")
-    _esm = bundle_text("gallery.js")
+    _esm = bundle_source("gallery.js")
 
     view = traitlets.Unicode("gallery").tag(sync=True)
     names = traitlets.List(traitlets.Unicode()).tag(sync=True)

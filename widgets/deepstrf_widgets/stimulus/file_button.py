@@ -8,7 +8,7 @@ from typing import Any
 import traitlets
 
 from ..browser_widget import BrowserWidget
-from ..bundle import bundle_text
+from ..bundle import bundle_source
 from ..wire import MessageError, brief, is_count
 from .catalogue import MAX_FILE_MB, too_large
 
@@ -28,7 +28,7 @@ class SoundFile(BrowserWidget):
         Called with the error where the file is too large or the message is malformed.
     """
 
-    _esm = bundle_text("sounds.js")
+    _esm = bundle_source("sounds.js")
 
     view = traitlets.Unicode("file").tag(sync=True)
 

@@ -16,7 +16,7 @@ from deepstrf.deprecation import renamed
 from deepstrf.stimuli import Spectrogram
 
 from ..browser_widget import BrowserWidget
-from ..bundle import bundle_text
+from ..bundle import bundle_source
 from ..session.session import LiveSession
 from ..threads import one_thread
 from ..wire import MAX_VALUES, MessageError, brief, is_count, is_name
@@ -125,7 +125,7 @@ class SpectrogramPainter(BrowserWidget):
     SpectrogramPainter(34 bands x 200 frames, 0 to 85.6 dB)
     """
 
-    _esm = bundle_text("sounds.js")
+    _esm = bundle_source("sounds.js")
 
     view = traitlets.Unicode("paint").tag(sync=True)
     cf_hz = traitlets.Bytes().tag(sync=True)
