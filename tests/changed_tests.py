@@ -1,7 +1,7 @@
 """Print the tests that belong to what has changed since a commit, for pytest: ``python tests/changed_tests.py COMMIT``.
 
-Committed or not. To a module belong its doctests, the tests of its room and every test that names the module; to any
-other file belong the tests that name it. What a change breaks elsewhere, ``make test`` finds.
+Committed or not. To a module belong its doctests and the tests of its room; to what has no test of its own there, every
+test that names it as well. What a change breaks elsewhere, ``make test`` finds.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ def select(path: str) -> set[str]:
     elif file.name == "conftest.py":
         found = _tests_in(str(file.parent) if file.parent.name else "tests", "**/")
     else:
-        found = _tests_in(_room(file)) | _tests_that_name(file)
+        found = _tests_in(_room(file))
+        if not any(PurePosixPath(test).name == f"test_{file.stem}.py" for test in found):
+            found |= _tests_that_name(file)
         if path.startswith("widgets/src/"):
             found.add(BUNDLE)
         if path.startswith(PACKAGES) and file.suffix == ".py":

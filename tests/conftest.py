@@ -24,7 +24,7 @@ def _same_random_numbers_every_time() -> None:
 
 @pytest.fixture(autouse=True)
 def _what_is_slow_is_marked(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fails a test that is marked neither ``slow`` nor ``browser`` and takes long; other processes make no difference."""
+    """Fails a test that takes long and is marked neither ``slow`` nor ``browser``, however busy the machine is."""
     before = sum(os.times()[:4])
     yield
     seconds = sum(os.times()[:4]) - before

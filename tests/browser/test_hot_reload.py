@@ -27,7 +27,6 @@ bench = explore(demo.model, demo.stimulus, demo.responses, figures=False)
 bench
 """
 UNDO = f"{BENCH} .db-toolbar button[title^='Undo']"
-STOP_SECONDS = 20
 
 
 @pytest.fixture
@@ -45,18 +44,13 @@ def widgets(tmp_path: Path) -> Path:
 @contextlib.contextmanager
 def watching(widgets: Path) -> Iterator[None]:
     """The build, which builds again after every change."""
-    process = subprocess.Popen(
-        [find_node(), "build.mjs", "--watch"], cwd=widgets, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdin is not None
-    assert process.stderr is not None
-    try:
-        assert any("watching for changes" in line for line in process.stderr)
-        yield
-    finally:
-        process.stdin.close()  # which ends esbuild's watching
-        process.stderr.close()
-        process.wait(STOP_SECONDS)
+    command = [find_node(), "build.mjs", "--watch"]
+    with subprocess.Popen(command, cwd=widgets, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert any("watching for changes" in line for line in process.stderr or ())
+            yield
+        finally:
+            process.terminate()
 
 
 def replace(path: Path, before: str, after: str) -> None:
