@@ -16,6 +16,6 @@ def bundle_text(name: str) -> str:
 def bundle_source(name: str) -> str | Path:
     """What a widget's class has as ``_esm`` or ``_css``: the text, or under ``ANYWIDGET_HMR=1`` the path.
 
-    Of a path anywidget watches the file and sends what is rebuilt to open notebooks; it also keeps every widget for ever.
+    Of a path anywidget watches the file and sends a rebuilt one to open notebooks; it also keeps every widget for ever.
     """
     return STATIC / name if os.environ.get("ANYWIDGET_HMR") == "1" else bundle_text(name)
