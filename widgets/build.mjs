@@ -1,9 +1,8 @@
-// Builds what the widgets load into deepstrf_widgets/static: bench.js, gallery.js and sounds.js, and one bench.css. Every
-// widget is told its own module by the kernel, so what it has no use for is not in it.
+// Builds what the widgets load into deepstrf_widgets/static: bench.js, gallery.js and sounds.js, and one bench.css. The
+// kernel sends each widget its own module, so what it has no use for is not in it.
 //   node build.mjs            write the bundle
 //   node build.mjs --out DIR  write it somewhere else (the test that compares it with the committed one)
 //   node build.mjs --watch    write it, and again after every change in src
-//   node build.mjs --dev      serve dev/index.html with made-up data on http://127.0.0.1:8123
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -16,7 +15,8 @@ const argument = (flag) => {
   return at < 0 ? undefined : process.argv[at + 1];
 };
 
-const shared = {
+const outdir = argument("--out") ?? join(here, "deepstrf_widgets", "static");
+const bench = {
   absWorkingDir: here,
   bundle: true,
   format: "esm",
@@ -24,11 +24,6 @@ const shared = {
   charset: "utf8",
   legalComments: "none",
   logLevel: "warning",
-};
-
-const outdir = argument("--out") ?? join(here, "deepstrf_widgets", "static");
-const bench = {
-  ...shared,
   entryPoints: [
     { in: "src/entry/bench.ts", out: "bench" },
     { in: "src/entry/gallery.ts", out: "gallery" },
@@ -39,19 +34,7 @@ const bench = {
   minify: true,
 };
 
-if (process.argv.includes("--dev")) {
-  const server = await context({
-    ...shared,
-    entryPoints: [
-      { in: "dev/main.ts", out: "main" },
-      { in: "src/entry/bench.css", out: "bench" },
-    ],
-    outdir: join(here, "dev", "dist"),
-    sourcemap: true,
-  });
-  const { port } = await server.serve({ servedir: join(here, "dev"), host: "127.0.0.1", port: 8123 });
-  console.log(`http://127.0.0.1:${port}/`);
-} else if (process.argv.includes("--watch")) {
+if (process.argv.includes("--watch")) {
   await (await context({ ...bench, logLevel: "info" })).watch();
 } else {
   await build(bench);
