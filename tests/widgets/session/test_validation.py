@@ -270,3 +270,37 @@ def test_repr_says_what_is_shown(make_session, make_stimulus):
     linear = LiveSession(Linear(5, 4, out_neurons=1), make_stimulus(), cf_hz=CF_HZ, neuron_names=["x"])
     assert repr(linear) == "LiveSession(Linear, 1 neuron, 5 bands x 30 bins)"
     assert linear.neuron_names == ["x"]
+
+
+def test_a_parameter_is_set_by_neuron_channel_and_gaussian(make_session):
+    session = make_session()
+    session.neuron_names[:] = ["a", "b", "c"]
+    before = session.value("strf.center_hz")
+    session.set("strf.center_hz", 2000.0, neuron="b", channel="OFF", gaussian=1)
+    assert session.value("strf.center_hz", (1, 1, 1)) == pytest.approx(2000.0)
+    before[1, 1, 1] = 2000.0
+    np.testing.assert_allclose(session.value("strf.center_hz"), before)
+    session.set("strf.weight", [0.25, -0.25], neuron=2, channel=0)
+    np.testing.assert_allclose(session.value("strf.weight", (2, 0)), [0.25, -0.25])
+
+
+@pytest.mark.parametrize(
+    ("name", "named", "error", "words"),
+    [
+        ("strf.center_hz", {"neuron": 0, "index": (0,)}, TypeError, "an index or neuron, got both"),
+        ("strf.center_hz", {"gaussian": 1}, TypeError, "neuron must be given with gaussian"),
+        ("strf.center_hz", {"neuron": 0, "gaussian": 1}, TypeError, "channel must be given with neuron, gaussian"),
+        ("strf.center_hz", {"neuron": 0, "channel": "on", "gaussian": 0}, ValueError, "did you mean 'ON'"),
+        ("strf.center_hz", {"neuron": 0, "channel": 0, "gaussian": 2}, IndexError, r"gaussian must lie in \[0, 1\]"),
+        ("strf.center_hz", {"neuron": 3}, IndexError, r"neuron must lie in \[0, 2\], got 3"),
+        ("prefilter.w", {"neuron": 0}, TypeError, "prefilter.w has no neuron"),
+        ("strf.bias", {"neuron": 0, "channel": 0}, TypeError, "strf.bias has no channel, it has neuron"),
+        ("strf.centre_hz", {"neuron": 0}, KeyError, "strf.centre_hz"),
+    ],
+)
+def test_a_wrong_neuron_channel_or_gaussian_is_named(make_session, state, same, name, named, error, words):
+    session = make_session()
+    before = state(session.model)
+    with pytest.raises(error, match=words):
+        session.set(name, 1000.0, **named)
+    assert same(state(session.model), before)

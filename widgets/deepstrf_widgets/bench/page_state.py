@@ -12,7 +12,7 @@ from torch import Tensor
 
 from deepstrf.models.registry import BIAS, KERNELS, UNKNOWN
 
-from ..session.parameters import Index, Parameter
+from ..session.parameters import Index, Parameter, channel_names
 from ..session.reading import Snapshot
 from ..session.staged_forward import StagedForward, folding
 from .capabilities import activation_slot, is_local, prefilter_slot, receptive_field_kind
@@ -60,7 +60,7 @@ def model_info(session: Snapshot, locked: Iterable[str]) -> dict[str, Any]:
         "dt_ms": session.dt_ms,
         "delay_ms": session.delay_ms,
         "kind": kind,
-        "channel_names": ["ON", "OFF"] if C == 2 else ["input"] if C == 1 else [f"channel {c}" for c in range(C)],
+        "channel_names": channel_names(C),
         "neuron_names": session.neuron_names,
         "stimulus_unit": session.stimulus_unit,
         "rate_unit": "spikes/bin",

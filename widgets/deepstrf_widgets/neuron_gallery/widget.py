@@ -24,6 +24,7 @@ from ..bundle import bundle_source
 from ..lifetime import Timer
 from ..session.events import Change
 from ..session.lock import locked
+from ..session.parameters import channel_names
 from ..session.session import LiveSession
 from ..session.validation import Sound, neuron_index, refuse_beside_session
 from .tuning_table import COLUMNS, FEW, MEASURES, SORTS, TuningTable
@@ -264,7 +265,7 @@ class Gallery(BrowserWidget):
             "n_lags": T,
             "dt_ms": self.session.dt_ms,
             "delay_ms": self.session.delay_ms,
-            "channel_names": ["ON", "OFF"] if C == 2 else ["input"] if C == 1 else [f"channel {c}" for c in range(C)],
+            "channel_names": channel_names(C),
             "has_scores": self.session.responses is not None,
             "kernels_given": self._tuning.given_kernels is not None,
         }

@@ -21,7 +21,7 @@ from deepstrf.models.registry import OUTPUT_CURVES, PREFILTERS, Layer, Scale, ke
 
 from .units import band_to_hz, frame_to_lag_ms, hz_to_band, lag_ms_to_frame, octaves_per_band
 
-__all__ = ["Index", "Parameter", "parameter_table"]
+__all__ = ["Index", "Parameter", "channel_names", "parameter_table"]
 
 Array = NDArray[np.float64]
 Index = tuple[int, ...]
@@ -89,6 +89,14 @@ class Parameter:
     def per_neuron(self) -> bool:
         """Whether the first axis of the values is the neuron."""
         return self.stage != "prefilter"
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Names of its leading axes, of neuron, channel and Gaussian."""
+        if not self.per_neuron:
+            return ()
+        named = ("neuron", "channel") if self.by_row else ("neuron", "channel", "gaussian")
+        return named[: len(self.shape)]
 
     def check_index(self, index: Index) -> Index:
         """Return the index as a tuple of ints; IndexError where it does not fit the parameter's shape."""
@@ -163,6 +171,13 @@ class Parameter:
         row = self.raw[self.prefix + index[:-1]].detach().clone()
         row[index[-1] : index[-1] + new.numel()] = new
         return index[:-1], row
+
+
+def channel_names(n_channels: int) -> list[str]:
+    """Name of each channel after the prefilter: ON and OFF where there are two."""
+    if n_channels == 2:
+        return ["ON", "OFF"]
+    return ["input"] if n_channels == 1 else [f"channel {channel}" for channel in range(n_channels)]
 
 
 def _between(low: float, high: float) -> Callable[[Index], tuple[float, float]]:

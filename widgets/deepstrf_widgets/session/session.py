@@ -19,7 +19,7 @@ from .parameters import Index, Parameter
 from .reading import Played, Reading, State, parameter_of
 from .staged_forward import StagedForward
 from .twin import Twin
-from .validation import Sound, checked_inputs, checked_sound
+from .validation import Sound, checked_inputs, checked_sound, named_index
 
 __all__ = ["LiveSession"]
 
@@ -63,7 +63,7 @@ class LiveSession(Reading):
     >>> from deepstrf.demo import load_demo
     >>> demo = load_demo()
     >>> session = LiveSession(demo.model, demo.stimulus, demo.responses)
-    >>> session.set("strf.center_hz", 4000.0, (0, 0, 1))
+    >>> session.set("strf.center_hz", 4000.0, neuron=0, channel="ON", gaussian=1)
     >>> session.can_undo
     True
     >>> session.undo()
@@ -182,9 +182,28 @@ class LiveSession(Reading):
 
     # -- editing -------------------------------------------------------------------------------------------------
 
-    def set(self, name: str, value: ArrayLike, index: Index = ()) -> None:
-        """Set one parameter: one undo entry. See :meth:`apply`."""
-        self.apply([Edit(name, value, index)])
+    def set(
+        self,
+        name: str,
+        value: ArrayLike,
+        index: Index = (),
+        *,
+        neuron: int | str | None = None,
+        channel: int | str | None = None,
+        gaussian: int | None = None,
+    ) -> None:
+        """Set one parameter: one undo entry. See :meth:`apply`.
+
+        Parameters
+        ----------
+        name, value, index
+            As of an :class:`Edit`.
+        neuron, channel, gaussian : optional
+            In place of the index: number or name of the neuron, number of the channel or "ON" or "OFF", number of the
+            Gaussian.
+        """
+        parameter = parameter_of(self._present().twin, name)
+        self.apply([Edit(name, value, named_index(parameter, index, self.neuron_names, neuron, channel, gaussian))])
 
     def apply(
         self,

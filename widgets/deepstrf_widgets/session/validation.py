@@ -20,7 +20,17 @@ from deepstrf.models import NeuralModel
 from deepstrf.models.prefiltering import get_CFs
 from deepstrf.stimuli import Spectrogram
 
-__all__ = ["SessionInputs", "Sound", "checked_inputs", "checked_sound", "neuron_index", "refuse_beside_session"]
+from .parameters import Index, Parameter, channel_names
+
+__all__ = [
+    "SessionInputs",
+    "Sound",
+    "checked_inputs",
+    "checked_sound",
+    "named_index",
+    "neuron_index",
+    "refuse_beside_session",
+]
 
 SAME = 1e-4
 """Relative difference of bin widths or centre frequencies below which they are the same: float32 and rounded files."""
@@ -142,6 +152,43 @@ def neuron_index(names: Sequence[str], neuron: int | str, argument: str = "neuro
     if not 0 <= neuron < len(names):
         raise IndexError(f"{argument} must lie in [0, {len(names) - 1}], got {neuron}")
     return int(neuron)
+
+
+def named_index(
+    parameter: Parameter,
+    index: Index,
+    neuron_names: Sequence[str],
+    neuron: int | str | None,
+    channel: int | str | None,
+    gaussian: int | None,
+) -> Index:
+    """Index of a parameter that is given as a tuple, or by neuron, channel and Gaussian.
+
+    Raises
+    ------
+    TypeError
+        Both are given, the parameter has no such axis, or an axis with several entries before a named one is left out.
+    IndexError, ValueError
+        There is no such neuron, channel or Gaussian; the message names it.
+    """
+    named = {"neuron": neuron, "channel": channel, "gaussian": gaussian}
+    named = {axis: value for axis, value in named.items() if value is not None}
+    if not named:
+        return index
+    if index != ():
+        raise TypeError(f"{parameter.name} takes an index or {', '.join(named)}, got both")
+    unknown = [axis for axis in named if axis not in parameter.axes]
+    if unknown:
+        known = ", ".join(parameter.axes) or "no neuron: its index counts bands"
+        raise TypeError(f"{parameter.name} has no {unknown[0]}, it has {known}")
+    found: list[int] = []
+    for axis in parameter.axes[: 1 + max(map(parameter.axes.index, named))]:
+        size = parameter.shape[len(found)]
+        if axis not in named and size > 1:
+            raise TypeError(f"{axis} must be given with {', '.join(named)}: {parameter.name} has {size} of it")
+        names = {"neuron": neuron_names, "channel": channel_names(size)}.get(axis, range(size))
+        found.append(neuron_index([str(name) for name in names], named.get(axis, 0), axis))
+    return tuple(found)
 
 
 def refuse_beside_session(**arguments: object) -> None:
