@@ -171,8 +171,8 @@ def named_index(
     IndexError, ValueError
         There is no such neuron, channel or Gaussian; the message names it.
     """
-    named = {"neuron": neuron, "channel": channel, "gaussian": gaussian}
-    named = {axis: value for axis, value in named.items() if value is not None}
+    given = (("neuron", neuron), ("channel", channel), ("gaussian", gaussian))
+    named = {axis: value for axis, value in given if value is not None}
     if not named:
         return index
     if index != ():
