@@ -9,8 +9,9 @@ import hypothesis
 import pytest
 import torch
 
-MOST_SECONDS = 10.0
-"""Processor time of a test that is not marked slow: twice what the mark stands for, since machines differ."""
+MOST_SECONDS = 30.0
+"""Processor time of a test that is not marked slow: far above the five seconds of the mark, which an overloaded virtual
+machine may count several times."""
 
 # The first draw of a property pays for torch's start-up, so a deadline per draw would fail at random.
 hypothesis.settings.register_profile("quick", deadline=None, max_examples=25, derandomize=True, database=None)
