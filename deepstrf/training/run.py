@@ -27,6 +27,7 @@ from deepstrf.training.history import EpochRecord, History
 from deepstrf.training.priors import kernels, penalty
 from deepstrf.training.progress import NonFiniteLossError, Progress
 from deepstrf.training.settings import FitSettings
+from deepstrf.training.under_way import under_way
 
 
 class _NotFinite(Exception):  # noqa: N818 - only ever travels out of an optimizer's step
@@ -72,6 +73,13 @@ class Run:
         settings, history = self.settings, self.history
         progress = Progress(self.model, settings.epochs, history, epoch=len(history))
         history.stopped = ""
+        with under_way(self.model) as self.turns:
+            self._run_epochs(progress)
+        history.stopped = self._reason_to_stop(progress)
+        return history
+
+    def _run_epochs(self, progress: Progress) -> None:
+        settings, history = self.settings, self.history
         try:
             with _epoch_bar(settings.epochs, len(history)) if settings.progress else nullcontext() as bar:
                 while not self._reason_to_stop(progress):
@@ -89,10 +97,9 @@ class Run:
                     for callback in settings.callbacks:
                         callback(progress)
         finally:
-            self.model.load_state_dict(self.best)
-            self.model.eval()
-        history.stopped = self._reason_to_stop(progress)
-        return history
+            with self.turns.take():
+                self.model.load_state_dict(self.best)
+                self.model.eval()
 
     def _reason_to_stop(self, progress: Progress) -> str:
         """Why there is no further epoch; empty when there is one."""
@@ -148,12 +155,13 @@ class Run:
             total.backward()
             return total.item()
 
-        try:
-            self.optimizer.step(closure)
-        except _NotFinite:
-            return seen[-1]
-        _keep_gaussians_on_their_grid(self.model)
-        _set_to_zero(self.without_evidence)
+        with self.turns.take():
+            try:
+                self.optimizer.step(closure)
+            except _NotFinite:
+                return seen[-1]
+            _keep_gaussians_on_their_grid(self.model)
+            _set_to_zero(self.without_evidence)
         return seen[0]
 
     def _step_schedule(self) -> None:
@@ -167,7 +175,8 @@ class Run:
 
     def _record(self, epoch: int, train_loss: Tensor, started: float) -> None:
         """Evaluate, and keep the weights if they are the best so far."""
-        settle_batch_norms(self.model, self.train)
+        with self.turns.take():
+            settle_batch_norms(self.model, self.train)
         validation_loss = scores = None
         if self.validation is not None:
             pred = predict(self.model, self.validation.stimuli)

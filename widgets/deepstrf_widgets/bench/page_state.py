@@ -12,6 +12,7 @@ from torch import Tensor
 
 from deepstrf.models.registry import BIAS, KERNELS, UNKNOWN
 
+from ..session.model_copy import runs_as_written
 from ..session.parameters import Index, Parameter, channel_names
 from ..session.reading import Snapshot
 from ..session.staged_forward import StagedForward, folding
@@ -46,7 +47,8 @@ def model_info(session: Snapshot, locked: Iterable[str]) -> dict[str, Any]:
     kind = receptive_field_kind(session.live, names)
     table = [p for p in names.values() if p.name != "strf.bias"]
     activation = activation_slot(session.model, names)
-    if session.live.form.whole:  # what is between drive and rate need not be the curve alone
+    # A curve with hooks, or what a model does after it, is not the formula of its class.
+    if session.live.form.whole or not runs_as_written(session.model.readout):
         activation["kind"] = UNKNOWN
     limits = {p.grid.name: [json_number(float(v)) for v in p.grid.limits((0,))] for p in table}
     return {

@@ -17,6 +17,7 @@ from deepstrf.models.audio.audio_model import AudioEncodingModel
 from ..browser_widget import BrowserWidget, TraitValueError
 from ..bundle import bundle_source
 from ..lifetime import Timer, running_loop
+from ..session.edited_model import FitUnderWayError
 from ..session.events import Change
 from ..session.lock import locked
 from ..session.reading import Snapshot
@@ -248,7 +249,7 @@ class BenchWidget(BrowserWidget):
         try:
             request = parse(content, buffers)
             self._apply(request, arrived)
-        except (MessageError, KeyError, IndexError, TypeError, ValueError) as error:
+        except (MessageError, KeyError, IndexError, TypeError, ValueError, FitUnderWayError) as error:
             text = str(error.args[0]) if error.args else str(error)
             self._fail(client, seq, text)
 

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from torch import Tensor
 
 from deepstrf.models import NeuralModel
+from deepstrf.training.under_way import turns_of
 
 from .events import Change
 from .history import OUTSIDE, History, Slot, Values
 from .lock import lock_of, locked
 from .notifications import Observers
+from .opening import is_unexpected, restrictions
 from .parameters import Index
 from .reading import Played, State
 from .staged_forward import StagedForward
 from .twin import Twin, tensors_of
 from .watch import Marks, Watch, same_type, same_values
 
-__all__ = ["EditedModel"]
+__all__ = ["EditedModel", "FitUnderWayError"]
 
 Result = TypeVar("Result")
 Stale = tuple[tuple[str, "Index | None"], ...]
@@ -60,6 +64,10 @@ class Plan:
     model: tuple[Watch, dict[str, Tensor]] | None = None
 
 
+class FitUnderWayError(RuntimeError):
+    """An edit of a model that is being fitted."""
+
+
 class EditedModel:
     """A model, its private twin, and all that belongs to them at this moment.
 
@@ -95,13 +103,35 @@ class EditedModel:
         self._tried: dict[Slot, Tensor] = {}
 
     def use(self, step: Callable[..., Result], *args: Any) -> Result:
-        """Result of a step, which runs under the lock and on a state that has caught up with the model."""
+        """Result of a step, which runs under the lock and on a state that has caught up with the model.
+
+        While the model is being fitted, that is its state between two steps of the optimizer.
+        """
         try:
-            while (result := self._attempt(step, *args)) is BEHIND:
+            while True:
+                with self._turn():
+                    result = self._attempt(step, *args)
+                if result is not BEHIND:
+                    return result
                 self.rebuild()
-            return result
         finally:
             self.observers.call()
+
+    def edit(self, step: Callable[..., Result], *args: Any) -> Result:
+        """The same for a step that edits.
+
+        Raises
+        ------
+        FitUnderWayError
+            The model is being fitted.
+        """
+        if turns_of(self.model) is not None:
+            raise FitUnderWayError("session.model is being fitted: edit it when the fit has ended, or stop the fit")
+        return self.use(step, *args)
+
+    def _turn(self) -> AbstractContextManager[None]:
+        turns = turns_of(self.model)
+        return nullcontext() if turns is None else turns.take()
 
     @locked
     def _attempt(self, step: Callable[..., Result], *args: Any) -> Result | Any:
@@ -235,6 +265,8 @@ class EditedModel:
         known = self.state.twin.tensors
         for _ in range(TRIES):
             seen = self._watch.marks()
+            if seen[1] != self._watch.seen[1]:  # tensors lie elsewhere now
+                self._tensors = tensors_of(self.model)
             if not all(same_type(tensor, known[name]) for name, tensor in self._tensors.items()):
                 return False
             found = {name: t.clone() for name, t in self._tensors.items() if not same_values(t, known[name])}
@@ -254,9 +286,14 @@ class EditedModel:
 
         How it may be computed is found out outside the lock: that runs the model's own code.
         """
-        watch, twin = self._copied()
-        twin.prove(self.state.played.batch)
-        return self._adopt(watch, twin)
+        with self._turn():
+            watch, twin = self._copied()
+        twin.prove(_suited(self.state.played.batch, twin))
+        before = restrictions(self.state.twin)
+        taken = self._adopt(watch, twin)
+        if taken and is_unexpected(twin) and restrictions(twin) != before:
+            warnings.warn(restrictions(twin), UserWarning, stacklevel=5)
+        return taken
 
     @locked
     def _copied(self) -> tuple[Watch, Twin]:
@@ -278,7 +315,13 @@ class EditedModel:
             history = state.history.record(OUTSIDE, before, settled=False, read=self.tried)
         names = frozenset(state.twin.parameters.keys() | twin.parameters)
         change = Change(names, None, True, unnamed=True, version=state.version + 1)
-        live = StagedForward(twin.model, state.played.batch, twin.form)
+        live = StagedForward(twin.model, _suited(state.played.batch, twin), twin.form)
         state = state.after(change, twin=twin, live=live, history=history)
         self.commit(Plan(state, change, model=(watch, tensors_of(self.model))))
         return True
+
+
+def _suited(batch: Tensor, twin: Twin) -> Tensor:
+    """The stimulus in the type of numbers, and on the device, of the twin."""
+    like = next((tensor for tensor in twin.tensors.values() if tensor.is_floating_point()), batch)
+    return batch.to(like)

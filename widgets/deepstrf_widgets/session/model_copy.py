@@ -30,7 +30,11 @@ def private_copy(model: Module) -> Module:
         if isinstance(value, Tensor) and value.grad_fn is not None
     }
     made = copy.deepcopy(model, computed)
-    return made.eval().requires_grad_(False)
+    for parameter in made.parameters():
+        if parameter.is_leaf:  # those of a copied ScriptModule are none
+            parameter.requires_grad_(False)
+    made.eval()
+    return made
 
 
 def own_tensors(module: Module, made: dict[int, object] | None = None) -> Module:

@@ -16,6 +16,7 @@ from deepstrf.models import NeuralModel
 
 from .events import Change
 from .history import History
+from .opening import restrictions
 from .parameters import Index, Parameter
 from .scores import Scores
 from .staged_forward import StagedForward
@@ -72,6 +73,7 @@ class Reading(ABC):
     cf_hz: NDArray[np.float64]
     neuron_names: list[str]
     _trained: Twin
+    _opened: str
 
     @abstractmethod
     def _present(self) -> State:
@@ -90,6 +92,11 @@ class Reading(ABC):
     def version(self) -> int:
         """Number of the state: each change has the next one."""
         return self._present().version
+
+    @property
+    def restrictions(self) -> str:
+        """What cannot be edited or seen in this model, and why, in one sentence; empty when there is nothing."""
+        return "; ".join(filter(None, (self._opened, restrictions(self._present().twin))))
 
     def changes_since(self, version: int) -> tuple[Change, ...] | None:
         """What has happened after that version, in order; None where it is too long ago to be known."""
@@ -125,7 +132,7 @@ class Reading(ABC):
     @property
     def stimulus(self) -> Tensor:
         """The stimulus batch, shape (B, 1, F, T)."""
-        return self._present().played.batch
+        return self._present().live.stimulus
 
     @property
     def stimulus_unit(self) -> str:
@@ -214,7 +221,7 @@ class Snapshot(Reading):
     def __init__(self, session: Reading, state: State) -> None:
         self.dt_ms, self.delay_ms, self.cf_hz = session.dt_ms, session.delay_ms, session.cf_hz
         self.neuron_names = session.neuron_names
-        self._trained, self._state = session._trained, state
+        self._trained, self._opened, self._state = session._trained, session._opened, state
 
     def _present(self) -> State:
         return self._state

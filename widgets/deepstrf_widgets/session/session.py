@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import ArrayLike
-from torch import Tensor
+from torch import Tensor, nn
 
 from deepstrf.deprecation import keywords, renamed
 from deepstrf.models import NeuralModel
@@ -15,6 +16,7 @@ from deepstrf.models import NeuralModel
 from .edited_model import EditedModel
 from .events import Change, Edit
 from .model_copy import private_copy
+from .opening import is_unexpected, opened
 from .parameters import Index, Parameter
 from .reading import Played, Reading, State, parameter_of
 from .staged_forward import StagedForward
@@ -37,7 +39,9 @@ class LiveSession(Reading):
     Parameters
     ----------
     model : NeuralModel
-        Copied; the caller's model stays untouched unless ``copy_model`` is False.
+        Copied; the caller's model stays untouched unless ``copy_model`` is False. What wraps one (DataParallel,
+        torch.compile) is opened as the model inside, and a scripted, traced or quantised module can be looked at.
+        Where a model is not what its parts say, the session is reduced, and a warning says by what.
     stimulus : Recording, Spectrogram, or array-like of shape (F, T), (1, F, T) or (B, 1, F, T)
         Played to the neurons. A Recording or a Spectrogram brings ``dt_ms`` and ``cf_hz`` along, a Recording also
         responses and names.
@@ -72,7 +76,7 @@ class LiveSession(Reading):
     @keywords()
     def __init__(
         self,
-        model: NeuralModel,
+        model: NeuralModel | nn.Module,
         stimulus: Sound,
         responses: ArrayLike | Tensor | None = None,
         *,
@@ -81,6 +85,7 @@ class LiveSession(Reading):
         neuron_names: Sequence[str] | None = None,
         copy_model: bool = True,
     ) -> None:
+        model, self._opened = opened(model, stimulus)
         self._inputs = first = checked_inputs(
             model, stimulus, responses, dt_ms=dt_ms, cf_hz=cf_hz, neuron_names=neuron_names
         )
@@ -88,6 +93,8 @@ class LiveSession(Reading):
         self.neuron_names = first.neuron_names
         axes = {"cf_hz": self.cf_hz, "dt_ms": self.dt_ms, "delay_ms": self.delay_ms}
         edited = private_copy(model) if copy_model else model.eval()
+        for mine, theirs in zip(edited.parameters(), model.parameters(), strict=True):
+            mine.requires_grad_(theirs.requires_grad)  # so that it can be fitted
         twin = Twin.of(edited, axes)
         twin.prove(first.stimulus)
         self._trained = twin.fork()
@@ -95,6 +102,8 @@ class LiveSession(Reading):
         live.check_answer()
         self._first = Played.of(first.stimulus, first.responses, first.unit, trained)
         self._edited = EditedModel(edited, twin, live, self._first)
+        if self._opened or is_unexpected(twin):
+            warnings.warn(self.restrictions, UserWarning, stacklevel=3)
 
     def __repr__(self) -> str:
         (B, _, F, T), N = self.stimulus.shape, self.n_neurons
@@ -114,7 +123,7 @@ class LiveSession(Reading):
     @property
     def on_first_stimulus(self) -> bool:
         """Whether the stimulus is the one which the session began with."""
-        return self.stimulus is self._first.batch
+        return self._present().played.batch is self._first.batch
 
     @property
     def first_stimulus(self) -> Tensor:
@@ -167,7 +176,7 @@ class LiveSession(Reading):
             inputs = self._inputs._replace(unit=now.played.unit)
             batch, recorded, unit = checked_sound(stimulus, responses, inputs)
             played = Played.of(batch, recorded, unit, now.played.trained)
-        live = StagedForward(now.live.model, played.batch, now.live.form)
+        live = StagedForward(now.live.model, played.batch.to(now.live.stimulus), now.live.form)
         live.check_answer()
         self._edited.use(self._play, now.version, live, played, settled, source)
 
@@ -177,7 +186,7 @@ class LiveSession(Reading):
         state = self._edited.state
         model, form = state.twin.model, state.twin.form
         # What has been computed on it is kept, unless somebody has edited meanwhile.
-        live = live.over(model) if state.version == version else StagedForward(model, played.batch, form)
+        live = live.over(model) if state.version == version else StagedForward(model, live.stimulus, form)
         self._edited.play(live, played, settled, source)
 
     # -- editing -------------------------------------------------------------------------------------------------
@@ -236,7 +245,7 @@ class LiveSession(Reading):
             An edit names no parameter, or has a bad index or value. Everything is then as before.
         """
         settled = gesture is None if settled is None else settled
-        self._edited.use(self._apply, list(edits), gesture, settled, source, grid)
+        self._edited.edit(self._apply, list(edits), gesture, settled, source, grid)
 
     def _apply(self, edits: list[Edit], gesture: str | None, settled: bool, source: object, grid: bool) -> None:
         if not self._edited.state.history.goes_on(gesture):
@@ -251,7 +260,7 @@ class LiveSession(Reading):
 
         Parameters and errors are those of :meth:`apply`.
         """
-        self._edited.use(self._restore, list(edits), source)
+        self._edited.edit(self._restore, list(edits), source)
 
     def _restore(self, edits: list[Edit], source: object) -> None:
         self._edited.compare_values()
@@ -277,7 +286,7 @@ class LiveSession(Reading):
         KeyError, IndexError, TypeError
             There is no such parameter, or the index does not fit a named one. Everything is then as before.
         """
-        self._edited.use(self._revert, None if names is None else list(names), index, source)
+        self._edited.edit(self._revert, None if names is None else list(names), index, source)
 
     def _revert(self, names: list[str] | None, index: Index, source: object) -> None:
         self._edited.compare_values()
@@ -292,11 +301,11 @@ class LiveSession(Reading):
 
     def undo(self, *, source: object = None) -> None:
         """Take the last gesture back; nothing happens when there is none."""
-        self._edited.use(self._step, "done", source)
+        self._edited.edit(self._step, "done", source)
 
     def redo(self, *, source: object = None) -> None:
         """Repeat the gesture that was taken back last; nothing happens when there is none."""
-        self._edited.use(self._step, "undone", source)
+        self._edited.edit(self._step, "undone", source)
 
     def _step(self, which: str, source: object) -> None:
         self._edited.compare_values()

@@ -167,11 +167,13 @@ class StagedForward:
         memo.gradient_map.clear()
         if stage == "prefilter":
             memo.prefiltered = memo.padded = None
-        stale = [(memo.rate, self.form.rate_by_neuron)]
-        if stage != "rate":
-            stale.append((memo.drive, self.form.drive_by_neuron))
+        form = self.form
+        if stage == "rate":
+            stale = [(memo.rate, form.rate_by_neuron)]
+        else:
+            stale = [(memo.drive, form.drive_by_neuron), (memo.rate, form.drive_by_neuron and form.rate_by_neuron)]
         if stage == "drive":
-            stale.append((memo.kernel, self.form.field == FORMULA))
+            stale.append((memo.kernel, form.field == FORMULA))
         for cache, by_neuron in stale:
             if neurons is None or not by_neuron:
                 cache.clear()
@@ -196,7 +198,7 @@ class StagedForward:
         """Spectrogram after the prefilter, shape (B, C, F, T)."""
         found = self._memo.prefiltered
         if found is None:
-            found = self._usable(self.model).prefiltered(self._input(self.stimulus))
+            found = self._usable(self.model).prefiltered(self._input(self.stimulus)).detach()
             self._memo.prefiltered = found
         return found
 
@@ -204,7 +206,7 @@ class StagedForward:
         found = self._memo.padded
         if found is None:
             core, pad = self._usable(self.model.core), self._usable(self._readout.strf.pad)
-            found = self._memo.padded = pad(core(self._input(self.prefiltered())))
+            found = self._memo.padded = pad(core(self._input(self.prefiltered()))).detach()
         return found
 
     def kernel(self, neuron: int) -> Tensor | None:
@@ -265,7 +267,7 @@ class StagedForward:
                 drives[neuron] = of_neuron(readout.bn, neuron, int(self.model.O))(out[:, None])[:, 0]
             else:
                 kernel, bn = self._usable(readout.strf.kernel), self._usable(readout.bn)
-                drives.update(enumerate(bn(kernel(self._input(self._padded()))[:, :, 0]).unbind(1)))
+                drives.update(enumerate(bn(kernel(self._input(self._padded()))[:, :, 0]).detach().unbind(1)))
         return drives[neuron]
 
     def rate(self, neuron: int) -> Tensor:
@@ -283,12 +285,12 @@ class StagedForward:
                 rates[neuron] = of_neuron(curve, neuron, N)(drive)[..., 0]
             else:
                 every = self._usable(curve)(torch.stack([self.drive(n) for n in range(N)], dim=-1))
-                rates.update(enumerate(every.unbind(-1)))
+                rates.update(enumerate(every.detach().unbind(-1)))
         return rates[neuron]
 
     def respond(self, stimulus: Tensor) -> Tensor:
         """Response of every neuron (B, N, 1, T) to any stimulus (B, 1, F, T), which is not kept."""
-        return self._usable(self.model)(self._input(stimulus))
+        return self._usable(self.model)(self._input(stimulus)).detach()
 
     def rates(self) -> Tensor:
         """Predicted response of every neuron, shape (B, N, 1, T)."""

@@ -95,8 +95,10 @@ class Twin:
     def _refusal(self, parameter: Parameter) -> str:
         if parameter.tensor not in self.tensors:
             return f"{parameter.tensor} is computed from other tensors"
+        owner = parameter.tensor.rpartition(".")[0]
+        if "forward" in vars(self.model.get_submodule(owner)):
+            return f"{owner} has a forward of its own"
         if parameter.name.startswith("strf.") and self.form.field != FORMULA:
-            owner = parameter.tensor.rpartition(".")[0]
             return f"{owner} computes another field than its tensors say"
         return ""
 

@@ -25,6 +25,7 @@ from .parameters import Index, Parameter, channel_names
 __all__ = [
     "SessionInputs",
     "Sound",
+    "as_batch",
     "checked_inputs",
     "checked_sound",
     "named_index",
@@ -79,9 +80,9 @@ def checked_inputs(
         cf_hz = stimulus.cf_hz if cf_hz is None else cf_hz
         unit, delay_ms = _unit(stimulus), stimulus.delay_ms
     dt_ms = _checked_dt(5.0 if dt_ms is None else dt_ms)
-    reference = next(iter(model.state_dict().values()), torch.empty(0))
-    batch = _batch(stimulus, getattr(model, "F", None)).to(reference.device)
-    batch = batch.to(reference.dtype if reference.is_floating_point() else torch.float32)
+    tensors = (*model.parameters(), *model.buffers())
+    reference = next((one for one in tensors if one.is_floating_point()), torch.empty(0))
+    batch = as_batch(stimulus, getattr(model, "F", None)).to(reference)
     N = int(model.O)
     recorded = None if responses is None else _checked_responses(responses, batch, N)
     cf, names = _checked_cf(cf_hz, batch.shape[2]), _checked_names(neuron_names, N)
@@ -108,7 +109,7 @@ def checked_sound(
             raise ValueError(
                 f"stimulus must have bins of {first.dt_ms:g} ms as the first one, got {stimulus.dt_ms:g} ms"
             )
-    batch = _batch(stimulus, len(first.cf_hz)).to(first.stimulus)
+    batch = as_batch(stimulus, len(first.cf_hz)).to(first.stimulus)
     if isinstance(stimulus, (Recording, Spectrogram)):
         cf_hz = stimulus.cf_hz.double().numpy()
         if not np.allclose(cf_hz, first.cf_hz, rtol=SAME, atol=0):
@@ -207,7 +208,7 @@ def _unit(stimulus: Recording | Spectrogram) -> str:
     return (stimulus.spectrogram(0) if isinstance(stimulus, Recording) else stimulus).unit
 
 
-def _batch(stimulus: Sound, F: int | None) -> Tensor:
+def as_batch(stimulus: Sound, F: int | None) -> Tensor:
     """Stimuli as a batch (B, 1, F, T) of their own; ``F`` is what the model wants, None where it takes any."""
     if isinstance(stimulus, Recording):
         stimulus = stimulus.stimuli

@@ -1,0 +1,214 @@
+"""KeyboardInterrupt at every line of every operation: the state before or the one after, whole, and usable."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import pytest
+import torch
+
+import deepstrf_widgets
+from deepstrf_widgets import Edit, LiveSession
+from deepstrf_widgets.session.serialization import restore_state, state_text
+from tests.adversary.scale import WHOLE
+from tests.widgets.conftest import build_responses, build_session, build_stimulus
+
+PACKAGE = deepstrf_widgets.__path__[0]
+POINTS = 40
+"""Of each operation in the share; all of them in the whole."""
+
+OPCODE_STEP = 23
+"""In the whole also every 23rd instruction, within the lines."""
+
+HUNG_S = 5.0
+
+DONOR, WRONG = build_session(), build_session("full", None)
+DONOR.set("strf.weight", 0.3, (2, 0, 0))
+DONOR.set("prefilter.w", 0.6, (1,))
+WRONG.set("strf.kernel", 0.3, (0, 0, 1, 1))
+STATE, FOREIGN_STATE = state_text(DONOR), state_text(WRONG)
+OTHER = build_stimulus(1, frames=40), build_responses(1, frames=40)
+SEVERAL = [
+    Edit("strf.center_hz", 3000.0, (0, 0, 0)),
+    Edit("strf.sigma_oct", 0.5, (0, 0, 0)),
+    Edit("prefilter.w", 0.4, (2,)),
+    Edit("activation.beta", 3.0, (2,)),
+]
+REFUSED = [Edit("strf.weight", 0.8, (0, 0, 0)), Edit("strf.weight", float("nan"), (1, 0, 0))]
+
+
+def refused(act: Callable[[], object]) -> None:
+    with pytest.raises((KeyError, ValueError)):
+        act()
+
+
+def gesture(session: LiveSession) -> None:
+    session.apply([Edit("strf.weight", 0.8, (0, 0, 0))], "g")
+    session.apply([Edit("strf.weight", 0.7, (0, 0, 0))], "g", settled=True)
+
+
+def read_everything(session: LiveSession) -> None:
+    for neuron in range(3):
+        session.rate(neuron), session.score(neuron), session.value("strf.weight", (neuron,))
+
+
+def adopt(session: LiveSession) -> None:
+    with torch.no_grad():
+        session.model.readout.strf.kernel.weight.mul_(1.5)
+    session.rate(0)
+
+
+OPERATIONS: dict[str, Callable[[LiveSession], object]] = {
+    "set": lambda session: session.set("strf.weight", 0.9, (0, 0, 0)),
+    "apply": lambda session: session.apply(SEVERAL),
+    "gesture": gesture,
+    "refused apply": lambda session: refused(lambda: session.apply(REFUSED)),
+    "undo": lambda session: session.undo(),
+    "redo": lambda session: session.redo(),
+    "revert": lambda session: session.revert(),
+    "restore": lambda session: restore_state(session, STATE),
+    "refused restore": lambda session: refused(lambda: restore_state(session, FOREIGN_STATE)),
+    "set_stimulus": lambda session: session.set_stimulus(*OTHER),
+    "read": read_everything,
+    "refresh": lambda session: session.refresh(),
+    "change from outside": adopt,
+}
+
+
+class Interrupt(KeyboardInterrupt):
+    """Told from a real one."""
+
+
+def prepared() -> LiveSession:
+    """A session with something to undo, something to redo, and something computed."""
+    session = build_session()
+    session.set("strf.weight", 0.5, (0, 0, 0))
+    session.set("activation.beta", 2.0, (1,))
+    session.set("strf.center_hz", 1500.0, (1, 0, 0))
+    session.undo()
+    read_everything(session)
+    return session
+
+
+def values(session: LiveSession) -> tuple[Any, ...]:
+    """All that counts at this moment."""
+    return tuple(session.value(name).tobytes() for name in sorted(session.parameters)), session.stimulus.shape
+
+
+def walked(session: LiveSession) -> tuple[Any, ...]:
+    """What can be seen of a session, its history to both ends included; it is left as it was."""
+    seen, undone, redone = [values(session)], 0, 0
+    while session.can_undo:
+        session.undo()
+        undone += 1
+        seen.append(values(session))
+    for _ in range(undone):
+        session.redo()
+    if values(session) != seen[0]:
+        seen.append(("redo does not lead back", ()))
+    while session.can_redo:
+        session.redo()
+        redone += 1
+        seen.append(values(session))
+    for _ in range(redone):
+        session.undo()
+    return tuple(seen), undone, redone
+
+
+def interrupted(
+    operation: Callable[[LiveSession], object], at: int, opcodes: bool
+) -> tuple[LiveSession, list[Any], int]:
+    """A session after an operation with an interrupt at its line (or instruction) ``at``; how many there are."""
+    session, told = prepared(), []
+    session.observe(lambda _change: told.append(unwatched(values, session)))
+    count = 0
+
+    def trace(frame: FrameType, _event: str, _argument: object) -> Any:
+        if not frame.f_code.co_filename.startswith(PACKAGE):
+            return None
+        frame.f_trace_opcodes = opcodes
+        return local
+
+    def local(_frame: FrameType, event: str, _argument: object) -> Any:
+        nonlocal count
+        if event == ("opcode" if opcodes else "line"):
+            count += 1
+            if count == at:
+                sys.settrace(None)
+                raise Interrupt
+        return local
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        operation(session)
+    except Interrupt:
+        pass
+    finally:
+        sys.settrace(before)
+    return session, told, count
+
+
+def unwatched(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Result of a call whose lines are no points to interrupt."""
+    before = sys.gettrace()
+    sys.settrace(None)
+    try:
+        return function(*arguments)
+    finally:
+        sys.settrace(before)
+
+
+def fault(session: LiveSession, told: list[Any], start: tuple[Any, ...], good: list[Any]) -> str:
+    """What is wrong with a session after an interrupt; empty when nothing is."""
+    if not torch.is_grad_enabled():
+        torch.set_grad_enabled(True)
+        return "gradients are left off"
+    answers: list[object] = []
+    other = threading.Thread(target=lambda: answers.append(session.rate(0)), daemon=True)
+    other.start()
+    other.join(HUNG_S)
+    if not answers:
+        return "another thread waits for ever, or fails"
+    with torch.no_grad():
+        fresh = session.model(session.stimulus)[:, :, 0]
+    if not all(torch.allclose(session.rate(n), fresh[:, n], rtol=0, atol=1e-9) for n in range(3)):
+        return "a rate is not the model's"
+    if (told[-1] if told else start) != values(session):
+        return "observers are behind"
+    return "" if walked(session) in good else "neither the state before nor the one after"
+
+
+@pytest.mark.parametrize(
+    "opcodes", [False, True] if WHOLE else [False], ids=lambda on: "instructions" if on else "lines"
+)
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_an_interrupt_leaves_the_state_before_or_after(name: str, opcodes: bool) -> None:
+    operation, session = OPERATIONS[name], prepared()
+    start, good = values(session), [walked(session)]
+    if name == "gesture":
+        session.apply([Edit("strf.weight", 0.8, (0, 0, 0))], "g")
+        good.append(walked(session))
+        session = prepared()
+    if name == "change from outside":
+        # What others have done stays, whatever happens to the read that notices it.
+        session = prepared()
+    operation(session)
+    good.append(walked(session))
+    _, _, points = interrupted(operation, -1, opcodes)
+    step = max(1, points // POINTS) if not WHOLE else OPCODE_STEP if opcodes else 1
+    faults: Counter[str] = Counter()
+    places: dict[str, int] = {}
+    for at in range(1, points + 1, step):
+        session, told, _ = interrupted(operation, at, opcodes)
+        found = fault(session, told, start, good)
+        if found:
+            faults[found] += 1
+            places.setdefault(found, at)
+    print(f"{name}: {len(range(1, points + 1, step))} points of {points}, {sum(faults.values())} bad")
+    assert not faults, f"{dict(faults)}, first at {places}"
