@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -29,15 +31,23 @@ def receptive_field(kernel: nn.Module, C_in: int, F: int, T: int) -> Tensor:
     build_kernel = getattr(kernel, "build_kernel", None)
     if callable(build_kernel):
         return build_kernel()
-    parts = list(kernel.modules())
-    convolutions = [part for part in parts if isinstance(part, nn.Conv2d)]
-    weight = None
-    if all(isinstance(part, nn.Sequential) or _is_plain(part) for part in parts):
-        for conv in convolutions:
+    parts = list(_in_order(kernel))
+    weight: Tensor | None = None
+    if all(_is_plain(part) for part in parts):
+        for conv in (part for part in parts if isinstance(part, nn.Conv2d)):
             weight = conv.weight if weight is None and _is_dense(conv) else _followed_by(conv, weight, C_in)
     if weight is None or weight.shape[1:] != (C_in, F, T):
         raise NotImplementedError(f"no receptive field is known for a kernel of type {type(kernel).__name__}")
     return weight
+
+
+def _in_order(kernel: nn.Module) -> Iterator[nn.Module]:
+    """Modules that a kernel runs one after the other. What computes the weight of one (weight norm) is none of them."""
+    if isinstance(kernel, nn.Sequential):
+        for part in kernel:
+            yield from _in_order(part)
+    else:
+        yield kernel
 
 
 def _is_plain(part: nn.Module) -> bool:

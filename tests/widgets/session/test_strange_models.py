@@ -85,7 +85,7 @@ def kernel(make):
 
     def build(_make_model):
         torch.manual_seed(0)
-        model = LinearNonlinear(5, 4, 3, kernel=make()).double().eval()
+        model = LinearNonlinear(5, 4, out_neurons=3, kernel=make()).double().eval()
         torch.nn.init.uniform_(model.readout.bn.running_var, 0.5, 2.0)
         return model
 
@@ -342,7 +342,7 @@ def test_a_traced_module_can_be_looked_at(make_model, make_stimulus, make_respon
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore:torch.quantize:UserWarning")
 def test_a_quantised_model_can_be_looked_at(make_stimulus):
     torch.manual_seed(0)
-    model = StateNet(5, 4, 3, kernel_size=3, stride=1).eval()
+    model = StateNet(5, 4, out_neurons=3, kernel_size=3, stride=1).eval()
     quantised = torch.ao.quantization.quantize_dynamic(model, {nn.Linear})
     session = LiveSession(quantised, make_stimulus(dtype=torch.float32), dt_ms=5.0, cf_hz=CF_HZ)
     with torch.no_grad():
@@ -365,5 +365,5 @@ def test_a_name_that_cannot_be_edited_says_why(make_model, make_stimulus):
 
 def test_all_parts_of_a_plain_model_can_be_edited(make_model, make_stimulus):
     assert opened(make_model(), make_stimulus()).restrictions == ""
-    model = Linear(5, 4, 3).double().eval()
+    model = Linear(5, 4, out_neurons=3).double().eval()
     assert opened(model, make_stimulus()).restrictions == ""

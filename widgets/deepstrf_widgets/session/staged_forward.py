@@ -15,7 +15,7 @@ from deepstrf.models.audio.audio_model import AudioEncodingModel
 from deepstrf.models.audio.gradient_maps import run_up, spectrogram_gradients
 from deepstrf.models.layers.composition import receptive_field
 from deepstrf.models.readouts import STRFReadout, batch_norm_affine
-from deepstrf.models.registry import is_pointwise, kernel_entry, neuron_axes_of
+from deepstrf.models.registry import KERNELS, is_pointwise, kernel_entry, neuron_axes_of
 
 from .model_copy import shareable, with_tensors
 
@@ -227,6 +227,8 @@ class StagedForward:
             if self.form.field == FORMULA:
                 strf = self._readout.strf
                 alone = of_neuron(strf.kernel, neuron, int(self.model.O))
+                # The formula that editors and browser know; a subclass may have another, which then is not this one.
+                alone.__class__ = next(cls for cls in KERNELS if isinstance(alone, cls))
                 kernels[neuron] = receptive_field(alone, strf.C_in, strf.F, strf.T)[0].clone()
             elif self.form.field == COMPOSED:
                 try:
