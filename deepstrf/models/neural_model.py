@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from deepstrf.arguments import whole_number
 from deepstrf.deprecation import GONE_IN, warn_renamed
+from deepstrf.memory import LIMIT_GB
 
 from .checkpoints.construction import Construction
 from .checkpoints.folder import load_pretrained_from_dir, save_pretrained_to_dir
@@ -189,6 +190,12 @@ class NeuralModel(nn.Module, ABC):
             The model has no ``_init_kwargs``.
         TypeError
             ``metadata`` does not fit in JSON.
+        ValueError
+            Loading would not give the same function, since something was swapped or changed after the construction.
+        FileExistsError
+            The folder has a file of these names that is not part of a checkpoint.
+        OSError
+            A file could not be written, or another program has been saving into the folder for a minute.
         """
         return save_pretrained_to_dir(self, save_dir, metadata=metadata, model_card=model_card)
 
@@ -233,6 +240,7 @@ class NeuralModel(nn.Module, ABC):
         revision: str | None = None,
         token: str | None = None,
         return_metadata: bool = False,
+        max_gb: float = LIMIT_GB,
     ) -> Any:
         """Model of this class with the weights of a checkpoint, in evaluation mode.
 
@@ -250,6 +258,8 @@ class NeuralModel(nn.Module, ABC):
             For the Hub: where downloads are kept, which branch, tag or commit, and the access token.
         return_metadata : bool
             Return the metadata too.
+        max_gb : float
+            Memory that the weights, and the model, may take, in GB of 2^30 bytes.
 
         Returns
         -------
@@ -261,20 +271,20 @@ class NeuralModel(nn.Module, ABC):
         FileNotFoundError
             A file of the checkpoint is missing, or there is no such folder or repository.
         ValueError
-            A file is corrupt, or the saved arguments do not fit the class.
-        RuntimeError
-            The weights do not fit the model.
+            A file is corrupt, the saved arguments do not fit the class, the weights do not fit the model, or more than
+            ``max_gb`` is needed.
 
         Warns
         -----
         UserWarning
-            The checkpoint was saved from another class.
+            The checkpoint was saved from another class; its last save was interrupted; a JSON file is not the one that
+            was saved with the weights.
         """
         folder = Path(repo_id_or_path)
         if not folder.is_dir():
             folder = download_pretrained(str(repo_id_or_path), cache_dir=cache_dir, revision=revision, token=token)
         model, metadata = load_pretrained_from_dir(
-            cls, folder, extra_kwargs=extra_kwargs, strict=strict, map_location=map_location
+            cls, folder, extra_kwargs=extra_kwargs, strict=strict, map_location=map_location, max_gb=max_gb
         )
         return (model, metadata) if return_metadata else model
 

@@ -17,7 +17,7 @@ from .layers.constraints import (
     natural_property,
     w_to_p,
 )
-from .layers.exponential import exponential_filter, exponential_kernel
+from .layers.exponential import checked_taps, exponential_filter, exponential_kernel
 from .time_constants import NO_MEMORY_FROM_HZ, WITH_A_TIME_CONSTANT, a_to_tau, freq_to_tau, get_CFs, tau_to_a
 
 __all__ = [
@@ -84,10 +84,9 @@ class ICAdaptation(Configured):
 
     def __init__(self, init_a_vals: FloatLike, kernel_size: int = 2) -> None:
         super().__init__()
-        check_sizes(2, kernel_size=kernel_size)
         a = _per_band(init_a_vals, "init_a_vals")
         a_to_d(a, "init_a_vals")
-        self.kernel_size = int(kernel_size)
+        self.kernel_size = checked_taps(kernel_size, 2)
         self.init_a_vals: list[float] = a.tolist()
         self.register_buffer("a", a)
 
@@ -159,13 +158,12 @@ class AdapTrans(Configured):
         self, init_a_vals: FloatLike, init_w_vals: FloatLike, kernel_size: int = 2, learnable: bool = True
     ) -> None:
         super().__init__()
-        check_sizes(2, kernel_size=kernel_size)
         a, w = _per_band(init_a_vals, "init_a_vals"), _per_band(init_w_vals, "init_w_vals")
         if a.shape != w.shape:
             raise ValueError(
                 f"init_a_vals and init_w_vals must have the same length F, got {a.shape[0]} and {w.shape[0]}"
             )
-        self.kernel_size = int(kernel_size)
+        self.kernel_size = checked_taps(kernel_size, 2)
         self.learnable = bool(learnable)
         self.init_a_vals: list[float] = a.tolist()
         self.init_w_vals: list[float] = w.tolist()

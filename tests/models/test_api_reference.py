@@ -40,7 +40,7 @@ REFERENCE: dict[str, dict[str, str | None]] = {
         "NeuralModel.forward": "(stimulus)",
         "NeuralModel.from_pretrained": (
             "(repo_id_or_path, *, extra_kwargs=None, strict=True, map_location='cpu', cache_dir=None, revision=None, "
-            "token=None, return_metadata=False)"
+            "token=None, return_metadata=False, max_gb=2.0)"
         ),
         "NeuralModel.push_to_hub": (
             "(repo_id, *, metadata=None, model_card=None, private=False, token=None, commit_message=None)"

@@ -1,29 +1,109 @@
-"""A set of files in a folder, replaced together or not at all.
+"""A set of files in a folder, replaced together or not at all, while other programs may read it or replace it too.
 
 The new files are written beside the old ones and forced to the disk; the old ones are then put aside, as hard links, in
 a folder that says "the set in here is the valid one" for as long as the swap lasts. Whatever interrupts the swap, power
-loss included, `valid_folder` finds a complete set: the old one before the last step, the new one after it. Files of
-other names are never touched.
+loss included, `read_files` finds a complete set: the old one before the last step, the new one after it. One swap goes
+on at a time: the folder is locked for it, a lock that ends with the process. Who reads needs no lock: a set that
+changed while it was read is read again. Files of other names are never touched.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
-import tempfile
-from collections.abc import Mapping, Sequence
+import time
+import uuid
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
-__all__ = ["replace_files", "valid_folder"]
+from deepstrf.writing import write_to_disk
 
+__all__ = ["read_files", "replace_files", "valid_folder"]
+
+ON_WINDOWS = os.name == "nt"
 PREVIOUS = ".previous-checkpoint"
 INCOMING_PREFIX = ".incoming-"
+LOCK_FILE = ".saving"
+"""On Windows, where a folder itself cannot be locked."""
+
+PATIENCE_S = 60.0
+PAUSE_S = 0.01
+
+Result = TypeVar("Result")
 
 
 def valid_folder(folder: Path) -> Path:
-    """Where the complete set of files is: ``folder``, or the copy put aside in it by a swap that never ended."""
+    """Where the complete set of files is: ``folder``, or the copy put aside in it by a swap that has not ended."""
     previous = folder / PREVIOUS
     return previous if previous.is_dir() else folder
+
+
+def read_files(folder: Path, names: Sequence[str], check: Callable[[Path], None]) -> dict[str, bytes]:
+    """Contents of those files ``names`` that the folder has, all of one and the same set.
+
+    Parameters
+    ----------
+    folder : Path
+    names : sequence of str
+    check : callable
+        Given each file before it is read; may refuse it by an error.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such folder.
+    OSError
+        A file cannot be read, or the set changes all the time.
+
+    Warns
+    -----
+    UserWarning
+        The last save into the folder was interrupted: this is the set from before.
+    """
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        before = _versions(folder, names)
+        source = valid_folder(folder)
+        contents = {}
+        try:
+            for name in names:
+                if (source / name).is_file():
+                    check(source / name)
+                    contents[name] = (source / name).read_bytes()
+            interrupted = source != folder and _is_free(folder)
+        except (FileNotFoundError, PermissionError):  # replaced meanwhile; Windows then refuses
+            if time.monotonic() > end or _versions(folder, names) == before:
+                raise
+            continue
+        if _versions(folder, names) == before:
+            break
+        if time.monotonic() > end:
+            raise OSError(errno.EBUSY, f"{folder} is being changed all the time; its files could not be read together")
+        time.sleep(PAUSE_S)
+    if interrupted:
+        warnings.warn(
+            f"the last save into {folder} was interrupted: what is read is the checkpoint from before it",
+            UserWarning,
+            stacklevel=2,
+        )
+    return contents
+
+
+def _versions(folder: Path, names: Sequence[str]) -> list[tuple[int, int, int] | None]:
+    """What changes when a file, or the folder that is put aside, becomes another."""
+    versions: list[tuple[int, int, int] | None] = []
+    for name in (PREVIOUS, *names):
+        try:
+            status = os.stat(folder / name)
+        except OSError:
+            versions.append(None)
+        else:
+            versions.append((status.st_ino, status.st_mtime_ns, status.st_size))
+    return versions
 
 
 def replace_files(folder: Path, contents: Mapping[str, bytes], names: Sequence[str]) -> None:
@@ -40,34 +120,33 @@ def replace_files(folder: Path, contents: Mapping[str, bytes], names: Sequence[s
 
     Raises
     ------
+    TimeoutError
+        Another program has been replacing the set for a minute; the message says which.
     OSError
         Something could not be written; the old set is as it was.
     """
     existed = folder.is_dir()
     folder.mkdir(parents=True, exist_ok=True)
+    incoming = folder / f"{INCOMING_PREFIX}{os.getpid()}-{uuid.uuid4().hex}"
     try:
-        _finish_interrupted_swap(folder, names)
-        for left_over in folder.glob(f"{INCOMING_PREFIX}*"):
-            shutil.rmtree(left_over, ignore_errors=True)
-        incoming = Path(tempfile.mkdtemp(prefix=INCOMING_PREFIX, dir=folder))
-        try:
+        with ExitStack() as stack:
+            stack.callback(shutil.rmtree, incoming, ignore_errors=True)
+            with _locked(folder, folder):
+                # What is not locked was left by a save that died.
+                for left_over in folder.glob(f"{INCOMING_PREFIX}*"):
+                    if _is_free(left_over):
+                        shutil.rmtree(left_over, ignore_errors=True)
+                incoming.mkdir()
+                stack.enter_context(_locked(incoming, folder))
             for name, data in contents.items():
-                _write_to_disk(incoming / name, data)
-            _swap(folder, incoming, contents, names)
-        finally:
-            shutil.rmtree(incoming, ignore_errors=True)
+                write_to_disk(incoming / name, data)
+            with _locked(folder, folder):
+                _finish_interrupted_swap(folder, names)
+                _swap(folder, incoming, contents, names)
     except BaseException:
         if not existed and not any(folder.iterdir()):
             folder.rmdir()
         raise
-
-
-def _write_to_disk(path: Path, data: bytes) -> None:
-    """Write a new file and wait until the disk has it."""
-    with open(path, "xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _swap(folder: Path, incoming: Path, contents: Mapping[str, bytes], names: Sequence[str]) -> None:
@@ -80,15 +159,15 @@ def _swap(folder: Path, incoming: Path, contents: Mapping[str, bytes], names: Se
     _sync_folder(aside)
     outdated = incoming / "outdated"
     try:
-        os.rename(aside, folder / PREVIOUS)
+        _patiently(os.rename, aside, folder / PREVIOUS)
         _sync_folder(folder)
         for name in names:
             if name in contents:
-                os.replace(incoming / name, folder / name)
+                _patiently(os.replace, incoming / name, folder / name)
             else:
-                (folder / name).unlink(missing_ok=True)
+                _patiently((folder / name).unlink, missing_ok=True)
         _sync_folder(folder)
-        os.rename(folder / PREVIOUS, outdated)
+        _patiently(os.rename, folder / PREVIOUS, outdated)
         _sync_folder(folder)
     except BaseException:
         if outdated.is_dir():
@@ -102,18 +181,31 @@ def _finish_interrupted_swap(folder: Path, names: Sequence[str]) -> None:
     previous = folder / PREVIOUS
     if not previous.is_dir():
         return
-    restored = Path(tempfile.mkdtemp(prefix=INCOMING_PREFIX, dir=folder))
+    restored = folder / f"{INCOMING_PREFIX}{os.getpid()}-{uuid.uuid4().hex}"
+    restored.mkdir()
     try:
         for name in names:
             if (previous / name).is_file():
                 _link_or_copy(previous / name, restored / name)
-                os.replace(restored / name, folder / name)
+                _patiently(os.replace, restored / name, folder / name)
             else:
-                (folder / name).unlink(missing_ok=True)
+                _patiently((folder / name).unlink, missing_ok=True)
         _sync_folder(folder)
-        os.rename(previous, restored / "outdated")
+        _patiently(os.rename, previous, restored / "outdated")
     finally:
         shutil.rmtree(restored, ignore_errors=True)
+
+
+def _patiently(step: Callable[..., Result], *args: object, **kwargs: object) -> Result:
+    """``step(*args)``; on Windows again and again while a reader has the file open, for a minute."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return step(*args, **kwargs)
+        except PermissionError:
+            if not ON_WINDOWS or time.monotonic() > end:
+                raise
+            time.sleep(PAUSE_S)
 
 
 def _link_or_copy(source: Path, target: Path) -> None:
@@ -121,15 +213,99 @@ def _link_or_copy(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except OSError:
-        _write_to_disk(target, source.read_bytes())
+        write_to_disk(target, source.read_bytes())
 
 
 def _sync_folder(folder: Path) -> None:
     """Wait until the disk has the names in ``folder`` (Windows offers no such thing)."""
-    if os.name == "nt":
+    if ON_WINDOWS:
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _locked(what: Path, folder: Path) -> Iterator[None]:
+    """Inside, no other program and no other thread has the lock of the folder ``what``.
+
+    Raises
+    ------
+    TimeoutError
+        It was not free within a minute.
+    """
+    end = time.monotonic() + PATIENCE_S
+    while (lock := _Lock.of(what)) is None:
+        if time.monotonic() > end:
+            raise TimeoutError(
+                errno.EBUSY, f"{folder} is being replaced by {_holders(folder)} and was not free for {PATIENCE_S:g} s"
+            )
+        time.sleep(PAUSE_S)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _holders(folder: Path) -> str:
+    pids = {path.name[len(INCOMING_PREFIX) :].partition("-")[0] for path in folder.glob(f"{INCOMING_PREFIX}*")}
+    others = sorted(pids - {str(os.getpid())})
+    return f"process {' or '.join(others)}" if others else "another thread of this program"
+
+
+def _is_free(folder: Path) -> bool:
+    lock = _Lock.of(folder)
+    if lock is not None:
+        lock.release()
+    return lock is not None
+
+
+class _Lock:
+    """Lock of a folder, which ends with the process that has it."""
+
+    def __init__(self, descriptor: int, file: Path | None) -> None:
+        self.descriptor, self.file = descriptor, file
+
+    @classmethod
+    def of(cls, folder: Path) -> _Lock | None:
+        """The lock, or None when somebody has it."""
+        if ON_WINDOWS:
+            return cls._of_file(folder / LOCK_FILE)
+        import fcntl
+
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        except OSError as error:
+            # Some file systems have no locks; who reads notices changes all the same.
+            if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL, errno.EBADF):
+                os.close(descriptor)
+                raise
+        return cls(descriptor, None)
+
+    @classmethod
+    def _of_file(cls, file: Path) -> _Lock | None:
+        import msvcrt
+
+        try:
+            descriptor = os.open(file, os.O_CREAT | os.O_RDWR)
+        except PermissionError:  # about to be removed by who had it
+            return None
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined, unused-ignore]
+        except OSError:
+            os.close(descriptor)
+            return None
+        return cls(descriptor, file)
+
+    def release(self) -> None:
+        """Give the lock away."""
+        os.close(self.descriptor)  # unlocks
+        if self.file is not None:
+            with suppress(OSError):  # somebody else may have it open
+                self.file.unlink()

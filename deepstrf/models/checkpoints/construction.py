@@ -130,6 +130,8 @@ class Construction:
     """Modules given as arguments, as `encode_module` writes them."""
     unsaved: dict[str, str] = field(default_factory=dict)
     """Arguments that no file can hold, with the reason."""
+    unsaved_values: dict[str, Any] = field(default_factory=dict)
+    """What they were."""
 
     @classmethod
     def record(cls, init: Callable[..., None], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Construction | None:
@@ -160,6 +162,7 @@ class Construction:
                     construction.kwargs[name] = to_json(value)
             except NotEncodable as reason:
                 construction.unsaved[name] = str(reason)
+                construction.unsaved_values[name] = value
         return construction
 
 

@@ -3,14 +3,19 @@
 A folder holds ``config.json`` (the class name under ``_model_class`` and the constructor arguments; modules given as
 arguments under ``_modules``, the names of arguments that no file can hold under ``_unsaved``), ``model.safetensors``
 (every tensor of the state dict), ``README.md`` (the model card) and, where there is any, ``metadata.json``. Folders
-written by the earlier deepSTRF package have the first two, without the keys ``_modules`` and ``_unsaved``.
+written by the earlier deepSTRF package have the first two, without the keys ``_modules`` and ``_unsaved``. The header
+of ``model.safetensors`` holds digests of what the two JSON files said when they were saved with it.
 """
 
 from __future__ import annotations
 
+import copy
+import hashlib
+import inspect
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,11 +25,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load as read_tensors
 from safetensors.torch import save as write_tensors
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from deepstrf.memory import LIMIT_GB, check_memory
 
 from ..protocols import Savable
-from .atomic_files import replace_files, valid_folder
+from .atomic_files import read_files, replace_files
 from .construction import Construction, NotEncodable, arguments_for, decode_module, to_json, unfit
 from .model_card import write_model_card
+from .rebuilding import check_same_function
 
 __all__ = [
     "CONFIG_FILE",
@@ -47,7 +56,18 @@ UNSAVED_KEY = "_unsaved"
 
 Model = TypeVar("Model", bound=nn.Module)
 
+CALLS_PER_TENSOR = 200
+"""Of functions of torch, at most, that the construction of a model makes for each tensor in it."""
+JSON_GROWTH = 50
+"""Bytes of Python objects that a byte of JSON may become."""
 
+REFUSALS_OF_CONSTRUCTORS = (
+    TypeError, ValueError, NotImplementedError, AssertionError, ArithmeticError, RuntimeError, LookupError,
+    AttributeError,
+)  # fmt: skip
+
+
+@torch.inference_mode(False)  # tensors made in it would never learn
 def save_pretrained_to_dir(
     model: Savable,
     save_dir: str | Path,
@@ -81,6 +101,13 @@ def save_pretrained_to_dir(
         The model has no ``_init_kwargs``: it was made without its constructor.
     TypeError
         ``metadata`` is not a dict that fits in JSON, ``model_card`` no text, or something in the state dict no tensor.
+    ValueError
+        Loading would not give the same function: modules were swapped, settings changed or hooks added after the
+        construction (the message names the first); or the tensors hold no values.
+    FileExistsError
+        The folder holds a file of one of these names that is not part of a checkpoint.
+    TimeoutError
+        Another program has been replacing the checkpoint for a minute.
     OSError
         A file could not be written.
 
@@ -101,21 +128,28 @@ def save_pretrained_to_dir(
     for name, tensor in model.state_dict().items():
         if not isinstance(tensor, Tensor):
             raise TypeError(f"{WEIGHTS_FILE} holds tensors only, but state_dict entry {name!r} is a {type(tensor)}")
+        if tensor.is_meta or tensor.layout is not torch.strided:
+            kind = "of the meta device and holds no values" if tensor.is_meta else f"of the layout {tensor.layout}"
+            raise ValueError(f"{WEIGHTS_FILE} holds plain numbers only, but state_dict entry {name!r} is {kind}")
         # A copy each: the format refuses tensors that share memory.
         state[name] = tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
     if model_card is not None and not isinstance(model_card, str):
         raise TypeError(f"model_card must be a str or None, got {type(model_card).__name__}")
+    _check_comes_back(model, config, state)
+    folder = Path(save_dir)
+    _check_replaceable(folder)
     card = write_model_card(model, config, metadata) if model_card is None else model_card
-    contents = {WEIGHTS_FILE: write_tensors(state, metadata={"format": "pt"})}
+    digests = {CONFIG_FILE: _digest(config), METADATA_FILE: "" if metadata is None else _digest(metadata)}
+    contents = {WEIGHTS_FILE: write_tensors(state, metadata={"format": "pt", **digests})}
     if metadata is not None:
         contents[METADATA_FILE] = _json_bytes(metadata)
     contents[MODEL_CARD_FILE] = card.encode()
     contents[CONFIG_FILE] = _json_bytes(config)
-    folder = Path(save_dir)
     replace_files(folder, contents, CHECKPOINT_FILES)
     return folder
 
 
+@torch.inference_mode(False)
 def load_pretrained_from_dir(
     cls: type[Model],
     folder: str | Path,
@@ -123,6 +157,7 @@ def load_pretrained_from_dir(
     extra_kwargs: dict[str, Any] | None = None,
     strict: bool = True,
     map_location: str | torch.device = "cpu",
+    max_gb: float = LIMIT_GB,
 ) -> tuple[Model, dict[str, Any] | None]:
     """Model of class ``cls`` built from a checkpoint folder, in evaluation mode, and its metadata.
 
@@ -137,6 +172,8 @@ def load_pretrained_from_dir(
         Every tensor of the file must have its place in the model, and the other way round.
     map_location : str or torch.device
         Where the model is put. Its tensors keep the dtype of the file.
+    max_gb : float
+        Memory that the weights, and the model, may take, in GB of 2^30 bytes.
 
     Returns
     -------
@@ -149,23 +186,33 @@ def load_pretrained_from_dir(
     FileNotFoundError
         config.json or model.safetensors is missing.
     ValueError
-        A file is corrupt or cut short, or the arguments in config.json do not fit ``cls``.
-    RuntimeError
-        The weights do not fit the model.
+        A file is corrupt or cut short, the arguments in config.json do not fit ``cls``, the weights do not fit the
+        model, or more than ``max_gb`` is needed.
+
+    Warns
+    -----
+    UserWarning
+        The folder was saved from another class; its last save was interrupted; a JSON file is not the one that was
+        saved with the weights.
     """
-    source = valid_folder(Path(folder))
-    config = _read_json(source / CONFIG_FILE)
-    state = _read_weights(source / WEIGHTS_FILE)
-    metadata = _read_json(source / METADATA_FILE) if (source / METADATA_FILE).is_file() else None
-    model = _build(cls, config, extra_kwargs or {}, source / CONFIG_FILE)
-    _keep_dtypes(model, state)
-    try:
-        model.load_state_dict(state, strict=strict)
-    except RuntimeError as error:
-        raise RuntimeError(
-            f"{source / WEIGHTS_FILE} does not fit the {cls.__name__} that {CONFIG_FILE} describes. A module which was "
-            f"given to the constructor and is not in {CONFIG_FILE} can be given again through extra_kwargs. {error}"
-        ) from error
+    folder = Path(folder)
+    files = read_files(folder, (WEIGHTS_FILE, METADATA_FILE, CONFIG_FILE), partial(_check_size, max_gb=max_gb))
+    for name in (CONFIG_FILE, WEIGHTS_FILE):
+        if name not in files:
+            raise FileNotFoundError(f"{folder / name} is missing, so {folder} is not a checkpoint")
+    config = _json_in(folder / CONFIG_FILE, files[CONFIG_FILE])
+    metadata = _json_in(folder / METADATA_FILE, files[METADATA_FILE]) if METADATA_FILE in files else None
+    state, digests = _tensors_in(folder / WEIGHTS_FILE, files.pop(WEIGHTS_FILE))
+    model = _build(cls, config, extra_kwargs or {}, folder / CONFIG_FILE, most_tensors=len(state), max_gb=max_gb)
+    _fill(model, state, folder / WEIGHTS_FILE, strict=strict)
+    for name, content in ((CONFIG_FILE, config), (METADATA_FILE, metadata)):
+        if digests.get(name, found := "" if content is None else _digest(content)) != found:
+            warnings.warn(
+                f"{folder / name} is not the one that was saved with {WEIGHTS_FILE}: it was changed afterwards, or "
+                "only a part of the folder was copied",
+                UserWarning,
+                stacklevel=3,
+            )
     return model.to(map_location).eval(), metadata
 
 
@@ -187,8 +234,49 @@ def _config_of(model: Savable) -> dict[str, Any]:
     return config
 
 
-def _build(cls: type[Model], config: dict[str, Any], extra_kwargs: Mapping[str, Any], file: Path) -> Model:
-    """Model of class ``cls`` from the arguments in ``config``, overridden by ``extra_kwargs``."""
+def _check_comes_back(model: Any, config: dict[str, Any], state: Mapping[str, Tensor]) -> None:
+    """ValueError unless the model that loading would give is the same function."""
+    construction: Construction = getattr(model, "_construction", Construction())
+    given = copy.deepcopy(construction.unsaved_values)
+    file = Path(CONFIG_FILE)
+    rebuilt = _build(type(model), config, given, file, most_tensors=len(state), max_gb=float("inf"))
+    device = next((one.device for one in model.parameters()), torch.device("cpu"))
+    try:
+        _fill(rebuilt, state, Path(WEIGHTS_FILE), strict=True)
+    except ValueError:
+        check_same_function(model, rebuilt)  # says more than that names or shapes differ
+        raise
+    check_same_function(model, rebuilt.to(device))
+
+
+def _check_replaceable(folder: Path) -> None:
+    """FileExistsError where the folder has a file that a checkpoint would replace, and is no checkpoint."""
+    there = [name for name in CHECKPOINT_FILES if (folder / name).exists()]
+    if not there:
+        return
+    try:
+        is_checkpoint = CLASS_KEY in json.loads((folder / CONFIG_FILE).read_bytes())
+    except (OSError, ValueError, TypeError, RecursionError):
+        is_checkpoint = False
+    if not is_checkpoint:
+        raise FileExistsError(
+            f"{folder / there[0]} is not part of a checkpoint and is not replaced: choose another folder"
+        )
+
+
+def _build(
+    cls: type[Model],
+    config: dict[str, Any],
+    extra_kwargs: Mapping[str, Any],
+    file: Path,
+    *,
+    most_tensors: int,
+    max_gb: float,
+) -> Model:
+    """Model of class ``cls`` on the CPU from the arguments in ``config``, overridden by ``extra_kwargs``.
+
+    The random state of the caller, and what it has set as device, change nothing and stay.
+    """
     values = dict(config)
     saved_as = values.pop(CLASS_KEY, None)
     if saved_as != cls.__name__:
@@ -199,33 +287,114 @@ def _build(cls: type[Model], config: dict[str, Any], extra_kwargs: Mapping[str, 
     lost = [name for name in unsaved if name not in extra_kwargs]
     if lost:
         raise ValueError(f"{file} does not hold the argument {lost[0]!r} of {saved_as}: give it in extra_kwargs")
-    for name, spec in modules.items():
-        if name not in extra_kwargs:
-            try:
-                values[name] = decode_module(spec)
-            except ValueError as error:
-                raise ValueError(f"{file}, argument {name!r}: {error}; give it in extra_kwargs") from error
-    values.update(extra_kwargs)
     present: Mapping[str, str] = getattr(cls, "_old_arguments", {})
-    values = {present.get(name, name): value for name, value in values.items()}
-    fault = unfit(cls.__init__, values)
-    if fault:
-        raise ValueError(f"{file} does not fit {cls.__name__}: {fault}; extra_kwargs can complete or override it")
-    args, kwargs = arguments_for(cls.__init__, values)
-    return cls(*args, **kwargs)
+    construction = _Construction(str(file), most_tensors, max_gb)
+    with torch.device("cpu"), construction:
+        for name, spec in modules.items():
+            if name not in extra_kwargs:
+                try:
+                    values[name] = decode_module(spec)
+                except ValueError as error:
+                    raise construction.refusal or ValueError(
+                        f"{file}, argument {name!r}: {error}; give it in extra_kwargs"
+                    ) from error
+        values.update(extra_kwargs)
+        values = {present.get(name, name): value for name, value in values.items()}
+        fault = unfit(cls.__init__, values)
+        if fault:
+            raise ValueError(f"{file} does not fit {cls.__name__}: {fault}; extra_kwargs can complete or override it")
+        args, kwargs = arguments_for(cls.__init__, values)
+        try:
+            return cls(*args, **kwargs)
+        except REFUSALS_OF_CONSTRUCTORS as error:
+            if error is construction.refusal:
+                raise
+            raise ValueError(
+                f"{file} does not fit {cls.__name__}: {error}; extra_kwargs can complete or override it"
+            ) from error
 
 
-def _keep_dtypes(model: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Give each floating tensor of ``model`` the dtype that it has in ``state``."""
+class _Construction(TorchFunctionMode):
+    """Inside the ``with`` block new tensors together take at most ``max_gb``, and the global random state stays.
+
+    Random numbers are drawn from a generator of its own. To put the global ones back afterwards would take them from a
+    fit that goes on in another thread.
+    """
+
+    FACTORIES = frozenset(
+        (torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn, torch.eye, torch.arange,
+         torch.linspace)
+    )  # fmt: skip
+    DRAWING = frozenset(
+        (torch.rand, torch.randn, torch.randint, torch.randperm, torch.normal, torch.bernoulli, torch.multinomial,
+         Tensor.uniform_, Tensor.normal_, Tensor.random_, Tensor.exponential_, Tensor.bernoulli_, Tensor.bernoulli)
+    )  # fmt: skip
+    DRAWING_LIKE = frozenset((torch.rand_like, torch.randn_like, torch.randint_like))
+    WHERE = ("device", "generator", "pin_memory", "out")
+
+    def __init__(self, where: str, most_tensors: int, max_gb: float) -> None:
+        super().__init__()
+        self.where, self.max_gb = where, max_gb
+        self.refusal: ValueError | None = None
+        self.bytes, self.calls_left = 0, CALLS_PER_TENSOR * (most_tensors + 100)
+        self.generator = torch.Generator().manual_seed(0)
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """The result of the call, if it fits."""
+        kwargs = kwargs or {}
+        self.calls_left -= 1
+        try:
+            if self.calls_left < 0:
+                raise ValueError(f"{self.where} describes a model of many more tensors than {WEIGHTS_FILE} holds")
+            if func in self.FACTORIES:
+                there = {name: value for name, value in kwargs.items() if name not in self.WHERE}
+                self.bytes += func(*args, **there, device="meta").nbytes
+                check_memory(f"the model that {self.where} describes", self.bytes, self.max_gb)
+        except ValueError as error:
+            self.refusal = error
+            raise
+        if func in self.DRAWING_LIKE:
+            with torch.random.fork_rng(devices=[]):
+                return func(*args, **kwargs)
+        is_initialisation = getattr(func, "__module__", "") == "torch.nn.init"
+        if func in self.DRAWING or (is_initialisation and "generator" in inspect.signature(func).parameters):
+            kwargs = {**kwargs, "generator": kwargs.get("generator") or self.generator}
+        return func(*args, **kwargs)
+
+
+def _fill(model: nn.Module, state: Mapping[str, Tensor], file: Path, *, strict: bool) -> None:
+    """Give a model the tensors of a file, with their dtypes; ValueError when they do not fit."""
     for name, tensor in model.state_dict(keep_vars=True).items():
         if name in state and tensor.is_floating_point() and state[name].is_floating_point():
             tensor.data = tensor.data.to(state[name].dtype)
+        elif name in state and _kind(tensor) != _kind(state[name]):
+            raise ValueError(f"{file} does not fit: {name} must be {_kind(tensor)}, got {state[name].dtype}")
+    try:
+        model.load_state_dict(state, strict=strict)
+    except RuntimeError as error:
+        raise ValueError(
+            f"{file} does not fit the {type(model).__name__} that {CONFIG_FILE} describes. A module which was "
+            f"given to the constructor and is not in {CONFIG_FILE} can be given again through extra_kwargs. {error}"
+        ) from error
 
 
-def _read_json(file: Path) -> dict[str, Any]:
+def _kind(tensor: Tensor) -> str:
+    return "real" if tensor.is_floating_point() else "complex" if tensor.is_complex() else "whole numbers"
+
+
+def _check_size(file: Path, max_gb: float) -> None:
+    """ValueError when what the file becomes would need more than ``max_gb``."""
+    check_memory(str(file), file.stat().st_size * (1.0 if file.name == WEIGHTS_FILE else JSON_GROWTH), max_gb)
+
+
+def _json_in(file: Path, data: bytes) -> dict[str, Any]:
     """Object in a JSON file."""
     try:
-        content = json.loads(_read_bytes(file))
+        content = json.loads(data)
+    except RecursionError:
+        raise ValueError(f"{file} is corrupt: it is nested too deeply") from None
     except ValueError as error:  # not JSON, or not UTF-8
         raise ValueError(f"{file} is corrupt: {error}") from error
     if not isinstance(content, dict):
@@ -233,19 +402,19 @@ def _read_json(file: Path) -> dict[str, Any]:
     return content
 
 
-def _read_weights(file: Path) -> dict[str, Tensor]:
-    """Tensors in a safetensors file."""
+def _tensors_in(file: Path, data: bytes) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors in a safetensors file, and the texts in its header."""
     try:
-        return read_tensors(_read_bytes(file))
-    except SafetensorError as error:
+        state = read_tensors(data)
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    except (SafetensorError, ValueError, TypeError, KeyError, RuntimeError, OverflowError) as error:
         raise ValueError(f"{file} is corrupt: {error}") from error
+    return state, header.get("__metadata__") or {}
 
 
-def _read_bytes(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{file} is missing, so {file.parent} is not a checkpoint") from None
+def _digest(content: dict[str, Any]) -> str:
+    """Of what a JSON file says, however it is written."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _json_bytes(content: dict[str, Any]) -> bytes:

@@ -10,7 +10,7 @@ from .folder import CHECKPOINT_FILES, CONFIG_FILE, WEIGHTS_FILE
 
 __all__ = ["download_pretrained", "upload_pretrained"]
 
-REPO_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+REPO_ID = re.compile(r"(?!.*(--|\.\.))(?!.*\.git$)(\w([\w.-]*\w)?/)?\w([\w.-]*\w)?", re.ASCII)
 
 
 def upload_pretrained(
@@ -97,13 +97,13 @@ def download_pretrained(
     if REPO_ID.fullmatch(repo_id) is None:
         raise FileNotFoundError(f"{repo_id!r} is neither a local folder nor a Hub repository, owner/name")
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
 
     try:
         folder = snapshot_download(
             repo_id, cache_dir=cache_dir, revision=revision, token=token, allow_patterns=list(CHECKPOINT_FILES)
         )
-    except (RepositoryNotFoundError, LocalEntryNotFoundError) as error:
+    except (RepositoryNotFoundError, LocalEntryNotFoundError, HFValidationError) as error:
         raise FileNotFoundError(
             f"{repo_id!r} is neither a local folder nor a Hub repository that can be read. {error}"
         ) from error

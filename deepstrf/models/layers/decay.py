@@ -12,6 +12,7 @@ from .constraints import d_to_tau, tau_to_d
 from .exponential import (
     HALF_PRECISION,
     causal_filter,
+    checked_taps,
     decaying_powers,
     exponential_filter_by_recursion,
     geometric_sum,
@@ -93,7 +94,7 @@ class LearnableExponentialDecay(Configured):
     Raises
     ------
     ValueError
-        A size is below 1 or ``init_tau`` is not above 1 frame.
+        A size is below 1, ``kernel_size`` above 10^6, or ``init_tau`` is not above 1 frame.
 
     Notes
     -----
@@ -111,9 +112,9 @@ class LearnableExponentialDecay(Configured):
 
     def __init__(self, input_size: int, kernel_size: int, init_tau: float = 2.0, decay_input: bool = True) -> None:
         super().__init__()
-        check_sizes(input_size=input_size, kernel_size=kernel_size)
+        check_sizes(input_size=input_size)
         check_numbers("must be above 1 frame", lambda tau: 1 < tau < float("inf"), init_tau=init_tau)
-        self.input_size, self.kernel_size = int(input_size), int(kernel_size)
+        self.input_size, self.kernel_size = int(input_size), checked_taps(kernel_size, 1)
         self.init_tau, self.decay_input = float(init_tau), bool(decay_input)
         self.d = nn.Parameter(tau_to_d([self.init_tau] * input_size))
 

@@ -12,9 +12,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from deepstrf.arguments import whole_number
+
 __all__ = [
     "HALF_PRECISION",
+    "MOST_TAPS",
     "causal_filter",
+    "checked_taps",
     "decaying_powers",
     "exponential_filter",
     "exponential_filter_by_recursion",
@@ -24,6 +28,18 @@ __all__ = [
     "geometric_sum",
     "recursion_pays",
 ]
+
+MOST_TAPS = 1_000_000
+"""Of a filter: more than an hour of frames of 5 ms, and little memory all the same."""
+
+
+def checked_taps(kernel_size: int, minimum: int) -> int:
+    """The number of taps of a filter, as a Python int; errors as `whole_number`, ValueError above ``MOST_TAPS`` too."""
+    taps = whole_number("kernel_size", kernel_size, minimum)
+    if taps > MOST_TAPS:
+        raise ValueError(f"kernel_size must be at most {MOST_TAPS} frames, got {taps}")
+    return taps
+
 
 HALF_PRECISION = (torch.float16, torch.bfloat16)
 """Types in which long sums lose too much: they are computed in float32."""

@@ -6,7 +6,8 @@ import errno
 import functools
 import os
 import shutil
-import tempfile
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from deepstrf.models.checkpoints import atomic_files as file_set
-from deepstrf.models.checkpoints.atomic_files import replace_files, valid_folder
+from deepstrf.models.checkpoints.atomic_files import read_files, replace_files, valid_folder
 
 NAMES = ("weights", "notes", "card", "config")
 OLD = {"weights": b"old weights", "notes": b"old notes", "config": b"old config"}
@@ -48,7 +49,7 @@ def failing_from(step: int, failure: Callable[[], BaseException], *, once: bool)
             guard(shutil, "rmtree")
         for owner, name in (
             (os, "rename"), (os, "replace"), (os, "link"), (os, "fsync"), (Path, "mkdir"),
-            (Path, "unlink"), (tempfile, "mkdtemp"), (file_set, "_write_to_disk"),
+            (Path, "unlink"), (file_set, "write_to_disk"),
         ):  # fmt: skip
             guard(owner, name)
         yield done
@@ -150,9 +151,164 @@ def test_a_file_in_the_place_of_the_folder_is_an_error(tmp_path: Path) -> None:
     assert (tmp_path / "set").read_text() == "a file"
 
 
+class Windows:
+    """What Windows does otherwise: no locks of folders but of files, and refusals while a file is open elsewhere."""
+
+    LK_NBLCK = 2
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, refusals: int = 0) -> None:
+        self.locked: dict[int, int] = {}  # inode of a locked file, by the descriptor that locked it
+        self.refusals, self.refused = refusals, 0
+        monkeypatch.setattr(file_set, "ON_WINDOWS", True)
+        monkeypatch.setattr(shutil, "_use_fd_functions", False)
+        monkeypatch.setitem(sys.modules, "msvcrt", self)
+        monkeypatch.setitem(sys.modules, "fcntl", None)
+        for owner, name in ((os, "rename"), (os, "replace"), (Path, "unlink"), (Path, "read_bytes")):
+            self._refuse_at_first(monkeypatch, owner, name)
+        real_open, real_close = os.open, os.close
+
+        def opened(path: Any, flags: int, *args: Any) -> int:
+            if os.path.isdir(path):
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return real_open(path, flags, *args)
+
+        def close(descriptor: int) -> None:
+            self.locked.pop(descriptor, None)
+            real_close(descriptor)
+
+        monkeypatch.setattr(file_set.os, "open", opened)
+        monkeypatch.setattr(file_set.os, "close", close)
+
+    def _refuse_at_first(self, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> None:
+        real, calls = getattr(owner, name), 0
+
+        def step(*args: Any, **kwargs: Any) -> Any:
+            nonlocal calls
+            calls += Path(args[0]).name != ".saving"
+            if calls % (self.refusals + 1):
+                self.refused += 1
+                raise PermissionError(errno.EACCES, "The process cannot access the file because it is being used")
+            return real(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, step)
+
+    def locking(self, descriptor: int, mode: int, size: int) -> None:
+        inode = os.fstat(descriptor).st_ino
+        if inode in self.locked.values():
+            raise OSError(errno.EACCES, "Permission denied")
+        self.locked[descriptor] = inode
+
+
+def test_on_windows_steps_that_a_reader_holds_up_are_repeated(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    windows = Windows(monkeypatch, refusals=3)
+    replace_files(folder, NEW, NAMES)
+    assert windows.refused > 12
+    assert windows.locked == {}
+    monkeypatch.undo()
+    assert content(folder) == NEW
+    assert sorted(path.name for path in folder.iterdir()) == ["card", "config", "mine.txt", "weights"]
+
+
+def test_on_windows_a_step_that_stays_refused_ends_with_the_old_set(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Windows(monkeypatch)
+    monkeypatch.setattr(file_set, "PATIENCE_S", 0.05)
+    real = os.replace
+
+    def refused(source: Any, target: Any) -> None:
+        if "incoming" in str(source) and Path(target).name == "config" and Path(source).read_bytes() == NEW["config"]:
+            raise PermissionError(errno.EACCES, "The process cannot access the file")
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", refused)
+    with pytest.raises(PermissionError, match="cannot access"):
+        replace_files(folder, NEW, NAMES)
+    monkeypatch.undo()
+    assert content(valid_folder(folder)) == OLD
+
+
+def test_on_windows_a_locked_folder_is_waited_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Windows(monkeypatch)
+    monkeypatch.setattr(file_set, "PATIENCE_S", 0.05)
+    with file_set._locked(folder, folder), pytest.raises(TimeoutError, match="is being replaced by another thread of"):
+        replace_files(folder, NEW, NAMES)
+    replace_files(folder, NEW, NAMES)
+    assert not (folder / ".saving").exists()
+    monkeypatch.undo()
+    assert content(folder) == NEW
+
+
+def test_a_saver_waits_and_then_says_who_holds_the_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_set, "PATIENCE_S", 0.05)
+    code = (
+        "import sys, pathlib; from deepstrf.models.checkpoints import atomic_files as a\n"
+        "folder = pathlib.Path(sys.argv[1])\n"
+        "with a._locked(folder, folder):\n"
+        "    (folder / f'.incoming-{a.os.getpid()}-x').mkdir(); print('locked', flush=True); sys.stdin.read()"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "locked\n"
+    with pytest.raises(
+        TimeoutError, match=rf"set is being replaced by process {holder.pid} and was not free for 0\.05 s"
+    ):
+        replace_files(folder, NEW, NAMES)
+    assert content(folder) == OLD
+    holder.kill()  # the lock ends with its process, and what it left is removed
+    holder.communicate()
+    replace_files(folder, NEW, NAMES)
+    assert sorted(path.name for path in folder.iterdir()) == ["card", "config", "mine.txt", "weights"]
+
+
+def read(folder: Path) -> dict[str, bytes]:
+    return read_files(folder, NAMES, lambda file: None)
+
+
+def test_a_set_that_changes_while_it_is_read_is_read_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, seen = Path.read_bytes, []
+
+    def read_bytes(path: Path) -> bytes:
+        seen.append(path.name)
+        if len(seen) == 2:
+            monkeypatch.undo()
+            replace_files(folder, NEW, NAMES)
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    assert read(folder) == NEW
+    assert len(seen) == 2
+
+
+def test_what_an_interrupted_swap_left_is_read_with_a_word(folder: Path) -> None:
+    (folder / ".previous-checkpoint").mkdir()
+    for name, data in OLD.items():
+        (folder / ".previous-checkpoint" / name).write_bytes(data)
+    (folder / "weights").write_bytes(b"new weights")
+    with pytest.warns(
+        UserWarning, match="the last save into .*set was interrupted: what is read is the checkpoint from"
+    ):
+        assert read(folder) == OLD
+    with file_set._locked(folder, folder):  # a swap that goes on is no interrupted one
+        assert read(folder) == OLD
+
+
+def test_a_folder_without_locks_is_used_all_the_same(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import fcntl
+
+    def no_locks(*_: Any) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    replace_files(folder, NEW, NAMES)
+    assert content(folder) == NEW
+
+
 def test_on_windows_folders_are_not_synced(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[Any] = []
-    monkeypatch.setattr(file_set.os, "name", "nt")
+    monkeypatch.setattr(file_set, "ON_WINDOWS", True)
     monkeypatch.setattr(file_set.os, "open", lambda *args: synced.append(args))
     file_set._sync_folder(folder)
     assert synced == []
