@@ -15,7 +15,7 @@ from tests.changed_tests import ROOT, changed, select
     [
         ("deepstrf/metrics/losses.py", {"deepstrf/metrics/losses.py", "tests/metrics/test_losses.py"}),
         ("deepstrf/models/readouts.py", {"tests/models/test_readouts.py"}),
-        ("widgets/deepstrf_widgets/wire.py", {"tests/widgets/test_wire.py"}),
+        ("widgets/deepstrf_widgets/message_parsing.py", {"tests/widgets/test_message_parsing.py"}),
         ("widgets/deepstrf_widgets/session/session.py", {"tests/widgets/session/test_session.py"}),
         (
             "tests/models/layers/plain.py",

@@ -33,7 +33,7 @@ LAYERS = (
     ("deepstrf.__init__",),
     ("deepstrf_widgets.bundle", "deepstrf_widgets.lifetime", "deepstrf_widgets.server", "deepstrf_widgets.threads"),
     ("deepstrf_widgets.session", "deepstrf_widgets.browser_widget"),
-    ("deepstrf_widgets.wire", "deepstrf_widgets.figures", "deepstrf_widgets.pictures"),
+    ("deepstrf_widgets.message_parsing", "deepstrf_widgets.figures", "deepstrf_widgets.pictures"),
     ("deepstrf_widgets.bench",),
     ("deepstrf_widgets.neuron_gallery", "deepstrf_widgets.stimulus"),
     ("deepstrf_widgets.explorer",),

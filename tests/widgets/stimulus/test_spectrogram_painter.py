@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from deepstrf.demo import load_demo
 from deepstrf.stimuli import Spectrogram
 from deepstrf_widgets import LiveSession, SpectrogramPainter, StimulusPanel, explore
+from deepstrf_widgets.message_parsing import MessageError
 from deepstrf_widgets.stimulus.spectrogram_painter import parse_paint
-from deepstrf_widgets.wire import MessageError
 
 INFO = {"n_bands": 3, "max_frames": 40, "low": 0.0, "high": 90.0, "unit": "dB"}
 GOOD = {"type": "paint", "client": "page", "seq": 4, "start": 2, "n_frames": 20, "settled": True}

@@ -14,7 +14,7 @@ from typing import Any
 from deepstrf.deprecation import keywords
 
 from ..bundle import bundle_text
-from ..session.validation import neuron_index
+from ..session.argument_validation import neuron_index
 from .widget import BenchWidget
 
 __all__ = ["save_html"]

@@ -17,14 +17,14 @@ from deepstrf.models.audio.audio_model import AudioEncodingModel
 from ..browser_widget import BrowserWidget, TraitValueError
 from ..bundle import bundle_source
 from ..lifetime import Timer, running_loop
+from ..message_parsing import MessageError, Request, is_count, is_name, parse
+from ..session.argument_validation import neuron_index
 from ..session.edited_model import FitUnderWayError
 from ..session.events import Change
 from ..session.lock import locked
 from ..session.reading import Snapshot
 from ..session.session import LiveSession
-from ..session.validation import neuron_index
 from ..threads import one_thread
-from ..wire import MessageError, Request, is_count, is_name, parse
 from .page_state import as_bytes, changed_arrays, json_number, model_info, neuron_traits
 
 __all__ = ["ActivationEditor", "AdapTransEditor", "BenchWidget", "ResponseView", "STRFEditor"]

@@ -27,11 +27,11 @@ from ..figures.confidence import Confidence
 from ..figures.neuron_figure import figure_updates, neuron_figure, title_of
 from ..lifetime import Owner, Timer
 from ..neuron_gallery.widget import Gallery
+from ..session.argument_validation import Sound, neuron_index, refuse_beside_session
 from ..session.events import Change
 from ..session.lock import locked
 from ..session.serialization import restore_state, state_text, to_code
 from ..session.session import LiveSession
-from ..session.validation import Sound, neuron_index, refuse_beside_session
 from ..stimulus.panel import StimulusPanel
 from ..threads import one_thread
 from .diagnosis import DiagnosisView

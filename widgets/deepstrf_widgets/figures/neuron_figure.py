@@ -11,8 +11,8 @@ from plotly.subplots import make_subplots
 
 from deepstrf.deprecation import keywords
 
+from ..session.argument_validation import neuron_index
 from ..session.reading import Reading, Snapshot
-from ..session.validation import neuron_index
 from .confidence import LEVEL, Confidence
 from .style import CLEAR, DIGITS, DIVERGING, FAINT, GREY, TICKS_KHZ, rounded
 

@@ -22,11 +22,11 @@ from deepstrf.models.readouts import STRFReadout
 from ..browser_widget import BrowserWidget, TraitValueError
 from ..bundle import bundle_source
 from ..lifetime import Timer
+from ..session.argument_validation import Sound, neuron_index, refuse_beside_session
 from ..session.events import Change
 from ..session.lock import locked
 from ..session.parameters import channel_names
 from ..session.session import LiveSession
-from ..session.validation import Sound, neuron_index, refuse_beside_session
 from .tuning_table import COLUMNS, FEW, MEASURES, SORTS, TuningTable
 
 __all__ = ["Gallery", "gallery"]

@@ -7,10 +7,10 @@ from torch import Tensor, nn
 
 from deepstrf.models import NeuralModel
 
+from .argument_validation import Sound, as_batch
 from .model_copy import private_copy
 from .staged_forward import Form
 from .twin import Twin
-from .validation import Sound, as_batch
 
 __all__ = ["CompiledModel", "is_unexpected", "opened", "restrictions"]
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from deepstrf.models import NeuralModel
 
+from .argument_validation import neuron_index
 from .events import Change
 from .history import History
 from .opening import restrictions
@@ -21,7 +22,6 @@ from .parameters import Index, Parameter
 from .scores import Scores
 from .staged_forward import StagedForward
 from .twin import Lease, Twin
-from .validation import neuron_index
 
 __all__ = ["Played", "Reading", "Snapshot", "State", "parameter_of"]
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from deepstrf.deprecation import keywords, renamed
 from deepstrf.models import NeuralModel
 
+from .argument_validation import Sound, checked_inputs, checked_sound, named_index
 from .edited_model import EditedModel
 from .events import Change, Edit
 from .model_copy import private_copy
@@ -21,7 +22,6 @@ from .parameters import Index, Parameter
 from .reading import Played, Reading, State, parameter_of
 from .staged_forward import StagedForward
 from .twin import Twin
-from .validation import Sound, checked_inputs, checked_sound, named_index
 
 __all__ = ["LiveSession"]
 

@@ -9,7 +9,7 @@ import traitlets
 
 from ..browser_widget import BrowserWidget
 from ..bundle import bundle_source
-from ..wire import MessageError, brief, is_count
+from ..message_parsing import MessageError, brief, is_count
 from .catalogue import MAX_FILE_MB, too_large
 
 __all__ = ["SoundFile"]

@@ -17,9 +17,9 @@ from deepstrf.stimuli import Spectrogram
 
 from ..browser_widget import BrowserWidget
 from ..bundle import bundle_source
+from ..message_parsing import MAX_VALUES, MessageError, brief, is_count, is_name
 from ..session.session import LiveSession
 from ..threads import one_thread
-from ..wire import MAX_VALUES, MessageError, brief, is_count, is_name
 from .catalogue import MAX_FILE_S
 
 __all__ = ["PaintedFrames", "SpectrogramPainter", "parse_paint"]

@@ -20,7 +20,7 @@ from deepstrf.training.batches import Data, stimuli_and_responses
 from ..explorer.explorer import Explorer, explore
 from ..figures import style
 from ..lifetime import Owner
-from ..session.validation import neuron_index
+from ..session.argument_validation import neuron_index
 from .background_fit import SNAPSHOT_MB, BackgroundFit, FitStatus
 from .controls import Controls, newest_epoch
 from .figure import FigureState, TrainingFigure

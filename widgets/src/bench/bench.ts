@@ -9,7 +9,7 @@ import { StrfEditor } from "../editors/strf/editor";
 import { download } from "../export/download-menu";
 import { pictureOf } from "../export/page-to-svg";
 import type { BenchModel, Info, View } from "../kernel/contract";
-import { ResponseView } from "../response/response";
+import { ResponseView } from "../response/response-view";
 import { BenchState, type Clock } from "../state/bench-state";
 import { Shortcuts } from "../ui/shortcuts";
 import { Tabs } from "../ui/tabs";

@@ -9,7 +9,7 @@ from deepstrf.metrics import corrcoef
 from deepstrf.models import Linear, LinearNonlinear, NetworkReceptiveField, StateNet, Transformer
 from deepstrf.stimuli import Spectrogram
 from deepstrf_widgets import LiveSession
-from deepstrf_widgets.session.validation import neuron_index
+from deepstrf_widgets.session.argument_validation import neuron_index
 
 CF_HZ = np.array([500.0, 900.0, 2000.0, 7000.0, 16000.0])
 

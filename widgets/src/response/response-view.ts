@@ -17,7 +17,7 @@ import type { BenchState } from "../state/bench-state";
 import type { Part } from "../state/parts";
 import { legend } from "../ui/legend";
 import { AdaptedView } from "./adapted-lanes";
-import { Lanes } from "./lanes";
+import { Lanes } from "./optional-lanes";
 import { Player } from "./player";
 import { TimeAxis } from "./time-axis";
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from deepstrf_widgets import BenchWidget, Edit
-from deepstrf_widgets.wire import MAX_EDITS, MessageError, parse
+from deepstrf_widgets.message_parsing import MAX_EDITS, MessageError, parse
 
 GOOD = {
     "type": "edit",
