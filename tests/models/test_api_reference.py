@@ -107,7 +107,7 @@ REFERENCE: dict[str, dict[str, str | None]] = {
     # Named by the manual without a signature; the parameters are those of the behaviour it describes.
     "deepstrf.utils.hub": {
         "save_pretrained_to_dir": "(model, save_dir, *, metadata=None, model_card=None)",
-        "load_pretrained_from_dir": "(cls, folder, *, extra_kwargs=None, strict=True, map_location='cpu')",
+        "load_pretrained_from_dir": "(cls, folder, *, extra_kwargs=None, strict=True, map_location='cpu', max_gb=2.0)",
         "upload_pretrained": "(folder, repo_id, *, private=False, token=None, commit_message=None)",
         "download_pretrained": "(repo_id, *, cache_dir=None, revision=None, token=None)",
         "CONFIG_FILE": None,
