@@ -10,10 +10,11 @@ from torch import nn
 import deepstrf.models
 from deepstrf.models import NeuralModel
 from deepstrf.models.audio import AudioEncodingModel
+from deepstrf.models.layers.configured import Configured
 from tests.models.audio.zoo import MAKERS, PREFILTERS, needs_mambapy
 from tests.models.layers.test_battery import CASES
 
-BASES = {NeuralModel, AudioEncodingModel}
+BASES = {NeuralModel, AudioEncodingModel, Configured}
 
 
 def library_modules() -> set[type[nn.Module]]:

@@ -110,6 +110,7 @@ def test_after_an_epoch_the_running_statistics_are_those_of_all_recorded_bins():
     assert (model.readout.bn.running_mean != before).tolist() == [True, False, True]
 
 
+@pytest.mark.slow
 def test_sounds_of_unequal_length_in_one_batch_give_the_field_that_equal_ones_give():
     table = rows()
     for name in ("unequal", "with gaps"):

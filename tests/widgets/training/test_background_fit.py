@@ -181,7 +181,7 @@ def test_a_pause_after_a_stop_does_not_hold_it_up(parts):
 
 def test_waiting_has_an_end(parts):
     turned = threading.Event()
-    fit = begin(quick_fitter(), new_model(), parts, BackgroundFit.pause, on_turn=turned.set)
+    fit = begin(quick_fitter(), new_model(), parts, BackgroundFit.pause, on_change=turned.set)
     assert turned.wait(WAIT_S)
     with pytest.raises(TimeoutError, match=r"the fit has not ended within timeout = 0\.05 s"):
         fit.wait(0.05)

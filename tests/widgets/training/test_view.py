@@ -99,15 +99,22 @@ def assert_shows(view, weights, neuron):
 def test_the_weights_are_those_of_the_fitter_while_the_view_is_painted(train, same, state):
     """With a figure that is painted all the time, a slider that moves, and every neuron."""
     model, reference = new_model(), new_model()
-    views = []
+    views, opened, paused = [], threading.Event(), threading.Event()
+
+    def pause():
+        assert opened.wait(WAIT_S)  # the fit's thread may be here before train() has returned
+        views[0].pause()
+        paused.set()
 
     def look(progress):
         if progress.epoch > 1:
             views[0].neuron = progress.epoch % NEURONS
             views[0]._controls.slider.value = progress.epoch - 1
 
-    fitter = quick_fitter(epochs=12, callbacks=[At(1, 1, lambda: views[0].pause()), look])
+    fitter = quick_fitter(epochs=12, callbacks=[At(1, 1, pause), look])
     views.append(view := train(fitter, model))
+    opened.set()
+    assert paused.wait(WAIT_S)
     paint(view)
     view.resume()
     history = view.wait(WAIT_S)
