@@ -40,6 +40,7 @@ def test_without_responses_there_are_no_trials(session):
     assert (bench.info["n_trials"], bench.trials, bench.normalized_score) == (0, b"", None)
 
 
+@torch.no_grad()
 def test_the_normalised_score_is_that_of_the_metrics(recorded, responses):
     bench = BenchWidget(recorded)
     before = normalized_corrcoef(recorded.model(recorded.stimulus), responses, reduction="none")
@@ -59,6 +60,7 @@ def test_what_there_is_not_is_refused(session, name, value):
     assert (bench.lanes, bench.stage) == ([], "")
 
 
+@torch.no_grad()
 @pytest.mark.parametrize("gaps", [False, True])
 def test_scores_during_a_gesture_are_those_of_the_metrics(session, responses, gaps):
     responses = responses.clone()
