@@ -28,7 +28,7 @@ LOWEST_TORCH ?=
 # What `make quick` compares with.
 BASE ?= origin/main
 
-.PHONY: help lab test quick lint types unit vitest nbval browser lowest notebooks bundle watch wheel bench binder format clean
+.PHONY: help lab test quick lint types unit vitest nbval browser lowest adversary notebooks bundle watch wheel bench binder format clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -68,7 +68,7 @@ unit: $(VENV)/.test ## pytest without a browser, with the coverage of deepstrf
 	@# One thread: the tests' tensors are small, and several threads then wait for one another (61 s against 5 s for the zoo).
 	@OMP_NUM_THREADS=1 $(py) -m pytest -n auto --dist loadfile -m "not browser" --cov=deepstrf --cov-report=term --cov-fail-under=95
 
-vitest: $(VENV)/.test widgets/node_modules/.installed ## the page's tests
+vitest: $(VENV)/.test widgets/node_modules/.installed ## the tests of the browser code
 	$(say) "Tests (TypeScript)"
 	@$(use_node); cd widgets && npm --silent test
 
@@ -95,6 +95,11 @@ lowest: $(py) ## the Python tests with the lowest versions that pyproject.toml a
 	@# Old packages warn that newer ones which they import have moved on: not our warnings.
 	@OMP_NUM_THREADS=1 $(VENV)/lowest/bin/python -m pytest -n auto --dist loadfile -m "not browser" \
 	  -W default::DeprecationWarning $(addprefix --ignore tests/,browser benchmarks notebooks packaging widgets/test_bundle.py)
+
+adversary: $(VENV)/.test ## hostile files, threads, interrupts and two programs, the whole of it (up to an hour; `make test` has a share)
+	@OMP_NUM_THREADS=1 ADVERSARY=whole $(py) -m pytest -s tests/adversary
+	@OMP_NUM_THREADS=1 $(py) tests/adversary/campaign.py
+	@OMP_NUM_THREADS=1 $(py) tests/adversary/two_programs.py --seconds 60
 
 notebooks: $(VENV)/.test ## run the notebooks and store their outputs
 	@$(py) tests/store_notebooks.py notebooks/*.ipynb
@@ -152,6 +157,6 @@ $(VENV)/.test: $(VENV)/.torch pyproject.toml
 	@touch $(VENV)/.lab $@
 
 widgets/node_modules/.installed: widgets/package.json widgets/package-lock.json | $(VENV)/.test
-	$(say) "Installing the page's build tools"
+	$(say) "Installing the build tools of the browser code"
 	@$(use_node); cd widgets && npm ci --silent --no-fund --no-audit
 	@touch $@
