@@ -326,3 +326,46 @@ def test_trained_values_stay(session):
     np.testing.assert_array_equal(session.trained_value("strf.weight"), before)
     assert torch.equal(session.trained.rate(0), rate)
     assert session.trained_score(0) == score != session.score(0)
+
+
+def test_a_kernel_handed_out_earlier_does_not_change_with_the_next_edit(session):
+    kernel = session.live.kernel(0)
+    before = kernel.clone()
+    session.set("strf.weight", 4.0)
+    session.undo()
+    session.set("strf.sigma_ms", 20.0, neuron=0, channel=0, gaussian=0)
+    assert torch.equal(kernel, before)
+    assert not torch.equal(session.live.kernel(0), before)
+
+
+def test_an_observer_may_end_itself_inside_its_callback(session):
+    seen = {"first": 0, "once": 0, "last": 0}
+
+    def count(name):
+        seen[name] += 1
+        if name == "once":
+            stops["once"]()
+
+    stops = {name: session.observe(lambda _change, name=name: count(name)) for name in seen}
+    session.set("strf.weight", 1.0)
+    session.set("strf.weight", 2.0)
+    assert seen == {"first": 2, "once": 1, "last": 2}
+
+
+def test_revert_at_an_index_of_two_axes_takes_what_has_them(session):
+    """A channel of a neuron: its Gaussians, and nothing that has one axis alone or belongs to all neurons."""
+    begin = {name: session.value(name) for name in session.parameters}
+    session.set("strf.weight", 4.0)
+    session.set("strf.bias", 3.0)
+    session.set("prefilter.w", 0.3)
+    edited = {name: session.value(name) for name in session.parameters}
+    session.revert(index=(0, 0))
+    for name, parameter in session.parameters.items():
+        expected = edited[name].copy()
+        if parameter.per_neuron and len(parameter.shape) >= 2:
+            expected[0, 0] = begin[name][0, 0]
+        np.testing.assert_array_equal(session.value(name), expected, err_msg=name)
+    assert (session.value("strf.weight")[0, 0] != 4.0).all()
+    assert (session.value("strf.weight")[0, 1] == 4.0).all()
+    session.undo()
+    np.testing.assert_array_equal(session.value("strf.weight"), edited["strf.weight"])

@@ -180,6 +180,39 @@ describe("RequestQueue", () => {
     expect(clock.waiting).toBe(0);
   });
 
+  it("waits at most a minute between two tries, and after an answer as long as at first", () => {
+    const { clock, out, queue } = made();
+    queue.push("g", [slot(1)], "end");
+    const tries: number[] = [];
+    for (let sent = out.length; clock.time < 400_000; clock.to(clock.time + 1000)) {
+      if (out.length > sent) tries.push(clock.time);
+      sent = out.length;
+    }
+    const gaps = tries.slice(1).map((time, i) => time - tries[i]);
+    // 4 s and 8 s pass before the second and the third try; from then on doubled up to a minute.
+    expect(gaps).toEqual([8000, 16_000, 32_000, 60_000, 60_000, 60_000, 60_000, 60_000]);
+    queue.answer(1, 5);
+    queue.push("g2", [slot(2)], "end");
+    const begun = out.length;
+    clock.to(clock.time + PATIENCE_MS - 1);
+    expect(out).toHaveLength(begun);
+    clock.to(clock.time + 1);
+    expect(out).toHaveLength(begun + 1);
+  });
+
+  it("takes no notice of a refusal that comes after a newer answer", () => {
+    const { out, queue } = made();
+    queue.push("g", [slot(1)], "move");
+    queue.answer(1, 5);
+    queue.push("g", [slot(2)], "move");
+    queue.push("g", [slot(3)], "move");
+    expect(queue.refuse(1)).toEqual({ stale: true, idle: false, rttMs: null });
+    expect(queue.pending()).toBe(2);
+    expect(out).toHaveLength(2);
+    expect(queue.refuse(2)).toEqual({ stale: false, idle: false, rttMs: null });
+    expect(out).toHaveLength(3);
+  });
+
   it("lets go of everything at the end and leaves no timer", () => {
     const { clock, out, queue } = made();
     queue.push("g", [slot(1)], "move");
