@@ -134,8 +134,9 @@ def replace_files(folder: Path, contents: Mapping[str, bytes], names: Sequence[s
             with _locked(folder, folder):
                 # What is not locked was left by a save that died.
                 for left_over in folder.glob(f"{INCOMING_PREFIX}*"):
-                    if _is_free(left_over):
-                        shutil.rmtree(left_over, ignore_errors=True)
+                    with suppress(FileNotFoundError):  # a save that has just ended removes its own
+                        if _is_free(left_over):
+                            shutil.rmtree(left_over, ignore_errors=True)
                 incoming.mkdir()
                 stack.enter_context(_locked(incoming, folder))
             for name, data in contents.items():

@@ -161,7 +161,7 @@ def test_trained_shows_the_session_as_it_began(make):
 
 def test_fields_that_are_zero_or_not_finite_have_no_read_outs(make_session):
     session = make_session("full")
-    weight = session.model.readout.strf.kernel.weight
+    weight = session.model.readout.strf.kernel.weight.detach()
     with torch.no_grad():
         weight[0] = 0
         weight[1, 0, 0, 0] = math.nan
