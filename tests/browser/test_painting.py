@@ -25,7 +25,7 @@ readout = demo.model.readout
 N, C, F, T = readout.STRF_weight().shape
 kernel = SeparableSTRF(F, T, C, N) if {separable} else None
 model = LinearNonlinear(
-    F, T, N, kernel=kernel, prefiltering=demo.model.prefiltering, output_activation=readout.activation
+    F, T, out_neurons=N, kernel=kernel, prefiltering=demo.model.prefiltering, output_activation=readout.activation
 ).eval()
 with torch.no_grad():
     model.readout.bn.weight.fill_(0.5)
