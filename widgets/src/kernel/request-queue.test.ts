@@ -141,6 +141,28 @@ describe("RequestQueue", () => {
     expect(busy.queue.window()).toBe(1);
   });
 
+  it("takes the first measurement in full, and of each further one a quarter", () => {
+    const { clock, queue } = made();
+    const answeredAfter = (ms: number, work: number) => {
+      queue.push("g", [slot(clock.time)], "move");
+      clock.to(clock.time + ms);
+      queue.answer(queue.seq, work);
+    };
+    answeredAfter(200, 50);
+    expect(queue.window()).toBe(4);
+    // 200 - (200 - 50) / 4 is 162.5 ms: three times the work.
+    answeredAfter(50, 50);
+    expect(queue.window()).toBe(3);
+  });
+
+  it("measures the round trip in units of the work that the kernel reports", () => {
+    const { clock, queue } = made();
+    queue.push("g", [slot(1)], "move");
+    clock.to(400);
+    queue.answer(1, 200);
+    expect(queue.window()).toBe(2);
+  });
+
   it("leaves its own queue out of the round trip", () => {
     // A kernel with 30 ms of work and no line: four in flight answer after 30, 60, 90, 120 ms.
     const { clock, queue } = made();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import vectors from "../../../tests/vectors/units.json";
-import { changed, kernelOf, type Limits, limitsOf, naturalUnits } from "./field";
+import { changed, kernelOf, type Limits, limitsOf, naturalUnits, outer } from "./field";
 import { gaussianMixtureKernel, MIN_SIGMA } from "./gaussians";
 
 const cfHz = [500, 900, 2000, 4100, 8000, 9000];
@@ -69,4 +69,11 @@ it("kernelOf is the mixture of the Gaussians on the grid", () => {
   made.forEach((v, i) => {
     expect(v).toBeCloseTo(direct[i], 12);
   });
+});
+
+it("outer is, channel by channel, the product of the two profiles in every cell", () => {
+  const frequency = [2, 3, 5, 7];
+  const time = [11, 13, 17, 19, 23, 29];
+  const field = outer([...frequency, ...time], 2, { ...axes, F: 2, T: 3 });
+  expect([...field]).toEqual([22, 26, 34, 33, 39, 51, 95, 115, 145, 133, 161, 203]);
 });
