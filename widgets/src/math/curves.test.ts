@@ -227,3 +227,16 @@ describe("the ends of a curve", () => {
     expect(endsOf("other", {})).toBeNull();
   });
 });
+
+it.each(KINDS)("a parameter of a %s that is missing counts as 0, a sharpness as 1", (kind) => {
+  const all: Parameters = { a: 0.5, b: 0.7, c: 0.2, d: 0.4, k: -2, s: 0.3, beta: 2 };
+  const read = (p: Parameters) => [
+    ...[-1, 0.3, 2].map(curveOf(kind, p)),
+    ...[toFeatures(kind, p), endsOf(kind, p)],
+    ...featuresOf(kind).map((feature) => moveFeature(kind, p, feature, 0.9, anywhere)),
+  ];
+  for (const name of Object.keys(all)) {
+    const { [name]: _, ...others } = all;
+    expect(read(others)).toEqual(read({ ...others, [name]: name === "beta" ? 1 : 0 }));
+  }
+});

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import models from "../../../tests/vectors/forward.json";
 import vectors from "../../../tests/vectors/units.json";
 import { changed, kernelOf, type Limits, limitsOf, naturalUnits, outer } from "./field";
 import { gaussianMixtureKernel, MIN_SIGMA } from "./gaussians";
@@ -76,4 +77,11 @@ it("outer is, channel by channel, the product of the two profiles in every cell"
   const time = [11, 13, 17, 19, 23, 29];
   const field = outer([...frequency, ...time], 2, { ...axes, F: 2, T: 3 });
   expect([...field]).toEqual([22, 26, 34, 33, 39, 51, 95, 115, 145, 133, 161, 203]);
+});
+
+it.each(models.filter(({ kind }) => kind === "gaussians"))("kernelOf is torch's kernel ($name)", (model) => {
+  const { gaussians, n_gaussians, kernel, F, T } = model;
+  const field = kernelOf(gaussians, n_gaussians, { ...axes, F, T });
+  expect(field).toHaveLength(kernel.length);
+  for (const [i, value] of kernel.entries()) expect(field[i]).toBeCloseTo(value, 9);
 });

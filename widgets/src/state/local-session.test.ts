@@ -178,6 +178,16 @@ describe("the history", () => {
     expect(session.canUndo).toBe(false);
   });
 
+  it("leaves the prefilter, which all neurons share, where one neuron is reverted", () => {
+    const { session } = made();
+    const w = { name: "prefilter.w", index: [0] };
+    session.apply([{ ...w, value: 0.31 }, weight(4)]);
+    session.revert(null, [0]);
+    expect([session.read(w), read(session)]).toEqual([0.31, vector.gaussians[4]]);
+    session.revert(null);
+    expect(session.read(w)).toBe(vector.rows[vector.prefilter.rows.indexOf("prefilter.w") * vector.F]);
+  });
+
   it("reverts what is named, at a part of its index, and leaves what is locked", () => {
     const { session } = made({ locked: ["strf.frame"] });
     const places = [
