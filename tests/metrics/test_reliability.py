@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepstrf.metrics import compute_CCmax, compute_TTRC, half_splits, noise_power, signal_power, snr
+from deepstrf.metrics.reliability import pooled_pair_moments
 
 B, N, R, T = 3, 3, 5, 30
 
@@ -84,6 +85,13 @@ def test_powers_with_gaps_are_means_over_pairs_of_repeats():
                 noise.append(e / dof)
         assert sp[n].item() == pytest.approx(np.average(signal, weights=weights), abs=1e-12)
         assert np_[n].item() == pytest.approx(np.average(noise, weights=weights), abs=1e-12)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_chance_on_one_sound_does_not_depend_on_the_pooling(missing):
+    y = data(missing=missing)[:1]
+    bins, sounds = (pooled_pair_moments(y, pooling=pooling, chance=True) for pooling in ("bins", "sounds"))
+    torch.testing.assert_close(bins.chance, sounds.chance)
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.4])

@@ -10,6 +10,7 @@ from torch import nn
 
 from deepstrf.training import Fitter
 from deepstrf_widgets import BenchWidget, Gallery, LiveSession
+from deepstrf_widgets.session import edited_model, watch
 from deepstrf_widgets.session.edited_model import FitUnderWayError
 
 CF_HZ = np.array([500.0, 900.0, 2000.0, 7000.0, 16000.0])
@@ -186,6 +187,23 @@ def test_nothing_is_told_where_nothing_has_changed(shared):
     assert (len(told), shared.version) == (1, version + 1)
 
 
+def test_a_write_that_changes_no_value_is_compared_once(shared, monkeypatch):
+    compared = []
+
+    def same_values(one, other):
+        compared.append(one)
+        return watch.same_values(one, other)
+
+    monkeypatch.setattr(edited_model, "same_values", same_values)
+    with torch.no_grad():
+        weight(shared.model).mul_(1.0)
+    assert not shared.can_undo
+    assert compared
+    compared.clear()
+    assert not shared.can_undo
+    assert not compared
+
+
 def test_a_model_that_has_lost_its_values_is_read_and_noticed_once(shared):
     with torch.no_grad():
         weight(shared.model)[1] = torch.nan
@@ -210,6 +228,15 @@ def test_another_type_of_numbers_is_followed(make_model, make_stimulus, assert_f
     assert session.rate(0).shape == (1, 30)
 
 
+def test_entries_end_where_tensors_get_another_type(make_model, make_stimulus):
+    model = make_model(dtype=torch.float32)
+    session = LiveSession(model, make_stimulus(dtype=torch.float32), dt_ms=5.0, cf_hz=CF_HZ, copy_model=False)
+    session.set("strf.weight", 0.5, (0, 0, 0))
+    assert session.can_undo
+    model.double()
+    assert not session.can_undo
+
+
 def test_other_modules_hooks_and_forwards_are_followed(shared, assert_fresh):
     readout = shared.model.readout
     readout.activation = nn.Softplus()
@@ -231,6 +258,14 @@ def test_other_modules_hooks_and_forwards_are_followed(shared, assert_fresh):
     assert_fresh(shared, range(3))
     shared.set("strf.weight", 0.5, (0, 0, 0))
     assert_fresh(shared, range(3))
+
+
+def test_parameters_that_are_gone_are_among_the_names_of_the_change(shared):
+    told, before = [], set(shared.parameters)
+    shared.observe(told.append)
+    shared.model.readout.activation = nn.Softplus()
+    shared.rate(0)
+    assert told[-1].names == before > set(shared.parameters)
 
 
 def test_refresh_finds_what_leaves_no_mark(shared, assert_fresh):
