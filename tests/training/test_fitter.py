@@ -354,6 +354,17 @@ def test_weights_that_explode_are_refused(parts):
     assert all(value.isfinite().all() for value in model.state_dict().values())
 
 
+def test_a_neuron_with_a_gap_in_every_sound_is_fitted(parts):
+    train, _ = parts
+    responses = train.responses.clone()
+    responses[:, 0, :, 50] = torch.nan
+    model, start = new_model(), new_model()
+    fitter = quick_fitter(epochs=1, batch_size=100, smoothness=0.0, optimizer=partial(torch.optim.SGD, lr=0.1))
+    fitter.fit(model, (train.stimuli, responses))
+    moved = (model.STRF_weight() - start.STRF_weight()).abs().amax((1, 2, 3))
+    assert (moved > 0).all()
+
+
 def test_neurons_without_data_are_left_out(parts):
     train, validation = parts
     responses = train.responses.clone()
