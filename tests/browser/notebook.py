@@ -104,6 +104,8 @@ class NotebookPage:
         """Nothing; JupyterLab shows its dark or its light theme."""
         self.page.evaluate(THEME, "JupyterLab Dark" if dark else "JupyterLab Light")
         self.page.wait_for_selector(f"body[data-jp-theme-light={'false' if dark else 'true'}]", state="attached")
+        # Its splash screen fades for 200 ms; another change meanwhile makes JupyterLab remove it twice.
+        self.page.wait_for_selector("#jupyterlab-splash", state="detached")
 
     def run_all(self) -> None:
         """Nothing; every cell has run, and none of them failed."""

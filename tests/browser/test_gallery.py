@@ -87,8 +87,9 @@ def card(notebook: NotebookPage, neuron: int) -> Locator:
 
 def assert_same_order(notebook: NotebookPage) -> list[int]:
     """The numbers of the neurons shown, as page and kernel agree on them."""
-    expected = notebook.kernel_eval("every.shown.tolist()")
-    notebook.page.wait_for_function(f"(wanted) => String(({ORDER})()) === String(wanted)", arg=expected)
+    expected = notebook.page.evaluate(ORDER)
+    # The browser sorts at once, the kernel when the message has come.
+    notebook.wait_for_kernel(f"every.shown.tolist() == {expected}")
     expect(notebook.page.locator(f"{ROOT} .db-count")).to_have_text(f"{len(expected)} of {NEURONS} shown")
     return list(expected)
 
