@@ -29,7 +29,7 @@ def check(
     hints: Sequence[str] = (),
     because: str = "",
 ) -> None:
-    """Nothing; prints whether ``answer`` is right, and a hint where it is not.
+    """Print whether ``answer`` is right, and a hint where it is not.
 
     Parameters
     ----------

@@ -49,12 +49,12 @@ class BenchPage:
         return self.page.locator(f"{ROOT} .db-toolbar button[title^='{title}']").first
 
     def settle(self) -> None:
-        """Nothing; no request is on its way, and the page has painted since."""
+        """Wait until no request is on its way and the browser has painted since."""
         self.page.wait_for_function(IDLE, timeout=30 * SECOND)
         self.page.evaluate(PAINTED)
 
     def wait_for_plot(self) -> None:
-        """Nothing; the Plotly figure, which comes after the bench, is on screen."""
+        """Wait for the Plotly figure, which comes after the bench."""
         self.page.wait_for_selector(f"{PLOT} .main-svg", timeout=PLOT_SECONDS * SECOND)
 
     def value(self, name: str, index: tuple[int, ...]) -> float:
@@ -76,7 +76,7 @@ class BenchPage:
         return [float(value) for value in self.page.evaluate(MODEL_TRACE)]
 
     def wait_until_plotted(self, expected: list[float]) -> None:
-        """Nothing; the model's curve in the Plotly figure has the first values ``expected``, to five digits."""
+        """Wait until the curve of the model in the Plotly figure has the first values ``expected``, to five digits."""
         same = f"""(expected) => {{
           const shown = ({MODEL_TRACE})();
           const reach = Math.max(...expected.map(Math.abs));
@@ -92,7 +92,7 @@ class BenchPage:
         )
 
     def drag(self, dx: float, dy: float, gaussian: int = 0) -> None:
-        """Nothing; the hand has moved a Gaussian's centre by (dx, dy) pixels, let go, and left the bench."""
+        """Drag the centre of a Gaussian by (dx, dy) pixels, let go, and leave the bench."""
         box = self.handle(gaussian).bounding_box()
         if box is None:
             raise RuntimeError(f"the handle of Gaussian {gaussian} is not on screen")

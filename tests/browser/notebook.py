@@ -86,29 +86,29 @@ class NotebookPage:
             route.abort()
 
     def open(self, name: str, *, port: int | None = None) -> None:
-        """Nothing; the notebook is on screen and its kernel answers."""
+        """Open the notebook; afterwards it is on screen and its kernel answers."""
         self.page.goto(self.server.url(f"lab/tree/{name}?reset", port))
         self.page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=RUN_SECONDS * SECOND)
         self.page.evaluate(READY)
 
     def shut_down(self) -> None:
-        """Nothing; the notebook's kernel has ended, and the page is closed."""
+        """End the notebook's kernel and close the page."""
         self.page.evaluate("() => window.jupyterapp?.shell.currentWidget?.sessionContext?.shutdown()")
         self.page.close()
 
     def hide_side_bar(self) -> None:
-        """Nothing; the file browser leaves its width to the notebook, as on a narrow screen it must."""
+        """Hide the side bar: the file browser leaves its width to the notebook, as on a narrow screen it must."""
         self.page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
 
     def use_theme(self, dark: bool) -> None:
-        """Nothing; JupyterLab shows its dark or its light theme."""
+        """Switch JupyterLab to its dark or its light theme."""
         self.page.evaluate(THEME, "JupyterLab Dark" if dark else "JupyterLab Light")
         self.page.wait_for_selector(f"body[data-jp-theme-light={'false' if dark else 'true'}]", state="attached")
         # Its splash screen fades for 200 ms; another change meanwhile makes JupyterLab remove it twice.
         self.page.wait_for_selector("#jupyterlab-splash", state="detached")
 
     def run_all(self) -> None:
-        """Nothing; every cell has run, and none of them failed."""
+        """Run every cell; none may fail."""
         self.page.set_default_timeout(RUN_SECONDS * SECOND)
         self.page.evaluate(RUN_ALL)
         errors = self.page.evaluate(ERRORS)
@@ -123,7 +123,7 @@ class NotebookPage:
         return json.loads(ast.literal_eval(reply["data"]["text/plain"]))
 
     def wait_for_kernel(self, condition: str) -> None:
-        """Nothing; the Python expression ``condition`` has become true, which the kernel is asked every 50 ms."""
+        """Wait until the Python expression ``condition`` is true; the kernel evaluates it every 50 ms."""
         for _ in range(int(1000 * KERNEL_SECONDS / POLL_MS)):
             if self.kernel_eval(f"bool({condition})"):
                 return
@@ -139,7 +139,7 @@ class NotebookPage:
 
 
 def write_notebook(path: Path, *cells: str) -> None:
-    """Nothing; ``path`` is a notebook with the given code cells, not yet run."""
+    """Make ``path`` a notebook with the given code cells, not yet run."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(notebook, path)

@@ -28,7 +28,7 @@ SPOKEN = f"""() => [...document.querySelectorAll("{ROOT} .db-strf [role=slider]"
 
 
 def hurry(bench: BenchPage, seed: int, acts: int) -> None:
-    """Nothing; a hand has done so many things, drawn by chance, without waiting for any answer."""
+    """Make so many gestures, drawn by chance, without waiting for any answer."""
     draw, page = random.Random(seed), bench.page
     for _ in range(acts):
         kind = draw.choice(["drag", "drag", "drag", "key", "key", "undo", "redo", "cancel", "revert", "neuron"])

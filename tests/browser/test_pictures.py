@@ -104,7 +104,7 @@ def save(page: Page, place: str, kind: str) -> Saved:
 
 
 def check(page: Page, place: str, name: str, told: set[str], ground: list[int]) -> None:
-    """Nothing; PNG and SVG of a place are of one size, the PNG is no blank, and the SVG has its words as text."""
+    """Check that PNG and SVG of a place are of one size, the PNG is no blank, and the SVG has its words as text."""
     svg, png = save(page, place, "SVG"), save(page, place, "PNG")
     assert (svg.name, png.name) == (f"{name}.svg", f"{name}.png")
     assert told <= set(svg.texts), place

@@ -37,7 +37,7 @@ TOLD_PATHS = "() => [...window.jupyterapp.shell.widgets('main')].map((widget) =>
 
 @contextmanager
 def step(name: str) -> Iterator[None]:
-    """Nothing; tells what goes on, and how long it took."""
+    """Print what goes on, and how long it took."""
     print(f"{name:52s}", end="", flush=True)
     start = time.monotonic()
     yield
@@ -45,7 +45,7 @@ def step(name: str) -> Iterator[None]:
 
 
 def run(*command: str | Path, cwd: Path, environment: dict[str, str]) -> None:
-    """Nothing; ``command`` has ended well.
+    """Run ``command``, which must end well.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def visit(server: Server, chromium: str) -> float:
 
 
 def rehearse(home: Path, chromium: str) -> None:
-    """Nothing; every step has been done below ``home``, an empty folder.
+    """Do every step below ``home``, an empty folder.
 
     Raises
     ------
