@@ -666,3 +666,17 @@ def test_a_closed_widget_no_longer_follows(session, monkeypatch):
     assert widget.rate == before
     assert len(session._edited.observers) == 0
     widget.close()
+
+
+def test_browser_is_told_what_cannot_be_edited_and_why(session):
+    widget = BenchWidget(session)
+    assert widget.info["restrictions"] == session.restrictions == ""
+    kernel = session.model.readout.strf.kernel
+    kernel.forward = type(kernel).forward.__get__(kernel)  # as a notebook patches a layer
+    with pytest.warns(UserWarning, match="has a forward of its own"):
+        session.refresh()
+    widget.refresh()
+    assert widget.info["restrictions"] == session.restrictions
+    assert "strf.weight" in session.restrictions
+    assert "cannot be edited" in session.restrictions
+    widget.close()

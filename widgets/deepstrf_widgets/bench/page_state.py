@@ -73,6 +73,7 @@ def model_info(session: Snapshot, locked: Iterable[str]) -> dict[str, Any]:
         "local": is_local(session.live),
         "locked": sorted(names[name].grid.name for name in locked),
         "limits": limits,
+        "restrictions": session.restrictions,
     }
 
 

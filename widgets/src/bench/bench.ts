@@ -80,7 +80,8 @@ export function mount(model: BenchModel, el: HTMLElement): () => void {
   if (editing) header.append(channels);
   header.append(element("span.db-spring"), toolbar.score, toolbar.element);
   const panels = element("div.db-panels");
-  root.append(header, panels, new MessageLine(state, cleanup).element, shortcuts.element);
+  const restrictions = element("p.db-restrictions.db-muted", { role: "note" });
+  root.append(header, restrictions, panels, new MessageLine(state, cleanup).element, shortcuts.element);
 
   const response =
     state.view === "response" || state.view === "explorer"
@@ -141,7 +142,11 @@ export function mount(model: BenchModel, el: HTMLElement): () => void {
     frames.run(clock.now());
   };
   offerPictures(root, toolbar.element, state, draw, requestPaint, cleanup);
-  state.watch(cleanup, ["info"], () => setText(name, state.info.model));
+  state.watch(cleanup, ["info"], () => {
+    setText(name, state.info.model);
+    setText(restrictions, state.info.restrictions);
+    restrictions.hidden = !state.info.restrictions;
+  });
   listenKeys(root, state, release, () => shortcuts.open(), cleanup);
   // Tests in a browser wait until no request is without its answer.
   Object.defineProperty(root, "__bench", { value: { pending: () => state.queue.pending() } });

@@ -7,6 +7,7 @@ import { readTheme, watchTheme } from "../draw/theme";
 import { download } from "../export/download-menu";
 import { pictureOf } from "../export/page-to-svg";
 import type { BenchModel, Bytes } from "../kernel/contract";
+import { delivering, LOST } from "../kernel/delivery";
 import { Shortcuts } from "../ui/shortcuts";
 import { GalleryControls } from "./controls";
 import {
@@ -45,8 +46,9 @@ export interface GalleryCounters {
   readonly order: readonly number[];
 }
 
-export function mountGallery(model: BenchModel, el: HTMLElement): () => void {
+export function mountGallery(given: BenchModel, el: HTMLElement): () => void {
   const cleanup = new Cleanup();
+  const model = delivering(given, () => setText(message, LOST));
   const root = element("div.deepstrf-bench.db-view-gallery", {
     "data-lm-suppress-shortcuts": "true",
     tabindex: -1,

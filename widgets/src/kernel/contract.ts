@@ -104,6 +104,8 @@ export interface Info {
   local: boolean;
   /** Names of parameters that may not be edited here. */
   locked: string[];
+  /** What cannot be edited or seen in this model, and why, as one sentence; empty when there is nothing. */
+  restrictions: string;
   limits: Limits;
 }
 

@@ -16,6 +16,7 @@ import {
   type Trait,
   type WrittenTrait,
 } from "../kernel/contract";
+import { delivering, LOST } from "../kernel/delivery";
 import { RequestQueue, type Slot } from "../kernel/request-queue";
 import { changed, type Gaussian } from "../math/field";
 import { PARTS_OF_TRAIT, type Part } from "./parts";
@@ -55,7 +56,7 @@ export class BenchState extends ViewState {
     readonly clock: Clock,
   ) {
     super(model);
-    this.#model = model;
+    this.#model = delivering(model, () => this.setError(LOST));
     const key = model.get("cf_hz") as object;
     this.#views = views.get(key) ?? new Set();
     views.set(key, this.#views.add(this));
@@ -64,7 +65,7 @@ export class BenchState extends ViewState {
       now: clock.now,
       later: clock.later,
       send: (request, values) => {
-        model.send(request, undefined, values.length ? [values.buffer] : []);
+        this.#model.send(request, undefined, values.length ? [values.buffer] : []);
         this.#notify("message");
       },
     });

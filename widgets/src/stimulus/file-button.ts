@@ -1,15 +1,21 @@
 /** A button to choose a sound file by. One that is too large is refused here: it would break the connection. */
 
-import { Cleanup, element } from "../base/dom";
+import { Cleanup, element, setText } from "../base/dom";
 import type { BenchModel } from "../kernel/contract";
+import { delivering, LOST } from "../kernel/delivery";
 import { button } from "../ui/button";
 
-export function mountSoundFile(model: BenchModel, el: HTMLElement): () => void {
+export function mountSoundFile(given: BenchModel, el: HTMLElement): () => void {
   const cleanup = new Cleanup();
+  const message = element("p.db-message.db-error", { role: "status", "aria-live": "polite", hidden: true });
+  const model = delivering(given, () => {
+    message.hidden = false;
+    setText(message, LOST);
+  });
   const info = model.get("info") as { title: string; accept: string; max_bytes: number };
   const input = element("input", { type: "file", accept: info.accept, hidden: true, "aria-hidden": "true" });
   const choose = button(info.title, "Choose a file");
-  const root = element("div.deepstrf-bench.db-view-file", {}, choose, input);
+  const root = element("div.deepstrf-bench.db-view-file", {}, choose, input, message);
   el.append(root);
   cleanup.add(() => root.remove());
   cleanup.listen(choose, "click", () => input.click());

@@ -7,6 +7,7 @@ import { Cleanup, consume, element, pointIn, setText } from "../base/dom";
 import { fixed, frequency } from "../base/format";
 import { Frames } from "../draw/surface";
 import type { BenchModel, Bytes } from "../kernel/contract";
+import { delivering, LOST } from "../kernel/delivery";
 import { PatchQueue } from "../kernel/patch-queue";
 import { bandToHz } from "../math/units";
 import { Shortcuts } from "../ui/shortcuts";
@@ -71,7 +72,7 @@ export class PaintView {
   #requested = false;
 
   constructor(model: BenchModel, el: HTMLElement, cleanup: Cleanup) {
-    this.#model = model;
+    this.#model = delivering(model, () => this.#showMessage(LOST, true));
     const info = model.get("info") as PaintInfo;
     this.#info = info;
     this.#cfHz = Float64Array.from(floats(model.get("cf_hz")));
@@ -93,7 +94,7 @@ export class PaintView {
         copySound: () => {
           this.#end(false);
           this.#requested = true;
-          model.send({ type: "copy" });
+          this.#model.send({ type: "copy" });
         },
         resize: (n) => this.#put(this.#painting.resized(n)),
         chosen: () => {
@@ -147,7 +148,7 @@ export class PaintView {
     cleanup.add(() => model.off("msg:custom", onMessage));
     this.#updateTools();
     // What the traits do not hold: strokes are not sent back.
-    model.send({ type: "ready" });
+    this.#model.send({ type: "ready" });
   }
 
   // ---- from and to the kernel -------------------------------------------------------------------------------
@@ -157,8 +158,8 @@ export class PaintView {
     const start = clamp(from, 0, n - 1);
     const { buffer } = this.#painting.frames(start, clamp(to, start + 1, n));
     const message = { type: "paint", client: this.#client, seq, start, n_frames: n, settled };
-    this.#model.send(message, undefined, [buffer]);
     if (this.#patches.late) this.#showMessage("kernel is busy", false);
+    this.#model.send(message, undefined, [buffer]);
   }
 
   #onMessage(message: PaintMessage, buffers: ArrayLike<unknown>): void {

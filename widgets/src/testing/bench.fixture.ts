@@ -27,6 +27,7 @@ export const INFO: Info = {
   activation: { kind: "other", label: "", names: [] },
   local: false,
   locked: [],
+  restrictions: "",
   limits: {
     "strf.band": [0, 3],
     "strf.frame": [0, 4],
