@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["STAGING_PREFIX", "check_file_names", "new_files", "write_to_disk"]
+__all__ = ["STAGING_PREFIX", "check_file_names", "new_files", "replace_file", "write_new_file", "write_to_disk"]
 
 STAGING_PREFIX = ".incoming-"
 LONGEST_BYTES = 255
@@ -118,7 +118,44 @@ def _move(source: Path, target: Path) -> None:
         source.unlink()
 
 
-def write_to_disk(path: Path, data: bytes) -> None:
+def write_new_file(path: Path, data: bytes | memoryview) -> None:
+    """Write one file, whole or not at all; folders that it needs are made, and removed again on a failure.
+
+    Raises
+    ------
+    ValueError
+        No file can be called so.
+    FileExistsError
+        Something is there already; it is as it was.
+    OSError
+        It could not be written.
+    """
+    check_file_names("the file's name", [path.name])
+    with new_files(path.parent, [path.name]) as staging:
+        write_to_disk(staging / path.name, data)
+
+
+def replace_file(path: Path, data: bytes | memoryview) -> None:
+    """Write one file in place of an old one of the same program, whole or not at all.
+
+    It is written beside the old one, forced to the disk and then put in its place: whatever goes wrong, the file holds
+    either the old data or the new.
+
+    Raises
+    ------
+    OSError
+        It could not be written; the old file is as it was.
+    """
+    staged = path.with_name(f"{STAGING_PREFIX}{uuid.uuid4().hex}")
+    try:
+        write_to_disk(staged, data)
+        os.replace(staged, path)
+    except BaseException:
+        staged.unlink(missing_ok=True)
+        raise
+
+
+def write_to_disk(path: Path, data: bytes | memoryview) -> None:
     """Write a new file and wait until the disk has it; FileExistsError where there is one."""
     with open(path, "xb") as file:
         file.write(data)

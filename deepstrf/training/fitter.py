@@ -6,6 +6,7 @@ from pathlib import Path
 
 from torch import nn
 
+from deepstrf.memory import LIMIT_GB
 from deepstrf.training.batches import Data, Examples
 from deepstrf.training.history import History
 from deepstrf.training.run import Run
@@ -86,6 +87,7 @@ class Fitter(FitSettings):
         validation: Data | None = None,
         *,
         checkpoint: str | Path | None = None,
+        max_gb: float = LIMIT_GB,
     ) -> History:
         """History of the fit; the model then has its best weights and is in evaluation mode.
 
@@ -100,7 +102,10 @@ class Fitter(FitSettings):
         checkpoint : str or path, optional
             File that is written after every epoch. If it is there, the fit goes on from it, to the very weights that an
             uninterrupted one reaches (on the same machine, with as many threads): run the same script again. ``epochs``
-            and ``patience`` may be changed, to train for longer. Delete the file to begin anew.
+            and ``patience`` may be changed, to train for longer; the model, settings, data and split must be the same.
+            Delete the file to begin anew.
+        max_gb : float
+            What a checkpoint that is read may take, in GB of 2^30 bytes.
 
         Returns
         -------
@@ -111,8 +116,8 @@ class Fitter(FitSettings):
         NonFiniteLossError
             A loss became NaN or infinite; the model has its best weights from before.
         TypeError, ValueError
-            Data are not as said or do not fit the model, the model has nothing to fit, or the checkpoint is damaged or
-            of another fit.
+            Data are not as said or do not fit the model, the model has nothing to fit, or the checkpoint is damaged, of
+            another fit (the message names what differs), or larger than ``max_gb``.
         NotImplementedError
             A prior is set for a kernel of unknown type.
         OSError
@@ -123,7 +128,7 @@ class Fitter(FitSettings):
         UserWarning
             A checkpoint could not be written.
         """
-        return self.prepare(model, train, validation, checkpoint=checkpoint).to_the_end()
+        return self.prepare(model, train, validation, checkpoint=checkpoint, max_gb=max_gb).to_the_end()
 
     def prepare(
         self,
@@ -132,6 +137,7 @@ class Fitter(FitSettings):
         validation: Data | None = None,
         *,
         checkpoint: str | Path | None = None,
+        max_gb: float = LIMIT_GB,
     ) -> Run:
         """Fit that is checked and not yet begun: its `to_the_end` does the rest, in any thread.
 
@@ -139,4 +145,4 @@ class Fitter(FitSettings):
         """
         examples = Examples.of(train, "train", skip_bins=self.skip_bins)
         held_out = None if validation is None else Examples.of(validation, "validation", skip_bins=self.skip_bins)
-        return Run(self, model, examples, held_out, None if checkpoint is None else Path(checkpoint))
+        return Run(self, model, examples, held_out, None if checkpoint is None else Path(checkpoint), max_gb=max_gb)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
+import os
 import time
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import partial
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -16,18 +16,38 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from deepstrf.memory import LIMIT_GB
 from deepstrf.models.layers import ParametricSTRF
 from deepstrf.models.neural_model import NeuralModel
 from deepstrf.models.prediction import as_model_takes, predict
 from deepstrf.models.readouts import STRFReadout, normalising_over
 from deepstrf.stimuli.evidence import moving_bands
 from deepstrf.training.batches import Examples, settle_batch_norms
-from deepstrf.training.checkpoint import fingerprint, load_checkpoint, save_checkpoint
+from deepstrf.training.checkpoint import (
+    check_optimizer_state,
+    check_schedule_state,
+    check_weights,
+    history_in,
+    load_checkpoint,
+    save_checkpoint,
+)
 from deepstrf.training.history import EpochRecord, History
+from deepstrf.training.identity import (
+    described,
+    digest,
+    identity_of_model,
+    identity_of_optimizer,
+    identity_of_settings,
+)
 from deepstrf.training.priors import kernels, penalty
 from deepstrf.training.progress import NonFiniteLossError, Progress
 from deepstrf.training.settings import FitSettings
 from deepstrf.training.under_way import under_way
+
+LONGEST_ANSWER = 256
+"""Bins."""
+ROUNDING = 0.01
+"""Of the largest response: half precision has no more."""
 
 
 class _NotFinite(Exception):  # noqa: N818 - only ever travels out of an optimizer's step
@@ -44,6 +64,8 @@ class Run:
         train: Examples,
         validation: Examples | None,
         checkpoint: Path | None,
+        *,
+        max_gb: float = LIMIT_GB,
     ) -> None:
         _check_fits(model, train, validation)
         self.settings, self.model, self.train, self.validation = settings, model, train, validation
@@ -51,7 +73,6 @@ class Run:
         if not parameters:
             raise ValueError("model must have a parameter that requires a gradient, got none")
         self.without_evidence = list(_weights_without_evidence(model, train))
-        _set_to_zero(self.without_evidence)
         self.optimizer = settings.optimizer(parameters)
         self.schedule = None if settings.schedule is None else settings.schedule(self.optimizer)
         smoothness = np.broadcast_to(np.asarray(settings.smoothness, dtype=float), 2)
@@ -59,14 +80,15 @@ class Run:
         self.has_priors = any(self.smoothness) or settings.sparsity > 0
         self.null_loss = self._null_loss() if self.has_priors else None
         self.history = History()
-        self.best = _state_of(model)
         self.checkpoint = checkpoint
+        self.identity = {} if checkpoint is None else self._identity()
+        if checkpoint is not None and os.path.lexists(checkpoint):
+            self._resume(load_checkpoint(checkpoint, self.identity, max_gb=max_gb), checkpoint)
+            return
+        _set_to_zero(self.without_evidence)
+        self.best = _state_of(model)
         if checkpoint is not None:
-            self.identity = self._identity()
-            if checkpoint.exists():
-                self._resume(load_checkpoint(checkpoint, self.identity))
-            else:
-                save_checkpoint(checkpoint, self._state())
+            save_checkpoint(checkpoint, self._state(), first=True)
 
     def to_the_end(self) -> History:
         """History after the remaining epochs."""
@@ -227,47 +249,67 @@ class Run:
         return as_model_takes(self.model, (constant - perfect).nan_to_num(nan=0.0).clamp(min=0))
 
     def _identity(self) -> dict[str, Any]:
-        """Everything that must be the same for a fit to resume from a checkpoint, in plain types."""
-        settings = self.settings
-        groups = self.optimizer.state_dict()["param_groups"]
-        options = [{name: value for name, value in group.items() if name != "params"} for group in groups]
-        held_out = () if self.validation is None else (self.validation.stimuli, self.validation.responses)
+        """Everything that must be the same for a fit to resume from a checkpoint, in texts."""
+        parts = {"train": self.train, "validation": self.validation}
         return {
-            "model": f"{type(self.model).__name__} {[tuple(x.shape) for x in self.model.state_dict().values()]}",
-            "data": fingerprint(self.train.stimuli, self.train.responses, *held_out),
-            "optimizer": f"{type(self.optimizer).__name__} {options}",
-            "schedule": type(self.schedule).__name__,
-            "loss": _name_of(settings.loss),
-            "score": _name_of(settings.score),
-            "batch_size": settings.batch_size,
-            "smoothness": self.smoothness,
-            "sparsity": settings.sparsity,
-            "seed": settings.seed,
+            **identity_of_settings(self.settings),
+            "smoothness": described(self.smoothness),
+            "model": identity_of_model(self.model),
+            **identity_of_optimizer(self.optimizer, self.schedule),
+            "data": {
+                "title": "train" if self.validation is None else "train and validation",
+                "parts": {
+                    f"{what} of {name}": f"{tuple(values.shape)}, digest {digest(values)[:16]}"
+                    for name, data in parts.items()
+                    if data is not None
+                    for what, values in (("stimuli", data.stimuli), ("responses", data.responses))
+                },
+            },
         }
 
     def _state(self) -> dict[str, Any]:
         return {
-            "settings": self.identity,
+            "identity": self.identity,
             "model": self.model.state_dict(),
             "best": self.best,
             "optimizer": self.optimizer.state_dict(),
             "schedule": None if self.schedule is None else self.schedule.state_dict(),
             "history": self.history.state_dict(),
+            "answer": self._answer(),
         }
 
-    def _resume(self, state: dict[str, Any]) -> None:
-        self.model.load_state_dict(state["model"])
-        self.best = state["best"]
-        self.optimizer.load_state_dict(state["optimizer"])
-        if self.schedule is not None:
-            self.schedule.load_state_dict(state["schedule"])
-        self.history = History.from_state_dict(state["history"])
+    def _answer(self) -> Tensor:
+        """Response to the beginning of the first sound, by which one sees that the model's code is still the same."""
+        sound = self.train.stimuli[:1, ..., : min(self.train.bins[0], LONGEST_ANSWER)]
+        with _own_random_numbers(sound.device):
+            torch.manual_seed(0)
+            return predict(self.model, sound).float().cpu()
+
+    def _resume(self, state: dict[str, Any], path: Path) -> None:
+        """Go on from a checkpoint, or leave the model as it is and say what of the checkpoint is not of this fit."""
+        before = _state_of(self.model)
+        try:
+            check_weights(before, state["model"], "its model")
+            check_weights(before, state["best"], "its best model")
+            self.history = history_in(state["history"], self.train.target.shape[1])
+            check_optimizer_state(self.optimizer, state["optimizer"])
+            check_schedule_state(self.schedule, state["schedule"])
+            self.model.load_state_dict(state["model"])
+            answer, was = self._answer(), state["answer"]
+            if not isinstance(was, Tensor) or was.shape != answer.shape or not _close(answer, was):
+                raise ValueError("with its weights this model gives other responses than it gave: its code was changed")
+        except ValueError as error:
+            self.model.load_state_dict(before)
+            raise ValueError(
+                f"checkpoint {path} is not one of this fit: {error}; delete the file to begin anew, or name another"
+            ) from error
+        self.best = dict(state["best"])
 
     def _write_checkpoint(self) -> None:
         if self.checkpoint is None:
             return
         try:
-            save_checkpoint(self.checkpoint, self._state())
+            save_checkpoint(self.checkpoint, self._state(), first=False)
         except OSError as error:
             warnings.warn(
                 f"checkpoint {self.checkpoint} could not be written in epoch {len(self.history)} ({error}); the last "
@@ -301,6 +343,8 @@ def _weights_without_evidence(model: nn.Module, train: Examples) -> Iterator[tup
     for readout in (module for module in model.modules() if isinstance(module, STRFReadout)):
         kernel = readout.strf.kernel
         if not (isinstance(kernel, nn.Conv2d) and kernel.groups == 1 and isinstance(model.core, nn.Identity)):
+            continue
+        if not kernel.weight.requires_grad:
             continue
         if readout.bn.num_batches_tracked == 0:
             with torch.no_grad():
@@ -352,11 +396,10 @@ def _state_of(model: nn.Module) -> dict[str, Any]:
     return copy.deepcopy(model.state_dict())
 
 
-def _name_of(metric: Any) -> str:
-    """Name of a loss or score; of a partial with its settings."""
-    if isinstance(metric, partial):
-        return f"{_name_of(metric.func)} {metric.keywords}"
-    return getattr(metric, "__qualname__", type(metric).__qualname__)
+def _close(one: Tensor, other: Tensor) -> bool:
+    """Whether two responses are the same but for rounding, which depends on the machine and its threads."""
+    scale = float(one.nan_to_num(0.0, 0.0, 0.0).abs().max()) if one.numel() else 0.0
+    return torch.allclose(one, other.to(one.dtype), rtol=0.0, atol=ROUNDING * scale, equal_nan=True)
 
 
 def _shown(history: History) -> dict[str, str]:

@@ -1,19 +1,25 @@
 """An interrupted fit goes on as if nothing had happened, and a checkpoint is whole or not there."""
 
+import copy
 import errno
 import os
 import signal
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 
 import pytest
 import torch
+from torch.optim.lr_scheduler import LambdaLR, SequentialLR, StepLR
 
-from deepstrf.metrics import mse_loss
+from deepstrf.metrics import corrcoef, mse_loss
+from deepstrf.models import Linear, LinearNonlinear
+from deepstrf.training import Fitter
+from deepstrf.training.checkpoint import save_checkpoint
+from deepstrf.training.identity import FREE, identity_of_settings
 from tests.training import killed_fit
-from tests.training.conftest import new_model, quick_fitter
+from tests.training.conftest import BANDS, new_model, quick_fitter
 
 
 @pytest.fixture
@@ -113,6 +119,213 @@ def test_a_checkpoint_of_other_data_or_another_model_is_refused(parts, tmp_path)
             fitter.fit(new_model(), *data, checkpoint=file)
     with pytest.raises(ValueError, match="another fit: its model is 'LinearNonlinear"):
         fitter.fit(new_model(output_activation=torch.nn.Softplus()), train, validation, checkpoint=file)
+
+
+class Power(torch.nn.Module):
+    """A curve of one's own, whose exponent stands in no state dict."""
+
+    def __init__(self, exponent, kept=()):
+        super().__init__()
+        self.exponent = exponent
+        self.kept = kept
+
+    def forward(self, x):
+        return torch.nn.functional.softplus(x) ** self.exponent
+
+
+class Hidden(torch.nn.Module):
+    """One whose code alone says what it does."""
+
+    def __init__(self, function):
+        super().__init__()
+        self._function = [function]
+
+    def forward(self, x):
+        return self._function[0](x)
+
+
+def frozen(value):
+    model = new_model()
+    model.readout.bn.weight.requires_grad_(False)
+    torch.nn.init.constant_(model.readout.bn.weight, value)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "difference"),
+    [
+        (lambda: new_model(output_activation=torch.nn.ReLU()),
+         lambda: new_model(output_activation=torch.nn.Softplus()), r"'readout.activation': ReLU.*Softplus"),
+        (lambda: new_model(output_activation=torch.nn.Softplus(1.0)),
+         lambda: new_model(output_activation=torch.nn.Softplus(2.0)), r"beta=1\.0.*beta=2\.0"),
+        (lambda: new_model(output_activation=Power(1.0)), lambda: new_model(output_activation=Power(2.0)),
+         r"exponent=1\.0.*exponent=2\.0"),
+        (lambda: new_model(output_activation=Power(1.0, kept=torch.zeros(3))),
+         lambda: new_model(output_activation=Power(1.0, kept=torch.ones(3))), "kept="),
+        (lambda: new_model(prefiltering=torch.nn.Dropout(0.1)), lambda: new_model(prefiltering=torch.nn.Dropout(0.2)),
+         r"p=0\.1.*p=0\.2"),
+        (lambda: frozen(1.0), lambda: frozen(2.0), r"'readout.bn.weight': \(3,\) float32, digest"),
+        (lambda: frozen(1.0), new_model, r"not fitted, here it is .*, fitted"),
+        (new_model, lambda: new_model().double(), "float32.*float64"),
+        (lambda: LinearNonlinear(BANDS, 20, out_neurons=3), lambda: LinearNonlinear(BANDS, 40, out_neurons=3),
+         r"'it': LinearNonlinear\(.*T=20.*T=40"),
+        (lambda: LinearNonlinear(BANDS, 20, out_neurons=3), lambda: Linear(BANDS, 20, out_neurons=3),
+         "'LinearNonlinear', here it is 'Linear'"),
+    ],
+)  # fmt: skip
+def test_a_fit_resumes_its_own_architecture_only(parts, tmp_path, first, second, difference):
+    quick_fitter(epochs=1, loss=mse_loss).fit(first(), *parts, checkpoint=tmp_path / "fit.pt")
+    other = second()
+    before = copy.deepcopy(other.state_dict())
+    with pytest.raises(ValueError, match=f"belongs to another fit: its model is .*{difference}"):
+        quick_fitter(epochs=1, loss=mse_loss).fit(other, *parts, checkpoint=tmp_path / "fit.pt")
+    assert all(torch.equal(x, other.state_dict()[name]) for name, x in before.items())
+    mine = first()
+    quick_fitter(epochs=2, loss=mse_loss).fit(mine, *parts, checkpoint=tmp_path / "fit.pt")
+    quick_fitter(epochs=3, loss=mse_loss).fit(mine, *parts, checkpoint=tmp_path / "fit.pt")  # and again, as it is now
+
+
+def test_a_fit_whose_model_has_other_code_is_refused(parts, tmp_path):
+    """What no setting tells is seen by the response to the first sound."""
+    fitter = quick_fitter(epochs=1, loss=mse_loss)
+    fitter.fit(new_model(output_activation=Hidden(torch.sigmoid)), *parts, checkpoint=tmp_path / "fit.pt")
+    other = new_model(output_activation=Hidden(torch.tanh))
+    before = copy.deepcopy(other.state_dict())
+    with pytest.raises(ValueError, match="gives other responses than it gave: its code was changed"):
+        fitter.fit(other, *parts, checkpoint=tmp_path / "fit.pt")
+    assert all(torch.equal(x, other.state_dict()[name]) for name, x in before.items())
+
+
+def scaled(by):
+    return lambda pred, gt, *, reduction: by * mse_loss(pred, gt, reduction=reduction)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [
+        ({"loss": scaled(1.0)}, {"loss": scaled(2.0)}, "its loss is '.*lambda> .code"),
+        ({"score": partial(corrcoef, mask=None)}, {"score": corrcoef}, "its score is"),
+        ({"skip_bins": 0}, {"skip_bins": 5}, "its skip_bins is 0, here it is 5"),
+        ({"schedule": partial(StepLR, step_size=2)}, {"schedule": partial(StepLR, step_size=3)},
+         r"its schedule is 'StepLR' with 'step_size': 2, here"),
+        ({"schedule": lambda x: LambdaLR(x, lambda epoch: 0.9)}, {"schedule": lambda x: LambdaLR(x, lambda epoch: 0.8)},
+         "its schedule is 'LambdaLR' with 'lr_lambdas'"),
+        ({"schedule": lambda x: SequentialLR(x, [StepLR(x, 1), StepLR(x, 1)], [2])},
+         {"schedule": lambda x: SequentialLR(x, [StepLR(x, 1), StepLR(x, 2)], [2])},
+         "its schedule is 'SequentialLR' with 'schedulers'"),
+        ({"optimizer": partial(torch.optim.SGD, lr=0.01)}, {"optimizer": partial(torch.optim.RMSprop, lr=0.01)},
+         "its optimizer is 'SGD', here it is 'RMSprop'"),
+    ],
+)  # fmt: skip
+def test_losses_and_schedules_of_one_s_own_are_told_apart_by_their_code(parts, tmp_path, first, second, message):
+    file = tmp_path / "fit.pt"
+    quick_fitter(epochs=1, **first).fit(new_model(), *parts, checkpoint=file)
+    with pytest.raises(ValueError, match=f"another fit: {message}"):
+        quick_fitter(epochs=1, **second).fit(new_model(), *parts, checkpoint=file)
+    quick_fitter(epochs=2, **first).fit(new_model(), *parts, checkpoint=file)
+
+
+def test_every_setting_that_is_not_free_is_part_of_the_identity():
+    """A new setting is either compared or named as one that may change."""
+    found = identity_of_settings(quick_fitter())
+    assert {field.name for field in fields(Fitter)} == found.keys() | FREE | {"optimizer", "schedule"}
+
+
+def test_a_single_byte_is_noticed_wherever_it_is(parts, tmp_path):
+    file = tmp_path / "fit.pt"
+    quick_fitter(epochs=1).fit(new_model(), *parts, checkpoint=file)
+    whole = file.read_bytes()
+    for at in range(0, len(whole), len(whole) // 60):
+        file.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        with pytest.raises(ValueError, match=r"checkpoint .*fit\.pt is (damaged|not one that a fit)"):
+            quick_fitter(epochs=1).fit(new_model(), *parts, checkpoint=file)
+
+
+@pytest.mark.parametrize(
+    ("entry", "change", "message"),
+    [
+        ("identity", lambda x: None, "its identity is none"),
+        ("model", lambda x: {}, "its model has not the tensors"),
+        ("model", lambda x: {**x, "readout.bn.weight": torch.ones(4)}, "another readout.bn.weight"),
+        ("model", lambda x: {**x, "readout.bn.weight": 3}, "another readout.bn.weight"),
+        ("best", lambda x: {name: torch.full_like(y, torch.nan) if y.is_floating_point() else y
+                            for name, y in x.items()}, "its best model has NaN or infinite values"),
+        ("best", lambda x: [1], "its best model has not"),
+        ("optimizer", lambda x: {}, "its optimizer's state"),
+        ("optimizer", lambda x: {**x, "state": {0: {"step": 3}}}, "its optimizer's state"),
+        ("optimizer", lambda x: {**x, "state": {0: {**x["state"][0], "exp_avg": torch.zeros(7)}}},
+         "its optimizer's state"),
+        ("schedule", lambda x: {"gamma": 2}, "its schedule's state"),
+        ("history", lambda x: {**x, "best_epoch": 7}, "1 epochs and calls 7 the best"),
+        ("history", lambda x: {**x, "records": [{}]}, "has not the fields of a EpochRecord"),
+        ("history", lambda x: {**x, "records": [{**x["records"][0], "scores": torch.zeros(9)}]}, "scores of a EpochR"),
+        ("history", lambda x: 3, "its history has not the fields"),
+        ("answer", lambda x: x + 1, "gives other responses"),
+    ],
+)  # fmt: skip
+def test_a_checkpoint_made_by_hand_is_refused_by_name(parts, tmp_path, entry, change, message):
+    """Even with a right digest, and the model is as it was."""
+    file = tmp_path / "fit.pt"
+    quick_fitter(epochs=1).fit(new_model(), *parts, checkpoint=file)
+    state = torch.load(file, weights_only=True)
+    save_checkpoint(file, {**state, entry: change(state[entry])}, first=False)
+    model = new_model(seed=3)
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(ValueError, match=rf"checkpoint .*fit\.pt is not one .*{message}"):
+        quick_fitter(epochs=1).fit(model, *parts, checkpoint=file)
+    assert all(torch.equal(x, model.state_dict()[name]) for name, x in before.items())
+
+
+def test_a_file_that_the_fit_did_not_make_is_never_replaced(parts, tmp_path):
+    """Nor one that another program puts there before the first epoch, nor one beside it."""
+    notes = tmp_path / "fit.pt"
+    notes.write_text("my notes")
+    with pytest.raises(ValueError, match=r"fit\.pt is damaged, or not one that a fit wrote"):
+        quick_fitter(epochs=1).fit(new_model(), *parts, checkpoint=notes)
+    with pytest.raises(FileExistsError, match="fit"):
+        save_checkpoint(notes, {}, first=True)
+    beside = tmp_path / "other.pt.part"
+    beside.write_text("also mine")
+    quick_fitter(epochs=1).fit(new_model(), *parts, checkpoint=tmp_path / "other.pt")
+    assert (notes.read_text(), beside.read_text()) == ("my notes", "also mine")
+    assert {path.name for path in tmp_path.iterdir()} == {"fit.pt", "other.pt", "other.pt.part"}
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ValueError, match="must be a file, got a folder or a device"):
+        quick_fitter(epochs=1).fit(new_model(), *parts, checkpoint=tmp_path / "folder")
+    for name in ("a\0b.pt", "x" * 300, "con.pt"):
+        with pytest.raises(ValueError, match="name must be names that files can have"):
+            quick_fitter(epochs=1).fit(new_model(), *parts, checkpoint=tmp_path / name)
+
+
+def test_a_checkpoint_larger_than_the_limit_is_not_read(parts, tmp_path):
+    file = tmp_path / "fit.pt"
+    with open(file, "wb") as sparse:
+        sparse.truncate(3 * 2**30)
+    with pytest.raises(ValueError, match=r"fit\.pt needs 3 GB of memory, limit 2 GB; raise it with max_gb=3"):
+        quick_fitter(epochs=1).fit(new_model(), *parts, checkpoint=file)
+    file.unlink()
+    quick_fitter(epochs=1).fit(new_model(), *parts, checkpoint=file)
+    with pytest.raises(ValueError, match=r"needs .* GB of memory, limit 1e-06 GB"):
+        quick_fitter(epochs=1).fit(new_model(), *parts, checkpoint=file, max_gb=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_fits_in_other_types_resume(parts, tmp_path, dtype):
+    model = new_model().to(dtype)
+    a = quick_fitter(epochs=2).fit(model, *parts, checkpoint=tmp_path / "fit.pt")
+    again = new_model(seed=2).to(dtype)
+    b = quick_fitter(epochs=2).fit(again, *parts, checkpoint=tmp_path / "fit.pt")
+    assert_same_fit((model, a), (again, b))
+
+
+def test_frozen_receptive_fields_keep_the_weights_of_bands_without_sound():
+    model = new_model()
+    model.readout.strf.kernel.weight.requires_grad_(False)
+    before = model.readout.strf.kernel.weight.clone()
+    silent = torch.randn(2, 1, BANDS, 50)
+    silent[:, :, 3] = 0.0
+    quick_fitter(epochs=1).fit(model, (silent, torch.rand(2, 3, 1, 50)))
+    assert torch.equal(model.readout.strf.kernel.weight, before)
 
 
 def test_a_damaged_checkpoint_is_named(parts, tmp_path):
