@@ -1,5 +1,7 @@
 """Recordings: stimuli and the responses of neurons to them, read from files and made ready for a fit."""
 
+from deepstrf.datasets.array_files import read_arrays
+from deepstrf.datasets.fields import linear_from_field
 from deepstrf.datasets.folder import RecordingFolder
 from deepstrf.datasets.nwb import read_nwb
 from deepstrf.datasets.recording import Recording, collate
@@ -12,6 +14,8 @@ __all__ = [
     "align",
     "collate",
     "count_spikes",
+    "linear_from_field",
+    "read_arrays",
     "read_nwb",
     "smooth_responses",
     "spike_times",

@@ -1,4 +1,4 @@
-"""From the trials of single units to one tensor of responses."""
+"""From the trials of single units to the responses to each stimulus."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from deepstrf.datasets.parts import Part
 from deepstrf.datasets.spikes import EDGE_BINS
 from deepstrf.memory import check_memory
 from deepstrf.stimuli import Spectrogram
@@ -26,7 +27,7 @@ def assemble(
     recorded: Iterable[np.ndarray | None],
     max_gb: float,
 ) -> dict[str, Any]:
-    """Arguments of `Recording` for spikes of trials given one by one; NaN for every trial that is not there.
+    """Parts of a recording from spikes of trials given one by one, and its names; NaN for a trial that is not there.
 
     Units and stimuli come in the order of their first trial. Repeat r of a stimulus is its r-th trial number, so that
     units which were recorded together share it, whatever the numbers are.
@@ -55,32 +56,44 @@ def assemble(
     repeat = [{number: r for r, number in enumerate(sorted(of_one))} for of_one in numbers]
     bins = [spectrograms[name].values.shape[1] for name in stimulus]
     first = spectrograms[trials[0][1]]
-    B, N, R, T = len(stimulus), len(unit), max(map(len, repeat)), max(bins)
+    B, N = len(stimulus), len(unit)
+    with_sound: list[dict[int, int]] = [{} for _ in stimulus]
+    for name, sound, _ in trials:
+        with_sound[stimulus[sound]].setdefault(unit[name], 0)
+    for rows in with_sound:
+        rows.update({n: row for row, n in enumerate(sorted(rows))})
+    sizes = [len(rows) * len(numbers[b]) * bins[b] for b, rows in enumerate(with_sound)]
     check_memory(
-        f"{where}: the responses of {N} neurons in {R} trials of {B} stimuli of {T} bins", 4.0 * B * N * R * T, max_gb
+        f"{where}: the responses of {N} neurons in {max(map(len, repeat))} trials of {B} stimuli of {max(bins)} bins",
+        4.0 * sum(sizes),
+        max_gb,
     )
-    stimuli = torch.zeros(B, 1, len(first.cf_hz), T)
-    for b, name in enumerate(stimulus):
-        stimuli[b, 0, :, : bins[b]] = spectrograms[name].values
-    responses = np.full((B, N, R, T), np.nan, dtype=np.float32)
-    row = np.empty(len(trials), dtype=np.int64)
+    # One row for each trial that may be; `start` is where those of a stimulus begin.
+    flat = np.full(sum(sizes), np.nan, dtype=np.float32)
+    start = np.cumsum([0, *sizes])
+    begin = np.empty(len(trials), dtype=np.int64)
     for i, ((name, sound, number), bins_there) in enumerate(zip(trials, recorded, strict=True)):
-        b, n = stimulus[sound], unit[name]
-        r = repeat[b][number]
-        row[i] = (b * N + n) * R + r
-        responses[b, n, r, : bins[b]] = 0.0 if bins_there is None else np.where(bins_there, np.float32(0), np.nan)
+        b = stimulus[sound]
+        row = with_sound[b][unit[name]] * len(numbers[b]) + repeat[b][number]
+        begin[i] = start[b] + row * bins[b]
+        flat[begin[i] : begin[i] + bins[b]] = 0.0 if bins_there is None else np.where(bins_there, np.float32(0), np.nan)
     place = np.floor(time_s * (1000 / first.dt_ms) + EDGE_BINS)
     of_trial = np.asarray([bins[stimulus[sound]] for _, sound, _ in trials])
     inside = (place >= 0) & (place < of_trial[trial_of_spike])
-    np.add.at(responses.reshape(-1), row[trial_of_spike[inside]] * T + place[inside].astype(np.int64), np.float32(1))
+    np.add.at(flat, begin[trial_of_spike[inside]] + place[inside].astype(np.int64), np.float32(1))
+    parts = []
+    for name, b in stimulus.items():
+        rows = with_sound[b]
+        own = torch.from_numpy(flat[start[b] : start[b + 1]]).reshape(len(rows), len(numbers[b]), bins[b])
+        some = None if len(rows) == N else torch.tensor(sorted(rows))
+        parts.append(Part(spectrograms[name].values[None], own, some))
     return {
-        "stimuli": stimuli,
-        "responses": torch.from_numpy(responses),
+        "parts": parts,
+        "neurons": N,
         "dt_ms": first.dt_ms,
         "cf_hz": first.cf_hz,
         "neuron_names": list(unit),
         "stimulus_names": list(stimulus),
-        "bins": bins,
         "delay_ms": first.delay_ms,
     }
 

@@ -133,7 +133,7 @@ class RecordingFolder(Recording):
         self.spontaneous_hz = tables.place(sounds.duration_s, late_spikes, pre_onset)
         dt_ms = next(iter(sounds.spectrograms.values())).dt_ms
         bins = {name: one.values.shape[1] for name, one in sounds.spectrograms.items()}
-        super().__init__(
+        self._hold(
             **assemble(
                 str(self.folder),
                 tables.trials,

@@ -142,9 +142,9 @@ def read_nwb(
         recorded=[seen for _, _, _, spans in found for seen in spans],
         max_gb=max_gb,
     )
-    if not bool(arguments["responses"].nansum()):
+    if not any(bool(part.responses.nansum()) for part in arguments["parts"]):
         _warn(f"{path}: no spike lies within a sound{_guess(others, parts, start_s, spectrograms)}")
-    return Recording(**arguments)
+    return Recording._of(**arguments)
 
 
 class _File:

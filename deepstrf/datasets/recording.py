@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
 
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from deepstrf.arguments import as_tensor, check_floating
+from deepstrf.arguments import as_tensor, check_choice, check_floating, check_numbers
+from deepstrf.datasets.arrays import parts_of_arrays
+from deepstrf.datasets.joining import joined
+from deepstrf.datasets.parts import Item, Part, collate, padded
+from deepstrf.datasets.recording_file import read_recording, write_recording
+from deepstrf.datasets.resampling import HOWS, resampled
 from deepstrf.datasets.smoothing import smooth_responses
 from deepstrf.deprecation import keywords, renamed
+from deepstrf.memory import LIMIT_GB
 from deepstrf.metrics.pooling import check_responses
 from deepstrf.stimuli import Spectrogram
 
-Item = tuple[Tensor, Tensor]
+__all__ = ["Item", "Recording", "collate"]
 
 
 class Recording:
@@ -23,6 +32,9 @@ class Recording:
 
     It is also a dataset of torch: ``len(recording)`` is B, ``recording[b]`` is the stimulus (1, F, T_b) with the
     responses (N, R, T_b) over its own length, and `collate` puts such pairs together again.
+
+    What readers, `from_arrays` and `concatenate` make holds what was recorded and no padding; ``stimuli`` and
+    ``responses`` pad it when they are first asked for.
 
     Parameters
     ----------
@@ -38,7 +50,7 @@ class Recording:
         Different from each other; None numbers them.
     bins : sequence of int, optional
         Length of each stimulus, at most T; None says that all have T bins.
-    delay_ms : float
+    delay_ms, unit
         Of the stimuli, as in `Spectrogram`.
 
     Raises
@@ -66,6 +78,7 @@ class Recording:
         stimulus_names: Sequence[str] | None = None,
         bins: Sequence[int] | None = None,
         delay_ms: float = 0.0,
+        unit: str = "dB",
     ) -> None:
         stimuli, responses, cf_hz = (
             as_tensor(name, values)
@@ -81,34 +94,253 @@ class Recording:
             )
         if not bool(stimuli.isfinite().all()):
             raise ValueError(f"stimuli must be finite, got {int((~stimuli.isfinite()).sum())} values that are not")
-        self.stimuli, self.responses = stimuli, responses
-        self.dt_ms, self.cf_hz, self.delay_ms = float(dt_ms), cf_hz, float(delay_ms)
-        self.neuron_names = _names("neuron_names", neuron_names, "neuron", N)
-        self.stimulus_names = _names("stimulus_names", stimulus_names, "stimulus", B)
-        self.bins = tuple(int(n) for n in bins) if bins is not None else (T,) * B
-        if len(self.bins) != B or not all(1 <= n <= T for n in self.bins):
-            raise ValueError(f"bins must be {B} lengths from 1 to T = {T}, got {self.bins}")
-        self.spectrogram(0)  # checks cf_hz, dt_ms and delay_ms
-        if bool(responses.isinf().any()):
-            raise ValueError(f"responses must be finite or NaN, got {int(responses.isinf().sum())} infinite values")
+        lengths = tuple(int(n) for n in bins) if bins is not None else (T,) * B
+        if len(lengths) != B or not all(1 <= n <= T for n in lengths):
+            raise ValueError(f"bins must be {B} lengths from 1 to T = {T}, got {lengths}")
+        parts = [Part(stimuli[b, ..., :n], responses[b, ..., :n]) for b, n in enumerate(lengths)]
+        self._hold(
+            parts,
+            N,
+            dt_ms=dt_ms,
+            cf_hz=cf_hz,
+            neuron_names=neuron_names,
+            stimulus_names=stimulus_names,
+            delay_ms=delay_ms,
+            unit=unit,
+        )
+        self._padded: Item | None = (stimuli, responses)
         for name, n, response in zip(self.stimulus_names, self.bins, responses, strict=True):
             if not bool(response[..., n:].isnan().all()):
                 raise ValueError(f"responses must be NaN after the {n} bins of stimulus {name!r}, got numbers there")
+
+    def _hold(
+        self,
+        parts: Sequence[Part],
+        neurons: int,
+        *,
+        dt_ms: float,
+        cf_hz: Tensor,
+        neuron_names: Sequence[str] | None = None,
+        stimulus_names: Sequence[str] | None = None,
+        delay_ms: float = 0.0,
+        unit: str = "dB",
+    ) -> None:
+        """Take up the parts: what all constructors end with."""
+        self._parts, self._padded = tuple(parts), None
+        self.dt_ms, self.cf_hz, self.delay_ms, self.unit = float(dt_ms), cf_hz, float(delay_ms), str(unit)
+        self.neuron_names = _names("neuron_names", neuron_names, "neuron", neurons)
+        self.stimulus_names = _names("stimulus_names", stimulus_names, "stimulus", len(self._parts))
+        self.bins = tuple(part.bins for part in self._parts)
+        self.spectrogram(0)  # checks cf_hz, dt_ms and delay_ms
+        infinite = sum(int(part.responses.isinf().sum()) for part in self._parts)
+        if infinite:
+            raise ValueError(f"responses must be finite or NaN, got {infinite} infinite values")
+
+    @classmethod
+    def _of(cls, parts: Sequence[Part], neurons: int, **about: Any) -> Recording:
+        recording = Recording.__new__(Recording)
+        recording._hold(parts, neurons, **about)
+        return recording
+
+    def _with(self, parts: Sequence[Part], **changes: Any) -> Recording:
+        """Another recording with the same axes and names where ``changes`` do not say otherwise."""
+        about = self._about() | {"neuron_names": self.neuron_names, "stimulus_names": self.stimulus_names} | changes
+        return Recording._of(parts, len(about["neuron_names"]), **about)
+
+    def _about(self) -> dict[str, Any]:
+        return {"dt_ms": self.dt_ms, "cf_hz": self.cf_hz, "delay_ms": self.delay_ms, "unit": self.unit}
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Views would be pickled with all the memory that they are views of, each time.
+        return {**self.__dict__, "_parts": tuple(part.owned() for part in self._parts), "_padded": None}
+
+    @classmethod
+    @keywords()
+    def from_arrays(
+        cls,
+        stimulus: Any,
+        responses: Any,
+        *,
+        dt_ms: float,
+        cf_hz: Tensor | ArrayLike,
+        response_dt_ms: float | None = None,
+        resample: Literal["mean", "sum"] | None = None,
+        neuron_names: Sequence[str] | None = None,
+        stimulus_names: Sequence[str] | None = None,
+        delay_ms: float = 0.0,
+        unit: str = "a.u.",
+    ) -> Recording:
+        """Recording from spectrograms and responses that were made elsewhere.
+
+        Parameters
+        ----------
+        stimulus : array (F, T), or sequence of arrays (F, T_b), or array (B, F, T) or (B, 1, F, T)
+            One sound or several, in any unit; whole numbers are taken as float32.
+        responses : array (T,), (N, T) or (N, R, T); a sequence of B of these; or array (B, N, R, T)
+            To one sound or to each. Without an axis of trials there is one trial (or a mean over them); numbers may be
+            negative (membrane potential, calcium, ECoG). NaN where nothing was recorded.
+        dt_ms : float
+            Bin width of the stimulus, ms.
+        cf_hz : array, shape (F,)
+            Centre frequency of each band, Hz, ascending.
+        response_dt_ms : float, optional
+            Time between two numbers of the responses, ms, if it is another one; ``resample`` says how they come into
+            the bins of the stimulus: "sum" for counts of spikes, "mean" for rates and continuous signals. Whatever the
+            responses last beyond the stimulus is cut, what they lack is NaN.
+        neuron_names, stimulus_names, delay_ms, unit
+            As of `Recording`.
+
+        Raises
+        ------
+        TypeError
+            Something is no array of real numbers.
+        ValueError
+            Shapes do not fit together (the message says which, and whether an axis looks swapped), a stimulus is not
+            finite, or ``resample`` is missing.
+
+        Examples
+        --------
+        >>> Recording.from_arrays([torch.rand(3, 100), torch.rand(3, 80)], [torch.rand(2, 5, 100), torch.rand(2, 80)],
+        ...                       dt_ms=5, cf_hz=[500.0, 1000.0, 2000.0])
+        Recording(2 stimuli, 0.9 s in bins of 5 ms, 3 bands 500-2000 Hz, 2 neurons, up to 5 trials)
+        """
+        axis = as_tensor("cf_hz", cf_hz)
+        axis = axis if axis.is_floating_point() else axis.float()
+        parts, neurons = parts_of_arrays(stimulus, responses, axis, float(dt_ms), response_dt_ms, resample)
+        return cls._of(
+            parts,
+            neurons,
+            dt_ms=dt_ms,
+            cf_hz=axis,
+            neuron_names=neuron_names,
+            stimulus_names=stimulus_names,
+            delay_ms=delay_ms,
+            unit=unit,
+        )
+
+    @classmethod
+    def concatenate(
+        cls, recordings: Sequence[Recording] | Mapping[str, Recording], *, same_neurons: bool = False
+    ) -> Recording:
+        """One recording of all stimuli and all neurons of several, NaN where a neuron was not recorded.
+
+        Stimuli of one name are one stimulus, which must then be the same sound everywhere.
+
+        Parameters
+        ----------
+        recordings : mapping of str to Recording, or sequence of Recording
+            By the name of the site, which then comes before the names of its neurons as ``site/neuron``.
+        same_neurons : bool
+            Whether neurons of one name are one neuron, such as in two sessions of one electrode: its trials with the
+            same sound follow each other. False refuses neurons of one name.
+
+        Raises
+        ------
+        ValueError
+            There is none; bins, bands or delay differ; two sounds or two neurons have one name; or, with
+            ``same_neurons``, the same trials come twice.
+        """
+        if not recordings:
+            raise ValueError("recordings must be at least one, got none")
+        sites = list(recordings) if isinstance(recordings, Mapping) else None
+        each = list(recordings.values()) if isinstance(recordings, Mapping) else list(recordings)
+        first = each[0]
+        for i, one in enumerate(each):
+            where = f"recording {sites[i]!r}" if sites else f"recording {i}"
+            if not isinstance(one, Recording):
+                raise TypeError(f"recordings must be Recordings, got {type(one).__name__} for {where}")
+            for name, rule in (("dt_ms", "bins of one width, ms"), ("delay_ms", "one delay, ms"), ("unit", "one unit")):
+                if getattr(one, name) != getattr(first, name):
+                    raise ValueError(
+                        f"recordings must have {rule}, got {getattr(first, name)!r} and {getattr(one, name)!r} in "
+                        f"{where}" + ("; rebin makes the bins wider" if name == "dt_ms" else "")
+                    )
+            if one.cf_hz.shape != first.cf_hz.shape or not torch.allclose(one.cf_hz, first.cf_hz.to(one.cf_hz)):
+                raise ValueError(f"recordings must have the same cf_hz, got other bands in {where}")
+        names = [
+            [f"{sites[i]}/{name}" for name in one.neuron_names] if sites else list(one.neuron_names)
+            for i, one in enumerate(each)
+        ]
+        parts, neurons, stimuli = joined(
+            [one._parts for one in each], names, [one.stimulus_names for one in each], same_neurons
+        )
+        return first._with(parts, neuron_names=neurons, stimulus_names=stimuli)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """The file that now holds this recording, as safetensors: numbers and names, nothing that can run.
+
+        Raises
+        ------
+        FileExistsError
+            There is a file that is no recording; another recording is replaced.
+        OSError
+            It cannot be written.
+        """
+        about = self._about() | {"cf_hz": self.cf_hz.tolist(), "cf_dtype": str(self.cf_hz.dtype).removeprefix("torch.")}
+        about |= {"neuron_names": list(self.neuron_names), "stimulus_names": list(self.stimulus_names)}
+        write_recording(Path(path), self._parts, about)
+        return Path(path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, max_gb: float = LIMIT_GB) -> Recording:
+        """Recording in a file that `save` wrote, number for number.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is no such file.
+        ValueError
+            It is damaged or of something else, or needs more than ``max_gb`` GB of memory.
+        """
+        parts, about = read_recording(Path(path), max_gb=max_gb)
+        try:
+            about["cf_hz"] = torch.tensor(about["cf_hz"], dtype=getattr(torch, about.pop("cf_dtype")))
+            return cls._of(parts, len(about["neuron_names"]), **about)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{path} is damaged, or no recording that Recording.save wrote: {error}") from error
 
     def __len__(self) -> int:
         return len(self.bins)
 
     def __getitem__(self, index: int) -> Item:
-        n = self.bins[index]
-        return self.stimuli[index, ..., :n], self.responses[index, ..., :n]
+        part = self._parts[index]
+        return part.stimulus, part.whole(len(self.neuron_names), self._repeats)
 
     def __repr__(self) -> str:
-        N, R = self.responses.shape[1:3]
         return (
             f"{type(self).__name__}({len(self)} stimuli, {self.duration_s:g} s in bins of {self.dt_ms:g} ms, "
             f"{len(self.cf_hz)} bands {self.cf_hz[0].item():.0f}-{self.cf_hz[-1].item():.0f} Hz, "
-            f"{N} neurons, up to {R} trials)"
+            f"{len(self.neuron_names)} neurons, up to {self._repeats} trials)"
         )
+
+    @property
+    def _repeats(self) -> int:
+        return max(part.responses.shape[1] for part in self._parts)
+
+    @property
+    def stimuli(self) -> Tensor:
+        """Stimuli (B, 1, F, T), padded with 0."""
+        return self._pad()[0]
+
+    @property
+    def responses(self) -> Tensor:
+        """Responses (B, N, R, T), padded with NaN; ValueError where they would need more than 2 GB of memory."""
+        return self._pad()[1]
+
+    def padded(self, *, max_gb: float = LIMIT_GB) -> Item:
+        """``stimuli`` and ``responses`` where these may take up to ``max_gb`` GB of memory."""
+        return self._pad(max_gb)
+
+    def _pad(self, max_gb: float = LIMIT_GB) -> Item:
+        if self._padded is None:
+            # Kept from now on, and the parts are views of it: who changes a number in it changes the recording.
+            stimuli, responses = self._padded = padded(self._parts, len(self.neuron_names), max_gb=max_gb)
+            repeats = [part.responses.shape[1] for part in self._parts]
+            self._parts = tuple(
+                Part(stimuli[b, ..., :n], responses[b, :, :r, :n])
+                for b, (n, r) in enumerate(zip(self.bins, repeats, strict=True))
+            )
+        return self._padded
 
     @property
     def duration_s(self) -> float:
@@ -118,8 +350,14 @@ class Recording:
     def spectrogram(self, stimulus: int | str) -> Spectrogram:
         """One stimulus, by its number or its name, over its own length: what the figures and the bench take."""
         (b,) = _indices("stimulus", [stimulus], self.stimulus_names)
-        values = self.stimuli[b, 0, :, : self.bins[b]]
-        return Spectrogram(values, self.cf_hz, self.dt_ms, name=self.stimulus_names[b], delay_ms=self.delay_ms)
+        return Spectrogram(
+            self._parts[b].stimulus[0],
+            self.cf_hz,
+            self.dt_ms,
+            unit=self.unit,
+            name=self.stimulus_names[b],
+            delay_ms=self.delay_ms,
+        )
 
     unit_names = renamed("neuron_names")
 
@@ -136,17 +374,78 @@ class Recording:
         """
         b = _indices("stimuli", range(len(self)) if stimuli is None else stimuli, self.stimulus_names)
         n = _indices("neurons", range(len(self.neuron_names)) if neurons is None else neurons, self.neuron_names)
-        bins = [self.bins[i] for i in b]
-        T = max(bins)
-        return Recording(
-            self.stimuli[b][..., :T],
-            self.responses[b][:, n][..., :T],
-            dt_ms=self.dt_ms,
-            cf_hz=self.cf_hz,
+        parts = [self._parts[i] for i in b]
+        if n != list(range(len(self.neuron_names))):
+            parts = [part.of(n) for part in parts]
+        return self._with(
+            parts,
             neuron_names=[self.neuron_names[i] for i in n],
             stimulus_names=[self.stimulus_names[i] for i in b],
-            bins=bins,
-            delay_ms=self.delay_ms,
+        )
+
+    def crop(self, start_ms: float = 0.0, stop_ms: float | None = None) -> Recording:
+        """Recording of the bins of each stimulus that lie wholly between two times from its onset.
+
+        A model sees zeros before the first bin that is left; ``skip_bins`` of a fit and of `cross_validate` leaves out
+        bins and keeps the sound before them.
+
+        Raises
+        ------
+        ValueError
+            A time breaks its rule, or a stimulus has no bin there.
+        """
+        check_numbers("must be at least 0 ms", lambda x: 0 <= x < math.inf, start_ms=start_ms)
+        stop = math.inf if stop_ms is None else stop_ms
+        check_numbers(f"must exceed start_ms, {start_ms:g} ms", lambda x: x > start_ms, stop_ms=stop)
+        first = math.ceil(start_ms / self.dt_ms - 1e-6)
+        last = None if stop_ms is None else math.floor(stop_ms / self.dt_ms + 1e-6)
+        for name, n in zip(self.stimulus_names, self.bins, strict=True):
+            if not len(range(n)[first:last]):
+                raise ValueError(
+                    f"start_ms and stop_ms must leave each stimulus a bin of {self.dt_ms:g} ms, got {start_ms:g} to "
+                    f"{stop:g} ms for {name!r} of {n * self.dt_ms:g} ms; select leaves out whole stimuli"
+                )
+        return self._with(
+            [Part(p.stimulus[..., first:last], p.responses[..., first:last], p.neurons) for p in self._parts]
+        )
+
+    def rebin(self, dt_ms: float, *, responses: Literal["sum", "mean"]) -> Recording:
+        """Recording in wider bins: stimuli averaged, responses added up (counts) or averaged (rates, potentials).
+
+        Parameters
+        ----------
+        dt_ms : float
+            A whole multiple of the present bin width, ms. What follows the last whole bin of a stimulus is left out.
+        responses : {"sum", "mean"}
+            A wide bin is NaN where one of its bins is.
+
+        Raises
+        ------
+        ValueError
+            ``dt_ms`` is no such multiple, or a stimulus is shorter than one bin.
+        """
+        check_choice(HOWS, responses=responses)
+        check_numbers("must be positive (ms)", lambda x: 0 < x < math.inf, dt_ms=dt_ms)
+        k = round(dt_ms / self.dt_ms)
+        if k < 1 or not math.isclose(k * self.dt_ms, dt_ms, rel_tol=1e-6):
+            raise ValueError(f"dt_ms must be a whole multiple of {self.dt_ms:g} ms, got {dt_ms:g}")
+        if min(self.bins) < k:
+            name = self.stimulus_names[self.bins.index(min(self.bins))]
+            raise ValueError(
+                f"dt_ms must be at most the length of {name!r}, {min(self.bins) * self.dt_ms:g} ms, got {dt_ms:g}"
+            )
+        if k == 1:
+            return self._with(self._parts)
+        return self._with(
+            [
+                Part(
+                    resampled(part.stimulus, self.dt_ms, dt_ms, part.bins // k, "mean"),
+                    resampled(part.responses, self.dt_ms, dt_ms, part.bins // k, responses, least=1.0),
+                    part.neurons,
+                )
+                for part in self._parts
+            ],
+            dt_ms=dt_ms,
         )
 
     def split(self, *fractions: float, seed: int = 0) -> list[Recording]:
@@ -199,49 +498,16 @@ class Recording:
 
     def smoothed(self, width_ms: float, *, window: str = "hann", causal: bool = False) -> Recording:
         """Recording with the same stimuli and smoothed responses: see `smooth_responses`."""
-        return Recording(
-            self.stimuli,
-            smooth_responses(self.responses, self.dt_ms, width_ms, window=window, causal=causal),
-            dt_ms=self.dt_ms,
-            cf_hz=self.cf_hz,
-            neuron_names=self.neuron_names,
-            stimulus_names=self.stimulus_names,
-            bins=self.bins,
-            delay_ms=self.delay_ms,
+        return self._with(
+            [
+                Part(
+                    part.stimulus,
+                    smooth_responses(part.responses, self.dt_ms, width_ms, window=window, causal=causal),
+                    part.neurons,
+                )
+                for part in self._parts
+            ]
         )
-
-
-def collate(items: Sequence[Item]) -> Item:
-    """Stimuli (B, 1, F, T) and responses (B, N, R, T) of pairs (1, F, T_b) and (N, R_b, T_b) of unequal lengths.
-
-    What is missing is 0 in the stimuli, at their end, and NaN in the responses, after their last repeat and bin. It may
-    be given to ``torch.utils.data.DataLoader`` as ``collate_fn``.
-
-    Raises
-    ------
-    ValueError
-        There is no pair, or they differ in F or in N.
-
-    Examples
-    --------
-    >>> x, y = collate([(torch.ones(1, 2, 3), torch.ones(1, 1, 3)), (torch.ones(1, 2, 5), torch.ones(1, 2, 5))])
-    >>> x.shape, y.shape, int(y.isnan().sum())
-    (torch.Size([2, 1, 2, 5]), torch.Size([2, 1, 2, 5]), 7)
-    """
-    if not items:
-        raise ValueError("items must hold at least one pair of stimulus and responses, got none")
-    for name, sizes in (("bands F", {x.shape[1] for x, _ in items}), ("neurons N", {y.shape[0] for _, y in items})):
-        if len(sizes) > 1:
-            raise ValueError(f"items must have the same number of {name}, got {sorted(sizes)}")
-    T = max(x.shape[-1] for x, _ in items)
-    R = max(y.shape[1] for _, y in items)
-    first_x, first_y = items[0]
-    stimuli = first_x.new_zeros(len(items), 1, first_x.shape[1], T)
-    responses = first_y.new_full((len(items), first_y.shape[0], R, T), torch.nan)
-    for b, (x, y) in enumerate(items):
-        stimuli[b, ..., : x.shape[-1]] = x
-        responses[b, :, : y.shape[1], : y.shape[2]] = y
-    return stimuli, responses
 
 
 def _names(argument: str, names: Sequence[str] | None, kind: str, count: int) -> tuple[str, ...]:

@@ -1,0 +1,200 @@
+"""A recording in arrays of a NumPy or a MATLAB file."""
+
+from __future__ import annotations
+
+import os
+import re
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deepstrf.datasets.assembly import shortened
+from deepstrf.datasets.recording import Recording
+from deepstrf.deprecation import keywords
+from deepstrf.memory import LIMIT_GB, check_memory
+
+__all__ = ["load_arrays", "read_arrays"]
+
+HDF5 = b"\x89HDF\r\n\x1a\n"
+
+
+@keywords(Recording.from_arrays)
+def read_arrays(
+    path: str | os.PathLike[str],
+    *,
+    stimulus: str = "stimulus",
+    responses: str = "responses",
+    dt_ms: str | float = "dt_ms",
+    cf_hz: Any = "cf_hz",
+    max_gb: float = LIMIT_GB,
+    **options: Any,
+) -> Recording:
+    """Recording from the arrays of an ``.npz`` or a ``.mat`` file, as `Recording.from_arrays` takes them.
+
+    Sounds of several lengths are cell arrays in a .mat, and in an .npz arrays ``stimulus_0``, ``stimulus_1``, ... and
+    ``responses_0``, ...
+
+    Parameters
+    ----------
+    path : str or path
+        NumPy's .npz; MATLAB's .mat of any version, also 7.3.
+    stimulus, responses : str
+        Their names in the file.
+    dt_ms, cf_hz : str, or number and array
+        Names in the file, or the values.
+    max_gb : float
+        Memory that the file may take, in GB of 2^30 bytes.
+    **options
+        Others of `Recording.from_arrays`: ``neuron_names``, ``response_dt_ms``, ...
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ImportError
+        scipy (or h5py, for version 7.3) is not installed: ``pip install 'deepstrf-lab[mat]'``.
+    ValueError
+        The file cannot be read, lacks a name (the message lists what it has), or its arrays do not fit together.
+    """
+    path = Path(path)
+    found = load_arrays(path, max_gb=max_gb)
+
+    def named(argument: str, name: Any) -> Any:
+        if not isinstance(name, str):
+            return name
+        if name in found:
+            return found[name]
+        parts = {int(m[1]): key for key in found if (m := re.fullmatch(rf"{re.escape(name)}_(\d+)", key))}
+        if parts:
+            return [found[parts[i]] for i in sorted(parts)]
+        shapes = shortened([f"{key} {_shape(value)}" for key, value in found.items()])
+        raise ValueError(f"{argument} must name something in {path}, which has {shapes}, got {name!r}")
+
+    width = np.asarray(named("dt_ms", dt_ms))
+    if width.size != 1 or width.dtype.kind not in "iuf":
+        raise ValueError(f"{path}: dt_ms must be one number (ms), got {_shape(width)}")
+    axis = named("cf_hz", cf_hz)
+    try:
+        return Recording.from_arrays(
+            named("stimulus", stimulus),
+            named("responses", responses),
+            dt_ms=float(width.reshape(())),
+            cf_hz=axis.ravel() if isinstance(axis, np.ndarray) else axis,
+            **options,
+        )
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{path}: {error}") from error
+
+
+def load_arrays(path: Path, *, max_gb: float = LIMIT_GB) -> dict[str, Any]:
+    """Arrays of an .npz, .npy or .mat file by their names; cell arrays are lists.
+
+    An .npy has one array, whose name is empty. Nothing that a file asks for is run (no pickle).
+
+    Raises
+    ------
+    FileNotFoundError, ImportError, ValueError
+        As of `read_arrays`.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    check_memory(str(path), path.stat().st_size, max_gb)
+    ending = path.suffix.lower()
+    if ending in (".npz", ".npy"):
+        return _numpy(path, max_gb)
+    if ending == ".mat":
+        with path.open("rb") as file:
+            is_hdf5 = HDF5 in file.read(1024)
+        return _hdf5(path, max_gb) if is_hdf5 else _matlab(path)
+    raise ValueError(f"{path} must end with .npz, .npy or .mat, got {path.suffix!r}")
+
+
+def _numpy(path: Path, max_gb: float) -> dict[str, Any]:
+    try:
+        if path.suffix.lower() == ".npz":
+            with zipfile.ZipFile(path) as archive:
+                check_memory(str(path), sum(one.file_size for one in archive.infolist()), max_gb)
+        opened = np.load(path, allow_pickle=False)
+        if isinstance(opened, np.ndarray):
+            return {"": opened}
+        with opened:
+            return {name: opened[name] for name in opened.files}
+    except ValueError as error:
+        if "Object arrays" in str(error):
+            raise ValueError(
+                f"{path} holds Python objects, which are not read because they can run code: save sounds of several "
+                "lengths as stimulus_0, stimulus_1, ... and responses_0, ..."
+            ) from None
+        raise ValueError(f"{path} cannot be read as a NumPy file: {error}") from error
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, KeyError, SyntaxError) as error:
+        raise ValueError(f"{path} cannot be read as a NumPy file: {error}") from error
+
+
+def _matlab(path: Path) -> dict[str, Any]:
+    """Arrays of a MATLAB file before version 7.3."""
+    try:
+        import scipy.io  # type: ignore[import-untyped]
+    except ImportError as error:
+        raise ImportError("reading .mat needs the package scipy: pip install 'deepstrf-lab[mat]'") from error
+    try:
+        found = scipy.io.loadmat(path)
+    except (ValueError, TypeError, OSError, NotImplementedError, KeyError, zlib.error, EOFError, IndexError) as error:
+        raise ValueError(f"{path} cannot be read as a MATLAB file: {error}") from error
+    result: dict[str, Any] = {}
+    for name, value in found.items():
+        if not name.startswith("__"):
+            result.update(_members(name, value))
+    return result
+
+
+def _members(name: str, value: Any) -> dict[str, Any]:
+    """A variable, or the fields of a struct as name.field; cells are lists."""
+    if isinstance(value, np.ndarray) and value.dtype.names:
+        if value.size != 1:
+            return {}
+        fields: dict[str, Any] = {}
+        for field in value.dtype.names:
+            fields.update(_members(f"{name}.{field}", value[field].reshape(-1)[0]))
+        return fields
+    if isinstance(value, np.ndarray) and value.dtype == object:
+        return {name: [np.asarray(one) for one in value.ravel(order="F")]}
+    return {name: value}
+
+
+def _hdf5(path: Path, max_gb: float) -> dict[str, Any]:
+    """Arrays of a MATLAB file of version 7.3, which is HDF5 with all axes in the other order."""
+    try:
+        import h5py
+    except ImportError as error:
+        raise ImportError(
+            "reading .mat of version 7.3 needs the package h5py: pip install 'deepstrf-lab[mat]'"
+        ) from error
+    result: dict[str, Any] = {}
+
+    def read(data: Any) -> Any:
+        if data.attrs.get("MATLAB_empty", 0):
+            return np.zeros(0)
+        if h5py.check_ref_dtype(data.dtype) is not None:
+            return [read(file[one]) for one in data[()].ravel()]
+        check_memory(f"{path}, {data.name}", float(data.size) * data.dtype.itemsize, max_gb)
+        return np.ascontiguousarray(np.asarray(data[()]).T)
+
+    def visit(name: str, node: Any) -> None:
+        if isinstance(node, h5py.Dataset) and not name.startswith("#"):
+            result[name.replace("/", ".")] = read(node)
+
+    try:
+        with h5py.File(path, "r") as file:
+            file.visititems(visit)
+    except (OSError, RuntimeError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} cannot be read as a MATLAB file: {error}") from error
+    return result
+
+
+def _shape(value: Any) -> str:
+    if isinstance(value, list):
+        return f"({len(value)} cells)"
+    return f"({type(value).__name__})" if np.ndim(value) == 0 else str(np.shape(value))

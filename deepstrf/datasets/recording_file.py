@@ -1,0 +1,102 @@
+"""A whole recording in one file: safetensors, which holds numbers and text and runs no code when it is read."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import uuid
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from deepstrf.datasets.parts import Part
+from deepstrf.memory import LIMIT_GB, check_memory
+from deepstrf.writing import write_to_disk
+
+__all__ = ["read_recording", "write_recording"]
+
+FORMAT = "deepstrf recording 1"
+LONGEST_HEADER = 100_000_000
+
+
+def write_recording(path: Path, parts: tuple[Part, ...], about: dict[str, Any]) -> None:
+    """Write the parts and what is said about them in plain types to a file, whole or not at all.
+
+    Raises
+    ------
+    FileExistsError
+        There is a file that is no recording: it is not replaced.
+    OSError
+        It cannot be written; an older file is as it was.
+    """
+    from safetensors.torch import save
+
+    if path.exists() and not _is_recording(path):
+        raise FileExistsError(f"{path} exists and is no recording of this library: choose another name, or delete it")
+    tensors = {}
+    for b, part in enumerate(parts):
+        for name in ("stimulus", "responses", "neurons"):
+            if (values := getattr(part, name)) is not None:
+                tensors[f"{name}.{b}"] = values.detach().cpu().clone(memory_format=torch.contiguous_format)
+    data = save(tensors, {"format": FORMAT, "about": json.dumps({**about, "stimuli": len(parts)})})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staged = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        write_to_disk(staged, data)
+        os.replace(staged, path)
+    except BaseException:
+        staged.unlink(missing_ok=True)
+        raise
+
+
+def read_recording(path: Path, *, max_gb: float = LIMIT_GB) -> tuple[list[Part], dict[str, Any]]:
+    """Parts and what is said about them in a file of `write_recording`.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ValueError
+        It is damaged, of something else, or needs too much memory.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    check_memory(str(path), path.stat().st_size, max_gb)
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads((file.metadata() or {}).get("about", "null"))
+            if (file.metadata() or {}).get("format") != FORMAT or not isinstance(about, dict):
+                raise ValueError(f"{path} is no recording that Recording.save of this version wrote")
+            names = set(file.keys())
+            parts = [
+                Part(
+                    file.get_tensor(f"stimulus.{b}"),
+                    file.get_tensor(f"responses.{b}"),
+                    file.get_tensor(f"neurons.{b}") if f"neurons.{b}" in names else None,
+                )
+                for b in range(about.pop("stimuli"))
+            ]
+    except (SafetensorError, json.JSONDecodeError, KeyError, TypeError, OSError) as error:
+        raise ValueError(f"{path} is damaged, or no recording that Recording.save wrote: {error}") from error
+    return parts, about
+
+
+def _is_recording(path: Path) -> bool:
+    """Whether a file begins as those of `write_recording` do."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        start = file.read(8)
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+        if not 0 < length <= LONGEST_HEADER:
+            return False
+        header = file.read(length)
+    try:
+        found = json.loads(header)
+    except ValueError:
+        return False
+    return isinstance(found, dict) and found.get("__metadata__", {}).get("format") == FORMAT
