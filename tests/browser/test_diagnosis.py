@@ -17,7 +17,9 @@ PLANT = """
 from deepstrf.demo import load_demo
 from deepstrf_widgets import explore
 demo = load_demo()
-demo.model.readout.bn.weight.data[1] *= -1
+readout = demo.model.readout
+for tensor in (readout.bn.weight, readout.bn.running_mean, readout.strf.kernel.weight, readout.strf.kernel.bias):
+    tensor.data[1] *= -1
 demo.model.readout.strf.kernel.P.data[0, 4, 1, 2] = 50.0
 bench = explore(demo.model, demo.stimulus, demo.responses, neuron_names=demo.neuron_names, figures=False, sounds=False)
 bench

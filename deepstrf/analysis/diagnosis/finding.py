@@ -15,11 +15,19 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "not_finite": "error",
         "sees_future": "error",
         "dead": "error",
+        "upside_down": "error",
+        "other_neuron": "error",
+        "shifted": "error",
         "exploding": "warning",
         "saturated": "warning",
+        "not_counts": "warning",
+        "poor_score": "warning",
+        "off_level": "warning",
         "above_ceiling": "warning",
         "overfitting": "warning",
+        "uncertain_tuning": "warning",
         "off_grid": "warning",
+        "silent_bands": "note",
         "overlapping": "note",
         "flipped_sign": "note",
     }
@@ -36,8 +44,7 @@ class Finding:
     Attributes
     ----------
     kind : str
-        A key of ``KINDS``: "not_finite", "sees_future", "dead", "exploding", "saturated", "above_ceiling",
-        "overfitting", "off_grid", "overlapping" or "flipped_sign".
+        A key of ``KINDS``, such as "dead"; `diagnose` says what each means.
     neuron : int or None
         None where it concerns the whole model.
     sentence : str

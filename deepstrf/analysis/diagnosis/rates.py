@@ -51,14 +51,20 @@ def not_finite_rates(sample: Sample, known: Collection[int | None]) -> list[Find
     ]
 
 
-def dead_or_saturated(model: nn.Module, sample: Sample, skip: Collection[int]) -> list[Finding]:
-    """Findings about neurons whose response is constant, or at an end of their output curve most of the time."""
+def dead_or_saturated(
+    model: nn.Module, sample: Sample, skip: Collection[int], strange: Collection[int | None] = ()
+) -> list[Finding]:
+    """Findings about neurons whose response is constant, or at an end of their output curve most of the time.
+
+    What was recorded of ``strange`` neurons has no known unit, and is no measure of what a constant is.
+    """
     x = sample.rates
     mean, deviation = x.mean(1), x.std(1, correction=0)
     typical = deviation[deviation.isfinite()]
     scale = torch.maximum(mean.abs(), typical.median() if len(typical) else deviation.new_zeros(()))
     variation = recorded_variation(sample)
     if variation is not None:
+        variation[[n for n in strange if n is not None]] = 0.0
         scale = torch.maximum(scale, variation.nan_to_num(0.0))
     constant = deviation <= DEAD_VARIATION * scale
     levels = sample.stimuli[:, 0].movedim(1, 2)[sample.inside]

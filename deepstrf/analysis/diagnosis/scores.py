@@ -38,20 +38,12 @@ def above_ceiling(sample: Sample, skip: Collection[int], where: str) -> list[Fin
     responses = sample.responses
     if responses is None or responses.shape[2] < 2:
         return []
+    explained, signal, noise = explained_and_signal(sample, responses)
+    excess = explained - (1 + EXCESS) * signal
     p = sample.rates
-    first, second = (sample.in_all_bins(half.nanmean(2)) for half in (responses[:, :, 0::2], responses[:, :, 1::2]))
-    products = (p, first, second, p * p, p * first, p * second, first * second, first * first, second * second)
-    n, m_p, m_1, m_2, pp, p1, p2, ab, aa, bb = _block_sums(first + second, p, products)
-    signal = ab / n - m_1 * m_2 / n**2
-    explained = (p1 + p2) / (2 * n) - m_p * (m_1 + m_2) / (2 * n**2)
-    variance = pp / n - (m_p / n).square()
-    excess = explained * explained.abs() / variance - (1 + EXCESS) * signal
-    # Sparse spikes may never coincide, and then no block differs from the others: the error of a covariance of
-    # independent noise is the least there is.
-    noise = ((aa / n - (m_1 / n).square()) * (bb / n - (m_2 / n).square()) / n).clamp(min=0).sqrt()
-    whole, error = excess[:, 0], torch.maximum(_standard_error(excess[:, 1:]), (1 + EXCESS) * noise[:, 0])
+    whole, error = excess[:, 0], torch.maximum(standard_error(excess[:, 1:]), (1 + EXCESS) * noise[:, 0])
     found = []
-    for i in _beyond_chance(whole, error, p.shape[0], skip):
+    for i in beyond_chance(whole, error, p.shape[0], skip):
         ceiling = float(compute_CCmax(responses[:, i : i + 1])[0])
         score = float(corrcoef(sample.predicted[:, i : i + 1], responses[:, i : i + 1]))
         sentence = (
@@ -61,6 +53,25 @@ def above_ceiling(sample: Sample, skip: Collection[int], where: str) -> list[Fin
         )
         found.append(Finding("above_ceiling", i, sentence, {"score": score, "ceiling": ceiling}))
     return found
+
+
+def explained_and_signal(sample: Sample, responses: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    r"""Signed variance that a prediction explains, signal power, and its error by independent noise, (N, 1 + BLOCKS).
+
+    In all, then without each of the blocks. With the means :math:`y_1, y_2` of two halves of the trials (N, R, bins)
+    the signal power is :math:`\mathrm{cov}(y_1, y_2)`.
+    """
+    p = sample.rates
+    first, second = (sample.in_all_bins(half.nanmean(2)) for half in (responses[:, :, 0::2], responses[:, :, 1::2]))
+    products = (p, first, second, p * p, p * first, p * second, first * second, first * first, second * second)
+    n, m_p, m_1, m_2, pp, p1, p2, ab, aa, bb = block_sums(first + second, p, products)
+    signal = ab / n - m_1 * m_2 / n**2
+    explained = (p1 + p2) / (2 * n) - m_p * (m_1 + m_2) / (2 * n**2)
+    variance = pp / n - (m_p / n).square()
+    # Sparse spikes may never coincide, and then no block differs from the others: the error of a covariance of
+    # independent noise is the least there is.
+    noise = ((aa / n - (m_1 / n).square()) * (bb / n - (m_2 / n).square()) / n).clamp(min=0).sqrt()
+    return explained * explained.abs() / variance, signal, noise
 
 
 def overfitting(train: Sample, held_out: Sample, skip: Collection[int]) -> list[Finding]:
@@ -74,7 +85,7 @@ def overfitting(train: Sample, held_out: Sample, skip: Collection[int]) -> list[
     lost = KEPT**0.5 * a - b
     error = (KEPT * a_error.square() + b_error.square()).sqrt()
     found = []
-    for i in _beyond_chance(lost, error, len(a), skip):
+    for i in beyond_chance(lost, error, len(a), skip):
         fitted, new = float(a[i]), float(b[i])
         sentence = (
             f"It correlates {fitted:.2f} with single trials of the sounds it was fitted to, and {new:.2f} with those "
@@ -91,14 +102,14 @@ def _trial_score(sample: Sample, responses: Tensor) -> tuple[Tensor, Tensor]:
     trials = sample.in_all_bins((~responses.isnan()).sum(2))
     total, square = sample.in_all_bins(responses.nansum(2)), sample.in_all_bins(responses.square().nansum(2))
     there = torch.where(trials > 0, 0.0, torch.nan)
-    _, n, sp, sy, spp, syy, spy = _block_sums(there, p, (trials, p * trials, total, p * p * trials, square, p * total))
+    _, n, sp, sy, spp, syy, spy = block_sums(there, p, (trials, p * trials, total, p * p * trials, square, p * total))
     covariance = spy / n - sp * sy / n**2
     variances = (spp / n - (sp / n).square()) * (syy / n - (sy / n).square())
     r = torch.where(variances > 0, covariance / variances.clamp(min=1e-300).sqrt(), torch.nan)
-    return r[:, 0], _standard_error(r[:, 1:])
+    return r[:, 0], standard_error(r[:, 1:])
 
 
-def _block_sums(there: Tensor, p: Tensor, values: tuple[Tensor, ...]) -> list[Tensor]:
+def block_sums(there: Tensor, p: Tensor, values: tuple[Tensor, ...]) -> list[Tensor]:
     """Number of bins, and sums of ``values`` (N, bins): in all, then without each of the blocks, (N, 1 + BLOCKS) each.
 
     Only bins in which ``there`` and the prediction ``p`` are finite count. Every neuron's own recorded time is cut into
@@ -117,13 +128,13 @@ def _block_sums(there: Tensor, p: Tensor, values: tuple[Tensor, ...]) -> list[Te
     return sums
 
 
-def _standard_error(replicates: Tensor) -> Tensor:
+def standard_error(replicates: Tensor) -> Tensor:
     """Jackknife's standard error (N,) from the values (N, G) without each block."""
     G = replicates.shape[1]
     return ((G - 1) / G * (replicates - replicates.mean(1, keepdim=True)).square().sum(1)).sqrt()
 
 
-def _beyond_chance(value: Tensor, error: Tensor, tests: int, skip: Collection[int]) -> list[int]:
+def beyond_chance(value: Tensor, error: Tensor, tests: int, skip: Collection[int]) -> list[int]:
     """Neurons whose ``value`` is above 0 by more than chance among so many tests makes it."""
     limit = NormalDist().inv_cdf(1 - FALSE_ALARM / tests)
     return [n for n in (value > limit * error).nonzero()[:, 0].tolist() if n not in skip]

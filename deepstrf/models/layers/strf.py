@@ -44,7 +44,8 @@ def gaussian_mixture_kernel(P: Tensor, SIG: Tensor, weight: Tensor, F: int, T: i
 
     References
     ----------
-    Khalfaoui-Hassani, Pellegrini & Masquelier (2023), Dilated convolution with learnable spacings, ICLR.
+    Khalfaoui-Hassani, Pellegrini & Masquelier (2023), Dilated convolution with learnable spacings: beyond bilinear
+    interpolation, ICML workshop on Differentiable Almost Everything.
     """
     dtype = weight.dtype
     if dtype in (torch.float16, torch.bfloat16):
@@ -136,7 +137,8 @@ class ParametricSTRF(_Kernel):
 
     References
     ----------
-    Khalfaoui-Hassani, Pellegrini & Masquelier (2023), Dilated convolution with learnable spacings, ICLR.
+    Khalfaoui-Hassani, Pellegrini & Masquelier (2023), Dilated convolution with learnable spacings: beyond bilinear
+    interpolation, ICML workshop on Differentiable Almost Everything.
     """
 
     arguments = ("F", "T", "C_in", "C_out", "num_gaussians", "bias")

@@ -15,6 +15,7 @@ from deepstrf.metrics import compute_CCmax, corrcoef
 from deepstrf.models import Linear, LinearNonlinear
 from deepstrf.models.audio import NetworkReceptiveField, StateNet
 from deepstrf.models.layers import ParametricSTRF
+from deepstrf.training import ridge
 from tests.analysis.diagnosis.population import (
     BANDS,
     DT_MS,
@@ -73,15 +74,20 @@ def test_a_shared_tensor_that_is_not_finite_concerns_the_model():
 
 
 class Root(nn.Module):
-    """Square root of the drive of one neuron, which has none below 0."""
+    """A curve, but for one neuron the square root of its drive, which has none below 0."""
+
+    def __init__(self, curve: nn.Module) -> None:
+        super().__init__()
+        self.curve = curve
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([x[..., :SICK], x[..., SICK : SICK + 1].sqrt(), x[..., SICK + 1 :]], dim=-1)
+        y = self.curve(x)
+        return torch.cat([y[..., :SICK], x[..., SICK : SICK + 1].sqrt(), y[..., SICK + 1 :]], dim=-1)
 
 
 def test_a_response_that_is_not_finite_although_every_parameter_is():
     model = healthy()
-    model.readout.activation = Root()
+    model.readout.activation = Root(model.readout.activation)
     finding = only(diagnose(model, simulate()), "not_finite")
     below = int((drive(model, simulate().stimuli)[SICK] < 0).sum())
     assert finding.evidence == {"bins": below, "of": 3000}
@@ -334,10 +340,20 @@ def test_a_batch_norm_that_flips_the_sign():
 # -- scores ---------------------------------------------------------------------------------------------------------
 
 
+def levelled(model: Linear, stimuli: Tensor, responses: Tensor) -> None:
+    """Set gain and shift of each neuron so that no line through its prediction fits better."""
+    p, y = (x.transpose(0, 1).flatten(1) for x in (model(stimuli)[:, :, 0], responses.mean(2)))
+    p0, y0 = (x - x.mean(1, keepdim=True) for x in (p, y))
+    slope = (p0 * y0).sum(1) / p0.square().sum(1)
+    with planting(model) as readout:
+        readout.bn.weight.mul_(slope)
+        readout.bn.bias.copy_(y.mean(1) - slope * (p.mean(1) - readout.bn.bias))
+
+
 def leaking() -> tuple[Linear, Tensor, Tensor]:
     """A model with a band more, in which the recorded response of one neuron is played; its stimuli and responses."""
     population = simulate()
-    stimuli = torch.cat([population.stimuli, population.responses[:, SICK, None].mean(2, keepdim=True)], dim=2)
+    stimuli = torch.cat([population.stimuli, 40 * population.responses[:, SICK, None].mean(2, keepdim=True)], dim=2)
     fields, biases = population.model.effective_STRF()
     model = Linear(BANDS + 1, LAGS, out_neurons=NEURONS).eval().requires_grad_(False)
     with planting(model) as readout:
@@ -347,6 +363,7 @@ def leaking() -> tuple[Linear, Tensor, Tensor]:
         kernel.weight[SICK] = 0.0
         kernel.weight[SICK, 0, BANDS, -1] = 1.0
         kernel.bias.copy_(biases)
+    levelled(model, stimuli, population.responses)
     return model, stimuli, population.responses
 
 
@@ -376,6 +393,7 @@ def memorising(seed: int = 3) -> tuple[Linear, object, object]:
         kernel.weight[..., -LAGS:] = fields
         kernel.weight[SICK, 0] = weights
         kernel.bias.copy_(biases)
+    levelled(model, train.stimuli, train.responses)
     return model, train, test
 
 
@@ -388,3 +406,190 @@ def test_a_neuron_that_learnt_the_noise_of_its_training_data():
         trials = data.responses[:, SICK].flatten(0, 1)[:, None, None]
         assert finding.evidence[name] == pytest.approx(float(corrcoef(predicted, trials)), abs=1e-5)
     assert finding.evidence["held_out"] ** 2 < 0.5 * finding.evidence["train"] ** 2
+
+
+# -- against what was recorded --------------------------------------------------------------------------------------
+
+
+def recorded(change=None, **options):
+    """The truth, its sounds, and responses of which ``change`` has altered a copy."""
+    population = simulate(**{"seconds": 60, **options})
+    responses = population.responses.clone()
+    if change is not None:
+        responses = change(responses)
+    return population.model, population.stimuli, responses
+
+
+def one_neuron(change):
+    """The change for the sick neuron alone."""
+
+    def changed(responses):
+        responses[:, SICK] = change(responses[:, SICK])
+        return responses
+
+    return changed
+
+
+def of_neurons(found, kind):
+    return [finding.neuron for finding in found.of(kind)]
+
+
+@pytest.mark.parametrize("how", ["kernel", "gain", "responses"])
+def test_a_neuron_turned_upside_down(how):
+    model, stimuli, responses = recorded()
+    model = healthy()
+    with planting(model) as readout:
+        if how == "kernel":
+            readout.strf.kernel.weight[SICK] *= -1
+        elif how == "gain":
+            readout.bn.weight[SICK] *= -1
+    if how == "responses":
+        responses[:, SICK] = responses[:, SICK].amax() - responses[:, SICK]
+    finding = only(diagnose(model, stimuli, responses), "upside_down")
+    assert finding.severity == "error"
+    assert finding.evidence["score"] == pytest.approx(
+        float(corrcoef(model(stimuli), responses, reduction="none")[SICK]), abs=0.02
+    )
+    assert [f.kind for f in diagnose(model, stimuli, held_out=(stimuli, responses))] == ["upside_down"]
+
+
+@pytest.mark.parametrize("shift", [-50, -7, -3, 3, 7, 50])
+def test_responses_that_are_shifted_in_time(shift):
+    model, stimuli, responses = recorded(one_neuron(lambda y: y.roll(shift, -1)))
+    finding = only(diagnose(model, stimuli, responses, dt_ms=DT_MS), "shifted")
+    assert finding.evidence["shift_bins"] == shift
+    assert f"{abs(shift)} bins ({abs(shift) * DT_MS:g} ms) {'later' if shift > 0 else 'earlier'}" in finding.sentence
+
+
+def test_a_fit_to_responses_that_come_before_the_sound_is_out_of_step_with_it():
+    """The model has learnt what it could: its own prediction is at no other time better."""
+    population = simulate(seconds=60)
+    model, early = with_free_kernel(healthy()), population.responses.roll(-12, -1)
+    with planting(model) as readout:
+        readout.strf.kernel.weight.normal_(generator=torch.Generator().manual_seed(0))
+        readout.bn.running_var.fill_(1e6)
+    found = diagnose(model, population.stimuli, early)
+    assert sorted(of_neurons(found, "shifted")) == list(range(NEURONS)), found
+    assert all(finding.evidence["shift_bins"] < 0 for finding in found.of("shifted"))
+
+
+@pytest.mark.parametrize("order", [[1, 0, 2, 3], [3, 0, 1, 2], [0, 1, 3, 2]])
+def test_responses_of_other_neurons(order):
+    model, stimuli, responses = recorded(lambda y: y[:, order])
+    found = diagnose(model, stimuli, responses)
+    swapped = [n for n, o in enumerate(order) if n != o]
+    assert [(f.kind, f.neuron) for f in found] == [("other_neuron", n) for n in swapped], found
+    assert [f.evidence["other"] for f in found] == [order[n] for n in swapped]
+
+
+def test_a_fit_that_has_not_left_its_start_is_under_ridge_and_under_the_ceiling():
+    model, stimuli, responses = recorded()
+    model = with_free_kernel(healthy())
+    with planting(model) as readout:
+        readout.strf.kernel.weight[SICK].uniform_(-1, 1, generator=torch.Generator().manual_seed(1))
+        drive_of = readout.strf(stimuli).squeeze(2)[:, SICK]
+        readout.bn.running_mean[SICK], readout.bn.running_var[SICK] = drive_of.mean(), drive_of.var()
+    for trials in (1, 4):  # without repeats there is no ceiling, and with them there is
+        found = diagnose(model, stimuli, responses[:, :, :trials])
+        assert of_neurons(found, "poor_score") + of_neurons(found, "upside_down") == [SICK], found
+    finding = diagnose(model, stimuli, held_out=(stimuli, responses))[0]
+    assert finding.neuron == SICK
+    assert finding.evidence["score"] < 0.5
+
+
+def test_a_model_of_what_no_linear_field_predicts_is_held_against_the_ceiling():
+    """Repeats agree, and neither the model nor a linear field of the sound knows why."""
+    model, stimuli, responses = recorded()
+    hidden = 0.3 + 0.3 * torch.sin(torch.arange(stimuli.shape[-1]) * 0.9) * torch.sin(
+        torch.arange(stimuli.shape[-1]) * 0.013
+    )
+    g = torch.Generator().manual_seed(0)
+    responses[:, SICK] = torch.poisson(hidden.expand(len(responses), responses.shape[2], -1), generator=g)
+    found = diagnose(model, stimuli, responses)
+    assert of_neurons(found, "poor_score") == [SICK], found
+    assert found.of("poor_score")[0].evidence.keys() == {"score", "ceiling"}
+
+
+@pytest.mark.parametrize("how", ["rates twice as large", "a louder sound", "a baseline"])
+def test_a_prediction_of_the_right_shape_and_the_wrong_level(how):
+    model, stimuli, responses = recorded()
+    model = healthy()
+    if how == "a louder sound":
+        found = diagnose(model, stimuli + 60.0, responses)
+        assert found.of("off_level"), found
+        return
+    responses[:, SICK] = responses[:, SICK] / 3 if how == "rates twice as large" else responses[:, SICK] + 2.0
+    finding = only(diagnose(model, stimuli, responses), "off_level")
+    predicted = float(model(stimuli)[:, SICK].mean())
+    assert finding.evidence["mean"] == pytest.approx(predicted, rel=1e-4)
+    assert finding.evidence["recorded_mean"] == pytest.approx(float(responses[:, SICK].mean()), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda y: (y - y.mean()) / y.std(), "negative"),
+        (lambda y: y * 200, "in steps of 200"),
+        (lambda y: torch.zeros_like(y), "0 in all"),
+        (lambda y: torch.full_like(y, 3.0), "3 in all"),
+        (lambda y: y - 0.5, "negative"),
+        (lambda y: y * 1e6, "in steps of 1e+06"),
+        (lambda y: (y + torch.rand(y.shape)) * 1e3, "as spike counts that is"),
+    ],
+)
+def test_responses_that_are_no_counts(change, words):
+    model, stimuli, responses = recorded(one_neuron(change))
+    finding = only(diagnose(model, stimuli, responses, dt_ms=DT_MS), "not_counts")
+    assert words in finding.sentence
+    held = diagnose(model, stimuli, held_out=(stimuli, responses), dt_ms=DT_MS)
+    assert of_neurons(held, "not_counts") == [SICK]
+
+
+def test_a_linear_model_may_have_negative_responses():
+    population = simulate(seconds=60)
+    y = population.responses - population.responses.mean((0, 2, 3), keepdim=True)
+    model = ridge((population.stimuli, y), LAGS, smoothness=None)
+    assert not diagnose(model, population.stimuli, y, dt_ms=DT_MS)
+
+
+# -- what the data can say ------------------------------------------------------------------------------------------
+
+
+def test_bands_that_the_sounds_never_move():
+    population = simulate(seconds=60)
+    model, x = with_free_kernel(healthy()), population.stimuli.clone()
+    x[:, :, 8:] = 0.0
+    x[:, :, 2] = 30.0
+    with planting(model) as readout:
+        readout.strf.kernel.weight[:, :, [2, 8, 9]] = 0.0
+        readout.strf.kernel.weight[SICK, 0, 9, 0] = 1.0
+    finding = only(diagnose(model, x, cf_hz=population.cf_hz), "silent_bands", None)
+    assert finding.evidence == {"bands": 3, "of": BANDS, "fields_ruled": 1}
+    named = [f"{float(population.cf_hz[n]) / 1000:.3g}" for n in (2, 8, 9)]
+    assert f"({named[0]}, {named[1]} to {named[2]} kHz)" in finding.sentence
+    assert "(bands 2, 8 to 9, counted from 0)" in diagnose(model, x)[0].sentence
+
+
+class Given:
+    """Ends of an interval that somebody has computed."""
+
+    def __init__(self, low, high) -> None:
+        self.ends = low, high
+
+    def interval(self, level=0.95):
+        assert level == 0.95
+        return self.ends
+
+
+def test_tuning_that_may_lie_anywhere():
+    population, model = simulate(seconds=60), healthy()
+    low, high = (torch.full((NEURONS, 1), f) for f in (1000.0, 1200.0))
+    low[SICK], high[SICK] = population.cf_hz[0], population.cf_hz[-1]
+    bands = {"best_frequency": Given(low, high)}
+    finding = only(diagnose(model, population, confidence=bands), "uncertain_tuning")
+    assert finding.evidence["width"] == pytest.approx(finding.evidence["axis"], rel=1e-6)
+    ms = {"latency": Given(torch.zeros(NEURONS, 1), torch.full((NEURONS, 1), 20.0))}
+    ms["latency"].ends[1][SICK] = (LAGS - 1) * DT_MS
+    assert "latency" in only(diagnose(model, population, confidence=ms), "uncertain_tuning").sentence
+    with pytest.raises(ValueError, match=r"confidence\['latency'\] must have one row per neuron \(4\), got \(3, 1\)"):
+        diagnose(model, population, confidence={"latency": Given(torch.zeros(3, 1), torch.ones(3, 1))})

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from deepstrf.analysis import Diagnosis, Finding, diagnose
 from deepstrf.analysis.diagnosis import KINDS
-from deepstrf.analysis.diagnosis.scores import _block_sums, _standard_error
+from deepstrf.analysis.diagnosis.scores import block_sums, standard_error
 from deepstrf.analysis.diagnosis.tensors import neuron_axes
 from deepstrf.models import LinearNonlinear
 from deepstrf.models.layers import ParametricSTRF
@@ -85,10 +85,10 @@ def test_every_tensor_of_a_readout_that_belongs_to_a_neuron_is_known():
     assert {name for name, axis in axes.items() if axis == 1} == {"readout.strf.kernel.P", "readout.strf.kernel.SIG"}
 
 
-def test_sums_without_each_block_and_their_standard_error():
+def test_sums_without_each_block_and_theirstandard_error():
     x = torch.randn(2, 103, dtype=torch.float64)
     x[1, ::3] = torch.nan
-    count, total = _block_sums(x, torch.zeros_like(x), (x.nan_to_num(9.0),))
+    count, total = block_sums(x, torch.zeros_like(x), (x.nan_to_num(9.0),))
     for n in range(2):
         used = x[n][~x[n].isnan()]
         edges = [-(-len(used) * g // 20) for g in range(21)]
@@ -96,7 +96,7 @@ def test_sums_without_each_block_and_their_standard_error():
         torch.testing.assert_close((total / count)[n, 1:], means)
         torch.testing.assert_close((total / count)[n, 0], used.mean())
         expected = (19 / 20 * (means - means.mean()).square().sum()).sqrt()
-        torch.testing.assert_close(_standard_error((total / count)[:, 1:])[n], expected)
+        torch.testing.assert_close(standard_error((total / count)[:, 1:])[n], expected)
 
 
 # -- findings -------------------------------------------------------------------------------------------------------

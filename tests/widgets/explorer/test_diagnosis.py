@@ -8,6 +8,7 @@ import torch
 
 from deepstrf.analysis import diagnose
 from deepstrf.demo import load_demo
+from deepstrf.training import Band
 from deepstrf_widgets import explore
 from deepstrf_widgets.explorer import diagnosis as module
 from deepstrf_widgets.explorer.diagnosis import DiagnosisView
@@ -19,7 +20,9 @@ def sick():
     demo = load_demo()
     with torch.no_grad():
         readout = demo.model.readout
-        readout.bn.weight[1] *= -1
+        kernel = readout.strf.kernel
+        for tensor in (readout.bn.weight, readout.bn.running_mean, kernel.weight, kernel.bias):
+            tensor[1] *= -1  # the same response, seen through a mirror
         readout.strf.kernel.P[0, 4, 1, 2] = 50.0
         readout.activation._raw_b[5] = torch.nan
     names = [*demo.neuron_names[:4], "<b>four</b>", "five"]
@@ -50,6 +53,17 @@ def test_one_row_for_each_finding_with_its_evidence(sick):
     assert "receptive field" in shown[1]
     assert "(1 error, 1 warning, 1 note)" in view._title.value
     view.close()
+
+
+def test_intervals_of_the_explorer_tell_of_tuning_that_may_lie_anywhere():
+    demo = load_demo()
+    wide = torch.tensor([500.0, 20000.0])[:, None, None].expand(2, 6, 2)
+    bands = {"best_frequency": Band(torch.full((6, 2), 4000.0), 4000.0 + 1e4 * torch.randn(6, 6, 2))}
+    assert float((bands["best_frequency"].interval()[1] - wide[1]).min()) > 0
+    explorer = explore(demo.model, demo.stimulus, demo.responses, figures=False, confidence=bands)
+    view = explorer.diagnose()
+    assert [(one.kind, one.neuron) for one in view.found] == [("uncertain_tuning", n) for n in range(6)]
+    explorer.close()
 
 
 def test_repr_is_readable_and_holds_no_numbers_that_a_fit_gives(sick):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping
 from typing import Any
 
 import ipywidgets
+import numpy as np
+import torch
 from torch import Tensor
 
 from deepstrf.analysis import Diagnosis, Finding, diagnose
+from deepstrf.analysis.diagnosis import Interval
 from deepstrf.datasets import Recording
 
 from ..bench.widget import BenchWidget
@@ -37,7 +41,12 @@ STAGES = {"prefiltering": "prefilter", "strf": "strf", "bn": "strf", "activation
 LABELS = {"prefilter": "adaptation", "strf": "receptive field", "activation": "output curve", "": ""}
 
 
-def diagnose_session(session: LiveSession, *, held_out: Recording | tuple[Tensor, Tensor] | None = None) -> Diagnosis:
+def diagnose_session(
+    session: LiveSession,
+    *,
+    held_out: Recording | tuple[Tensor, Tensor] | None = None,
+    confidence: Mapping[str, Interval] | None = None,
+) -> Diagnosis:
     """What is suspicious in the model of a session as it is edited now; see :func:`deepstrf.analysis.diagnose`.
 
     On the stimulus that the session began with and its responses, whichever it plays now.
@@ -47,7 +56,9 @@ def diagnose_session(session: LiveSession, *, held_out: Recording | tuple[Tensor
         session.first_stimulus,
         session.first_responses,
         held_out=held_out,
+        confidence=confidence,
         dt_ms=session.dt_ms,
+        cf_hz=torch.as_tensor(np.asarray(session.cf_hz)),
         neuron_names=session.neuron_names,
     )
 
@@ -63,6 +74,8 @@ class DiagnosisView(Owner, ipywidgets.VBox):
         Whose model is diagnosed.
     held_out : Recording, or tuple of Tensors (B, 1, F, T) and (B, N, R, T), optional
         See :func:`deepstrf.analysis.diagnose`.
+    confidence : mapping of str to Band, optional
+        Likewise.
 
     Attributes
     ----------
@@ -70,10 +83,16 @@ class DiagnosisView(Owner, ipywidgets.VBox):
         The findings, the worst first.
     """
 
-    def __init__(self, bench: BenchWidget, *, held_out: Recording | tuple[Tensor, Tensor] | None = None) -> None:
+    def __init__(
+        self,
+        bench: BenchWidget,
+        *,
+        held_out: Recording | tuple[Tensor, Tensor] | None = None,
+        confidence: Mapping[str, Interval] | None = None,
+    ) -> None:
         self.bench = bench
-        self._held_out = held_out
-        self.found = diagnose_session(bench.session, held_out=held_out)
+        self._held_out, self._confidence = held_out, confidence
+        self.found = self._diagnosed()
         self._title = ipywidgets.HTML(layout={"flex": "1 1 auto"})
         self._repeat = ipywidgets.Button(description="Look again", tooltip="Diagnose the model as it is edited now")
         self._repeat.on_click(lambda _button: self.refresh())
@@ -90,8 +109,11 @@ class DiagnosisView(Owner, ipywidgets.VBox):
 
     def refresh(self) -> None:
         """Diagnose the model as it is edited now."""
-        self.found = diagnose_session(self.bench.session, held_out=self._held_out)
+        self.found = self._diagnosed()
         self._paint()
+
+    def _diagnosed(self) -> Diagnosis:
+        return diagnose_session(self.bench.session, held_out=self._held_out, confidence=self._confidence)
 
     def show(self, finding: Finding | int) -> None:
         """Bring the neuron of a finding, or of that number in the list, to the bench's screen.

@@ -175,7 +175,7 @@ class Explorer(Owner, ipywidgets.VBox):
         held_out : Recording, or tuple of Tensors (B, 1, F, T) and (B, N, R, T), optional
             Sounds that the model was not fitted to, with their responses: see :func:`deepstrf.analysis.diagnose`.
         """
-        return DiagnosisView(self.bench, held_out=held_out)
+        return DiagnosisView(self.bench, held_out=held_out, confidence=self.confidence)
 
     def save_pretrained(self, save_dir: str | Path) -> Path:
         """Write the edited model as a checkpoint folder."""

@@ -1,0 +1,349 @@
+"""Checks of a prediction against the recording: too bad, out of step, another neuron's, upside down, off its level."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+
+import torch
+from torch import Tensor
+
+from deepstrf.analysis.diagnosis.finding import Finding
+from deepstrf.analysis.diagnosis.linear_baseline import baseline
+from deepstrf.analysis.diagnosis.sample import Sample
+from deepstrf.analysis.diagnosis.scores import (
+    beyond_chance,
+    block_sums,
+    explained_and_signal,
+    standard_error,
+)
+from deepstrf.metrics import compute_CCmax
+
+LEAST_OF_SIGNAL = 0.25
+"""Share of the signal's variance (what repeats have in common) under which a prediction is too bad: CCnorm 0.5. LN
+models of auditory neurons reach 0.6 to 0.8 (Rahman et al. 2019, PNAS 116:20442; Thorson et al. 2015)."""
+
+LEAST_OF_OTHER = 0.5
+"""Share of what something simpler explains (a linear field; the same prediction at another time, or of another neuron)
+under which a prediction is too bad. Two fits of one neuron differ by far less."""
+
+NEARLY_OF_OTHER = 0.9
+"""The same where two neurons seem to have changed places: both are better explained by others than by their own."""
+
+AS_WELL = 0.9
+"""Share of a prediction's correlation with its own response from which on a response may be a copy of that one."""
+
+LEVEL_SHARE = 0.5
+"""Share of the explained variance that a wrong mean and a wrong gain may cost."""
+
+SHIFT_MS, SHIFT_BINS = 500.0, 100
+"""How far apart sound and response may have come: half a second, or so many bins where their width is not known."""
+
+MOST_STEP = 1.5
+"""Steps in which responses come from which on they are no counts. (Means of trials come in steps below 1.)"""
+
+COUNTS_PER_S = 1000.0
+"""No neuron fires more often in the mean: with a refractory period of 1 ms it cannot."""
+
+
+def not_counts(sample: Sample, floor: Tensor, skip: Collection[int]) -> list[Finding]:
+    """A finding for each neuron whose recorded responses are negative, constant, or far too many to be spike counts.
+
+    ``floor`` (N,) is the least that the output curve can say.
+    """
+    y = sample.mean_response
+    if y is None:
+        return []
+    responses = sample.responses
+    assert responses is not None
+    negative = ((responses < 0).sum((0, 2, 3)) / (~responses.isnan()).sum((0, 2, 3)).clamp(min=1)).double().cpu()
+    bins = (~y.isnan()).sum(1)
+    mean, low, high = y.nanmean(1), y.nan_to_num(torch.inf).amin(1), y.nan_to_num(-torch.inf).amax(1)
+    moving = bool((sample.stimuli != sample.stimuli.flatten()[0]).any())
+    found = []
+    for n in range(len(y)):
+        if n in skip or bins[n] == 0:
+            continue
+        if low[n] == high[n] and bins[n] > SHIFT_BINS and moving:
+            sentence = (
+                f"What was recorded from it is {float(low[n]):.3g} in all of its {int(bins[n])} bins: there is nothing "
+                "to predict. Look at the file it was read from, or leave it out."
+            )
+            found.append(Finding("not_counts", n, sentence, {"value": float(low[n]), "bins": int(bins[n])}))
+        elif negative[n] > 0 and floor[n] >= 0:
+            sentence = (
+                f"Its recorded responses are negative in {float(negative[n]):.0%} of the bins, and its model cannot go "
+                f"below {float(floor[n]):.2g}: they are no spike counts (z-scored? a potential?). Give spike counts, "
+                "or a model without an output curve and the mse loss."
+            )
+            found.append(Finding("not_counts", n, sentence, {"negative": float(negative[n]), "floor": float(floor[n])}))
+        elif (step := _step(responses[:, n])) > MOST_STEP:
+            unit = "" if sample.dt_ms is None else f" (spikes/s would come in steps of {1000 / sample.dt_ms:g})"
+            sentence = (
+                f"Its recorded responses come in steps of {step:.4g}{unit}, and spike counts in steps of 1. Divide "
+                "them by it: losses and scores of counts take a response for what it says."
+            )
+            found.append(Finding("not_counts", n, sentence, {"step": step}))
+        elif sample.dt_ms is not None and mean[n] * 1000 / sample.dt_ms > COUNTS_PER_S:
+            per_s = float(mean[n]) * 1000 / sample.dt_ms
+            sentence = (
+                f"Its recorded responses have the mean {float(mean[n]):.3g} in bins of {sample.dt_ms:g} ms: as spike "
+                f"counts that is {per_s:.3g} spikes/s, and no neuron fires so often. If they are spikes/s, multiply "
+                f"them by {sample.dt_ms / 1000:g} s; else say their unit when you write about them."
+            )
+            found.append(Finding("not_counts", n, sentence, {"mean": float(mean[n]), "per_s": per_s}))
+    return found
+
+
+def _step(y: Tensor) -> float:
+    """The least positive value, where all recorded ones are whole multiples of it, and not all the same; else 0."""
+    values = y[y > 0].double()
+    if len(values) == 0:
+        return 0.0
+    step = float(values.min())
+    multiples = values / step
+    whole = bool(((multiples - multiples.round()).abs() < 0.01).all())
+    return step if whole and (float(values.max()) > step or bool((y == 0).any())) else 0.0
+
+
+def disagreements(sample: Sample, skip: Collection[int], where: str, *, fitted: Sample | None = None) -> list[Finding]:
+    """At most one finding for each neuron whose prediction disagrees with what was recorded: its most likely cause.
+
+    That is the one with the best score, where several would explain it.
+
+    ``fitted`` has the sounds from which the linear baseline learns, where ``sample`` was held out; else it predicts
+    each fifth of the time from the others.
+    """
+    y = sample.mean_response
+    if y is None or not bool(y.isfinite().any()):
+        return []
+    N = len(y)
+    p = sample.rates
+    r, r_parts = correlation(p, y)
+    found: dict[int, Finding] = {}
+
+    def still(candidates: Collection[int]) -> list[int]:
+        return [n for n in candidates if n not in skip and n not in found]
+
+    for n in still(beyond_chance(-r, standard_error(r_parts), N, skip)):
+        sentence = (
+            f"On {where} it correlates {float(r[n]):.2f} with what was recorded: where it predicts more, less comes. "
+            "Look for a sign that was turned round, of the kernel, of the gain or of the responses."
+        )
+        found[n] = Finding("upside_down", n, sentence, {"score": float(r[n])})
+    elsewhere = another_neuron(p, y, r, r_parts, skip, where) + out_of_step(sample, y, r, r_parts, skip, where)
+    for finding in sorted(elsewhere, key=lambda one: -abs(one.evidence["best_score"])):
+        found.setdefault(int(finding.neuron or 0), finding)
+    linear = baseline(sample, fitted)
+    if linear is not None:
+        other, other_parts = correlation(linear, y)
+        lost, lost_parts = LEAST_OF_OTHER**0.5 * other - r, LEAST_OF_OTHER**0.5 * other_parts - r_parts
+        for n in still(beyond_chance(lost, standard_error(lost_parts), N, skip)):
+            sentence = (
+                f"On {where} it correlates {float(r[n]):.2f} with what was recorded, where a plain linear field "
+                f"reaches {float(other[n]):.2f}: the fit has not got there. Start it from the data, fit it for longer "
+                "or with other rates, and compare it with deepstrf.training.ridge."
+            )
+            found[n] = Finding("poor_score", n, sentence, {"score": float(r[n]), "linear": float(other[n])})
+    for finding in far_under_ceiling(sample, r, skip, where):
+        found.setdefault(int(finding.neuron or 0), finding)
+    for n, finding in off_level(p, y, skip, where).items():
+        found.setdefault(n, finding)
+    return [found[n] for n in sorted(found)]
+
+
+def correlation(p: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Correlation of prediction and response (N, bins) in each row, (N,), and without each block of time (N, G)."""
+    _, n, m_p, m_y, pp, yy, py = block_sums(y, p, (torch.ones_like(p), p, y, p * p, y * y, p * y))
+    covariance = py / n - m_p * m_y / n**2
+    variances = (pp / n - (m_p / n).square()) * (yy / n - (m_y / n).square())
+    r = torch.where(variances > 1e-24 * (pp * yy / n**2), covariance / variances.clamp(min=1e-300).sqrt(), torch.nan)
+    return r[:, 0], r[:, 1:]
+
+
+def another_neuron(
+    p: Tensor, y: Tensor, r: Tensor, r_parts: Tensor, skip: Collection[int], where: str
+) -> list[Finding]:
+    """Findings about responses that the prediction of another neuron explains far better than their own does.
+
+    Either two neurons or more have changed places, or one response is a copy of another.
+    """
+    N = len(p)
+    there = y.isfinite()
+    mask, values = there.double(), y.nan_to_num(0.0)
+    usable = p.isfinite().all(1)
+    q = torch.where(usable[:, None], p, 0.0)
+    q = q - q.mean(1, keepdim=True)
+    n = mask.sum(1)
+    m_p, pp, py = q @ mask.T / n, q.square() @ mask.T / n, q @ values.T / n
+    m_y, yy = values.sum(1) / n, values.square().sum(1) / n
+    variances = (pp - m_p.square()) * (yy - m_y.square())
+    matrix = torch.where(variances > 1e-24 * pp * yy, (py - m_p * m_y) / variances.clamp(min=1e-300).sqrt(), -torch.inf)
+    matrix = torch.where(usable[:, None], matrix, -torch.inf)
+    best, other = matrix.nan_to_num(nan=-torch.inf).max(0)
+    rows = [i for i in range(N) if int(other[i]) != i and best[i] > max(float(r[i].nan_to_num(0.0)), 0.0)]
+    if not rows:
+        return []
+    score, parts = correlation(p[other[rows]], y[rows])
+
+    def better(share: float) -> list[int]:
+        lost = share**0.5 * score - r[rows]
+        return beyond_chance(lost, standard_error(share**0.5 * parts - r_parts[rows]), N * N, ())
+
+    displaced = {rows[k] for k in better(NEARLY_OF_OTHER)}
+    twice = {rows[k] for k in better(LEAST_OF_OTHER)}
+    found = []
+    for k, i in enumerate(rows):
+        j = int(other[i])
+        swapped = i in displaced and j in displaced
+        copied = i in twice and not score[k] < AS_WELL * r[j]
+        if i in skip or not (swapped or copied):
+            continue
+        sentence = (
+            f"On {where} the prediction of neuron {j} correlates {float(score[k]):.2f} with its recorded response, its "
+            f"own {float(r[i]):.2f}: the response may belong to the other. Compare the order of the neurons in the "
+            "recording with that of the model."
+        )
+        evidence = {"score": float(r[i]), "other": j, "best_score": float(score[k])}
+        found.append(Finding("other_neuron", i, sentence, evidence))
+    return found
+
+
+def out_of_step(
+    sample: Sample, y: Tensor, r: Tensor, r_parts: Tensor, skip: Collection[int], where: str
+) -> list[Finding]:
+    """Findings about responses that come earlier or later than they should.
+
+    Either the prediction fits at another time; or, where it does not fit at all, the recent sound of some band fits
+    best at a lag that no causal field of half a second has.
+    """
+    N, dt_ms = len(y), sample.dt_ms
+    longest = max(len(bins) for bins in _sounds(sample))
+    reach = min(SHIFT_BINS if dt_ms is None else max(2, round(SHIFT_MS / dt_ms)), longest // 2)
+    if reach < 2:
+        return []
+    place, shifted_p = torch.zeros(N, dtype=torch.long), sample.rates.clone()
+    cross = _lagged(sample, sample.rates, y, reach)
+    found: list[Finding] = []
+    for n in range(N):
+        if n in skip or not bool(cross[n].isfinite().all()):
+            continue
+        place[n] = int(cross[n].argmax()) - reach
+        shifted_p[n] = _shifted(sample, sample.rates[n], int(place[n]))
+    moved = torch.where(shifted_p.isfinite(), y, torch.nan)
+    score, parts = correlation(shifted_p.nan_to_num(0.0), moved)
+    lost = LEAST_OF_OTHER**0.5 * score - r
+    error = standard_error(LEAST_OF_OTHER**0.5 * parts - r_parts)
+    lost = torch.where(place == 0, -1.0, lost.nan_to_num(-1.0))
+    early = set(beyond_chance(lost, error, N * 2 * reach, skip))
+    for n in sorted(early):
+        k = int(place[n])
+        sentence = (
+            f"On {where} its recorded response comes {sample.bins(abs(k))} {'later' if k > 0 else 'earlier'} than "
+            f"predicted: there it correlates {float(score[n]):.2f}, as it stands {float(r[n]):.2f}. Look at the onsets "
+            "that the recording was aligned by."
+        )
+        evidence = {"shift_bins": k, "score": float(r[n]), "best_score": float(score[n])}
+        found.append(Finding("shifted", n, sentence, evidence))
+    unexplained = [n for n in range(N) if n not in skip and n not in early and not bool(r[n] > 0.1)]
+    x = sample.stimuli[:, 0].movedim(1, 0)[:, sample.inside].double()
+    for n in unexplained:
+        by_band = _lagged(sample, x, y[n].expand(len(x), -1), reach).abs().nan_to_num(0.0)
+        band, lag = divmod(int(by_band.argmax()), by_band.shape[1])
+        k = lag - reach
+        if k >= 0:
+            continue
+        before = _shifted(sample, x[band], k)
+        inner = by_band[:, reach:].argmax()
+        causal_band, causal_lag = divmod(int(inner), by_band.shape[1] - reach)
+        causal = _shifted(sample, x[causal_band], causal_lag)
+        used = torch.where(before.isfinite() & causal.isfinite(), y[n], torch.nan)[None]
+        (ahead,), ahead_parts = correlation(before.nan_to_num(0.0)[None], used)
+        (behind,), behind_parts = correlation(causal.nan_to_num(0.0)[None], used)
+        gain = LEAST_OF_OTHER**0.5 * ahead.abs() - behind.abs()
+        error = standard_error(LEAST_OF_OTHER**0.5 * ahead_parts.abs() - behind_parts.abs())
+        if beyond_chance(gain[None], error, N * 2 * reach * len(x), ()):
+            sentence = (
+                f"On {where} its recorded response goes with the sound that comes {sample.bins(-k)} after it "
+                f"(correlation {float(ahead):.2f} with a band), and hardly with the sound before it "
+                f"({float(behind):.2f}): no neuron can. Look at the onsets that the recording was aligned by."
+            )
+            evidence = {"shift_bins": k, "score": float(r[n]), "best_score": float(ahead)}
+            found.append(Finding("shifted", n, sentence, evidence))
+    return found
+
+
+def _sounds(sample: Sample) -> list[Tensor]:
+    """Places of each sound's bins in the rows of `Sample.rates`."""
+    places = torch.full(sample.inside.shape, -1)
+    places[sample.inside] = torch.arange(int(sample.inside.sum()))
+    return [row[row >= 0] for row in places]
+
+
+def _lagged(sample: Sample, x: Tensor, y: Tensor, reach: int) -> Tensor:
+    """Correlation (N, 2 reach + 1) of x at t with y at t + k, both (N, bins), for k from -reach; sounds do not mix."""
+    there = x.isfinite() & y.isfinite()
+    n = there.sum(1, keepdim=True).clamp(min=1)
+    a, b = (torch.where(there, z, 0.0) for z in (x, y))
+    a, b = (torch.where(there, z - z.sum(1, keepdim=True) / n, 0.0) for z in (a, b))
+    total = torch.zeros(len(x), 2 * reach + 1, dtype=torch.float64)
+    for bins in _sounds(sample):
+        size = len(bins) + reach
+        spectrum = torch.fft.rfft(a[:, bins], n=size).conj() * torch.fft.rfft(b[:, bins], n=size)
+        cross = torch.fft.irfft(spectrum, n=size)
+        total += torch.cat([cross[:, -reach:], cross[:, : reach + 1]], 1)
+    scale = (a.square().sum(1) * b.square().sum(1)).sqrt()
+    return total / torch.where(scale > 0, scale, torch.nan)[:, None]
+
+
+def _shifted(sample: Sample, x: Tensor, k: int) -> Tensor:
+    """Values (bins,) of x k bins earlier, within each sound; NaN where there are none."""
+    moved = torch.full_like(x, torch.nan)
+    for bins in _sounds(sample):
+        if abs(k) < len(bins):
+            there, here = (bins[: len(bins) - k], bins[k:]) if k >= 0 else (bins[-k:], bins[:k])
+            moved[here] = x[there]
+    return moved
+
+
+def far_under_ceiling(sample: Sample, r: Tensor, skip: Collection[int], where: str) -> list[Finding]:
+    """Findings about predictions that leave most of what repeats have in common unexplained."""
+    responses = sample.responses
+    if responses is None or responses.shape[2] < 2:
+        return []
+    explained, signal, noise = explained_and_signal(sample, responses)
+    missing = LEAST_OF_SIGNAL * signal - explained
+    error = torch.maximum(standard_error(missing[:, 1:]), LEAST_OF_SIGNAL * noise[:, 0])
+    found = []
+    for n in beyond_chance(missing[:, 0], error, len(r), skip):
+        ceiling = float(compute_CCmax(responses[:, n : n + 1])[0])
+        sentence = (
+            f"On {where} it correlates {float(r[n]):.2f} with the mean of {responses.shape[2]} trials, where "
+            f"{ceiling:.2f} is possible: most of what the sound does to it is not in the model. Fit it for longer, "
+            "from other first values, or with a model that adapts or has a longer memory."
+        )
+        found.append(Finding("poor_score", n, sentence, {"score": float(r[n]), "ceiling": ceiling}))
+    return found
+
+
+def off_level(p: Tensor, y: Tensor, skip: Collection[int], where: str) -> dict[int, Finding]:
+    """A finding for each neuron whose prediction has the right shape, and the wrong mean or size."""
+    _, n, m_p, m_y, pp, py = block_sums(y, p, (torch.ones_like(p), p, y, p * p, p * y))
+    variance, covariance = pp / n - (m_p / n).square(), py / n - m_p * m_y / n**2
+    explained = covariance * covariance.abs() / variance.clamp(min=1e-300)
+    slope = covariance / variance.clamp(min=1e-300)
+    cost = ((m_p - m_y) / n).square() + variance * (1 - slope).square()
+    excess = cost - LEVEL_SHARE * explained
+    right = set(beyond_chance(explained[:, 0], standard_error(explained[:, 1:]), len(p), skip))
+    found = {}
+    for i in beyond_chance(excess[:, 0], standard_error(excess[:, 1:]), len(p), skip):
+        if i in right:
+            predicted, recorded, k = float(m_p[i, 0] / n[i, 0]), float(m_y[i, 0] / n[i, 0]), float(slope[i, 0])
+            sentence = (
+                f"On {where} its prediction has the mean {predicted:.2g} where {recorded:.2g} was recorded, and "
+                f"{1 / k if k else math.inf:.2g} times its size: right in shape, wrong in level, which no correlation "
+                "sees. Look at the level of the sound (dB, calibration), at the unit of the responses, and at "
+                "`deepstrf.metrics.fve`."
+            )
+            found[i] = Finding("off_level", i, sentence, {"mean": predicted, "recorded_mean": recorded, "slope": k})
+    return found
