@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from deepstrf.metrics import compute_CCmax, corrcoef, fve, normalized_corrcoef, signal_power
+from deepstrf.metrics import compute_CCmax, corrcoef, fve, normalized_corrcoef, signal_power, summary
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
 B, N, R, T = 60, 20, 4, 150
@@ -51,6 +51,36 @@ def table() -> str:
             f"| {name} | " + " | ".join(f"{round(score(p, gt).item(), 2) + 0.0:.2f}" for p in preds.values()) + " |"
         )
     return "\n".join(lines)
+
+
+BIAS_NEURONS, SNRS, TRIALS, BINS = 200, (0.05, 0.2, 1.0), (2, 5, 10), (500, 3000)
+
+
+def bias(snr: float, trials: int, bins: int) -> tuple[float, float, int]:
+    """Mean and scatter of the CCnorm of perfect predictions, in %, and how many of 100 neurons it is undefined for."""
+    g = torch.Generator().manual_seed(0)
+    signal = torch.randn(1, BIAS_NEURONS, 1, bins, generator=g, dtype=torch.float64)
+    noise = torch.randn(1, BIAS_NEURONS, trials, bins, generator=g, dtype=torch.float64)
+    scores = normalized_corrcoef(signal, signal + snr**-0.5 * noise, reduction="none")
+    found = summary(scores)
+    return found.mean, scores[~scores.isnan()].std().item(), round(100 * found.undefined / BIAS_NEURONS)
+
+
+def bias_table() -> str:
+    heads = [f"{trials} trials, {bins} bins" for trials in TRIALS for bins in BINS]
+    lines = ["| SNR of a trial | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
+    for snr in SNRS:
+        cells = []
+        for trials in TRIALS:
+            for bins in BINS:
+                mean, scatter, undefined = bias(snr, trials, bins)
+                cells.append(f"{mean:.2f} ± {scatter:.2f}" + (f" ({undefined} %)" if undefined else ""))
+        lines.append(f"| {snr:g} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def test_the_table_of_biases_is_what_perfect_predictions_score():
+    assert bias_table() in PAGE.read_text(encoding="utf-8"), bias_table()
 
 
 def test_the_table_of_the_page_is_what_the_scores_say():

@@ -13,6 +13,7 @@ from plotly.subplots import make_subplots
 from torch import nn
 
 from deepstrf.datasets import Recording
+from deepstrf.metrics import summary
 from deepstrf.models import NeuralModel
 from deepstrf.models.readouts import STRFReadout
 from deepstrf.models.registry import is_pointwise
@@ -129,17 +130,20 @@ class TrainingFigure:
         for record in history.records[len(self._means) :]:  # earlier ones have been read before
             losses = (record.train_loss, record.validation_loss)
             means = [np.nan if loss is None else loss.nanmean().item() for loss in losses]
-            self._means.append((*means, record.score))
-            self._scores.append(np.zeros(0) if record.scores is None else record.scores.numpy())
+            scores = torch.zeros(0) if record.scores is None else record.scores
+            self._means.append((*means, record.score, summary(scores).median))
+            self._scores.append(scores.numpy())
         n = len(history)
         epochs = np.arange(1, n + 1)
-        training, validation, score = (rounded(means) for means in torch.tensor(self._means[:n]).reshape(n, 3).T)
+        rows = torch.tensor(self._means[:n]).reshape(n, 4).T
+        training, validation, score, median = (rounded(means) for means in rows)
         traces = {"training loss": {"x": epochs, "y": training}}
         if self.scores:
             one = rounded(torch.tensor([scores[state.neuron].item() for scores in self._scores[:n]]))
             traces |= {
                 "validation loss": {"x": epochs, "y": validation},
                 "mean score": {"x": epochs, "y": score},
+                "median score": {"x": epochs, "y": median},
                 "score of this neuron": {"x": epochs, "y": one},
             }
             there = [] if best is None else [history.best_epoch]
@@ -147,14 +151,17 @@ class TrainingFigure:
         return traces
 
     def layout(self, state: FigureState) -> dict[str, Any]:
-        """Title, and the lines that mark the epoch on screen."""
+        """Title, how many neurons have no score, and the lines that mark the epoch on screen."""
         name = html.escape(self.names[state.neuron])
         title = f"{name} · before the first epoch" if state.epoch == 0 else f"{name} · after epoch {state.epoch}"
         lines = []
         for axis in self._epoch_axes if state.epoch else ():
             place = {"x0": state.epoch, "x1": state.epoch, "y0": 0, "y1": 1, "xref": f"x{axis}"}
             lines.append({**place, "type": "line", "yref": f"y{axis} domain", "line": {"color": GREY, "width": 1}})
-        return {"title.text": title, "shapes": lines}
+        layout = {"title.text": title, "shapes": lines}
+        if self.scores and self._epoch_axes:
+            layout[f"xaxis{self._epoch_axes[-1]}.title.text"] = f"epoch{_undefined(state)}"
+        return layout
 
     def update(self, figure: go.FigureWidget, state: FigureState) -> None:
         """Bring a figure that `figure` made up to date: one message to the browser."""
@@ -237,6 +244,7 @@ class TrainingFigure:
             "training loss": (1, {"mode": "lines+markers", "line": {"color": GREY, "width": 1.5}}),
             "validation loss": (1, {"mode": "lines+markers", "line": {"color": ORANGE, "width": 1.5}}),
             "mean score": (4, {"mode": "lines+markers", "line": {"color": GREY, "width": 1.5, "dash": "dot"}}),
+            "median score": (4, {"mode": "lines", "line": {"color": GREY, "width": 1, "dash": "dash"}}),
             "score of this neuron": (
                 4,
                 {"mode": "lines+markers", "line": {"color": ORANGE, "width": 1.5, "dash": "dot"}},
@@ -249,3 +257,13 @@ class TrainingFigure:
                 figure.add_trace(go.Scatter(name=name, **style, **drawn[name]), row=row, col=column)
         for column in (1, 4) if self.scores else (1,):
             figure.update_xaxes(title_text="epoch", title_standoff=4, rangemode="tozero", row=row, col=column)
+
+
+def _undefined(state: FigureState) -> str:
+    """How many neurons have no score after the epoch on screen, or after the last; empty where all have one."""
+    records = state.history.records
+    record = records[min(state.epoch or len(records), len(records)) - 1] if records else None
+    if record is None or record.scores is None:
+        return ""
+    missing = summary(record.scores).undefined
+    return f" · {missing} of {len(record.scores)} neurons without a score" if missing else ""
