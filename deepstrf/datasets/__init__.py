@@ -3,6 +3,7 @@
 from deepstrf.datasets.array_files import read_arrays
 from deepstrf.datasets.fields import linear_from_field
 from deepstrf.datasets.folder import RecordingFolder
+from deepstrf.datasets.nems import read_nems
 from deepstrf.datasets.nwb import read_nwb
 from deepstrf.datasets.recording import Recording, collate
 from deepstrf.datasets.smoothing import smooth_responses
@@ -16,6 +17,7 @@ __all__ = [
     "count_spikes",
     "linear_from_field",
     "read_arrays",
+    "read_nems",
     "read_nwb",
     "smooth_responses",
     "spike_times",

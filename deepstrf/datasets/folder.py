@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import os
-import unicodedata
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,12 +17,12 @@ from torch import Tensor
 from deepstrf.arguments import check_choice, check_numbers
 from deepstrf.datasets.assembly import Trial, assemble, chosen_neurons, shortened
 from deepstrf.datasets.recording import Recording
+from deepstrf.datasets.sound_folder import SoundFiles, Sounds
 from deepstrf.datasets.spikes import spike_times
 from deepstrf.datasets.tables import plain_name, read_table
 from deepstrf.deprecation import keywords
 from deepstrf.memory import LIMIT_GB
-from deepstrf.stimuli import Spectrogram, log_mel_spectrogram, read_wav
-from deepstrf.stimuli.sound_files import ENDINGS
+from deepstrf.stimuli import log_mel_spectrogram
 from deepstrf.writing import check_file_names, new_files, write_to_disk
 
 if TYPE_CHECKING:
@@ -129,7 +128,7 @@ class RecordingFolder(Recording):
         tables = _Tables(self.folder, encoding, max_gb)
         chosen = chosen_neurons(neurons, list(dict.fromkeys(unit for unit, _, _ in tables.trials)), str(self.folder))
         tables.keep(chosen, time_unit)
-        sounds = _Sounds(self.folder / STIMULI, tables.paths, spectrogram, max_gb)
+        sounds = Sounds(self.folder / STIMULI, tables.paths, spectrogram, max_gb)
         self.spontaneous_hz = tables.place(sounds.duration_s, late_spikes, pre_onset)
         dt_ms = next(iter(sounds.spectrograms.values())).dt_ms
         bins = {name: one.values.shape[1] for name, one in sounds.spectrograms.items()}
@@ -214,7 +213,7 @@ class _Tables:
             listed = read_table(folder / TRIALS_FILE, numbers=("trial",), optional=SPAN_COLUMNS, **options)
         elif spikes.empty:
             raise ValueError(f"{self.file} holds no spikes, and there is no {TRIALS_FILE}: nothing to read")
-        sound_files = _SoundFiles(folder / STIMULI)
+        sound_files = SoundFiles(folder / STIMULI)
         keys, first_rows, self.trial_of_spike = _trials_of(spikes)
         names = sound_files.names(self.file, spikes, keys, first_rows)
         self.time_s, self.row = spikes["time_s"].to_numpy(), spikes.index.to_numpy()
@@ -231,7 +230,7 @@ class _Tables:
         self.trial_of_spike = np.asarray([place[trial] for trial in fired], dtype=np.int64)[self.trial_of_spike]
         self.paths = sound_files.used
 
-    def _listed(self, folder: Path, listed: pd.DataFrame, sound_files: _SoundFiles) -> list[Trial]:
+    def _listed(self, folder: Path, listed: pd.DataFrame, sound_files: SoundFiles) -> list[Trial]:
         """Trials of ``trials.csv``, in its order, with what was recorded of them."""
         file = folder / TRIALS_FILE
         if listed.empty:
@@ -357,75 +356,6 @@ class _Tables:
         edges_s = np.arange(bins + 1) * dt_ms / 1000
         # A missing time is NaN, which compares as False.
         return ~(edges_s[:-1] < start - ROUNDING_S) & ~(edges_s[1:] > stop + ROUNDING_S)
-
-
-class _SoundFiles:
-    """The sounds of a folder by their names, with or without ending, in capitals or small letters."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.used: dict[str, Path] = {}
-        self._of_name: dict[str, list[Path]] = {}
-        self._of_stem: dict[str, list[Path]] = {}
-        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if path.suffix.lower() in ENDINGS and path.is_file():
-                self._of_name.setdefault(_comparable(path.name), []).append(path)
-                self._of_stem.setdefault(_comparable(plain_name(path.stem)), []).append(path)
-
-    def names(
-        self, file: Path, table: pd.DataFrame, keys: Sequence[Trial], first_rows: Sequence[int]
-    ) -> dict[str, str]:
-        """Name of each stimulus as the recording has it, by how the table writes it."""
-        rows: dict[str, int] = {}
-        for (_, written, _), row in zip(keys, first_rows, strict=True):
-            rows.setdefault(written, row)
-        return {written: self._name(f"{file}, row {row}", written) for written, row in rows.items()}
-
-    def _name(self, where: str, written: str) -> str:
-        if not written or Path(written).name != written or "\\" in written:
-            raise ValueError(f"{where}: stimulus must be the name of a file in {self.folder.name}/, got {written!r}")
-        exact = self.folder / written
-        found = self._of_name.get(_comparable(written)) or self._of_stem.get(_comparable(written)) or []
-        if exact in found:
-            found = [exact]
-        if not found:
-            sound = exact if exact.suffix.lower() in ENDINGS else f"{exact}.wav"
-            raise FileNotFoundError(f"{where}: there is no sound {sound}, nor one with another ending")
-        if len(found) > 1:
-            names = " and ".join(path.name for path in found)
-            raise ValueError(f"{where}: stimulus must name one file, but {written!r} may be {names}: write its ending")
-        (path,) = found
-        name = path.stem
-        if self.used.setdefault(name, path) != path:
-            name = path.name
-            self.used[name] = path
-        return name
-
-
-def _comparable(name: str) -> str:
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
-
-
-class _Sounds:
-    """Length and spectrogram of the sounds, read once each."""
-
-    def __init__(self, folder: Path, paths: dict[str, Path], settings: dict[str, Any], max_gb: float) -> None:
-        self.duration_s: dict[str, float] = {}
-        self.spectrograms: dict[str, Spectrogram] = {}
-        first: tuple[Path, int] | None = None
-        for name, path in paths.items():
-            waveform, rate_hz = read_wav(path, max_gb=max_gb)
-            first = first or (path, rate_hz)
-            if rate_hz != first[1]:
-                raise ValueError(
-                    f"all sounds must have the same sample rate, but {first[0]} has {first[1]} Hz and "
-                    f"{path} has {rate_hz} Hz"
-                )
-            self.duration_s[name] = len(waveform) / rate_hz
-            try:
-                self.spectrograms[name] = log_mel_spectrogram(waveform, rate_hz, name=name, max_gb=max_gb, **settings)
-            except ValueError as error:
-                raise ValueError(f"{path}: {error}") from error
 
 
 def _trials_of(table: pd.DataFrame) -> tuple[list[Trial], list[int], np.ndarray]:
