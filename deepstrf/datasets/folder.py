@@ -129,7 +129,7 @@ class RecordingFolder(Recording):
         chosen = chosen_neurons(neurons, list(dict.fromkeys(unit for unit, _, _ in tables.trials)), str(self.folder))
         tables.keep(chosen, time_unit)
         sounds = Sounds(self.folder / STIMULI, tables.paths, spectrogram, max_gb)
-        self.spontaneous_hz = tables.place(sounds.duration_s, late_spikes, pre_onset)
+        spontaneous_hz = tables.place(sounds.duration_s, late_spikes, pre_onset)
         dt_ms = next(iter(sounds.spectrograms.values())).dt_ms
         bins = {name: one.values.shape[1] for name, one in sounds.spectrograms.items()}
         self._hold(
@@ -143,6 +143,7 @@ class RecordingFolder(Recording):
                 max_gb=max_gb,
             )
         )
+        self.spontaneous_hz = spontaneous_hz
         self.sound_paths = tuple(tables.paths[name] for name in self.stimulus_names)
 
     @staticmethod

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import io
 import json
 import math
@@ -22,8 +21,9 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from deepstrf.arguments import as_tensor, check_choice, check_numbers
+from deepstrf.arguments import as_tensor, check_choice
 from deepstrf.datasets.assembly import shortened
+from deepstrf.datasets.choice import chosen
 from deepstrf.datasets.parts import Part
 from deepstrf.datasets.recording import Recording
 from deepstrf.deprecation import keywords
@@ -538,27 +538,6 @@ def _hdf5(where: str) -> Iterator[None]:
         yield
     except (OSError, RuntimeError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{where} cannot be read as HDF5: {error}") from error
-
-
-def chosen(argument: str, wanted: Any, names: Sequence[str], where: str) -> list[int]:
-    """Numbers of what is wanted by name, pattern or number, each once, in the order asked for."""
-    if wanted is None:
-        return list(range(len(names)))
-    found: list[int] = []
-    for one in [wanted] if isinstance(wanted, (str, int, np.integer)) else wanted:
-        if isinstance(one, str):
-            place = (
-                [names.index(one)] if one in names else [i for i, x in enumerate(names) if fnmatch.fnmatchcase(x, one)]
-            )
-        else:
-            check_numbers(f"must be numbers below {len(names)}", lambda x: 0 <= x < len(names), **{argument: one})
-            place = [int(one)]
-        if not place:
-            raise ValueError(f"{argument} must be among those of {where}, {shortened(names)}, got {one!r}")
-        found += [i for i in place if i not in found]
-    if not found:
-        raise ValueError(f"{argument} must name at least one of {shortened(names)}, got none")
-    return found
 
 
 def _warn(message: str) -> None:

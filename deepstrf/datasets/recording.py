@@ -53,6 +53,11 @@ class Recording:
     delay_ms, unit
         Of the stimuli, as in `Spectrogram`.
 
+    Attributes
+    ----------
+    spontaneous_hz : Tensor, shape (N,), or None
+        Rate before the sounds, spikes per second, where a reader found it.
+
     Raises
     ------
     TypeError
@@ -124,8 +129,10 @@ class Recording:
         stimulus_names: Sequence[str] | None = None,
         delay_ms: float = 0.0,
         unit: str = "dB",
+        spontaneous_hz: Tensor | None = None,
     ) -> None:
         """Take up the parts: what all constructors end with."""
+        self.spontaneous_hz = spontaneous_hz
         self._parts, self._padded = tuple(parts), None
         self.dt_ms, self.cf_hz, self.delay_ms, self.unit = float(dt_ms), cf_hz, float(delay_ms), str(unit)
         self.neuron_names = _names("neuron_names", neuron_names, "neuron", neurons)
@@ -144,7 +151,8 @@ class Recording:
 
     def _with(self, parts: Sequence[Part], **changes: Any) -> Recording:
         """Another recording with the same axes and names where ``changes`` do not say otherwise."""
-        about = self._about() | {"neuron_names": self.neuron_names, "stimulus_names": self.stimulus_names} | changes
+        about = self._about() | {"neuron_names": self.neuron_names, "stimulus_names": self.stimulus_names}
+        about |= {"spontaneous_hz": self.spontaneous_hz} | changes
         return Recording._of(parts, len(about["neuron_names"]), **about)
 
     def _about(self) -> dict[str, Any]:
@@ -264,7 +272,7 @@ class Recording:
         parts, neurons, stimuli = joined(
             [one._parts for one in each], names, [one.stimulus_names for one in each], same_neurons
         )
-        return first._with(parts, neuron_names=neurons, stimulus_names=stimuli)
+        return first._with(parts, neuron_names=neurons, stimulus_names=stimuli, spontaneous_hz=None)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """The file that now holds this recording, as safetensors: numbers and names, nothing that can run.
@@ -278,6 +286,8 @@ class Recording:
         """
         about = self._about() | {"cf_hz": self.cf_hz.tolist(), "cf_dtype": str(self.cf_hz.dtype).removeprefix("torch.")}
         about |= {"neuron_names": list(self.neuron_names), "stimulus_names": list(self.stimulus_names)}
+        if self.spontaneous_hz is not None:
+            about["spontaneous_hz"] = self.spontaneous_hz.tolist()
         write_recording(Path(path), self._parts, about)
         return Path(path)
 
@@ -294,6 +304,8 @@ class Recording:
         """
         parts, about = read_recording(Path(path), max_gb=max_gb)
         try:
+            if "spontaneous_hz" in about:
+                about["spontaneous_hz"] = torch.tensor(about["spontaneous_hz"])
             about["cf_hz"] = torch.tensor(about["cf_hz"], dtype=getattr(torch, about.pop("cf_dtype")))
             return cls._of(parts, len(about["neuron_names"]), **about)
         except (KeyError, TypeError, AttributeError) as error:
@@ -381,6 +393,7 @@ class Recording:
             parts,
             neuron_names=[self.neuron_names[i] for i in n],
             stimulus_names=[self.stimulus_names[i] for i in b],
+            spontaneous_hz=None if self.spontaneous_hz is None else self.spontaneous_hz[n],
         )
 
     def crop(self, start_ms: float = 0.0, stop_ms: float | None = None) -> Recording:

@@ -20,7 +20,7 @@ from deepstrf.memory import LIMIT_GB, check_memory
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["plain_name", "read_table"]
+__all__ = ["column_name", "plain_name", "read_table"]
 
 DELIMITERS = ",;\t|"
 BYTE_ORDER_MARKS = (
@@ -171,7 +171,7 @@ class _Header:
             row, line, start = row + 1, data[start:end].decode(), end + 1
             if marked := SEPARATOR.fullmatch(line):
                 said, line = marked[1], ""
-        choices = {one: [_column(cell) for cell in _cells(file, row, line, one)] for one in said}
+        choices = {one: [column_name(cell) for cell in _cells(file, row, line, one)] for one in said}
         delimiter = max(choices, key=lambda one: sum(name in choices[one] for name in needed))
         names = choices[delimiter]
         shown = _shown(",".join(name for name in names if name))
@@ -186,7 +186,8 @@ class _Header:
         return cls(row, start, delimiter, names)
 
 
-def _column(cell: str) -> str:
+def column_name(cell: str) -> str:
+    """Name of a column as `read_table` gives it: small letters, ``_`` for blanks."""
     return re.sub(r"\s+", "_", cell.strip().casefold())
 
 

@@ -230,8 +230,10 @@ def test_one_file_gives_a_recording_back_whole(kind, tmp_path):
         ),
         "sites": lambda: Recording.concatenate({"ä": ragged(0)[0], "B": ragged(1)[0]}),
     }[kind]()
+    made.spontaneous_hz = torch.arange(len(made.neuron_names)) * 0.3
     file = made.save(tmp_path / "new" / "a.safetensors")
     assert alike(Recording.load(file), made)
+    assert torch.equal(Recording.load(file).select(neurons=[1]).spontaneous_hz, torch.tensor([0.3]))
     made.select(stimuli=[0]).save(file)  # another recording is replaced
     assert len(Recording.load(file)) == 1
     assert [one.name for one in file.parent.iterdir()] == [file.name]
