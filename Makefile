@@ -12,9 +12,7 @@ BROWSER ?= 1
 
 py := $(VENV)/bin/python
 tour := notebooks/00_tour.ipynb
-# The pins are for Python 3.11 and newer; on 3.10 only torch is pinned.
-pip_install = constraints=$$($(py) -c 'import sys; print("constraints.txt" if sys.version_info >= (3, 11) else "/dev/null")'); \
-	$(py) -m pip install -q --disable-pip-version-check --progress-bar off -c "$$constraints"
+pip_install = $(py) -m pip install -q --disable-pip-version-check --progress-bar off -c constraints.txt
 # The system's Node where it is 20 or newer, else the one which pip put into the virtual environment.
 use_node = if ! { node -e 'process.exit(parseInt(process.versions.node) < 20)' && command -v npm; } >/dev/null 2>&1; \
 	then PATH="$(abspath $(VENV))/bin:$$PATH"; fi
@@ -130,9 +128,9 @@ clean: ## remove everything that the other commands made
 
 $(py):
 	@command -v "$(PYTHON)" >/dev/null || \
-	  { echo "No $(PYTHON) here: install Python 3.10 or newer (Debian: apt-get install python3 python3-venv)" >&2; exit 1; }
-	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
-	  { echo "Python 3.10 or newer is needed, $(PYTHON) is $$("$(PYTHON)" -V); name another with PYTHON=" >&2; exit 1; }
+	  { echo "No $(PYTHON) here: install Python 3.11 or newer (Debian: apt-get install python3 python3-venv)" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed, $(PYTHON) is $$("$(PYTHON)" -V); name another with PYTHON=" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import venv, ensurepip' 2>/dev/null || \
 	  { echo "Python's venv is incomplete (Debian: apt-get install python3-venv)" >&2; exit 1; }
 	$(say) "Making $(VENV)"

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from deepstrf.arguments import check_sizes
 
@@ -43,7 +44,7 @@ MIN_SHARPNESS = 1e-6
 """Smallest beta with which the softplus is computed (1 / input units)."""
 
 LARGEST_INPUT = 1e30
-"""Inputs further than this from the inflection point count as this far, so that a quotient by |d| stays finite."""
+"""A softplus' ``beta x`` above this counts as this, so that its value is finite for every finite input."""
 
 SOFTPLUS_LINEAR_ABOVE = 50.0
 """Where softplus(z) and z are the same number, float64 included: exp(-50) = 2e-22."""
@@ -72,8 +73,8 @@ def parametric_sigmoid(x: Tensor, b: Tensor, c: Tensor, d: Tensor, a: Tensor | N
     """
     floor = torch.where(d < 0, -1.0, 1.0).to(d.dtype) * MIN_WIDTH
     width = d + (torch.where(d.abs() < MIN_WIDTH, floor, d) - d).detach()
-    y = b * torch.sigmoid((x - c).clamp(-LARGEST_INPUT, LARGEST_INPUT) / width)
-    return y if a is None else y + a
+    gain = 1 / width
+    return _scaled(torch.sigmoid((x - c) * gain), b, a)
 
 
 def parametric_double_exponential(x: Tensor, a: Tensor, k: Tensor, s: Tensor, b: Tensor | None = None) -> Tensor:
@@ -102,8 +103,7 @@ def parametric_double_exponential(x: Tensor, a: Tensor, k: Tensor, s: Tensor, b:
     """
     exponent = k * x - s
     largest = math.log(torch.finfo(exponent.dtype).max) - 1.0
-    y = a * torch.exp(-torch.exp(exponent.clamp(max=largest)))
-    return y if b is None else y + b
+    return _scaled(torch.exp(-torch.exp(exponent.clamp(max=largest))), a, b)
 
 
 def parametric_softplus(x: Tensor, beta: Tensor, b: Tensor | None = None) -> Tensor:
@@ -114,7 +114,7 @@ def parametric_softplus(x: Tensor, beta: Tensor, b: Tensor | None = None) -> Ten
     x : Tensor, shape (..., N)
         Drive.
     beta : Tensor, shape (N,)
-        Sharpness, positive; below 1e-6 it counts as 1e-6.
+        Sharpness, positive; below 1e-6 it counts as 1e-6, and ``beta x`` above 1e30 as 1e30.
     b : Tensor, shape (N,), optional
         Baseline.
 
@@ -123,11 +123,14 @@ def parametric_softplus(x: Tensor, beta: Tensor, b: Tensor | None = None) -> Ten
     Tensor, shape (..., N)
     """
     beta = beta.clamp_min(MIN_SHARPNESS)
-    z = beta * x
-    linear = z > SOFTPLUS_LINEAR_ABOVE
-    curved = torch.logaddexp(torch.where(linear, torch.zeros_like(z), z), z.new_zeros(())) / beta
-    y = torch.where(linear, x, curved)
-    return y if b is None else y + b
+    width, largest = 1 / beta, min(LARGEST_INPUT, torch.finfo(x.dtype).max)
+    # No name holds beta x: its memory serves the next array.
+    return _scaled(functional.softplus((beta * x).clamp_(max=largest), threshold=SOFTPLUS_LINEAR_ABOVE), width, b)
+
+
+def _scaled(y: Tensor, gain: Tensor, baseline: Tensor | None) -> Tensor:
+    """``gain * y + baseline`` in one pass over ``y``."""
+    return gain * y if baseline is None else torch.addcmul(baseline, gain, y)
 
 
 class _PerNeuron(Configured):

@@ -25,20 +25,16 @@ class Streamable(Protocol):
     def stream_stages(self) -> list[Stage]: ...
 
 
-class SpectrogramModel(Protocol):
+class SpectrogramModel(Streamable, Protocol):
     """A model of T lags of a spectrogram with F bands, with an exchangeable front end and prefilter."""
 
     F: int
     T: int
-    O: int  # noqa: E741
     settling_bins: int
-    wav2spec: nn.Module
     prefiltering: nn.Module
     _modules: dict[str, Any]
 
     def __call__(self, stimulus: Tensor, /) -> Tensor: ...
-
-    def modules(self) -> Iterator[nn.Module]: ...
 
     def parameters(self) -> Iterator[nn.Parameter]: ...
 

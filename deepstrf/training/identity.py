@@ -43,7 +43,7 @@ def digest(*tensors: Tensor) -> str:
         made.update(repr((tuple(tensor.shape), tensor.dtype)).encode())
         if tensor.numel():
             values = tensor.detach().cpu().to_dense().contiguous().reshape(-1)
-            made.update(memoryview(values.view(torch.uint8).numpy()))
+            made.update(values.view(torch.uint8).numpy().data)
     return made.hexdigest()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+from datetime import UTC
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -180,13 +181,11 @@ def _tone() -> bytes:
 def _nwb() -> bytes:
     """A small NWB file as pynwb writes it: two sounds, four trials, two units with times of observation."""
     import tempfile
-    from datetime import datetime, timezone
+    from datetime import datetime
 
     import pynwb
 
-    file = pynwb.NWBFile(
-        session_description="x", identifier="x", session_start_time=datetime(2024, 1, 1, tzinfo=timezone.utc)
-    )
+    file = pynwb.NWBFile(session_description="x", identifier="x", session_start_time=datetime(2024, 1, 1, tzinfo=UTC))
     tone = 0.3 * np.sin(np.arange(2400) * 0.7)
     file.add_stimulus_template(
         pynwb.TimeSeries(name="low", data=(tone * 2**15).astype(np.int16), unit="V", rate=float(RATE_HZ))

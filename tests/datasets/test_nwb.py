@@ -1,7 +1,7 @@
 """A recording in an NWB file that the test writes."""
 
 import builtins
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import h5py
 import numpy as np
@@ -23,7 +23,7 @@ def write(
 ):
     """File with sounds low (0.5 s, 16-bit) and high (0.25 s, float, two channels), four trials and two units."""
     file = pynwb.NWBFile(
-        session_description="test", identifier="id", session_start_time=datetime(2024, 1, 1, tzinfo=timezone.utc)
+        session_description="test", identifier="id", session_start_time=datetime(2024, 1, 1, tzinfo=UTC)
     )
     low = np.round(sound() * 2**15).astype(np.int16)
     high = np.stack([sound(0.25, 2000.0)] * 2, axis=1) * 4

@@ -113,7 +113,8 @@ def test_limits_far_from_the_threshold() -> None:
     assert parametric_sigmoid(small, 2 * one, one, one, one) == 1.0
     assert parametric_double_exponential(big, 2 * one, -one, one, one) == 3.0
     assert parametric_double_exponential(small, 2 * one, -one, one, one) == 1.0
-    assert parametric_softplus(big, 5 * one) == big
+    assert parametric_softplus(big, 5 * one) == 1e30 / (5 * one)
+    assert_close(parametric_softplus(big / 1e10, 5 * one), big / 1e10)
     assert parametric_softplus(small, 5 * one, one) == 1.0
 
 

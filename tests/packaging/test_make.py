@@ -53,7 +53,7 @@ def test_missing_python_is_told_with_what_to_install(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("program", "told"),
     [
-        ('case "$*" in *version_info*) exit 1;; *-V*) echo Python 3.8.2;; esac', "3.10 or newer is needed.*3.8.2"),
+        ('case "$*" in *version_info*) exit 1;; *-V*) echo Python 3.8.2;; esac', "3.11 or newer is needed.*3.8.2"),
         ('case "$*" in *ensurepip*) exit 1;; esac', "apt-get install python3-venv"),
     ],
 )

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import tomllib
 
 import pytest
 import yaml
@@ -16,11 +17,6 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from tests.packaging.binder_environment import ROOT, read_environment
-
-try:
-    import tomllib
-except ImportError:  # Python 3.10
-    import tomli as tomllib  # type: ignore[no-redef]
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 DEBIAN_PYTHON = "3.11.2"

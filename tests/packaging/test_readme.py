@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,11 +13,6 @@ import pytest
 import yaml
 
 from tests.packaging.binder_environment import ROOT
-
-try:
-    import tomllib
-except ImportError:  # Python 3.10
-    import tomli as tomllib  # type: ignore[no-redef]
 
 TEXT = (ROOT / "README.md").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -63,8 +59,8 @@ def test_there_are_two_pictures() -> None:
 
 
 def test_badges_tell_the_python_the_licence_and_a_workflow_that_exist() -> None:
-    assert PROJECT["requires-python"] == ">=3.10"
-    assert "badge/Python-3.10%2B" in TEXT
+    assert PROJECT["requires-python"] == ">=3.11"
+    assert "badge/Python-3.11%2B" in TEXT
     assert f"badge/licence-{PROJECT['license'].replace('-', '--')}-" in TEXT
     (workflow,) = set(re.findall(r"actions/workflows/([\w.]+)", TEXT))
     assert ".ci/run" in (ROOT / ".github" / "workflows" / workflow).read_text()

@@ -6,6 +6,7 @@ The gradient has a positive sign: sound added where the map is positive raises t
 from __future__ import annotations
 
 import copy
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -18,7 +19,8 @@ from torch.overrides import TorchFunctionMode
 from deepstrf.arguments import check_floating, check_sizes, whole_number
 
 from ..prediction import evaluating
-from ..protocols import SpectrogramModel
+from ..protocols import SpectrogramModel, Stage
+from ..streaming import chain
 
 __all__ = ["PassingAtTheKink", "run_up", "spectrogram_gradients", "waveform_gradients"]
 
@@ -28,6 +30,9 @@ NUMBERS_AT_ONCE = 2**19
 """Responses of one backward pass: the batch of copies of the stimulus is cut to it."""
 
 MOST_COPIES = 32
+
+LEAST_CHUNK = 64
+"""Frames that are streamed at once, where many bins are wanted of a long sound."""
 
 
 class PassingAtTheKink(TorchFunctionMode):
@@ -94,7 +99,8 @@ def spectrogram_gradients(
     -----
     A rectifier that sits exactly on its kink counts as passing (`PassingAtTheKink`), so at silence the map is that of
     the ON and the OFF path together. Memory grows with N, not with its square; time with the number of maps, one for
-    each pair of a neuron and a bin.
+    each pair of a neuron and a bin. Where several bins of a long sound are wanted of a recurrent model, it is
+    taken chunk by chunk, so that a map costs the same however late its bin is.
     """
     T = model.T if window is None else whole_number("window", window)
     like = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
@@ -114,9 +120,11 @@ def spectrogram_gradients(
         part = _with_identity(part, "prefiltering")
     maps = x.new_zeros(len(wanted), len(chosen), x.shape[1], model.F, T)
     pairs = [(neuron, t) for t in wanted for neuron in chosen]
-    for place, (_, t), gradient in _gradients(part, x, pairs, causal=True):
+    stages = _stages(part) if len(wanted) > 1 and 2 * max(T, LEAST_CHUNK) < L and model.settling_bins else None
+    found = _gradients(part, x, pairs, causal=True) if stages is None else _streamed(part, stages, x, pairs, T)
+    for place, (_, t), gradient in found:
         lags = min(T, t + 1)
-        maps.flatten(0, 1)[place, ..., T - lags :] = gradient[..., t + 1 - lags : t + 1]
+        maps.flatten(0, 1)[place, ..., T - lags :] = gradient[..., -lags:]
     return maps[0] if bins is None else maps
 
 
@@ -163,7 +171,7 @@ def _gradients(
     """Place, (neuron, bin) and gradient of that response with respect to ``x``, for each of the ``pairs`` in turn.
 
     Every pair has its own copy of the stimulus in a batch, so one backward pass serves many, recurrent layers included.
-    With ``causal`` the copies end at the last bin in question.
+    With ``causal`` the copies end at the last bin in question, and each gradient at its own bin.
     """
     copies = max(1, min(MOST_COPIES, NUMBERS_AT_ONCE // (model.O * x.shape[-1])))
     for start in range(0, len(pairs), copies):
@@ -175,7 +183,46 @@ def _gradients(
             response = model(leaf)[torch.arange(len(some)), neurons, 0, times]
             (gradients,) = torch.autograd.grad(response.sum(), leaf)
         for row, gradient in enumerate(gradients):
-            yield start + row, some[row], gradient
+            yield start + row, some[row], gradient[..., : times[row] + 1] if causal else gradient
+
+
+def _stages(model: SpectrogramModel) -> list[Stage] | None:
+    """Fresh stages of a model that streams, else None."""
+    try:
+        return model.stream_stages()
+    except (NotImplementedError, ValueError):
+        return None
+
+
+def _streamed(
+    model: SpectrogramModel, stages: list[Stage], x: Tensor, pairs: list[tuple[int, int]], window: int
+) -> Iterator[tuple[int, tuple[int, int], Tensor]]:
+    """As causal `_gradients`, in the order of time, of at least the last ``window`` bins (or all that there are).
+
+    A backward pass ends at the chunks that hold these bins: what the model remembers from before is taken as it is.
+    """
+    size = max(window, LEAST_CHUNK)
+    copies = max(1, min(MOST_COPIES, NUMBERS_AT_ONCE // (model.O * size)))
+    in_time = sorted(range(len(pairs)), key=lambda place: pairs[place][1])
+    chunks: deque[tuple[Tensor, Tensor]] = deque()
+    with _linearised(model):
+        for start in range(0, max(t for _, t in pairs) + 1, size):
+            leaf = x[..., start : start + size].detach().repeat(copies, 1, 1, 1).requires_grad_()
+            chunks.append((leaf, chain(stages)(leaf)))
+            if len(chunks) > 2:
+                # No later pass comes here: one that keeps nothing frees what was kept for it.
+                old, response = chunks.popleft()
+                torch.autograd.grad(response.sum(), old)
+            leaves, response = [leaf for leaf, _ in chunks], chunks[-1][1]
+            here = [place for place in in_time if start <= pairs[place][1] < start + size]
+            for first in range(0, len(here), copies):
+                some = here[first : first + copies]
+                neurons, times = zip(*(pairs[place] for place in some), strict=True)
+                chosen = response[torch.arange(len(some)), list(neurons), 0, [t - start for t in times]]
+                gradients = torch.cat(torch.autograd.grad(chosen.sum(), leaves, retain_graph=True), -1)
+                for place, t, gradient in zip(some, times, gradients, strict=False):
+                    after = start + leaf.shape[-1] - 1 - t
+                    yield place, pairs[place], gradient[..., : gradient.shape[-1] - after]
 
 
 @contextmanager

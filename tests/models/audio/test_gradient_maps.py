@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from deepstrf.models.audio import Linear, LinearNonlinear, StateNet
-from deepstrf.models.audio.gradient_maps import PassingAtTheKink
+from deepstrf.models.audio.gradient_maps import LEAST_CHUNK, MOST_COPIES, PassingAtTheKink
 from deepstrf.models.prefiltering import AdapTrans, ICAdaptation, make_prefiltering
 from tests.models.audio.zoo import F, Framing, N, every_model, every_prefilter, make
 from tests.tolerances import assert_close
@@ -128,6 +128,35 @@ def test_every_bin_equals_the_last_bin_of_the_sound_up_to_it(name: str) -> None:
             expected = model.STRF_gradmap(x[:, : t + 1], per_channel=per_channel, window=5)
             torch.testing.assert_close(maps[t], expected, rtol=1e-7, atol=1e-10)
         assert (maps[3, ..., 0] == 0).all()  # lag 4 lies before the sound
+
+
+@pytest.mark.parametrize("rnn_type", ["GRU", "LSTM", "RNN", "LMU"])
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_bins_of_a_long_sound_equal_the_last_bin_of_the_sound_up_to_them(rnn_type: str, per_channel: bool) -> None:
+    prefilter = make_prefiltering("adaptrans", F, 5.0)
+    model = StateNet(F, out_neurons=N, kernel_size=3, stride=1, rnn_type=rnn_type, prefiltering=prefilter).double()
+    x = torch.rand(F, 3 * LEAST_CHUNK + 7).double()
+    bins = [-1, 0, 100, LEAST_CHUNK, LEAST_CHUNK - 1, LEAST_CHUNK + 2, 2 * LEAST_CHUNK]
+    maps = model.STRF_gradmap(x, bins=bins, per_channel=per_channel, window=9, neurons=[2, 0])
+    for t, found in zip(bins, maps, strict=True):
+        end = x.shape[1] if t == -1 else t + 1
+        expected = model.STRF_gradmap(x[:, :end], per_channel=per_channel, window=9, neurons=[2, 0])
+        torch.testing.assert_close(found, expected, rtol=1e-7, atol=1e-10)
+
+
+def test_the_maps_of_all_bins_of_a_recurrent_model_take_a_time_that_is_linear_in_the_sound() -> None:
+    model = StateNet(F, 4, out_neurons=1, kernel_size=3, stride=1).eval()
+    frames = 0
+
+    def count(_module: nn.Module, _input: object, output: tuple[Tensor, Tensor]) -> None:
+        nonlocal frames
+        frames += output[0].shape[0] * output[0].shape[1]
+
+    model.rnn.register_forward_hook(count)
+    for chunks in (4, 8):
+        frames = 0
+        model.STRF_gradmap(torch.rand(F, chunks * LEAST_CHUNK), bins="all")
+        assert frames == MOST_COPIES * chunks * LEAST_CHUNK
 
 
 @pytest.mark.parametrize("rnn_type", ["GRU", "LSTM", "RNN"])

@@ -257,7 +257,7 @@ def _in_natural_units(grid: Parameter, name: str, unit: str, to_natural: Convert
     """A row with values on the grid in natural units, and that row as its twin."""
 
     def limits(index: Index) -> tuple[Array, Array]:
-        first, last = (to_natural(np.float64(end), index) for end in grid.limits(index))
+        first, last = (to_natural(np.asarray(end, dtype=np.float64), index) for end in grid.limits(index))
         return np.minimum(first, last), np.maximum(first, last)
 
     def to_raw(values: Array, index: Index) -> Array:
