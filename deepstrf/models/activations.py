@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from deepstrf.arguments import check_sizes
 
+from .layers.as_built import mark_as_built
 from .layers.configured import Configured
 from .layers.constraints import POSITIVE, inverse_softplus, natural_property
 
@@ -214,6 +215,7 @@ class ParametricSigmoid(_Saturating):
         self.d = self._uniform(0.5, 1.5)
         self._raw_b = self._amplitude()
         self._raw_a = self._baseline()
+        mark_as_built(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Response of each neuron to its drive; ValueError unless the last axis is N."""
@@ -258,6 +260,7 @@ class ParametricDoubleExponential(_Saturating):
         self.s = self._uniform(0.5, 1.5)
         self._raw_a = self._amplitude()
         self._raw_b = self._baseline()
+        mark_as_built(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Response of each neuron to its drive; ValueError unless the last axis is N."""
@@ -298,6 +301,7 @@ class ParametricSoftplus(_PerNeuron):
         super().__init__(num_features, non_negative_output)
         self._raw_beta = self._uniform(5.0, 6.0)
         self._raw_b = self._uniform(-5.0, -3.0) if non_negative_output else self._uniform(-0.1, 0.1)
+        mark_as_built(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Response of each neuron to its drive; ValueError unless the last axis is N."""

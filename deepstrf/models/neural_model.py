@@ -20,6 +20,7 @@ from deepstrf.memory import LIMIT_GB
 from .checkpoints.construction import Construction
 from .checkpoints.folder import load_pretrained_from_dir, save_pretrained_to_dir
 from .checkpoints.hub import download_pretrained, upload_pretrained
+from .layers.as_built import mark_as_built
 from .protocols import Stage
 from .streaming import Stream, stage_of
 
@@ -85,6 +86,7 @@ class NeuralModel(nn.Module, ABC):
                 if construction is not None:
                     self._init_kwargs, self._construction = construction.kwargs, construction
             init(self, *args, **kwargs)
+            mark_as_built(self)  # again by each subclass: the outermost constructor ends last
 
         setattr(cls, "__init__", recording_init)  # noqa: B010 - a plain assignment is refused by the type checker
 

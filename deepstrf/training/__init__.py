@@ -7,6 +7,7 @@ from deepstrf.training.history import EpochRecord, History
 from deepstrf.training.linear_regression import ridge
 from deepstrf.training.priors import roughness, spread
 from deepstrf.training.progress import NonFiniteLossError, Progress
+from deepstrf.training.recipes import StepSizes
 from deepstrf.training.settings import Metric
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Metric",
     "NonFiniteLossError",
     "Progress",
+    "StepSizes",
     "jackknife",
     "predict",
     "ridge",

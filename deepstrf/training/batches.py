@@ -103,6 +103,25 @@ class Examples:
             yield self.stimuli[group][..., :T], self.judged[group][..., :T]
 
 
+def time_blocks(target: Tensor, blocks: int) -> Tensor:
+    """Block of each bin, (B, T), from 0; -1 where no neuron was recorded.
+
+    Parameters
+    ----------
+    target : Tensor, shape (B, N, 1, T)
+        NaN where nothing was recorded.
+    blocks : int
+        At least 2, at most the number of recorded bins.
+    """
+    recorded = (~target.isnan()).flatten(1, 2).any(1)
+    bins = int(recorded.sum())
+    if not 2 <= blocks <= bins:
+        raise ValueError(f"blocks must lie in [2, {bins}], the number of recorded bins, got {blocks}")
+    block = torch.full(recorded.shape, -1, device=recorded.device)
+    block[recorded] = torch.arange(bins, device=recorded.device) * blocks // bins
+    return block
+
+
 def settle_batch_norms(model: nn.Module, examples: Examples) -> None:
     """Set the running statistics of every `STRFReadout` to those of all recorded bins of each neuron, exactly.
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from deepstrf.analysis import bandwidth, best_frequency, latency
 from deepstrf.datasets import Recording
 from deepstrf.short_repr import short_repr
-from deepstrf.training.batches import Data, Examples
+from deepstrf.training.batches import Data, Examples, time_blocks
 from deepstrf.training.fitter import Fitter
 
 REFIT_EPOCHS, REFIT_DECAY = 10, 0.7
@@ -136,25 +136,6 @@ def jackknife(
     estimates = {name: readout(model).detach().cpu() for name, readout in wanted.items()}
     model.train(was_training)
     return {name: Band(estimates[name], torch.stack(found[name])) for name in wanted}
-
-
-def time_blocks(target: Tensor, blocks: int) -> Tensor:
-    """Block of each bin, (B, T), from 0; -1 where no neuron was recorded.
-
-    Parameters
-    ----------
-    target : Tensor, shape (B, N, 1, T)
-        NaN where nothing was recorded.
-    blocks : int
-        At least 2, at most the number of recorded bins.
-    """
-    recorded = (~target.isnan()).flatten(1, 2).any(1)
-    bins = int(recorded.sum())
-    if not 2 <= blocks <= bins:
-        raise ValueError(f"blocks must lie in [2, {bins}], the number of recorded bins, got {blocks}")
-    block = torch.full(recorded.shape, -1, device=recorded.device)
-    block[recorded] = torch.arange(bins, device=recorded.device) * blocks // bins
-    return block
 
 
 def _refit_of(fitter: Fitter) -> Fitter:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
+from deepstrf.datasets import Recording
 from deepstrf.memory import LIMIT_GB
 from deepstrf.training.batches import Data, Examples
 from deepstrf.training.history import History
+from deepstrf.training.recipes import recipe_for
 from deepstrf.training.run import Run
 from deepstrf.training.settings import FitSettings
 
@@ -16,18 +19,17 @@ from deepstrf.training.settings import FitSettings
 class Fitter(FitSettings):
     """Settings of a fit, which `fit` carries out on a model and a recording.
 
-    The defaults are for populations of LN neurons on some minutes of sound. The Poisson loss is the likelihood of spike
-    counts, weighs bins by their noise, and goes well with the positive rates of the library's output curves. Adam with
-    steps of 0.01 suits receptive fields that a batch norm follows, which makes the fit independent of the kernel's
-    size and of the stimulus' mean and unit. Few stimuli in a batch mean many steps in an epoch, which short recordings
+    The defaults are for some minutes of sound, and follow from the model and the data: `Fitter.for_model` shows them. A
+    model that nobody has touched since its construction starts from the data. The Poisson loss is the likelihood of
+    spike counts, weighs bins by their noise, and goes well with the positive rates of the library's output curves;
+    where a model's output or the responses can be negative, the loss is the squared error. Adam with steps of 0.01
+    suits receptive fields that a batch norm follows, which makes the fit independent of the kernel's size and of the
+    stimulus' mean and unit; the places and widths of Gaussians, which count in bins, take steps of 0.05; networks take
+    AdamW with steps of 0.001. Few stimuli in a batch mean many steps in an epoch, which short recordings
     need. Correlation on stimuli that were kept apart says when to stop, because the likelihoods of different neurons do
     not compare. Some smoothness made predictions and receptive fields of simulated neurons better at every
     signal-to-noise ratio that was tried (0.05 to 1 with one to five minutes of sound), and the predictions of recorded
     ones.
-
-    Other models need other step sizes: ``optimizer=partial(torch.optim.AdamW, lr=1e-3)`` for deep ones, ``lr=0.1`` for
-    `ParametricSTRF`, whose positions count in bins (begin with wide Gaussians, ``kernel.SIG.data.fill_(4.0)``, and
-    more of them than are needed: the gradient of a narrow one vanishes away from its centre).
 
     Parameters
     ----------
@@ -35,19 +37,22 @@ class Fitter(FitSettings):
         At most; at least 1.
     batch_size : int
         Stimuli in a batch, at least 1.
-    optimizer : callable
-        Parameters to `torch.optim.Optimizer`; also one that needs a closure, such as LBFGS.
+    optimizer : callable or StepSizes, optional
+        Parameters to `torch.optim.Optimizer`; also one that needs a closure, such as LBFGS. `StepSizes` gives the
+        parameters step sizes by name.
     schedule : callable, optional
         Optimizer to a scheduler of `torch.optim.lr_scheduler`, which steps once an epoch. `ReduceLROnPlateau` is given
         the mean validation score with ``mode="max"``, else the mean validation loss (without validation data, the
         training loss).
-    loss, score : callable
+    loss, score : callable, optional
         As in `deepstrf.metrics`: ``loss(pred, gt, reduction="none")`` is (N,). The loss is given the mean over repeats
         (B, N, 1, T), or all repeats where bins differ in how many they have; a bin then weighs as many trials as it has
         in the losses of `deepstrf.metrics`. The score, of which more is better, is given all repeats.
-    patience : int
-        Epochs without a better validation score after which the fit ends, at least 1.
-    smoothness : float or (float, float)
+    patience : int, optional
+        Epochs without a better validation score after which the fit ends, at least 1. They do not count before the
+        training loss was clearly below that of each neuron's mean response: a fit on its first plateau goes on, up to
+        6 times the patience.
+    smoothness : float or (float, float), optional
         How much a rough receptive field costs, along frequency and along time (one number: both). At 1, a field as
         rough as white noise costs as much as a prediction that explains nothing: see `roughness`. The shorter and
         noisier the recording, the more smoothness helps: choose by the validation score. 0 is none.
@@ -56,6 +61,11 @@ class Fitter(FitSettings):
     skip_bins : int
         First bins of each sound that are left out of loss, scores and batch norm. Before a sound a model sees zeros: a
         receptive field of T bins has met nothing but sound from bin T - 1 on. 0 keeps them all.
+    start : {"auto", "data", "model"}
+        "data" sets receptive fields, gains and output curves from the responses first, as far as it knows them: free
+        fields by ridge regression, gains and curves by their likelihood, the outputs of networks by the mean response.
+        "model" goes on from where the model stands. "auto" is "data" for a model of which nothing was edited, fitted
+        or loaded since its construction, and "model" for all others.
     seed : int
         Of the order of the stimuli and of random layers. torch's global random numbers are left as they were.
     progress : bool
@@ -145,4 +155,28 @@ class Fitter(FitSettings):
         """
         examples = Examples.of(train, "train", skip_bins=self.skip_bins)
         held_out = None if validation is None else Examples.of(validation, "validation", skip_bins=self.skip_bins)
-        return Run(self, model, examples, held_out, None if checkpoint is None else Path(checkpoint), max_gb=max_gb)
+        axes = (train.cf_hz, train.dt_ms) if isinstance(train, Recording) else None
+        file = None if checkpoint is None else Path(checkpoint)
+        return Run(self, model, examples, held_out, file, axes, max_gb=max_gb)
+
+    @classmethod
+    def for_model(cls, model: nn.Module, recording: Data, **settings: Any) -> Fitter:
+        """Fitter with the loss, step sizes, patience and smoothness that a fit of this model takes by default.
+
+        Parameters
+        ----------
+        model : Module
+        recording : as ``train`` of `fit`
+            Decides about the loss.
+        **settings
+            Of `Fitter`, which go before those of the recipe.
+
+        Examples
+        --------
+        >>> from deepstrf.models import Linear
+        >>> from deepstrf.simulate import simulate_population
+        >>> neurons = simulate_population(2, seconds=15, sample_rate_hz=8000, n_bands=10, max_hz=4000.0)
+        >>> Fitter.for_model(Linear(10, 20, out_neurons=2), neurons).loss.__name__
+        'mse_loss'
+        """
+        return cls(**{**vars(recipe_for(model, Examples.of(recording, "recording").responses)), **settings})

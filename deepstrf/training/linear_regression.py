@@ -17,8 +17,7 @@ from deepstrf.datasets import Recording
 from deepstrf.metrics.pooling import mean_over_repeats
 from deepstrf.models.audio import Linear
 from deepstrf.stimuli.evidence import moving_bands
-from deepstrf.training.batches import Data, Examples
-from deepstrf.training.confidence import time_blocks
+from deepstrf.training.batches import Data, Examples, time_blocks
 
 SMOOTHNESS = (0.2, 5.0)
 KEPT_VARIANCE = 0.999
@@ -121,9 +120,59 @@ def ridge(
     if prefiltering is not None:
         with torch.no_grad():
             heard = model.prefiltered(examples.stimuli.float()).double().cpu()
-    moving = moving_bands(heard, examples.bins)
-    basis = _prior_basis(train, moving, n_lags, smoothness)
+    if smoothness is not None and not isinstance(train, Recording):
+        raise ValueError(
+            f"smoothness must be None unless train is a Recording, which has octaves and ms, got {smoothness}"
+        )
+    axes = (train.cf_hz, train.dt_ms) if isinstance(train, Recording) else None
     responses = examples.responses.double().cpu()
+    fields = ridge_fields(heard, responses, examples, n_lags, axes, alpha=alpha, folds=folds, smoothness=smoothness)
+    with torch.no_grad():
+        readout = model.readout
+        readout.strf.kernel.get_parameter("weight").copy_(fields.kernel)
+        readout.strf.kernel.get_parameter("bias").zero_()
+        readout.bn.get_buffer("running_mean").copy_(fields.mean_drive)
+        readout.bn.get_buffer("running_var").copy_(fields.variance)
+        readout.bn.weight.copy_((fields.variance + readout.bn.eps).sqrt())
+        readout.bn.bias.copy_(fields.mean_rate)
+    return model
+
+
+@dataclass(frozen=True, eq=False)
+class RidgeFields:
+    """What ridge regression finds: fields (N, C, F, n_lags), and of each neuron (N,) mean and variance of the drive
+    that its field makes, and its mean response."""
+
+    kernel: Tensor
+    mean_drive: Tensor
+    variance: Tensor
+    mean_rate: Tensor
+
+
+def ridge_fields(
+    heard: Tensor,
+    responses: Tensor,
+    examples: Examples,
+    n_lags: int,
+    axes: tuple[Tensor, float] | None,
+    *,
+    alpha: float | str = "folds",
+    folds: int = 5,
+    smoothness: tuple[float, float] | None = SMOOTHNESS,
+) -> RidgeFields:
+    """Fields of `ridge`, for sounds that have passed the prefilter.
+
+    Parameters
+    ----------
+    heard : Tensor, shape (B, C, F, T)
+    responses : Tensor, shape (B, N, R, T)
+        Those of ``examples``, or others of the same sounds.
+    axes : (Tensor (F,), float), optional
+        Centre frequencies in Hz and bin width in ms; needed for a smoothness.
+    """
+    N = responses.shape[1]
+    moving = moving_bands(heard, examples.bins)
+    basis = _prior_basis(axes, moving, n_lags, smoothness)
     target, _ = mean_over_repeats(responses, ~responses.isnan())
     count = (~responses.isnan()).sum(2)
     fold_of = _folds(examples, folds) if alpha == "folds" else torch.zeros(heard.shape[0], heard.shape[-1])
@@ -146,29 +195,22 @@ def ridge(
         kernel[neurons[:, None], moving.nonzero()[:, 0], moving.nonzero()[:, 1]] = (basis @ weights).T.reshape(
             len(neurons), -1, n_lags
         )
-    with torch.no_grad():
-        readout = model.readout
-        readout.strf.kernel.get_parameter("weight").copy_(kernel)
-        readout.strf.kernel.get_parameter("bias").zero_()
-        readout.bn.get_buffer("running_mean").copy_(mean_drive)
-        readout.bn.get_buffer("running_var").copy_(spread)
-        readout.bn.weight.copy_((spread + readout.bn.eps).sqrt())
-        readout.bn.bias.copy_(mean_rate)
-    return model
+    return RidgeFields(kernel, mean_drive, spread, mean_rate)
 
 
-def _prior_basis(train: Data, moving: Tensor, n_lags: int, smoothness: tuple[float, float] | None) -> Tensor:
+def _prior_basis(
+    axes: tuple[Tensor, float] | None, moving: Tensor, n_lags: int, smoothness: tuple[float, float] | None
+) -> Tensor:
     """Root of the prior covariance of the weights on moving bands, (bands times lags, rank), float64."""
     if smoothness is None:
         return torch.eye(int(moving.sum()) * n_lags, dtype=torch.float64)
-    if not isinstance(train, Recording):
-        raise ValueError(
-            f"smoothness must be None unless train is a Recording, which has octaves and ms, got {smoothness}"
-        )
+    if axes is None:
+        raise ValueError(f"smoothness must be None without axes in Hz and ms, got {smoothness}")
     if len(smoothness) != 2 or not all(0 <= length < float("inf") for length in smoothness):
         raise ValueError(f"smoothness must be two lengths of at least 0, in octaves and in ms, got {smoothness}")
-    octaves = train.cf_hz.double().cpu().log2()
-    ms = torch.arange(n_lags, dtype=torch.float64) * train.dt_ms
+    cf_hz, dt_ms = axes
+    octaves = cf_hz.double().cpu().log2()
+    ms = torch.arange(n_lags, dtype=torch.float64) * dt_ms
     values, vectors = torch.linalg.eigh(_squared_exponential(ms, smoothness[1]))
     blocks = []
     for channel in moving:  # the prior knows nothing about how two channels go together

@@ -8,6 +8,8 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
+from functools import cached_property
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -41,7 +43,9 @@ from deepstrf.training.identity import (
 )
 from deepstrf.training.priors import kernels, penalty
 from deepstrf.training.progress import NonFiniteLossError, Progress
-from deepstrf.training.settings import FitSettings
+from deepstrf.training.recipes import check_loss, recipe_for
+from deepstrf.training.settings import FitSettings, Metric, NamesParameters
+from deepstrf.training.starts import Axes, heard_by, is_untouched, start_from_data
 from deepstrf.training.under_way import under_way
 
 LONGEST_ANSWER = 256
@@ -54,6 +58,14 @@ class _NotFinite(Exception):  # noqa: N818 - only ever travels out of an optimiz
     pass
 
 
+LEFT_START = 0.02
+"""Share of what a constant prediction loses that the training loss must have gained for a fit to have left its start:
+until then epochs without a better score are a plateau, on which patience does not count."""
+
+PLATEAU = 6
+"""Times the patience after which a fit ends on a plateau."""
+
+
 class Run:
     """One fit under way."""
 
@@ -64,21 +76,36 @@ class Run:
         train: Examples,
         validation: Examples | None,
         checkpoint: Path | None,
+        axes: Axes | None = None,
         *,
         max_gb: float = LIMIT_GB,
     ) -> None:
         _check_fits(model, train, validation)
-        self.settings, self.model, self.train, self.validation = settings, model, train, validation
-        parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        if not parameters:
+        self.model, self.train, self.validation = model, train, validation
+        named = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
+        if not named:
             raise ValueError("model must have a parameter that requires a gradient, got none")
-        self.without_evidence = list(_weights_without_evidence(model, train))
-        self.optimizer = settings.optimizer(parameters)
-        self.schedule = None if settings.schedule is None else settings.schedule(self.optimizer)
-        smoothness = np.broadcast_to(np.asarray(settings.smoothness, dtype=float), 2)
-        self.smoothness = (float(smoothness[0]), float(smoothness[1]))
+        recipe = recipe_for(model, train.responses)
+        self.loss: Metric = recipe.loss if settings.loss is None else settings.loss
+        check_loss(self.loss, model, train.responses)
+        self.patience = recipe.patience if settings.patience is None else settings.patience
+        smoothness = recipe.smoothness if settings.smoothness is None else settings.smoothness
+        along = np.broadcast_to(np.asarray(smoothness, dtype=float), 2)
+        self.smoothness = (float(along[0]), float(along[1]))
+        self.settings = settings
         self.has_priors = any(self.smoothness) or settings.sparsity > 0
-        self.null_loss = self._null_loss() if self.has_priors else None
+        if self.has_priors:
+            list(kernels(model))  # refuses kernels of unknown type before anything is fitted
+        resumes = checkpoint is not None and os.path.lexists(checkpoint)
+        from_data = settings.start == "data" or (settings.start == "auto" and is_untouched(model))
+        self.without_evidence = list(_weights_without_evidence(model, train))
+        if from_data and not resumes:
+            start_from_data(model, train, axes, self._loss_in_its_unit)
+        make = recipe.optimizer if settings.optimizer is None else settings.optimizer
+        self.optimizer = (
+            make.for_names(named) if isinstance(make, NamesParameters) else make([parameter for _, parameter in named])
+        )
+        self.schedule = None if settings.schedule is None else settings.schedule(self.optimizer)
         self.history = History()
         self.checkpoint = checkpoint
         self.identity = {} if checkpoint is None else self._identity()
@@ -130,9 +157,27 @@ class Run:
             return progress.stopping
         if done >= settings.epochs:
             return "all epochs done"
-        if self.validation is not None and done - self.history.best_epoch >= settings.patience:
-            return f"no better for {settings.patience} epochs"
+        if self.validation is None:
+            return ""
+        idle = done - self.history.best_epoch
+        if idle >= self.patience and (idle >= PLATEAU * self.patience or self._has_left_its_start()):
+            return f"no better for {idle} epochs"
         return ""
+
+    def _has_left_its_start(self) -> bool:
+        """Whether the training loss of some epoch was clearly below that of each neuron's mean response."""
+        null, unit = (x.double().cpu() for x in self.null_loss)
+        for record in self.history.records:
+            gained = (null - record.train_loss.double()) / unit
+            if not gained[unit > 0].nanmean().item() < LEFT_START:
+                return True
+        return False
+
+    def _loss_in_its_unit(self, pred: Tensor, target: Tensor) -> Tensor:
+        """Loss (N,) over what a constant prediction loses; neurons without a response that varies count 0."""
+        unit = as_model_takes(self.model, self.null_loss[1])
+        values = self.loss(pred, target, reduction="none")
+        return torch.where(unit > 0, values / unit.clamp(min=torch.finfo(unit.dtype).tiny), 0.0)
 
     def _train_epoch(self, progress: Progress) -> Tensor:
         """One pass over the stimuli: mean loss (N,) of its batches, weighted with their recorded bins."""
@@ -166,14 +211,14 @@ class Run:
             self.optimizer.zero_grad()
             with normalising_over(self.model, (~target.isnan()).any(2)):
                 pred = self.model(stimuli)
-            losses = self._per_neuron("loss", pred, target)
+            losses = self._per_neuron(self.loss, pred, target, "loss")
             seen.append(losses.detach().cpu())
             if not bool(losses[recorded].isfinite().all()):
                 raise _NotFinite
             # A sum, not a mean: neurons that share nothing are fitted alike in whatever company.
             total = losses[recorded].sum()
-            if self.null_loss is not None:
-                total = total + penalty(self.model, self.smoothness, self.settings.sparsity, self.null_loss)
+            if self.has_priors:
+                total = total + penalty(self.model, self.smoothness, self.settings.sparsity, self.null_loss[1])
             total.backward()
             return total.item()
 
@@ -203,8 +248,8 @@ class Run:
         if self.validation is not None:
             pred = predict(self.model, self.validation.stimuli)
             with torch.no_grad():
-                validation_loss = self._per_neuron("loss", pred, self.validation.judged).cpu()
-                scores = self._per_neuron("score", pred, self.validation.responses).cpu()
+                validation_loss = self._per_neuron(self.loss, pred, self.validation.judged, "loss").cpu()
+                scores = self._per_neuron(self.settings.score, pred, self.validation.responses, "score").cpu()
             self._check_finite(
                 validation_loss, (~self.validation.target.isnan()).sum((0, 2, 3)).cpu(), epoch, "validation"
             )
@@ -226,9 +271,9 @@ class Run:
             self.history.best_epoch = epoch
             self.best = _state_of(self.model)
 
-    def _per_neuron(self, name: str, pred: Tensor, gt: Tensor) -> Tensor:
+    def _per_neuron(self, metric: Metric, pred: Tensor, gt: Tensor, name: str) -> Tensor:
         """The loss or score, (N,)."""
-        values = getattr(self.settings, name)(pred, gt, reduction="none")
+        values = metric(pred, gt, reduction="none")
         if not isinstance(values, Tensor) or values.shape != gt.shape[1:2]:
             got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
             raise ValueError(f'{name}(..., reduction="none") must give one value for each neuron, (N,), got {got}')
@@ -239,20 +284,20 @@ class Run:
         if bad:
             raise NonFiniteLossError(epoch, bad, where, self.optimizer.param_groups[0]["lr"])
 
-    def _null_loss(self) -> Tensor:
-        """Loss (N,) of a constant prediction, less that of a perfect one: the unit of the priors."""
+    @cached_property
+    def null_loss(self) -> tuple[Tensor, Tensor]:
+        """Loss (N,) of a constant prediction, and by how much it exceeds a perfect one: the unit of the priors."""
         target, judged = self.train.target, self.train.judged
         mean = judged.nanmean((0, 2, 3), keepdim=True).expand_as(target)
         with torch.no_grad():
-            constant, perfect = (self._per_neuron("loss", x, judged) for x in (mean, target))
-        list(kernels(self.model))  # refuses kernels of unknown type before anything is fitted
-        return as_model_takes(self.model, (constant - perfect).nan_to_num(nan=0.0).clamp(min=0))
+            constant, perfect = (self._per_neuron(self.loss, x, judged, "loss") for x in (mean, target))
+        return constant, as_model_takes(self.model, (constant - perfect).nan_to_num(nan=0.0).clamp(min=0))
 
     def _identity(self) -> dict[str, Any]:
         """Everything that must be the same for a fit to resume from a checkpoint, in texts."""
         parts = {"train": self.train, "validation": self.validation}
         return {
-            **identity_of_settings(self.settings),
+            **identity_of_settings(replace(self.settings, loss=self.loss)),
             "smoothness": described(self.smoothness),
             "model": identity_of_model(self.model),
             **identity_of_optimizer(self.optimizer, self.schedule),
@@ -347,8 +392,7 @@ def _weights_without_evidence(model: nn.Module, train: Examples) -> Iterator[tup
         if not kernel.weight.requires_grad:
             continue
         if readout.bn.num_batches_tracked == 0:
-            with torch.no_grad():
-                heard = model.prefiltered(as_model_takes(model, train.stimuli))
+            heard = heard_by(model, train)
             if heard.shape[1:3] == kernel.weight.shape[1:3]:
                 yield kernel.weight, ~moving_bands(heard, train.bins)
 

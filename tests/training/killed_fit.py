@@ -46,6 +46,7 @@ def fit(checkpoint: Path | None, *killers: Killer) -> tuple[torch.nn.Module, His
         epochs=9,
         batch_size=1,
         patience=4,
+        start="model",  # from data it ends sooner
         progress=False,
         optimizer=partial(torch.optim.AdamW, lr=0.02),
         schedule=partial(torch.optim.lr_scheduler.ExponentialLR, gamma=0.9),

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from deepstrf.arguments import check_modules, check_sizes
 
+from .as_built import mark_as_built
 from .composition import receptive_field
 from .configured import Configured
 from .constraints import WIDTH, natural_property, raw_to_sigma
@@ -157,6 +158,7 @@ class ParametricSTRF(_Kernel):
         self.weight = nn.Parameter(torch.empty(shape))
         nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         self.bias = nn.Parameter(torch.empty(C_out).uniform_(-1, 1)) if bias else None
+        mark_as_built(self)
 
     def _kernel(self) -> Tensor:
         return gaussian_mixture_kernel(self.P, self.SIG, self.weight, self.F, self.T)
@@ -206,6 +208,7 @@ class SeparableSTRF(_Kernel):
         nn.init.kaiming_uniform_(self.weight_t, a=math.sqrt(5))
         bound = 1.0 / math.sqrt(C_in * F * T)
         self.bias = nn.Parameter(torch.empty(C_out).uniform_(-bound, bound)) if bias else None
+        mark_as_built(self)
 
     def _kernel(self) -> Tensor:
         return separable_kernel(self.weight_f, self.weight_t)
@@ -251,6 +254,8 @@ class CausalSTRFConv(nn.Module):
         self.F, self.T, self.C_in, self.C_out = int(F), int(T), int(C_in), int(C_out)
         self.pad = nn.ZeroPad2d((T - 1, 0, 0, 0))
         self.kernel = nn.Conv2d(C_in, C_out, kernel_size=(F, T), bias=bias) if kernel is None else kernel
+        if kernel is None:
+            mark_as_built(self.kernel)
 
     def forward(self, x: Tensor) -> Tensor:
         """Response (B, C_out, 1, T_in) to ``x`` (B, C_in, F, T_in).

@@ -1,0 +1,210 @@
+"""Where a fit begins: a model that nobody has touched since its construction starts from the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from deepstrf.metrics.pooling import mean_over_repeats
+from deepstrf.models.layers import SeparableSTRF
+from deepstrf.models.layers.as_built import is_as_built
+from deepstrf.models.neural_model import NeuralModel
+from deepstrf.models.prediction import as_model_takes, predict
+from deepstrf.models.readouts import LinearReadout, STRFReadout
+from deepstrf.training.batches import Examples, settle_batch_norms
+from deepstrf.training.linear_regression import SMOOTHNESS, ridge_fields
+from deepstrf.training.output_start import SLOPE_SHARE, Loss, Scale, fit_gain_and_curve, point_of_rest, scale_curve
+
+FREE_FIELD_RMS = 0.1
+"""Root mean square of the weights that a free field starts with: steps of 0.01 change it within some epochs."""
+
+MOST_GROUPS = 8
+"""Neurons with as many different gaps share one set of moments; with more, gaps count as the mean response."""
+
+Axes = tuple[Tensor, float]
+"""Centre frequencies (F,) in Hz, and bin width in ms."""
+
+
+def strf_readout(model: nn.Module) -> STRFReadout | None:
+    """The readout of a model that is one receptive field for each neuron (the readout may be the model); or None."""
+    readout = model.readout if isinstance(model, NeuralModel) else model
+    plain = not isinstance(model, NeuralModel) or (
+        type(model).forward is NeuralModel.forward and isinstance(model.core, nn.Identity)
+    )
+    return readout if plain and isinstance(readout, STRFReadout) else None
+
+
+def output_curve(model: nn.Module) -> nn.Module | None:
+    """The output curve of a model, or None where it is not known."""
+    readout = getattr(model, "readout", model)
+    return readout.activation if isinstance(readout, (STRFReadout, LinearReadout)) else None
+
+
+def is_untouched(model: nn.Module) -> bool:
+    """Whether no part of a model was edited, fitted or loaded since it was constructed."""
+    marked = [module for module in model.modules() if hasattr(module, "_as_built")]
+    readout = strf_readout(model)
+    fresh = readout is None or int(readout.bn.num_batches_tracked or 0) == 0
+    return bool(marked) and fresh and all(is_as_built(module) for module in marked)
+
+
+def start_from_data(model: nn.Module, train: Examples, axes: Axes | None, loss: Loss) -> None:
+    """Set a model's receptive fields, gains and output curves from responses; what is unknown or frozen stays.
+
+    Free fields start as those of ridge regression, separable ones as the product nearest to them. The
+    drive of each neuron is then given the gain and shift, and a curve of the library its parameters, with which it
+    predicts best. A network has no such field: its outputs are scaled and shifted so that they vary around each
+    neuron's mean response.
+
+    Parameters
+    ----------
+    loss : callable
+        ``loss(pred, target)``, (N,), in comparable units for all neurons.
+    """
+    model.eval()
+    scale = Scale(train.target)
+    readout = strf_readout(model)
+    if readout is not None:
+        _start_fields(model, readout, train, axes, scale)
+        settle_batch_norms(model, train)
+        _start_readout(model, readout, train, scale, loss)
+    elif isinstance(getattr(model, "readout", None), LinearReadout):
+        _start_network_output(model, model.readout, train, scale)  # type: ignore[arg-type]
+
+
+def heard_by(model: nn.Module, train: Examples) -> Tensor:
+    """Sounds (B, C, F, T) as the receptive fields of a model get them."""
+    stimuli = as_model_takes(model, train.stimuli)
+    if not isinstance(model, NeuralModel):
+        return stimuli
+    training = model.training
+    model.eval()
+    with torch.no_grad():
+        heard = model.prefiltered(stimuli)
+    model.train(training)
+    return heard
+
+
+def _start_fields(model: nn.Module, readout: STRFReadout, train: Examples, axes: Axes | None, scale: Scale) -> None:
+    kernel = readout.strf.kernel
+    known = isinstance(kernel, SeparableSTRF) or (isinstance(kernel, nn.Conv2d) and hasattr(kernel, "_as_built"))
+    frozen = not all(parameter.requires_grad for parameter in kernel.parameters())
+    heard = heard_by(model, train)
+    F, T = readout.strf.F, readout.strf.T
+    if not known or frozen or heard.shape[1:3] != (readout.strf.C_in, F):
+        return
+    started = scale.varies.cpu()
+    with torch.no_grad():
+        field = ridge_start(heard, train, T, axes)
+        size = field.square().mean((1, 2, 3)).sqrt()
+        started = started & (size > 0)
+        field = (field / size.clamp(min=1e-300)[:, None, None, None]).to(next(kernel.parameters()))
+        if isinstance(kernel, SeparableSTRF):
+            U, S, V = torch.linalg.svd(field)
+            root = S[..., :1].sqrt()
+            kernel.weight_f[started] = (U[..., :1] * root.unsqueeze(-1))[started]
+            kernel.weight_t[started] = (V[..., :1, :] * root.unsqueeze(-1))[started]
+        else:
+            kernel.get_parameter("weight")[started] = FREE_FIELD_RMS * field[started]
+        if isinstance(kernel.bias, Tensor):
+            kernel.bias[started] = 0.0
+
+
+def ridge_start(heard: Tensor, train: Examples, n_lags: int, axes: Axes | None) -> Tensor:
+    """Fields (N, C, F, n_lags) of ridge regression; neurons with gaps of too many kinds are given their mean there."""
+    responses = train.responses.double().cpu()
+    counts = (~responses.isnan()).sum(2).transpose(0, 1).flatten(1)
+    if len({row.numpy().tobytes() for row in counts}) > MOST_GROUPS:
+        mean = responses.transpose(0, 1).flatten(1).nanmean(1)
+        target, there = mean_over_repeats(responses, ~responses.isnan())
+        anywhere = there.any(1, keepdim=True)
+        filled = torch.where(there, target, mean.nan_to_num(nan=0.0)[None, :, None, None])
+        responses = torch.where(anywhere, filled, torch.nan)
+    smoothness = None if axes is None else SMOOTHNESS
+    return ridge_fields(heard.double().cpu(), responses, train, n_lags, axes, smoothness=smoothness).kernel
+
+
+def _start_readout(model: nn.Module, readout: STRFReadout, train: Examples, scale: Scale, loss: Loss) -> None:
+    """Gain, shift and output curve of receptive fields, from the drive that they make."""
+    bn, curve = readout.bn, readout.activation
+    frozen = bn.weight is None or not (bn.weight.requires_grad and bn.bias.requires_grad)
+    if frozen or bn.running_var is None or bn.running_mean is None:
+        return
+    with torch.no_grad():
+        drive = readout.strf(heard_by(model, train)).squeeze(2)
+        drive = (drive - bn.running_mean[:, None]) * torch.rsqrt(bn.running_var + bn.eps)[:, None]
+    target = as_model_takes(model, train.target)
+    there = ~target[:, :, 0].isnan()
+    scale_curve(curve, scale)
+    rest, slope = point_of_rest(curve, scale)
+    centred = torch.where(there, target[:, :, 0] - scale.mean.to(target)[:, None], 0.0)
+    covariance = (centred * drive).sum((0, 2)) / there.sum((0, 2)).clamp(min=1)
+    # A field that was not made from these responses may go with them either way: then its drive starts small.
+    least = SLOPE_SHARE * 0.2 * scale.sd.to(covariance)
+    wanted = torch.where(covariance.abs() < least, torch.where(covariance < 0, -least, least), covariance)
+    steep = slope.abs() > 1e-3 * slope.abs().max().clamp(min=1e-300)
+    slope = torch.where(steep, slope, 1.0).to(wanted)
+    gain, shift = wanted / slope, rest.to(wanted)
+    varies = scale.varies.to(gain.device)
+    free_curve = all(parameter.requires_grad for parameter in curve.parameters()) and hasattr(curve, "_as_built")
+    gain, shift = fit_gain_and_curve(drive, target, gain, shift, curve, loss, free_curve=free_curve)
+    with torch.no_grad():
+        bn.weight.copy_(torch.where(varies, gain, bn.weight))
+        bn.bias.copy_(torch.where(varies, shift, bn.bias))
+
+
+def _start_network_output(model: nn.Module, readout: LinearReadout, train: Examples, scale: Scale) -> None:
+    """Scale and shift of the last layer's outputs, so that predictions vary around each neuron's mean response."""
+    last = [module for module in readout.fc.modules() if isinstance(module, nn.Linear)][-1]
+    if last.bias is None or not (last.weight.requires_grad and last.bias.requires_grad):
+        return
+    mean, sd = output_statistics(model, last, train)
+    scale_curve(readout.activation, scale)
+    rest, slope = point_of_rest(readout.activation, scale)
+    size = torch.minimum(scale.sd, scale.mean.abs()) if _is_positive(readout.activation) else SLOPE_SHARE * scale.sd
+    with torch.no_grad():
+        steep = slope.abs() > 1e-6
+        factor = size / torch.where(steep, slope.abs(), 1.0) / sd.clamp(min=1e-12)
+        factor = torch.where(scale.varies & (sd > 0), factor, 1.0).to(last.weight)
+        bias = torch.where(scale.varies, rest, last.bias.double().cpu()).to(last.bias)
+        offset = (mean.to(last.bias) - last.bias) * factor
+        last.weight.mul_(factor[:, None])
+        last.bias.copy_(torch.where(scale.varies.to(bias.device), bias - offset, last.bias))
+
+
+def _is_positive(curve: nn.Module) -> bool:
+    return getattr(curve, "non_negative_output", False) is True
+
+
+def output_statistics(model: nn.Module, layer: nn.Linear, train: Examples) -> tuple[Tensor, Tensor]:
+    """Mean and SD (N,) of what a layer of the readout gives over the recorded bins, before the output curve."""
+    there = (~train.target[:, :, 0].isnan()).transpose(1, 2).cpu()
+    sums = torch.zeros(3, layer.out_features, dtype=torch.float64)
+    with _outputs_of(layer) as outputs:
+        for b, T in enumerate(train.bins):
+            outputs.clear()
+            predict(model, train.stimuli[b : b + 1, ..., :T])
+            values = torch.where(there[b, :T], outputs[-1].reshape(T, -1).double().cpu(), 0.0)
+            sums += torch.stack([there[b, :T].sum(0), values.sum(0), values.square().sum(0)])
+    n, total, squares = sums
+    mean = total / n.clamp(min=1)
+    return mean, (squares / n.clamp(min=1) - mean.square()).clamp(min=0).sqrt()
+
+
+@contextmanager
+def _outputs_of(layer: nn.Module) -> Iterator[list[Tensor]]:
+    """List that receives what a layer gives, while the context lasts."""
+    outputs: list[Tensor] = []
+
+    def keep(seen: list[Tensor], _layer: nn.Module, _inputs: object, output: Tensor) -> None:
+        seen.append(output.detach())
+
+    hook = layer.register_forward_hook(partial(keep, outputs))
+    try:
+        yield outputs
+    finally:
+        hook.remove()

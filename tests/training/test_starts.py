@@ -1,0 +1,206 @@
+"""Where a fit begins and what it chooses by itself: loss, step sizes, patience, and a start from data."""
+
+import copy
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+
+from deepstrf.metrics import corrcoef, fve, mse_loss, poisson_loss
+from deepstrf.models import Linear, LinearNonlinear
+from deepstrf.models.activations import ParametricDoubleExponential, ParametricSigmoid, ParametricSoftplus
+from deepstrf.models.audio import DNet, NetworkReceptiveField, StateNet, Transformer
+from deepstrf.models.layers import ParametricSTRF, SeparableSTRF
+from deepstrf.training import Fitter, StepSizes, predict, ridge
+from deepstrf.training.recipes import default_loss
+from deepstrf.training.starts import is_untouched
+from tests.training.conftest import BANDS, LAGS, NEURONS, new_model
+
+fit = partial(Fitter, progress=False)
+
+
+def start(model, train, **options):
+    """The model where a fit of it would begin."""
+    fit(**options).prepare(model, train)
+    return model.eval()
+
+
+def score(model, recording):
+    return corrcoef(predict(model, recording.stimuli), recording.responses).item()
+
+
+@pytest.mark.parametrize(
+    ("model", "shift", "expected"),
+    [
+        (Linear(BANDS, LAGS), 0.0, mse_loss),
+        (DNet(BANDS, LAGS), 0.0, mse_loss),
+        (Transformer(BANDS), 0.0, mse_loss),
+        (LinearNonlinear(BANDS, LAGS), 0.0, poisson_loss),
+        (LinearNonlinear(BANDS, LAGS), -3.0, mse_loss),
+        (LinearNonlinear(BANDS, LAGS, output_activation=ParametricSoftplus(1, False)), 0.0, mse_loss),
+        (LinearNonlinear(BANDS, LAGS, output_activation=nn.ReLU()), 0.0, poisson_loss),
+        (LinearNonlinear(BANDS, LAGS, output_activation=nn.Tanh()), 0.0, mse_loss),
+        (nn.Conv2d(1, 1, 1), 0.0, mse_loss),
+    ],
+)
+def test_the_loss_follows_from_output_and_responses(model, shift, expected):
+    responses = torch.tensor([0.0, 1.0, 4.0]) + shift
+    assert default_loss(model, responses) is expected
+
+
+@pytest.mark.parametrize(
+    ("loss", "negative", "model", "message"),
+    [
+        (
+            poisson_loss,
+            True,
+            LinearNonlinear,
+            r"counts and rates of at least 0, got values down to -",
+        ),
+        (partial(poisson_loss, eps=1e-6), False, Linear, r"a Linear with the output curve Identity can go below 0"),
+    ],
+)
+def test_a_loss_that_does_not_suit_is_refused_with_the_way_out(parts, loss, negative, model, message):
+    train, _ = parts
+    responses = train.responses - train.responses.nanmean() if negative else train.responses
+    with pytest.raises(ValueError, match=message + r".*leave loss=None"):
+        fit(loss=loss).prepare(model(BANDS, LAGS, out_neurons=NEURONS), (train.stimuli, responses))
+    fit(loss=partial(poisson_loss, log_input=True)).prepare(Linear(BANDS, LAGS, out_neurons=NEURONS), train)
+
+
+def test_for_model_shows_what_a_fit_chooses(parts):
+    gaussians = new_model(kernel=ParametricSTRF(BANDS, LAGS, 1, NEURONS, num_gaussians=2))
+    fitter = Fitter.for_model(gaussians, parts[0], epochs=7)
+    assert (fitter.loss, fitter.smoothness, fitter.epochs) == (poisson_loss, 0.0, 7)
+    optimizer = fitter.optimizer.for_names(list(gaussians.named_parameters()))
+    sizes = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    kernel = gaussians.readout.strf.kernel
+    assert [sizes[id(p)] for p in (kernel.P, kernel.SIG, kernel.weight)] == [0.05, 0.05, 0.01]
+    with pytest.raises(ValueError, match=r"by_name must name parameters, '\*\.Q' matches none of"):
+        StepSizes(torch.optim.Adam, 0.1, {"*.Q": 1.0}).for_names(list(gaussians.named_parameters()))
+    network = Fitter.for_model(StateNet(BANDS, out_neurons=NEURONS), parts[0])
+    assert isinstance(network.optimizer(list(gaussians.parameters())), torch.optim.AdamW)
+    assert network.patience > Fitter.for_model(new_model(), parts[0]).patience
+
+
+@pytest.mark.parametrize("activation", [ParametricSoftplus, ParametricSigmoid, ParametricDoubleExponential])
+@pytest.mark.parametrize(("gain", "offset"), [(1.0, 0.0), (200.0, 0.0), (1e-3, 0.0), (4.0, -60.0), (1.0, -0.5)])
+def test_a_start_from_data_has_the_scale_of_the_responses(parts, activation, gain, offset):
+    """Counts, Hz, few spikes in short bins, a membrane potential in mV, dF/F."""
+    train, validation = ((part.stimuli, gain * part.responses + offset) for part in parts)
+    curve = activation(NEURONS, non_negative_output=offset == 0)
+    explained = []
+    for data in (train, parts[0]):
+        own = copy.deepcopy(curve) if data is train else activation(NEURONS)
+        model = start(new_model(output_activation=own), data)
+        held_out = validation if data is train else (parts[1].stimuli, parts[1].responses)
+        explained.append(fve(predict(model, held_out[0]), held_out[1]).item())
+    assert explained[0] == pytest.approx(explained[1], abs=0.05)
+    assert explained[0] > 0.2
+
+
+@pytest.mark.parametrize("make", [Linear, LinearNonlinear])
+def test_a_free_field_starts_at_least_as_good_as_ridge(parts, make):
+    train, validation = parts
+    baseline = score(ridge(train, LAGS), validation)
+    starts = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        starts.append(score(start(make(BANDS, LAGS, out_neurons=NEURONS), train), validation))
+    assert min(starts) > baseline - 0.01
+    assert starts[0] == pytest.approx(starts[1], abs=0.01)
+
+
+def test_a_separable_field_starts_as_the_product_nearest_to_ridge(parts):
+    train, validation = parts
+    model = start(new_model(kernel=SeparableSTRF(BANDS, LAGS, 1, NEURONS)), train)
+    assert score(model, validation) > 0.8 * score(ridge(train, LAGS), validation)
+
+
+@pytest.mark.parametrize("make", [NetworkReceptiveField, DNet, StateNet, Transformer])
+@pytest.mark.parametrize(("gain", "offset"), [(1.0, 0.0), (200.0, 0.0), (1e-3, 0.0)])
+def test_the_output_of_a_network_starts_at_the_mean_response(parts, make, gain, offset):
+    train, _ = parts
+    responses = gain * train.responses + offset
+    torch.manual_seed(0)
+    model = start(make(BANDS, out_neurons=NEURONS), (train.stimuli, responses))
+    pred = predict(model, train.stimuli)
+    mean, sd = (responses.transpose(0, 1).flatten(1).nanmean(1) for _ in range(2))
+    assert torch.allclose(pred.transpose(0, 1).flatten(1).mean(1), mean, rtol=0.6)
+    assert (pred.transpose(0, 1).flatten(1).std(1) < 2 * sd).all()
+
+
+def edited(model):
+    model.readout.strf.kernel.P.data[0] += 1.0  # also without autograd's notice
+
+
+def fitted(model):
+    model(torch.zeros(1, 1, BANDS, 20))  # batch norm in training mode
+
+
+def loaded(model):
+    model.load_state_dict(new_model(seed=1, kernel=ParametricSTRF(BANDS, LAGS, 1, NEURONS)).state_dict())
+
+
+@pytest.mark.parametrize("change", [edited, fitted, loaded])
+def test_a_model_that_was_edited_fitted_or_loaded_goes_on_from_where_it_stands(parts, change):
+    model = new_model(kernel=ParametricSTRF(BANDS, LAGS, 1, NEURONS))
+    assert is_untouched(copy.deepcopy(model).double())
+    change(model)
+    assert not is_untouched(model)
+    before = copy.deepcopy(model.state_dict())
+    fit().prepare(model, parts[0])
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    fit(start="data").prepare(model, parts[0])
+    assert not all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_a_kernel_that_was_edited_before_the_model_was_made_stays(parts):
+    kernel = ParametricSTRF(BANDS, LAGS, 1, NEURONS)
+    kernel.SIG.data.fill_(4.0)
+    before = copy.deepcopy(new_model(kernel=kernel).state_dict())
+    model = new_model(kernel=kernel)
+    fit().prepare(model, parts[0])
+    assert torch.equal(model.readout.strf.kernel.SIG, before["readout.strf.kernel.SIG"])
+
+
+@pytest.mark.parametrize("value", [0.0, 3.0])
+def test_a_neuron_whose_response_never_varies_keeps_its_own_start(parts, value):
+    train, _ = parts
+    responses = train.responses.clone()
+    responses[:, 1] = value
+    with torch.no_grad():
+        model, before = new_model(), new_model()
+    start(model, (train.stimuli, responses))
+    assert torch.equal(model.STRF_weight()[1], before.STRF_weight()[1])
+    assert torch.equal(model.readout.bn.weight[1], before.readout.bn.weight[1])
+    assert not torch.equal(model.STRF_weight()[0], before.STRF_weight()[0])
+    assert all(x.isfinite().all() for x in model.state_dict().values())
+
+
+def test_patience_does_not_count_before_a_fit_has_left_its_start(parts):
+    """The score stays where it was while the training loss is that of a constant prediction: a plateau."""
+
+    def score_of_a_plateau(pred, gt, *, reduction):
+        return torch.full((NEURONS,), 0.3)
+
+    def still(parameters):
+        return torch.optim.SGD(parameters, lr=1e-12)
+
+    model = new_model()
+    with torch.no_grad():
+        model.readout.bn.weight.zero_()
+    fitter = fit(epochs=40, patience=3, score=score_of_a_plateau, optimizer=still, start="model", smoothness=0.0)
+    history = fitter.fit(model, *parts)
+    assert (len(history), history.stopped) == (19, "no better for 18 epochs")
+    moving = fit(epochs=40, patience=3, score=score_of_a_plateau, start="data").fit(new_model(), *parts)
+    assert (len(moving), moving.stopped) == (4, "no better for 3 epochs")
+
+
+def test_a_fit_from_data_resumes_to_the_same_bits(parts, tmp_path):
+    whole, halved, rest = (new_model() for _ in range(3))
+    fit(epochs=4).fit(whole, *parts)
+    fit(epochs=2).fit(halved, *parts, checkpoint=tmp_path / "fit.pt")
+    fit(epochs=4).fit(rest, *parts, checkpoint=tmp_path / "fit.pt")
+    assert all(torch.equal(a, b) for a, b in zip(whole.state_dict().values(), rest.state_dict().values(), strict=True))
