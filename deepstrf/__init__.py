@@ -40,7 +40,7 @@ moved_modules(_MOVED)
 
 _NAMES = {
     "analysis": ("diagnose",),
-    "datasets": ("Recording", "RecordingFolder", "linear_from_field", "read_nwb"),
+    "datasets": ("Recording", "RecordingFolder", "fetch", "linear_from_field", "read_nems", "read_nwb"),
     "demo": ("load_demo",),
     "metrics": (),
     "models": (

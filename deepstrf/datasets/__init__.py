@@ -1,6 +1,7 @@
 """Recordings: stimuli and the responses of neurons to them, read from files and made ready for a fit."""
 
 from deepstrf.datasets.array_files import read_arrays
+from deepstrf.datasets.catalogue import fetch
 from deepstrf.datasets.crcns import read_crcns_aa
 from deepstrf.datasets.fields import linear_from_field
 from deepstrf.datasets.folder import RecordingFolder
@@ -17,6 +18,7 @@ __all__ = [
     "align",
     "collate",
     "count_spikes",
+    "fetch",
     "linear_from_field",
     "read_arrays",
     "read_crcns_aa",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from deepstrf.datasets.parts import Item, Part, collate, padded
 from deepstrf.datasets.recording_file import read_recording, write_recording
 from deepstrf.datasets.resampling import HOWS, resampled
 from deepstrf.datasets.smoothing import smooth_responses
+from deepstrf.datasets.source import Source
 from deepstrf.deprecation import keywords, renamed
 from deepstrf.memory import LIMIT_GB
 from deepstrf.metrics.pooling import check_responses
@@ -57,6 +59,8 @@ class Recording:
     ----------
     spontaneous_hz : Tensor, shape (N,), or None
         Rate before the sounds, spikes per second, where a reader found it.
+    source : Source or None
+        Where `deepstrf.datasets.fetch` had it from, with its licence and citation.
 
     Raises
     ------
@@ -130,9 +134,10 @@ class Recording:
         delay_ms: float = 0.0,
         unit: str = "dB",
         spontaneous_hz: Tensor | None = None,
+        source: Source | None = None,
     ) -> None:
         """Take up the parts: what all constructors end with."""
-        self.spontaneous_hz = spontaneous_hz
+        self.spontaneous_hz, self.source = spontaneous_hz, source
         self._parts, self._padded = tuple(parts), None
         self.dt_ms, self.cf_hz, self.delay_ms, self.unit = float(dt_ms), cf_hz, float(delay_ms), str(unit)
         self.neuron_names = _names("neuron_names", neuron_names, "neuron", neurons)
@@ -152,7 +157,7 @@ class Recording:
     def _with(self, parts: Sequence[Part], **changes: Any) -> Recording:
         """Another recording with the same axes and names where ``changes`` do not say otherwise."""
         about = self._about() | {"neuron_names": self.neuron_names, "stimulus_names": self.stimulus_names}
-        about |= {"spontaneous_hz": self.spontaneous_hz} | changes
+        about |= {"spontaneous_hz": self.spontaneous_hz, "source": self.source} | changes
         return Recording._of(parts, len(about["neuron_names"]), **about)
 
     def _about(self) -> dict[str, Any]:
@@ -272,7 +277,7 @@ class Recording:
         parts, neurons, stimuli = joined(
             [one._parts for one in each], names, [one.stimulus_names for one in each], same_neurons
         )
-        return first._with(parts, neuron_names=neurons, stimulus_names=stimuli, spontaneous_hz=None)
+        return first._with(parts, neuron_names=neurons, stimulus_names=stimuli, spontaneous_hz=None, source=None)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """The file that now holds this recording, as safetensors: numbers and names, nothing that can run.
@@ -288,6 +293,8 @@ class Recording:
         about |= {"neuron_names": list(self.neuron_names), "stimulus_names": list(self.stimulus_names)}
         if self.spontaneous_hz is not None:
             about["spontaneous_hz"] = self.spontaneous_hz.tolist()
+        if self.source is not None:
+            about["source"] = asdict(self.source)
         write_recording(Path(path), self._parts, about)
         return Path(path)
 
@@ -306,6 +313,8 @@ class Recording:
         try:
             if "spontaneous_hz" in about:
                 about["spontaneous_hz"] = torch.tensor(about["spontaneous_hz"])
+            if "source" in about:
+                about["source"] = Source(**about["source"])
             about["cf_hz"] = torch.tensor(about["cf_hz"], dtype=getattr(torch, about.pop("cf_dtype")))
             return cls._of(parts, len(about["neuron_names"]), **about)
         except (KeyError, TypeError, AttributeError) as error:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import struct
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ import torch
 
 from deepstrf.datasets.parts import Part
 from deepstrf.memory import LIMIT_GB, check_memory
-from deepstrf.writing import write_to_disk
+from deepstrf.writing import replace_file
 
 __all__ = ["read_recording", "write_recording"]
 
@@ -42,13 +40,7 @@ def write_recording(path: Path, parts: tuple[Part, ...], about: dict[str, Any]) 
                 tensors[f"{name}.{b}"] = values.detach().cpu().clone(memory_format=torch.contiguous_format)
     data = save(tensors, {"format": FORMAT, "about": json.dumps({**about, "stimuli": len(parts)})})
     path.parent.mkdir(parents=True, exist_ok=True)
-    staged = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        write_to_disk(staged, data)
-        os.replace(staged, path)
-    except BaseException:
-        staged.unlink(missing_ok=True)
-        raise
+    replace_file(path, data)
 
 
 def read_recording(path: Path, *, max_gb: float = LIMIT_GB) -> tuple[list[Part], dict[str, Any]]:
