@@ -24,6 +24,13 @@ TOKEN = "a-token-for-tests"
 START_SECONDS = 60
 STOP_SECONDS = 20
 # Neither news nor update checks: both would ask a host outside, and put a toast over the notebook.
+APPS = {
+    "lab": ("jupyterlab", ["--LabApp.expose_app_in_browser=True"], "lab/tree/"),
+    "notebook": ("notebook", ["--JupyterNotebookApp.expose_app_in_browser=True"], "notebooks/"),
+    "server": ("jupyter_server", [], ""),
+}
+"""Module that starts each host, the options by which its page can be driven, and where it opens a notebook."""
+
 QUIET = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM_ARGS = (
@@ -49,6 +56,8 @@ class Server:
     folder: Path
     log: Path
     base: str = "/"
+    notebooks: str = "lab/tree/"
+    """Where a notebook is opened."""
 
     def url(self, path: str, port: int | None = None) -> str:
         """Address of ``path`` with the token; ``port`` is another one when a proxy stands in between."""
@@ -165,7 +174,7 @@ def serve(
     home : Path
         An empty folder; Jupyter's settings, the served folder and the log stand in it.
     app : str
-        "lab", or "server" for the REST interface and the kernels alone.
+        "lab", "notebook" for Notebook 7, or "server" for the REST interface and the kernels alone.
     options : sequence of str
         Further options of the command line.
     environment : mapping, optional
@@ -182,8 +191,8 @@ def serve(
     """
     folder = home / "notebooks"
     folder.mkdir(parents=True, exist_ok=True)
-    command = [*before, sys.executable, "-m", f"jupyter{app}" if app == "lab" else f"jupyter_{app}"]
-    command += [f"--ServerApp.root_dir={folder}", *(["--LabApp.expose_app_in_browser=True"] if app == "lab" else [])]
-    server = Server(free_port(), folder, home / "server.log", base)
+    module, exposed, notebooks = APPS[app]
+    command = [*before, sys.executable, "-m", module, f"--ServerApp.root_dir={folder}", *exposed]
+    server = Server(free_port(), folder, home / "server.log", base, notebooks)
     with running(server, [*command, *options], {**own_folders(home), **(environment or {})}):
         yield server

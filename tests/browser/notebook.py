@@ -87,7 +87,7 @@ class NotebookPage:
 
     def open(self, name: str, *, port: int | None = None) -> None:
         """Open the notebook; afterwards it is on screen and its kernel answers."""
-        self.page.goto(self.server.url(f"lab/tree/{name}?reset", port))
+        self.page.goto(self.server.url(f"{self.server.notebooks}{name}?reset", port))
         self.page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=RUN_SECONDS * SECOND)
         self.page.evaluate(READY)
 

@@ -262,6 +262,31 @@ def test_a_gesture_paints_the_figure_now_and_then_and_at_its_end(shown, monkeypa
     asyncio.run(gesture())
 
 
+def test_the_end_of_a_gesture_that_another_one_has_interrupted_paints_the_figure_within_0_3_s(shown):
+    shown.show_figures()
+
+    async def gesture():
+        loop = asyncio.get_running_loop()
+        move(shown.session, 0.5)
+        # Of another neuron: it settles, and then the end of the first gesture names nothing any more.
+        shown.session.apply([Edit("strf.weight", 0.25, (1, 0, 0))], "other", settled=True)
+        told = []
+        stop = shown.session.observe(told.append)
+        shown.session.apply([], "drag", settled=True)
+        stop()
+        assert not told[0].touches(0)
+        begun = loop.time()
+        while shown._behind:
+            await asyncio.sleep(0.01)
+            assert loop.time() < begun + 10
+        assert_up_to_date(shown)
+        return loop.time() - begun
+
+    # Painting itself takes as long as the machine is busy: what is waited for is no more than a rest.
+    assert asyncio.run(gesture()) < 0.3 + 1.0
+    assert module.REST_S <= 0.15
+
+
 def test_a_closed_explorer_paints_no_more(session):
     async def close():
         explorer = explore(session)

@@ -24,6 +24,7 @@ from ..bench.html_export import Neurons, save_html
 from ..bench.widget import BenchWidget
 from ..figures import style
 from ..figures.confidence import Confidence
+from ..figures.figure_widget import figure_widget
 from ..figures.neuron_figure import figure_updates, neuron_figure, title_of
 from ..lifetime import Owner, Timer
 from ..neuron_gallery.widget import Gallery
@@ -98,7 +99,10 @@ class Explorer(Owner, ipywidgets.VBox):
             self.gallery.link(self.bench)
         self._repaint_timer = self.own(Timer(lambda: self._repaint()))
         self._new_stimulus = False
+        self._behind = False
         super().__init__(self._parts())
+        # The bench keeps keys pressed anywhere in an element of this class from the commands of the notebook.
+        self.add_class("deepstrf-explorer")
         self.own(session.observe(self._session_changed))
         self.bench.observe(self._neuron_changed, "of_neuron")
         self._figures_due = figures
@@ -191,7 +195,7 @@ class Explorer(Owner, ipywidgets.VBox):
     def show_figures(self) -> None:
         """Build the linked Plotly figures now, below the bench and as wide."""
         if self.figures is None and not self.closed:
-            self.figures = self.own(go.FigureWidget(self.figure().update_layout(width=self._figure_width())))
+            self.figures = self.own(figure_widget(self.figure().update_layout(width=self._figure_width())))
             self.children = self._parts()
 
     def _figure_width(self) -> int | None:
@@ -235,7 +239,9 @@ class Explorer(Owner, ipywidgets.VBox):
 
     def _session_changed(self, change: Change) -> None:
         self._new_stimulus |= change.stimulus
-        if self.figures is not None and (change.stimulus or change.touches(self.neuron)):
+        # The end of a gesture may name nothing: what counts is whether anything has changed since the last repaint.
+        self._behind |= change.stimulus or change.unnamed or change.touches(self.neuron)
+        if self.figures is not None and self._behind:
             self._repaint_later(0.0 if change.settled else LIVE_FIGURE_S)
 
     def _neuron_changed(self, _change: Any) -> None:
@@ -253,6 +259,7 @@ class Explorer(Owner, ipywidgets.VBox):
     def _repaint(self) -> None:
         if self.figures is None:
             return  # no browser shows them any more
+        self._behind = False
         if self._new_stimulus:
             self._new_stimulus = False
             self._repaint_all()

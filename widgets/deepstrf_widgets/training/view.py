@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import ipywidgets
-import plotly.graph_objects as go
 from torch import nn
 
 from deepstrf.datasets import Recording
@@ -19,6 +18,7 @@ from deepstrf.training.batches import Data, stimuli_and_responses
 
 from ..explorer.explorer import Explorer, explore
 from ..figures import style
+from ..figures.figure_widget import figure_widget
 from ..lifetime import Owner
 from ..session.argument_validation import neuron_index
 from .background_fit import SNAPSHOT_MB, BackgroundFit, FitStatus
@@ -286,7 +286,7 @@ class TrainingView(Owner, ipywidgets.VBox):
         if self._drawing is None:
             self._drawing = TrainingFigure(self._copy, self._train, self._names, scores=self._validation is not None)
         if self.figures is None:
-            self.figures = go.FigureWidget(self._drawing.figure(state))
+            self.figures = figure_widget(self._drawing.figure(state))
             self.figures._config = {**self.figures._config, "responsive": True}
             self._was_painted = False
             self.children = [*self._controls.rows, self.figures]

@@ -13,7 +13,6 @@ describe("mounting", () => {
     expect(fixture.model.get("width")).toBe(520);
     expect(root.querySelector(".db-strf")).not.toBeNull();
     expect(root.querySelector(".db-response")).not.toBeNull();
-    expect(root.getAttribute("data-lm-suppress-shortcuts")).toBe("true");
     const strf = mount({ view: "strf" }).root;
     expect([!!strf.querySelector(".db-strf"), !!strf.querySelector(".db-response")]).toEqual([true, false]);
     const response = mount({ view: "response" }).root;

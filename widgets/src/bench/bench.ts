@@ -11,6 +11,7 @@ import { pictureOf } from "../export/page-to-svg";
 import type { BenchModel, Info, View } from "../kernel/contract";
 import { ResponseView } from "../response/response-view";
 import { BenchState, type Clock } from "../state/bench-state";
+import { keepKeysOfExplorer } from "../ui/host-keys";
 import { Shortcuts } from "../ui/shortcuts";
 import { Tabs } from "../ui/tabs";
 import { channelChooser } from "./channel-chooser";
@@ -58,7 +59,6 @@ export function mount(model: BenchModel, el: HTMLElement): () => void {
   const state = new BenchState(model, clock);
   const root = element("div", {
     class: `deepstrf-bench db-view-${state.view}`,
-    "data-lm-suppress-shortcuts": "true",
     tabindex: -1,
   });
   el.append(root);
@@ -147,6 +147,7 @@ export function mount(model: BenchModel, el: HTMLElement): () => void {
     setText(restrictions, state.info.restrictions);
     restrictions.hidden = !state.info.restrictions;
   });
+  keepKeysOfExplorer(root, cleanup);
   listenKeys(root, state, release, () => shortcuts.open(), cleanup);
   // Tests in a browser wait until no request is without its answer.
   Object.defineProperty(root, "__bench", { value: { pending: () => state.queue.pending() } });

@@ -145,7 +145,7 @@ export class NeuronChooser {
       const step = event.key === "ArrowDown" ? 1 : -1;
       if (open) this.#point(this.#active + step);
       else this.#open("");
-    } else if (event.key === "Enter") {
+    } else if (event.key === "Enter" && !event.shiftKey) {
       if (open && this.#found.length) this.#pick(this.#found[this.#active]);
       this.#input.select();
     } else if (event.key === "Escape" && open) {

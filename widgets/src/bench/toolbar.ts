@@ -46,7 +46,7 @@ export class Toolbar {
       cleanup.listen(this.#peek, type, held(false));
     }
     const holdKey = (on: boolean) => (e: KeyboardEvent) => {
-      if (e.key === " " || e.key === "Enter") state.setPeek(on);
+      if (e.key === " " || (e.key === "Enter" && !(on && e.shiftKey))) state.setPeek(on);
     };
     cleanup.listen(this.#peek, "keydown", holdKey(true));
     cleanup.listen(this.#peek, "keyup", holdKey(false));

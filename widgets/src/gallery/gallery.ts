@@ -8,6 +8,7 @@ import { download } from "../export/download-menu";
 import { pictureOf } from "../export/page-to-svg";
 import type { BenchModel, Bytes } from "../kernel/contract";
 import { delivering, LOST } from "../kernel/delivery";
+import { keepKeys } from "../ui/host-keys";
 import { Shortcuts } from "../ui/shortcuts";
 import { GalleryControls } from "./controls";
 import {
@@ -49,10 +50,8 @@ export interface GalleryCounters {
 export function mountGallery(given: BenchModel, el: HTMLElement): () => void {
   const cleanup = new Cleanup();
   const model = delivering(given, () => setText(message, LOST));
-  const root = element("div.deepstrf-bench.db-view-gallery", {
-    "data-lm-suppress-shortcuts": "true",
-    tabindex: -1,
-  });
+  const root = element("div.deepstrf-bench.db-view-gallery", { tabindex: -1 });
+  keepKeys(root, cleanup);
   el.append(root);
   cleanup.add(() => root.remove());
   const data = new GalleryData(model);
@@ -180,7 +179,7 @@ export function mountGallery(given: BenchModel, el: HTMLElement): () => void {
   cleanup.add(() => observer.disconnect());
   watchTheme(root, cleanup, draw);
   cleanup.listen<KeyboardEvent>(controls.search, "keydown", (event) => {
-    if (event.key !== "Enter" && event.key !== "ArrowDown") return;
+    if ((event.key !== "Enter" || event.shiftKey) && event.key !== "ArrowDown") return;
     grid.element.focus({ preventScroll: true });
     consume(event);
   });

@@ -360,7 +360,7 @@ export class GalleryGrid {
         this.paint();
         this.#point(-1, "");
       }
-    } else if (event.key === "Enter" || event.key === " ") {
+    } else if ((event.key === "Enter" && !event.shiftKey) || event.key === " ") {
       if (this.#places.has(this.#active)) this.choose(this.#active);
     } else return;
     consume(event);

@@ -4,6 +4,7 @@ import { Cleanup, element, setText } from "../base/dom";
 import type { BenchModel } from "../kernel/contract";
 import { delivering, LOST } from "../kernel/delivery";
 import { button } from "../ui/button";
+import { keepKeys } from "../ui/host-keys";
 
 export function mountSoundFile(given: BenchModel, el: HTMLElement): () => void {
   const cleanup = new Cleanup();
@@ -16,6 +17,7 @@ export function mountSoundFile(given: BenchModel, el: HTMLElement): () => void {
   const input = element("input", { type: "file", accept: info.accept, hidden: true, "aria-hidden": "true" });
   const choose = button(info.title, "Choose a file");
   const root = element("div.deepstrf-bench.db-view-file", {}, choose, input, message);
+  keepKeys(root, cleanup);
   el.append(root);
   cleanup.add(() => root.remove());
   cleanup.listen(choose, "click", () => input.click());

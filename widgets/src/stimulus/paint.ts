@@ -10,6 +10,7 @@ import type { BenchModel, Bytes } from "../kernel/contract";
 import { delivering, LOST } from "../kernel/delivery";
 import { PatchQueue } from "../kernel/patch-queue";
 import { bandToHz } from "../math/units";
+import { keepKeys } from "../ui/host-keys";
 import { Shortcuts } from "../ui/shortcuts";
 import { setAria } from "../ui/slider-handle";
 import { ThrottledAnnouncer } from "../ui/throttled-announcer";
@@ -51,10 +52,7 @@ interface PressedPointer {
 
 export class PaintView {
   readonly #client = Math.random().toString(36).slice(2, 12);
-  readonly #root = element("div.deepstrf-bench.db-view-paint", {
-    "data-lm-suppress-shortcuts": "true",
-    tabindex: -1,
-  });
+  readonly #root = element("div.deepstrf-bench.db-view-paint", { tabindex: -1 });
   readonly #readout = element("p.db-readout");
   readonly #message = element("p.db-message", { role: "status", "aria-live": "polite" });
   readonly #plot: PaintPlot;
@@ -256,6 +254,7 @@ export class PaintView {
         if (event.pointerId === this.#pressed?.pointer) this.#end(false);
       });
     }
+    keepKeys(this.#root, cleanup);
     cleanup.listen<KeyboardEvent>(this.#root, "keydown", (event) => this.#onKey(event));
     cleanup.listen(this.#plot.cursor, "focus", () => this.#plot.requestPaint());
   }
@@ -351,7 +350,7 @@ export class PaintView {
     } else if (step) this.#tools.stepLevel(step);
     else if (wider) this.#tools.stepWidth(wider);
     else if (this.#pressed) return false;
-    else if (key === " " || key === "Enter") this.#dab();
+    else if (key === " " || (key === "Enter" && !far)) this.#dab();
     else if (key === "Delete" || key === "Backspace") {
       this.#begin(true);
       this.#painting.dab(this.#at, this.#tools.width);

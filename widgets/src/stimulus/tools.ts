@@ -82,6 +82,7 @@ export class PaintTools {
       cleanup.listen(input, "change", () => set(input.valueAsNumber));
       cleanup.listen<KeyboardEvent>(input, "keydown", (event) => {
         const way = { ArrowUp: 1, ArrowDown: -1 }[event.key];
+        if (event.key === "Enter" && event.shiftKey) return;
         if (event.key === "Enter") set(input.valueAsNumber);
         else if (way) set((input.valueAsNumber || 0) + way * step * (event.shiftKey ? 10 : 1));
         else return;

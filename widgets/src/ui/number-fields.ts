@@ -88,8 +88,10 @@ export class NumberFields {
     const command = event.ctrlKey || event.metaKey;
     const key = event.key.toLowerCase();
     const way = { arrowup: 1, arrowdown: -1 }[key];
-    if (key === "enter") complete();
-    else if (key === "escape") this.#done(true);
+    if (key === "enter") {
+      complete();
+      if (event.shiftKey) return; // it runs the notebook's cell too
+    } else if (key === "escape") this.#done(true);
     else if (command && (key === "z" || key === "y")) {
       this.#done(false);
       if (key === "y" || event.shiftKey) this.#history.redo();

@@ -1,6 +1,7 @@
 /** The dialog that lists what the keys do. */
 
 import { type Cleanup, element } from "../base/dom";
+import { keepKeys } from "./host-keys";
 
 const SHORTCUTS: [string, string][] = [
   ["Left, Right on a tab", "adaptation, receptive field, output curve"],
@@ -12,7 +13,7 @@ const SHORTCUTS: [string, string][] = [
   ["D", "duplicate the selected Gaussians"],
   ["Backspace", "remove the selected Gaussians"],
   ["Delete, double-click on it", "back to the trained values"],
-  ["Shift + click or Enter", "select one more or one less; drag a box around several, Ctrl + A for all"],
+  ["Shift + click or space", "select one more or one less; drag a box around several, Ctrl + A for all"],
   ["Escape", "cancel the running drag, then select nothing"],
   [
     "Adaptation",
@@ -48,7 +49,7 @@ export class Shortcuts {
     cleanup.listen(this.element, "click", (e) => {
       if (e.target === this.element) this.element.close();
     });
-    cleanup.listen<KeyboardEvent>(this.element, "keydown", (e) => e.stopPropagation());
+    keepKeys(this.element, cleanup);
   }
 
   open(): void {

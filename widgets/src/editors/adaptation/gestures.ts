@@ -270,7 +270,7 @@ export class AdaptationGestures {
     else if (key === "End") tools.selectBand(tools.state.axes.F - 1);
     else if (key === "ArrowUp" || key === "ArrowDown") tools.nudge(key === "ArrowUp" ? 1 : -1, shiftKey);
     else if (key === "Delete" || key === "Backspace") tools.revert(tools.band);
-    else if (key === "Enter") tools.dab();
+    else if (key === "Enter" && !shiftKey) tools.dab();
     else return false;
     return true;
   }

@@ -234,7 +234,7 @@ export class FieldBrush {
     else if (key === "-" || key === "_") return this.#dab("subtract");
     else if (key === "0") return this.#dab("erase");
     else if (key === "Delete" || key === "Backspace") return this.#revert();
-    else if (key === "Enter") return this.#dab(this.tools.tool);
+    else if (key === "Enter" && !shiftKey) return this.#dab(this.tools.tool);
     else return false;
     this.tools.changed();
     return true;

@@ -210,7 +210,8 @@ export class Handles {
     }
     if (event.ctrlKey || event.altKey || event.metaKey || !this.#state.editable || this.#drag.held) return;
     const { k, kind } = on;
-    if (event.key === "Enter" || event.key === " ") {
+    // Shift + Enter runs the notebook's cell.
+    if ((event.key === "Enter" && !event.shiftKey) || event.key === " ") {
       if (event.shiftKey) this.#selection.toggle(k, true);
       else this.#selection.set([k]);
     } else if (event.key === "+" || event.key === "=" || event.key === "-" || event.key === "_") {

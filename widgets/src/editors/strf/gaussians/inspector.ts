@@ -162,7 +162,7 @@ export class Inspector {
     const name = k < 0 ? `${inUse(this.#state).length} of ${G} Gaussians` : `${own} of ${G}`;
     setText(this.#name, several ? "" : name);
     setText(this.#several, several ? `${n} Gaussians selected` : "");
-    setText(this.#of, several ? `numbers of ${own}` : k >= 0 && kept ? "Shift+Enter adds others" : "");
+    setText(this.#of, several ? `numbers of ${own}` : k >= 0 && kept ? "Shift+Space adds others" : "");
     ACTS.forEach(([act, , title], i) => {
       const why = this.#group.whyNot(act);
       this.#buttons[i].disabled = why !== "";

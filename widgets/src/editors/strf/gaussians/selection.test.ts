@@ -49,19 +49,20 @@ describe("choosing several", () => {
     expect(fixture.sent).toHaveLength(0);
   });
 
-  it("by Shift+Enter and Shift+Space on the focused handle; Enter chooses it alone", () => {
+  it("by Shift+Space on the focused handle; Enter chooses it alone, and Shift+Enter is the notebook's", () => {
     const { root, headTexts, chosen } = four();
     handle(root, 0).focus();
-    expect(key(handle(root, 0), "Enter", { shiftKey: true })).toBe(false);
+    expect(key(handle(root, 0), "Enter", { shiftKey: true })).toBe(true);
+    expect(key(handle(root, 0), " ", { shiftKey: true })).toBe(false);
     frame();
-    expect(headTexts()).toEqual(["Gaussian 1 of 4", "", "Shift+Enter adds others"]);
+    expect(headTexts()).toEqual(["Gaussian 1 of 4", "", "Shift+Space adds others"]);
     handle(root, 1).focus();
     expect(chosen()).toEqual([0]);
     handle(root, 2).focus();
     expect(key(handle(root, 2), " ", { shiftKey: true })).toBe(false);
     expect(chosen()).toEqual([0, 2]);
     handle(root, 0).focus();
-    key(handle(root, 0), "Enter", { shiftKey: true });
+    key(handle(root, 0), " ", { shiftKey: true });
     expect(chosen()).toEqual([2]);
     handle(root, 1).focus();
     key(handle(root, 1), "Enter");
