@@ -30,12 +30,13 @@ CELLS = """() => {
   return [...model.cells].map((cell) => cell.type);
 }"""
 PLACES = {
+    # The first: keys on a Gaussian remove it, and its numbers with it.
+    "a number": ".db-strf .db-number",
     "a Gaussian": ".db-strf [data-handle=center]",
     "a tab": ".db-tab[aria-selected=true]",
     "a button": ".db-toolbar button:not([disabled])",
     "the response": ".db-time-stage",
     "the bench itself": ".deepstrf-bench:not(.db-view-gallery)",
-    "a number": ".db-strf .db-number",
     "the gallery": ".db-view-gallery .db-grid",
     "the gallery's order": ".db-view-gallery select",
     "the sounds' header": ".deepstrf-explorer .jupyter-widget-Collapse-header, .deepstrf-explorer .p-Collapse-header",

@@ -87,7 +87,7 @@ def edit(**fields):
     [
         (None, [], "a message must be an object, got None"),
         ([GOOD], [], "a message must be an object"),
-        (changed(type=NOTHING), [], "type must be edit, undo, redo or revert, got None"),
+        (changed(type=NOTHING), [], "type must be edit, undo, redo, revert or restore, got None"),
         (changed(type="drag"), [], "type must be .* got 'drag'"),
         (changed(type=["edit"]), [], r"type must be .* got \['edit'\]"),
         (changed(client=NOTHING), [], "client must be a text of 1 to 200 letters, got None"),

@@ -24,7 +24,7 @@ class MessageError(ValueError):
 
 @dataclass(frozen=True)
 class Request:
-    """A checked message: ``kind`` is "edit", "undo", "redo" or "revert"."""
+    """A checked message: ``kind`` is "edit", "undo", "redo", "revert" or "restore"."""
 
     kind: str
     client: str
@@ -34,6 +34,7 @@ class Request:
     edits: tuple[Edit, ...] = ()
     names: tuple[str, ...] | None = None
     index: tuple[int, ...] = ()
+    state: str = ""
 
 
 def parse(content: Any, buffers: Sequence[Any] | None) -> Request:
@@ -54,8 +55,8 @@ def parse(content: Any, buffers: Sequence[Any] | None) -> Request:
     if not isinstance(content, dict):
         raise MessageError(f"a message must be an object, got {brief(content)}")
     kind, client = content.get("type"), content.get("client")
-    if kind not in ("edit", "undo", "redo", "revert"):
-        raise MessageError(f"type must be edit, undo, redo or revert, got {brief(kind)}")
+    if kind not in ("edit", "undo", "redo", "revert", "restore"):
+        raise MessageError(f"type must be edit, undo, redo, revert or restore, got {brief(kind)}")
     if not is_name(client):
         raise MessageError(f"client must be a text of 1 to {MAX_TEXT} letters, got {brief(client)}")
     seq = content.get("seq", -1)
@@ -67,6 +68,11 @@ def parse(content: Any, buffers: Sequence[Any] | None) -> Request:
             raise MessageError(f"names must be a list of parameter names or null, got {brief(names)}")
         where = () if index is None else _index(index)
         return Request(kind, client, seq, names=None if names is None else tuple(names), index=where)
+    if kind == "restore":
+        state = content.get("state")
+        if not isinstance(state, str):
+            raise MessageError(f"state must be a text, got {brief(state)}")
+        return Request(kind, client, seq, state=state)
     if kind != "edit":
         return Request(kind, client, seq)
     gesture, phase = content.get("gesture"), content.get("phase")

@@ -459,7 +459,7 @@ def test_an_edit_on_its_way_converts_no_units(widget, page, monkeypatch):
     for name in ("band_to_hz", "hz_to_band", "octaves_per_band", "frame_to_lag_ms", "lag_ms_to_frame"):
         monkeypatch.setattr(parameters, name, lambda *_args, name=name: pytest.fail(f"{name} was called"))
     names = ("strf.band", "strf.frame", "strf.sigma_bands", "strf.sigma_frames", "strf.weight")
-    for phase in ("move", "move", "end"):
+    for phase in ("move", "move"):  # its end also writes all edits down as a text, in Hz and ms
         edits = [{"name": name, "index": [0, 1, 1]} for name in names]
         page.request({"type": "edit", "gesture": "drag", "phase": phase, "edits": edits}, 2.5, 1.25, 1.5, 0.75, 0.5)
         assert page.got[-1][0]["type"] == "answer"
@@ -680,3 +680,53 @@ def test_browser_is_told_what_cannot_be_edited_and_why(session):
     assert "strf.weight" in session.restrictions
     assert "cannot be edited" in session.restrictions
     widget.close()
+
+
+# -- edits that outlive the kernel --------------------------------------------------------------------------------
+
+
+def test_the_browser_keeps_all_edits_as_a_text_and_another_bench_puts_them_back(
+    page, widget, make_session, monkeypatch
+):
+    assert widget.edits == ""
+    page.edit(0.75, phase="end")
+    page.edit(0.25, index=(2, 0, 0), gesture="other", phase="end")
+    text = widget.edits
+    assert text.startswith("deepstrf1:")
+    fresh = BenchWidget(make_session())
+    next_page = Page(fresh, monkeypatch)
+    next_page.request({"type": "restore", "state": text})
+    for index in ((0, 0, 0), (2, 0, 0)):
+        assert fresh.session.value("strf.weight", index) == widget.session.value("strf.weight", index)
+    assert next_page.got[-1][0]["type"] == "answer"
+    assert (fresh.edits, fresh.edited) == (text, True)
+    next_page.request({"type": "undo"})
+    assert (fresh.edits, fresh.session.edited()) == ("", False)
+    fresh.close()
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        (None, "state must be a text, got None"),
+        ("deepstrf1:x", "state must be a text from explorer.state"),
+        ("", "state must be a text from explorer.state"),
+    ],
+)
+def test_edits_that_cannot_be_put_back_are_refused(page, widget, state, message):
+    page.request({"type": "restore", "state": state})
+    assert page.got[-1][0]["type"] == "error"
+    assert message in widget.error
+    assert not widget.session.edited()
+
+
+def test_edits_of_locked_parameters_are_not_put_back(session, make_session, monkeypatch):
+    session.set("strf.weight", 0.75, (0, 0, 0))
+    free = BenchWidget(session)
+    locked = BenchWidget(make_session(), lock=["strf"])
+    page = Page(locked, monkeypatch)
+    page.request({"type": "restore", "state": free.edits})
+    assert "strf.weight is locked in this bench" in locked.error
+    assert not locked.session.edited()
+    free.close()
+    locked.close()

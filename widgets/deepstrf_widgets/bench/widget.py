@@ -23,6 +23,7 @@ from ..session.edited_model import FitUnderWayError
 from ..session.events import Change
 from ..session.lock import locked
 from ..session.reading import Snapshot
+from ..session.serialization import edits_of_state, state_text
 from ..session.session import LiveSession
 from ..threads import one_thread
 from .page_state import as_bytes, changed_arrays, json_number, model_info, neuron_traits
@@ -41,6 +42,9 @@ BURST_S = 0.001
 """How long the kernel then gathers what waits before it computes one answer to it all."""
 
 MAX_CLIENTS = 64
+MOST_TEXT = 1_000_000
+"""Characters of edits that the browser is asked to keep."""
+
 LONG_AGO = -1
 """A version before the first: whoever has that has nothing."""
 
@@ -78,6 +82,9 @@ class BenchWidget(BrowserWidget):
         What is open between sound and response. The drive is there where the browser computes it itself.
     stage : {"", "prefilter", "strf", "activation"}
         The stage of the model whose editor is on screen; "" is the receptive field, where there is one.
+    edits : str
+        All edits of the session as a text (:func:`state_text`), "" where there are none. The browser keeps it when the
+        kernel goes.
     """
 
     BROWSER_SETS = ("neuron", "channel", "selected", "lanes", "stage", "width", "wants_gradient")
@@ -115,6 +122,7 @@ class BenchWidget(BrowserWidget):
     can_undo = traitlets.Bool(False).tag(sync=True)
     can_redo = traitlets.Bool(False).tag(sync=True)
     edited = traitlets.Bool(False).tag(sync=True)
+    edits = traitlets.Unicode().tag(sync=True)
     width = traitlets.Int(0, min=0).tag(sync=True)
     lanes = traitlets.List(traitlets.Enum(LANES)).tag(sync=True)
     stage = _Stage(("", *STAGES), "").tag(sync=True)
@@ -155,6 +163,7 @@ class BenchWidget(BrowserWidget):
             stimulus=as_bytes(now.stimulus[sound, 0]),
             neuron=neuron,
             **self.neuron_state(neuron, now),
+            edits=self._edits_text(),
             wants_gradient=False if isinstance(session.model, AudioEncodingModel) else None,
             **kwargs,
         )
@@ -206,10 +215,16 @@ class BenchWidget(BrowserWidget):
                 self.info, self.stimulus = self.info_of(now), self.stimulus_of(now)
             for name, value in self.neuron_state(self.neuron, now).items():
                 setattr(self, name, value)
+            self.edits = self._edits_text()
             self._saved = now.version
             self._update_gradient()
             # Set last: with it the browser has all of the state that an answer may name.
             self.revision += 1
+
+    def _edits_text(self) -> str:
+        """Value of the trait ``edits``."""
+        text = state_text(self.session) if self.session.edited() else ""
+        return text if len(text) <= MOST_TEXT else ""
 
     def _is_renewed(self, now: Snapshot) -> bool:
         """Whether the traits are of another sound, or of a model that others have changed since."""
@@ -274,6 +289,12 @@ class BenchWidget(BrowserWidget):
                         p.name for p in table if p.name not in self._locked and (p.per_neuron or not request.index)
                     )
                 self.session.revert(names, request.index, source=self)
+            elif request.kind == "restore":
+                restored = edits_of_state(self.session, request.state)
+                for edit in restored:
+                    if edit.name in self._locked:
+                        raise ValueError(f"{edit.name} is locked in this bench")
+                self.session.restore(restored, source=self)
             elif request.kind == "undo":
                 self.session.undo(source=self)
             else:

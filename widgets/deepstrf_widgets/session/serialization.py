@@ -14,7 +14,7 @@ from .events import Edit
 from .parameters import LARGEST
 from .session import LiveSession
 
-__all__ = ["restore_state", "state_text", "to_code"]
+__all__ = ["edits_of_state", "restore_state", "state_text", "to_code"]
 
 PREFIX = "deepstrf1:"
 MOST_CHARACTERS = 10_000_000
@@ -72,11 +72,15 @@ def restore_state(session: LiveSession, text: str) -> None:
     KeyError, IndexError
         It names a parameter that this model does not have.
     """
+    session.restore(edits_of_state(session, text))
+
+
+def edits_of_state(session: LiveSession, text: str) -> list[Edit]:
+    """Edits that :func:`state_text` held, from the trained values on; errors as of :func:`restore_state`."""
     state = _parsed(text)
     if state["neurons"] != session.n_neurons:
         raise ValueError(f"state must be of a model with {session.n_neurons} neurons, got one of {state['neurons']}")
-    edits = [Edit(name, value, tuple(index)) for name, index, value in state["edits"]]
-    session.restore(edits)
+    return [Edit(name, value, tuple(index)) for name, index, value in state["edits"]]
 
 
 def _parsed(text: Any) -> dict[str, Any]:

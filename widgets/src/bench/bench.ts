@@ -8,6 +8,7 @@ import { AdaptationEditor } from "../editors/adaptation/editor";
 import { StrfEditor } from "../editors/strf/editor";
 import { download } from "../export/download-menu";
 import { pictureOf } from "../export/page-to-svg";
+import { watchConnection } from "../kernel/connection";
 import type { BenchModel, Info, View } from "../kernel/contract";
 import { ResponseView } from "../response/response-view";
 import { BenchState, type Clock } from "../state/bench-state";
@@ -15,6 +16,7 @@ import { keepKeysOfExplorer } from "../ui/host-keys";
 import { Shortcuts } from "../ui/shortcuts";
 import { Tabs } from "../ui/tabs";
 import { channelChooser } from "./channel-chooser";
+import { offerLeftEdits } from "./left-edits";
 import { MessageLine } from "./message-line";
 import { NeuronChooser } from "./neuron-chooser";
 import { Toolbar } from "./toolbar";
@@ -47,7 +49,8 @@ function stagesOf(view: View, info: Info): StageName[] {
   return stages;
 }
 
-export function mount(model: BenchModel, el: HTMLElement): () => void {
+/** Show a view in `el`; `saved` tells that it has no kernel, and nobody expects one. */
+export function mount(model: BenchModel, el: HTMLElement, saved = false): () => void {
   const cleanup = new Cleanup();
   const clock = {
     now: () => performance.now(),
@@ -81,7 +84,11 @@ export function mount(model: BenchModel, el: HTMLElement): () => void {
   header.append(element("span.db-spring"), toolbar.score, toolbar.element);
   const panels = element("div.db-panels");
   const restrictions = element("p.db-restrictions.db-muted", { role: "note" });
-  root.append(header, restrictions, panels, new MessageLine(state, cleanup).element, shortcuts.element);
+  const message = new MessageLine(state, cleanup);
+  toolbar.score.after(message.badge);
+  message.badge.hidden = saved;
+  const left = offerLeftEdits(state, cleanup);
+  root.append(header, left, restrictions, panels, message.element, shortcuts.element);
 
   const response =
     state.view === "response" || state.view === "explorer"
@@ -156,6 +163,7 @@ export function mount(model: BenchModel, el: HTMLElement): () => void {
     state.close();
   });
   watchWidth(root, state, clock, cleanup);
+  followKernel(model, el, state, cleanup);
   return () => cleanup.run();
 }
 
@@ -191,6 +199,21 @@ function offerPictures(
     () => root.querySelectorAll(`.db-header,${PICTURE}`),
     () => "bench",
   );
+}
+
+/** The class with which hosts mark the views of models without a kernel. */
+const CUT_OFF = "jupyter-widgets-disconnected";
+/** Tell the state of the view what the host knows of its kernel. */
+function followKernel(model: BenchModel, el: HTMLElement, state: BenchState, cleanup: Cleanup): void {
+  const marked = () => el.closest(`.${CUT_OFF}`) !== null;
+  const kernel = model.widget_manager?.kernel;
+  const { check, stop } = watchConnection(kernel, marked, (connection) => state.setConnection(connection));
+  const observer = new MutationObserver(check);
+  observer.observe(el, { attributes: true, attributeFilter: ["class"] });
+  cleanup.add(() => {
+    observer.disconnect();
+    stop();
+  });
 }
 
 const CALM_MS = 300;

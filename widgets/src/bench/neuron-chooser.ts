@@ -73,8 +73,11 @@ export class NeuronChooser {
   #paint(): void {
     const { neuron, info } = this.#state;
     if (this.#list.hidden) this.#input.value = this.#label(neuron);
-    this.#previous.disabled = neuron <= 0;
-    this.#next.disabled = neuron >= info.n_neurons - 1;
+    // Another neuron would come from the kernel.
+    const { gone } = this.#state;
+    this.#input.disabled = gone;
+    this.#previous.disabled = gone || neuron <= 0;
+    this.#next.disabled = gone || neuron >= info.n_neurons - 1;
     this.#count.textContent = `of ${info.n_neurons}`;
     const longest = Math.max(...info.neuron_names.slice(0, 200).map((name) => name.length), 0);
     this.#input.style.width = `${clamp(longest + String(info.n_neurons).length + 3, 7, 22)}ch`;

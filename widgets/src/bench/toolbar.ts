@@ -1,6 +1,6 @@
 /** Score, undo and redo, back to the trained values, and a button that shows them. */
 
-import { type Cleanup, element, setText } from "../base/dom";
+import { type Cleanup, element, setAttribute, setText } from "../base/dom";
 import { fixed, gainText, scoreText } from "../base/format";
 import type { BenchState } from "../state/bench-state";
 import type { Part } from "../state/parts";
@@ -51,16 +51,17 @@ export class Toolbar {
     cleanup.listen(this.#peek, "keydown", holdKey(true));
     cleanup.listen(this.#peek, "keyup", holdKey(false));
     cleanup.listen(this.#peek, "contextmenu", (e) => e.preventDefault());
-    const mine: Part[] = ["history", "score", "peek", "info", "neuron", "gesture"];
+    const mine: Part[] = ["history", "score", "peek", "info", "neuron", "gesture", "connection"];
     state.watch(cleanup, mine, () => this.#paint());
   }
 
   #paint(): void {
     const state = this.#state;
-    this.#undo.disabled = !state.canUndo;
-    this.#redo.disabled = !state.canRedo;
-    this.#revert.disabled = !state.edited && !state.canUndo;
+    this.#undo.disabled = state.gone || !state.canUndo;
+    this.#redo.disabled = state.gone || !state.canRedo;
+    this.#revert.disabled = state.gone || !state.edited;
     this.#peek.setAttribute("aria-pressed", String(state.peek));
+    setAttribute(this.score, "data-old", state.scoreIsOld && !state.peek);
     this.score.hidden = !state.info.has_responses;
     setText(this.#value, scoreText(state.peek ? state.trainedScore : state.score));
     setText(this.#gain, state.peek ? "(trained)" : gainText(state.score, state.trainedScore));

@@ -7,7 +7,7 @@ import { DATA_ID, type Saved, SavedPageModel } from "../offline/saved-page";
 const data = globalThis.document?.getElementById(DATA_ID);
 if (data?.parentElement) {
   const model = new SavedPageModel(JSON.parse(data.textContent ?? "") as Saved);
-  mount(model, data.parentElement);
+  mount(model, data.parentElement, true);
 }
 
 export default { render: ({ model, el }: { model: BenchModel; el: HTMLElement }) => mount(model, el) };

@@ -6,6 +6,7 @@
 
 import type { Column, Limits } from "../math/field";
 import { KERNELS } from "../math/registry";
+import type { HostKernel } from "./connection";
 
 /** Every trait that the browser reads; the Python class has the same names. */
 export const TRAITS = [
@@ -39,6 +40,7 @@ export const TRAITS = [
   "can_undo",
   "can_redo",
   "edited",
+  "edits",
   "error",
   "width",
   "lanes",
@@ -146,7 +148,14 @@ export interface RevertRequest {
   names: EditName[] | null;
   index: number[] | null;
 }
-export type Request = EditRequest | UndoRequest | RevertRequest;
+export interface RestoreRequest {
+  type: "restore";
+  client: string;
+  seq: number;
+  /** The value that the trait `edits` had. */
+  state: string;
+}
+export type Request = EditRequest | UndoRequest | RevertRequest | RestoreRequest;
 export const PARTS = [
   "gaussians",
   "kernel",
@@ -189,6 +198,8 @@ export type Message = Answer | Failure;
 
 /** What is used of anywidget's model; `src/host.ts` gives the same without a kernel. */
 export interface BenchModel {
+  /** What the host gives beside it; JupyterLab and Notebook give the kernel. */
+  readonly widget_manager?: { readonly kernel?: HostKernel | null };
   get(name: string): unknown;
   set(name: string, value: unknown): void;
   on(event: string, callback: (...args: never[]) => void): void;

@@ -7,7 +7,7 @@
  */
 
 import { clamp } from "../base/clamp";
-import type { Edit, EditName, EditRequest, Request, RevertRequest } from "./contract";
+import type { Edit, EditName, EditRequest, Request, RestoreRequest, RevertRequest } from "./contract";
 
 export const MAX_IN_FLIGHT = 4;
 export const LEAST_WORK_MS = 50;
@@ -32,7 +32,10 @@ export interface QueueOptions {
   later(callback: () => void, ms: number): () => void;
 }
 
-type Command = Omit<RevertRequest, "client" | "seq"> | { type: "undo" | "redo" };
+type Command =
+  | Omit<RevertRequest, "client" | "seq">
+  | Omit<RestoreRequest, "client" | "seq">
+  | { type: "undo" | "redo" };
 type Waiting =
   | { kind: "edit"; gesture: string; slots: Map<string, Slot>; ended: boolean }
   | { kind: "command"; command: Command };
@@ -89,7 +92,7 @@ export class RequestQueue {
     this.#pump();
   }
 
-  /** Queue an undo, redo or revert; it keeps its place among the edits. */
+  /** Queue an undo, redo, revert or restore; it keeps its place among the edits. */
   command(command: Command): void {
     this.#waiting.push({ kind: "command", command });
     this.#pump();

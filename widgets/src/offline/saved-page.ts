@@ -91,7 +91,7 @@ export class SavedPageModel extends StaticModel {
       session.apply(slotsOf(request.edits, floats(buffers[0])), request.gesture);
       if (request.phase === "end") session.end(request.gesture);
     } else if (request.type === "revert") session.revert(request.names, request.index ?? []);
-    else session[request.type]();
+    else if (request.type !== "restore") session[request.type]();
     const settled = request.type !== "edit" || request.phase === "end";
     const { client, seq } = request;
     const answer: Omit<Answer, "revision"> = {

@@ -7,6 +7,7 @@
 import { floats } from "../base/bytes";
 import { clamp } from "../base/clamp";
 import type { Cleanup } from "../base/dom";
+import type { Connection } from "../kernel/connection";
 import {
   type Answer,
   type BenchModel,
@@ -56,7 +57,7 @@ export class BenchState extends ViewState {
     readonly clock: Clock,
   ) {
     super(model);
-    this.#model = delivering(model, () => this.setError(LOST));
+    this.#model = delivering(model, () => this.#undelivered());
     const key = model.get("cf_hz") as object;
     this.#views = views.get(key) ?? new Set();
     views.set(key, this.#views.add(this));
@@ -91,6 +92,17 @@ export class BenchState extends ViewState {
   setError(text: string): void {
     this.error = text;
     this.#notify("message");
+  }
+
+  /** Note what is known of the kernel. One that is gone does not come back: what it left unanswered never is. */
+  setConnection(connection: Connection): void {
+    if (connection === this.connection) return;
+    this.connection = connection;
+    if (this.gone) {
+      this.#abandon();
+      this.queue.close();
+    }
+    this.#notify("connection", "message", "history", "score", "neuron", "selected", "gesture", ...OF_ARRAYS);
   }
 
   requestGradient(on: boolean): void {
@@ -161,7 +173,7 @@ export class BenchState extends ViewState {
   /** Set parameters in the open gesture: show them now, send them when the kernel can take them. */
   set(slots: Slot[]): void {
     const gesture = this.#gesture;
-    if (!gesture || !this.current || this.peek) return;
+    if (!gesture || !this.current || this.peek || this.gone) return;
     const { locked } = this.info;
     const free = slots.filter(({ name, value }) => Number.isFinite(value) && !locked.includes(name));
     const moved = this.session.apply(free, gesture.id);
@@ -180,13 +192,21 @@ export class BenchState extends ViewState {
   }
 
   undo(): void {
+    if (this.gone) return;
     this.endGesture();
     this.queue.command({ type: "undo" });
   }
 
   redo(): void {
+    if (this.gone) return;
     this.endGesture();
     this.queue.command({ type: "redo" });
+  }
+
+  /** Make the edits that another view of the model had, in place of those that there are. */
+  restore(edits: string): void {
+    this.endGesture();
+    this.queue.command({ type: "restore", state: edits });
   }
 
   /** Back to the trained values: one Gaussian of the channel on screen, or all of the neuron. */
@@ -201,7 +221,7 @@ export class BenchState extends ViewState {
 
   /** Back to the trained values of the named parameters, or of all of a neuron, at a part of their index or as a whole. */
   revertNames(names: string[] | null, index: number[] | null): void {
-    if (!this.current) return;
+    if (!this.current || this.gone) return;
     this.endGesture();
     const free = names && this.unlocked(names);
     this.#show(this.session.revert(free, index ?? []));
@@ -261,6 +281,7 @@ export class BenchState extends ViewState {
   #take(traits: ReadonlySet<Trait>): readonly Part[] {
     const { neuron } = this;
     this.read(traits);
+    if (traits.has("revision") && !this.#ahead) this.scoreIsOld = false;
     if (this.neuron === neuron && !traits.has("of_neuron")) return this.#catchUp();
     this.#abandon();
     return this.#adopt();
@@ -273,6 +294,7 @@ export class BenchState extends ViewState {
       if (verdict.stale) return;
       this.rttMs = verdict.rttMs ?? this.rttMs;
       this.#expected = answer.revision;
+      if (verdict.idle) this.scoreIsOld = false;
     }
     this.error = "";
     const parts = new Set<Part>(["message", "history"]);
@@ -337,7 +359,8 @@ export class BenchState extends ViewState {
 
   /** Show new values here and in the other views of the widget, to which no answer brings what a browser can compute. */
   #show(slots: Slot[]): void {
-    this.#notify(...partsOf(slots));
+    this.scoreIsOld ||= slots.length > 0;
+    this.#notify("score", ...partsOf(slots));
     for (const view of this.#views) if (view !== this) view.#follow(slots);
   }
 
@@ -345,6 +368,13 @@ export class BenchState extends ViewState {
     if (this.#ahead || !this.info.local) return;
     this.#notify(...partsOf(this.session.apply(slots)));
     this.session.clearHistory();
+  }
+
+  /** The host has refused to send: without a connection it will later, else there is nobody to send to. */
+  #undelivered(): void {
+    this.error = LOST;
+    if (this.connection !== "lost") this.setConnection("gone");
+    this.#notify("message");
   }
 
   #write(trait: Trait, value: unknown): void {

@@ -19,7 +19,8 @@ export type Part =
   | "history"
   | "message"
   | "peek"
-  | "gesture";
+  | "gesture"
+  | "connection";
 
 export const PARTS_OF_TRAIT: Record<Trait, Part[]> = {
   view: [],
@@ -52,6 +53,7 @@ export const PARTS_OF_TRAIT: Record<Trait, Part[]> = {
   can_undo: ["history"],
   can_redo: ["history"],
   edited: ["history"],
+  edits: ["history"],
   error: ["message"],
   width: [],
   lanes: ["lanes"],

@@ -1,6 +1,7 @@
 /** The state of one view: what came as traits, the model that it edits, and which of its values may be changed. */
 
 import { floats } from "../base/bytes";
+import type { Connection } from "../kernel/connection";
 import { type BenchModel, type Info, PARTS, TRAINED_PARTS, type Trait, type View } from "../kernel/contract";
 import { type Axes, type Gaussian, gaussianAt } from "../math/field";
 import { axesOf, LocalSession, type Neuron, NO_ARRAYS, type Numbers } from "./local-session";
@@ -24,6 +25,8 @@ export class ViewState {
   lanes: readonly string[] = [];
   stage = "";
   score: number | null = null;
+  /** The score is of an older state than the curve on screen. */
+  scoreIsOld = false;
   trainedScore: number | null = null;
   /** The same for the noise-free response (CCnorm); null without repeated trials. */
   normalizedScore: number | null = null;
@@ -31,6 +34,10 @@ export class ViewState {
   canUndo = false;
   canRedo = false;
   edited = false;
+  /** All edits of the session as a text that another bench of the model can restore; empty where there are none. */
+  edits = "";
+  /** What is known of the kernel; a page without one is always live. */
+  connection: Connection = "live";
   /** Message of the last refused request; empty when all is well. */
   error = "";
   /** Counts the states that the kernel has put into the traits. */
@@ -84,19 +91,26 @@ export class ViewState {
     return this.session.neurons.has(this.neuron);
   }
 
+  /** The kernel does not know this view any more: nothing can be edited in it. */
+  get gone(): boolean {
+    return this.connection === "gone";
+  }
+
   get editable(): boolean {
-    return this.info.kind === "gaussians" && this.info.n_gaussians > 0 && this.current && !this.peek;
+    return (
+      !this.gone && this.info.kind === "gaussians" && this.info.n_gaussians > 0 && this.current && !this.peek
+    );
   }
 
   /** Whether a brush may change the field, or the profiles that make it. */
   paintable(name: string): boolean {
     const { limits, locked } = this.info;
-    return name in limits && !locked.includes(name) && this.current && !this.peek;
+    return name in limits && !locked.includes(name) && this.current && !this.peek && !this.gone;
   }
 
   /** Those of the names that may be edited here. */
   unlocked(names: string[]): string[] {
-    return names.filter((name) => !this.info.locked.includes(name));
+    return this.gone ? [] : names.filter((name) => !this.info.locked.includes(name));
   }
 
   /** The values on screen: those of now, or while they are held there the trained ones. */
@@ -150,6 +164,7 @@ const FIELDS: { readonly [Field in keyof ViewState]?: Row<ViewState[Field]> } = 
   canUndo: ["can_undo", isTrue],
   canRedo: ["can_redo", isTrue],
   edited: ["edited", isTrue],
+  edits: ["edits", text],
   error: ["error", text],
   revision: ["revision", Number],
 };

@@ -84,6 +84,7 @@ export class Fixture {
         can_undo: false,
         can_redo: false,
         edited: false,
+        edits: "",
         error: "",
         ...traits,
       },

@@ -1,0 +1,128 @@
+"""What a bench in JupyterLab says about its kernel (restarted, ended, busy, out of reach), and what it offers then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.bench_page import ROOT, BenchPage
+from tests.browser.lab import Server
+from tests.browser.notebook import READY, SECOND, NotebookPage, write_notebook
+
+pytestmark = pytest.mark.browser
+
+CELL = """
+import deepstrf
+from deepstrf_widgets import explore
+demo = deepstrf.load_demo()
+bench = explore(demo.model, demo.stimulus, demo.responses, figures=False, sounds=False)
+bench
+"""
+KERNEL = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
+CALL = f"(code) => {{ {KERNEL}.requestExecute({{ code, store_history: false }}); }}"
+BADGE = f"{ROOT} .db-link"
+FIRST = (0, 0, 0)
+
+
+@pytest.fixture
+def bench(open_page: Callable[..., NotebookPage], server: Server) -> Iterator[BenchPage]:
+    """The demo's bench, a Gaussian of which has been moved; at the end nothing has been thrown."""
+    write_notebook(server.folder / "state.ipynb", CELL)
+    notebook = open_page(1280, 900)
+    notebook.open("state.ipynb")
+    notebook.run_all()
+    notebook.bring(ROOT)
+    bench = BenchPage(notebook)
+    bench.page.set_default_timeout(60 * SECOND)
+    bench.drag(-40, 20)
+    expect(bench.page.locator(BADGE)).to_have_text("live")
+    thrown: list[str] = []
+    bench.page.on("pageerror", lambda error: thrown.append(str(error)))
+    yield bench
+    assert thrown == []
+
+
+def says(bench: BenchPage, state: str) -> None:
+    """Wait until the bench tells this state of its kernel."""
+    expect(bench.page.locator(BADGE)).to_have_attribute("data-link", state, timeout=60 * SECOND)
+
+
+def assert_handles_rest(bench: BenchPage) -> None:
+    """Nothing moves, and nothing is thrown, where somebody drags all the same."""
+    before = bench.handle().get_attribute("style")
+    bench.drag(30, -20)
+    bench.page.keyboard.press("ArrowUp")
+    bench.button("Undo").click(force=True)
+    assert bench.handle().get_attribute("style") == before
+
+
+@pytest.mark.parametrize("end", ["restart", "exit"])
+def test_a_kernel_that_was_restarted_or_has_ended_is_told_and_its_edits_come_back(bench: BenchPage, end: str) -> None:
+    moved = [bench.value(name, FIRST) for name in ("strf.center_hz", "strf.center_ms")]
+    if end == "restart":
+        bench.page.evaluate(f"() => {KERNEL}.restart()")
+    else:
+        bench.page.evaluate(CALL, "import os; os._exit(1)")
+    says(bench, "gone")
+    expect(bench.page.locator(f"{ROOT} .db-message")).to_contain_text("run the cell again")
+    assert_handles_rest(bench)
+    bench.page.wait_for_function(f"() => {KERNEL}.status === 'idle'")
+    bench.page.evaluate(READY)
+    bench.notebook.run_all()
+    says(bench, "live")
+    bench.page.get_by_role("button", name="Put them back").click()
+    bench.notebook.wait_for_kernel("bench.session.edited()")
+    assert [bench.value(name, FIRST) for name in ("strf.center_hz", "strf.center_ms")] == moved
+    expect(bench.page.locator(f"{ROOT} .db-offer")).to_be_hidden()
+    bench.button("Undo").click()
+    bench.notebook.wait_for_kernel("not bench.session.edited()")
+
+
+def test_an_interrupt_and_a_long_cell_leave_the_bench_live(bench: BenchPage) -> None:
+    bench.page.evaluate(CALL, "while True: pass")
+    bench.page.evaluate(f"() => {KERNEL}.interrupt()")
+    bench.drag(20, -10)
+    says(bench, "live")
+    # A cell that holds the interpreter: nothing is answered until it ends, and the score is older than the curve.
+    bench.page.evaluate(CALL, "import ctypes; ctypes.PyDLL(None).sleep(6)")
+    bench.handle().focus()
+    bench.page.wait_for_timeout(500)
+    bench.page.keyboard.press("ArrowUp")
+    expect(bench.page.locator(BADGE)).to_contain_text("kernel busy since")
+    assert bench.page.locator(f"{ROOT} .db-score").get_attribute("data-old") == ""
+    says(bench, "live")
+    bench.settle()
+    assert bench.page.locator(f"{ROOT} .db-score").get_attribute("data-old") is None
+
+
+def test_a_lost_connection_is_told_and_edits_go_on_when_it_is_back(bench: BenchPage) -> None:
+    before = bench.value("strf.center_hz", FIRST)
+    bench.page.evaluate(f"() => {KERNEL}._ws.close()")
+    bench.page.evaluate(f"() => {KERNEL}._updateConnectionStatus('connecting')")
+    says(bench, "lost")
+    says(bench, "live")
+    bench.drag(0, -30)
+    assert bench.value("strf.center_hz", FIRST) != before
+
+
+def test_a_second_view_is_whole_after_the_first_has_been_closed(bench: BenchPage) -> None:
+    page = bench.page
+    page.evaluate(
+        "() => window.jupyterapp.commands.execute('notebook:create-output-view').then(() => true)",
+    )
+    page.wait_for_function(f"() => document.querySelectorAll('{ROOT}').length === 2")
+    page.evaluate("() => { window.jupyterapp.shell.activateById(window.jupyterapp.shell.currentWidget.id); }")
+    page.evaluate("""() => {
+      for (const widget of window.jupyterapp.shell.widgets('main')) {
+        if (!widget.sessionContext) widget.close();
+      }
+    }""")
+    page.wait_for_function(f"() => document.querySelectorAll('{ROOT}').length === 1")
+    before = bench.value("strf.center_hz", FIRST)
+    bench.notebook.bring(ROOT)
+    bench.drag(0, -30)
+    assert bench.value("strf.center_hz", FIRST) != before
+    assert bench.notebook.kernel_eval("bench.bench.width > 0")
+    says(bench, "live")
