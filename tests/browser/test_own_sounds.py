@@ -73,7 +73,7 @@ def test_a_hand_chooses_what_the_neuron_hears(
         (tmp_path / name).write_bytes(content)
         asked.value.set_files(tmp_path / name)
 
-    # More than 10 MB in one message, which Jupyter alone would not let in; then no sound.
+    # More than Jupyter lets into one message; then no sound.
     upload("long.wav", float32_wav(32))
     expect(page.get_by_text("long.wav: 32.00 s")).to_be_visible()
     assert notebook.kernel_eval(SHAPE) == [1, 1, 34, 6400]

@@ -97,8 +97,17 @@ def test_installed_wheel_runs_the_demo_and_makes_a_widget(environment: Path) -> 
     assert told["css"] == len((static / "bench.css").read_text())
 
 
-def test_installed_wheel_enables_the_server_extension(environment: Path) -> None:
-    listing = "from jupyter_server.extension.serverextension import main; main(['list'])"
+def test_installed_wheel_leaves_the_servers_of_its_environment_alone(environment: Path) -> None:
+    """The extension is off until somebody enables it, and then works."""
+    listing, enable = (
+        f"from jupyter_server.extension.serverextension import main; main({arguments})"
+        for arguments in (["list"], ["enable", "--sys-prefix", "deepstrf_widgets.server"])
+    )
+    done = run(environment / "bin" / "python", "-I", "-c", listing, cwd=environment)
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if "deepstrf_widgets.server" in line]
+    assert any("disabled" in line for line in lines), done.stdout + done.stderr
+    assert not any("enabled" in line for line in lines), done.stdout + done.stderr
+    run(environment / "bin" / "python", "-I", "-c", enable, cwd=environment)
     done = run(environment / "bin" / "python", "-I", "-c", listing, cwd=environment)
     lines = [line for line in (done.stdout + done.stderr).splitlines() if "deepstrf_widgets.server" in line]
     assert any("enabled" in line for line in lines), done.stdout + done.stderr

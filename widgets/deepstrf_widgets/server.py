@@ -1,12 +1,10 @@
-"""Jupyter server extension which lets a kernel's answers leave at once, and lets a sound file in.
+"""Jupyter server extension which lets a kernel's answers leave at once.
+
+It is off unless somebody switches it on: ``jupyter server extension enable deepstrf_widgets.server``.
 
 A kernel answers a drag with many small messages. On the websocket between server and browser, Nagle's algorithm holds
 each of them back until the browser has acknowledged the one before, and the browser delays its acknowledgements: that
 costs some 30 ms per round trip. The extension sets ``TCP_NODELAY`` on every kernel websocket as it opens.
-
-A file that the browser sends to a kernel is one message, and Tornado closes the connection at one of more than 10 MB,
-without a message to the user. With the extension 64 MB are allowed, unless the server is configured otherwise; widgets
-that read a file have a smaller limit of their own, with an error message.
 
 It is a convenience: when Jupyter's websocket handler is missing or has another shape, the extension says so once in
 the server's log and leaves everything as it was.
@@ -21,8 +19,6 @@ from typing import Any
 
 HANDLER_MODULE = "jupyter_server.services.kernels.websocket"
 HANDLER_NAME = "KernelWebsocketHandler"
-LIMIT = "websocket_max_message_size"
-LIMIT_BYTES = 64 * 2**20
 _MARK = "_deepstrf_no_delay"
 
 
@@ -32,14 +28,13 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 
 def _load_jupyter_server_extension(server_app: Any) -> None:
-    """Make kernel websockets which open from now on send without delay and accept files, or log one warning.
+    """Make kernel websockets which open from now on send without delay, or log one warning.
 
     Parameters
     ----------
     server_app : jupyter_server.serverapp.ServerApp
-        The running server; its ``log`` and the settings of its ``web_app`` are used.
+        The running server; its ``log`` is used.
     """
-    server_app.web_app.settings.setdefault(LIMIT, LIMIT_BYTES)
     try:
         handler = getattr(importlib.import_module(HANDLER_MODULE), HANDLER_NAME)
         send_without_delay(handler, server_app.log)

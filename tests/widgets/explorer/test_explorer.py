@@ -275,16 +275,12 @@ def test_the_end_of_a_gesture_that_another_one_has_interrupted_paints_the_figure
         shown.session.apply([], "drag", settled=True)
         stop()
         assert not told[0].touches(0)
-        begun = loop.time()
+        assert shown._repaint_timer.handle.when() <= loop.time() + 0.3
         while shown._behind:
             await asyncio.sleep(0.01)
-            assert loop.time() < begun + 10
         assert_up_to_date(shown)
-        return loop.time() - begun
 
-    # Painting itself takes as long as the machine is busy: what is waited for is no more than a rest.
-    assert asyncio.run(gesture()) < 0.3 + 1.0
-    assert module.REST_S <= 0.15
+    asyncio.run(asyncio.wait_for(gesture(), 60))
 
 
 def test_a_closed_explorer_paints_no_more(session):

@@ -238,12 +238,34 @@ def test_a_file_that_the_browser_refused_is_reported_with_its_size(panel, sessio
         ({"type": "file", "name": "a", "size": -1}, [b"1"], "size must be a number of bytes, got -1"),
         ({"type": "file", "name": "a", "size": 1}, [], "a file must come as one buffer, got []"),
         ({"type": "file", "name": "a", "size": 1}, ["a"], "a file must come as one buffer, got ['a']"),
+        ({"type": "file", "name": "a", "size": 1, "at": -1}, [b"1"], "at must be a number of bytes, got -1"),
+        (
+            {"type": "file", "name": "a", "size": 9, "at": 4},
+            [b"1"],
+            "a came as a part at byte 4 of 9 after 0 bytes: choose it again",
+        ),
+        (
+            {"type": "file", "name": "a", "size": 1},
+            [b"12"],
+            "a came as a part at byte 0 of 1 after 0 bytes: choose it again",
+        ),
     ],
 )
 def test_a_malformed_file_message_is_reported(panel, session, content, buffers, message):
     panel.upload._received(panel.upload, content, buffers)
     assert panel.message == message
     assert session.on_first_stimulus
+
+
+def test_a_file_that_comes_in_parts_is_put_together(panel, session, monkeypatch):
+    panel.choice.value = "file"
+    got = []
+    monkeypatch.setattr(panel.upload, "_on_file", lambda name, content: got.append((name, content)))
+    receive = panel.upload._received
+    receive(panel.upload, {"type": "file", "name": "left.wav", "size": 9, "at": 0}, [b"0123"])
+    for at, part in ((0, b"0123"), (4, b"4567"), (8, b"8")):
+        receive(panel.upload, {"type": "file", "name": "a.wav", "size": 9, "at": at}, [memoryview(part)])
+    assert got == [("a.wav", b"012345678")]
 
 
 def test_a_session_of_other_bands_has_no_panel(make_session):

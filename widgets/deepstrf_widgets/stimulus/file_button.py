@@ -1,4 +1,4 @@
-"""A button that sends a sound file to the kernel; the browser refuses one that is too large before it sends it."""
+"""A button that sends a sound file to the kernel, in parts; the browser refuses one that is too large beforehand."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from ..message_parsing import MessageError, brief, is_count
 from .catalogue import MAX_FILE_MB, too_large
 
 __all__ = ["SoundFile"]
+
+PART_BYTES = 4_000_000
+"""Jupyter's server closes the connection at a message of more than 10 MB."""
 
 ENDINGS = (".wav", ".flac", ".aif", ".aiff", ".ogg")
 
@@ -36,8 +39,14 @@ class SoundFile(BrowserWidget):
         self, on_file: Callable[[str, bytes], None], on_error: Callable[[ValueError], None], **kwargs: Any
     ) -> None:
         self._on_file, self._on_error = on_file, on_error
+        self._parts: list[bytes] = []
         title = f"WAV, FLAC, AIFF or Ogg, at most a minute and {MAX_FILE_MB} MB"
-        info = {"title": title, "accept": ",".join(ENDINGS), "max_bytes": MAX_FILE_MB * 1_000_000}
+        info = {
+            "title": title,
+            "accept": ",".join(ENDINGS),
+            "max_bytes": MAX_FILE_MB * 1_000_000,
+            "part_bytes": PART_BYTES,
+        }
         super().__init__(info=info, **kwargs)
 
     def __repr__(self) -> str:
@@ -45,13 +54,25 @@ class SoundFile(BrowserWidget):
 
     def _received(self, _widget: Any, content: Any, buffers: Sequence[Any] | None) -> None:
         try:
-            name, file = self._parsed(content, list(buffers or []))
+            name, size, at, part = self._parsed(content, list(buffers or []))
+            if at == 0:
+                self._parts = []
+            arrived = sum(map(len, self._parts))
+            if at != arrived or at + len(part) > size:
+                raise MessageError(
+                    f"{name} came as a part at byte {at} of {size} after {arrived} bytes: choose it again"
+                )
         except ValueError as error:
+            self._parts = []
             self._on_error(error)
-        else:
-            self._on_file(name, file)
+            return
+        self._parts.append(part)
+        if at + len(part) == size:
+            parts, self._parts = self._parts, []
+            self._on_file(name, b"".join(parts))
 
-    def _parsed(self, content: Any, buffers: list[Any]) -> tuple[str, bytes]:
+    def _parsed(self, content: Any, buffers: list[Any]) -> tuple[str, int, int, bytes]:
+        """Name and size of the file, and the place and bytes of the part."""
         if not isinstance(content, dict) or content.get("type") != "file":
             raise MessageError(f"a message must be an object of type file, got {brief(content)}")
         name, size = content.get("name"), content.get("size")
@@ -59,9 +80,12 @@ class SoundFile(BrowserWidget):
             raise MessageError(f"name must be that of a file, got {brief(name)}")
         if not is_count(size):
             raise MessageError(f"size must be a number of bytes, got {brief(size)}")
+        at = content.get("at", 0)
+        if not is_count(at):
+            raise MessageError(f"at must be a number of bytes, got {brief(at)}")
         # The browser has then sent the size alone.
         if size > self.info["max_bytes"]:
             raise too_large(name, size)
         if len(buffers) != 1 or not isinstance(buffers[0], (bytes, bytearray, memoryview)):
             raise MessageError(f"a file must come as one buffer, got {brief(buffers)}")
-        return name, bytes(buffers[0])
+        return name, size, at, bytes(buffers[0])

@@ -9,7 +9,7 @@ afterEach(() => stop());
 
 function page() {
   const sent: [content: unknown, buffers: ArrayBuffer[]][] = [];
-  const info = { title: "WAV", accept: ".wav", max_bytes: 10 };
+  const info = { title: "WAV", accept: ".wav", max_bytes: 10, part_bytes: 4 };
   const el = document.createElement("div");
   document.body.append(el);
   const model = new StaticModel({ view: "file", info }, (content, buffers) => sent.push([content, buffers]));
@@ -26,17 +26,19 @@ function choose(input: HTMLInputElement, file: File): void {
   input.dispatchEvent(new Event("change"));
 }
 
-it("a file is sent in one buffer, one that is too large as its size alone", async () => {
+it("a file is sent in parts that a server lets in, one that is too large as its size alone", async () => {
   const { sent, el, input } = page();
   choose(input, new File(["0123456789"], "<b>.wav"));
-  await vi.waitFor(() => expect(sent.length).toBe(1));
-  expect(sent[0][0]).toEqual({ type: "file", name: "<b>.wav", size: 10 });
-  expect(new TextDecoder().decode(sent[0][1][0])).toBe("0123456789");
+  await vi.waitFor(() => expect(sent.length).toBe(3));
+  expect(sent.map(([content]) => content)).toEqual(
+    [0, 4, 8].map((at) => ({ type: "file", name: "<b>.wav", size: 10, at })),
+  );
+  expect(sent.map(([, buffers]) => new TextDecoder().decode(buffers[0]))).toEqual(["0123", "4567", "89"]);
   const large = new File(["0123456789+"], "large.wav");
   const read = vi.spyOn(large, "arrayBuffer");
   choose(input, large);
-  await vi.waitFor(() => expect(sent.length).toBe(2));
-  expect(sent[1]).toEqual([{ type: "file", name: "large.wav", size: 11 }, []]);
+  await vi.waitFor(() => expect(sent.length).toBe(4));
+  expect(sent[3]).toEqual([{ type: "file", name: "large.wav", size: 11 }, []]);
   expect(read).not.toHaveBeenCalled();
   stop();
   expect(el.children.length).toBe(0);

@@ -1,4 +1,4 @@
-/** A button to choose a sound file by. One that is too large is refused here: it would break the connection. */
+/** A button to choose a sound file by. It is sent in parts, as a server closes the connection at a large message. */
 
 import { Cleanup, element, setText } from "../base/dom";
 import type { BenchModel } from "../kernel/contract";
@@ -13,7 +13,7 @@ export function mountSoundFile(given: BenchModel, el: HTMLElement): () => void {
     message.hidden = false;
     setText(message, LOST);
   });
-  const info = model.get("info") as { title: string; accept: string; max_bytes: number };
+  const info = model.get("info") as { title: string; accept: string; max_bytes: number; part_bytes: number };
   const input = element("input", { type: "file", accept: info.accept, hidden: true, "aria-hidden": "true" });
   const choose = button(info.title, "Choose a file");
   const root = element("div.deepstrf-bench.db-view-file", {}, choose, input, message);
@@ -25,10 +25,15 @@ export function mountSoundFile(given: BenchModel, el: HTMLElement): () => void {
     const file = input.files?.[0];
     if (!file) return;
     const { name, size } = file;
-    const content = size > info.max_bytes ? [] : [await file.arrayBuffer()];
+    const content = size > info.max_bytes ? null : await file.arrayBuffer();
     // The same file may be chosen again.
     input.value = "";
-    model.send({ type: "file", name, size }, undefined, content);
+    if (!content) model.send({ type: "file", name, size }, undefined, []);
+    else {
+      for (let at = 0; at === 0 || at < size; at += info.part_bytes) {
+        model.send({ type: "file", name, size, at }, undefined, [content.slice(at, at + info.part_bytes)]);
+      }
+    }
   });
   return () => cleanup.run();
 }
