@@ -1,7 +1,8 @@
 """Fitting: from a model and a recording to trained weights, their history and their confidence intervals."""
 
 from deepstrf.models.prediction import predict
-from deepstrf.training.confidence import Band, jackknife
+from deepstrf.training.confidence import Band, Interval, benjamini_hochberg, jackknife
+from deepstrf.training.field_posterior import DrawnBand, FieldBand, Posterior, posterior, posterior_mean
 from deepstrf.training.fitter import Fitter
 from deepstrf.training.history import EpochRecord, History
 from deepstrf.training.linear_regression import ridge
@@ -12,14 +13,21 @@ from deepstrf.training.settings import Metric
 
 __all__ = [
     "Band",
+    "DrawnBand",
     "EpochRecord",
+    "FieldBand",
     "Fitter",
     "History",
+    "Interval",
     "Metric",
     "NonFiniteLossError",
+    "Posterior",
     "Progress",
     "StepSizes",
+    "benjamini_hochberg",
     "jackknife",
+    "posterior",
+    "posterior_mean",
     "predict",
     "ridge",
     "roughness",
