@@ -115,7 +115,7 @@ def test_a_name_in_another_encoding_is_kept_or_the_encoding_named(read):
         ),
         (table().replace("0.1105", "\0"), "row 3: a table must hold no NUL characters; the file is damaged"),
         (table().replace("0.1105", "0x1p-3"), "row 3: time_s must be a finite number of seconds, got '0x1p-3'"),
-        (table().replace("0.1105", "1e400"), "row 3: time_s must be a finite number of seconds, got inf"),
+        (table().replace("0.1105", "1e400"), "row 3: time_s must be a finite number of seconds, got (inf|'1e400')"),
         (table().replace("u1,a,0,0.1105", "u1,a,1e30,0.1"), r"row 3: trial must be a whole number, got 1e\+30"),
         (
             table([("7", *ROWS[0][1:]), ("7.0", *ROWS[1][1:])]),

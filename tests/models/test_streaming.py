@@ -72,6 +72,10 @@ def test_double_precision(name: str) -> None:
 @every_streamable_model
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision(name: str, dtype: torch.dtype) -> None:
+    try:
+        torch.nn.functional.layer_norm(torch.ones(1, 2, dtype=dtype), (2,))
+    except RuntimeError:
+        pytest.skip(f"this torch has no {dtype} on the CPU")
     model = make(name, "AdapTrans").to(dtype)
     x = torch.rand(1, 1, F, T).to(dtype)
     y = fed(model, x, [1, 5, 0, 17])

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 import torch.nn.utils.parametrizations
 import torch.nn.utils.prune
@@ -403,7 +404,7 @@ def note(model: Any) -> None:
         ),
     ],
 )
-@pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning", "ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*weight_norm", "ignore:.*torch.jit:DeprecationWarning")
 def test_what_would_not_come_back_is_refused_at_save(tmp_path: Path, change: Any, fault: str) -> None:
     with pytest.raises(ValueError, match=f"this LinearNonlinear would not come back from a checkpoint: .*{fault}"):
         swapped(change).save_pretrained(tmp_path / "new")
@@ -555,6 +556,8 @@ def test_tensors_of_another_kind_are_refused(folder: Path) -> None:
         ("readout.bn.weight", torch.ones(N, dtype=torch.complex64)),
         ("readout.bn.bias", torch.ones(N).int()),
     ):
+        if wrong.dtype not in safetensors.torch._SIZE:  # an old safetensors writes no complex numbers
+            continue
         save_file({**tensors, name: wrong}, folder / "model.safetensors")
         with pytest.raises(ValueError, match=rf"model\.safetensors does not fit: {name} must be real, got torch\."):
             LinearNonlinear.from_pretrained(folder)
