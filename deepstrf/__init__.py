@@ -56,7 +56,7 @@ _NAMES = {
     ),
     "simulate": ("simulate_population",),
     "stimuli": ("Spectrogram", "log_mel_spectrogram", "read_wav", "spectrogram_from_wav"),
-    "training": ("Fitter", "jackknife", "predict"),
+    "training": ("Fitter", "compare", "cross_validate", "jackknife", "predict"),
 }
 _HOMES = {name: room for room, names in _NAMES.items() for name in names}
 

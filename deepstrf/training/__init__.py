@@ -2,6 +2,7 @@
 
 from deepstrf.models.prediction import predict
 from deepstrf.training.confidence import Band, Interval, benjamini_hochberg, jackknife
+from deepstrf.training.cross_validation import CrossValidation, FitRecipe, Recipe, compare, cross_validate
 from deepstrf.training.field_posterior import DrawnBand, FieldBand, Posterior, posterior, posterior_mean
 from deepstrf.training.fitter import Fitter
 from deepstrf.training.history import EpochRecord, History
@@ -13,9 +14,11 @@ from deepstrf.training.settings import Metric
 
 __all__ = [
     "Band",
+    "CrossValidation",
     "DrawnBand",
     "EpochRecord",
     "FieldBand",
+    "FitRecipe",
     "Fitter",
     "History",
     "Interval",
@@ -23,8 +26,11 @@ __all__ = [
     "NonFiniteLossError",
     "Posterior",
     "Progress",
+    "Recipe",
     "StepSizes",
     "benjamini_hochberg",
+    "compare",
+    "cross_validate",
     "jackknife",
     "posterior",
     "posterior_mean",
