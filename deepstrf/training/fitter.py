@@ -63,9 +63,9 @@ class Fitter(FitSettings):
         receptive field of T bins has met nothing but sound from bin T - 1 on. 0 keeps them all.
     start : {"auto", "data", "model"}
         "data" sets receptive fields, gains and output curves from the responses first, as far as it knows them: free
-        fields by ridge regression, gains and curves by their likelihood, the outputs of networks by the mean response.
-        "model" goes on from where the model stands. "auto" is "data" for a model of which nothing was edited, fitted
-        or loaded since its construction, and "model" for all others.
+        fields by ridge regression, Gaussians by `ParametricSTRF.initialise_from`, gains and curves by their likelihood,
+        the outputs of networks by the mean response. "model" goes on from where the model stands. "auto" is "data" for
+        a model of which nothing was edited, fitted or loaded since its construction, and "model" for all others.
     seed : int
         Of the order of the stimuli and of random layers. torch's global random numbers are left as they were.
     progress : bool

@@ -9,9 +9,9 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from deepstrf.metrics.pooling import mean_over_repeats
-from deepstrf.models.layers import SeparableSTRF
+from deepstrf.models.layers import ParametricSTRF, SeparableSTRF
 from deepstrf.models.layers.as_built import is_as_built
+from deepstrf.models.layers.gaussian_matching import same_bins
 from deepstrf.models.neural_model import NeuralModel
 from deepstrf.models.prediction import as_model_takes, predict
 from deepstrf.models.readouts import LinearReadout, STRFReadout
@@ -55,10 +55,10 @@ def is_untouched(model: nn.Module) -> bool:
 def start_from_data(model: nn.Module, train: Examples, axes: Axes | None, loss: Loss) -> None:
     """Set a model's receptive fields, gains and output curves from responses; what is unknown or frozen stays.
 
-    Free fields start as those of ridge regression, separable ones as the product nearest to them. The
-    drive of each neuron is then given the gain and shift, and a curve of the library its parameters, with which it
-    predicts best. A network has no such field: its outputs are scaled and shifted so that they vary around each
-    neuron's mean response.
+    Free fields start as those of ridge regression, separable ones as the product nearest to them, Gaussians as
+    `ParametricSTRF.initialise_from` puts them. The drive of each neuron is then given the gain and shift, and a curve
+    of the library its parameters, with which it predicts best. A network has no such field: its outputs are scaled and
+    shifted so that they vary around each neuron's mean response.
 
     Parameters
     ----------
@@ -91,11 +91,16 @@ def heard_by(model: nn.Module, train: Examples) -> Tensor:
 
 def _start_fields(model: nn.Module, readout: STRFReadout, train: Examples, axes: Axes | None, scale: Scale) -> None:
     kernel = readout.strf.kernel
-    known = isinstance(kernel, SeparableSTRF) or (isinstance(kernel, nn.Conv2d) and hasattr(kernel, "_as_built"))
+    known = isinstance(kernel, (ParametricSTRF, SeparableSTRF)) or (
+        isinstance(kernel, nn.Conv2d) and hasattr(kernel, "_as_built")
+    )
     frozen = not all(parameter.requires_grad for parameter in kernel.parameters())
     heard = heard_by(model, train)
     F, T = readout.strf.F, readout.strf.T
     if not known or frozen or heard.shape[1:3] != (readout.strf.C_in, F):
+        return
+    if isinstance(kernel, ParametricSTRF):
+        kernel.initialise_from((heard, train.responses))
         return
     started = scale.varies.cpu()
     with torch.no_grad():
@@ -117,13 +122,10 @@ def _start_fields(model: nn.Module, readout: STRFReadout, train: Examples, axes:
 def ridge_start(heard: Tensor, train: Examples, n_lags: int, axes: Axes | None) -> Tensor:
     """Fields (N, C, F, n_lags) of ridge regression; neurons with gaps of too many kinds are given their mean there."""
     responses = train.responses.double().cpu()
-    counts = (~responses.isnan()).sum(2).transpose(0, 1).flatten(1)
-    if len({row.numpy().tobytes() for row in counts}) > MOST_GROUPS:
-        mean = responses.transpose(0, 1).flatten(1).nanmean(1)
-        target, there = mean_over_repeats(responses, ~responses.isnan())
-        anywhere = there.any(1, keepdim=True)
-        filled = torch.where(there, target, mean.nan_to_num(nan=0.0)[None, :, None, None])
-        responses = torch.where(anywhere, filled, torch.nan)
+    weight = (~responses.isnan()).sum(2)
+    target, alike = same_bins(responses.nanmean(2), weight, MOST_GROUPS)
+    if not torch.equal(alike, weight):
+        responses = torch.where(alike > 0, target, torch.nan)[:, :, None]
     smoothness = None if axes is None else SMOOTHNESS
     return ridge_fields(heard.double().cpu(), responses, train, n_lags, axes, smoothness=smoothness).kernel
 

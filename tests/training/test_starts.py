@@ -112,6 +112,17 @@ def test_a_free_field_starts_at_least_as_good_as_ridge(parts, make):
     assert starts[0] == pytest.approx(starts[1], abs=0.01)
 
 
+def test_gaussians_start_at_least_as_good_as_ridge_whatever_the_seed(parts):
+    train, validation = parts
+    starts = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        kernel = ParametricSTRF(BANDS, LAGS, 1, NEURONS, num_gaussians=4)
+        starts.append(score(start(new_model(kernel=kernel), train), validation))
+    assert min(starts) > score(ridge(train, LAGS), validation) - 0.01
+    assert starts[0] == pytest.approx(starts[1], abs=0.01)
+
+
 def test_a_separable_field_starts_as_the_product_nearest_to_ridge(parts):
     train, validation = parts
     model = start(new_model(kernel=SeparableSTRF(BANDS, LAGS, 1, NEURONS)), train)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,9 +14,16 @@ from deepstrf.arguments import check_modules, check_sizes
 from .as_built import mark_as_built
 from .composition import receptive_field
 from .configured import Configured
-from .constraints import WIDTH, natural_property, raw_to_sigma
+from .constraints import WIDTH, natural_property, raw_to_sigma, sigma_to_raw
+from .gaussian_matching import lagged_moments, match_gaussians, same_bins
 
 __all__ = ["CausalSTRFConv", "ParametricSTRF", "SeparableSTRF", "gaussian_mixture_kernel", "separable_kernel"]
+
+MOST_GROUPS = 32
+"""Neurons with as many different gaps are started from moments of their own bins."""
+
+MOVES = 0.05
+"""Standard deviation of a band that moves, as a share of the largest of its channel: no Gaussian starts elsewhere."""
 
 LEAST_SHARE = 1e-16
 """Smallest share of a Gaussian's mass that a bin is given, along one axis; a product of two is a normal number."""
@@ -160,8 +168,81 @@ class ParametricSTRF(_Kernel):
         self.bias = nn.Parameter(torch.empty(C_out).uniform_(-1, 1)) if bias else None
         mark_as_built(self)
 
+    def initialise_from(self, recording: Any, *, prefiltering: nn.Module | None = None) -> None:
+        """Put the Gaussians of each neuron where they predict its responses best, without an output curve.
+
+        One after the other is chosen from a dictionary of places and widths, each the one that lowers the error of the
+        linear prediction most; then places, widths and weights are improved together. Chance has no part in it. A fit
+        starts with this where nobody has touched the kernel: from a random start Gaussians find no neuron that lies
+        far from them, since the gradient of a narrow one vanishes away from its centre.
+
+        Parameters
+        ----------
+        recording : Recording, or tuple of arrays (B, C, F, T) and (B, N, R, T)
+            N is C_out. A bin weighs as many trials as it has; NaN is left out.
+        prefiltering : Module, optional
+            What the sounds pass before this kernel, as it is now: (B, 1, F, T) to (B, C_in, F, T).
+
+        Raises
+        ------
+        ValueError
+            Shapes do not fit the kernel.
+
+        Notes
+        -----
+        The weights of each neuron have a root mean square of 1, since a batch norm behind them frees their size, and
+        the bias is 0. A neuron that was not recorded, or whose response never varies, keeps its Gaussians. With more
+        than 32 different sets of missing bins, what is missing counts as a neuron's mean response.
+
+        Examples
+        --------
+        >>> kernel = ParametricSTRF(10, 20, 1, 1, num_gaussians=2)
+        >>> sounds = torch.rand(2, 1, 10, 400)
+        >>> kernel.initialise_from((sounds, sounds[:, :, 3:4].roll(2, -1)))
+        >>> kernel.P.detach().round()[:, 0, 0, 0].tolist()  # band 3, two bins before the last tap
+        [3.0, 17.0]
+        """
+        stimuli, responses = recording if isinstance(recording, tuple) else (recording.stimuli, recording.responses)
+        heard, responses = torch.as_tensor(stimuli).detach(), torch.as_tensor(responses).detach()
+        if prefiltering is not None:
+            with torch.no_grad():
+                heard = prefiltering(heard)
+        heard, responses = heard.double().cpu(), responses.double().cpu()
+        if heard.dim() != 4 or heard.shape[1:3] != (self.C_in, self.F):
+            raise ValueError(
+                f"recording must have sounds (B, {self.C_in}, {self.F}, T) behind the prefilter, got "
+                f"{tuple(heard.shape)}: give prefiltering= the module that stands before this kernel"
+            )
+        B, T = heard.shape[0], heard.shape[-1]
+        if responses.dim() != 4 or responses.shape[:2] != (B, self.C_out) or responses.shape[-1] != T:
+            raise ValueError(f"recording must have responses ({B}, {self.C_out}, R, {T}), got {tuple(responses.shape)}")
+        weight = (~responses.isnan()).sum(2).double()
+        target = responses.nanmean(2).nan_to_num(nan=0.0)
+        counted = (weight > 0).any(1)[:, None, None]  # (B, 1, 1, T): not what follows the end of a sound
+        moves = _spread(heard, counted) >= MOVES * _spread(heard, counted).amax(1, keepdim=True).clamp(min=1e-300)
+        if not bool(moves.any()):
+            return
+        for group in lagged_moments(heard, *same_bins(target, weight, MOST_GROUPS), self.T):
+            found = match_gaussians(group, moves, self.T, self.num_gaussians)
+            size = found[4].square().mean((1, 2)).sqrt()
+            told = size > 0
+            n, found = group.neurons[told], found[:, told]
+            with torch.no_grad():
+                self.P[:, n] = found[:2].to(self.P)
+                self.SIG[:, n] = sigma_to_raw(found[2:4]).to(self.SIG)
+                self.weight[n] = (found[4] / size[told, None, None]).to(self.weight)
+                if self.bias is not None:
+                    self.bias[n] = 0.0
+
     def _kernel(self) -> Tensor:
         return gaussian_mixture_kernel(self.P, self.SIG, self.weight, self.F, self.T)
+
+
+def _spread(x: Tensor, counted: Tensor) -> Tensor:
+    """Standard deviation (C, F) of each band over the bins that are counted, (B, 1, 1, T) bool."""
+    n = counted.sum().clamp(min=1)
+    mean = torch.where(counted, x, 0.0).sum((0, 3), keepdim=True) / n
+    return (torch.where(counted, x - mean, 0.0).square().sum((0, 3)) / n).sqrt()
 
 
 class SeparableSTRF(_Kernel):
