@@ -6,6 +6,7 @@ Every message names the argument, the rule, and what arrived.
 from __future__ import annotations
 
 import operator
+import warnings
 from collections.abc import Callable, Collection
 from numbers import Real
 from typing import Any
@@ -21,8 +22,15 @@ __all__ = [
     "check_modules",
     "check_numbers",
     "check_sizes",
+    "doubt_units",
     "whole_number",
 ]
+
+HIGHEST_TAKEN_FOR_KHZ = 100.0
+"""No cochlea's axis ends below 100 Hz, and few go beyond 100 kHz."""
+
+LEAST_DT_MS, MOST_DT_MS = 0.06, 999.0
+"""Bins of 1 to 50 ms written in seconds lie below, in microseconds above."""
 
 
 def whole_number(name: str, value: Any, minimum: int | None = 1) -> int:
@@ -86,10 +94,23 @@ def check_floating(**tensors: Any) -> None:
             raise TypeError(f"{name} must be a floating-point tensor, got {kind}")
 
 
+def doubt_units(cf_hz: Tensor, dt_ms: float) -> None:
+    """Warn where centre frequencies look like kHz, or a bin width like seconds or microseconds."""
+    if cf_hz.numel() and cf_hz.max() <= HIGHEST_TAKEN_FOR_KHZ:
+        warnings.warn(
+            f"cf_hz ends at {cf_hz.max().item():g} Hz, below what is heard: if it is in kHz, give cf_hz * 1000",
+            UserWarning,
+            stacklevel=4,
+        )
+    if not LEAST_DT_MS <= dt_ms <= MOST_DT_MS:
+        meant = f"seconds, give {1000 * dt_ms:g}" if dt_ms < LEAST_DT_MS else f"microseconds, give {dt_ms / 1000:g}"
+        warnings.warn(f"dt_ms is {dt_ms:g} ms: if it is in {meant}", UserWarning, stacklevel=4)
+
+
 def as_tensor(name: str, values: Any) -> Tensor:
     """``values`` as a tensor: a tensor itself, or what NumPy reads (arrays, lists, what xarray and pandas hold).
 
-    An array is copied only where torch cannot share it.
+    An array is copied only where torch cannot share it. Masked values of NumPy's masked arrays become NaN.
 
     Raises
     ------
@@ -103,6 +124,8 @@ def as_tensor(name: str, values: Any) -> Tensor:
     """
     if isinstance(values, Tensor):
         return values
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        values = values.astype(np.result_type(values.dtype, np.float32)).filled(np.nan)
     try:
         array = np.asarray(values)
         kind = f"{type(values).__name__} of dtype {array.dtype}" if array.dtype.kind not in "biuf" else ""

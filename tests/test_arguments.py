@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from deepstrf.arguments import as_tensor
+from deepstrf.datasets import Recording
+from deepstrf.stimuli import Spectrogram
 
 VALUES = np.arange(6.0).reshape(2, 3)
 
@@ -63,3 +65,24 @@ def test_a_tensor_stays_itself_and_an_array_is_not_copied():
 def test_what_is_no_array_of_numbers_is_named(given, what):
     with pytest.raises(TypeError, match=f"^stimulus must be a tensor or an array of numbers, got {what}$"):
         as_tensor("stimulus", given)
+
+
+def test_masked_values_are_missing() -> None:
+    whole = np.ma.masked_greater(np.arange(4), 2)
+    np.testing.assert_array_equal(as_tensor("responses", whole), [0.0, 1.0, 2.0, np.nan])
+    assert as_tensor("responses", np.ma.masked_greater(np.arange(4), 9)).dtype == torch.int64
+
+
+@pytest.mark.parametrize(
+    ("cf_hz", "dt_ms", "doubt"),
+    [
+        ([0.5, 8.0], 5.0, r"cf_hz ends at 8 Hz, .* in kHz, give cf_hz \* 1000"),
+        ([500.0, 8000.0], 0.005, "dt_ms is 0.005 ms: if it is in seconds, give 5"),
+        ([500.0, 8000.0], 5000.0, "dt_ms is 5000 ms: if it is in microseconds, give 5"),
+    ],
+)
+def test_axes_in_another_unit_are_doubted(cf_hz: list[float], dt_ms: float, doubt: str) -> None:
+    with pytest.warns(UserWarning, match=doubt):
+        Spectrogram(torch.zeros(2, 3), torch.tensor(cf_hz), dt_ms)
+    with pytest.warns(UserWarning, match=doubt):
+        Recording.from_arrays(torch.zeros(2, 3), torch.zeros(1, 3), dt_ms=dt_ms, cf_hz=cf_hz)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deepstrf.arguments import as_tensor, check_floating, check_numbers, whole_number
+from deepstrf.arguments import as_tensor, check_floating, check_numbers, doubt_units, whole_number
 from deepstrf.deprecation import keywords
 from deepstrf.memory import LIMIT_GB, check_memory
 from deepstrf.models.prefiltering import get_CFs
@@ -88,6 +88,7 @@ class Spectrogram:
             raise ValueError(f"dt_ms must be positive (ms), got {self.dt_ms}")
         if not math.isfinite(self.delay_ms):
             raise ValueError(f"delay_ms must be finite (ms), got {self.delay_ms}")
+        doubt_units(self.cf_hz, self.dt_ms)
 
     @property
     def duration_s(self) -> float:

@@ -98,7 +98,7 @@ def test_shapes_that_do_not_fit_are_refused(stimulus, responses, message):
 
 
 def test_whole_numbers_and_lists_of_numbers_are_taken():
-    found = Recording.from_arrays([[0, 1], [2, 3], [4, 5]], [1, 2], dt_ms=5, cf_hz=[1, 2, 3])
+    found = Recording.from_arrays([[0, 1], [2, 3], [4, 5]], [1, 2], dt_ms=5, cf_hz=[1000, 2000, 3000])
     assert found.stimuli.dtype == torch.float32
     assert found.responses.flatten().tolist() == [1, 2]
     with pytest.raises(TypeError, match="responses must be a tensor or an array of numbers, got str"):

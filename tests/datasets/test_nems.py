@@ -218,7 +218,7 @@ def test_more_memory_than_allowed_is_refused_before_it_is_taken(tmp_path):
 
 def test_sites_and_axes_of_ones_own(tmp_path):
     path = write(write(tmp_path / "a"), site="other")
-    found = read_nems(path, site="other", cf_hz=[1.0, 2.0, 3.0, 4.0])
-    assert torch.equal(found.cf_hz, torch.tensor([1.0, 2.0, 3.0, 4.0]))
+    found = read_nems(path, site="other", cf_hz=[1e3, 2e3, 3e3, 4e3])
+    assert torch.equal(found.cf_hz, torch.tensor([1e3, 2e3, 3e3, 4e3]))
     with pytest.raises(ValueError, match=r"cf_hz must have shape \(4,\) for the bands of .*stim\.json, got \(2,\)"):
-        read_nems(path, site="other", cf_hz=[1.0, 2.0])
+        read_nems(path, site="other", cf_hz=[1e3, 2e3])

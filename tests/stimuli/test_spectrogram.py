@@ -279,6 +279,6 @@ class TestSpectrogram:
 
     def test_arrays(self):
         values = np.arange(6.0).reshape(2, 3)
-        sound = Spectrogram(values, [1.0, 2.0], 5.0)  # type: ignore[arg-type]
+        sound = Spectrogram(values, [1000.0, 2000.0], 5.0)  # type: ignore[arg-type]
         assert torch.equal(sound.values, torch.from_numpy(values))
-        assert sound.cf_hz.tolist() == [1.0, 2.0]
+        assert sound.cf_hz.tolist() == [1000.0, 2000.0]
