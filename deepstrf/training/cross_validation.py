@@ -33,6 +33,7 @@ __all__ = ["CrossValidation", "FitRecipe", "Recipe", "compare", "cross_validate"
 SCORES: dict[str, Callable[..., Tensor]] = {"r": corrcoef, "CCnorm": normalized_corrcoef, "fve": fve}
 VALIDATION = 0.2
 RESAMPLES = 2000
+OF_FIT = frozenset(one.name for one in fields(FitSettings))
 FEWEST_FOR_AN_INTERVAL = 3
 
 
@@ -73,23 +74,28 @@ class FitRecipe:
         self, train: Recording, validation: Recording | None = None, *, seed: int = 0, **setting: Any
     ) -> nn.Module:
         """The fitted model; see `Recipe`. Settings are those of `Fitter`, and arguments of what builds the model."""
-        of_fit = {one.name for one in fields(FitSettings)}
-        build = None if isinstance(self.model, nn.Module) else self.model
-        arguments = () if build is None else _arguments(build)
-        for name in setting:
-            if name not in of_fit and arguments is not None and name not in arguments:
-                known = {*of_fit, *arguments}
-                raise TypeError(f"there is no setting {name!r} of the fitter or the model{did_you_mean(name, known)}")
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            own = {name: value for name, value in setting.items() if name not in of_fit}
-            model: nn.Module = copy.deepcopy(self.model) if build is None else build(**own)  # type: ignore[assignment]
+        model = self.build(seed=seed, **setting)
         fitter = Fitter(progress=False) if self.fitter is None else self.fitter
         watcher = BestEpochs() if self.best_epoch == "neuron" and validation is not None else None
         callbacks = [*fitter.callbacks, *([watcher] if watcher else [])]
-        changes = {name: value for name, value in setting.items() if name in of_fit}
+        changes = {name: value for name, value in setting.items() if name in OF_FIT}
         replace(fitter, **{"seed": seed, **changes, "callbacks": callbacks}).fit(model, train, validation)
         return model if watcher is None else EpochsOfEach(model, watcher)
+
+    def build(self, *, seed: int = 0, **setting: Any) -> nn.Module:
+        """The model before its fit; TypeError for a setting that neither the fitter nor what builds it has."""
+        build = None if isinstance(self.model, nn.Module) else self.model
+        arguments = () if build is None else _arguments(build)
+        for name in setting:
+            if name not in OF_FIT and arguments is not None and name not in arguments:
+                known = {*OF_FIT, *arguments}
+                raise TypeError(f"there is no setting {name!r} of the fitter or the model{did_you_mean(name, known)}")
+        own = {name: value for name, value in setting.items() if name not in OF_FIT}
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            if build is None:
+                return copy.deepcopy(self.model)  # type: ignore[return-value]
+            return build(**own)
 
 
 def _arguments(build: Any) -> tuple[str, ...] | None:
@@ -223,7 +229,7 @@ def cross_validate(
         raise ValueError(f"choose must hold at least one value of each setting, got none of {empty[0]!r}")
     if options:
         whole_number("inner_folds", inner_folds, 2)
-    parts = _folds(recording, folds, by)
+    parts = folds_of(recording, folds, by)
     jobs = {
         (seed, i): _Job(made, recording, part, seed, options, inner_folds, validation, skip_bins)
         for seed in seeds
@@ -243,12 +249,12 @@ def cross_validate(
         [[recording.stimulus_names[b] for b in part] for part in parts],
         seeds,
         predictions,
-        {name: torch.stack([_score(name, x, responses, skip_bins) for x in predictions]) for name in SCORES},
+        {name: torch.stack([score_of(name, x, responses, skip_bins) for x in predictions]) for name in SCORES},
         {key: setting for key, (_, setting) in answers.items()} if options else {},
     )
 
 
-def _folds(recording: Recording, folds: int | None, by: str | Sequence[Any]) -> list[list[int]]:
+def folds_of(recording: Recording, folds: int | None, by: str | Sequence[Any]) -> list[list[int]]:
     """Numbers of the sounds that each fold leaves out; groups are dealt out in turn, the largest first."""
     labels: list[Any] = list(range(len(recording)))
     if isinstance(by, str):
@@ -288,34 +294,39 @@ def _run(job: _Job) -> tuple[list[Tensor], dict[str, Any]]:
     if job.choose:
         settings = [dict(zip(job.choose, values, strict=True)) for values in itertools.product(*job.choose.values())]
         setting = max(settings, key=lambda one: _inner_score(job, train, one)) if len(settings) > 1 else settings[0]
-    return _predicted(_fitted(job, train, setting), test), setting
+    return predicted_of(_fitted(job, train, setting), test), setting
 
 
 def _inner_score(job: _Job, train: Recording, setting: dict[str, Any]) -> float:
     """Mean correlation of all neurons on inner folds."""
-    parts = _folds(train, min(job.inner_folds, len(train)), "sound")
+    parts = folds_of(train, min(job.inner_folds, len(train)), "sound")
     _, responses = train.padded()
     whole = responses.new_full((len(train), responses.shape[1], 1, responses.shape[-1]), torch.nan)
     for part in parts:
         rest = train.select(stimuli=[b for b in range(len(train)) if b not in set(part)])
-        for b, one in zip(part, _predicted(_fitted(job, rest, setting), train.select(stimuli=part)), strict=True):
+        for b, one in zip(part, predicted_of(_fitted(job, rest, setting), train.select(stimuli=part)), strict=True):
             whole[b, ..., : one.shape[-1]] = one
-    scores = _score("r", whole, responses, job.skip_bins)
+    scores = score_of("r", whole, responses, job.skip_bins)
     return scores.nan_to_num(nan=0.0).mean().item()
 
 
 def _fitted(job: _Job, train: Recording, setting: dict[str, Any]) -> nn.Module:
-    if job.validation is None:
-        return job.recipe(train, None, seed=job.seed, **setting)
-    if len(train) < 2:
-        raise ValueError(f"validation must be None where a fold leaves one sound to fit, got {job.validation}")
-    part = max(1, round(job.validation * len(train)))
-    share = min(part, len(train) - 1) / len(train)
-    fit, stop = train.split(1 - share, share, seed=job.seed)
+    fit, stop = parted(train, job.validation, job.seed)
     return job.recipe(fit, stop, seed=job.seed, **setting)
 
 
-def _predicted(model: nn.Module, test: Recording) -> list[Tensor]:
+def parted(train: Recording, validation: float | None, seed: int) -> tuple[Recording, Recording | None]:
+    """What is fitted, and the share ``validation`` of the sounds that says when to stop."""
+    if validation is None:
+        return train, None
+    if len(train) < 2:
+        raise ValueError(f"validation must be None where there is one sound to fit, got {validation}")
+    share = min(max(1, round(validation * len(train))), len(train) - 1) / len(train)
+    fit, stop = train.split(1 - share, share, seed=seed)
+    return fit, stop
+
+
+def predicted_of(model: nn.Module, test: Recording) -> list[Tensor]:
     """Prediction (N, 1, T_b) of each sound."""
     found = []
     for b, name in enumerate(test.stimulus_names):
@@ -330,7 +341,7 @@ def _predicted(model: nn.Module, test: Recording) -> list[Tensor]:
     return found
 
 
-def _score(name: str, prediction: Tensor, responses: Tensor, skip_bins: int) -> Tensor:
+def score_of(name: str, prediction: Tensor, responses: Tensor, skip_bins: int) -> Tensor:
     mask = (~responses.isnan()) & ~prediction.isnan()
     mask[..., :skip_bins] = False
     return SCORES[name](prediction.nan_to_num(nan=0.0), responses, mask=mask, reduction="none").cpu()
