@@ -28,6 +28,26 @@ def check_strf(strf: Tensor, *, min_ndim: int = 2) -> Tensor:
     return strf.float() if strf.dtype in (torch.float16, torch.bfloat16) else strf
 
 
+def check_heard(heard: Tensor | None, strf: Tensor) -> Tensor | None:
+    """``heard`` in the shape of ``strf`` (..., F, T) on its device, or None.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not a bool tensor, or of a shape that does not broadcast to that of the fields.
+    """
+    if heard is None:
+        return None
+    if not isinstance(heard, Tensor) or heard.dtype != torch.bool:
+        raise TypeError(f"heard must be a bool tensor, got {getattr(heard, 'dtype', type(heard).__name__)}")
+    try:
+        return heard.to(strf.device).expand(strf.shape)
+    except RuntimeError:
+        raise ValueError(
+            f"heard must have a shape that broadcasts to that of strf, {tuple(strf.shape)}, got {tuple(heard.shape)}"
+        ) from None
+
+
 def octaves_of(cf_hz: Tensor, strf: Tensor) -> Tensor:
     """``log2(cf_hz)`` (F,) in float64, on the device of the receptive fields.
 

@@ -4,6 +4,9 @@ All take ``strf`` (..., F, T), with bands from low to high and lag 0 in the last
 field, (...): (N, C, F, T) gives (N, C). "Peak" is the largest positive value, in both bands and lags, unless
 ``inhibitory``, which looks for the most negative one. A field without any such value has no tuning: NaN.
 
+``heard``, a bool tensor that broadcasts to ``strf`` (`deepstrf.stimuli.heard_weights`), leaves out bands, channels and
+lags without sound: weights there are the start of a fit or its prior, and count as 0.
+
 Between samples: a Gaussian through the peak sample and its neighbours gives the place in bins; frequencies between
 centre frequencies lie on straight lines of log2 Hz against band, as in the rest of the library.
 """
@@ -15,8 +18,14 @@ import math
 import torch
 from torch import Tensor
 
-from deepstrf.analysis.axes import at_bin, check_dt, check_strf, octaves_of, sub_bin_peak
+from deepstrf.analysis.axes import at_bin, check_dt, check_heard, check_strf, octaves_of, sub_bin_peak
 from deepstrf.arguments import check_numbers
+
+
+def _heard(strf: Tensor, heard: Tensor | None) -> Tensor:
+    """The fields, 0 where there was no sound."""
+    mask = check_heard(heard, strf)
+    return strf if mask is None else torch.where(mask, strf, 0.0)
 
 
 def _peak(strf: Tensor, inhibitory: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -37,7 +46,7 @@ def _row(strf: Tensor, band: Tensor) -> Tensor:
     return strf.gather(-2, band[..., None, None].expand(*strf.shape[:-2], 1, strf.shape[-1])).squeeze(-2)
 
 
-def best_frequency(strf: Tensor, cf_hz: Tensor, *, inhibitory: bool = False) -> Tensor:
+def best_frequency(strf: Tensor, cf_hz: Tensor, *, inhibitory: bool = False, heard: Tensor | None = None) -> Tensor:
     """Frequency of the peak of each receptive field, Hz.
 
     Parameters
@@ -47,6 +56,8 @@ def best_frequency(strf: Tensor, cf_hz: Tensor, *, inhibitory: bool = False) -> 
         Centre frequencies, Hz, ascending.
     inhibitory : bool
         Of the most negative value rather than the most positive one.
+    heard : bool Tensor, optional
+        Weights that have met a sound.
 
     Returns
     -------
@@ -65,14 +76,21 @@ def best_frequency(strf: Tensor, cf_hz: Tensor, *, inhibitory: bool = False) -> 
     >>> best_frequency(field, torch.tensor([1000.0, 2000.0, 4000.0])).item()
     2000.0
     """
-    strf = check_strf(strf)
+    strf = _heard(check_strf(strf), heard)
     octaves = octaves_of(cf_hz, strf)
     strf, band, tap, present = _peak(strf, inhibitory)
     place, _ = sub_bin_peak(_column(strf, tap), band)
     return torch.where(present, at_bin(octaves, place).exp2().to(strf.dtype), torch.nan)
 
 
-def latency(strf: Tensor, dt_ms: float, *, delay_ms: float = 0.0, inhibitory: bool = False) -> Tensor:
+def latency(
+    strf: Tensor,
+    dt_ms: float,
+    *,
+    delay_ms: float = 0.0,
+    inhibitory: bool = False,
+    heard: Tensor | None = None,
+) -> Tensor:
     """Time from a sound to the peak of its effect on the response, ms: the lag of the peak, plus ``delay_ms``.
 
     Where the peak sample is lag 0, a delay says that the peak may lie nearer to the response than the sound of the
@@ -87,6 +105,8 @@ def latency(strf: Tensor, dt_ms: float, *, delay_ms: float = 0.0, inhibitory: bo
         Of the stimuli, ms: `Spectrogram.delay_ms`, `Recording.delay_ms`. 0 for bins that describe their own time.
     inhibitory : bool
         Of the most negative value rather than the most positive one.
+    heard : bool Tensor, optional
+        Weights that have met a sound.
 
     Returns
     -------
@@ -105,7 +125,7 @@ def latency(strf: Tensor, dt_ms: float, *, delay_ms: float = 0.0, inhibitory: bo
     >>> latency(field, 5.0).item(), latency(field, 5.0, delay_ms=2.5).item()
     (5.0, 7.5)
     """
-    strf = check_strf(strf)
+    strf = _heard(check_strf(strf), heard)
     check_dt(dt_ms)
     check_numbers("must be finite (ms)", math.isfinite, delay_ms=delay_ms)
     strf, band, tap, present = _peak(strf, inhibitory)
@@ -117,7 +137,14 @@ def latency(strf: Tensor, dt_ms: float, *, delay_ms: float = 0.0, inhibitory: bo
     return torch.where(present, ((last - place) * dt_ms + delay_ms).clamp(min=0), torch.nan)
 
 
-def bandwidth(strf: Tensor, cf_hz: Tensor, *, level: float = 0.5, inhibitory: bool = False) -> Tensor:
+def bandwidth(
+    strf: Tensor,
+    cf_hz: Tensor,
+    *,
+    level: float = 0.5,
+    inhibitory: bool = False,
+    heard: Tensor | None = None,
+) -> Tensor:
     r"""Width of each receptive field along frequency at its peak lag, octaves.
 
     From where the profile first falls under ``level`` times the peak below it, to where it does so above it. Between
@@ -134,11 +161,14 @@ def bandwidth(strf: Tensor, cf_hz: Tensor, *, level: float = 0.5, inhibitory: bo
         In (0, 1).
     inhibitory : bool
         Of the most negative value rather than the most positive one.
+    heard : bool Tensor, optional
+        Weights that have met a sound.
 
     Returns
     -------
     Tensor, shape (...)
-        NaN without a peak, and where the profile leaves the frequency range before it has fallen.
+        NaN without a peak, and where the profile leaves the frequency range, or the bands with sound, before it has
+        fallen.
 
     Raises
     ------
@@ -147,27 +177,29 @@ def bandwidth(strf: Tensor, cf_hz: Tensor, *, level: float = 0.5, inhibitory: bo
     """
     check_numbers("must lie in (0, 1)", lambda fraction: 0 < fraction < 1, level=level)
     strf = check_strf(strf)
-    octaves = octaves_of(cf_hz, strf)
-    strf, band, tap, present = _peak(strf, inhibitory)
+    octaves, mask = octaves_of(cf_hz, strf), check_heard(heard, strf)
+    strf, band, tap, present = _peak(_heard(strf, heard), inhibitory)
     profile = _column(strf, tap)
+    deaf = torch.zeros_like(profile, dtype=torch.bool) if mask is None else _column(~mask, tap)
     peak, height = sub_bin_peak(profile, band)
     last = profile.shape[-1] - 1
-    upper = _first_crossing(profile, band, peak, height, level)
-    lower = last - _first_crossing(profile.flip(-1), last - band, last - peak, height, level)
+    upper = _first_crossing(profile, band, peak, height, level, deaf)
+    lower = last - _first_crossing(profile.flip(-1), last - band, last - peak, height, level, deaf.flip(-1))
     edges = [at_bin(octaves, place.nan_to_num()) for place in (upper, lower)]
     defined = present & upper.isfinite() & lower.isfinite()
     return torch.where(defined, (edges[0] - edges[1]).to(strf.dtype), torch.nan)
 
 
-def _first_crossing(profile: Tensor, start: Tensor, peak: Tensor, height: Tensor, level: float) -> Tensor:
+def _first_crossing(profile: Tensor, start: Tensor, peak: Tensor, height: Tensor, level: float, deaf: Tensor) -> Tensor:
     """Fractional bin (...) after ``start`` where ``profile`` (..., K) first falls under ``level`` of its peak, or NaN.
 
-    ``peak`` is the place of the peak between the bins and ``height`` its value.
+    ``peak`` is the place of the peak between the bins and ``height`` its value. In ``deaf`` bins it has none.
     """
     threshold = level * height
     bins = torch.arange(profile.shape[-1], device=profile.device)
     under = (profile < threshold.unsqueeze(-1)) & (bins > start.unsqueeze(-1))
     after = under.to(torch.uint8).argmax(-1)
+    unknown = (deaf & (bins > start.unsqueeze(-1)) & (bins <= after.unsqueeze(-1))).any(-1)
     before = (after - 1).clamp(min=0)
     above, below = (profile.gather(-1, i.unsqueeze(-1)).squeeze(-1) for i in (before, after))
     straight = (above - threshold) / torch.where(above > below, above - below, 1.0)
@@ -178,10 +210,10 @@ def _first_crossing(profile: Tensor, start: Tensor, peak: Tensor, height: Tensor
     )
     gaussian = (math.sqrt(-math.log(level)) - near) / torch.where(far > near, far - near, 1.0)
     fraction = torch.where((below > 0) & (far > near), gaussian, straight).clamp(0, 1)
-    return torch.where(under.any(-1), before + fraction, torch.nan)
+    return torch.where(under.any(-1) & ~unknown, before + fraction, torch.nan)
 
 
-def separability_index(strf: Tensor) -> Tensor:
+def separability_index(strf: Tensor, *, heard: Tensor | None = None) -> Tensor:
     r"""How far each receptive field is a product of a frequency and a time profile, :math:`s_1^2 / \sum_i s_i^2`.
 
     The :math:`s_i` are its singular values. 1 is separable; the least is 1/min(F, T). (One minus this is the
@@ -190,6 +222,8 @@ def separability_index(strf: Tensor) -> Tensor:
     Parameters
     ----------
     strf : Tensor, shape (..., F, T)
+    heard : bool Tensor, optional
+        Weights that have met a sound.
 
     Returns
     -------
@@ -206,14 +240,14 @@ def separability_index(strf: Tensor) -> Tensor:
     >>> separability_index(torch.eye(4)).item()
     0.25
     """
-    strf = check_strf(strf)
+    strf = _heard(check_strf(strf), heard)
     largest = strf.abs().amax((-1, -2), keepdim=True)
     power = torch.linalg.svdvals(strf / torch.where(largest > 0, largest, 1.0)).square()
     total = power.sum(-1)
     return torch.where(total > 0, power[..., 0] / torch.where(total > 0, total, 1.0), torch.nan)
 
 
-def on_off_index(strf: Tensor) -> Tensor:
+def on_off_index(strf: Tensor, *, heard: Tensor | None = None) -> Tensor:
     r"""Excitation by ON against excitation by OFF, :math:`(E_{on} - E_{off}) / (E_{on} + E_{off})`.
 
     E is the sum of the positive values of a channel: 1 for a neuron that only onsets excite, -1 for one that only
@@ -223,6 +257,8 @@ def on_off_index(strf: Tensor) -> Tensor:
     ----------
     strf : Tensor, shape (..., 2, F, T)
         Channel 0 ON, channel 1 OFF.
+    heard : bool Tensor, optional
+        Weights that have met a sound.
 
     Returns
     -------
@@ -237,6 +273,7 @@ def on_off_index(strf: Tensor) -> Tensor:
     strf = check_strf(strf, min_ndim=3)
     if strf.shape[-3] != 2:
         raise ValueError(f"strf must have 2 channels, ON and OFF, in shape (..., 2, F, T), got {tuple(strf.shape)}")
+    strf = _heard(strf, heard)
     on, off = strf.clamp(min=0).sum((-1, -2)).unbind(-1)
     total = on + off
     return torch.where(total > 0, (on - off) / torch.where(total > 0, total, 1.0), torch.nan)

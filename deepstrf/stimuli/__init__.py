@@ -1,5 +1,6 @@
 """Sounds and spectrograms, read from files or made from a formula."""
 
+from deepstrf.stimuli.evidence import heard_weights, moving_bands
 from deepstrf.stimuli.sound_files import read_wav
 from deepstrf.stimuli.spectrogram import Spectrogram, log_mel_spectrogram, spectrogram_from_wav
 from deepstrf.stimuli.synthesis import (
@@ -16,7 +17,9 @@ __all__ = [
     "cosine_ramps",
     "dynamic_random_chord",
     "fm_sweep",
+    "heard_weights",
     "log_mel_spectrogram",
+    "moving_bands",
     "moving_ripple",
     "noise_burst",
     "read_wav",

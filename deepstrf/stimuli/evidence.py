@@ -38,3 +38,22 @@ def moving_bands(stimuli: Tensor, bins: Sequence[int] | None = None) -> Tensor:
     variance = torch.where(inside, stimuli - mean, 0.0).square().sum((0, 3)) / count
     largest = variance.amax(-1, keepdim=True)
     return (variance >= LEAST_SHARE**2 * largest) & (largest > 0)
+
+
+def heard_weights(stimuli: Tensor, n_lags: int, bins: Sequence[int] | None = None) -> Tensor:
+    """Which weights of a receptive field have met a sound that moves at all, (C, F, n_lags) bool, lag 0 last.
+
+    Those of `moving_bands`, up to the lag of the longest sound. Of the others the data say nothing.
+
+    Parameters
+    ----------
+    stimuli : Tensor, shape (B, C, F, T)
+        Input of the field: after the prefilter, where there is one.
+    n_lags : int
+        Taps of the field.
+    bins : sequence of int, optional
+        Length of each sound; None says that all have T bins.
+    """
+    longest = stimuli.shape[-1] if bins is None else max(bins)
+    lag = torch.arange(n_lags - 1, -1, -1, device=stimuli.device)
+    return moving_bands(stimuli, bins)[..., None] & (lag < longest)

@@ -203,3 +203,51 @@ class TestErrors:
             on_off_index(torch.ones(3, F, T))
         with pytest.raises(ValueError, match=r"strf must have shape \(\.\.\., 2, F, T\)"):
             on_off_index(torch.ones(F, T))
+
+
+# -- bands without sound ----------------------------------------------------------------------------------------------
+
+
+def test_readouts_leave_out_what_has_met_no_sound():
+    """A bump in the middle, and larger weights in the highest bands and the longest lags, where nothing was played."""
+    f, t = torch.arange(12.0)[:, None], torch.arange(10.0)
+    bump = torch.exp(-((f - 4) ** 2) / 4 - (t - 6) ** 2 / 3)
+    hz = 500 * 2 ** (torch.arange(12.0) / 3)
+    field = bump.clone()
+    field[9:] = 5.0
+    field[:, :2] = -7.0
+    heard = torch.ones(12, 10, dtype=torch.bool)
+    heard[9:], heard[:, :2] = False, False
+    kept = torch.where(heard, bump, 0.0)
+    for readout in (
+        lambda x, **k: best_frequency(x, hz, **k),
+        lambda x, **k: latency(x, 5.0, **k),
+        lambda x, **k: bandwidth(x, hz, **k),
+        lambda x, **k: separability_index(x, **k),
+    ):
+        assert readout(field, heard=heard).item() == pytest.approx(readout(kept).item(), rel=1e-6)
+        assert readout(field).item() != pytest.approx(readout(kept).item(), rel=1e-3)
+    pair = torch.stack([field, bump])
+    both = torch.stack([heard, torch.zeros_like(heard)])
+    assert on_off_index(pair, heard=both).item() == 1.0
+    assert best_frequency(pair, hz, heard=both)[1].isnan()
+
+
+def test_a_bandwidth_that_leaves_the_bands_with_sound_is_undefined():
+    f = torch.arange(12.0)[:, None]
+    field = torch.exp(-((f - 6) ** 2) / 18).expand(12, 3)
+    hz = 500 * 2 ** (torch.arange(12.0) / 3)
+    heard = torch.ones(12, 1, dtype=torch.bool)
+    assert bandwidth(field, hz, heard=heard).isfinite()
+    heard[8:] = False
+    assert bandwidth(field, hz, heard=heard).isnan()
+    assert bandwidth(field, hz).isfinite()
+
+
+def test_heard_is_a_mask_of_the_field():
+    field = torch.ones(4, 3)
+    hz = torch.tensor([1e3, 2e3, 4e3, 8e3])
+    with pytest.raises(TypeError, match=r"heard must be a bool tensor, got torch\.float32"):
+        best_frequency(field, hz, heard=torch.ones(4, 3))
+    with pytest.raises(ValueError, match=r"broadcasts to that of strf, \(4, 3\), got \(3, 3\)"):
+        latency(field, 5.0, heard=torch.ones(3, 3, dtype=torch.bool))

@@ -8,7 +8,7 @@ import torch
 from deepstrf.analysis import best_frequency
 from deepstrf.models import LinearNonlinear
 from deepstrf.models.prefiltering import make_prefiltering
-from deepstrf.stimuli.evidence import moving_bands
+from deepstrf.stimuli import heard_weights, moving_bands
 from deepstrf.training import Fitter
 from tests.training.conftest import BANDS, LAGS, simulate
 
@@ -20,6 +20,17 @@ def test_a_band_moves_when_its_scatter_is_a_share_of_the_largest():
     assert moving_bands(x, [500, 100]).tolist() == [[True, True, False, False]] * 2
     assert moving_bands(x)[0].tolist() != moving_bands(x, [500, 100])[0].tolist()
     assert not moving_bands(torch.ones(1, 1, 3, 9)).any()
+
+
+def test_lags_beyond_the_longest_sound_have_met_none():
+    x = torch.zeros(2, 2, 3, 50)
+    x[0, 0, :2, :20:2] = 1.0
+    x[1, 1, 2, :9:3] = 1.0
+    heard = heard_weights(x, 25, [20, 9])
+    assert heard.shape == (2, 3, 25)
+    assert heard[0, :, -20:].all(-1).tolist() == [True, True, False]
+    assert heard[1, :, -20:].all(-1).tolist() == [False, False, True]
+    assert not heard[..., :5].any()
 
 
 @pytest.mark.parametrize("adaptation", [None, "adaptrans"])

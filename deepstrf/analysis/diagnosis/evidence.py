@@ -47,7 +47,7 @@ def silent_bands(model: nn.Module, sample: Sample, cf_hz: Tensor | None) -> list
     sentence = (
         f"These sounds never move {count} of {F} bands ({where}): weights there are the start of the fit or its prior, "
         f"not a finding.{ruling} Leave them out of pictures and read-outs "
-        "(`deepstrf.stimuli.evidence.moving_bands`), or choose bands where there is sound."
+        "(`deepstrf.stimuli.moving_bands`), or choose bands where there is sound."
     )
     evidence = {"bands": count, "of": F, "fields_ruled": ruled}
     return [Finding("silent_bands", None, sentence, evidence)]

@@ -10,12 +10,13 @@ import pytest
 import torch
 
 from deepstrf.models import NetworkReceptiveField
-from deepstrf.training import Band
+from deepstrf.training import Band, FieldBand
 from deepstrf_widgets import LiveSession, explore
 from deepstrf_widgets.figures.confidence import Confidence, with_interval
 from deepstrf_widgets.figures.neuron_figure import UNSURE_OPACITY, figure_updates, neuron_figure
 
 N, C, F, T, G = 3, 2, 5, 4, 10
+FIELDS = ("STRF, ON", "STRF, OFF")
 HALF_OVER_ERROR = 2.2622
 """Quantile 0.975 of Student's t with 9 degrees of freedom, from tables."""
 
@@ -65,7 +66,7 @@ def test_the_error_of_the_helper_is_what_it_says():
     torch.testing.assert_close(high - low, torch.tensor([HALF_OVER_ERROR]), rtol=1e-3, atol=0)
 
 
-def test_weights_whose_interval_holds_zero_are_pale(session, bands):
+def test_weights_that_are_not_certain_are_pale(session, bands):
     confidence = Confidence(bands, session)
     plain, figure = (traces(neuron_figure(session, 1, **more)) for more in ({}, {"confidence": confidence}))
     assert set(figure) - set(plain) == {"STRF, ON, unsure", "STRF, OFF, unsure"}
@@ -84,7 +85,7 @@ def test_the_tuning_is_written_with_its_intervals(session, bands):
     figure = neuron_figure(session, 0, confidence=Confidence(bands, session))
     # 4091 +- 2.262 x 130 Hz, 15.2 +- 2.262 x 3 ms
     text = "best frequency 4.1 kHz [3.8, 4.4]<br>latency 15 ms [8, 22]<br>bandwidth 0.75 oct<br>"
-    text += "faded: 95% interval includes 0"
+    text += "faded: within the scatter of such fits"
     assert lines(figure) == {"tuning of STRF, ON": text, "tuning of STRF, OFF": text}
     assert figure.layout.height > neuron_figure(session, 0).layout.height
     json.dumps(json.loads(figure.to_json()), allow_nan=False)
@@ -95,7 +96,7 @@ def test_bands_of_one_thing_alone(session, bands):
     assert lines(figure)["tuning of STRF, ON"] == "latency 15 ms [8, 22]"
     assert not any("unsure" in name for name in traces(figure))
     figure = neuron_figure(session, 0, confidence=Confidence({"strf": bands["strf"]}, session))
-    assert lines(figure)["tuning of STRF, ON"] == "faded: 95% interval includes 0"
+    assert lines(figure)["tuning of STRF, ON"] == "faded: within the scatter of such fits"
 
 
 def test_a_tuning_that_does_not_exist_is_not_written(session, bands):
@@ -143,8 +144,29 @@ def test_one_channel(make_session, kernel):
     assert np.isnan(traces(figure)["STRF"].z).all()
     assert not np.isnan(traces(figure)["STRF, unsure"].z).any()
     # 5 - 2.262 x 4 ms is before the sound: a latency cannot be.
-    text = "latency 5 ms [0, 14] · bandwidth 2.0 oct [1.5, 2.5]<br>faded: 95% interval includes 0"
+    text = "latency 5 ms [0, 14] · bandwidth 2.0 oct [1.5, 2.5]<br>faded: within the scatter of such fits"
     assert lines(figure) == {"tuning of STRF": text}
+
+
+def of_posterior(estimate: torch.Tensor, error: float) -> dict[str, object]:
+    return {"strf": FieldBand(estimate, torch.full_like(estimate, error))}
+
+
+def test_a_posterior_is_drawn_at_unit_norm_and_fades_what_may_be_zero(session):
+    """Of forty p-values, 38 of zero and two of 1e-4 and .04: the second alone would be an interval without zero."""
+    estimate = torch.zeros(N, C, F, T)
+    estimate[:, 0, 1, 2], estimate[:, 0, 2, 2] = 3.9, 2.05
+    figure = neuron_figure(session, 1, confidence=Confidence(of_posterior(estimate, 1.0), session))
+    sure = ~np.isnan(traces(figure)["STRF, ON"].z)
+    assert np.argwhere(sure).tolist() == [[1, 2]]
+    assert np.isnan(traces(figure)["STRF, OFF"].z).all()
+    text = lines(figure)["tuning of STRF, ON"]
+    assert text == "at unit norm; faded: may be zero (of the rest at most 5% are)"
+    shown = traces(figure)
+    field = np.stack([np.nan_to_num(shown[name].z) + np.nan_to_num(shown[f"{name}, unsure"].z) for name in FIELDS])
+    assert np.linalg.norm(field) == pytest.approx(1, abs=1e-3)
+    kernel = session.live.kernel(1).detach().numpy()
+    np.testing.assert_allclose(field, kernel / np.linalg.norm(kernel), atol=1e-3)
 
 
 # -- the explorer ---------------------------------------------------------------------------------------------------
@@ -232,6 +254,7 @@ def test_a_model_without_fields_has_none_to_be_sure_of(make_stimulus, bands):
         (3.0, -0.04, 6.0, "3 kHz [0, 6]"),
         (4.0, 4.0, 4.0, "4.00 kHz [4.00, 4.00]"),
         (4.0, -math.inf, math.inf, "4 kHz"),
+        (4.0, 3.2, math.inf, "4 kHz [3.2, ∞]"),
     ],
 )
 def test_as_many_digits_as_the_interval_leaves(value, low, high, text):

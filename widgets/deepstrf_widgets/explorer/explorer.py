@@ -18,7 +18,7 @@ from torch import Tensor
 from deepstrf.datasets import Recording
 from deepstrf.deprecation import keywords
 from deepstrf.models import NeuralModel
-from deepstrf.training import Band
+from deepstrf.training import Interval
 
 from ..bench.html_export import Neurons, save_html
 from ..bench.widget import BenchWidget
@@ -78,7 +78,7 @@ class Explorer(Owner, ipywidgets.VBox):
         sounds: bool = True,
         gallery: bool = False,
         lock: Sequence[str] = (),
-        confidence: Mapping[str, Band] | None = None,
+        confidence: Mapping[str, Interval] | None = None,
     ) -> None:
         self.session = session
         self._lock = threading.RLock()  # of the figures: Plotly's are made for one thread
@@ -95,7 +95,7 @@ class Explorer(Owner, ipywidgets.VBox):
             self._accordion = self.own(ipywidgets.Accordion([self.sounds], titles=["Your own stimulus"]))
         self.gallery: Gallery | None = None
         if gallery:
-            self.gallery = self.own(Gallery(session, selected=neuron))
+            self.gallery = self.own(Gallery(session, selected=neuron, confidence=confidence))
             self.gallery.link(self.bench)
         self._repaint_timer = self.own(Timer(lambda: self._repaint()))
         self._new_stimulus = False
@@ -130,16 +130,18 @@ class Explorer(Owner, ipywidgets.VBox):
         return neuron_figure(self.session, chosen, sound=self.bench.sound, confidence=self._confidence)
 
     @property
-    def confidence(self) -> Mapping[str, Band] | None:
-        """How sure the fit is, drawn in the figures: what :func:`deepstrf.training.jackknife` returned, or None.
+    def confidence(self) -> Mapping[str, Interval] | None:
+        """What is certain of the fields, drawn in figures and gallery: of :func:`deepstrf.training.posterior`, or None.
 
-        Weights whose interval holds 0 are pale, and the tuning is written with its intervals. The bands are those of
-        the trained field: while it is edited, nothing is pale.
+        Weights that may be zero are pale, and the tuning is written with its intervals; the fields are drawn at unit
+        norm, because their size is known only together with the output curve. (Of `deepstrf.training.jackknife`, which
+        takes any model: weights within the scatter of such fits are pale.) The bands are those of the trained field:
+        while it is edited, nothing is pale.
         """
         return None if self._confidence is None else self._confidence.bands
 
     @confidence.setter
-    def confidence(self, bands: Mapping[str, Band] | None) -> None:
+    def confidence(self, bands: Mapping[str, Interval] | None) -> None:
         self._confidence = None if bands is None else Confidence(bands, self.session)
         if self.figures is not None:
             self._drop_figures()
@@ -314,7 +316,7 @@ def explore(
     sounds: bool = True,
     gallery: bool = False,
     lock: Sequence[str] = (),
-    confidence: Mapping[str, Band] | None = None,
+    confidence: Mapping[str, Interval] | None = None,
 ) -> Explorer:
     """Editor, response and figures of a model on a stimulus, to show in a notebook.
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from deepstrf.training import Band
+from deepstrf.training import Interval, benjamini_hochberg
 
 from ..session.reading import Reading
 
 __all__ = ["Confidence"]
 
 LEVEL = 0.95
-# Read-outs of `deepstrf.training.jackknife`: label, unit, and the unit of the band over it.
+MISTAKES = 0.05
+"""Share of the weights in full colour that may be zero."""
+
+# Read-outs of `deepstrf.training.posterior` and `jackknife`: label, unit, and the unit of the band over it.
 READOUTS = {
     "best_frequency": ("best frequency", "kHz", 1e-3),
     "latency": ("latency", "ms", 1.0),
@@ -30,8 +34,9 @@ class Confidence:
     Parameters
     ----------
     bands : mapping of str to Band
-        What :func:`deepstrf.training.jackknife` returns: ``"strf"`` (N, C, F, T), and ``"best_frequency"`` in Hz,
-        ``"latency"`` in ms and ``"bandwidth"`` in octaves, (N, C) each, as far as they are there. Others are not drawn.
+        What :func:`deepstrf.training.posterior` or :func:`deepstrf.training.jackknife` returns: ``"strf"``
+        (N, C, F, T), and ``"best_frequency"`` in Hz, ``"latency"`` in ms and ``"bandwidth"`` in octaves, (N, C) each,
+        as far as they are there. Others are not drawn.
     session : LiveSession
         Of the model that was fitted.
 
@@ -41,7 +46,7 @@ class Confidence:
         ``confidence`` is no such mapping, has nothing that can be drawn, or is of another model.
     """
 
-    def __init__(self, bands: Mapping[str, Band], session: Reading) -> None:
+    def __init__(self, bands: Mapping[str, Interval], session: Reading) -> None:
         if not isinstance(bands, Mapping):
             raise TypeError(f"confidence must be a mapping of str to Band, got {type(bands).__name__}")
         kernel = session.live.kernel(0)
@@ -60,20 +65,26 @@ class Confidence:
             raise ValueError(f"confidence must have one of {list(shapes)}, got {list(bands)}")
         for name in drawn:
             band = bands[name]
-            if not isinstance(band, Band):
+            if not (callable(getattr(band, "interval", None)) and hasattr(band, "estimate")):
                 raise TypeError(f"confidence[{name!r}] must be a Band, got {type(band).__name__}")
             if band.estimate.shape != shapes[name]:
                 raise ValueError(
                     f"confidence[{name!r}] must have shape {shapes[name]}, got {tuple(band.estimate.shape)}"
                 )
         self._unsure: NDArray[np.bool_] | None = None
+        self.unit_norm = bool(getattr(bands.get("strf"), "unit_norm", False))
         if "strf" in bands:
-            low, high = bands["strf"].interval(LEVEL)
-            # A weight without an interval counts as unsure.
-            self._unsure = ~((low > 0) | (high < 0)).numpy()
+            self._unsure = np.stack([unsure.numpy() for unsure in _unsure(bands["strf"])])
+
+    @property
+    def faded(self) -> str:
+        """What it means that a weight is pale."""
+        if self.unit_norm:
+            return f"at unit norm; faded: may be zero (of the rest at most {MISTAKES:.0%} are)"
+        return "faded: within the scatter of such fits"
 
     def unsure(self, neuron: int) -> NDArray[np.bool_] | None:
-        """Weights (C, F, T) of one neuron whose interval holds 0; None without bands of the field."""
+        """Weights (C, F, T) of one neuron that are not certain; None without bands of the field."""
         return None if self._unsure is None else self._unsure[neuron]
 
     def readouts(self, neuron: int, channel: int) -> list[str]:
@@ -95,10 +106,20 @@ class Confidence:
         return live is not None and trained is not None and not torch.equal(live, trained)
 
 
+def _unsure(band: Interval) -> Iterator[Tensor]:
+    """Weights (C, F, T) of each neuron that are not certain: a weight without an interval never is."""
+    p_values = getattr(band, "p_values", None)
+    if p_values is None:
+        low, high = band.interval(LEVEL)
+        yield from (~((low > 0) | (high < 0))).cpu()
+    else:
+        yield from (~benjamini_hochberg(one, MISTAKES) for one in p_values.cpu())
+
+
 def with_interval(value: float, low: float, high: float, unit: str) -> str:
     """A number with its interval, both with the digits that the interval leaves: "4.1 kHz [3.8, 4.4]".
 
-    Without an interval three digits, and nothing in brackets.
+    Without an interval three digits, and nothing in brackets; an end that may lie anywhere beyond is infinite.
 
     Examples
     --------
@@ -108,6 +129,8 @@ def with_interval(value: float, low: float, high: float, unit: str) -> str:
     '0.75 oct'
     """
     width = high - low
+    if math.isfinite(low) and high == math.inf:
+        return f"{value:.3g} {unit} [{low:.2g}, ∞]"
     if not math.isfinite(width):
         return f"{value:.3g} {unit}"
     # At least three steps from one end to the other.

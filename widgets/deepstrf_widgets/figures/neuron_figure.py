@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+import torch
 from plotly.subplots import make_subplots
 
 from deepstrf.deprecation import keywords
 
 from ..session.argument_validation import neuron_index
+from ..session.evidence import heard_by, silence_text
 from ..session.reading import Reading, Snapshot
-from .confidence import LEVEL, Confidence
+from .confidence import Confidence
 from .style import CLEAR, DIGITS, DIVERGING, FAINT, GREY, TICKS_KHZ, rounded
 
 __all__ = ["figure_updates", "neuron_figure", "title_of"]
@@ -60,7 +62,11 @@ def _traces(
         drawn["ON"], drawn["OFF"] = ({"z": rounded(channel)} for channel in prefiltered)
     kernel = session.live.kernel(neuron)
     if kernel is not None:
-        peak = float(f"{float(kernel.abs().max()) or 1.0:.{DIGITS}g}")
+        if confidence is not None and confidence.unit_norm:
+            kernel = kernel / kernel.norm().clamp(min=torch.finfo(kernel.dtype).tiny)
+        heard = heard_by(session)
+        met = kernel if heard is None else torch.where(heard, kernel, 0.0)
+        peak = float(f"{float(met.abs().max()) or 1.0:.{DIGITS}g}")
         names = ["STRF"] if kernel.shape[0] == 1 else ["STRF, ON", "STRF, OFF"] if kernel.shape[0] == 2 else []
         for name, channel in zip(names, kernel, strict=False):
             drawn[name] = {"z": rounded(channel), "zmin": -peak, "zmax": peak}
@@ -79,16 +85,20 @@ def _traces(
 
 
 def title_of(session: Reading, neuron: int) -> str:
-    """Name of a neuron with its scores: correlation, and where it was recorded more than once CCnorm."""
+    """Name of a neuron with its scores: correlation, and where it was recorded more than once CCnorm.
+
+    Then how many bands, channels and lags of the fields have met no sound: their weights do not set the colours.
+    """
     scores = {"r": session.score(neuron), "CCnorm": session.normalized_score(neuron)}
     texts = [f"{name} {value:.2f}" for name, value in scores.items() if value is not None and np.isfinite(value)]
-    return " · ".join([html.escape(session.neuron_names[neuron]), *texts])
+    silent = silence_text(session)
+    return " · ".join([html.escape(session.neuron_names[neuron]), *texts, *([silent] if silent else [])])
 
 
 def _fade(
     drawn: dict[str, dict[str, Any]], names: list[str], session: Snapshot, neuron: int, confidence: Confidence
 ) -> None:
-    """Move the weights whose interval holds 0 from each field to a pale trace over it.
+    """Move the weights that are not certain from each field to a pale trace over it.
 
     The bands are those of the trained field: a field under edit is drawn in full.
     """
@@ -111,7 +121,7 @@ def _tuning_lines(
     if confidence.edited(session, neuron):
         note = "edited: intervals as trained"
     elif confidence.unsure(neuron) is not None:
-        note = f"faded: {LEVEL:.0%} interval includes 0"
+        note = confidence.faded
     lines = {}
     for channel, name in enumerate(kernels):
         # Two fields share the width of a notebook.
@@ -129,6 +139,7 @@ def figure_updates(
     session: Reading, neuron: int, *, sound: int = 0, confidence: Confidence | None = None
 ) -> dict[str, dict[str, Any]]:
     """New values of all that an edit can change in a figure on screen, by the name of the trace or annotation."""
+    heard_by(session)  # which the snapshot then knows
     now = session.snapshot()
     drawn = _traces(now, neuron, sound, confidence)
     drawn.pop("stimulus")
@@ -152,7 +163,7 @@ def neuron_figure(
     sound : int
         Which sound of the stimulus batch.
     confidence : Confidence, optional
-        Confidence of the fit: weights whose interval holds 0 are pale, and the tuning stands below with its intervals.
+        Of the fit: weights that are not certain are pale, and the tuning stands below with its intervals.
 
     Returns
     -------
@@ -160,6 +171,7 @@ def neuron_figure(
         Stimulus spectrogram, ON and OFF after the prefilter (when it has both), response, all over one time axis in
         s; the STRF over lag in ms. Frequencies in kHz.
     """
+    heard_by(session)  # which the snapshot then knows
     neuron, now = neuron_index(session.neuron_names, neuron), session.snapshot()
     drawn = _traces(now, neuron, sound, confidence)
     time_s = (np.arange(now.stimulus.shape[3]) * session.dt_ms / 1e3).round(6)

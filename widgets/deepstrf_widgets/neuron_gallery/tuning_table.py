@@ -14,6 +14,8 @@ from torch import Tensor
 from deepstrf.analysis import bandwidth, best_frequency, latency, on_off_index, separability_index
 from deepstrf.metrics import corrcoef
 
+from ..figures.confidence import LEVEL, Confidence
+from ..session.evidence import heard_by
 from ..session.session import LiveSession
 from ..session.staged_forward import gain_and_offset
 from ..threads import one_thread
@@ -32,6 +34,12 @@ FEW = 16
 
 NEURONS_AT_ONCE = 64
 
+UNSURE = 0.3
+"""Share of its colour with which a weight is drawn that is not certain."""
+
+INTERVALS = {"best_frequency_hz": "best_frequency", "latency_ms": "latency", "bandwidth_oct": "bandwidth"}
+"""Columns whose read-outs may have an interval, and its name in the bands of a fit."""
+
 
 class TuningTable:
     """Pictures and read-outs of every neuron, in arrays that are changed in place.
@@ -45,6 +53,8 @@ class TuningTable:
         Whose neurons these are.
     given_kernels : Tensor, shape (N, C, F, T), optional
         Shown instead of the model's receptive fields.
+    confidence : Confidence, optional
+        Weights that are not certain are pale, while the field is as it was fitted.
 
     Attributes
     ----------
@@ -52,14 +62,17 @@ class TuningTable:
         Whether the receptive fields and scores are those when the session began; whether the gain of the batch norm is
         multiplied in.
     kernels : ndarray of int8, shape (N, C, F, T)
-        Receptive fields over their own largest absolute value, times 127.
+        Receptive fields over their own largest absolute value, times 127. Weights that have met no sound are 0.
     table : ndarray of float32, shape (N, 8)
         One column for each of ``COLUMNS``.
     """
 
-    def __init__(self, session: LiveSession, given_kernels: Tensor | None = None) -> None:
+    def __init__(
+        self, session: LiveSession, given_kernels: Tensor | None = None, confidence: Confidence | None = None
+    ) -> None:
         self.session = session
         self.given_kernels = given_kernels
+        self.confidence = confidence
         self.trained = self.with_gain = False
         first = session.live.kernel(0) if given_kernels is None else given_kernels[0]
         if first is None:
@@ -86,7 +99,9 @@ class TuningTable:
         if affine is not None:
             fields = fields * affine[0].cpu()[rows, None, None, None]
         finite = torch.isfinite(fields).flatten(1).all(1)
-        return torch.where(finite[:, None, None, None], fields, 0.0).float()
+        heard = heard_by(self.session)
+        shown = finite[:, None, None, None] if heard is None else finite[:, None, None, None] & heard
+        return torch.where(shown, fields, 0.0).float()
 
     @one_thread()
     def read_fields(self, neurons: Sequence[int]) -> None:
@@ -94,16 +109,19 @@ class TuningTable:
         rows, fields = list(neurons), self.fields(neurons)
         peak = fields.abs().amax((1, 2, 3))
         scale = torch.where(peak > 0, 127 / torch.where(peak > 0, peak, 1.0), 0.0)
-        self.kernels[rows] = (fields * scale[:, None, None, None]).round().to(torch.int8).numpy()
+        drawn = fields * scale[:, None, None, None] * self._certainty(rows)
+        self.kernels[rows] = drawn.round().to(torch.int8).numpy()
         excitation = fields.amax((2, 3))
         excited = excitation.amax(1) > 0
         channel = torch.where(excited, excitation.argmax(1), fields.abs().amax((2, 3)).argmax(1))
         main = fields[torch.arange(len(rows)), channel]
         cf_hz = torch.as_tensor(np.asarray(self.session.cf_hz))
+        mask = heard_by(self.session) if self.given_kernels is None else None
+        heard = None if mask is None else mask[channel]
         found = {
-            "best_frequency_hz": best_frequency(main, cf_hz),
-            "latency_ms": latency(main, self.session.dt_ms, delay_ms=self.session.delay_ms),
-            "bandwidth_oct": bandwidth(main, cf_hz),
+            "best_frequency_hz": best_frequency(main, cf_hz, heard=heard),
+            "latency_ms": latency(main, self.session.dt_ms, delay_ms=self.session.delay_ms, heard=heard),
+            "bandwidth_oct": bandwidth(main, cf_hz, heard=heard),
             "separability": separability_index(main),
             "peak": peak,
         }
@@ -111,6 +129,35 @@ class TuningTable:
             found["on_off"] = on_off_index(fields)
         for name, values in found.items():
             self.table[rows, COLUMNS.index(name)] = values.numpy()
+
+    def _certainty(self, rows: Sequence[int]) -> Tensor:
+        """What the weights (n, C, F, T) of some neurons are drawn with: less where they are not certain."""
+        shares = torch.ones(len(rows), *self.kernels.shape[1:])
+        if self.confidence is None or self.given_kernels is not None:
+            return shares
+        for i, neuron in enumerate(rows):
+            unsure = self.confidence.unsure(neuron)
+            if unsure is not None and (self.trained or not self.confidence.edited(self.session, neuron)):
+                shares[i][torch.from_numpy(unsure)] = UNSURE
+        return shares
+
+    def intervals(self) -> dict[str, NDArray[np.float32]]:
+        """Ends of the intervals of the read-outs, by the names of their columns with ``_low`` and ``_high``, (N,) each.
+
+        Of the channel with the largest excitation of the trained field, as the read-outs; NaN where there is none.
+        """
+        if self.confidence is None:
+            return {}
+        kernels = self.session.trained.kernels(range(len(self.table)))
+        assert kernels is not None  # there is confidence of models with fields alone
+        channel = kernels.detach().cpu().amax((2, 3)).argmax(1)
+        rows, found = torch.arange(len(channel)), {}
+        for column, name in INTERVALS.items():
+            band = self.confidence.bands.get(name)
+            if band is not None:
+                for end, values in zip(("low", "high"), band.interval(LEVEL), strict=True):
+                    found[f"{column}_{end}"] = values[rows, channel].numpy().astype("<f4")
+        return found
 
     @one_thread()
     @torch.no_grad()

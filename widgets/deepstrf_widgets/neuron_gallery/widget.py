@@ -18,12 +18,15 @@ from deepstrf.arguments import as_tensor
 from deepstrf.deprecation import keywords, renamed
 from deepstrf.models import NeuralModel
 from deepstrf.models.readouts import STRFReadout
+from deepstrf.training import Interval
 
 from ..browser_widget import BrowserWidget, TraitValueError
 from ..bundle import bundle_source
+from ..figures.confidence import Confidence
 from ..lifetime import Timer
 from ..session.argument_validation import Sound, neuron_index, refuse_beside_session
 from ..session.events import Change
+from ..session.evidence import silence_text
 from ..session.lock import locked
 from ..session.parameters import channel_names
 from ..session.session import LiveSession
@@ -67,6 +70,9 @@ class Gallery(BrowserWidget):
         Words that must all stand in a neuron's number or name.
     ranges : mapping, optional
         Read-out to (lowest, highest); either may be None. Only neurons within all of them are shown.
+    confidence : mapping of str to Band, optional
+        What :func:`deepstrf.training.posterior` returned: weights that may be zero are pale, and :meth:`readouts` has
+        intervals.
 
     Raises
     ------
@@ -119,6 +125,7 @@ class Gallery(BrowserWidget):
         descending: bool = False,
         search: str = "",
         ranges: Mapping[str, Sequence[float | None]] | None = None,
+        confidence: Mapping[str, Interval] | None = None,
         **kwargs: Any,
     ) -> None:
         if not isinstance(session, LiveSession):
@@ -126,7 +133,10 @@ class Gallery(BrowserWidget):
         if isinstance(selected, str):
             selected = neuron_index(session.neuron_names, selected, "selected")
         self.session = session
-        self._tuning = TuningTable(session, None if kernels is None else _checked_kernels(kernels, session))
+        if kernels is not None and confidence is not None:
+            raise ValueError("confidence must be None where kernels are given: its bands are those of the model")
+        sure = None if confidence is None else Confidence(confidence, session)
+        self._tuning = TuningTable(session, None if kernels is None else _checked_kernels(kernels, session), sure)
         self._tuning.trained, self._tuning.with_gain = trained, with_gain
         every = range(session.n_neurons)
         self._tuning.read_fields(every)
@@ -160,7 +170,8 @@ class Gallery(BrowserWidget):
         self._refresh_timer.start(SOON_S)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.session!r})"
+        silent = silence_text(self.session)
+        return f"{type(self).__name__}({self.session!r}{', ' + silent if silent else ''})"
 
     @property
     def shown(self) -> NDArray[np.int64]:
@@ -171,12 +182,18 @@ class Gallery(BrowserWidget):
     def readouts(self) -> dict[str, NDArray[Any]]:
         """Number, name and read-outs of every neuron, one array (N,) each: a dict made for ``pandas.DataFrame``.
 
-        NaN where a neuron has no value; ``peak`` is the largest absolute weight.
+        NaN where a neuron has no value; ``peak`` is the largest absolute weight. With ``confidence`` also the ends of
+        the 95 % intervals of the trained fields (``best_frequency_hz_low`` and so on).
         """
         self.refresh()
         columns = {name: self.table[:, i].copy() for i, name in enumerate(COLUMNS)}
         columns["edited"] = columns["edited"] == 1
-        return {"neuron": np.arange(len(self.names)), "name": np.array(self.names), **columns}
+        return {
+            "neuron": np.arange(len(self.names)),
+            "name": np.array(self.names),
+            **columns,
+            **self._tuning.intervals(),
+        }
 
     def link(self, other: Any) -> traitlets.link:
         """Keep ``selected`` and the neuron of a bench or an Explorer the same, beginning with the other's.
