@@ -1,7 +1,7 @@
 /** One mounted view: header, panels, message line, and the keys that work anywhere in it. */
 
 import { Cleanup, consume, element, setText } from "../base/dom";
-import { Frames, record } from "../draw/surface";
+import { Frames, record, watchPixelRatio } from "../draw/surface";
 import { readTheme, type Theme, watchTheme } from "../draw/theme";
 import { ActivationEditor } from "../editors/activation/editor";
 import { AdaptationEditor } from "../editors/adaptation/editor";
@@ -19,6 +19,7 @@ import { channelChooser } from "./channel-chooser";
 import { offerLeftEdits } from "./left-edits";
 import { MessageLine } from "./message-line";
 import { NeuronChooser } from "./neuron-chooser";
+import { followRoom, fullScreenButton } from "./room";
 import { Toolbar } from "./toolbar";
 
 /** An editor of one stage of the model. */
@@ -162,6 +163,9 @@ export function mount(model: BenchModel, el: HTMLElement, saved = false): () => 
     release();
     state.close();
   });
+  toolbar.element.append(fullScreenButton(root, (text) => state.setError(text), cleanup));
+  followRoom(root, cleanup);
+  watchPixelRatio(cleanup, requestPaint);
   watchWidth(root, state, clock, cleanup);
   followKernel(model, el, state, cleanup);
   return () => cleanup.run();

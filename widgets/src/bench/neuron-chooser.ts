@@ -43,7 +43,6 @@ export class NeuronChooser {
     this.element = element(
       "div.db-neuron",
       { role: "group", "aria-label": "Neuron" },
-      element("span.db-muted", { "aria-hidden": "true" }, "neuron"),
       this.#previous,
       field,
       this.#next,

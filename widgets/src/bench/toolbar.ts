@@ -28,7 +28,7 @@ export class Toolbar {
     this.score = element("output.db-score", { title }, this.#value, " ", this.#gain, " ", this.#normalized);
     this.#undo = button("Undo (Ctrl+Z)", icon("undo"), "icon");
     this.#redo = button("Redo (Ctrl+Shift+Z)", icon("redo"), "icon");
-    this.#revert = button("Take this neuron back to its trained values", "Revert neuron");
+    this.#revert = button("Revert neuron: back to its trained values", icon("revert"), "icon");
     this.#peek = button("Hold to see the trained values (T)", "Trained", "hold");
     const help = button("Keys and gestures (?)", "?", "icon");
     this.element = element("div.db-toolbar", { role: "toolbar", "aria-label": "Editing" });

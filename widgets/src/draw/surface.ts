@@ -64,6 +64,23 @@ export class Surface {
   }
 }
 
+/** Calls back when a canvas pixel has become larger or smaller: zoom of the page, another screen. */
+export function watchPixelRatio(cleanup: Cleanup, onChange: () => void): void {
+  let stop = () => {};
+  const follow = () => {
+    const query = matchMedia(`(resolution: ${devicePixelRatio}dppx)`);
+    const changed = () => {
+      stop();
+      follow();
+      onChange();
+    };
+    query.addEventListener("change", changed);
+    stop = () => query.removeEventListener("change", changed);
+  };
+  follow();
+  cleanup.add(() => stop());
+}
+
 /** Runs painters once in the next animation frame, however often they were requested. */
 export class Frames {
   readonly #waiting = new Set<(now: number) => void>();
@@ -97,8 +114,9 @@ export class PaintInputs {
   #last: unknown[] = [];
 
   /** Whether any value differs from those of the last call, which these replace; always true while a picture is recorded. */
-  changedSince(...values: unknown[]): boolean {
+  changedSince(...given: unknown[]): boolean {
     if (recorded) return true;
+    const values = [...given, devicePixelRatio];
     const changed = values.length !== this.#last.length || values.some((value, i) => value !== this.#last[i]);
     this.#last = values;
     return changed;

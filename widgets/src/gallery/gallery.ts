@@ -2,7 +2,7 @@
 
 import { Cleanup, consume, element, setText } from "../base/dom";
 import { css, diverging } from "../draw/colormap";
-import { Frames } from "../draw/surface";
+import { Frames, watchPixelRatio } from "../draw/surface";
 import { readTheme, watchTheme } from "../draw/theme";
 import { download } from "../export/download-menu";
 import { pictureOf } from "../export/page-to-svg";
@@ -178,6 +178,7 @@ export function mountGallery(given: BenchModel, el: HTMLElement): () => void {
   observer.observe(grid.element);
   cleanup.add(() => observer.disconnect());
   watchTheme(root, cleanup, draw);
+  watchPixelRatio(cleanup, draw);
   cleanup.listen<KeyboardEvent>(controls.search, "keydown", (event) => {
     if ((event.key !== "Enter" || event.shiftKey) && event.key !== "ArrowDown") return;
     grid.element.focus({ preventScroll: true });

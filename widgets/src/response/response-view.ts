@@ -113,7 +113,7 @@ export class ResponseView {
     cleanup.listen<PointerEvent>(this.#stage, "pointermove", (e) => this.#onHover(e));
     cleanup.listen(this.#stage, "pointerleave", () => this.#setHover(null));
     cleanup.add(state.onChange((parts) => this.#onChange(parts)));
-    this.#time.setLength(state.info.n_frames);
+    this.#time.setLength(state.info.n_frames, state.info.dt_ms);
     this.#makeImage();
     this.requestPaint();
   }
@@ -127,7 +127,7 @@ export class ResponseView {
   #onChange(parts: ReadonlySet<Part>): void {
     const has = (...names: Part[]) => names.some((name) => parts.has(name));
     if (has("info", "stimulus")) {
-      this.#time.setLength(this.#state.info.n_frames);
+      this.#time.setLength(this.#state.info.n_frames, this.#state.info.dt_ms);
       this.#makeImage();
       this.requestPaint();
     } else if (has("rate", "recorded", "peek", "neuron", "gesture")) {

@@ -8,6 +8,9 @@ import { button } from "../ui/button";
 
 const FEWEST_FRAMES = 20;
 const ZOOM = 1.6;
+/** A sound longer than this is opened on so many seconds: one pixel would hold many bins. */
+const LONG_S = 12;
+const FIRST_S = 6;
 
 export class TimeAxis {
   readonly tools = element("div.db-tools", { role: "group", "aria-label": "Time axis" });
@@ -41,10 +44,12 @@ export class TimeAxis {
     cleanup.listen<KeyboardEvent>(stage, "keydown", (e) => this.#onKey(e));
   }
 
-  setLength(frames: number): void {
+  /** A sound of so many frames of `dtMs`: all of it is shown, and of a long one its first seconds. */
+  setLength(frames: number, dtMs: number): void {
     if (frames === this.#length) return;
     this.#length = Math.max(frames, 1);
-    this.window = { from: 0, to: this.#length };
+    const first = (frames * dtMs) / 1000 > LONG_S ? Math.round((FIRST_S * 1000) / dtMs) : this.#length;
+    this.window = { from: 0, to: clamp(first, 1, this.#length) };
   }
 
   whole(): void {

@@ -1,0 +1,150 @@
+"""The bench fits the screens that people have: nothing is cut, and field and response are in view together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.browser.bench_page import ROOT
+from tests.browser.conftest import ARTEFACTS
+from tests.browser.lab import Server
+from tests.browser.notebook import NotebookPage, write_notebook
+
+pytestmark = pytest.mark.browser
+
+WIDTHS = (360, 460, 600, 750, 1024, 1280, 1920)
+PADDING = 34
+"""What a saved page leaves beside the bench, both sides together: its own margin and the border of the bench."""
+
+# What of the bench reaches beyond it, texts that are cut without an ellipsis, and controls that lie over one another.
+FAULTS = """() => {
+  const root = document.querySelector('.deepstrf-bench');
+  const seen = (e) => e.checkVisibility() && !e.closest('.db-hidden, .db-options, dialog');
+  const frame = root.getBoundingClientRect();
+  const found = [];
+  const name = (e) => `${e.className || e.tagName} "${e.textContent.trim().slice(0, 20)}"`;
+  for (const e of root.querySelectorAll('button, input, output, h3, .db-overlay, .db-legend, canvas')) {
+    if (!seen(e)) continue;
+    const box = e.getBoundingClientRect();
+    if (box.left < frame.left - 1 || box.right > frame.right + 1) found.push(`outside: ${name(e)}`);
+    if (e.matches('button') && e.scrollWidth > e.clientWidth + 1) found.push(`cut: ${name(e)}`);
+  }
+  const heads = '.db-header :is(button, input, output), .db-head :is(button, h3), .db-tab';
+  const controls = [...root.querySelectorAll(heads)].filter(seen)
+    .map((e) => [e, e.getBoundingClientRect()]);
+  for (const [i, [one, a]] of controls.entries()) {
+    for (const [other, b] of controls.slice(i + 1)) {
+      const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+      const along = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+      if (across > 1 && along > 1) found.push(`${name(one)} over ${name(other)}`);
+    }
+  }
+  if (root.scrollWidth > root.clientWidth) found.push(`${root.scrollWidth} px in ${root.clientWidth}`);
+  return found;
+}"""
+BOXES = """() => Object.fromEntries([
+  '.db-strf', '.db-response', '.db-strf .db-stage', '.db-curves', '.db-header',
+].map((one) => {
+  const { left, right, top, bottom } = document.querySelector(`.deepstrf-bench ${one}`).getBoundingClientRect();
+  return [one, { left, right, top, bottom }];
+}))"""
+
+
+@pytest.fixture
+def open_saved(chromium: Browser, saved_bench: Path) -> Iterator[Callable[..., Page]]:
+    """Function (width of the bench, ratio, dark) -> the saved page, its first Gaussian selected."""
+    pages: list[Page] = []
+
+    def make(width: int, ratio: float = 1.0, dark: bool = False) -> Page:
+        size = {"width": width + PADDING, "height": 720}
+        scheme: Any = "dark" if dark else "light"
+        page = chromium.new_page(viewport=size, device_scale_factor=ratio, color_scheme=scheme, reduced_motion="reduce")
+        pages.append(page)
+        page.goto(saved_bench.as_uri())
+        page.locator(f"{ROOT} [data-handle=center]").first.focus()
+        page.wait_for_selector(f"{ROOT} .db-strf .db-number")
+        return page
+
+    yield make
+    for page in pages:
+        page.close()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("ratio", [1.0, 1.25, 2.0])
+def test_nothing_is_cut_or_lies_over_another(open_saved: Callable[..., Page], width: int, ratio: float) -> None:
+    page = open_saved(width, ratio)
+    for stage in ("prefilter", "activation", "strf"):
+        page.locator(f"{ROOT} [data-tab={stage}]").click()
+        assert page.evaluate(FAULTS) == [], stage
+    boxes = page.evaluate(BOXES)
+    beside = boxes[".db-response"]["left"] >= boxes[".db-strf"]["right"]
+    assert beside is (width >= 750)
+    if width >= 750:
+        assert boxes[".db-header"]["bottom"] - boxes[".db-header"]["top"] < 40  # one row
+    ARTEFACTS.mkdir(exist_ok=True)
+    if ratio == 1.0:
+        page.screenshot(path=ARTEFACTS / f"layout-{width}.png", full_page=True)
+
+
+@pytest.mark.parametrize("width", [360, 750, 1280])
+def test_dark_pages_fit_as_well(open_saved: Callable[..., Page], width: int) -> None:
+    page = open_saved(width, dark=True)
+    assert page.evaluate(FAULTS) == []
+    page.screenshot(path=ARTEFACTS / f"layout-{width}-dark.png", full_page=True)
+
+
+def test_another_pixel_ratio_paints_anew(open_saved: Callable[..., Page]) -> None:
+    page = open_saved(1024)
+    size = f"() => document.querySelector('{ROOT} .db-strf canvas.db-canvas').width"
+    before = page.evaluate(size)
+    session = page.context.new_cdp_session(page)
+    metrics = {"width": 1024 + PADDING, "height": 720, "mobile": False}
+    session.send("Emulation.setDeviceMetricsOverride", {**metrics, "deviceScaleFactor": 2})
+    page.wait_for_function(f"(before) => ({size})() === 2 * before", arg=before)
+
+
+def test_field_and_response_are_in_view_together_on_a_laptop_beside_the_file_browser(
+    open_page: Callable[..., NotebookPage], server: Server, keep: Callable[[NotebookPage, str], Path]
+) -> None:
+    cell = """
+import deepstrf
+from deepstrf_widgets import explore
+demo = deepstrf.load_demo()
+bench = explore(demo.model, demo.stimulus, demo.responses, neuron_names=demo.neuron_names, figures=False)
+bench
+"""
+    write_notebook(server.folder / "laptop.ipynb", cell)
+    notebook = open_page(1280, 720)
+    notebook.open("laptop.ipynb")
+    notebook.run_all()
+    page = notebook.page
+    assert page.locator(".jp-FileBrowser").is_visible()
+    notebook.bring(ROOT)
+    page.locator(f"{ROOT} [data-handle=center]").first.focus()
+    page.locator(f"{ROOT} .db-panels").evaluate("(panels) => panels.scrollIntoView({ block: 'start' })")
+    boxes = page.evaluate(BOXES)
+    view = page.locator(".jp-WindowedPanel-outer").first.bounding_box()
+    assert view is not None
+    for part in (".db-strf .db-stage", ".db-curves"):
+        assert boxes[part]["top"] >= view["y"] - 1, part
+        assert boxes[part]["bottom"] <= view["y"] + view["height"] + 1, part
+    assert boxes[".db-response"]["left"] >= boxes[".db-strf"]["right"]
+    assert page.evaluate(FAULTS) == []
+    for dark in (False, True):
+        notebook.use_theme(dark)
+        keep(notebook, f"laptop-{'dark' if dark else 'light'}")
+    notebook.use_theme(False)
+
+
+def test_the_bench_fills_the_screen_and_leaves_it(open_saved: Callable[..., Page]) -> None:
+    page = open_saved(1024)
+    page.locator(f"{ROOT} button[title='Full screen']").click()
+    page.wait_for_function(f"() => document.fullscreenElement === document.querySelector('{ROOT}')")
+    assert page.evaluate(FAULTS) == []
+    page.locator(f"{ROOT} button[title^='Leave']").click()
+    page.wait_for_function("() => document.fullscreenElement === null")

@@ -1,0 +1,65 @@
+/** How much room a view has: its width in steps, the height that is in view, and the whole screen on request. */
+
+import { type Cleanup, setAttribute, setStyle } from "../base/dom";
+import { button } from "../ui/button";
+import { icon } from "../ui/icons";
+
+/** Narrower than this, in CSS pixels, lines wrap that otherwise stand in one row. */
+const NARROW_PX = 560;
+/** Two columns from and up to these widths leave each little room. */
+const [TWO_PX, WIDE_PX] = [750, 1000];
+
+/** What scrolls the element: its nearest ancestor that does, or the window. Its height in CSS pixels. */
+function heightInView(root: HTMLElement): number {
+  for (let at = root.parentElement; at; at = at.parentElement) {
+    const { overflowY } = getComputedStyle(at);
+    if (/auto|scroll/.test(overflowY) && at.clientHeight < at.scrollHeight && at.clientHeight > 0) {
+      return Math.min(at.clientHeight, innerHeight);
+    }
+  }
+  return innerHeight;
+}
+
+/** Tell the style sheet of the view how wide it is and how high what is around it. */
+export function followRoom(root: HTMLElement, cleanup: Cleanup): void {
+  const measure = () => {
+    if (root.clientWidth === 0) return;
+    const width = root.clientWidth;
+    setAttribute(root, "data-narrow", width < NARROW_PX);
+    setAttribute(root, "data-compact", width < NARROW_PX || (width >= TWO_PX && width < WIDE_PX));
+    setStyle(
+      root,
+      "--db-room",
+      `${document.fullscreenElement === root ? innerHeight : heightInView(root)}px`,
+    );
+  };
+  const observer = new ResizeObserver(measure);
+  observer.observe(root);
+  cleanup.add(() => observer.disconnect());
+  cleanup.listen(window, "resize", measure);
+  measure();
+}
+
+/** A button that shows the view on the whole screen, and back; hidden where the host does not allow it. */
+export function fullScreenButton(
+  root: HTMLElement,
+  fail: (text: string) => void,
+  cleanup: Cleanup,
+): HTMLElement {
+  const made = button("Full screen", icon("enlarge"), "icon");
+  made.hidden = !document.fullscreenEnabled;
+  const isOn = () => document.fullscreenElement === root;
+  cleanup.listen(made, "click", async () => {
+    try {
+      await (isOn() ? document.exitFullscreen() : root.requestFullscreen());
+    } catch {
+      fail("The page around the bench does not let it fill the screen");
+    }
+  });
+  cleanup.listen(document, "fullscreenchange", () => {
+    made.title = isOn() ? "Leave full screen (Escape)" : "Full screen";
+    setAttribute(made, "aria-label", made.title);
+    setAttribute(made, "aria-pressed", String(isOn()));
+  });
+  return made;
+}
