@@ -15,10 +15,11 @@ from deepstrf.models.registry import BIAS, KERNELS, UNKNOWN
 from ..session.model_copy import runs_as_written
 from ..session.parameters import Index, Parameter, channel_names
 from ..session.reading import Snapshot
+from ..session.scores import Score
 from ..session.staged_forward import StagedForward, folding
 from .capabilities import activation_slot, is_local, prefilter_slot, receptive_field_kind
 
-__all__ = ["as_bytes", "changed_arrays", "json_number", "kernel_names", "model_info", "neuron_traits"]
+__all__ = ["as_bytes", "changed_arrays", "fit_of", "json_number", "kernel_names", "model_info", "neuron_traits"]
 
 
 def as_bytes(values: Tensor | np.ndarray) -> bytes:
@@ -130,6 +131,16 @@ def changed_arrays(session: Snapshot, sound: int, neuron: int, names: Iterable[s
     return {**parts, "rate": as_bytes(session.rate(neuron)[sound])}
 
 
+def fit_of(score: Score) -> dict[str, Any]:
+    """Value of the trait ``fit``: what of a score is not blind to gain and offset."""
+    return {
+        "explained": json_number(score.explained),
+        "normalized_explained": json_number(score.normalized_explained),
+        "rate_bias": json_number(score.rate_bias),
+        "mismatch": score.mismatch,
+    }
+
+
 def neuron_traits(session: Snapshot, sound: int, neuron: int) -> dict[str, Any]:
     """Values of all traits that belong to one neuron, its trials aside."""
     trained_kernel = _field(session.trained, neuron)
@@ -149,6 +160,8 @@ def neuron_traits(session: Snapshot, sound: int, neuron: int) -> dict[str, Any]:
         "trained_score": json_number(session.trained_score(neuron)),
         "normalized_score": json_number(session.normalized_score(neuron)),
         "trained_normalized_score": json_number(session.trained_normalized_score(neuron)),
+        "fit": fit_of(session.scores(neuron)),
+        "trained_fit": fit_of(session.scores(neuron, trained=True)),
         "can_undo": session.can_undo,
         "can_redo": session.can_redo,
         "edited": session.edited(neuron),

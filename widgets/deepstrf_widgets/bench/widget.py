@@ -26,7 +26,7 @@ from ..session.reading import Snapshot
 from ..session.serialization import edits_of_state, state_text
 from ..session.session import LiveSession
 from ..threads import one_thread
-from .page_state import as_bytes, changed_arrays, json_number, model_info, neuron_traits
+from .page_state import as_bytes, changed_arrays, fit_of, json_number, model_info, neuron_traits
 
 __all__ = ["ActivationEditor", "AdapTransEditor", "BenchWidget", "ResponseView", "STRFEditor"]
 
@@ -82,6 +82,10 @@ class BenchWidget(BrowserWidget):
         What is open between sound and response. The drive is there where the browser computes it itself.
     stage : {"", "prefilter", "strf", "activation"}
         The stage of the model whose editor is on screen; "" is the receptive field, where there is one.
+    fit : dict
+        What of the score of the neuron on screen is not blind to gain and offset: ``explained`` and
+        ``normalized_explained`` (fractions of variance), ``rate_bias`` and ``mismatch``, as in
+        :class:`~deepstrf_widgets.session.scores.Score`. ``trained_fit`` is that of the trained values.
     edits : str
         All edits of the session as a text (:func:`state_text`), "" where there are none. The browser keeps it when the
         kernel goes.
@@ -119,6 +123,8 @@ class BenchWidget(BrowserWidget):
     trained_score = traitlets.Float(None, allow_none=True).tag(sync=True)
     normalized_score = traitlets.Float(None, allow_none=True).tag(sync=True)
     trained_normalized_score = traitlets.Float(None, allow_none=True).tag(sync=True)
+    fit = traitlets.Dict().tag(sync=True)
+    trained_fit = traitlets.Dict().tag(sync=True)
     can_undo = traitlets.Bool(False).tag(sync=True)
     can_redo = traitlets.Bool(False).tag(sync=True)
     edited = traitlets.Bool(False).tag(sync=True)
@@ -352,6 +358,7 @@ class BenchWidget(BrowserWidget):
             "neuron": self.neuron,
             "score": json_number(now.score(self.neuron)),
             "normalized_score": json_number(now.normalized_score(self.neuron)),
+            "fit": fit_of(now.scores(self.neuron)),
             "can_undo": now.can_undo,
             "can_redo": now.can_redo,
             "revision": self.revision,

@@ -19,7 +19,7 @@ from .events import Change
 from .history import History
 from .opening import restrictions
 from .parameters import Index, Parameter
-from .scores import Scores
+from .scores import NO_SCORE, Score, Scores
 from .staged_forward import StagedForward
 from .twin import Lease, Twin
 
@@ -164,19 +164,26 @@ class Reading(ABC):
 
     def score(self, neuron: int | str) -> float | None:
         """Correlation of predicted and recorded response of one neuron; None without responses, NaN if undefined."""
-        return self._scored(neuron)[0]
+        return self.scores(neuron).r
 
     def normalized_score(self, neuron: int | str) -> float | None:
         """Correlation that the prediction would have with the noise-free response (CCnorm); None without repeats."""
-        return self._scored(neuron)[1]
+        return self.scores(neuron).normalized
 
     def trained_score(self, neuron: int | str) -> float | None:
         """:meth:`score` of the trained values."""
-        return self._scored(neuron, trained=True)[0]
+        return self.scores(neuron, trained=True).r
 
     def trained_normalized_score(self, neuron: int | str) -> float | None:
         """:meth:`normalized_score` of the trained values."""
-        return self._scored(neuron, trained=True)[1]
+        return self.scores(neuron, trained=True).normalized
+
+    def scores(self, neuron: int | str, *, trained: bool = False) -> Score:
+        """Correlation, variance explained and bias of the mean rate of one neuron, of now or of the trained values."""
+        row, state = self._neuron(neuron), self._present()
+        scores = state.played.trained_scores if trained else state.played.live_scores
+        stages = state.played.trained if trained else state.live
+        return NO_SCORE if scores is None else scores.of(stages.rate(row), row)
 
     def edited(self, neuron: int | str | None = None) -> bool:
         """Whether any parameter differs from its trained value, of one neuron or of the whole model."""
@@ -200,13 +207,6 @@ class Reading(ABC):
 
     def _neuron(self, neuron: int | str) -> int:
         return neuron_index(self.neuron_names, neuron)
-
-    def _scored(self, neuron: int | str, *, trained: bool = False) -> tuple[float | None, float | None]:
-        """r and CCnorm."""
-        row, state = self._neuron(neuron), self._present()
-        scores = state.played.trained_scores if trained else state.played.live_scores
-        stages = state.played.trained if trained else state.live
-        return (None, None) if scores is None else scores.of(stages.rate(row), row)
 
 
 class Snapshot(Reading):

@@ -52,3 +52,9 @@ export function gainText(score: number | null, trained: number | null): string {
   const gain = Number((score - trained).toFixed(2));
   return `(${gain > 0 ? "+" : gain === 0 ? "±" : ""}${fixed(gain, 2)})`;
 }
+
+/** "+12 %", "±0 %". */
+export function signedPercent(share: number): string {
+  const percent = Math.round(100 * share);
+  return `${percent > 0 ? "+" : percent === 0 ? "±" : ""}${fixed(percent, 0)} %`;
+}

@@ -292,4 +292,20 @@ describe("score", () => {
     await settle();
     expect(score.textContent?.trim()).toBe("r = –");
   });
+
+  it("has beside it what is not blind to gain and offset, with a word why the two differ", async () => {
+    const flat = { explained: -0.2, normalized_explained: -0.25, rate_bias: 0.12, mismatch: "too flat" };
+    const { fixture, root } = mount({ score: 0.91, trained_score: 0.91, fit: flat });
+    const score = root.querySelector<HTMLElement>(".db-score")!;
+    expect(score.textContent).toBe("r = 0.91  VE −0.20 · mean +12 % too flat");
+    expect(score.hasAttribute("data-mismatch")).toBe(true);
+    expect(score.title).toContain("−0.25 of that which is no noise");
+    expect(score.title).toContain("as the prediction is too flat");
+    fixture.model.set("fit", { explained: 0.8, normalized_explained: null, rate_bias: null, mismatch: "" });
+    await settle();
+    expect(score.textContent).toBe("r = 0.91  VE 0.80");
+    expect(score.hasAttribute("data-mismatch")).toBe(false);
+    score.click();
+    expect(score.hasAttribute("data-level")).toBe(true);
+  });
 });

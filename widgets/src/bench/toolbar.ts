@@ -1,7 +1,8 @@
 /** Score, undo and redo, back to the trained values, and a button that shows them. */
 
 import { type Cleanup, element, setAttribute, setText } from "../base/dom";
-import { fixed, gainText, scoreText } from "../base/format";
+import { fixed, gainText, scoreText, signedPercent } from "../base/format";
+import type { Fit } from "../kernel/contract";
 import type { BenchState } from "../state/bench-state";
 import type { Part } from "../state/parts";
 import { button } from "../ui/button";
@@ -12,6 +13,8 @@ export class Toolbar {
   readonly #value = element("span");
   readonly #gain = element("span.db-gain");
   readonly #normalized = element("span.db-muted");
+  readonly #explained = element("span.db-explained");
+  readonly #mismatch = element("span.db-mismatch");
   readonly element: HTMLElement;
   readonly #undo: HTMLButtonElement;
   readonly #redo: HTMLButtonElement;
@@ -22,10 +25,11 @@ export class Toolbar {
 
   constructor(state: BenchState, editing: boolean, openShortcuts: () => void, cleanup: Cleanup) {
     this.#state = state;
-    const title =
-      "Correlation of model and recorded response; in brackets the gain over the trained model. " +
-      "CCnorm: the same for the noise-free response";
-    this.score = element("output.db-score", { title }, this.#value, " ", this.#gain, " ", this.#normalized);
+    const main = element("span.db-score-row", {}, this.#value, " ", this.#gain, " ", this.#normalized);
+    const level = element("span.db-score-row", {}, this.#explained, this.#mismatch);
+    this.score = element("output.db-score", {}, main, level);
+    // The user chooses which is large.
+    cleanup.listen(this.score, "click", () => this.score.toggleAttribute("data-level"));
     this.#undo = button("Undo (Ctrl+Z)", icon("undo"), "icon");
     this.#redo = button("Redo (Ctrl+Shift+Z)", icon("redo"), "icon");
     this.#revert = button("Revert neuron: back to its trained values", icon("revert"), "icon");
@@ -67,7 +71,27 @@ export class Toolbar {
     setText(this.#gain, state.peek ? "(trained)" : gainText(state.score, state.trainedScore));
     const normalized = state.peek ? state.trainedNormalizedScore : state.normalizedScore;
     setText(this.#normalized, normalized === null ? "" : `· CCnorm ${fixed(normalized, 2)}`);
+    this.#paintLevel(state.peek ? state.trainedFit : state.fit);
     const gain = state.peek ? 0 : (state.score ?? 0) - (state.trainedScore ?? state.score ?? 0);
     this.score.dataset.gain = gain > 0.005 ? "better" : gain < -0.005 ? "worse" : "same";
   }
+
+  /** What the correlation does not see: how much of the variance is explained, and the mean rate. */
+  #paintLevel({ explained, normalized_explained, rate_bias, mismatch }: Fit): void {
+    const bias = rate_bias === null ? "" : ` · mean ${signedPercent(rate_bias)}`;
+    setText(this.#explained, explained === null ? "" : `VE ${fixed(explained, 2)}${bias}`);
+    setText(this.#mismatch, mismatch && ` ${mismatch}`);
+    this.score.toggleAttribute("data-mismatch", mismatch !== "");
+    const normalized =
+      normalized_explained === null ? "" : `, ${fixed(normalized_explained, 2)} of that which is no noise`;
+    const why = mismatch ? ` They differ as the prediction is ${wordsOf(mismatch)}.` : "";
+    this.score.title =
+      "r: correlation of model and recorded response, blind to gain and offset; in brackets the gain over the trained model. " +
+      "CCnorm: the same for the noise-free response; the noise is estimated from the trials, so it can exceed 1. " +
+      `VE: fraction of the variance explained${normalized}, which sees both; mean: of the predicted rate against the recorded one.` +
+      `${why} Click to choose which is large.`;
+  }
 }
+
+/** "too flat", or "on average too high". */
+const wordsOf = (mismatch: string) => mismatch.replace("mean", "on average");

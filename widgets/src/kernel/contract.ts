@@ -37,6 +37,8 @@ export const TRAITS = [
   "trained_score",
   "normalized_score",
   "trained_normalized_score",
+  "fit",
+  "trained_fit",
   "can_undo",
   "can_redo",
   "edited",
@@ -169,6 +171,16 @@ export type AnswerPart = (typeof PARTS)[number];
 export type TrainedPart = Exclude<AnswerPart, "folding">;
 /** Those that are traits of the trained neuron too, under the name `trained_...`. */
 export const TRAINED_PARTS = PARTS.filter((part): part is TrainedPart => part !== "folding");
+/** What of a score is not blind to gain and offset; null where it is undefined. */
+export interface Fit {
+  /** Fraction of variance explained, and that of the variance that is no noise. */
+  explained: number | null;
+  normalized_explained: number | null;
+  /** Mean of the predicted rate over that of the recorded one, less 1. */
+  rate_bias: number | null;
+  /** Why the variance explained is less than the square of the correlation; empty where it hardly is. */
+  mismatch: string;
+}
 export interface Answer {
   type: "answer";
   client: string;
@@ -181,6 +193,7 @@ export interface Answer {
   version?: number;
   score: number | null;
   normalized_score: number | null;
+  fit: Fit;
   can_undo: boolean;
   can_redo: boolean;
   /** The value that the trait `revision` has, or will have, when the traits hold the state that is answered. */

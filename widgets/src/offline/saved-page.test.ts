@@ -3,7 +3,7 @@ import { floats } from "../base/bytes";
 import type { Info, Message } from "../kernel/contract";
 import { LocalSession, NO_ARRAYS } from "../state/local-session";
 import { full, savedPage, separable, vector } from "../testing/offline.fixture";
-import { correlation, SavedPageModel } from "./saved-page";
+import { SavedPageModel } from "./saved-page";
 
 function made(of = vector) {
   const saved = savedPage([vector.gaussians[4], 0.125], {}, of);
@@ -149,14 +149,5 @@ describe("a page without a kernel", () => {
     }
     await send({ type: "undo" });
     expect(read("factors")).toEqual(before);
-  });
-});
-
-describe("correlation", () => {
-  it("leaves out what was not recorded", () => {
-    expect(correlation([1, 2, 9, 3], [2, 4, Number.NaN, 6])).toBeCloseTo(1, 12);
-    expect(correlation([1, 2, 3], [6, 4, 2])).toBeCloseTo(-1, 12);
-    expect(correlation([1, 1, 1], [1, 2, 3])).toBeNull();
-    expect(correlation([1, 2], [])).toBeNull();
   });
 });

@@ -6,6 +6,7 @@
 import { floats } from "../base/bytes";
 import {
   type Answer,
+  type Fit,
   type Info,
   PARTS,
   type Request,
@@ -13,6 +14,7 @@ import {
   type TrainedPart,
 } from "../kernel/contract";
 import type { Slot } from "../kernel/request-queue";
+import { levelOf } from "../math/fit";
 import { axesOf, LocalSession, type Numbers, type Pair } from "../state/local-session";
 import { StaticModel } from "./static-model";
 
@@ -123,21 +125,25 @@ export class SavedPageModel extends StaticModel {
 
   #flags() {
     const { canUndo: can_undo, canRedo: can_redo } = this.#session;
-    return { score: this.#score("now"), can_undo, can_redo };
+    return { ...this.#scored("now"), can_undo, can_redo };
   }
 
-  #score(which: "now" | "trained"): number | null {
-    return correlation(this.#arrays(which).rate, this.#psths[this.#neuron]);
+  /** The score, and what of it is not blind to gain and offset; what the trials would tell of noise was not saved. */
+  #scored(which: "now" | "trained"): { score: number | null; fit: Fit } {
+    const { r, ...fit } = levelOf(this.#arrays(which).rate, this.#psths[this.#neuron]);
+    return { score: r, fit: { ...fit, normalized_explained: null } };
   }
 
   /** Set the traits of the neuron on screen. */
   #publish(): void {
     const { now, trained } = this.#pair;
     const [arrays, then] = [this.#arrays(), this.#arrays("trained")];
+    const trainedScore = this.#scored("trained");
     const state = {
       ...Object.fromEntries(PARTS.map((part) => [part, encode(arrays[part])])),
       ...Object.fromEntries(TRAINED_PARTS.map((part) => [`trained_${part}`, encode(then[part])])),
-      ...{ psth: encode(this.#psths[this.#neuron]), ...this.#flags(), trained_score: this.#score("trained") },
+      ...{ psth: encode(this.#psths[this.#neuron]), ...this.#flags() },
+      ...{ trained_score: trainedScore.score, trained_fit: trainedScore.fit },
       edited: OWN.some((name) => now[name].some((value, i) => value !== trained[name][i])),
       of_neuron: this.#neuron,
       revision: (this.get("revision") as number) + 1,
@@ -157,20 +163,4 @@ function slotsOf(edits: { name: string; index: number[]; count?: number }[], val
     }
   }
   return slots;
-}
-
-/** Pearson's correlation over the bins where something was recorded; null where it is undefined. */
-export function correlation(a: ArrayLike<number>, b: ArrayLike<number>): number | null {
-  let [n, sa, sb, saa, sbb, sab] = [0, 0, 0, 0, 0, 0];
-  for (let i = 0; i < b.length; i++) {
-    if (Number.isNaN(b[i])) continue;
-    n += 1;
-    sa += a[i];
-    sb += b[i];
-    saa += a[i] * a[i];
-    sbb += b[i] * b[i];
-    sab += a[i] * b[i];
-  }
-  const spread = (n * saa - sa * sa) * (n * sbb - sb * sb);
-  return n > 1 && spread > 0 ? (n * sab - sa * sb) / Math.sqrt(spread) : null;
 }

@@ -303,6 +303,7 @@ export class BenchState extends ViewState {
     if (answer.neuron === this.neuron && this.current) {
       this.score = numberOrNull(answer.score);
       this.normalizedScore = numberOrNull(answer.normalized_score);
+      this.fit = answer.fit;
       parts.add("score");
       answer.parts.forEach((part, i) => {
         this.kernelArrays[part] = floats(buffers[i]);

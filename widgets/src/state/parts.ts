@@ -50,6 +50,8 @@ export const PARTS_OF_TRAIT: Record<Trait, Part[]> = {
   trained_score: ["score"],
   normalized_score: ["score"],
   trained_normalized_score: ["score"],
+  fit: ["score"],
+  trained_fit: ["score"],
   can_undo: ["history"],
   can_redo: ["history"],
   edited: ["history"],

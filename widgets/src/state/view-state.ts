@@ -2,7 +2,15 @@
 
 import { floats } from "../base/bytes";
 import type { Connection } from "../kernel/connection";
-import { type BenchModel, type Info, PARTS, TRAINED_PARTS, type Trait, type View } from "../kernel/contract";
+import {
+  type BenchModel,
+  type Fit,
+  type Info,
+  PARTS,
+  TRAINED_PARTS,
+  type Trait,
+  type View,
+} from "../kernel/contract";
 import { type Axes, type Gaussian, gaussianAt } from "../math/field";
 import { axesOf, LocalSession, type Neuron, NO_ARRAYS, type Numbers } from "./local-session";
 
@@ -31,6 +39,8 @@ export class ViewState {
   /** The same for the noise-free response (CCnorm); null without repeated trials. */
   normalizedScore: number | null = null;
   trainedNormalizedScore: number | null = null;
+  fit: Fit = NO_FIT;
+  trainedFit: Fit = NO_FIT;
   canUndo = false;
   canRedo = false;
   edited = false;
@@ -147,6 +157,8 @@ export class ViewState {
   }
 }
 
+const NO_FIT: Fit = { explained: null, normalized_explained: null, rate_bias: null, mismatch: "" };
+
 /** The trait behind a field, and how it is read. */
 type Row<Value> = readonly [Trait, (value: unknown) => Value];
 const FIELDS: { readonly [Field in keyof ViewState]?: Row<ViewState[Field]> } = {
@@ -161,6 +173,8 @@ const FIELDS: { readonly [Field in keyof ViewState]?: Row<ViewState[Field]> } = 
   trainedScore: ["trained_score", numberOrNull],
   normalizedScore: ["normalized_score", numberOrNull],
   trainedNormalizedScore: ["trained_normalized_score", numberOrNull],
+  fit: ["fit", fitOf],
+  trainedFit: ["trained_fit", fitOf],
   canUndo: ["can_undo", isTrue],
   canRedo: ["can_redo", isTrue],
   edited: ["edited", isTrue],
@@ -182,6 +196,10 @@ function take<Field extends keyof ViewState>(
 
 function text(value: unknown): string {
   return String(value ?? "");
+}
+
+function fitOf(value: unknown): Fit {
+  return { ...NO_FIT, ...(value as Partial<Fit> | undefined) };
 }
 
 function isTrue(value: unknown): boolean {

@@ -115,6 +115,7 @@ export class Fixture {
       settled: false,
       score: 0.6,
       normalized_score: null,
+      fit: { explained: 0.4, normalized_explained: null, rate_bias: 0, mismatch: "" },
       can_undo: true,
       can_redo: false,
       revision: 0,
