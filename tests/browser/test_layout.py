@@ -98,16 +98,6 @@ def test_dark_pages_fit_as_well(open_saved: Callable[..., Page], width: int) -> 
     page.screenshot(path=ARTEFACTS / f"layout-{width}-dark.png", full_page=True)
 
 
-def test_another_pixel_ratio_paints_anew(open_saved: Callable[..., Page]) -> None:
-    page = open_saved(1024)
-    size = f"() => document.querySelector('{ROOT} .db-strf canvas.db-canvas').width"
-    before = page.evaluate(size)
-    session = page.context.new_cdp_session(page)
-    metrics = {"width": 1024 + PADDING, "height": 720, "mobile": False}
-    session.send("Emulation.setDeviceMetricsOverride", {**metrics, "deviceScaleFactor": 2})
-    page.wait_for_function(f"(before) => ({size})() === 2 * before", arg=before)
-
-
 def test_field_and_response_are_in_view_together_on_a_laptop_beside_the_file_browser(
     open_page: Callable[..., NotebookPage], server: Server, keep: Callable[[NotebookPage, str], Path]
 ) -> None:
@@ -146,5 +136,5 @@ def test_the_bench_fills_the_screen_and_leaves_it(open_saved: Callable[..., Page
     page.locator(f"{ROOT} button[title='Full screen']").click()
     page.wait_for_function(f"() => document.fullscreenElement === document.querySelector('{ROOT}')")
     assert page.evaluate(FAULTS) == []
-    page.locator(f"{ROOT} button[title^='Leave']").click()
+    page.locator(f"{ROOT} button[title^='Leave full']").click()
     page.wait_for_function("() => document.fullscreenElement === null")

@@ -4,10 +4,10 @@ import { type Cleanup, setAttribute, setStyle } from "../base/dom";
 import { button } from "../ui/button";
 import { icon } from "../ui/icons";
 
-/** Narrower than this, in CSS pixels, lines wrap that otherwise stand in one row. */
-const NARROW_PX = 560;
-/** Two columns from and up to these widths leave each little room. */
-const [TWO_PX, WIDE_PX] = [750, 1000];
+/** Two columns from this width on, in CSS pixels; below it lines wrap that otherwise stand in one row. */
+const TWO_PX = 750;
+/** Columns have little room up to the one width in one column, and up to the other in two. */
+const [SMALL_PX, WIDE_PX] = [560, 1000];
 
 /** What scrolls the element: its nearest ancestor that does, or the window. Its height in CSS pixels. */
 function heightInView(root: HTMLElement): number {
@@ -25,8 +25,8 @@ export function followRoom(root: HTMLElement, cleanup: Cleanup): void {
   const measure = () => {
     if (root.clientWidth === 0) return;
     const width = root.clientWidth;
-    setAttribute(root, "data-narrow", width < NARROW_PX);
-    setAttribute(root, "data-compact", width < NARROW_PX || (width >= TWO_PX && width < WIDE_PX));
+    setAttribute(root, "data-narrow", width < TWO_PX);
+    setAttribute(root, "data-compact", width < SMALL_PX || (width >= TWO_PX && width < WIDE_PX));
     setStyle(
       root,
       "--db-room",
