@@ -25,11 +25,11 @@ class Fitter(FitSettings):
     where a model's output or the responses can be negative, the loss is the squared error. Adam with steps of 0.01
     suits receptive fields that a batch norm follows, which makes the fit independent of the kernel's size and of the
     stimulus' mean and unit; the places and widths of Gaussians, which count in bins, take steps of 0.05; networks take
-    AdamW with steps of 0.001. Few stimuli in a batch mean many steps in an epoch, which short recordings
-    need. Correlation on stimuli that were kept apart says when to stop, because the likelihoods of different neurons do
-    not compare. Some smoothness made predictions and receptive fields of simulated neurons better at every
-    signal-to-noise ratio that was tried (0.05 to 1 with one to five minutes of sound), and the predictions of recorded
-    ones.
+    AdamW with steps of 0.001, and their first layer is fitted as if its sounds had mean 0 and variance 1. Few stimuli
+    in a batch mean many steps in an epoch, which short recordings need. Correlation on stimuli that were kept apart
+    says when to stop, because the likelihoods of different neurons do not compare. Some smoothness made predictions and
+    receptive fields of simulated neurons better at every signal-to-noise ratio that was tried (0.05 to 1 with one to
+    five minutes of sound), and the predictions of recorded ones.
 
     Parameters
     ----------

@@ -41,6 +41,7 @@ from deepstrf.training.identity import (
     identity_of_optimizer,
     identity_of_settings,
 )
+from deepstrf.training.input_scale import standardised_layer, start_standardised
 from deepstrf.training.priors import kernels, penalty
 from deepstrf.training.progress import NonFiniteLossError, Progress
 from deepstrf.training.recipes import check_loss, recipe_for
@@ -99,8 +100,13 @@ class Run:
         resumes = checkpoint is not None and os.path.lexists(checkpoint)
         from_data = settings.start == "data" or (settings.start == "auto" and is_untouched(model))
         self.without_evidence = list(_weights_without_evidence(model, train))
+        self.first_layer = standardised_layer(model, train)
         if from_data and not resumes:
+            if self.first_layer is not None:
+                start_standardised(self.first_layer)
             start_from_data(model, train, axes, self._loss_in_its_unit)
+        if self.first_layer is not None:
+            named = [(name, self.first_layer.replaced(parameter)) for name, parameter in named]
         make = recipe.optimizer if settings.optimizer is None else settings.optimizer
         self.optimizer = (
             make.for_names(named) if isinstance(make, NamesParameters) else make([parameter for _, parameter in named])
@@ -209,6 +215,9 @@ class Run:
 
         def closure() -> float:
             self.optimizer.zero_grad()
+            if self.first_layer is not None:
+                self.first_layer.write()
+                self.first_layer.clear_gradient()
             with normalising_over(self.model, (~target.isnan()).any(2)):
                 pred = self.model(stimuli)
             losses = self._per_neuron(self.loss, pred, target, "loss")
@@ -220,6 +229,8 @@ class Run:
             if self.has_priors:
                 total = total + penalty(self.model, self.smoothness, self.settings.sparsity, self.null_loss[1])
             total.backward()
+            if self.first_layer is not None:
+                self.first_layer.take_gradient()
             return total.item()
 
         with self.turns.take():
@@ -227,6 +238,8 @@ class Run:
                 self.optimizer.step(closure)
             except _NotFinite:
                 return seen[-1]
+            if self.first_layer is not None:
+                self.first_layer.write()
             _keep_gaussians_on_their_grid(self.model)
             _set_to_zero(self.without_evidence)
         return seen[0]
@@ -321,6 +334,7 @@ class Run:
             "schedule": None if self.schedule is None else self.schedule.state_dict(),
             "history": self.history.state_dict(),
             "answer": self._answer(),
+            "first_layer": [] if self.first_layer is None else self.first_layer.tensors(),
         }
 
     def _answer(self) -> Tensor:
@@ -339,6 +353,8 @@ class Run:
             self.history = history_in(state["history"], self.train.target.shape[1])
             check_optimizer_state(self.optimizer, state["optimizer"])
             check_schedule_state(self.schedule, state["schedule"])
+            if self.first_layer is not None:
+                self.first_layer.load(state.get("first_layer"))
             self.model.load_state_dict(state["model"])
             answer, was = self._answer(), state["answer"]
             if not isinstance(was, Tensor) or was.shape != answer.shape or not _close(answer, was):
