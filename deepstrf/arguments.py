@@ -125,7 +125,7 @@ def as_tensor(name: str, values: Any) -> Tensor:
     if isinstance(values, Tensor):
         return values
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
-        values = values.astype(np.result_type(values.dtype, np.float32)).filled(np.nan)
+        values = np.ma.filled(values.astype(np.result_type(values.dtype, np.float32)), np.nan)
     try:
         array = np.asarray(values)
         kind = f"{type(values).__name__} of dtype {array.dtype}" if array.dtype.kind not in "biuf" else ""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
@@ -21,6 +22,9 @@ from deepstrf.training.starts import output_curve, strf_readout
 FIELD_PATIENCE, NETWORK_PATIENCE = 10, 30
 FIELD_STEP, GAUSSIAN_STEP, NETWORK_STEP = 0.01, 0.05, 1e-3
 SMOOTHNESS = 0.1
+LEAST_MEAN = 0.1
+"""Standard deviations: responses with negative values and a mean below this are about 0, as z-scores are."""
+MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,66 @@ def cannot_be_negative(model: nn.Module) -> bool:
         return False
     lowest = entry.ends(curve)[0]
     return bool((torch.as_tensor(lowest) >= 0).all())
+
+
+def check_can_follow(model: nn.Module, responses: Tensor, target: Tensor, names: Sequence[str] | None = None) -> None:
+    """Refuse responses that a model cannot fit, and warn where it can fit a part of them only.
+
+    Parameters
+    ----------
+    model : Module
+    responses : Tensor, shape (B, N, R, T)
+        NaN where nothing was recorded.
+    target : Tensor, shape (B, N, 1, T)
+        Their mean over trials.
+    names : sequence of str, optional
+        Of the N neurons.
+
+    Raises
+    ------
+    ValueError
+        A response is infinite, none varies, or the mean response of a neuron is not above 0 where the model's is.
+    """
+    infinite = responses.isinf()
+    if bool(infinite.any()):
+        where = _named(infinite.any(0).flatten(1).any(1), names)
+        raise ValueError(f"responses must be finite, or NaN where nothing was recorded, got infinite ones of {where}")
+    bins = target.transpose(0, 1).flatten(1).double()
+    recorded = ~bins.isnan()
+    mean = bins.nanmean(1)
+    spread = (bins - mean[:, None]).square().nanmean(1).sqrt()
+    rounding = 1e-6 * bins.abs().nan_to_num().amax(1)
+    still = recorded.any(1) & ~(spread > rounding)
+    if bool((still | ~recorded.any(1)).all()):
+        raise ValueError("responses must vary in time, got none that does: there is nothing to fit")
+    if bool(still.any()):
+        warnings.warn(f"responses of {_named(still, names)} never vary: nothing of them is learnt", stacklevel=4)
+    if not cannot_be_negative(model):
+        return
+    lowest = bins.nan_to_num(nan=torch.inf).amin(1)
+    curve = type(output_curve(model)).__name__
+    signed = f"ParametricSoftplus({len(bins)}, non_negative_output=False)"
+    way_out = f"give the model output_activation={signed}, or add a baseline to the responses"
+    below = ~still & (lowest < 0) & (mean < LEAST_MEAN * spread)
+    if bool(below.any()):
+        raise ValueError(
+            f"responses must be rates for this model, whose output curve {curve} never goes below 0; those of "
+            f"{_named(below, names)} lie about 0 or below it (down to {lowest[below].min().item():g}): {way_out}"
+        )
+    some = ~still & (lowest < 0)
+    if bool(some.any()):
+        warnings.warn(
+            f"responses of {_named(some, names)} go below 0 (down to {lowest[some].min().item():g}), where the output "
+            f"curve {curve} of this model cannot follow: {way_out}",
+            stacklevel=4,
+        )
+
+
+def _named(which: Tensor, names: Sequence[str] | None) -> str:
+    """How many neurons, and the first of them."""
+    chosen = which.nonzero().flatten().tolist()
+    first = ", ".join(repr(names[n]) if names else str(n) for n in chosen[:MOST_NAMED])
+    return f"{len(chosen)} of {len(which)} neurons ({first}{', ...' if len(chosen) > MOST_NAMED else ''})"
 
 
 def check_loss(loss: Metric, model: nn.Module, responses: Tensor) -> None:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from deepstrf.memory import LIMIT_GB
+from deepstrf.metrics import mse_loss, poisson_loss
 from deepstrf.models.layers import ParametricSTRF
 from deepstrf.models.neural_model import NeuralModel
 from deepstrf.models.prediction import as_model_takes, predict
@@ -44,7 +45,7 @@ from deepstrf.training.identity import (
 from deepstrf.training.input_scale import standardised_layer, start_standardised
 from deepstrf.training.priors import kernels, penalty
 from deepstrf.training.progress import NonFiniteLossError, Progress
-from deepstrf.training.recipes import check_loss, recipe_for
+from deepstrf.training.recipes import check_can_follow, check_loss, recipe_for
 from deepstrf.training.settings import FitSettings, Metric, NamesParameters
 from deepstrf.training.starts import Axes, heard_by, is_untouched, start_from_data
 from deepstrf.training.under_way import under_way
@@ -89,6 +90,8 @@ class Run:
         recipe = recipe_for(model, train.responses)
         self.loss: Metric = recipe.loss if settings.loss is None else settings.loss
         check_loss(self.loss, model, train.responses)
+        if self.loss in (mse_loss, poisson_loss):
+            check_can_follow(model, train.responses, train.target)
         self.patience = recipe.patience if settings.patience is None else settings.patience
         smoothness = recipe.smoothness if settings.smoothness is None else settings.smoothness
         along = np.broadcast_to(np.asarray(smoothness, dtype=float), 2)

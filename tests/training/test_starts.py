@@ -183,11 +183,54 @@ def test_a_neuron_whose_response_never_varies_keeps_its_own_start(parts, value):
     responses[:, 1] = value
     with torch.no_grad():
         model, before = new_model(), new_model()
-    start(model, (train.stimuli, responses))
+    with pytest.warns(UserWarning, match=rf"responses of 1 of {NEURONS} neurons \(1\) never vary"):
+        start(model, (train.stimuli, responses))
     assert torch.equal(model.STRF_weight()[1], before.STRF_weight()[1])
     assert torch.equal(model.readout.bn.weight[1], before.readout.bn.weight[1])
     assert not torch.equal(model.STRF_weight()[0], before.STRF_weight()[0])
     assert all(x.isfinite().all() for x in model.state_dict().values())
+
+
+def z_scored(x):
+    return (x - x.mean()) / x.std()
+
+
+@pytest.mark.parametrize(
+    ("change", "refusal"),
+    [
+        (
+            lambda x: x - 70,
+            r"responses must be rates for this model, .* ParametricSoftplus never goes below 0; those of",
+        ),
+        (
+            z_scored,
+            r"lie about 0 or below it .* output_activation=ParametricSoftplus\(\d+, non_negative_output=False\)",
+        ),
+        (torch.zeros_like, "responses must vary in time, got none that does"),
+        (lambda x: x.clone().index_fill_(3, torch.tensor(0), torch.inf), "responses must be finite, .* of . of"),
+    ],
+)
+def test_responses_that_a_model_cannot_follow_are_refused(parts, change, refusal):
+    train, _ = parts
+    model = new_model()
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(ValueError, match=refusal):
+        start(model, (train.stimuli, change(train.responses)))
+    assert all(torch.equal(now, before[name]) for name, now in model.state_dict().items())
+
+
+def test_a_few_negative_responses_are_warned_of_and_a_signed_curve_takes_all(parts):
+    train, _ = parts
+    few = train.responses.clone()
+    few[0, 0, :, 0] = -5.0
+    with pytest.warns(
+        UserWarning, match=r"responses of 1 of \d neurons \(0\) go below 0 \(down to -5\), where the output"
+    ):
+        start(new_model(), (train.stimuli, few))
+    signed = LinearNonlinear(
+        BANDS, LAGS, out_neurons=NEURONS, output_activation=ParametricSoftplus(NEURONS, non_negative_output=False)
+    )
+    start(signed, (train.stimuli, z_scored(train.responses)))
 
 
 def test_patience_does_not_count_before_a_fit_has_left_its_start(parts):
