@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from deepstrf.arguments import check_choice, check_numbers, check_sizes
 
 from .layers.configured import Configured
 from .layers.constraints import (
     FRACTION,
+    POSITIVE,
     FloatLike,
     a_to_d,
     as_float_tensor,
+    inverse_softplus,
     learnable_fraction,
     natural_property,
+    softplus,
     w_to_p,
 )
+from .layers.depletion import depletion
 from .layers.exponential import checked_taps, exponential_filter, exponential_kernel
+from .protocols import Stage
 from .time_constants import NO_MEMORY_FROM_HZ, WITH_A_TIME_CONSTANT, a_to_tau, freq_to_tau, get_CFs, tau_to_a
 
 __all__ = [
     "AdapTrans",
     "ICAdaptation",
+    "ShortTermPlasticity",
     "Willmore_Adaptation",
     "a_to_tau",
     "freq_to_tau",
@@ -207,6 +214,89 @@ class AdapTrans(Configured):
     def extra_repr(self) -> str:
         """Sizes, for ``print(module)``."""
         return f"F={self.d_on.shape[0]}, kernel_size={self.kernel_size}, learnable={self.learnable}"
+
+
+class ShortTermPlasticity(Configured):
+    r"""Synaptic depression: each band times the share of a resource that it uses up and that recovers.
+
+    :math:`y_t = x_t d_t` with :math:`\dot d = (1 - d)/\tau - u\,x\,d`, d = 1 before the first sample, and x taken as
+    constant within a bin, for which the equation is solved exactly: d stays in (0, 1] however strong u and x are.
+
+    Parameters
+    ----------
+    init_a_vals : Tensor or sequence of float, shape (F,)
+        exp(-dt / tau) of each band, tau the time constant of recovery, in (0, 1]; `tau_to_a` gives it. Copied.
+    init_u_vals : Tensor or sequence of float, shape (F,)
+        Strength u: share of the resource that a unit of the spectrogram uses up, per bin; positive. Copied.
+    learnable : bool
+        Parameters if True, buffers if False.
+
+    Raises
+    ------
+    ValueError
+        A decay lies outside (0, 1], a strength is not positive, or a shape is wrong.
+
+    Notes
+    -----
+    (B, 1, F, T) -> (B, 1, F, T); the spectrogram is half-wave rectified first, since a synapse has no negative input.
+    Tensors, each (F,): ``d`` with a = 1/(1 + d^2), and ``raw_u`` with u = softplus(raw_u). The properties ``a`` and
+    ``u`` read and set them in natural units. NEMS solves the equation by steps of a bin and clips the result; the two
+    agree where u x is far below 1.
+
+    References
+    ----------
+    Tsodyks, Pawelzik & Markram (1998), Neural Comput. 10:821; David & Shamma (2013), J. Neurosci. 33:19154.
+    """
+
+    arguments = ("init_a_vals", "init_u_vals", "learnable")
+    out_channels: int = 1
+    d: Tensor
+    raw_u: Tensor
+    a = natural_property("a", "d", FRACTION, "Decay of what is missing, per time bin (F,), in (0, 1].")
+    u = natural_property("u", "raw_u", POSITIVE, "Strength (F,), per bin and unit of the spectrogram, positive.")
+
+    def __init__(self, init_a_vals: FloatLike, init_u_vals: FloatLike, learnable: bool = True) -> None:
+        super().__init__()
+        a, u = _per_band(init_a_vals, "init_a_vals"), _per_band(init_u_vals, "init_u_vals")
+        if a.shape != u.shape:
+            raise ValueError(
+                f"init_a_vals and init_u_vals must have the same length F, got {a.shape[0]} and {u.shape[0]}"
+            )
+        d, raw_u = a_to_d(a, "init_a_vals"), inverse_softplus(u, "init_u_vals")
+        self.learnable = bool(learnable)
+        self.init_a_vals: list[float] = a.tolist()
+        self.init_u_vals: list[float] = u.tolist()
+        for name, raw in (("d", d), ("raw_u", raw_u)):
+            if learnable:
+                self.register_parameter(name, nn.Parameter(raw))
+            else:
+                self.register_buffer(name, raw)
+
+    def resource(self, spectro_in: Tensor, *, before: Tensor | None = None) -> Tensor:
+        """Share (B, 1, F, T) of the resource as each bin begins, in (0, 1]; ``before`` (B, F) is that of the first."""
+        x = torch.relu(_band_signals(spectro_in, self.d.shape[0]))
+        # a = 1 / (1 + d^2) = exp(-r)
+        return depletion(x, torch.log1p(self.d.square()), softplus(self.raw_u), before=before).unsqueeze(1)
+
+    def forward(self, spectro_in: Tensor) -> Tensor:
+        """Depressed spectrogram (B, 1, F, T), non-negative; ValueError for another shape."""
+        return torch.relu(spectro_in) * self.resource(spectro_in)
+
+    def stream_stage(self) -> Stage:
+        """Stage of `deepstrf.models.streaming` that keeps the resource between chunks."""
+        state: Tensor | None = None
+
+        def stage(chunk: Tensor) -> Tensor:
+            nonlocal state
+            resource = self.resource(functional.pad(chunk, (0, 1)), before=state)
+            state = resource[:, 0, :, -1].detach()
+            return torch.relu(chunk) * resource[..., :-1]
+
+        return stage
+
+    def extra_repr(self) -> str:
+        """Sizes, for ``print(module)``."""
+        return f"F={self.d.shape[0]}, learnable={self.learnable}"
 
 
 def make_prefiltering(

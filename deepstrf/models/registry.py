@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from .activations import ELEMENTWISE, ParametricDoubleExponential, ParametricSigmoid, ParametricSoftplus
 from .layers import MIN_SIGMA, ParametricSTRF, SeparableSTRF
-from .prefiltering import AdapTrans, ICAdaptation
+from .prefiltering import AdapTrans, ICAdaptation, ShortTermPlasticity
 
 __all__ = [
     "BIAS",
@@ -46,6 +46,7 @@ UNKNOWN = "other"
 RATE, DRIVE, PER_DRIVE = "rate", "a.u.", "per a.u."
 MAX_TAU_MS = 10_000.0
 MIN_W = 1e-3
+MIN_U, MAX_U = 1e-6, 10.0
 
 
 def _time_constant(decay: Array, dt_ms: float) -> Array:
@@ -187,6 +188,13 @@ PREFILTERS: dict[type, Layer] = {
         ),
     ),
     ICAdaptation: Layer("ic", (_tau("tau_ms", "", "a"),)),
+    ShortTermPlasticity: Layer(
+        UNKNOWN,
+        (
+            _tau("tau_ms", "recovery", "a"),
+            Column("u", "strength", "share used up, per bin and unit of the spectrogram", limits=(MIN_U, MAX_U)),
+        ),
+    ),
 }
 
 

@@ -34,6 +34,7 @@ from deepstrf.models.layers import (
 from deepstrf.models.prefiltering import (
     AdapTrans,
     ICAdaptation,
+    ShortTermPlasticity,
     a_to_tau,
     freq_to_tau,
     get_CFs,
@@ -80,6 +81,10 @@ CASES: Cases = {
         {"init_a_vals": "decays", "init_w_vals": "decays", "kernel_size": "size"},
     ),
     ICAdaptation: ({"init_a_vals": [0.5, 0.5]}, {"init_a_vals": "decays", "kernel_size": "size"}),
+    ShortTermPlasticity: (
+        {"init_a_vals": [0.5, 0.5], "init_u_vals": [0.5, 0.5]},
+        {"init_a_vals": "decays"},
+    ),
     get_CFs: (
         {**RANGE, "n_freqs": 3, "scale": "mel"},
         {"min_freq": "number", "max_freq": "positive", "n_freqs": "size", "scale": "choice"},

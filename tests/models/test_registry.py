@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from deepstrf.models.layers import ParametricSTRF, SeparableSTRF
 from deepstrf.models.layers.constraints import NaturalProperty
-from deepstrf.models.prefiltering import AdapTrans, ICAdaptation
+from deepstrf.models.prefiltering import AdapTrans, ICAdaptation, ShortTermPlasticity
 from deepstrf.models.registry import KERNELS, OUTPUT_CURVES, PREFILTERS, is_pointwise, kernel_entry, neuron_axes_of
 
 N = 3
@@ -19,6 +19,7 @@ MODULES = {
     nn.Identity: nn.Identity(),
     AdapTrans: AdapTrans([0.5, 0.9], [0.5, 0.7]),
     ICAdaptation: ICAdaptation([0.5, 0.9]),
+    ShortTermPlasticity: ShortTermPlasticity([0.5, 0.9], [0.1, 0.2]),
 }
 FIELDS = [ParametricSTRF(F, T, C, N, num_gaussians=G), SeparableSTRF(F, T, C, N), nn.Conv2d(C, N, (F, T))]
 

@@ -273,7 +273,7 @@ def test_training_lowers_the_loss(name: str) -> None:
 def test_a_wrong_shape_is_named(name: str, prefilter: str, shape: tuple[int, ...]) -> None:
     model = MAKERS[name](prefiltering=PREFILTERS[prefilter]())
     argument = "stimulus" if prefilter == "none" else "(spectro_in|prefiltered stimulus)"
-    if prefilter == "ICAdaptation" and shape[0] == 0:
+    if prefilter in ("ICAdaptation", "ShortTermPlasticity") and shape[0] == 0:
         argument = "stimulus"
     with pytest.raises(ValueError, match=rf"^{argument} must have shape \(B, \d, {F}, T\) .*got \({shape[0]}, "):
         model(torch.rand(shape))

@@ -21,7 +21,7 @@ from deepstrf.models.audio import (
     Transformer,
 )
 from deepstrf.models.layers import ParametricSTRF
-from deepstrf.models.prefiltering import AdapTrans, ICAdaptation
+from deepstrf.models.prefiltering import AdapTrans, ICAdaptation, ShortTermPlasticity
 
 F, N = 12, 3
 
@@ -71,6 +71,7 @@ PREFILTERS: dict[str, Callable[[], nn.Module | None]] = {
     "none": lambda: None,
     "AdapTrans": lambda: AdapTrans(torch.linspace(0.5, 0.9, F), torch.linspace(0.6, 0.9, F), kernel_size=20),
     "ICAdaptation": lambda: ICAdaptation(torch.linspace(0.5, 0.9, F), kernel_size=20),
+    "ShortTermPlasticity": lambda: ShortTermPlasticity(torch.linspace(0.5, 0.9, F), torch.linspace(0.05, 0.5, F)),
 }
 
 
