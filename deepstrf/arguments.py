@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import operator
 import warnings
-from collections.abc import Callable, Collection
-from numbers import Real
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ __all__ = [
     "check_modules",
     "check_numbers",
     "check_sizes",
+    "checked_names",
     "doubt_units",
     "whole_number",
 ]
@@ -70,6 +71,29 @@ def check_numbers(rule: str, allowed: Callable[[Any], bool], **numbers: Any) -> 
             raise TypeError(f"{name} must be a number, got {type(number).__name__}")
         if not allowed(number):
             raise ValueError(f"{name} {rule}, got {number}")
+
+
+def checked_names(name: str, names: Any) -> list[str]:
+    """Names as Python's text, in their order; whole numbers become text too.
+
+    Raises
+    ------
+    TypeError
+        They are no sequence, array or index of text or whole numbers: a set has no order, one text is not several.
+
+    Examples
+    --------
+    >>> checked_names("neuron_names", np.array(["a1", "a2"]))
+    ['a1', 'a2']
+    """
+    ordered = isinstance(names, Iterable) and not isinstance(names, (str, bytes, Set, Mapping, Iterator))
+    if not ordered:
+        raise TypeError(f"{name} must be a sequence of names, got {names!r}")
+    found = list(names)
+    for one in found:
+        if isinstance(one, bool) or not isinstance(one, (str, Integral)):
+            raise TypeError(f"{name} must be text, got {type(one).__name__} {one!r}")
+    return [str(one) for one in found]
 
 
 def check_choice(choices: Collection[str], error: type[Exception] = ValueError, **chosen: Any) -> None:

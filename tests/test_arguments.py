@@ -1,10 +1,11 @@
 """What is read as a tensor, and what is not."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
-from deepstrf.arguments import as_tensor
+from deepstrf.arguments import as_tensor, checked_names
 from deepstrf.datasets import Recording
 from deepstrf.stimuli import Spectrogram
 
@@ -86,3 +87,23 @@ def test_axes_in_another_unit_are_doubted(cf_hz: list[float], dt_ms: float, doub
         Spectrogram(torch.zeros(2, 3), torch.tensor(cf_hz), dt_ms)
     with pytest.warns(UserWarning, match=doubt):
         Recording.from_arrays(torch.zeros(2, 3), torch.zeros(1, 3), dt_ms=dt_ms, cf_hz=cf_hz)
+
+
+@pytest.mark.parametrize("names", [{"a", "b"}, frozenset("ab"), "ab", b"ab", {"a": 1, "b": 2}, iter("ab"), 3, None])
+def test_names_without_an_order_are_refused(names):
+    with pytest.raises(TypeError, match="neuron_names must be a sequence of names, got"):
+        checked_names("neuron_names", names)
+
+
+@pytest.mark.parametrize("names", [np.array(["a", "b"]), ("a", "b"), pd.Index(["a", "b"]), pd.Series(["a", "b"])])
+def test_names_of_numpy_and_pandas_are_text(names):
+    found = checked_names("neuron_names", names)
+    assert found == ["a", "b"]
+    assert all(type(one) is str for one in found)
+    assert checked_names("neuron_names", np.array([3, 9])) == ["3", "9"]
+
+
+@pytest.mark.parametrize("name", [None, 1.5, float("nan"), True, ("a",)])
+def test_names_that_are_no_text_are_refused(name):
+    with pytest.raises(TypeError, match="neuron_names must be text, got"):
+        checked_names("neuron_names", ["a", name])

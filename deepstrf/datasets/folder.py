@@ -332,9 +332,14 @@ class _Tables:
         step, other_trial = np.diff(self.time_s), np.diff(self.trial_of_spike)
         if ((other_trial > 0) | ((other_trial == 0) & (step > 0))).all():
             return
-        order = np.argsort(self.trial_of_spike, kind="stable")
+        # NumPy sorts short integers by their digits, some ten times as fast.
+        trial = self.trial_of_spike.astype(np.min_scalar_type(len(self.trials)))
+        order = np.argsort(trial, kind="stable")
         falls = (np.diff(self.trial_of_spike[order]) == 0) & (np.diff(self.time_s[order]) < 0)
-        ascending = np.lexsort((self.time_s, self.trial_of_spike)) if falls.any() else order
+        ascending = order
+        if falls.any():
+            by_time = np.argsort(self.time_s, kind="stable")
+            ascending = by_time[np.argsort(trial[by_time], kind="stable")]
         same = (np.diff(self.trial_of_spike[ascending]) == 0) & (np.diff(self.time_s[ascending]) == 0)
         if same.any():
             _warn(

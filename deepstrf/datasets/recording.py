@@ -13,7 +13,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from deepstrf.arguments import as_tensor, check_choice, check_floating, check_numbers
+from deepstrf.arguments import as_tensor, check_choice, check_floating, check_numbers, checked_names
 from deepstrf.datasets.arrays import parts_of_arrays
 from deepstrf.datasets.joining import joined
 from deepstrf.datasets.parts import Item, Part, collate, padded
@@ -536,9 +536,10 @@ def _names(argument: str, names: Sequence[str] | None, kind: str, count: int) ->
     """The names, or numbered ones; ValueError unless there are ``count`` different ones."""
     if names is None:
         return tuple(f"{kind} {i}" for i in range(count))
-    if len(names) != count or len(set(names)) != count:
-        raise ValueError(f"{argument} must be {count} different names, got {list(names)}")
-    return tuple(names)
+    found = checked_names(argument, names)
+    if len(found) != count or len(set(found)) != count:
+        raise ValueError(f"{argument} must be {count} different names, got {found}")
+    return tuple(found)
 
 
 def _indices(argument: str, wanted: Sequence[int | str], names: tuple[str, ...]) -> list[int]:

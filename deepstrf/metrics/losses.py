@@ -13,6 +13,7 @@ from torch import Tensor
 from deepstrf.arguments import check_numbers
 from deepstrf.metrics.pooling import (
     align,
+    by_neurons,
     check_pair,
     check_reduction,
     mean_over_trials,
@@ -55,9 +56,14 @@ def mse_loss(pred: Tensor, gt: Tensor, *, mask: Tensor | None = None, reduction:
     """
     check_reduction(reduction)
     check_pair(pred, gt)
-    trials = trials_of_bins(gt, mask)
-    pred, gt, valid = align(pred, gt, mask)
-    return reduce_neurons(mean_over_trials((pred - gt) ** 2, trials), reduction, valid.any(-1))
+
+    def of_neurons(mask: Tensor | None, pred: Tensor, gt: Tensor) -> tuple[Tensor, Tensor]:
+        trials = trials_of_bins(gt, mask)
+        pred, gt, valid = align(pred, gt, mask)
+        return mean_over_trials((pred - gt) ** 2, trials), valid.any(-1)
+
+    losses, counted = by_neurons(of_neurons, mask, pred, gt)
+    return reduce_neurons(losses, reduction, counted)
 
 
 def poisson_loss(
@@ -109,18 +115,23 @@ def poisson_loss(
     check_reduction(reduction)
     check_numbers("must be positive", lambda rate: 0 < rate < float("inf"), eps=eps)
     check_pair(pred, gt)
-    trials = trials_of_bins(gt, mask)
-    pred, gt, valid = align(pred, gt, mask)
-    if validate_input:
-        for name, x in (("pred", pred), ("gt", gt)):
-            lowest = x.min().item()
-            if lowest < 0 and not (log_input and name == "pred"):
-                raise ValueError(f"{name} must be a rate of at least 0, got negative values down to {lowest:g}")
-    if log_input:
-        nll = pred.exp() - gt * pred
-    else:
-        above = pred > eps
-        rate = torch.where(above, pred, pred.new_full((), eps))
-        shortfall = torch.where(above, pred.new_zeros(()), eps - pred)
-        nll = rate - gt * rate.log() + (gt / eps - 1).clamp(min=1) * shortfall
-    return reduce_neurons(mean_over_trials(nll, trials), reduction, valid.any(-1))
+
+    def of_neurons(mask: Tensor | None, pred: Tensor, gt: Tensor) -> tuple[Tensor, Tensor]:
+        trials = trials_of_bins(gt, mask)
+        pred, gt, valid = align(pred, gt, mask)
+        if validate_input:
+            for name, x in (("pred", pred), ("gt", gt)):
+                lowest = x.min().item()
+                if lowest < 0 and not (log_input and name == "pred"):
+                    raise ValueError(f"{name} must be a rate of at least 0, got negative values down to {lowest:g}")
+        if log_input:
+            nll = pred.exp() - gt * pred
+        else:
+            above = pred > eps
+            rate = torch.where(above, pred, pred.new_full((), eps))
+            shortfall = torch.where(above, pred.new_zeros(()), eps - pred)
+            nll = rate - gt * rate.log() + (gt / eps - 1).clamp(min=1) * shortfall
+        return mean_over_trials(nll, trials), valid.any(-1)
+
+    losses, counted = by_neurons(of_neurons, mask, pred, gt)
+    return reduce_neurons(losses, reduction, counted)

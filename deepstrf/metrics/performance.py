@@ -13,6 +13,7 @@ from deepstrf.arguments import check_choice, check_numbers
 from deepstrf.metrics.pooling import (
     POOLINGS,
     align,
+    by_neurons,
     check_pair,
     check_reduction,
     reduce_neurons,
@@ -81,14 +82,20 @@ def corrcoef(
     """
     check_reduction(reduction)
     check_choice(POOLINGS, pooling=pooling)
+    check_pair(pred, gt)
     stimuli = len(pred) if pooling == "sounds" else 1
-    pred, gt, valid = align(pred, gt, mask)
-    x, _, x_defined = _deviations(pred, valid, stimuli)
-    y, _, y_defined = _deviations(gt, valid, stimuli)
-    defined = x_defined & y_defined
-    squares = torch.where(defined, x.square().sum(-1) * y.square().sum(-1), 1.0)
-    r = ((x * y).sum(-1) / squares.sqrt()).clamp(-1, 1)
-    return reduce_scores(torch.where(defined, r, torch.nan), reduction, y_defined)
+
+    def of_neurons(mask: Tensor | None, pred: Tensor, gt: Tensor) -> tuple[Tensor, Tensor]:
+        pred, gt, valid = align(pred, gt, mask)
+        x, _, x_defined = _deviations(pred, valid, stimuli)
+        y, _, y_defined = _deviations(gt, valid, stimuli)
+        defined = x_defined & y_defined
+        squares = torch.where(defined, x.square().sum(-1) * y.square().sum(-1), 1.0)
+        r = ((x * y).sum(-1) / squares.sqrt()).clamp(-1, 1)
+        return torch.where(defined, r, torch.nan), y_defined
+
+    scores, scorable = by_neurons(of_neurons, mask, pred, gt)
+    return reduce_scores(scores, reduction, scorable)
 
 
 def fve(pred: Tensor, gt: Tensor, *, mask: Tensor | None = None, reduction: str = "mean") -> Tensor:
@@ -118,11 +125,17 @@ def fve(pred: Tensor, gt: Tensor, *, mask: Tensor | None = None, reduction: str 
         A tensor that is not floating-point, or a mask that is not boolean.
     """
     check_reduction(reduction)
-    pred, gt, valid = align(pred, gt, mask)
-    y, scale, defined = _deviations(gt, valid)
-    residual = (gt - pred) / scale
-    value = 1 - residual.square().sum(-1) / torch.where(defined, y.square().sum(-1), 1.0)
-    return reduce_neurons(torch.where(defined, value, torch.nan), reduction, defined)
+    check_pair(pred, gt)
+
+    def of_neurons(mask: Tensor | None, pred: Tensor, gt: Tensor) -> tuple[Tensor, Tensor]:
+        pred, gt, valid = align(pred, gt, mask)
+        y, scale, defined = _deviations(gt, valid)
+        residual = (gt - pred) / scale
+        value = 1 - residual.square().sum(-1) / torch.where(defined, y.square().sum(-1), 1.0)
+        return torch.where(defined, value, torch.nan), defined
+
+    values, defined = by_neurons(of_neurons, mask, pred, gt)
+    return reduce_neurons(values, reduction, defined)
 
 
 def normalized_corrcoef(

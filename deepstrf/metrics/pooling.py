@@ -6,6 +6,7 @@ Letters: B batch, N neurons, R repeats, T time bins.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from deepstrf.arguments import check_choice, check_floating
 
+NUMBERS_AT_ONCE = 2**20
 REDUCTIONS = ("none", "mean", "sum")
 POOLINGS = ("bins", "sounds")
 """How stimuli are pooled: all their bins as one long stimulus, or deviations from each stimulus' own mean."""
@@ -63,17 +65,47 @@ def valid_bins(responses: Tensor, mask: Tensor | None) -> Tensor:
         The mask does not broadcast.
     """
     recorded = ~responses.isnan()
-    if mask is None:
-        return recorded
+    return recorded if mask is None else recorded.logical_and_(_expanded(mask, responses))
+
+
+def _expanded(mask: Tensor, responses: Tensor) -> Tensor:
+    """The mask in the shape of the responses, without a copy."""
     if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
         kind = mask.dtype if isinstance(mask, Tensor) else type(mask).__name__
         raise TypeError(f"mask must be a boolean tensor, got {kind}")
     try:
-        return recorded & mask.to(responses.device).expand_as(responses)
+        return mask.to(responses.device).expand_as(responses)
     except RuntimeError:
         raise ValueError(
             f"mask must broadcast to the responses' shape {tuple(responses.shape)}, got shape {tuple(mask.shape)}"
         ) from None
+
+
+def by_neurons(
+    function: Callable[..., tuple[Tensor, ...]], mask: Tensor | None, *tensors: Tensor
+) -> tuple[Tensor, ...]:
+    """What ``function(mask, *tensors)`` gives for each neuron, some neurons at a time, so that little memory is taken.
+
+    Parameters
+    ----------
+    function : callable
+        Its results have the neurons as their first axis.
+    mask : bool Tensor, optional
+        Broadcastable to the last of the tensors.
+    *tensors : Tensor, shape (B,N,R or 1,T)
+    """
+    last = tensors[-1]
+    N = last.shape[1]
+    some = max(1, NUMBERS_AT_ONCE // max(1, last.numel() // N))
+    if some >= N:
+        return function(mask, *tensors)
+    if mask is not None:
+        mask = _expanded(mask, last)
+    parts = [
+        function(None if mask is None else mask[:, n : n + some], *(x[:, n : n + some] for x in tensors))
+        for n in range(0, N, some)
+    ]
+    return tuple(torch.cat(results) for results in zip(*parts, strict=True))
 
 
 def at_least_float32(x: Tensor) -> Tensor:

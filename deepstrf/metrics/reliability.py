@@ -18,6 +18,7 @@ from deepstrf.arguments import check_choice, check_sizes
 from deepstrf.metrics.pooling import (
     POOLINGS,
     at_least_float32,
+    by_neurons,
     check_reduction,
     check_responses,
     reduce_neurons,
@@ -132,6 +133,19 @@ def pooled_pair_moments(
         Compute also the standard error of the signal power of repeats that share nothing.
     """
     check_choice(POOLINGS, pooling=pooling)
+    check_responses(responses)
+
+    def of_neurons(mask: Tensor | None, *tensors: Tensor) -> PairMoments:
+        *pred, responses = tensors
+        return _pair_moments(responses, mask, pred[0] if pred else None, pooling, chance)
+
+    tensors = (responses,) if pred is None else (pred, responses)
+    return PairMoments(*by_neurons(of_neurons, mask, *tensors))
+
+
+def _pair_moments(
+    responses: Tensor, mask: Tensor | None, pred: Tensor | None, pooling: str, chance: bool
+) -> PairMoments:
     data = _standardise(responses, mask)
     z, valid, repeats = data.z, data.valid, data.z.shape[2]
     bins, total, square, product = _pair_sums(data)
@@ -455,6 +469,14 @@ def compute_CCmax(
     check_choice(POOLINGS, pooling=pooling)
     check_sizes(n_splits=n_splits)
     check_sizes(0, seed=seed)
+    check_responses(responses)
+    (ceilings,) = by_neurons(
+        lambda mask, responses: (_ceilings(responses, mask, n_splits, seed, pooling),), mask, responses
+    )
+    return reduce_neurons(ceilings, reduction)
+
+
+def _ceilings(responses: Tensor, mask: Tensor | None, n_splits: int, seed: int, pooling: str) -> Tensor:
     z, valid, _, scale = _standardise(responses, mask)
     repeat_has, bin_has = valid.any(-1).any(0), valid.any(2)
     alike = (valid == (repeat_has[:, :, None] & bin_has[:, :, None])).flatten(2).all(-1).all(0)
@@ -466,7 +488,7 @@ def compute_CCmax(
         out[chosen] = _ceiling_by_splits(of_chosen, bin_has[:, chosen].sum(-1), pooling, n_splits, seed)
     if not bool(alike.all()):
         out[~alike] = _ceiling_by_bins(z[:, ~alike], valid[:, ~alike], pooling)
-    return reduce_neurons(out, reduction)
+    return out
 
 
 def compute_TTRC(responses: Tensor, *, mask: Tensor | None = None, reduction: str = "none") -> Tensor:
@@ -497,8 +519,13 @@ def compute_TTRC(responses: Tensor, *, mask: Tensor | None = None, reduction: st
         A tensor that is not floating-point, or a mask that is not boolean.
     """
     check_reduction(reduction)
-    data = _standardise(responses, mask)
-    n, total, square, product = (s.sum(0) for s in _pair_sums(data))
-    r = _correlation(n, total, total.mT, square, square.mT, product)
-    upper = torch.triu_indices(n.shape[-1], n.shape[-1], offset=1, device=n.device)
-    return reduce_neurons(r[:, upper[0], upper[1]].nanmean(-1), reduction)
+    check_responses(responses)
+
+    def of_neurons(mask: Tensor | None, responses: Tensor) -> tuple[Tensor]:
+        n, total, square, product = (s.sum(0) for s in _pair_sums(_standardise(responses, mask)))
+        r = _correlation(n, total, total.mT, square, square.mT, product)
+        upper = torch.triu_indices(n.shape[-1], n.shape[-1], offset=1, device=n.device)
+        return (r[:, upper[0], upper[1]].nanmean(-1),)
+
+    (correlations,) = by_neurons(of_neurons, mask, responses)
+    return reduce_neurons(correlations, reduction)

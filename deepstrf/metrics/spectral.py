@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from deepstrf.arguments import check_numbers, whole_number
-from deepstrf.metrics.pooling import align
+from deepstrf.metrics.pooling import align, by_neurons, check_pair
 from deepstrf.short_repr import short_repr
 
 MIN_SEGMENT, MAX_SEGMENT, WANTED_SEGMENTS = 4, 256, 16
@@ -73,16 +73,27 @@ def coherence(
     Hsu, Borst & Theunissen (2004).
     """
     check_numbers("must be positive (ms)", lambda width: 0 < width < float("inf"), dt_ms=dt_ms)
-    x, y, valid = align(pred, gt, mask)
+    check_pair(pred, gt)
     stimuli, bins = pred.shape[0], pred.shape[-1]
     length = _segment_bins(stimuli, bins) if segment_bins is None else whole_number("segment_bins", segment_bins, None)
     if not MIN_SEGMENT <= length <= bins:
         raise ValueError(f"segment_bins must lie in [{MIN_SEGMENT}, T] with T = {bins} bins, got {length}")
+
+    def of_neurons(mask: Tensor | None, pred: Tensor, gt: Tensor) -> tuple[Tensor]:
+        return (_coherences(*align(pred, gt, mask), stimuli, length),)
+
+    (values,) = by_neurons(of_neurons, mask, pred, gt)
+    freqs_hz = torch.fft.rfftfreq(length, dt_ms / 1000, dtype=values.dtype, device=values.device)[1:]
+    return Coherence(freqs_hz, values)
+
+
+def _coherences(x: Tensor, y: Tensor, valid: Tensor, stimuli: int, length: int) -> Tensor:
+    """Coherence (N, K) of two (N, stimuli * bins) signals from segments of ``length`` bins that are all ``valid``."""
     hop = length // 2
     window = torch.hann_window(length, periodic=True, dtype=x.dtype, device=x.device)
 
     def segments(signal: Tensor) -> Tensor:
-        return signal.reshape(-1, stimuli, bins).unfold(-1, length, hop).flatten(1, 2)
+        return signal.reshape(len(signal), stimuli, -1).unfold(-1, length, hop).flatten(1, 2)
 
     whole = segments(valid).all(-1)
     spectra = []
@@ -101,6 +112,4 @@ def coherence(
     count = whole.sum(-1, keepdim=True)
     overlap = (window[:hop] * window[length - hop :]).sum() / window.square().sum()
     independent = count / (1 + 2 * overlap.square() * (count - 1) / count.clamp(min=1))
-    values = torch.where(count >= 2, (plain - 1 / independent) / (1 - 1 / independent), torch.nan)
-    freqs_hz = torch.fft.rfftfreq(length, dt_ms / 1000, dtype=x.dtype, device=x.device)[1:]
-    return Coherence(freqs_hz, values)
+    return torch.where(count >= 2, (plain - 1 / independent) / (1 - 1 / independent), torch.nan)

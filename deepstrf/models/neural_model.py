@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -122,7 +123,7 @@ class NeuralModel(nn.Module, ABC):
             ``O`` is not a positive int, ``readout`` is unset, or a slot is not a module.
         """
         name = type(self).__name__
-        if isinstance(self.O, bool) or not isinstance(self.O, int) or self.O < 1:
+        if isinstance(self.O, bool) or not isinstance(self.O, (int, np.integer)) or self.O < 1:
             raise AssertionError(f"{name}.O must be a positive int, got {self.O!r}")
         for slot in (*SLOTS, "readout"):
             module = getattr(self, slot, None)

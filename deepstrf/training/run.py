@@ -261,6 +261,12 @@ class Run:
         with self.turns.take():
             settle_batch_norms(self.model, self.train)
         validation_loss = scores = None
+        if not all(bool(parameter.isfinite().all()) for parameter in self.model.parameters()):
+            # The last step of an epoch is seen by no training loss; half precision overflows there first.
+            silent = (self.train.target.isnan()).all(-1).all(0)[:, 0]
+            raise NonFiniteLossError(
+                epoch, (~silent).nonzero().flatten().tolist(), "training", self.optimizer.param_groups[0]["lr"]
+            )
         if self.validation is not None:
             pred = predict(self.model, self.validation.stimuli)
             with torch.no_grad():

@@ -8,7 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepstrf.datasets import count_spikes, smooth_responses, spike_times
+from deepstrf.datasets import count_spikes, smooth_responses, smoothing, spike_times
+from tests.resident import peak_bytes
 from tests.tolerances import assert_close
 
 
@@ -132,3 +133,31 @@ def test_smoothing_errors():
         smooth_responses(x, math.nan, 5.0)
     with pytest.raises(ValueError, match="window must be one of 'hann', 'gaussian', got 'box'"):
         smooth_responses(x, 5.0, 20.0, window="box")
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("window", ["hann", "gaussian"])
+def test_smoothing_in_parts_is_smoothing(window, causal, monkeypatch):
+    """Rows and bins are taken some at a time; the parts meet without a seam, also where they are short."""
+    x = torch.rand(3, 4, 2, 101, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    x[0, :, :, 40:60] = torch.nan
+    whole = smooth_responses(x, 5.0, 60.0, window=window, causal=causal)
+    for at_once in (1, 7, 50, 101, 350):
+        monkeypatch.setattr(smoothing, "NUMBERS_AT_ONCE", at_once)
+        parts = smooth_responses(x, 5.0, 60.0, window=window, causal=causal)
+        torch.testing.assert_close(parts, whole, equal_nan=True)
+
+
+def test_smoothing_takes_less_than_three_times_the_memory_of_its_result():
+    """It took 38 times as much."""
+    x = torch.rand(40, 10, 20_000)
+    smooth_responses(x[:2], 5.0, 25.0)
+    peak, smoothed = peak_bytes(lambda: smooth_responses(x, 5.0, 25.0))
+    assert peak < 3 * smoothed.nbytes
+
+
+def test_a_window_wider_than_the_recording_needs_no_more_memory():
+    x = torch.rand(2, 100)
+    for window in ("hann", "gaussian"):
+        flat = smooth_responses(x, 5.0, 1e12, window=window)
+        torch.testing.assert_close(flat, x.mean(1, keepdim=True).expand_as(x), rtol=1e-4, atol=1e-4)

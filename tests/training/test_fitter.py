@@ -544,3 +544,12 @@ def test_a_bin_weighs_as_many_trials_as_it_has(parts):
     for a, b in zip(model.parameters(), reference.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
     assert Examples.of((x, train.responses[:4]), "train").judged.shape[2] == 1  # equal numbers: their mean will do
+
+
+@pytest.mark.parametrize("validated", [False, True])
+def test_half_precision_never_keeps_weights_that_are_not_finite(parts, validated):
+    """The last step of an epoch is seen by no training loss."""
+    model = new_model().half()
+    with pytest.raises(NonFiniteLossError, match="in epoch 1, for 3 neurons"):
+        quick_fitter().fit(model, *(parts if validated else parts[:1]))
+    assert all(bool(values.isfinite().all()) for values in model.state_dict().values())

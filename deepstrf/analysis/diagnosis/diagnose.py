@@ -17,6 +17,7 @@ from deepstrf.analysis.diagnosis.rates import curve_ends, dead_or_saturated, not
 from deepstrf.analysis.diagnosis.sample import Sample, sample_of
 from deepstrf.analysis.diagnosis.scores import above_ceiling, overfitting
 from deepstrf.analysis.diagnosis.tensors import exploding, flipped_sign, not_finite_tensors
+from deepstrf.arguments import checked_names
 from deepstrf.datasets import Recording
 from deepstrf.models.readouts import STRFReadout
 from deepstrf.stimuli import Spectrogram
@@ -117,6 +118,8 @@ def diagnose(
     names = neuron_names
     if names is None and isinstance(stimulus, Recording):
         names = stimulus.neuron_names
+    if names is not None:
+        names = checked_names("neuron_names", names)
     if names is not None and len(names) != N:
         raise ValueError(f"neuron_names must have one name per neuron ({N}), got {len(names)}")
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
 from torch import Tensor, nn
 
 from deepstrf.arguments import check_floating, check_modules, whole_number
+from deepstrf.memory import LIMIT_GB
 
 from ..neural_model import NeuralModel
 from .gradient_maps import spectrogram_gradients, waveform_gradients
@@ -94,7 +96,7 @@ class AudioEncodingModel(NeuralModel):
         super().validate()
         for name in ("F", "T", "C_in"):
             size = getattr(self, name)
-            if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
                 raise AssertionError(f"{type(self).__name__}.{name} must be a positive int, got {size!r}")
 
     def STRF_gradmap(
@@ -105,6 +107,7 @@ class AudioEncodingModel(NeuralModel):
         bins: Sequence[int] | Literal["all"] | None = None,
         neurons: Sequence[int] | None = None,
         per_channel: bool = False,
+        max_gb: float = LIMIT_GB,
     ) -> Tensor:
         """Receptive field of each neuron as the gradient of its response with respect to the spectrogram.
 
@@ -123,6 +126,8 @@ class AudioEncodingModel(NeuralModel):
             Neurons to map; None is all of them.
         per_channel : bool
             With respect to the channels after the prefilter instead.
+        max_gb : float
+            Memory that the maps may take, in GB of 2^30 bytes.
 
         Returns
         -------
@@ -132,11 +137,16 @@ class AudioEncodingModel(NeuralModel):
         Raises
         ------
         ValueError
-            The stimulus has another shape, a bin lies outside it, or there is no such neuron.
+            The stimulus has another shape, a bin lies outside it, there is no such neuron, or more than ``max_gb`` is
+            needed.
         """
-        return spectrogram_gradients(self, stimulus, window=window, bins=bins, neurons=neurons, per_channel=per_channel)
+        return spectrogram_gradients(
+            self, stimulus, window=window, bins=bins, neurons=neurons, per_channel=per_channel, max_gb=max_gb
+        )
 
-    def waveform_gradmap(self, waveform: Tensor, *, bins: Sequence[int] | Literal["all"] | None = None) -> Tensor:
+    def waveform_gradmap(
+        self, waveform: Tensor, *, bins: Sequence[int] | Literal["all"] | None = None, max_gb: float = LIMIT_GB
+    ) -> Tensor:
         """Gradient of each neuron's response with respect to the samples of a waveform, through ``wav2spec``.
 
         Parameters
@@ -145,6 +155,8 @@ class AudioEncodingModel(NeuralModel):
             One sound, as ``wav2spec`` takes it.
         bins : None, 'all' or sequence of int
             None: the response in the last bin; else the response in each of these bins.
+        max_gb : float
+            Memory that the maps may take, in GB of 2^30 bytes.
 
         Returns
         -------
@@ -153,6 +165,7 @@ class AudioEncodingModel(NeuralModel):
         Raises
         ------
         ValueError
-            The model has no front end, there is more than one sound, or a bin lies outside the response.
+            The model has no front end, there is more than one sound, a bin lies outside the response, or more than
+            ``max_gb`` is needed.
         """
-        return waveform_gradients(self, waveform, bins=bins)
+        return waveform_gradients(self, waveform, bins=bins, max_gb=max_gb)

@@ -17,6 +17,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from deepstrf.arguments import check_floating, check_sizes, whole_number
+from deepstrf.memory import LIMIT_GB, check_memory
 
 from ..prediction import evaluating
 from ..protocols import SpectrogramModel, Stage
@@ -33,6 +34,9 @@ MOST_COPIES = 32
 
 LEAST_CHUNK = 64
 """Frames that are streamed at once, where many bins are wanted of a long sound."""
+
+LENGTHS, SHORTEST_STEP = 8, 16
+"""Different lengths of the copies, and bins between two of them at least."""
 
 
 class PassingAtTheKink(TorchFunctionMode):
@@ -64,6 +68,7 @@ def spectrogram_gradients(
     bins: Bins = None,
     neurons: Sequence[int] | None = None,
     per_channel: bool = False,
+    max_gb: float = LIMIT_GB,
 ) -> Tensor:
     """Gradient of each neuron's response with respect to the last ``window`` bins of the spectrogram.
 
@@ -82,6 +87,8 @@ def spectrogram_gradients(
         Neurons to map, in this order; None is all N.
     per_channel : bool
         Gradient with respect to the channels after the prefilter instead of the spectrogram before it.
+    max_gb : float
+        Memory that the maps may take, in GB of 2^30 bytes.
 
     Returns
     -------
@@ -91,7 +98,8 @@ def spectrogram_gradients(
     Raises
     ------
     ValueError
-        The stimulus has another shape, a bin lies outside it, or there is no such neuron.
+        The stimulus has another shape, a bin lies outside it, there is no such neuron, or more than ``max_gb`` is
+        needed.
     TypeError
         The stimulus is not a floating-point tensor, or a bin or a neuron is no int.
 
@@ -105,6 +113,7 @@ def spectrogram_gradients(
     T = model.T if window is None else whole_number("window", window)
     like = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
     if stimulus is None:
+        check_memory("the sound before the map", 4.0 * model.F * run_up(model, T), max_gb)
         stimulus = torch.zeros(model.F, run_up(model, T), dtype=like.dtype, device=like.device)
     check_floating(stimulus=stimulus)
     x = stimulus[None, None] if stimulus.dim() == 2 else stimulus
@@ -118,6 +127,7 @@ def spectrogram_gradients(
         with torch.no_grad(), evaluating(model):
             x = model.prefiltering(x)
         part = _with_identity(part, "prefiltering")
+    _check_maps(len(wanted), len(chosen), x.shape[1] * model.F * T, x.element_size(), max_gb)
     maps = x.new_zeros(len(wanted), len(chosen), x.shape[1], model.F, T)
     pairs = [(neuron, t) for t in wanted for neuron in chosen]
     stages = _stages(part) if len(wanted) > 1 and 2 * max(T, LEAST_CHUNK) < L and model.settling_bins else None
@@ -128,7 +138,17 @@ def spectrogram_gradients(
     return maps[0] if bins is None else maps
 
 
-def waveform_gradients(model: SpectrogramModel, waveform: Tensor, *, bins: Bins = None) -> Tensor:
+def _check_maps(bins: int, neurons: int, numbers: int, number_bytes: int, max_gb: float) -> None:
+    check_memory(
+        f"the gradient maps of {neurons} neurons at {bins} bins, {numbers} numbers each,",
+        float(number_bytes) * bins * neurons * numbers,
+        max_gb,
+    )
+
+
+def waveform_gradients(
+    model: SpectrogramModel, waveform: Tensor, *, bins: Bins = None, max_gb: float = LIMIT_GB
+) -> Tensor:
     """Gradient of each neuron's response with respect to the samples of a waveform, through the model's front end.
 
     Parameters
@@ -139,6 +159,8 @@ def waveform_gradients(model: SpectrogramModel, waveform: Tensor, *, bins: Bins 
         One sound, in the form that ``wav2spec`` takes.
     bins : None, 'all' or sequence of int
         Response bins, as for `spectrogram_gradients`.
+    max_gb : float
+        Memory that the maps may take, in GB of 2^30 bytes.
 
     Returns
     -------
@@ -148,7 +170,8 @@ def waveform_gradients(model: SpectrogramModel, waveform: Tensor, *, bins: Bins 
     Raises
     ------
     ValueError
-        The model has no front end, there is more than one sound, or a bin lies outside the response.
+        The model has no front end, there is more than one sound, a bin lies outside the response, or more than
+        ``max_gb`` is needed.
     """
     if type(model.wav2spec) is nn.Identity:
         raise ValueError(f"wav2spec of this {type(model).__name__} is the identity: it takes no waveform")
@@ -158,6 +181,7 @@ def waveform_gradients(model: SpectrogramModel, waveform: Tensor, *, bins: Bins 
     with torch.no_grad(), evaluating(model):
         length = model(waveform).shape[-1]
     wanted = [length - 1] if bins is None else _checked("bins", range(length) if _all(bins) else bins, length)
+    _check_maps(len(wanted), model.O, waveform.numel(), waveform.element_size(), max_gb)
     maps = waveform.new_zeros(len(wanted), model.O, *waveform.shape[1:])
     pairs = [(neuron, t) for t in wanted for neuron in range(model.O)]
     for place, _, gradient in _gradients(model, waveform, pairs, causal=False):
@@ -171,13 +195,15 @@ def _gradients(
     """Place, (neuron, bin) and gradient of that response with respect to ``x``, for each of the ``pairs`` in turn.
 
     Every pair has its own copy of the stimulus in a batch, so one backward pass serves many, recurrent layers included.
-    With ``causal`` the copies end at the last bin in question, and each gradient at its own bin.
+    With ``causal`` the copies end soon after the last bin in question, and each gradient at its own bin.
     """
     copies = max(1, min(MOST_COPIES, NUMBERS_AT_ONCE // (model.O * x.shape[-1])))
     for start in range(0, len(pairs), copies):
         some = pairs[start : start + copies]
         neurons, times = [neuron for neuron, _ in some], [t for _, t in some]
-        end = max(times) + 1 if causal else x.shape[-1]
+        # Not one length for each bin: oneDNN keeps memory for each shape that it has met.
+        step = max(SHORTEST_STEP, -(-x.shape[-1] // LENGTHS))
+        end = min(x.shape[-1], (max(times) // step + 1) * step) if causal else x.shape[-1]
         with _linearised(model):
             leaf = x[..., :end].detach().expand(len(some), *x.shape[1:-1], end).clone().requires_grad_()
             response = model(leaf)[torch.arange(len(some)), neurons, 0, times]

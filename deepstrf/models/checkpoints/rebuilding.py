@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -71,10 +72,10 @@ def _answer(model: nn.Module) -> Tensor | str:
     """Response to a seeded sound, or the name of the error."""
     bands, lags = getattr(model, "F", None), getattr(model, "T", 1)
     like = next((one for one in model.parameters() if one.is_floating_point()), torch.empty(0))
-    if type(getattr(model, "wav2spec", None)) is not nn.Identity or not isinstance(bands, int):
+    if type(getattr(model, "wav2spec", None)) is not nn.Identity or not isinstance(bands, (int, np.integer)):
         return "takes no spectrogram"
     generator = torch.Generator().manual_seed(0)
-    sound = 40 * torch.rand(1, 1, bands, min(2 * int(lags) + 8, LONGEST_SOUND), generator=generator)
+    sound = 40 * torch.rand(1, 1, int(bands), min(2 * int(lags) + 8, LONGEST_SOUND), generator=generator)
     with torch.no_grad(), evaluating(model):
         try:
             return model(sound.to(like.device, like.dtype))

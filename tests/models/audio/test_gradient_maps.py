@@ -11,6 +11,7 @@ from deepstrf.models.audio import Linear, LinearNonlinear, StateNet
 from deepstrf.models.audio.gradient_maps import LEAST_CHUNK, MOST_COPIES, PassingAtTheKink
 from deepstrf.models.prefiltering import AdapTrans, ICAdaptation, make_prefiltering
 from tests.models.audio.zoo import F, Framing, N, every_model, every_prefilter, make
+from tests.resident import peak_bytes
 from tests.tolerances import assert_close
 
 
@@ -297,3 +298,23 @@ def test_the_kink_passes_and_values_stay() -> None:
         assert gradient.tolist() == [0, 1, 1]
         (gradient,) = torch.autograd.grad(rectify(x).sum(), x)
         assert gradient.tolist() == [0, 0, 1]
+
+
+@pytest.mark.slow
+def test_maps_of_many_bins_take_less_than_three_times_their_memory():
+    """They took 17 to 33 times as much: the backend kept memory for each length of the sound."""
+    model = LinearNonlinear(34, 40, out_neurons=40).eval()
+    stimulus = torch.randn(34, 400)
+    model.STRF_gradmap(stimulus, bins=range(5))
+    peak, maps = peak_bytes(lambda: model.STRF_gradmap(stimulus, bins=range(100, 400)))
+    assert peak < 3 * maps.nbytes
+
+
+def test_maps_larger_than_the_limit_are_refused_before_any_is_made():
+    model = LinearNonlinear(34, 20, out_neurons=100)
+    with pytest.raises(ValueError, match=r"gradient maps of 100 neurons at 20000 bins, 680 numbers each, needs 5.1 GB"):
+        model.STRF_gradmap(torch.zeros(34, 20_000), bins="all")
+    with pytest.raises(ValueError, match=r"limit 1e-06 GB; raise it with max_gb=1"):
+        model.STRF_gradmap(max_gb=1e-6)
+    with pytest.raises(ValueError, match="the sound before the map needs"):
+        model.STRF_gradmap(window=10**9)

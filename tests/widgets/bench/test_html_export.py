@@ -1,7 +1,9 @@
 """A bench as one HTML file: what is in it, and that a failure leaves what was there."""
 
 import base64
+import errno
 import json
+import os
 import re
 
 import numpy as np
@@ -130,3 +132,44 @@ def test_no_part_is_left_of_a_page_that_could_not_be_moved_in_place(bench, tmp_p
     with pytest.raises(OSError, match=r"bench\.html"):
         save_html(bench, tmp_path / "bench.html")
     assert [path.name for path in tmp_path.iterdir()] == ["bench.html"]
+
+
+def test_only_a_page_is_replaced_by_a_page(bench, tmp_path, monkeypatch):
+    """A course's own index.html stays; so does whatever stands beside a page, and a page when the disk is full."""
+    mine = tmp_path / "index.html"
+    mine.write_text("<html>my course</html>")
+    with pytest.raises(FileExistsError, match=r"index\.html is not a page of a bench and is not replaced"):
+        save_html(bench, mine)
+    assert mine.read_text() == "<html>my course</html>"
+    page = save_html(bench, tmp_path / "page.html")
+    assert save_html(bench, page, title="again") == page
+    assert "<title>again" in (whole := page.read_text())
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    for name in ("page.html", "new.html"):
+        with pytest.raises(OSError, match="No space left"):
+            save_html(bench, tmp_path / name, title="lost")
+    monkeypatch.undo()
+    assert page.read_text() == whole
+    assert {path.name for path in tmp_path.iterdir()} == {"index.html", "page.html"}
+
+
+@pytest.mark.parametrize("name", ["a\0b.html", "x" * 252 + ".html", "nul.html", "a:b.html", " a.html"])
+def test_a_page_whose_name_no_file_can_have_is_refused(bench, tmp_path, name):
+    with pytest.raises(ValueError, match="the page's name must be names that files can have"):
+        save_html(bench, tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_page_larger_than_the_limit_is_refused(bench, tmp_path):
+    with pytest.raises(ValueError, match=r"a page of 3 neurons needs .* GB of memory, limit 1e-07 GB"):
+        save_html(bench, tmp_path / "page.html", max_gb=1e-7)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_neurons_are_chosen_by_numbers_of_numpy(bench, tmp_path):
+    one = data_of(save_html(bench, tmp_path / "a.html", neurons=np.int64(2)))[1]
+    assert one["info"]["neuron_names"] == ["neuron 2"]

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 import zlib
 
 import numpy as np
@@ -109,7 +110,7 @@ def test_a_state_of_another_model_is_an_error_and_changes_nothing(make_session):
     full.set("strf.kernel", 7.0, (2, 0, 3, 1))
     small.set("strf.weight", 2.0, (0, 0, 0))
     before = values_of(small)
-    with pytest.raises(KeyError, match=r"strf\.kernel"):
+    with pytest.raises(ValueError, match=r"state does not fit this model: name must be .*'strf\.kernel'"):
         restore_state(small, state_text(full))
     assert all(np.array_equal(before[name], value) for name, value in values_of(small).items())
 
@@ -119,13 +120,59 @@ def test_a_state_that_fails_undoes_no_gesture(session):
     packed = zlib.compress(json.dumps({"neurons": 3, "edits": [["strf.nothing", [0, 0, 0], 1.0]]}).encode())
     session.set("strf.weight", 3.0, (0, 0, 0))
     session.revert()
-    with pytest.raises(KeyError, match=r"strf\.nothing"):
+    with pytest.raises(ValueError, match=r"state does not fit this model: name must be .*'strf\.nothing'"):
         restore_state(session, "deepstrf1:" + base64.urlsafe_b64encode(packed).decode())
     assert not session.edited()
     session.undo()
     assert session.value("strf.weight", (0, 0, 0)) == pytest.approx(3.0)
     session.undo()
     assert not session.can_undo
+
+
+def packed_state(edits, neurons=3):
+    data = edits if isinstance(edits, bytes) else json.dumps({"neurons": neurons, "edits": edits}).encode()
+    return "deepstrf1:" + base64.urlsafe_b64encode(zlib.compress(data, 9)).decode()
+
+
+@pytest.mark.parametrize(
+    ("edits", "message"),
+    [
+        ([["strf.weight", [0, 0, 0], 1.0]] * 200_000, "state must set each value of this model once, .* of 1 places"),
+        ([["strf.weight", [n, 0, 0], 1.0] for n in range(200_000)], r"at most, got 200000 of 200000 places"),
+        (
+            [["strf.weight", [0, 0, 0], [[1.0] * 1000] * 500]],
+            "state does not fit this model: strf.weight at index .* must have shape",
+        ),
+        ([["strf.weight", [0, 0, 9], 1.0]], "state does not fit this model: index of strf.weight must lie"),
+        ([["strf.weight", [0, [0], 0], 1.0]], "state must be a text from explorer.state"),
+        ([["strf.weight", [True, 0, 0], 1.0]], "state must be a text from explorer.state"),
+        ([["strf.weight", [0, 0, 0], {}]], "state does not fit this model: strf.weight must be a number"),
+        ([["strf.weight", [0, 0, 0], 1e400]], "state does not fit this model: strf.weight must"),
+        (b"[" * 9_000_000, "state must be a text from explorer.state"),
+        (b'{"neurons": 3, "edits": [' + b" " * 11_000_000 + b"]}", "state must be a text from explorer.state"),
+    ],
+    ids=range(10),
+)
+def test_a_small_text_that_holds_a_lot_is_refused_at_once(session, edits, message):
+    """Some ten KB of text used to keep the kernel for half a minute."""
+    text = packed_state(edits)
+    session.set("strf.weight", 2.0, (0, 0, 0))
+    started = time.process_time()
+    with pytest.raises(ValueError, match=message) as refused:
+        restore_state(session, text)
+    assert time.process_time() - started < 5
+    assert len(str(refused.value)) < 500
+    assert session.value("strf.weight", (0, 0, 0)) == 2.0
+
+
+@pytest.mark.parametrize("kind", ["gaussians", "full", "separable"])
+def test_a_text_with_every_value_of_a_model_is_restored(make_session, kind):
+    """Also one whose parameters have limits that differ from place to place."""
+    session, other = make_session(kind, neurons=4), make_session(kind, neurons=4)
+    for name in session.parameters:
+        session.set(name, np.asarray(session.value(name)) * 1.0001)
+    restore_state(other, state_text(session))
+    assert_equal_values(session, other)
 
 
 def test_the_explorer_gives_both(make_session):

@@ -6,12 +6,15 @@ import base64
 import html
 import json
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from deepstrf.deprecation import keywords
+from deepstrf.memory import LIMIT_GB, check_memory
+from deepstrf.writing import check_file_names, replace_file, write_new_file
 
 from ..bundle import bundle_text
 from ..session.argument_validation import neuron_index
@@ -22,6 +25,10 @@ __all__ = ["save_html"]
 Neurons = int | str | Sequence[int | str]
 
 DATA_ID = "deepstrf-bench-data"  # as in widgets/src/offline
+HEAD_BYTES = 2**20
+"""Within which the data begin: after the style sheet."""
+COPIES = 5
+"""What a page needs for each byte of data: as they are, as text (4/3), in JSON, in the page, as bytes."""
 PER_NEURON = (
     *("gaussians", "trained_gaussians", "kernel", "trained_kernel", "activation", "trained_activation"),
     *("factors", "trained_factors", "folding", "rate", "trained_rate", "psth"),
@@ -59,9 +66,12 @@ def _text(data: bytes) -> str:
     return base64.b64encode(data).decode("ascii")
 
 
-def page_data(bench: BenchWidget, neurons: Sequence[int]) -> dict[str, Any]:
+def page_data(bench: BenchWidget, neurons: Sequence[int], max_gb: float = LIMIT_GB) -> dict[str, Any]:
     """Data of the page for some neurons, which are counted anew from 0; fit for JSON."""
     now = bench.session.snapshot()
+    first = bench.neuron_state(neurons[0], now)
+    size = sum(len(first[name]) for name in PER_NEURON)
+    check_memory(f"a page of {len(neurons)} neurons", COPIES * len(neurons) * size, max_gb)
     states = [bench.neuron_state(neuron, now) for neuron in neurons]
     shared = {"cf_hz": bench.cf_hz, "stimulus": bench.stimulus_of(now)}
     shared |= {name: states[0][name] for name in ("prefilter", "trained_prefilter")}
@@ -87,7 +97,12 @@ def page_data(bench: BenchWidget, neurons: Sequence[int]) -> dict[str, Any]:
 
 @keywords()
 def save_html(
-    bench: BenchWidget, path: str | Path, *, neurons: Neurons | None = None, title: str | None = None
+    bench: BenchWidget,
+    path: str | Path,
+    *,
+    neurons: Neurons | None = None,
+    title: str | None = None,
+    max_gb: float = LIMIT_GB,
 ) -> Path:
     """Path of an HTML file with the bench, which needs no kernel and no network.
 
@@ -100,25 +115,41 @@ def save_html(
     bench : BenchWidget
         Saved as it is now.
     path : str or Path
-        Of the file; an existing one is replaced only when the new one is complete.
+        Of the file, in a folder that exists. A page that is there already is replaced, when the new one is complete;
+        any other file stays.
     neurons : int, str or a sequence of them, optional
         Which neurons the page has, by number or name; all when None.
     title : str, optional
         Title of the page; the model's name when None.
+    max_gb : float
+        Memory that the page may take while it is made, in GB of 2^30 bytes.
 
     Raises
     ------
     TypeError, IndexError, ValueError
-        ``neurons`` holds something else than neurons of the model, one of them twice, or nothing.
+        ``neurons`` holds something else than neurons of the model, one of them twice, or nothing; no file can be called
+        so; or more than ``max_gb`` is needed.
+    FileNotFoundError
+        There is no such folder.
+    FileExistsError
+        There is something under this name that is not a page of a bench.
     OSError
         The file cannot be written.
     """
     names = bench.session.neuron_names
-    wanted = range(len(names)) if neurons is None else [neurons] if isinstance(neurons, (int, str)) else neurons
+    one = isinstance(neurons, (int, np.integer, str))
+    wanted: Any = range(len(names)) if neurons is None else [neurons] if one else neurons
     chosen = [neuron_index(names, neuron, "neurons") for neuron in wanted]
     if not chosen or len(set(chosen)) < len(chosen):
         raise ValueError(f"neurons must be at least one and all different, got {list(wanted)}")
-    data = json.dumps(page_data(bench, chosen), allow_nan=False).replace("<", "\\u003c")
+    path = Path(path)
+    check_file_names("the page's name", [path.name])
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent} for the page {path.name}: make it first")
+    exists = os.path.lexists(path)
+    if exists and not _is_page(path):
+        raise FileExistsError(f"{path} is not a page of a bench and is not replaced: choose another name")
+    data = json.dumps(page_data(bench, chosen, max_gb), allow_nan=False).replace("<", "\\u003c")
     text = TEMPLATE.format(
         title=html.escape(bench.info["model"] if title is None else str(title)),
         css=bundle_text("bench.css"),
@@ -126,14 +157,13 @@ def save_html(
         data=data,
         code=bundle_text("bench.js").replace("</script", "<\\/script"),
     )
-    path = Path(path)
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(part, 0o644)
-        os.replace(part, path)
-    except BaseException:
-        os.unlink(part)
-        raise
+    (replace_file if exists else write_new_file)(path, text.encode("utf-8", "replace"))
     return path
+
+
+def _is_page(path: Path) -> bool:
+    """Whether a file is one that `save_html` wrote."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return f'id="{DATA_ID}"'.encode() in file.read(HEAD_BYTES)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 import traitlets
 
 from deepstrf.deprecation import warn_renamed
@@ -148,12 +149,12 @@ class BenchWidget(BrowserWidget):
         if not isinstance(session, LiveSession):
             raise TypeError(f"session must be a LiveSession, got {type(session).__name__}")
         B = len(session.stimulus)
-        if isinstance(sound, bool) or not isinstance(sound, int) or not 0 <= sound < B:
+        if isinstance(sound, bool) or not isinstance(sound, (int, np.integer)) or not 0 <= sound < B:
             raise ValueError(f"sound must be an integer in [0, {B - 1}], got {sound!r}")
         neuron = neuron_index(session.neuron_names, neuron)
         self._locked = frozenset(locked_names(session, lock))
         self.session = session
-        self.sound = sound
+        self.sound = int(sound)
         self._newest: dict[str, int] = {}
         self._awaiting: dict[str, bool] = {}
         self._answer_timer = self.own(Timer(self._answer))

@@ -126,9 +126,9 @@ class DiagnosisView(Owner, ipywidgets.VBox):
         IndexError
             There is no finding of that number.
         """
-        if isinstance(finding, int) and not 0 <= finding < len(self.found):
+        if isinstance(finding, (int, np.integer)) and not 0 <= finding < len(self.found):
             raise IndexError(f"finding must be one of the {len(self.found)} in the list, from 0, got {finding}")
-        one = self.found[finding] if isinstance(finding, int) else finding
+        one = self.found[finding] if isinstance(finding, (int, np.integer)) else finding
         if one.neuron is None:
             return
         self.bench.neuron = one.neuron

@@ -435,7 +435,8 @@ def _whole(name: str, value: Any, high: int) -> int:
 
 
 def _is_end(value: Any) -> bool:
-    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value))
+    is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    return value is None or (is_number and math.isfinite(value))
 
 
 def _checked_kernels(kernels: ArrayLike | Tensor, session: LiveSession) -> Tensor:

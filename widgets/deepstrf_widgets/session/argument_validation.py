@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from numbers import Integral
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from deepstrf.arguments import as_tensor
+from deepstrf.arguments import as_tensor, checked_names
 from deepstrf.datasets import Recording
 from deepstrf.deprecation import did_you_mean
 from deepstrf.models import NeuralModel
@@ -278,9 +278,7 @@ def _checked_names(names: Sequence[str] | None, N: int) -> list[str]:
     """One name a neuron."""
     if names is None:
         return [f"neuron {n}" for n in range(N)]
-    if isinstance(names, str) or not isinstance(names, Iterable):
-        raise TypeError(f"neuron_names must be a sequence of names, got {names!r}")
-    names = [str(name) for name in names]
-    if len(names) != N:
-        raise ValueError(f"neuron_names must have one name per neuron ({N}), got {len(names)}")
-    return names
+    found = checked_names("neuron_names", names)
+    if len(found) != N:
+        raise ValueError(f"neuron_names must have one name per neuron ({N}), got {len(found)}")
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -11,13 +12,14 @@ from typing import Any
 import numpy as np
 
 from .events import Edit
-from .parameters import LARGEST
+from .parameters import LARGEST, Index, Parameter
 from .session import LiveSession
 
 __all__ = ["edits_of_state", "restore_state", "state_text", "to_code"]
 
 PREFIX = "deepstrf1:"
 MOST_CHARACTERS = 10_000_000
+MOST_SHOWN = 300
 FEW = 8
 """Up to so many changed numbers of one neuron are listed one by one, more of them as an array where any value goes."""
 
@@ -38,7 +40,7 @@ def changed_values(session: LiveSession) -> Iterator[Edit]:
         for row in rows:
             places = np.argwhere(differs[row])
             # An array would also set what was not changed, and training may have left that outside the limits.
-            if len(places) > FEW and parameter.limits(row) == (-LARGEST, LARGEST):
+            if len(places) > FEW and _takes_anything(parameter, row):
                 yield Edit(name, values[row], row)
                 continue
             for place in places:
@@ -67,12 +69,20 @@ def restore_state(session: LiveSession, text: str) -> None:
 
     Raises
     ------
-    TypeError, ValueError
-        ``text`` is no such text, or is of another model. Everything is then as before.
-    KeyError, IndexError
-        It names a parameter that this model does not have.
+    TypeError
+        ``text`` is no text.
+    ValueError
+        It is none of :func:`state_text`, or is of another model: it names a parameter that this one does not have, or
+        more values than it has. Everything is then as before.
     """
-    session.restore(edits_of_state(session, text))
+    edits = edits_of_state(session, text)
+    try:
+        session.restore(edits)
+    except (KeyError, IndexError, TypeError, OverflowError) as error:
+        reason = str(error.args[0] if error.args else error)
+        raise ValueError(f"state does not fit this model: {reason[:MOST_SHOWN]}") from error
+    except ValueError as error:
+        raise ValueError(f"state does not fit this model: {str(error)[:MOST_SHOWN]}") from error
 
 
 def edits_of_state(session: LiveSession, text: str) -> list[Edit]:
@@ -80,7 +90,29 @@ def edits_of_state(session: LiveSession, text: str) -> list[Edit]:
     state = _parsed(text)
     if state["neurons"] != session.n_neurons:
         raise ValueError(f"state must be of a model with {session.n_neurons} neurons, got one of {state['neurons']}")
-    return [Edit(name, value, tuple(index)) for name, index, value in state["edits"]]
+    edits = [Edit(name, value, tuple(index)) for name, index, value in state["edits"]]
+    now = session.snapshot()
+    most = sum(_most_edits(parameter) for parameter in now.parameters.values())
+    places = {(name, index) for name, _, index in edits}
+    if len(edits) > most or len(places) < len(edits):
+        raise ValueError(
+            f"state must set each value of this model once, {most} edits at most, got {len(edits)} of "
+            f"{len(places)} places"
+        )
+    return edits
+
+
+def _most_edits(parameter: Parameter) -> int:
+    """Edits of one parameter in a text of :func:`state_text`, which has an array where any value goes."""
+    rows = parameter.shape[0] if parameter.per_neuron and parameter.shape else 1
+    size = math.prod(parameter.shape)
+    unlimited = _takes_anything(parameter, (0,) if parameter.per_neuron and rows else ())
+    return rows * min(size // max(rows, 1), FEW) if unlimited else size
+
+
+def _takes_anything(parameter: Parameter, row: Index) -> bool:
+    low, high = parameter.limits(row)
+    return bool(np.all(low == -LARGEST) and np.all(high == LARGEST))
 
 
 def _parsed(text: Any) -> dict[str, Any]:
@@ -94,14 +126,20 @@ def _parsed(text: Any) -> dict[str, Any]:
         packed = base64.b64decode(text[len(PREFIX) :].strip(), altchars=b"-_", validate=True)
         unpacker = zlib.decompressobj()
         data = unpacker.decompress(packed, MOST_CHARACTERS)
+        if not unpacker.eof or unpacker.unused_data:
+            raise wrong
         state = json.loads(data)
     except (ValueError, RecursionError, zlib.error) as error:
         raise wrong from error
     edits = state.get("edits") if isinstance(state, dict) else None
     good = isinstance(edits, list) and all(
-        isinstance(edit, list) and len(edit) == 3 and isinstance(edit[0], str) and isinstance(edit[1], list)
+        isinstance(edit, list)
+        and len(edit) == 3
+        and isinstance(edit[0], str)
+        and isinstance(edit[1], list)
+        and all(type(i) is int for i in edit[1])
         for edit in edits
     )
-    if not good or not isinstance(state.get("neurons"), int):
+    if not good or type(state.get("neurons")) is not int:
         raise wrong
     return state

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from weakref import WeakSet
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -47,7 +48,7 @@ class Snapshots:
     """
 
     def __init__(self, megabytes: float) -> None:
-        if isinstance(megabytes, bool) or not isinstance(megabytes, (int, float)):
+        if isinstance(megabytes, bool) or not isinstance(megabytes, (int, float, np.number)):
             raise TypeError(f"snapshot_mb must be a number of MB, got {megabytes!r}")
         if not megabytes > 0:
             raise ValueError(f"snapshot_mb must be positive, in MB, got {megabytes}")

@@ -1,0 +1,54 @@
+"""One thread inside, as many as before outside, whoever else is inside."""
+
+import threading
+
+import torch
+
+from deepstrf_widgets.threads import one_thread
+
+
+def test_two_threads_that_overlap_leave_the_number_of_threads_as_it_was():
+    """The second one entered with the first one's 1 as "before", and left it there for good."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    first_is_in, second_is_in, first_is_out = threading.Event(), threading.Event(), threading.Event()
+    seen = []
+
+    def first():
+        with one_thread():
+            seen.append(torch.get_num_threads())
+            first_is_in.set()
+            second_is_in.wait(10)
+        first_is_out.set()
+
+    def second():
+        first_is_in.wait(10)
+        with one_thread():
+            seen.append(torch.get_num_threads())
+            second_is_in.set()
+            first_is_out.wait(10)
+        seen.append(torch.get_num_threads())
+
+    def after():
+        seen.append(torch.get_num_threads())
+
+    try:
+        for work in ((first, second), (after,)):
+            threads = [threading.Thread(target=one) for one in work]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        assert seen == [1, 1, 3, 3]
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_an_error_inside_leaves_the_number_too():
+    before = torch.get_num_threads()
+    try:
+        with one_thread(), one_thread():
+            raise KeyError
+    except KeyError:
+        pass
+    assert torch.get_num_threads() == before
