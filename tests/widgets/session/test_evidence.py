@@ -63,6 +63,13 @@ def test_gallery_and_figure_leave_it_out_and_say_so(half_silent):
     shown.close()
 
 
+def test_the_bench_is_told_what_was_silent(half_silent):
+    bench = explore(half_silent, figures=False).bench
+    assert bench.info["unheard"] == {"rows": [4, 5], "frames": 0, "text": "2 of 6 bands without sound"}
+    plain = LiveSession(half_silent.model, half_silent.stimulus, dt_ms=5.0, cf_hz=half_silent.cf_hz)
+    assert explore(plain, figures=False).bench.info["unheard"] == {"rows": [], "frames": 0, "text": ""}
+
+
 def test_a_gallery_fades_what_may_be_zero_and_has_intervals(half_silent):
     estimate = half_silent.live.kernels(range(N)).detach()
     estimate = estimate / estimate.flatten(1).norm(dim=1)[:, None, None, None]

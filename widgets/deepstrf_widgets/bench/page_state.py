@@ -12,6 +12,7 @@ from torch import Tensor
 
 from deepstrf.models.registry import BIAS, KERNELS, UNKNOWN
 
+from ..session.evidence import heard_by, silence_text
 from ..session.model_copy import runs_as_written
 from ..session.parameters import Index, Parameter, channel_names
 from ..session.reading import Snapshot
@@ -75,7 +76,18 @@ def model_info(session: Snapshot, locked: Iterable[str]) -> dict[str, Any]:
         "locked": sorted(names[name].grid.name for name in locked),
         "limits": limits,
         "restrictions": session.restrictions,
+        "unheard": _unheard(session, (C, F, T)),
     }
+
+
+def _unheard(session: Snapshot, shape: tuple[int, ...]) -> dict[str, Any]:
+    """Bands of the fields that have met no sound, the first frames that none has, and how many there are in words."""
+    heard = heard_by(session)
+    if heard is None or heard.shape != shape:
+        return {"rows": [], "frames": 0, "text": ""}
+    silent = (~heard.any(2)).flatten().nonzero()[:, 0].tolist()
+    met = heard.flatten(0, 1).any(0).nonzero()[:, 0]
+    return {"rows": silent, "frames": int(met[0]), "text": silence_text(session)}
 
 
 def kernel_names(parameters: Iterable[Parameter], kind: str) -> list[str]:

@@ -22,6 +22,7 @@ from ..message_parsing import MessageError, Request, is_count, is_name, parse
 from ..session.argument_validation import neuron_index
 from ..session.edited_model import FitUnderWayError
 from ..session.events import Change
+from ..session.evidence import heard_by
 from ..session.lock import locked
 from ..session.reading import Snapshot
 from ..session.serialization import edits_of_state, state_text
@@ -161,6 +162,7 @@ class BenchWidget(BrowserWidget):
         self._answered_at = -math.inf
         self._hidden = False
         self._loop: asyncio.AbstractEventLoop | None = None
+        heard_by(session)  # which its snapshots then know
         now = session.snapshot()
         # Versions of the session of which the traits hold all, and the browser has been sent all arrays.
         self._saved = self._sent = now.version

@@ -4,6 +4,7 @@
  * Bytes are little-endian float32 in C order. F bands, T lags, C channels, G Gaussians; lag 0 = now = last index.
  */
 
+import type { Unheard } from "../math/evidence";
 import type { Column, Limits } from "../math/field";
 import { KERNELS } from "../math/registry";
 import type { HostKernel } from "./connection";
@@ -110,6 +111,8 @@ export interface Info {
   locked: string[];
   /** What cannot be edited or seen in this model, and why, as one sentence; empty when there is nothing. */
   restrictions: string;
+  /** What was silent in the recording that the session began with. */
+  unheard: Unheard;
   limits: Limits;
 }
 

@@ -28,6 +28,7 @@ export const INFO: Info = {
   local: false,
   locked: [],
   restrictions: "",
+  unheard: { rows: [], frames: 0, text: "" },
   limits: {
     "strf.band": [0, 3],
     "strf.frame": [0, 4],

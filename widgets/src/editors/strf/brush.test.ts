@@ -218,4 +218,16 @@ describe("the line of tuning", () => {
       "best 4.0 kHz · latency 10 ms · separability 1.00",
     );
   });
+
+  it("leaves out bands that have met no sound, says how many there are, and they set no colours", () => {
+    const loud = Array.from({ length: C * F * T }, (_, i) => {
+      const [band, tap] = [Math.floor(i / T) % F, i % T];
+      return band === 2 ? 50 : [0, 2, 0, 1][band] * (tap === 3 ? 2 : 1);
+    });
+    const unheard = { rows: [2, F + 2], frames: 0, text: "2 of 4 bands without sound" };
+    const { root } = made({ unheard }, { kernel: bytes(loud) });
+    expect(root.querySelector(".db-tuning")!.textContent).toBe(
+      "best 2.0 kHz · latency 10 ms · separability 1.00 · 2 of 4 bands without sound",
+    );
+  });
 });

@@ -88,7 +88,7 @@ export class StrfEditor {
         this.handles.updateAria();
         this.#brush.updateAria();
         this.#profiles.updateAria();
-        setText(this.#tuning, tuningText(this.#pictures, state.axes));
+        setText(this.#tuning, tuningText(this.#pictures, state.axes, state.info.unheard, state.channel));
       },
     );
     const helpId = `db-help-${state.client}`;

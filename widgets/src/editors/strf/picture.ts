@@ -6,14 +6,15 @@ import { fillImage } from "../../draw/heatmap";
 import { extent } from "../../draw/line";
 import { Eased, PaintInputs } from "../../draw/surface";
 import { reducedMotion } from "../../draw/theme";
+import { heardOnly } from "../../math/evidence";
 import type { BenchState } from "../../state/bench-state";
 import type { Numbers } from "../../state/local-session";
 
-/** The largest value of the field now or as trained. */
-export function largestOf({ kernel, trained }: BenchState): number {
+/** The largest value of the field now or as trained, where it has met a sound. */
+export function largestOf({ kernel, trained, info, axes }: BenchState): number {
   let reach = 0;
   for (const values of [kernel, trained.kernel]) {
-    const [low, high] = extent(values) ?? [0, 0];
+    const [low, high] = extent(heardOnly(values, info.unheard, axes.F, axes.T)) ?? [0, 0];
     reach = Math.max(reach, -low, high);
   }
   return reach || 1;

@@ -1,6 +1,7 @@
 /** A receptive field in words: what it is, what is in it, and what may be done to it. */
 
 import { fixed, frequency, milliseconds, number, octaves } from "../../base/format";
+import { heardOnly, type Unheard } from "../../math/evidence";
 import { type Axes, type Gaussian, naturalUnits } from "../../math/field";
 import { tuningOf } from "../../math/tuning";
 import type { BenchState } from "../../state/bench-state";
@@ -34,12 +35,19 @@ export function gaussianText(g: Gaussian, axes: Axes): string {
   return `${place}\n${widths}\nweight ${number(g.weight)}`;
 }
 
-/** "best 4.2 kHz · latency 35 ms · separability 0.92". */
-export function tuningText(field: ArrayLike<number>, { F, T, cfHz, dtMs, delayMs }: Axes): string {
+/** "best 4.2 kHz · latency 35 ms · separability 0.92", and how much of the field has met no sound. */
+export function tuningText(
+  field: ArrayLike<number>,
+  { F, T, cfHz, dtMs, delayMs }: Axes,
+  unheard: Unheard,
+  channel: number,
+): string {
   if (field.length !== F * T || F * T === 0) return "";
-  const { bestHz, latencyMs, separability } = tuningOf(field, F, T, cfHz, dtMs, delayMs);
+  const heard = heardOnly(field, unheard, F, T, channel);
+  const { bestHz, latencyMs, separability } = tuningOf(heard, F, T, cfHz, dtMs, delayMs);
   const peak = Number.isNaN(bestHz)
     ? "no excitation"
     : `best ${frequency(bestHz)} · latency ${milliseconds(latencyMs)}`;
-  return `${peak}${Number.isNaN(separability) ? "" : ` · separability ${fixed(separability, 2)}`}`;
+  const silent = unheard.text ? ` · ${unheard.text}` : "";
+  return `${peak}${Number.isNaN(separability) ? "" : ` · separability ${fixed(separability, 2)}`}${silent}`;
 }
