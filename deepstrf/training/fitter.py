@@ -54,8 +54,9 @@ class Fitter(FitSettings):
         6 times the patience.
     smoothness : float or (float, float), optional
         How much a rough receptive field costs, along frequency and along time (one number: both). At 1, a field as
-        rough as white noise costs as much as a prediction that explains nothing: see `roughness`. The shorter and
-        noisier the recording, the more smoothness helps: choose by the validation score. 0 is none.
+        rough as white noise costs about as much as a prediction that explains nothing: see `roughness`. In octaves and
+        ms where ``train`` is a Recording, so that it means the same on every grid; else in bands and bins. The shorter
+        and noisier the recording, the more smoothness helps: choose by the validation score. 0 is none.
     sparsity : float
         How much an evenly spread receptive field costs, on the same scale: see `spread`.
     skip_bins : int

@@ -96,7 +96,7 @@ class Run:
         smoothness = recipe.smoothness if settings.smoothness is None else settings.smoothness
         along = np.broadcast_to(np.asarray(smoothness, dtype=float), 2)
         self.smoothness = (float(along[0]), float(along[1]))
-        self.settings = settings
+        self.settings, self.axes = settings, axes
         self.has_priors = any(self.smoothness) or settings.sparsity > 0
         if self.has_priors:
             list(kernels(model))  # refuses kernels of unknown type before anything is fitted
@@ -230,7 +230,9 @@ class Run:
             # A sum, not a mean: neurons that share nothing are fitted alike in whatever company.
             total = losses[recorded].sum()
             if self.has_priors:
-                total = total + penalty(self.model, self.smoothness, self.settings.sparsity, self.null_loss[1])
+                total = total + penalty(
+                    self.model, self.smoothness, self.settings.sparsity, self.null_loss[1], self.axes
+                )
             total.backward()
             if self.first_layer is not None:
                 self.first_layer.take_gradient()

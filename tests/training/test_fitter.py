@@ -176,6 +176,7 @@ def test_callbacks_may_draw_random_numbers_and_look_at_predictions(parts):
 
 
 def test_a_smooth_field_and_a_sparse_one(parts):
+    pair = (parts[0].stimuli, parts[0].responses)  # in bands and bins
     fields = {}
     for name, options in {
         "free": {"smoothness": 0.0},
@@ -183,7 +184,7 @@ def test_a_smooth_field_and_a_sparse_one(parts):
         "smooth in time": {"smoothness": (0.0, 1.0)},
         "sparse": {"smoothness": 0.0, "sparsity": 2.0},
     }.items():
-        quick_fitter(epochs=15, **options).fit(model := new_model(), parts[0])
+        quick_fitter(epochs=15, **options).fit(model := new_model(), pair)
         fields[name] = model.STRF_weight()
     rough = {name: [x.mean().item() for x in roughness(field)] for name, field in fields.items()}
     assert rough["smooth"][0] < 0.5 * rough["free"][0]
@@ -208,7 +209,7 @@ def test_priors_are_in_units_of_what_a_constant_prediction_loses(parts):
     target = train.responses.mean(2, keepdim=True)
     weight = reference.readout.strf.kernel.weight
     variance = target.transpose(0, 1).flatten(1).var(1, unbiased=False)
-    cost = 0.3 * (0.5 * variance * sum(roughness(weight))).sum()
+    cost = 0.3 * (0.5 * variance * sum(roughness(weight, cf_hz=train.cf_hz, dt_ms=train.dt_ms))).sum()
     reference.train()
     (cost + 0.5 * mse_loss(reference(train.stimuli), target, reduction="sum")).backward()
     assert torch.allclose(model.readout.strf.kernel.weight, weight - 0.05 * weight.grad, atol=1e-6)
@@ -384,7 +385,7 @@ def test_what_follows_the_end_of_a_stimulus_does_not_matter(parts):
     longer = torch.nn.functional.pad(train.stimuli, (0, 60), value=33.0)
     responses = torch.nn.functional.pad(train.responses, (0, 60), value=torch.nan)
     a, b = new_model(), new_model()
-    quick_fitter().fit(a, train)
+    quick_fitter().fit(a, (train.stimuli, train.responses))
     quick_fitter().fit(b, (longer, responses))
     assert torch.allclose(a.effective_STRF()[0], b.effective_STRF()[0], atol=1e-5)
 
@@ -507,10 +508,9 @@ def test_a_plateau_schedule_is_given_the_score_or_the_loss(parts, mode, validate
 
 
 def test_the_first_bins_can_be_left_out_of_loss_scores_and_batch_norm(parts):
-    train, validation = parts
     settings = {"epochs": 2, "batch_size": 3, "skip_bins": LAGS - 1}
     model, again = new_model(), new_model()
-    history = quick_fitter(**settings).fit(model, train, validation)
+    history = quick_fitter(**settings).fit(model, *((part.stimuli, part.responses) for part in parts))
     cut = [(part.stimuli, part.responses.clone()) for part in parts]
     for _, responses in cut:
         responses[..., : LAGS - 1] = 1e3

@@ -11,8 +11,9 @@ from torch import nn
 from deepstrf.models import LinearNonlinear
 from deepstrf.models.audio import NetworkReceptiveField
 from deepstrf.models.layers import ParametricSTRF, SeparableSTRF
+from deepstrf.models.prefiltering import get_CFs
 from deepstrf.training import roughness, spread
-from deepstrf.training.priors import kernels, penalty
+from deepstrf.training.priors import ROUGH_MS, ROUGH_OCTAVES, kernels, penalty
 from tests.tolerances import assert_close
 
 
@@ -128,3 +129,62 @@ def test_several_layers_of_receptive_fields_cost_their_sum():
     layers = [LinearNonlinear(6, 5, out_neurons=3) for _ in range(2)]
     costs = [penalty(layer, (0.3, 0.2), 0.7, weight) for layer in layers]
     assert_close(penalty(nn.ModuleList(layers), (0.3, 0.2), 0.7, weight), sum(costs))
+
+
+def physical_field(bands, dt_ms, *, octave, octaves, ms, width_ms, scale="mel"):
+    """Gaussian of some octaves and ms, sampled on a grid over 0.5-20 kHz and 100 ms; and the grid's frequencies."""
+    cf_hz = torch.as_tensor(get_CFs(500.0, 20000.0, bands, scale)).double()
+    along_f = torch.exp(-0.5 * ((cf_hz.log2() - octave) / octaves) ** 2)
+    along_t = torch.exp(-0.5 * ((torch.arange(round(100 / dt_ms)).double() * dt_ms - ms) / width_ms) ** 2)
+    return (along_f[:, None] * along_t)[None, None], cf_hz
+
+
+@pytest.mark.parametrize("scale", ["mel", "erb", "greenwood"])
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"octave": 11.5, "octaves": 0.45, "ms": 30.0, "width_ms": 12.0},
+        {"octave": 11.5, "octaves": 0.3, "ms": 50.0, "width_ms": 8.0},
+        {"octave": 10.5, "octaves": 0.6, "ms": 60.0, "width_ms": 15.0},
+        {"octave": 12.8, "octaves": 0.4, "ms": 60.0, "width_ms": 10.0},
+    ],
+)
+def test_the_same_physical_field_costs_the_same_on_every_grid(field, scale):
+    """Reference: of a Gaussian of width s, the curvature over the power is 3 / (4 s^4)."""
+    costs = {}
+    for bands in (16, 24, 34, 64, 128):
+        for dt_ms in (1.0, 2.0, 5.0, 10.0):
+            kernel, cf_hz = physical_field(bands, dt_ms, **field, scale=scale)
+            costs[bands, dt_ms] = torch.stack(roughness(kernel, cf_hz=cf_hz, dt_ms=dt_ms)).flatten()
+    middle = costs[64, 2.0]
+    for grid, cost in costs.items():
+        torch.testing.assert_close(cost, middle, rtol=0.1, atol=0, msg=lambda text, grid=grid: f"{grid}: {text}")
+    expected = 0.75 * (ROUGH_OCTAVES / field["octaves"]) ** 4, 0.75 * (ROUGH_MS / field["width_ms"]) ** 4
+    assert middle.tolist() == pytest.approx(expected, rel=0.2)  # less, as it saturates
+
+
+def test_roughness_on_an_axis_is_bounded_and_a_line_costs_nothing():
+    cf_hz = torch.as_tensor(get_CFs(500.0, 20000.0, 64, "mel")).double()
+    noise = torch.stack(roughness(torch.randn(4, 2, 64, 200).double(), cf_hz=cf_hz, dt_ms=0.5))
+    assert (noise > 0.6).all()
+    assert (noise < 1).all()
+    line = (cf_hz.log2()[:, None] + 0.1 * torch.arange(200))[None, None]
+    assert torch.stack(roughness(line, cf_hz=cf_hz, dt_ms=0.5)).abs().max() < 1e-9
+    mixed = roughness(torch.randn(1, 1, 64, 9).double(), dt_ms=5.0)
+    assert mixed[0] > 0.5
+    kernel = torch.randn(2, 2, 5, 6, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda k: sum(roughness(k, cf_hz=cf_hz[:5], dt_ms=5.0)), kernel)
+
+
+@pytest.mark.parametrize(
+    ("axes", "message"),
+    [
+        ({"cf_hz": torch.tensor([1.0, 2.0])}, "cf_hz must be 3 ascending frequencies above 0 Hz"),
+        ({"cf_hz": torch.tensor([0.0, 1.0, 2.0])}, "cf_hz must be 3 ascending frequencies above 0 Hz"),
+        ({"cf_hz": torch.tensor([1.0, 3.0, 2.0])}, "cf_hz must be 3 ascending frequencies above 0 Hz"),
+        ({"dt_ms": 0.0}, "dt_ms must be positive"),
+    ],
+)
+def test_axes_that_make_no_sense_are_refused(axes, message):
+    with pytest.raises(ValueError, match=message):
+        roughness(torch.zeros(1, 1, 3, 3), **axes)
