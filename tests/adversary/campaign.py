@@ -1,6 +1,6 @@
 """The whole campaign: every door, all of its hostile inputs, and a table of what happened.
 
-    python tests/adversary/campaign.py [--share 0.01] [door ...]
+    python tests/adversary/campaign.py [--share 0.01 | --first 1000 --inputs 500] [door ...]
 
 Each door is opened in a process of its own, which is watched from outside: what takes longer than 20 s is hung, and a
 process that ends is dead. Inputs follow from the seed alone, so that any of them can be made again.
@@ -48,10 +48,10 @@ def work(name: str, first: int, count: int) -> None:
         )
 
 
-def watch(name: str, count: int) -> dict[str, float]:
-    """Figures of one door; faults are printed as they come."""
+def watch(name: str, count: int, first: int = 0) -> dict[str, float]:
+    """Figures of one door with inputs ``first`` to ``count``; faults are printed as they come."""
     figures: dict[str, float] = collections.Counter()
-    slowest, peak_gb, first = 0.0, 0.0, 0
+    slowest, peak_gb, begun = 0.0, 0.0, False
     while first < count:
         worker = subprocess.Popen(
             [sys.executable, __file__, "--work", name, str(first), str(count)],
@@ -66,7 +66,8 @@ def watch(name: str, count: int) -> dict[str, float]:
         fault = ""
         while not fault:
             try:
-                line = lines.get(timeout=SECONDS + 100 * (first == 0))
+                line = lines.get(timeout=SECONDS + 100 * (not begun))
+                begun = True
             except queue.Empty:
                 fault = "hung"
                 break
@@ -98,18 +99,32 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("doors", nargs="*")
     parser.add_argument("--share", type=float, default=1.0)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--inputs", type=int)
     options = parser.parse_args()
     faults = 0
     head = ("door", "inputs", "right", "refused", "wrong", "raw", "hung", "dead", "slowest s", "peak GB", "minutes")
     rows = []
     for name in options.doors or DOORS:
-        count = max(1, round(options.share * DOORS[name].count))
+        first, count = options.first, max(1, round(options.share * DOORS[name].count))
+        if options.inputs is not None:
+            count = min(count, first + options.inputs)
         started = time.monotonic()
-        figures = watch(name, count)
+        figures = watch(name, count, first)
         bad = [int(figures.get(kind, 0)) for kind in ("wrong", "raw", "hung", "dead")]
         good = [int(figures.get(kind, 0)) for kind in ("right", "refused")]
         minutes = (time.monotonic() - started) / 60
-        rows.append((name, count, *good, *bad, f"{figures['slowest s']:.1f}", f"{figures['GB']:.2f}", f"{minutes:.1f}"))
+        rows.append(
+            (
+                name,
+                max(0, count - first),
+                *good,
+                *bad,
+                f"{figures['slowest s']:.1f}",
+                f"{figures['GB']:.2f}",
+                f"{minutes:.1f}",
+            )
+        )
         faults += sum(bad) + (figures["GB"] > LIMIT_GB)
         print(" ".join(f"{cell!s:>10}" for cell in rows[-1]), flush=True)
     print("\n" + "\n".join(" ".join(f"{cell!s:>10}" for cell in row) for row in (head, *rows)))

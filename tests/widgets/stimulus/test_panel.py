@@ -1,6 +1,7 @@
 """Sounds of one's own: what they become, what the panel says, and that a session, a bench and an explorer follow."""
 
 import io
+import re
 
 import numpy as np
 import pytest
@@ -11,7 +12,10 @@ from deepstrf.demo import load_demo
 from deepstrf.models.prefiltering import get_CFs
 from deepstrf.stimuli import log_mel_spectrogram
 from deepstrf_widgets import LiveSession, StimulusPanel, explore
+from deepstrf_widgets.session.edited_model import FitUnderWayError
+from deepstrf_widgets.stimulus import catalogue
 from deepstrf_widgets.stimulus.catalogue import AFTER_S, BEFORE_S, SOUNDS, bands_of, sound_from_bytes, synthetic_sound
+from tests.resident import peak_bytes
 
 CF_HZ = get_CFs(500.0, 20000.0, 34, "mel").double().numpy()
 
@@ -331,3 +335,55 @@ def test_a_figure_that_began_without_responses_gets_them(demo):
     session.set_stimulus(demo.stimulus, demo.responses)
     assert "recorded" in {trace.name for trace in explorer.figures.data}
     explorer.close()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        (24, 1, r"^mine\.wav is too long: 529200\.0 s, the limit max_s is 60 s$"),
+        (24, 2**31 - 1, r"^mine\.wav: waveform must last at least one bin of 5\.0 ms"),
+        (24, 0, r"^mine\.wav is not a sound that can be read"),
+        (40, 2**32 - 2, r"^mine\.wav is cut short: its header promises"),
+    ],
+)
+def test_a_header_that_lies_is_told_in_one_sentence_and_takes_no_memory(panel, session, field, value, message):
+    """A rate of 100 MHz made 9.5 GB of one MB, and the page said nothing."""
+    content = bytearray(wav(seconds=12.0)[1])
+    content[field : field + 4] = value.to_bytes(4, "little")
+    panel.choice.value = "file"
+    peak, _ = peak_bytes(lambda: put(panel, bytes(content)))
+    assert re.search(message, panel.message)
+    assert "\n" not in panel.message
+    assert peak < 2**28
+    assert session.on_first_stimulus
+
+
+def test_an_error_of_the_disk_or_a_fit_under_way_is_told_too(panel, session, monkeypatch):
+    panel.choice.value = "file"
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(catalogue.tempfile, "TemporaryDirectory", full)
+    put(panel, wav()[1])
+    assert "No space left on device" in panel.message
+    monkeypatch.undo()
+
+    def fitted(*_, **__):
+        raise FitUnderWayError("the model is being fitted")
+
+    monkeypatch.setattr(session, "set_stimulus", fitted)
+    put(panel, wav()[1])
+    assert panel.message == "the model is being fitted"
+    panel.choice.value = "tone"
+    assert panel.message.endswith("the model is being fitted")
+
+
+def test_a_sound_beyond_the_limit_is_told_with_a_way_out_that_there_is():
+    content = bytearray(wav(seconds=12.0)[1])
+    content[24:28] = (100_000_000).to_bytes(4, "little")
+    cf_hz = get_CFs(500.0, 8000.0, 34, "mel").double().numpy()
+    with pytest.raises(
+        ValueError, match=r"^a\.wav: a Fourier transform .* GB; in Python, spectrogram_from_wav takes max_"
+    ):
+        sound_from_bytes(bytes(content), "a.wav", cf_hz, 5.0)

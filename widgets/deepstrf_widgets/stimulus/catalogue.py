@@ -211,7 +211,8 @@ def sound_from_bytes(content: bytes, name: str, cf_hz: NDArray[np.float64], dt_m
         try:
             found = spectrogram_from_wav(path, dt_ms=dt_ms, max_s=MAX_FILE_S, **bands_of(cf_hz))
         except ValueError as error:
-            raise ValueError(str(error).replace(str(path), shown)) from error
+            said = str(error).replace(str(path), shown)
+            raise ValueError(said.replace("; raise it with", "; in Python, spectrogram_from_wav takes")) from error
     return replace(found, name=shown)
 
 

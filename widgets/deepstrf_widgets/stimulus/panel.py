@@ -12,6 +12,7 @@ from typing import Any
 import ipywidgets
 
 from ..lifetime import Owner
+from ..session.edited_model import FitUnderWayError
 from ..session.events import Change
 from ..session.session import LiveSession
 from ..threads import one_thread
@@ -140,7 +141,7 @@ class StimulusPanel(Owner, ipywidgets.VBox):
         try:
             stimulus = synthetic_sound(self.choice.value, values, self.session.cf_hz, self.session.dt_ms)
             self.session.set_stimulus(stimulus, source=self)
-        except ValueError as error:
+        except (ValueError, FitUnderWayError) as error:
             self._set_status(f"{sound.label}: {error}", bad=True)
         else:
             self._set_status(f"{stimulus.duration_s:.2f} s")
@@ -152,8 +153,8 @@ class StimulusPanel(Owner, ipywidgets.VBox):
                 warnings.simplefilter("always", UserWarning)
                 stimulus = sound_from_bytes(content, name, self.session.cf_hz, self.session.dt_ms)
             self.session.set_stimulus(stimulus, source=self)
-        except ValueError as error:
-            self._set_status(str(error), bad=True)
+        except (ValueError, OSError, MemoryError, FitUnderWayError) as error:
+            self._set_status(str(error) or f"{name} needs more memory than there is", bad=True)
         else:
             length = f"{stimulus.name}: {stimulus.duration_s:.2f} s"
             self._set_status(" · ".join([length, *(str(warning.message) for warning in caught)]))
