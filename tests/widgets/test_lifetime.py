@@ -1,7 +1,11 @@
 """What is opened is closed: with its owner, when a constructor fails, and once only."""
 
 import asyncio
+import copy
+import gc
 import re
+import threading
+import weakref
 
 import ipywidgets
 import pytest
@@ -9,7 +13,7 @@ import pytest
 import deepstrf_widgets
 from deepstrf.demo import load_demo
 from deepstrf.training import Fitter
-from deepstrf_widgets import BenchWidget, Explorer, Gallery, LiveSession, SpectrogramPainter, StimulusPanel
+from deepstrf_widgets import BenchWidget, Explorer, Gallery, LiveSession, SpectrogramPainter, StimulusPanel, lifetime
 from deepstrf_widgets.lifetime import Owner, Timer
 from deepstrf_widgets.stimulus.file_button import SoundFile
 from deepstrf_widgets.training.background_fit import BackgroundFit
@@ -219,3 +223,109 @@ def test_a_refused_trait_leaves_the_error_of_an_edit(session):
     bench.set_state({"width": 700})
     assert bench.error == "strf.weight must be finite, got nan"
     bench.close()
+
+
+class Shell:
+    """What the lifetimes use of IPython's shell: the request that is carried out, and the outputs that are kept."""
+
+    def __init__(self):
+        self.user_ns, self.user_ns_hidden, self.displayhook = {"_oh": {}, "_": ""}, {"_": ""}, self
+        self.parent_header = None
+
+    def run(self, cell, run):
+        metadata = {} if cell is None else {"cellId": cell}
+        self.parent_header = {"header": {"msg_id": run}, "metadata": metadata}
+
+    def show(self, value):
+        number = len(self.user_ns["_oh"])
+        self.user_ns["_oh"][number] = self.user_ns[f"_{number}"] = self.user_ns["_"] = value
+
+
+@pytest.fixture
+def shell(monkeypatch):
+    shell = Shell()
+    monkeypatch.setattr(lifetime, "_ipython", lambda: shell)
+    monkeypatch.setattr(lifetime, "_MADE", {})
+    return shell
+
+
+def test_a_cell_that_is_run_again_replaces_what_it_had_made(shell):
+    logs = [], [], [], []
+    shell.run("a", "1")
+    first, second = Panel(logs[0]), Panel(logs[1])
+    shell.show(first)
+    assert not logs[0]  # one run of a cell may make several
+    shell.run("b", "2")
+    other = Panel(logs[2])
+    shell.run("a", "3")
+    again = Panel(logs[3])
+    assert [panel.closed for panel in (first, second, other, again)] == [True, True, False, False]
+    assert shell.user_ns == {"_oh": {}, "_": ""}
+    for panel in (other, again):
+        panel.close()
+
+
+def test_where_the_front_end_tells_no_cell_nothing_is_replaced(shell):
+    panels = []
+    for number in range(3):
+        shell.run(None, str(number))
+        panels.append(Panel([]))
+    shell.parent_header = {}
+    panels.append(Panel([]))
+    assert not any(panel.closed for panel in panels)
+    for panel in panels:
+        panel.close()
+
+
+def test_a_cell_that_fails_when_it_is_run_again_has_nothing_left(shell):
+    shell.run("a", "1")
+    first = Panel([])
+    shell.run("a", "2")
+    with pytest.raises(ValueError, match="no"):
+        Panel([], fails=True)
+    assert first.closed
+    shell.run("a", "3")
+    Panel([]).close()
+
+
+def test_what_is_made_inside_another_is_the_other_ones(shell, session):
+    shell.run("a", "1")
+    bench = BenchWidget(session)
+    shell.run("b", "2")
+    explorer = Explorer(session, figures=False, sounds=False)
+    assert len(lifetime._MADE["b"][1]) == 1
+    shell.run("b", "3")
+    again = Explorer(session, figures=False, sounds=False)
+    assert explorer.closed
+    assert explorer.bench.closed
+    assert not bench.closed
+    assert not again.bench.closed
+    session.set("strf.weight", 0.25, (0, 0, 0))
+    assert again.bench.comm is not None
+    for one in (again, bench):
+        one.close()
+
+
+def test_a_training_cell_that_is_run_again_stops_its_fit_and_keeps_no_weights(shell, demo):
+    model, begun = copy.deepcopy(demo.model).requires_grad_(True), threading.Event()
+    data = demo.stimulus.values[None, None, ..., :100], demo.responses[..., :100]
+    shell.run("a", "1")
+    view = deepstrf_widgets.train(model, Fitter(epochs=100_000, callbacks=[lambda _: begun.set()]), data)
+    assert begun.wait(60)
+    shell.run("a", "2")
+    again = deepstrf_widgets.train(model, Fitter(epochs=2), data)  # of the same model, which nobody fits any more
+    assert view.state == "stopped by hand"
+    assert view.epochs == ()
+    assert len(view.history.records)
+    again.wait(60)
+    again.close()
+
+
+def test_a_figure_that_was_closed_is_gone(session):
+    explorer = Explorer(session, sounds=False)
+    explorer.show_figures()
+    figures = weakref.ref(explorer.figures)
+    explorer.close()
+    del explorer
+    gc.collect()
+    assert figures() is None

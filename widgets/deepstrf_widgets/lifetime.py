@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
+import sys
+import threading
+import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -13,11 +17,17 @@ __all__ = ["Owner", "Timer", "running_loop"]
 
 Part = TypeVar("Part")
 
+_MADE: dict[str, tuple[str, list[weakref.ref[Owner]]]] = {}
+"""By cell: which run of it was the last one that made owners, and these."""
+
+_CONSTRUCTING = threading.local()
+
 
 class Owner:
     """Mixin for widgets and panels: whatever is given to `own` is closed with the owner, the last one first.
 
-    An owner whose constructor raises is closed as well. A widget is closed with its layout and style.
+    An owner whose constructor raises is closed as well. A widget is closed with its layout and style. What a cell of a
+    notebook has made is closed when that cell is run again and makes something in its place.
     """
 
     closed = False
@@ -38,6 +48,9 @@ class Owner:
         for part in parts:
             self._owned = [other for other in self._owned if other is not part]
             _close(part)
+
+    def let_go(self) -> None:
+        """Drop what is large and of no use to anybody any more: the cell that made the owner is run again."""
 
     def close(self) -> None:
         """Close everything that is owned, and the widget itself; a second call changes nothing."""
@@ -98,13 +111,69 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
 def _closed_on_failure(init: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(init)
     def init_or_close(self: Owner, *args: Any, **kwargs: Any) -> None:
+        inside = getattr(_CONSTRUCTING, "inside", False)
+        if not inside:
+            _replace_in_cell(self)
+        _CONSTRUCTING.inside = True
         try:
             init(self, *args, **kwargs)
         except BaseException:
             self.close()
             raise
+        finally:
+            _CONSTRUCTING.inside = inside
 
     return init_or_close
+
+
+def _ipython() -> Any:
+    """The shell of IPython that runs here, or None."""
+    ipython = sys.modules.get("IPython")
+    return None if ipython is None else ipython.get_ipython()
+
+
+def running_cell() -> tuple[str, str] | None:
+    """Id of the cell that this thread runs, and of this run of it; None where the front end tells no cell."""
+    request = getattr(_ipython(), "parent_header", None)
+    if not isinstance(request, dict):
+        return None
+    cell, run = request.get("metadata", {}).get("cellId"), request.get("header", {}).get("msg_id")
+    return (cell, run) if isinstance(cell, str) and isinstance(run, str) else None
+
+
+def _replace_in_cell(owner: Owner) -> None:
+    """Note who is made by the running cell; what an earlier run of it has made is closed."""
+    cell = running_cell()
+    if cell is None:
+        return
+    run, made = _MADE.get(cell[0], ("", []))
+    if run != cell[1]:
+        for ref in made:
+            if (old := ref()) is not None:
+                old.close()
+                old.let_go()
+                _forget_output(old)
+        if made:
+            made, old = [], None
+            gc.collect()  # widgets refer to one another, and tensors do not count for Python's own collection
+    _MADE[cell[0]] = cell[1], [*made, weakref.ref(owner)]
+
+
+def _forget_output(owner: Owner) -> None:
+    """Take an owner out of the outputs that IPython keeps: ``Out``, ``_12``, ``_``."""
+    shell = _ipython()
+    if shell is None:
+        return
+    tables, outputs = (shell.user_ns, shell.user_ns_hidden), shell.user_ns.get("_oh", {})
+    for number in [number for number, value in outputs.items() if value is owner]:
+        del outputs[number]
+        for table in tables:
+            table.pop(f"_{number}", None)
+    for name in ("_", "__", "___"):
+        if shell.user_ns.get(name) is owner:
+            for table in tables:
+                table[name] = ""
+            setattr(shell.displayhook, name, "")
 
 
 def _close(part: Any) -> None:

@@ -99,6 +99,18 @@ def test_limits_can_be_set_and_what_lies_beyond_is_refused(table):
                 row.encode(beyond, index)
 
 
+def test_no_limit_has_slack_that_could_be_seen(table):
+    for row in table.values():
+        index = (0,) * len(row.shape)
+        low, high = map(float, row.limits(index))
+        beyond = {low - 1e-3 * (abs(low) or 1.0), high + 1e-3 * (abs(high) or 1.0)}
+        if low > 0:
+            beyond |= {0.0, -0.98 * low, 0.999 * low}
+        for value in beyond:
+            with pytest.raises(ValueError, match=f"^{row.name} must lie in"):
+                row.encode(value, index)
+
+
 def test_float32_may_overshoot_a_limit_and_is_clipped(table):
     for row in table.values():
         index = (0,) * len(row.shape)

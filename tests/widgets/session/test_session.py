@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepstrf_widgets import Edit
+from deepstrf_widgets.session import history
 from deepstrf_widgets.session.history import MAX_UNDO
 
 CF_HZ = np.array([500.0, 900.0, 2000.0, 7000.0, 16000.0])
@@ -369,3 +370,36 @@ def test_revert_at_an_index_of_two_axes_takes_what_has_them(session):
     assert (session.value("strf.weight")[0, 1] == 4.0).all()
     session.undo()
     np.testing.assert_array_equal(session.value("strf.weight"), edited["strf.weight"])
+
+
+def test_undo_is_bounded_by_bytes_and_always_has_the_last_step(make_session, monkeypatch):
+    session = make_session()
+    start = session.value("strf.weight")
+    session.revert()
+    session.set("strf.weight", 0.5, (0, 0, 0))
+    size = session._edited.state.history.done[-1].size
+    assert size == session.model.readout.strf.kernel.weight.element_size()
+    session.undo()
+    monkeypatch.setattr(history, "MAX_UNDO_MB", 5.5 * size / 1e6)
+    for value in range(20):
+        session.set("strf.weight", 1.0 + value, (0, 0, 0))
+    assert len(session._edited.state.history.done) == 5
+    for _ in range(5):
+        session.undo()
+    assert not session.can_undo
+    assert session.value("strf.weight", (0, 0, 0)) == 15.0
+    session.redo()
+    assert session.value("strf.weight", (0, 0, 0)) == 16.0
+    # A step that alone is larger than the room can still be undone.
+    session.set("strf.weight", 3.0)
+    assert len(session._edited.state.history.done) == 1
+    session.undo()
+    assert session.value("strf.weight", (0, 0, 0)) == 16.0
+    assert start.shape == session.value("strf.weight").shape
+    # So can a gesture that grows beyond it.
+    for neuron in range(3):
+        session.apply([Edit("strf.weight", 2.0, (neuron, 0, g)) for g in (0, 1)], "brush")
+    session.apply([], "brush", settled=True)
+    assert len(session._edited.state.history.done) == 1
+    session.undo()
+    assert session.value("strf.weight", (0, 0, 0)) == 16.0

@@ -52,7 +52,8 @@ def model_info(session: Snapshot, locked: Iterable[str]) -> dict[str, Any]:
     # A curve with hooks, or what a model does after it, is not the formula of its class.
     if session.live.form.whole or not runs_as_written(session.model.readout):
         activation["kind"] = UNKNOWN
-    limits = {p.grid.name: [json_number(float(v)) for v in p.grid.limits((0,))] for p in table}
+    # As they are: the browser clamps to them, and one that was rounded could be refused.
+    limits = {p.grid.name: [float(limit) for limit in p.grid.limits((0,))] for p in table}
     return {
         "model": type(session.model).__name__,
         "n_neurons": session.n_neurons,

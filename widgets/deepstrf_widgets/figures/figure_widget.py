@@ -46,5 +46,13 @@ def _widget_class() -> Any:
 
 
 def figure_widget(figure: go.Figure) -> Any:
-    """A ``plotly.graph_objects.FigureWidget`` of ``figure``, whose view shows its traces from the first moment."""
-    return _widget_class()(figure)
+    """A ``plotly.graph_objects.FigureWidget`` of ``figure``, whose view shows its traces from the first moment.
+
+    Once it is closed and nobody uses it, its memory is free.
+    """
+    widget = _widget_class()(figure)
+    # anywidget keeps every widget whose code is a file, to reload it when that changes; Plotly's does not change.
+    changed = getattr(go.FigureWidget._esm, "changed", None)
+    if changed is not None:
+        changed.disconnect()
+    return widget

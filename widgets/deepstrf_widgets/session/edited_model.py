@@ -193,8 +193,9 @@ class EditedModel:
         model where it holds the values already.
         """
         state, slots = self.state, tuple(self._tried)
-        names, neurons, unnamed, _ = self._concerned(slots if told is None else told)
-        *_, stale = self._concerned(slots)
+        names, neurons, unnamed, stale = self._concerned(slots)
+        if told is not None and (all_told := tuple(told)) != slots:
+            names, neurons, unnamed, _ = self._concerned(all_told)
         version = state.version + 1
         change = Change(names, neurons, settled, source, unnamed=unnamed, version=version)
         return self.commit(Plan(state.after(change, history=history), change, () if seen else slots, stale, seen))
@@ -206,7 +207,7 @@ class EditedModel:
         stale: dict[tuple[str, Index | None], None] = {}
         every = unnamed = False
         for slot in slots:
-            concerned = list(self.state.twin.concerned(slot))
+            concerned = self.state.twin.concerned(slot)
             for parameter in concerned:
                 place = slot[1][len(parameter.prefix) :][:1] if parameter.per_neuron else ()
                 stale[parameter.stage, place or None] = None

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 __all__ = ["MAX_UNDO", "OUTSIDE", "Entry", "History", "Slot", "Values"]
 
-MAX_UNDO = 1000
+MAX_UNDO, MAX_UNDO_MB = 1000, 128
+"""Entries, and room for their values; the last entry is kept whatever it needs."""
 
 Slot = tuple[str, tuple[int, ...]]
 """Name of a tensor in the model, and a (partial) index into it."""
@@ -34,10 +36,17 @@ class Entry:
     after: Values = field(default_factory=dict)
     overtook: tuple[Entry, ...] = ()
 
+    @cached_property
+    def size(self) -> int:
+        """Bytes of its values."""
+        return sum(
+            values.numel() * values.element_size() for table in (self.before, self.after) for values in table.values()
+        )
+
 
 @dataclass(frozen=True)
 class History:
-    """The entries of a session, at most 1,000; edits with one gesture id in a row make one entry."""
+    """The entries of a session, the last 1,000 or 128 MB; edits with one gesture id in a row make one entry."""
 
     done: tuple[Entry, ...] = ()
     undone: tuple[Entry, ...] = ()
@@ -48,8 +57,8 @@ class History:
 
     def record(self, gesture: str | None, before: Values, *, settled: bool, read: Read) -> History:
         """With what was written. A gesture that ends (``settled``) where it began leaves no entry."""
-        done, undone = self.done, self.undone
-        if self.goes_on(gesture):
+        done, undone, goes_on = self.done, self.undone, self.goes_on(gesture)
+        if goes_on:
             new = {slot: old for slot, old in before.items() if slot not in done[-1].before}
             entry, done = replace(done[-1], before={**done[-1].before, **new}), done[:-1]
         elif before:
@@ -60,7 +69,9 @@ class History:
             if all(torch.equal(old, read(slot)) for slot, old in entry.before.items()):
                 return History(done, entry.overtook)
             entry = replace(entry, gesture=None, overtook=())
-        return History((*done, entry)[-MAX_UNDO:], undone)
+        done = (*done, entry)
+        # While a gesture goes on, what it has begun with is there already.
+        return History(done if goes_on and not settled else _last(done), undone)
 
     def undo(self, read: Read) -> tuple[Values, History]:
         """What to write to take the last entry back, and the history afterwards."""
@@ -73,3 +84,13 @@ class History:
         """What to write to repeat the entry that was taken back last, and the history afterwards."""
         entry = self.undone[-1]
         return entry.after, History((*self.done, entry), self.undone[:-1])
+
+
+def _last(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    """The last entries, as many as there is room for."""
+    room = 1e6 * MAX_UNDO_MB - entries[-1].size
+    first = len(entries) - 1
+    while first > max(0, len(entries) - MAX_UNDO) and entries[first - 1].size <= room:
+        first -= 1
+        room -= entries[first].size
+    return entries[first:]

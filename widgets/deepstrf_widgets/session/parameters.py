@@ -27,8 +27,8 @@ Array = NDArray[np.float64]
 Index = tuple[int, ...]
 Convert = Callable[[Array, Index], Array]
 
-SLACK = 1e-4
-"""Fraction of a limit (or of the range, where a limit is 0) by which float32 values from the browser may exceed it."""
+SLACK, LEAST_SLACK = 1e-5, 1e-12
+"""Fraction of a limit by which float32 values from the browser may exceed it; of a limit of 0 the smallest slack."""
 
 SMALLEST_POSITIVE = 1e-6
 
@@ -142,25 +142,24 @@ class Parameter:
             raise TypeError(f"{self.name} must be a number or an array of numbers, got {values!r}") from error
         if self.by_row and not shape and v.ndim == 1 and 0 < v.size <= self.shape[-1] - index[-1]:
             shape = v.shape
-        if v.shape != shape and v.shape != ():
-            raise ValueError(f"{self.name} at index {index} must have shape {shape}, got {v.shape}")
-        v = np.broadcast_to(v, shape)
-        if not np.all(np.isfinite(v)):
+        if v.shape != shape:
+            if v.shape != ():
+                raise ValueError(f"{self.name} at index {index} must have shape {shape}, got {v.shape}")
+            v = np.full(shape, v)
+        if not np.isfinite(v).all():
             raise ValueError(f"{self.name} must be finite, got {float(v[~np.isfinite(v)].flat[0])}")
         low, high = self.limits(index)
-        # The browser rounds to float32 on the scale of the limits, one that is there only to keep things finite aside.
-        sizes = np.abs(low), np.abs(high)
-        scale = np.maximum(*(np.where(size < LARGEST, size, 0.0) for size in sizes))
-        least, most = low - SLACK * np.maximum(scale, sizes[0]), high + SLACK * np.maximum(scale, sizes[1])
-        if np.any(v < least) or np.any(v > most):
+        least, most = (limit + side * (SLACK * abs(limit) + LEAST_SLACK) for limit, side in ((low, -1), (high, 1)))
+        outside = (v < least) | (v > most)
+        if outside.any():
             unit = f" {self.unit}" if self.unit else ""
-            worst = v[(v < least) | (v > most)].flat[0]
             raise ValueError(
-                f"{self.name} must lie in [{np.min(low):.6g}, {np.max(high):.6g}]{unit}, got {float(worst):.6g}"
+                f"{self.name} must lie in [{np.min(low):.6g}, {np.max(high):.6g}]{unit}, "
+                f"got {float(v[outside].flat[0]):.6g}"
             )
-        raw = np.array(self.to_raw(np.clip(v, low, high), index))
+        raw = np.array(self.to_raw(np.minimum(np.maximum(v, low), high), index))
         largest = torch.finfo(self.raw.dtype).max
-        if not np.all(np.abs(raw) <= largest):
+        if not (np.abs(raw) <= largest).all():
             raise ValueError(f"{self.name} must stay finite in {self.raw.dtype} (up to {largest:.3g}), got {values!r}")
         return torch.as_tensor(raw, dtype=self.raw.dtype, device=self.raw.device)
 

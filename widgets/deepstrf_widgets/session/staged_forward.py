@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar, cast
 
 import torch
@@ -97,11 +97,18 @@ class Memo:
     rate: dict[int, Tensor] = field(default_factory=dict)
     kernel: dict[int, Tensor] = field(default_factory=dict)
     gradient_map: dict[int, Tensor] = field(default_factory=dict)
+    alone: dict[tuple[str, int], nn.Module] = field(default_factory=dict)
 
     def copy(self) -> Memo:
-        """The same, to go on from."""
-        tables = (self.drive, self.rate, self.kernel, self.gradient_map)
-        return Memo(self.prefiltered, self.padded, *(table.copy() for table in tables))
+        """The same of an equal model, to go on from; modules of one neuron are views of one model's tensors."""
+        return replace(
+            self,
+            drive=self.drive.copy(),
+            rate=self.rate.copy(),
+            kernel=self.kernel.copy(),
+            gradient_map=self.gradient_map.copy(),
+            alone={},
+        )
 
 
 class StagedForward:
@@ -183,6 +190,17 @@ class StagedForward:
 
     # -- values --------------------------------------------------------------------------------------------------
 
+    def _alone(self, module: nn.Module, what: str, neuron: int) -> nn.Module:
+        """The module for one neuron, by the name of the stage: made once, as views follow what is written in place."""
+        made = self._memo.alone.get((what, neuron))
+        if made is None:
+            made = of_neuron(module, neuron, int(self.model.O))
+            if what == "kernel":
+                # The formula that editors and browser know; a subclass may have another, which then is not this one.
+                made.__class__ = next(cls for cls in KERNELS if isinstance(made, cls))
+            self._memo.alone[what, neuron] = made
+        return made
+
     @property
     def _readout(self) -> STRFReadout:
         return cast(STRFReadout, self.model.readout)
@@ -226,9 +244,7 @@ class StagedForward:
         if neuron not in kernels:
             if self.form.field == FORMULA:
                 strf = self._readout.strf
-                alone = of_neuron(strf.kernel, neuron, int(self.model.O))
-                # The formula that editors and browser know; a subclass may have another, which then is not this one.
-                alone.__class__ = next(cls for cls in KERNELS if isinstance(alone, cls))
+                alone = self._alone(strf.kernel, "kernel", neuron)
                 kernels[neuron] = receptive_field(alone, strf.C_in, strf.F, strf.T)[0].clone()
             elif self.form.field == COMPOSED:
                 try:
@@ -266,7 +282,7 @@ class StagedForward:
                 bias = cast("Tensor | None", readout.strf.kernel.bias)
                 if bias is not None:
                     out = out + bias[neuron]
-                drives[neuron] = of_neuron(readout.bn, neuron, int(self.model.O))(out[:, None])[:, 0]
+                drives[neuron] = self._alone(readout.bn, "bn", neuron)(out[:, None])[:, 0]
             else:
                 kernel, bn = self._usable(readout.strf.kernel), self._usable(readout.bn)
                 drives.update(enumerate(bn(kernel(self._input(self._padded()))[:, :, 0]).detach().unbind(1)))
@@ -279,14 +295,14 @@ class StagedForward:
             if self.form.whole:
                 rates.update(enumerate(self.respond(self.stimulus)[:, :, 0].unbind(1)))
                 return rates[neuron]
-            curve, N = self._readout.activation, int(self.model.O)
+            curve = self._readout.activation
             if self.form.rate_by_neuron:
                 drive = self.drive(neuron)[..., None]
                 # A curve that works in place would overwrite the drive.
                 drive = drive.clone() if getattr(curve, "inplace", False) else drive
-                rates[neuron] = of_neuron(curve, neuron, N)(drive)[..., 0]
+                rates[neuron] = self._alone(curve, "curve", neuron)(drive)[..., 0]
             else:
-                every = self._usable(curve)(torch.stack([self.drive(n) for n in range(N)], dim=-1))
+                every = self._usable(curve)(torch.stack([self.drive(n) for n in range(int(self.model.O))], dim=-1))
                 rates.update(enumerate(every.detach().unbind(-1)))
         return rates[neuron]
 

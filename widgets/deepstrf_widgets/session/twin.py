@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -67,7 +66,8 @@ class Twin:
     def prove(self, stimulus: Tensor) -> None:
         """Find out how it may be computed; this runs the model's own code."""
         self.form = proven_form(self.model, stimulus)
-        vars(self).pop("_table", None)
+        for known in ("_table", "_by_tensor"):
+            vars(self).pop(known, None)
 
     def fork(self) -> Twin:
         """An equal twin that nobody reads yet."""
@@ -112,10 +112,16 @@ class Twin:
         """What could be edited in a model of these types but not in this one, and why."""
         return self._table[1]
 
-    def concerned(self, slot: Slot) -> Iterator[Parameter]:
+    @cached_property
+    def _by_tensor(self) -> dict[str, list[Parameter]]:
+        found: dict[str, list[Parameter]] = {}
+        for parameter in self.parameters.values():
+            found.setdefault(parameter.tensor, []).append(parameter)
+        return found
+
+    def concerned(self, slot: Slot) -> list[Parameter]:
         """Parameters whose values a slot holds."""
         name, index = slot
-        for parameter in self.parameters.values():
-            shared = min(len(index), len(parameter.prefix))
-            if parameter.tensor == name and parameter.prefix[:shared] == index[:shared]:
-                yield parameter
+        found = self._by_tensor.get(name, ())
+        # One of the two is the beginning of the other, the whole tensor () of all.
+        return [p for p in found if all(one == other for one, other in zip(index, p.prefix, strict=False))]

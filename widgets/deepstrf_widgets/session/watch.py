@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from itertools import chain
 from typing import Any
 
@@ -28,10 +27,12 @@ class Watch:
     def __init__(self, model: nn.Module) -> None:
         self._modules = list(model.modules())
         self._owners = [vars(module) for module in self._modules]
-        self._sizes = [(owner[name], len(owner[name])) for owner in self._owners for name in MEMBERS + HOOKS]
-        self._tables = [owner[name] for owner in self._owners for name in MEMBERS if owner[name]]
-        self._members = list(chain.from_iterable(table.values() for table in self._tables))
-        self._classes = [self._kinds(module) for module in self._modules]
+        self._tables = [owner[name] for owner in self._owners for name in MEMBERS + HOOKS]
+        self._sizes = list(map(len, self._tables))
+        self._filled = [owner[name].values() for owner in self._owners for name in MEMBERS if owner[name]]
+        self._members = list(chain.from_iterable(self._filled))
+        self._ids = list(map(id, self._members))  # of objects that are held, so that no other takes their place
+        self._kinds = self._kinds_now()
         self._tensors = [one for one in self._members if isinstance(one, Tensor) and not one.is_inference()]
         numbers: dict[int, list[int]] = {id(tensor): [] for tensor in self._tensors}
         for number, tensor in enumerate(self._tensors):
@@ -40,9 +41,8 @@ class Watch:
         self._places: dict[str, list[int]] = {name: numbers.get(id(tensor), []) for name, tensor in named}
         self.seen: Marks = self.marks()
 
-    @staticmethod
-    def _kinds(module: nn.Module) -> tuple[Any, Any]:
-        return module.__class__, vars(module).get("forward")
+    def _kinds_now(self) -> tuple[list[type], list[Any]]:
+        return list(map(type, self._modules)), [owner.get("forward") for owner in self._owners]
 
     def marks(self) -> Marks:
         """Versions and addresses of the tensors now."""
@@ -64,9 +64,9 @@ class Watch:
     def structure_changed(self) -> bool:
         """Whether modules, tensors or hooks are others."""
         return (
-            any(len(table) != size for table, size in self._sizes)
-            or not all(map(operator.is_, chain.from_iterable(t.values() for t in self._tables), self._members))
-            or [self._kinds(module) for module in self._modules] != self._classes
+            list(map(len, self._tables)) != self._sizes
+            or list(map(id, chain.from_iterable(self._filled))) != self._ids
+            or self._kinds_now() != self._kinds
         )
 
 

@@ -74,6 +74,10 @@ class Snapshots:
         """Epochs whose weights are kept, ascending."""
         return tuple(sorted(self._states))
 
+    def clear(self) -> None:
+        """Keep none."""
+        self._states = {}
+
     def states(self) -> dict[int, State]:
         """Weights by epoch, ascending."""
         return {epoch: self._states[epoch] for epoch in self.epochs}
@@ -182,6 +186,11 @@ class BackgroundFit:
         self.stop()
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self._thread.join()
+
+    def forget_weights(self) -> None:
+        """Keep the weights of no epoch."""
+        with self._lock:
+            self._snapshots.clear()
 
     def wait(self, timeout: float | None = None) -> History:
         """History, once the fit has ended; raises the error of the fit.

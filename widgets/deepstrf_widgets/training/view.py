@@ -216,6 +216,11 @@ class TrainingView(Owner, ipywidgets.VBox):
         stimuli, responses = (data, None) if isinstance(data, Recording) else data
         return explore(self.model, stimuli, responses, **{"neuron": self.neuron, **options})  # type: ignore[arg-type]
 
+    def let_go(self) -> None:
+        """Forget the weights of all epochs; the model has its best ones."""
+        self._fit.forget_weights()
+        self._drawing = self._on_screen = None
+
     # -- gestures of the user ------------------------------------------------------------------------------------
 
     def _connect(self) -> None:
