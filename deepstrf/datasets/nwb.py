@@ -13,11 +13,12 @@ import numpy as np
 
 from deepstrf.datasets.assembly import Trial, assemble, chosen_neurons, shortened
 from deepstrf.datasets.recording import Recording
+from deepstrf.datasets.sound_folder import SoundFiles
 from deepstrf.datasets.spikes import EDGE_BINS
 from deepstrf.datasets.tables import plain_name
 from deepstrf.deprecation import keywords
 from deepstrf.memory import LIMIT_GB, check_memory
-from deepstrf.stimuli import Spectrogram, log_mel_spectrogram
+from deepstrf.stimuli import Spectrogram, log_mel_spectrogram, read_wav
 from deepstrf.stimuli.sound_files import ENDINGS, MAX_SECONDS
 
 if TYPE_CHECKING:
@@ -33,14 +34,18 @@ def read_nwb(
     *,
     stimulus_column: str = "stimulus",
     onset: str = "start_time",
+    trials: str = "trials",
+    stimuli: str | os.PathLike[str] | None = None,
+    unit_column: str = "id",
     neurons: Sequence[int | str] | int | str | None = None,
     max_gb: float = LIMIT_GB,
     **spectrogram: Any,
 ) -> Recording:
     """Recording in an NWB file: its table of trials, the sounds that they name, and the spikes of its units.
 
-    The file must have a table ``trials`` with a column that names a TimeSeries under ``stimulus_template`` or
-    ``stimulus``, which holds the waveform and its rate, and a table ``units`` with spike times. Repeat r of a stimulus
+    The file must have a table of trials with a column that names a sound, and a table ``units`` with spike times. The
+    sound is a TimeSeries under ``stimulus_template`` or ``stimulus``, which holds the waveform and its rate, or a file
+    in the folder ``stimuli``. Repeat r of a stimulus
     is its r-th trial in the table. Bins after the ``stop_time`` of a trial, and bins outside the
     ``obs_intervals`` of a unit where it has any, are NaN; where ``stop_time`` is NaN, the trial lasts as long as its
     sound.
@@ -52,8 +57,14 @@ def read_nwb(
         Column of the table of trials with the name of the sound.
     onset : str
         Column of the table of trials with the time at which the sound begins, s.
+    trials : str
+        Which table of ``intervals`` has a row for each presentation.
+    stimuli : str or path, optional
+        Folder of the sounds that the file only names, with or without their ending.
+    unit_column : str
+        Column of the table of units with their names, such as ``"unit_name"``.
     neurons : sequence of int or str, optional
-        Units to read, by the id that they have in the file; None reads all.
+        Units to read, by the name that they have in ``unit_column``; None reads all.
     max_gb : float
         Memory that any one thing in the file, and the responses, may take, in GB of 2^30 bytes.
     **spectrogram
@@ -62,7 +73,7 @@ def read_nwb(
     Returns
     -------
     Recording
-        Units are named by their ids, stimuli by their TimeSeries.
+        Units are named by ``unit_column``, stimuli by the column of the trials.
 
     Raises
     ------
@@ -99,12 +110,12 @@ def read_nwb(
         opened = h5py.File(path, "r")
     with opened as root:
         file = _File(path, root, max_gb)
-        trials = file.table("trials", "intervals/trials", (stimulus_column, onset, "stop_time"))
-        presented = [plain_name(name) for name in file.names(f"{trials}/{stimulus_column}")]
-        start_s, stop_s = file.numbers(f"{trials}/{onset}"), file.numbers(f"{trials}/stop_time")
+        place = file.table("trials", f"intervals/{trials}", (stimulus_column, onset, "stop_time"))
+        presented = [plain_name(name) for name in file.names(f"{place}/{stimulus_column}")]
+        start_s, stop_s = file.numbers(f"{place}/{onset}"), file.numbers(f"{place}/stop_time")
         if not len(presented) == len(start_s) == len(stop_s):
             raise ValueError(
-                f"{path}, {trials}: the columns must be equally long, got {len(presented)} of {stimulus_column}, "
+                f"{path}, {place}: the columns must be equally long, got {len(presented)} of {stimulus_column}, "
                 f"{len(start_s)} of {onset} and {len(stop_s)} of stop_time"
             )
         sounds = file.sounds()
@@ -117,19 +128,26 @@ def read_nwb(
             )
         if bad := [i for i in kept if not np.isfinite(start_s[i]) or np.isinf(stop_s[i])]:
             raise ValueError(
-                f"{path}, {trials}, row {bad[0]}: {onset} and stop_time must be finite, got {start_s[bad[0]]:g} and "
+                f"{path}, {place}, row {bad[0]}: {onset} and stop_time must be finite, got {start_s[bad[0]]:g} and "
                 f"{stop_s[bad[0]]:g}"
             )
         table = file.table("units", "units", ("id", "spike_times", "spike_times_index"))
-        ids = [plain_name(one) for one in file.names(f"{table}/id")]
+        if unit_column != "id" and unit_column not in file.columns[table]:
+            raise ValueError(
+                f"unit_column must be a column of the units in {path}, {file.columns[table]}, got {unit_column!r}"
+            )
+        ids = [plain_name(one) for one in file.names(f"{table}/{unit_column}")]
+        if len(set(ids)) < len(ids):
+            twice = next(one for one in ids if ids.count(one) > 1)
+            raise ValueError(f"{path}, {table}/{unit_column} must name each unit differently, got {twice!r} twice")
         wanted = chosen_neurons(neurons, ids, str(path))
         presented, start_s, stop_s = [presented[i] for i in kept], start_s[kept], stop_s[kept]
-        spectrograms = _spectrograms(file, sounds, presented, spectrogram)
+        spectrograms = _spectrograms(file, sounds, presented, None if stimuli is None else Path(stimuli), spectrogram)
         lengths = [spectrograms[name].values.shape[1] for name in presented]
         check_memory(f"{path}: the responses of {len(wanted)} units", 4.0 * len(wanted) * sum(lengths), max_gb)
         parts = [_Unit(file, table, n, unit) for n, unit in enumerate(ids) if unit in wanted]
         found = [part.trials(presented, start_s, stop_s, spectrograms) for part in parts]
-        others = [name for name in file.columns[trials] if name not in (stimulus_column, onset, "stop_time")]
+        others = [name for name in file.columns[place] if name not in (stimulus_column, onset, "stop_time")]
     if not any(names for names, _, _, _ in found):
         raise ValueError(f"{path} holds no trial in which a unit was observed: nothing to read")
     offsets = np.cumsum([0, *(len(names) for names, _, _, _ in found)])
@@ -161,7 +179,10 @@ class _File:
         with _reading(self.path, place):
             table = self.root.get(place)
             if not isinstance(table, h5py.Group):
-                raise ValueError(f"{self.path} must have a table of {kind}, got none")
+                others = self.root.get("intervals")
+                there = sorted(others) if kind == "trials" and isinstance(others, h5py.Group) else []
+                way_out = f": trials= names one of {there}" if there else ""
+                raise ValueError(f"{self.path} must have a table of {kind}, got none at {place}{way_out}")
             names = self.columns[place] = [
                 name for name in table if name != "id" and isinstance(table.get(name), h5py.Dataset)
             ]
@@ -300,25 +321,31 @@ def _span(file: _File, place: str, n: int) -> slice:
 
 
 def _spectrograms(
-    file: _File, sounds: dict[str, str], presented: Sequence[str], settings: dict[str, Any]
+    file: _File, sounds: dict[str, str], presented: Sequence[str], folder: Path | None, settings: dict[str, Any]
 ) -> dict[str, Spectrogram]:
-    """Spectrogram of every sound that a trial names."""
+    """Spectrogram of every sound that a trial names, from the file or from the folder."""
     found: dict[str, Spectrogram] = {}
     first: tuple[str, float] | None = None
+    outside = None if folder is None else SoundFiles(folder)
     for name in dict.fromkeys(presented):
-        if name not in sounds:
-            raise ValueError(f"{file.path}: there is no sound {name!r} among its stimuli, {shortened(sorted(sounds))}")
-        place = sounds[name]
-        rate_hz = file.attribute(f"{place}/starting_time", "rate")
-        if rate_hz is None:
-            raise ValueError(f"{file.path}: sound {name!r} must have a sampling rate, got timestamps")
+        if name in sounds:
+            rate_hz = file.attribute(f"{sounds[name]}/starting_time", "rate")
+            if rate_hz is None:
+                raise ValueError(f"{file.path}: sound {name!r} must have a sampling rate, got timestamps")
+            waveform = _waveform(file, sounds[name])
+        elif outside is not None:
+            waveform, rate_hz = read_wav(outside.used[outside.name(str(file.path), name)], max_gb=file.max_gb)
+        else:
+            raise ValueError(
+                f"{file.path}: there is no sound {name!r} among its stimuli, {shortened(sorted(sounds))}; stimuli= "
+                "names the folder of sounds that lie outside"
+            )
         first = first or (name, rate_hz)
         if rate_hz != first[1]:
             raise ValueError(
                 f"{file.path}: all sounds must have the same sample rate, but {first[0]!r} has {first[1]:.10g} Hz and "
                 f"{name!r} has {rate_hz:.10g} Hz"
             )
-        waveform = _waveform(file, place)
         try:
             if len(waveform) > MAX_SECONDS * rate_hz:
                 raise ValueError(f"it must last at most {MAX_SECONDS:g} s, got {len(waveform) / rate_hz:.1f} s")

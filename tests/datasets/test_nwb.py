@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import h5py
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from deepstrf.datasets import count_spikes, read_nwb
@@ -242,3 +243,56 @@ def test_units_go_by_number_too(tmp_path):
     path = write(tmp_path / "a.nwb")
     for neurons in ("9", 9, [9], np.array([9]), ["9"]):
         assert read(path, neurons=neurons).neuron_names == ("9",)
+
+
+def write_outside(path, table="presentations", names=("low.wav", "HIGH", "low.wav"), units=("A1", "A2")):
+    """File that only names its sounds, in a table of its own, with names of the units in a column."""
+    file = pynwb.NWBFile(session_description="t", identifier="i", session_start_time=datetime(2024, 1, 1, tzinfo=UTC))
+    intervals = pynwb.epoch.TimeIntervals(name=table, description="what was played")
+    intervals.add_column(name="stimulus", description="file of the sound")
+    for i, name in enumerate(names):
+        intervals.add_row(start_time=10.0 + i, stop_time=10.5 + i, stimulus=name)
+    file.add_time_intervals(intervals)
+    file.add_unit_column(name="unit_name", description="name")
+    for i, unit in enumerate(units):
+        file.add_unit(spike_times=[10.02 + i, 12.1], unit_name=unit)
+    with pynwb.NWBHDF5IO(str(path), mode="w") as io:
+        io.write(file)
+    folder = path.parent / "sounds"
+    folder.mkdir(exist_ok=True)
+    soundfile.write(folder / "low.wav", sound(), RATE_HZ, subtype="FLOAT")
+    soundfile.write(folder / "high.flac", sound(0.25, 2000.0), RATE_HZ)
+    return path
+
+
+def test_presentations_in_a_table_of_their_own_with_sounds_in_files_and_named_units(tmp_path):
+    path = write_outside(tmp_path / "a.nwb")
+    options = {"trials": "presentations", "stimuli": tmp_path / "sounds", "unit_column": "unit_name"}
+    data = read(path, **options)
+    assert data.neuron_names == ("A1", "A2")
+    assert data.stimulus_names == ("low.wav", "HIGH")
+    assert torch.equal(data[0][0][0], log_mel_spectrogram(sound(), RATE_HZ, **SETTINGS).values)
+    assert [one.nonzero().flatten().tolist() for one in data[0][1][:, 0]] == [[4], []]
+    assert [one.nonzero().flatten().tolist() for one in data[0][1][:, 1]] == [[20], [20]]
+    assert data[1][1][1, 0].nonzero().flatten().tolist() == [4]
+    assert read(path, **options, neurons="A2").neuron_names == ("A2",)
+
+
+def test_what_is_not_found_outside_is_said_with_the_way_out(tmp_path):
+    path = write_outside(tmp_path / "a.nwb")
+    options = {"trials": "presentations", "stimuli": tmp_path / "sounds", "unit_column": "unit_name"}
+    for changed, error, message in (
+        ({"trials": "trials"}, ValueError, r"got none at intervals/trials: trials= names one of \['presentations'\]"),
+        ({"stimuli": None}, ValueError, r"no sound 'low\.wav' among its stimuli, \[\]; stimuli= names the folder"),
+        ({"stimuli": tmp_path}, FileNotFoundError, r"a\.nwb: there is no sound .*low\.wav"),
+        (
+            {"unit_column": "name"},
+            ValueError,
+            r"unit_column must be a column of the units in .*'unit_name'\], got 'name'",
+        ),
+    ):
+        with pytest.raises(error, match=message):
+            read(path, **{**options, **changed})
+    twice = write_outside(tmp_path / "b.nwb", units=("A1", "A1"))
+    with pytest.raises(ValueError, match="units/unit_name must name each unit differently, got 'A1' twice"):
+        read(twice, **options)
