@@ -29,6 +29,7 @@ from ..session.serialization import edits_of_state, state_text
 from ..session.session import LiveSession
 from ..threads import one_thread
 from .page_state import as_bytes, changed_arrays, fit_of, json_number, model_info, neuron_traits
+from .still import with_still
 
 __all__ = ["ActivationEditor", "AdapTransEditor", "BenchWidget", "ResponseView", "STRFEditor"]
 
@@ -183,6 +184,10 @@ class BenchWidget(BrowserWidget):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.session!r}, neuron={self.neuron})"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        return bundle and (with_still(bundle[0], self.session, self.neuron, self.sound), *bundle[1:])
 
     # -- state for the browser -----------------------------------------------------------------------------------
 

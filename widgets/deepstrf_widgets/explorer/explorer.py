@@ -21,6 +21,7 @@ from deepstrf.models import NeuralModel
 from deepstrf.training import Interval
 
 from ..bench.html_export import Neurons, save_html
+from ..bench.still import with_still
 from ..bench.widget import BenchWidget
 from ..figures import style
 from ..figures.confidence import Confidence
@@ -114,6 +115,10 @@ class Explorer(Owner, ipywidgets.VBox):
 
     def __repr__(self) -> str:
         return f"Explorer({self.session!r}, neuron={self.bench.neuron})"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        data = super()._repr_mimebundle_(**kwargs)
+        return with_still(data, self.session, self.neuron, self.bench.sound)
 
     @property
     def neuron(self) -> int:
