@@ -1,4 +1,4 @@
-"""The bench in an open notebook: what a hand does to it, and what the page and the kernel then hold."""
+"""The bench in an open notebook: what a user does to it, and what the browser and the kernel then hold."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class BenchPage:
         return self.notebook.page
 
     def handle(self, gaussian: int = 0, grip: str = "center") -> Locator:
-        """The focusable element by which a hand takes a Gaussian."""
+        """The focusable element by which a user drags a Gaussian."""
         return self.page.locator(f"{ROOT} [data-handle={grip}][data-gaussian='{gaussian}']").first
 
     def button(self, title: str) -> Locator:

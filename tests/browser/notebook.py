@@ -1,4 +1,4 @@
-"""A notebook open in JupyterLab, as a hand and a pair of eyes use it, and what its kernel says."""
+"""A notebook open in JupyterLab, as a user sees and operates it, and what its kernel says."""
 
 from __future__ import annotations
 

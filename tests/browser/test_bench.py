@@ -1,4 +1,4 @@
-"""A hand edits the demo in JupyterLab: mouse and keyboard reach the kernel, both figures follow, undo takes it back."""
+"""A user edits the demo in JupyterLab: mouse and keyboard reach the kernel, both figures follow, undo takes it back."""
 
 from __future__ import annotations
 

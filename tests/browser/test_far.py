@@ -1,4 +1,4 @@
-"""A link with 200 ms of round trip: whatever a hand did in a hurry, page and kernel end alike."""
+"""A link with 200 ms of round trip: whatever a user did in a hurry, browser and kernel end alike."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def hurry(bench: BenchPage, seed: int, acts: int) -> None:
 
 
 def on_screen(bench: BenchPage) -> dict[str, object]:
-    """What a pair of eyes and a pair of ears get to know of the neuron."""
+    """What is shown and spoken of the neuron."""
     bench.page.mouse.move(2, 2)
     bench.page.evaluate("() => document.activeElement?.blur()")
     bench.settle()

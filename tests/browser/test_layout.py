@@ -138,3 +138,51 @@ def test_the_bench_fills_the_screen_and_leaves_it(open_saved: Callable[..., Page
     assert page.evaluate(FAULTS) == []
     page.locator(f"{ROOT} button[title^='Leave full']").click()
     page.wait_for_function("() => document.fullscreenElement === null")
+
+
+def test_a_page_from_right_to_left_has_its_axes_from_left_to_right(open_saved: Callable[..., Page]) -> None:
+    page = open_saved(1024)
+    before = page.evaluate(BOXES)
+    page.evaluate("() => { document.documentElement.dir = 'rtl'; }")
+    page.wait_for_function(f"() => getComputedStyle(document.querySelector('{ROOT}')).direction === 'ltr'")
+    assert page.evaluate(FAULTS) == []
+    assert page.evaluate(BOXES) == before
+
+
+def test_what_is_printed_is_as_wide_as_what_was_painted(open_saved: Callable[..., Page]) -> None:
+    page = open_saved(1024)
+    canvas = f"() => document.querySelector('{ROOT} .db-strf .db-stage .db-canvas').clientWidth"
+    before = page.evaluate(canvas)
+    page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 700, "height": 900})
+    assert page.evaluate(canvas) == before
+    assert page.locator(f"{ROOT} .db-toolbar").is_hidden()
+    page.emulate_media(media="screen")
+    page.evaluate("() => dispatchEvent(new Event('afterprint'))")
+    page.wait_for_function(f"(before) => ({canvas})() !== before", arg=before)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_curves_are_seen_in_forced_colours(chromium: Browser, saved_bench: Path, scheme: Any) -> None:
+    page = chromium.new_page(
+        viewport={"width": 1280, "height": 720}, forced_colors="active", color_scheme=scheme, reduced_motion="reduce"
+    )
+    page.goto(saved_bench.as_uri())
+    page.wait_for_selector(f"{ROOT} [data-handle=center]")
+    # Brightness of the darkest and of the brightest opaque pixel of the curve, and that of the ground.
+    seen = page.evaluate("""() => {
+      const canvas = document.querySelector('.deepstrf-bench .db-curves');
+      const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+      const brightness = [];
+      for (let i = 0; i < data.length; i += 4) {
+        if (data[i + 3] > 250) brightness.push(data[i] + data[i + 1] + data[i + 2]);
+      }
+      const ground = getComputedStyle(document.querySelector('.deepstrf-bench')).backgroundColor;
+      const [r, g, b] = ground.match(/[0-9.]+/g).map(Number);
+      return [Math.min(...brightness), Math.max(...brightness), r + g + b];
+    }""")
+    darkest, brightest, ground = seen
+    assert max(abs(darkest - ground), abs(brightest - ground)) > 400
+    page.screenshot(path=ARTEFACTS / f"forced-colours-{scheme}.png")
+    page.close()

@@ -1,4 +1,4 @@
-"""Sounds of one's own in JupyterLab: a knob under the hand, a file from the disk, and the model answers."""
+"""Sounds of one's own in JupyterLab: a knob, a file from the disk, and the model answers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def float32_wav(seconds: float) -> bytes:
     return file.getvalue()
 
 
-def test_a_hand_chooses_what_the_neuron_hears(
+def test_a_user_chooses_what_the_neuron_hears(
     open_page: Callable[..., NotebookPage],
     server: Server,
     keep: Callable[[NotebookPage, str], Path],
@@ -103,7 +103,7 @@ SHOWN = "__import__('numpy').frombuffer(explorer.bench.rate, '<f4').tolist()"
 LOUDEST = "[sound.max().item() for sound in (explorer.sounds.painter.painting, explorer.session.stimulus)]"
 
 
-def test_a_hand_paints_what_the_neuron_hears(
+def test_a_user_paints_what_the_neuron_hears(
     open_page: Callable[..., NotebookPage], server: Server, keep: Callable[[NotebookPage, str], Path]
 ) -> None:
     write_notebook(server.folder / "paint.ipynb", CELL)
@@ -126,7 +126,7 @@ def test_a_hand_paints_what_the_neuron_hears(
     page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 0.7 * box["height"])
     page.mouse.down()
     page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.2 * box["height"], steps=20)
-    # The neuron answers before the hand lets go.
+    # The neuron answers before the pointer is released.
     page.wait_for_function(f"before => {CURVES} !== before", arg=curves)
     page.mouse.up()
     page.wait_for_function(ALL_HEARD)

@@ -1,4 +1,4 @@
-"""A fit in JupyterLab: a hand pauses it, looks back, lets it go on, stops it, and takes another epoch's weights."""
+"""A fit in JupyterLab: a user pauses it, looks back, lets it go on, stops it, and takes another epoch's weights."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.browser.notebook import SECOND, NotebookPage, write_notebook
 
 pytestmark = pytest.mark.browser
 
-EPOCHS = 3000  # more than the test lasts: a hand stops it
+EPOCHS = 3000  # more than the test lasts: the user stops it
 SETUP = """
 import deepstrf_widgets
 from deepstrf.models import LinearNonlinear

@@ -58,3 +58,12 @@ export function signedPercent(share: number): string {
   const percent = Math.round(100 * share);
   return `${percent > 0 ? "+" : percent === 0 ? "±" : ""}${fixed(percent, 0)} %`;
 }
+
+/** The number that somebody has typed, with a decimal point or comma and any minus sign; NaN for anything else. */
+export function typedNumber(text: string): number {
+  const plain = text
+    .trim()
+    .replace(/^[−–]/, "-")
+    .replace(/^([+-]?\d*),(\d*)$/, "$1.$2");
+  return /\d/.test(plain) ? Number(plain) : Number.NaN;
+}

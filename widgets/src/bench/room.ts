@@ -37,6 +37,9 @@ export function followRoom(root: HTMLElement, cleanup: Cleanup): void {
   observer.observe(root);
   cleanup.add(() => observer.disconnect());
   cleanup.listen(window, "resize", measure);
+  // A printed page has another width, for which nothing is painted anew: handles and axes would lie beside the picture.
+  cleanup.listen(window, "beforeprint", () => setStyle(root, "width", `${root.offsetWidth}px`));
+  cleanup.listen(window, "afterprint", () => root.style.removeProperty("width"));
   measure();
 }
 

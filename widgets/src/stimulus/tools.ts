@@ -2,6 +2,7 @@
 
 import { clamp } from "../base/clamp";
 import { type Cleanup, consume, element } from "../base/dom";
+import { typedNumber } from "../base/format";
 import { button } from "../ui/button";
 import { icon } from "../ui/icons";
 import { Segments } from "../ui/segments";
@@ -69,9 +70,9 @@ export class PaintTools {
     const field = (label: string, ends: [number, number], step: number, write: (value: number) => void) => {
       const [min, max] = ends.map((end) => Number(end.toPrecision(6)));
       const input = element("input.db-number", {
-        type: "number",
-        step: "any",
+        type: "text",
         inputmode: "decimal",
+        autocomplete: "off",
         min,
         max,
       });
@@ -79,12 +80,12 @@ export class PaintTools {
         if (Number.isFinite(value)) write(clamp(value, ...ends));
         this.#show();
       };
-      cleanup.listen(input, "change", () => set(input.valueAsNumber));
+      cleanup.listen(input, "change", () => set(typedNumber(input.value)));
       cleanup.listen<KeyboardEvent>(input, "keydown", (event) => {
         const way = { ArrowUp: 1, ArrowDown: -1 }[event.key];
         if (event.key === "Enter" && event.shiftKey) return;
-        if (event.key === "Enter") set(input.valueAsNumber);
-        else if (way) set((input.valueAsNumber || 0) + way * step * (event.shiftKey ? 10 : 1));
+        if (event.key === "Enter") set(typedNumber(input.value));
+        else if (way) set((typedNumber(input.value) || 0) + way * step * (event.shiftKey ? 10 : 1));
         else return;
         consume(event);
       });

@@ -1,6 +1,7 @@
 /** Numbers that can be typed: one gesture from the first change to Enter or to leaving the field. */
 
 import { type Cleanup, consume, element } from "../base/dom";
+import { typedNumber } from "../base/format";
 import type { DragGesture } from "./drag";
 
 /** Undo and redo of the whole bench. */
@@ -48,15 +49,15 @@ export class NumberFields {
   add(field: NumberField, kind = ""): { input: HTMLInputElement; label: HTMLElement } {
     const { label, ariaLabel } = field;
     const input = element("input.db-number", {
-      type: "number",
-      step: "any",
+      type: "text",
       inputmode: "decimal",
+      autocomplete: "off",
       "aria-label": ariaLabel,
       title: ariaLabel,
     });
-    const typed = () => this.#write(field, input, input.valueAsNumber);
+    const typed = () => this.#write(field, input, typedNumber(input.value));
     const complete = () => {
-      if (field.choose) field.write(input.valueAsNumber);
+      if (field.choose) field.write(typedNumber(input.value));
       this.#done(false);
     };
     if (!field.choose) this.#cleanup.listen(input, "input", typed);
@@ -99,7 +100,11 @@ export class NumberFields {
     } else if (way && !command && !event.altKey) {
       if (field.choose) field.choose(way);
       else
-        this.#write(field, input, (input.valueAsNumber || 0) + way * field.step * (event.shiftKey ? 10 : 1));
+        this.#write(
+          field,
+          input,
+          (typedNumber(input.value) || 0) + way * field.step * (event.shiftKey ? 10 : 1),
+        );
       this.#done(false);
     } else return;
     consume(event);

@@ -53,6 +53,9 @@ export class Shortcuts {
   }
 
   open(): void {
-    if (!this.element.open) this.element.showModal();
+    if (this.element.open) return;
+    this.element.showModal();
+    // The button that gets the focus stands at its end.
+    this.element.scrollTop = 0;
   }
 }
