@@ -17,7 +17,7 @@ from deepstrf.arguments import as_tensor, check_choice, check_floating, check_nu
 from deepstrf.datasets.arrays import parts_of_arrays
 from deepstrf.datasets.joining import joined
 from deepstrf.datasets.parts import Item, Part, collate, padded
-from deepstrf.datasets.recording_file import read_recording, write_recording
+from deepstrf.datasets.recording_file import check_parts, read_recording, write_recording
 from deepstrf.datasets.resampling import HOWS, resampled
 from deepstrf.datasets.smoothing import smooth_responses
 from deepstrf.datasets.source import Source
@@ -311,13 +311,14 @@ class Recording:
         """
         parts, about = read_recording(Path(path), max_gb=max_gb)
         try:
+            check_parts(parts, len(about["neuron_names"]))
             if "spontaneous_hz" in about:
                 about["spontaneous_hz"] = torch.tensor(about["spontaneous_hz"])
             if "source" in about:
                 about["source"] = Source(**about["source"])
             about["cf_hz"] = torch.tensor(about["cf_hz"], dtype=getattr(torch, about.pop("cf_dtype")))
             return cls._of(parts, len(about["neuron_names"]), **about)
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError, RuntimeError, OverflowError) as error:
             raise ValueError(f"{path} is damaged, or no recording that Recording.save wrote: {error}") from error
 
     def __len__(self) -> int:

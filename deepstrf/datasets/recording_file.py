@@ -13,7 +13,7 @@ from deepstrf.datasets.parts import Part
 from deepstrf.memory import LIMIT_GB, check_memory
 from deepstrf.writing import replace_file
 
-__all__ = ["read_recording", "write_recording"]
+__all__ = ["check_parts", "read_recording", "write_recording"]
 
 FORMAT = "deepstrf recording 1"
 LONGEST_HEADER = 100_000_000
@@ -72,9 +72,33 @@ def read_recording(path: Path, *, max_gb: float = LIMIT_GB) -> tuple[list[Part],
                 )
                 for b in range(about.pop("stimuli"))
             ]
-    except (SafetensorError, json.JSONDecodeError, KeyError, TypeError, OSError) as error:
+    except (SafetensorError, json.JSONDecodeError, LookupError, TypeError, OSError, RecursionError) as error:
         raise ValueError(f"{path} is damaged, or no recording that Recording.save wrote: {error}") from error
     return parts, about
+
+
+def check_parts(parts: list[Part], neurons: int) -> None:
+    """Raise ValueError unless the parts have one number of bands, and responses of so many neurons over their bins."""
+    if not parts:
+        raise ValueError("it holds no stimulus")
+    for b, part in enumerate(parts):
+        stimulus, responses, present = part.stimulus, part.responses, part.neurons
+        fits = (
+            stimulus.is_floating_point()
+            and responses.is_floating_point()
+            and stimulus.ndim == responses.ndim == 3
+            and stimulus.shape == (1, parts[0].stimulus.shape[1], responses.shape[2])
+            and 0 not in responses.shape
+            and bool(stimulus.isfinite().all())
+        )
+        if not fits:
+            raise ValueError(
+                f"stimulus and responses {b} must be (1, F, T), finite, and (n, R, T), got "
+                f"{tuple(stimulus.shape)} and {tuple(responses.shape)}"
+            )
+        own = range(neurons) if present is None else present.tolist() if present.dtype == torch.int64 else None
+        if own is None or list(own) != sorted(set(own) & set(range(neurons))) or len(own) != len(responses):
+            raise ValueError(f"neurons {b} must be {len(responses)} ascending numbers below {neurons}")
 
 
 def _is_recording(path: Path) -> bool:

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from deepstrf.datasets import Recording
 from deepstrf.models import (
     ConvNet2D,
     DNet,
@@ -333,4 +334,46 @@ def _value(rng: np.random.Generator) -> Any:
     )
 
 
-DOORS = {"folder": Door(5000, folder), "state": Door(3000, state), "fit": Door(2000, fit)}
+# -- recordings in one file ---------------------------------------------------------------------------------------
+
+
+@cache
+def _recording() -> bytes:
+    stimuli, responses = _data()[0]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "all.recording"
+        recording = Recording(
+            stimuli, responses, dt_ms=5.0, cf_hz=torch.from_numpy(CF_HZ), neuron_names=["a", "b"], bins=[FRAMES] * 3
+        )
+        recording.save(path)
+        return path.read_bytes()
+
+
+def recording(rng: np.random.Generator, place: Path) -> Attempt:
+    """A recording of `Recording.save` that was damaged, or whose header says something else."""
+    file, data = place / "all.recording", _recording()
+    size = int.from_bytes(data[:8], "little")
+    if rng.random() < 0.4:
+        data = damaged(rng, data, head=int(rng.choice([16, size, len(data)])))
+    elif rng.random() < 0.4:
+        data = _other_header(rng, data)
+    else:
+        header = json.loads(data[8 : 8 + size])
+        about = with_other_leaf(rng, json.loads(header["__metadata__"]["about"]))
+        header["__metadata__"]["about"] = _json(about).decode()
+        text = json.dumps(header).encode()
+        data = len(text).to_bytes(8, "little") + text + data[8 + size :]
+    file.write_bytes(data)
+    return Attempt(
+        lambda: Recording.load(file),
+        (file.name,),
+        lambda found: bool(found.stimuli.isfinite().all()) and len(found) == len(found.stimulus_names),
+    )
+
+
+DOORS = {
+    "recording": Door(1000, recording),
+    "folder": Door(5000, folder),
+    "state": Door(3000, state),
+    "fit": Door(2000, fit),
+}

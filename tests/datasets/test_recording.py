@@ -6,6 +6,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch.utils.data import DataLoader
 
 from deepstrf.datasets import Recording, collate, smooth_responses
@@ -200,3 +202,25 @@ def test_arrays_are_taken():
     assert torch.equal(found.stimuli, x)
     assert torch.equal(found.responses, y)
     assert found.cf_hz.tolist() == CF_HZ.tolist()
+
+
+@pytest.mark.parametrize(
+    ("tensor", "values", "message"),
+    [
+        ("stimulus.0", torch.zeros(1, 3, 4), r"stimulus and responses 0 must be \(1, F, T\)"),
+        ("responses.1", torch.zeros(2, 1, 0), r"stimulus and responses 1 must be"),
+        ("stimulus.1", torch.full((1, 3, 9), torch.inf), r"stimulus and responses 1 must be \(1, F, T\), finite"),
+        ("neurons.0", torch.tensor([1, 0]), r"neurons 0 must be 2 ascending numbers below 2"),
+        ("neurons.0", torch.tensor([0, 5]), r"neurons 0 must be 2 ascending numbers below 2"),
+    ],
+)
+def test_a_file_whose_parts_do_not_fit_is_refused_by_name(tmp_path, tensor, values, message):
+    path = tmp_path / "all.recording"
+    Recording(torch.zeros(2, 1, 3, 9), torch.zeros(2, 2, 1, 9), dt_ms=5.0, cf_hz=torch.tensor([1e3, 2e3, 3e3])).save(
+        path
+    )
+    with safe_open(path, framework="pt") as file:
+        tensors, about = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+    save_file({**tensors, tensor: values}, path, about)
+    with pytest.raises(ValueError, match=rf"all\.recording is damaged, or no recording .*: {message}"):
+        Recording.load(path)
