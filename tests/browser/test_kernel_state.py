@@ -99,10 +99,13 @@ def test_an_interrupt_and_a_long_cell_leave_the_bench_live(bench: BenchPage) -> 
 
 def test_a_lost_connection_is_told_and_edits_go_on_when_it_is_back(bench: BenchPage) -> None:
     before = bench.value("strf.center_hz", FIRST)
-    bench.page.evaluate(f"() => {KERNEL}._ws.close()")
-    bench.page.evaluate(f"() => {KERNEL}._updateConnectionStatus('connecting')")
-    says(bench, "lost")
-    says(bench, "live")
+    bench.page.evaluate(f"""() => {{
+      window.told = [];
+      const badge = document.querySelector('{BADGE}');
+      new MutationObserver(() => window.told.push(badge.dataset.link)).observe(badge, {{ attributes: true }});
+      {KERNEL}.reconnect();
+    }}""")
+    bench.page.wait_for_function("() => window.told.includes('lost') && window.told.at(-1) === 'live'")
     bench.drag(0, -30)
     assert bench.value("strf.center_hz", FIRST) != before
 

@@ -1,6 +1,7 @@
 /** A receptive field in words: what it is, what is in it, and what may be done to it. */
 
 import { fixed, frequency, milliseconds, number, octaves } from "../../base/format";
+import { extent } from "../../draw/line";
 import { heardOnly, type Unheard } from "../../math/evidence";
 import { type Axes, type Gaussian, naturalUnits } from "../../math/field";
 import { tuningOf } from "../../math/tuning";
@@ -35,7 +36,10 @@ export function gaussianText(g: Gaussian, axes: Axes): string {
   return `${place}\n${widths}\nweight ${number(g.weight)}`;
 }
 
-/** "best 4.2 kHz · latency 35 ms · separability 0.92", and how much of the field has met no sound. */
+/**
+ * "best 4.2 kHz · latency 35 ms · separability 0.92", and how much of the field has met no sound; of a field whose largest
+ * weight is negative "inhibition 4.2 kHz".
+ */
 export function tuningText(
   field: ArrayLike<number>,
   { F, T, cfHz, dtMs, delayMs }: Axes,
@@ -44,10 +48,13 @@ export function tuningText(
 ): string {
   if (field.length !== F * T || F * T === 0) return "";
   const heard = heardOnly(field, unheard, F, T, channel);
-  const { bestHz, latencyMs, separability } = tuningOf(heard, F, T, cfHz, dtMs, delayMs);
+  const [lowest, highest] = extent(heard) ?? [0, 0];
+  const inhibits = -lowest > highest;
+  const strongest = inhibits ? Float64Array.from(heard, (weight) => -weight) : heard;
+  const { bestHz, latencyMs, separability } = tuningOf(strongest, F, T, cfHz, dtMs, delayMs);
   const peak = Number.isNaN(bestHz)
     ? "no excitation"
-    : `best ${frequency(bestHz)} · latency ${milliseconds(latencyMs)}`;
+    : `${inhibits ? "inhibition" : "best"} ${frequency(bestHz)} · latency ${milliseconds(latencyMs)}`;
   const silent = unheard.text ? ` · ${unheard.text}` : "";
   return `${peak}${Number.isNaN(separability) ? "" : ` · separability ${fixed(separability, 2)}`}${silent}`;
 }
