@@ -1,0 +1,200 @@
+"""What a default fit of each model reaches beside ridge and the noise ceiling, on simulated neurons or a folder.
+
+    python tests/benchmarks/recipes_table.py [FOLDER] [--folds 1] [--seeds 2] [--models DNet] [--seconds 60]
+
+FOLDER is a folder of recordings as `deepstrf.datasets.RecordingFolder` reads it; without it, twelve neurons are
+simulated with each of two output curves under song-like sounds of unequal length. A fifth of the sounds is for the test
+and a fifth for early stopping, in turn. Every model has its default settings and starts from other random weights with
+each seed; scores are correlations with the responses to the test sounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from deepstrf.datasets import Recording, RecordingFolder
+from deepstrf.metrics import compute_CCmax, corrcoef
+from deepstrf.models.audio import (
+    ConvNet2D,
+    DNet,
+    Linear,
+    LinearNonlinear,
+    NetworkReceptiveField,
+    StateNet,
+    Transformer,
+)
+from deepstrf.models.layers import ParametricSTRF
+from deepstrf.models.prefiltering import make_prefiltering
+from deepstrf.simulate import simulate_population
+from deepstrf.training import Fitter, predict, ridge
+
+WINDOW_MS, BANDS, GAUSSIANS, FOLDS = 100.0, 34, 8, 5
+ADAPTATIONS = ("none", "adaptrans")
+
+
+class Row(NamedTuple):
+    """One model on one fold: scores (N,) of each seed, and seconds of processor time of a fit."""
+
+    scores: Tensor
+    seconds: float
+
+    @property
+    def spread(self) -> float:
+        """Largest difference between two seeds, of the mean over the neurons."""
+        means = self.scores.nanmean(1)
+        return (means.max() - means.min()).item()
+
+
+def songs(count: int, rate_hz: int, seed: int) -> list[np.ndarray]:
+    """Sounds of 1.2 to 2.5 s made of harmonic syllables that sweep, with silence between them."""
+    random = np.random.default_rng(seed)
+    made = []
+    for _ in range(count):
+        sound = np.zeros(int(random.uniform(1.2, 2.5) * rate_hz))
+        start = 0
+        while start < len(sound):
+            n = min(int(random.uniform(0.04, 0.15) * rate_hz), len(sound) - start)
+            pitch = np.linspace(*random.uniform(500, 3000, 2), n)
+            phase = 2 * np.pi * np.cumsum(pitch) / rate_hz
+            voice = sum(np.sin(h * phase) / h for h in range(1, 5))
+            sound[start : start + n] = random.uniform(0.05, 0.5) * np.hanning(n) * voice
+            start += n + int(random.uniform(0.01, 0.08) * rate_hz)
+        made.append(sound)
+    return made
+
+
+def simulated(neurons: int = 12, sounds: int = 30, *, output: str = "softplus", strf: str = "gaussian") -> Recording:
+    """Neurons under songs."""
+    rate_hz = 32000
+    return simulate_population(
+        neurons, sounds=songs(sounds, rate_hz, 5), trials=5, snr=0.3, strf=strf, output=output, n_bands=BANDS,
+        max_hz=16000.0, sample_rate_hz=rate_hz, dt_ms=5.0, seed=7,
+    )  # fmt: skip
+
+
+def split(recording: Recording, fold: int) -> tuple[Recording, Recording, Recording]:
+    """Sounds to fit, to stop, and to test."""
+    B = len(recording)
+    each = max(1, B // FOLDS)
+    test, stop = ([(k * each + i) % B for i in range(each)] for k in (fold, fold + 1))
+    fit = [b for b in range(B) if b not in test + stop]
+    train, validation, held_out = (recording.select(stimuli=b) for b in (fit, stop, test))
+    return train, validation, held_out
+
+
+def prefilter(kind: str, recording: Recording) -> nn.Module | None:
+    """Learnable adaptation, or None."""
+    cf = recording.cf_hz
+    low, high = cf[0].item(), cf[-1].item()
+    return None if kind == "none" else make_prefiltering(kind, len(cf), recording.dt_ms, low, high)
+
+
+def models(recording: Recording, kind: str) -> dict[str, Callable[[], nn.Module]]:
+    """How each model of the zoo is made, all with their default sizes."""
+    F, N, T = len(recording.cf_hz), recording.responses.shape[1], round(WINDOW_MS / recording.dt_ms)
+    C = 1 if kind == "none" else 2
+    options = {"out_neurons": N}
+
+    def made(cls: type[nn.Module], *args: object, **more: object) -> nn.Module:
+        return cls(F, *args, **options, **more, prefiltering=prefilter(kind, recording))
+
+    return {
+        "Linear": lambda: made(Linear, T),
+        "LinearNonlinear": lambda: made(LinearNonlinear, T),
+        "Gaussians": lambda: made(LinearNonlinear, T, kernel=ParametricSTRF(F, T, C, N, num_gaussians=GAUSSIANS)),
+        "NetworkReceptiveField": lambda: made(NetworkReceptiveField, T),
+        "DNet": lambda: made(DNet, T),
+        "ConvNet2D": lambda: made(ConvNet2D, (3, 7)),
+        "Transformer": lambda: made(Transformer, context_window=T),
+        "StateNet": lambda: made(StateNet),
+    }
+
+
+def score(model: nn.Module, test: Recording) -> Tensor:
+    """Correlation of each neuron on the test sounds."""
+    return corrcoef(predict(model, test.stimuli), test.responses, reduction="none")
+
+
+def rows(
+    recording: Recording, fold: int, *, seeds: int, names: list[str] | None, seconds: float
+) -> Iterator[tuple[str, Row]]:
+    """Every row of the table, as it is ready; a fit ends after so many seconds of processor time."""
+    train, validation, test = split(recording, fold)
+    began = time.process_time()
+    baseline = ridge(train, round(WINDOW_MS / recording.dt_ms))
+    yield "ridge", Row(score(baseline, test)[None], time.process_time() - began)
+    for kind in ADAPTATIONS:
+        for name, make in models(recording, kind).items():
+            if names is not None and name not in names:
+                continue
+            scores, spent = [], 0.0
+            for seed in range(seeds):
+                torch.manual_seed(seed)
+                model, began = make(), time.process_time()
+                fitter = Fitter(seed=seed, progress=False, callbacks=[partial(_stop_after, began + seconds)])
+                fitter.fit(model, train, validation)
+                scores.append(score(model, test))
+                spent += time.process_time() - began
+            yield f"{name}, {kind}", Row(torch.stack(scores), spent / seeds)
+
+
+def _stop_after(limit: float, progress: object) -> None:
+    if time.process_time() > limit:
+        progress.stop("the time is over")  # type: ignore[attr-defined]
+
+
+def table(
+    recording: Recording, *, folds: int, seeds: int, names: list[str] | None, seconds: float
+) -> dict[str, list[Row]]:
+    """Rows of all folds, by model, printed when each fold is done."""
+    found: dict[str, list[Row]] = {}
+    for fold in range(folds):
+        for name, row in rows(recording, fold, seeds=seeds, names=names, seconds=seconds):
+            found.setdefault(name, []).append(row)
+            means = " ".join(f"{x:.3f}" for x in row.scores.mean(0).tolist()[:4])
+            print(f"  fold {fold} {name:34} {row.scores.nanmean():.3f}  ({means})  {row.seconds:6.1f} s", flush=True)
+    return found
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print the table of a folder, or of the simulated neurons."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path)
+    parser.add_argument("--folds", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--models", nargs="*")
+    parser.add_argument("--seconds", type=float, default=20.0)
+    given = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    recordings = (
+        {str(given.folder): RecordingFolder(given.folder, late_spikes="drop", n_bands=BANDS, max_hz=20000.0)}
+        if given.folder
+        else {f"simulated, {output}": simulated(output=output) for output in ("softplus", "sigmoid")}
+    )
+    for name, recording in recordings.items():
+        print(f"{name}: {recording}")
+        print(f"  noise ceiling {compute_CCmax(recording.responses).nanmean():.3f}, for the mean over the trials")
+        found = table(recording, folds=given.folds, seeds=given.seeds, names=given.models, seconds=given.seconds)
+        baseline = torch.stack([row.scores[0] for row in found["ridge"]]).nanmean()
+        print(f"{'model, adaptation':36}{'r':>7}{'less ridge':>12}{'spread':>8}{'seconds':>9}")
+        for model, parts in found.items():
+            mean = torch.stack([row.scores for row in parts]).nanmean()
+            word = "  below ridge" if mean < baseline - 0.005 else ""
+            spread, took = max(row.spread for row in parts), sum(row.seconds for row in parts) / len(parts)
+            print(f"{model:36}{mean:7.3f}{mean - baseline:12.3f}{spread:8.3f}{took:9.1f}{word}")
+
+
+if __name__ == "__main__":
+    main()

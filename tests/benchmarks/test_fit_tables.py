@@ -1,0 +1,32 @@
+"""A small share of the tables of default fits, on simulated neurons."""
+
+import pytest
+
+from tests.benchmarks import gaussian_table, recipes_table
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("truth", gaussian_table.TRUTHS)
+def test_gaussians_are_as_good_as_a_free_field(truth):
+    recording = gaussian_table.simulated(truth, 6, 40.0)
+    found = gaussian_table.compared(recording, "none", folds=1, seeds=1)
+    assert found["8 Gaussians"].scores.mean() >= found["free field"].scores.mean() - 0.01
+
+
+def test_models_by_default_reach_ridge_whatever_the_seed():
+    """Songs of unequal length, on which a fit that starts by chance stays on its first plateau."""
+    recording = recipes_table.simulated(4, 15)
+    found = dict(recipes_table.rows(recording, 0, seeds=2, names=["LinearNonlinear", "Gaussians"], seconds=60.0))
+    baseline = found.pop("ridge").scores.mean()
+    for name, row in found.items():
+        assert row.scores.mean() >= baseline, name
+        assert row.spread <= 0.03, name
+
+
+def test_the_table_says_which_models_stay_below_ridge(capsys, monkeypatch):
+    small = recipes_table.simulated(2, 10)
+    monkeypatch.setattr(recipes_table, "simulated", lambda output: small)
+    recipes_table.main(["--seeds", "1", "--models", "Transformer", "--seconds", "0.1"])
+    printed = capsys.readouterr().out
+    assert "Transformer, none" in printed
+    assert "below ridge" in printed
