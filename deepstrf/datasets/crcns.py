@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import warnings
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,8 @@ from deepstrf.stimuli.sound_files import ENDINGS
 __all__ = ["read_crcns_aa"]
 
 LONGEST_MS = 1e7
+FEWEST_TO_DOUBT = 5
+"""Spikes from which on times that are all too small are doubted."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ def read_crcns_aa(
     Warns
     -----
     UserWarning
-        Spikes after the end of their sound are left out, or a spikeK holds no trial.
+        Spikes after the end of their sound are left out, a spikeK holds no trial, or times look like seconds.
 
     References
     ----------
@@ -143,6 +146,9 @@ def read_crcns_aa(
         raise ValueError(f"{path} holds no trial of {shortened(wanted)}")
     if late:
         _warn(f"{path}: {late} of {total} spikes lie after the end of their sounds and are left out")
+    longest = max(made.duration_s.values())
+    if total >= FEWEST_TO_DOUBT and max(map(_latest, [*times, *itertools.chain(*before.values())])) * 1000 <= longest:
+        _warn(f"{path}: all {total} spikes lie within {longest:.2g} ms of the onsets: are their times in s, not in ms?")
     recording = Recording._of(
         **assemble(
             str(path),
@@ -248,6 +254,10 @@ def _lines(file: Path, max_gb: float) -> list[np.ndarray]:
             raise ValueError(f"{file}, row {row}: spike times must be finite (ms), got {line[:60]!r}")
         trials.append(np.sort(times) / 1000)
     return trials
+
+
+def _latest(times: np.ndarray) -> float:
+    return float(np.abs(times).max()) if times.size else 0.0
 
 
 def _rate(before: Sequence[np.ndarray], trials: int) -> float:

@@ -369,8 +369,9 @@ class _Recording:
                 got = first.count(b",") + 1
                 if got != columns:
                     raise ValueError(f"{where}, row 1: there must be {columns} values, one for each channel, got {got}")
+                stream = _Joined(first, opened)
                 reader = pd.read_csv(
-                    _Joined(first, opened),
+                    stream,
                     header=None,
                     names=range(columns),
                     index_col=False,
@@ -388,9 +389,22 @@ class _Recording:
                         values = np.isin(values.astype(str), ("True", "1", "1.0"))
                     yield at, values[:, order]
                     at += len(values)
+                if stream.commas != at * (columns - 1):
+                    self._refuse_row(name, columns)
             except (ValueError, pd.errors.ParserError, UnicodeError) as error:
                 text = str(error)
                 raise ValueError(text if text.startswith(where) else f"{where}, after row {at}: {text}") from error
+
+    def _refuse_row(self, name: str, columns: int) -> None:
+        """ValueError that names the first row with another number of values: what follows in it would be shifted."""
+        with self.files.open(name) as opened:
+            for row, line in enumerate(opened, start=1):
+                if line.count(b",") != columns - 1:
+                    got = line.count(b",") + 1 if line.strip() else 0
+                    raise ValueError(
+                        f"{self.files.where(name)}, row {row}: there must be {columns} values, one for each channel, "
+                        f"got {got}"
+                    )
 
     def _stimuli(self, wanted: Sequence[_Sound]) -> dict[str, np.ndarray]:
         """Spectrogram (F, T_b) of each sound, as it stands there."""
@@ -507,7 +521,7 @@ class _Joined(io.RawIOBase):
     """A stream with its first line put back."""
 
     def __init__(self, first: bytes, rest: IO[bytes]) -> None:
-        self.first, self.rest = first, rest
+        self.first, self.rest, self.commas = first, rest, 0
 
     def readable(self) -> bool:
         return True
@@ -515,6 +529,7 @@ class _Joined(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         data = self.first[: len(buffer)] if self.first else self.rest.read(len(buffer))
         self.first = self.first[len(data) :]
+        self.commas += data.count(b",")
         buffer[: len(data)] = data
         return len(data)
 

@@ -112,3 +112,9 @@ def test_what_is_damaged_is_refused_by_file_and_row(tmp_path):
         read_crcns_aa(tmp_path, **OPTIONS)
     with pytest.raises(FileNotFoundError, match="there is no folder"):
         read_crcns_aa(tmp_path / "z", **OPTIONS)
+
+
+def test_times_that_look_like_seconds_are_doubted(tmp_path):
+    path = write(tmp_path, cells=one("0.0125 0.05 0.15\n0.02 -0.01 0.19\n"))
+    with pytest.warns(UserWarning, match=r"all 6 spikes lie within 0\.2 ms of the onsets: are their times in s"):
+        read_crcns_aa(path, **OPTIONS)

@@ -173,6 +173,15 @@ def damage(path, name, change):
         (lambda p: damage(p, "resp.csv", lambda s: s[: len(s) // 2].rpartition("\n")[0]), "is it cut short"),
         (lambda p: damage(p, "resp.csv", lambda s: s.replace("0.0", "zero", 5)), r"resp\.csv, after row 0: .*zero"),
         (lambda p: damage(p, "resp.csv", lambda s: s.replace(",", ";")), r"resp\.csv, row 1: there must be 3 values"),
+        (
+            lambda p: damage(p, "resp.csv", lambda s: s.replace("\n", "\n\n", 1)),
+            r"resp\.csv, row 2: .* 3 values, .*got 0",
+        ),
+        (lambda p: damage(p, "resp.csv", lambda s: s[:120] + s[120:].replace("0.0,", "", 1)), r"row \d+: .* got 2"),
+        (
+            lambda p: damage(p, "stim.csv", lambda s: s[:120] + s[120:].replace(",", ",,", 1)),
+            r"stim\.csv, .*(got 5|saw 5)",
+        ),
         (lambda p: damage(p, "stim.csv", lambda s: "nan" + s[s.index(",") :]), r"spectrogram must be finite"),
         (lambda p: damage(p, "resp.json", lambda s: s[:20]), r"resp\.json must hold name, chans, fs and segments"),
         (lambda p: damage(p, "resp.json", lambda s: s.replace("100", "0")), "fs must be positive"),
