@@ -38,5 +38,5 @@ def test_it_is_one_line(name):
 def test_shapes_classes_and_functions_stand_for_themselves():
     assert repr(PRINTED["Band"]) == "Band(estimate=Tensor(6, 1, 34, 40), replicates=Tensor(10, 6, 1, 34, 40))"
     text = repr(PRINTED["Fitter"])
-    assert "optimizer=AdamW(lr=0.001), schedule=None, loss=poisson_loss, score=corrcoef" in text
+    assert "optimizer=AdamW(lr=0.001), schedule=None, loss=None, score=corrcoef" in text
     assert "model=LinearNonlinear, stimulus=Spectrogram('demo'" in repr(PRINTED["Demo"])

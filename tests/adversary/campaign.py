@@ -51,7 +51,7 @@ def work(name: str, first: int, count: int) -> None:
 def watch(name: str, count: int, first: int = 0) -> dict[str, float]:
     """Figures of one door with inputs ``first`` to ``count``; faults are printed as they come."""
     figures: dict[str, float] = collections.Counter()
-    slowest, peak_gb, begun = 0.0, 0.0, False
+    slowest, peak_gb = 0.0, 0.0
     while first < count:
         worker = subprocess.Popen(
             [sys.executable, __file__, "--work", name, str(first), str(count)],
@@ -63,7 +63,7 @@ def watch(name: str, count: int, first: int = 0) -> dict[str, float]:
         lines: queue.Queue[str] = queue.Queue()
         reader = threading.Thread(target=lambda out=worker.stdout, put=lines.put: [put(line) for line in (*out, "")])
         reader.start()
-        fault = ""
+        fault, begun = "", False
         while not fault:
             try:
                 line = lines.get(timeout=SECONDS + 100 * (not begun))

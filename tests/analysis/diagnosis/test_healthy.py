@@ -51,7 +51,8 @@ def test_a_fresh_fit(kernel, trials, snr):
 @every_model
 @every_prefilter
 def test_the_zoo(name, prefilter):
-    assert not diagnose(make(name, prefilter), torch.rand(2, 1, F, 120))
+    # Decibels: at levels of 0 to 1 dB the untrained network behind a depressing synapse hardly varies.
+    assert not diagnose(make(name, prefilter), 10 * torch.rand(2, 1, F, 120))
 
 
 def test_the_model_is_left_as_it_was():
