@@ -26,6 +26,7 @@ from deepstrf_widgets.explorer.diagnosis import diagnose_session
 from deepstrf_widgets.figures.neuron_figure import figure_updates
 from deepstrf_widgets.neuron_gallery.tuning_table import COLUMNS, TuningTable
 from deepstrf_widgets.session.edited_model import FitUnderWayError
+from deepstrf_widgets.session.notifications import THREAD_NAME
 from deepstrf_widgets.session.serialization import restore_state, state_text
 from tests.adversary.scale import WHOLE
 
@@ -292,6 +293,10 @@ class Crowd:
         with torch.no_grad():
             fresh = session.model.eval()(session.stimulus)[:, :, 0]
         found += [f"rate of neuron {n} is stale" for n in range(6) if not close(session.rate(n), fresh[:, n])]
+        # A thread of the session may still be calling observers for those that have ended.
+        for thread in threading.enumerate():
+            if thread.name == THREAD_NAME:
+                thread.join(10)
         if self.called != sorted(self.states)[1:]:
             found.append(f"observers were called with {len(self.called)} of {len(self.states) - 1} changes")
         return found

@@ -92,7 +92,8 @@ def _edits(listed: Any, buffers: Sequence[Any]) -> tuple[Edit, ...]:
     raw = bytes(buffers[0]) if len(buffers) == 1 else b""
     if len(buffers) > 1 or len(raw) % 4 or len(raw) > 4 * MAX_VALUES:
         raise MessageError(f"values must come as one float32 buffer, got {len(buffers)} with {len(raw)} bytes")
-    values = np.frombuffer(raw, dtype="<f4").astype(np.float64)
+    with np.errstate(invalid="ignore"):  # signalling NaNs; no edit takes any
+        values = np.frombuffer(raw, dtype="<f4").astype(np.float64)
     edits, used = [], 0
     for item in listed:
         if not isinstance(item, dict) or not isinstance(item.get("name"), str):

@@ -1,6 +1,7 @@
 """The live session against fresh forward passes and a plain list of states; its errors."""
 
 import itertools
+import threading
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepstrf_widgets import Edit
-from deepstrf_widgets.session import history
+from deepstrf_widgets.session import history, notifications
 from deepstrf_widgets.session.history import MAX_UNDO
 
 CF_HZ = np.array([500.0, 900.0, 2000.0, 7000.0, 16000.0])
@@ -337,6 +338,34 @@ def test_a_kernel_handed_out_earlier_does_not_change_with_the_next_edit(session)
     session.set("strf.sigma_ms", 20.0, neuron=0, channel=0, gaussian=0)
     assert torch.equal(kernel, before)
     assert not torch.equal(session.live.kernel(0), before)
+
+
+def test_a_thread_that_makes_one_change_does_not_call_observers_for_one_that_makes_many(session, monkeypatch):
+    seen, here, many = [], threading.get_ident(), 60
+    monkeypatch.setattr(notifications, "PATIENCE_S", 0.0)
+    began, all_seen = threading.Event(), threading.Event()
+
+    def edit_often():
+        for number in range(many):
+            session.set("strf.bias", 0.01 * number, (2,))
+        began.set()
+
+    def observer(change):
+        if not seen:
+            other.start()
+            assert began.wait(20)
+        seen.append((change.version, threading.get_ident() == here))
+        if len(seen) == many + 1:
+            all_seen.set()
+
+    other = threading.Thread(target=edit_often)
+    session.observe(observer)
+    session.set("strf.bias", 0.5, (1,))
+    assert all_seen.wait(20)
+    other.join()
+    versions = [version for version, _ in seen]
+    assert versions == sorted(set(versions))
+    assert [mine for _, mine in seen] == [True] + [False] * many
 
 
 def test_an_observer_may_end_itself_inside_its_callback(session):

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from .events import Change
 from .lock import locked
 
 __all__ = ["Observers"]
+
+THREAD_NAME = "observers of a session"
+
+PATIENCE_S = 0.05
+"""So long a thread calls observers for what other threads change meanwhile, before another thread takes over."""
 
 
 class Observer:
@@ -17,13 +25,15 @@ class Observer:
     def __init__(self, callback: Callable[[Change], None]) -> None:
         self.callback = callback
         self.waiting: dict[int, Change] = {}
+        self.made_by: dict[int, int] = {}
 
 
 class Observers:
     """Who wants to be called after each change of a session.
 
-    One thread at a time calls them, also with the changes that other threads have made meanwhile: nobody waits for an
-    observer but the thread that calls it, so that observers may read, edit, and end themselves.
+    One thread at a time calls them: nobody waits for an observer but the thread that calls it, so that observers may
+    read, edit, and end themselves. What other threads change meanwhile is left to another thread after a moment, or
+    a thread that makes one change would call the observers for as long as another one makes more of them.
 
     Parameters
     ----------
@@ -55,6 +65,7 @@ class Observers:
         """Note a change for all observers; putting it again changes nothing. The lock must be held."""
         for observer in self._observers:
             observer.waiting[change.version] = change
+            observer.made_by[change.version] = threading.get_ident()
         self._waiting = True
 
     def call(self) -> None:
@@ -65,24 +76,40 @@ class Observers:
         """
         if not self._waiting or self._lock._is_owned():
             return
+        self._call_until()
+
+    def _call_until(self, *, nothing_waits: bool = False) -> None:
         caller = object()
         try:
-            self._call_as(caller)
+            self._call_as(caller, nothing_waits)
         finally:
             if self._calling is caller:
                 self._calling = None
 
-    def _call_as(self, caller: object) -> None:
+    def _call_as(self, caller: object, nothing_waits: bool) -> None:
         first: Exception | None = None
+        newest = max((version for observer in self._observers for version in list(observer.waiting)), default=-1)
+        patience_ends = time.monotonic() + PATIENCE_S
         while (observer := self._next(caller)) is not None:
             version = next(iter(observer.waiting))
+            is_of_others = version > newest and not self._waits_of(threading.get_ident())
+            if is_of_others and not nothing_waits and time.monotonic() > patience_ends:
+                self._calling = None
+                rest = partial(self._call_until, nothing_waits=True)
+                threading.Thread(target=rest, name=THREAD_NAME, daemon=True).start()
+                break
             try:
                 observer.callback(observer.waiting[version])
             except Exception as error:  # noqa: BLE001 - raised when all have been called
                 first = first or error
+            observer.made_by.pop(version, None)
             observer.waiting.pop(version, None)
         if first is not None:
             raise first
+
+    def _waits_of(self, thread: int) -> bool:
+        """Whether a change that this thread has made waits, one of an observer that edits."""
+        return any(made == thread for observer in self._observers for made in list(observer.made_by.values()))
 
     @locked
     def _next(self, caller: object) -> Observer | None:
