@@ -126,7 +126,7 @@ def parametric_softplus(x: Tensor, beta: Tensor, b: Tensor | None = None) -> Ten
     beta = beta.clamp_min(MIN_SHARPNESS)
     width, largest = 1 / beta, min(LARGEST_INPUT, torch.finfo(x.dtype).max)
     # No name holds beta x: its memory serves the next array.
-    return _scaled(functional.softplus((beta * x).clamp_(max=largest), threshold=SOFTPLUS_LINEAR_ABOVE), width, b)
+    return _scaled(functional.softplus((beta * x).clamp(max=largest), threshold=SOFTPLUS_LINEAR_ABOVE), width, b)
 
 
 def _scaled(y: Tensor, gain: Tensor, baseline: Tensor | None) -> Tensor:

@@ -4,7 +4,7 @@ from deepstrf.models.prediction import predict
 from deepstrf.training.confidence import Band, Interval, benjamini_hochberg, jackknife
 from deepstrf.training.cross_validation import CrossValidation, FitRecipe, Recipe, compare, cross_validate
 from deepstrf.training.field_posterior import DrawnBand, FieldBand, Posterior, posterior, posterior_mean
-from deepstrf.training.fit_many import FitJob, FitResult, FitResults, fit_jobs, fit_many
+from deepstrf.training.fit_many import FitJob, FitProgress, FitResult, FitResults, fit_jobs, fit_many
 from deepstrf.training.fitter import Fitter
 from deepstrf.training.history import EpochRecord, History
 from deepstrf.training.linear_regression import ridge
@@ -20,6 +20,7 @@ __all__ = [
     "EpochRecord",
     "FieldBand",
     "FitJob",
+    "FitProgress",
     "FitRecipe",
     "FitResult",
     "FitResults",

@@ -75,12 +75,18 @@ class FitRecipe:
     ) -> nn.Module:
         """The fitted model; see `Recipe`. Settings are those of `Fitter`, and arguments of what builds the model."""
         model = self.build(seed=seed, **setting)
+        fitter = self.fitter_for(seed=seed, **setting)
+        if self.best_epoch == "population" or validation is None:
+            fitter.fit(model, train, validation)
+            return model
+        watcher = BestEpochs()
+        replace(fitter, callbacks=[*fitter.callbacks, watcher]).fit(model, train, validation)
+        return EpochsOfEach(model, watcher)
+
+    def fitter_for(self, *, seed: int = 0, **setting: Any) -> Fitter:
+        """The fitter with a seed and with those settings that are its own."""
         fitter = Fitter(progress=False) if self.fitter is None else self.fitter
-        watcher = BestEpochs() if self.best_epoch == "neuron" and validation is not None else None
-        callbacks = [*fitter.callbacks, *([watcher] if watcher else [])]
-        changes = {name: value for name, value in setting.items() if name in OF_FIT}
-        replace(fitter, **{"seed": seed, **changes, "callbacks": callbacks}).fit(model, train, validation)
-        return model if watcher is None else EpochsOfEach(model, watcher)
+        return replace(fitter, **{"seed": seed, **{name: x for name, x in setting.items() if name in OF_FIT}})
 
     def build(self, *, seed: int = 0, **setting: Any) -> nn.Module:
         """The model before its fit; TypeError for a setting that neither the fitter nor what builds it has."""

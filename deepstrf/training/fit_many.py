@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import itertools
-import json
 import os
 import pickle
 import tempfile
 import time
-import traceback
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -21,197 +17,79 @@ from concurrent.futures import (
     ProcessPoolExecutor,
     wait,
 )
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, runtime_checkable
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from deepstrf.arguments import check_numbers, whole_number
-from deepstrf.datasets import Recording
-from deepstrf.short_repr import short_repr
-from deepstrf.training.cross_validation import SCORES, FitRecipe, Recipe, folds_of, parted, predicted_of, score_of
-from deepstrf.training.identity import described, digest
+from deepstrf.training.cross_validation import FitRecipe
+from deepstrf.training.fit_together import alike, fit_together
+from deepstrf.training.fit_worker import claimed, failed, fit_one, kept, sounds_of, work
+from deepstrf.training.jobs import (
+    FitJob,
+    FitResult,
+    FitResults,
+    can_be_rebuilt,
+    fit_jobs,
+    identity_of_job,
+    parsed_result,
+    print_of,
+    read_result,
+)
+from deepstrf.training.run import Run
 from deepstrf.writing import replace_file
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["FitJob", "FitResult", "FitResults", "fit_jobs", "fit_many"]
+__all__ = ["FitJob", "FitProgress", "FitResult", "FitResults", "fit_jobs", "fit_many"]
 
 ATTEMPTS = 4
 """How often a job is given to a worker before it counts as the one that kills them."""
-FORMAT = "deepstrf fit 1"
 SUSPECT = 2
 DEATHS = ("KilledWorker", "CommClosedError", "FutureCancelledError")
 """What Dask raises where a worker died too often, or took its result along."""
 AHEAD = 2
 """Jobs for each process of a pool that are handed out at a time: what a broken pool loses."""
+TOGETHER = 32
+"""Alike fits at once: of 64 small ones each still took as long as of 32."""
 
 
-@dataclass(frozen=True, eq=False)
-class FitJob:
-    """One fit: a recipe on the sounds of a recording that are not left out, scored on those.
+@runtime_checkable
+class FitProgress(Protocol):
+    """Whoever shows how far `fit_many` is; it is told in the thread of the call."""
 
-    Attributes
-    ----------
-    name : str
-        Different for each job.
-    recipe : Recipe
-    recording : Recording
-    left_out : tuple of str
-        Names of the sounds that judge the fit; empty for none.
-    seed : int
-    setting : dict
-        Given to the recipe.
-    validation : float, optional
-        Share of the other sounds that the recipe stops by.
-    """
+    def begin(self, jobs: Sequence[FitJob], results: Sequence[FitResult | None]) -> None:
+        """These are the jobs, with the results of those that are on disk."""
 
-    name: str
-    recipe: Recipe
-    recording: Recording
-    left_out: tuple[str, ...] = ()
-    seed: int = 0
-    setting: dict[str, Any] = field(default_factory=dict)
-    validation: float | None = 0.2
-    __repr__ = short_repr
+    def done(self, i: int, result: FitResult) -> None:
+        """Job i has its result."""
+
+    def again(self, i: int, attempts: int) -> None:
+        """The worker of job i died; it will be handed out once more, after so many attempts."""
+
+    def end(self) -> None:
+        """The call ends, with all results or by an error."""
 
 
-@dataclass(frozen=True, eq=False)
-class FitResult:
-    """What became of a job.
+class _Bar:
+    """A bar of tqdm."""
 
-    Attributes
-    ----------
-    job : FitJob
-    scores : dict of str to Tensor, shape (N,)
-        "r", "CCnorm" and "fve" on the sounds that were left out; empty without any.
-    predictions : list of Tensor, shape (N, 1, T_b)
-        Of these sounds.
-    state : dict of str to Tensor
-        Of the fitted model.
-    seconds : float
-        That the fit took.
-    attempts : int
-        How often it was handed out; 0 where it was on disk already.
-    error : str
-        Traceback of what the recipe raised; empty where it did not fail.
-    """
+    def begin(self, jobs: Sequence[FitJob], results: Sequence[FitResult | None]) -> None:
+        """Show it."""
+        from tqdm.auto import tqdm  # type: ignore[import-untyped, unused-ignore]
 
-    job: FitJob
-    scores: dict[str, Tensor] = field(default_factory=dict)
-    predictions: list[Tensor] = field(default_factory=list)
-    state: dict[str, Tensor] = field(default_factory=dict)
-    seconds: float = 0.0
-    attempts: int = 0
-    error: str = ""
-    fitted: nn.Module | None = None
-    __repr__ = short_repr
+        self.bar = tqdm(total=len(jobs), initial=sum(one is not None for one in results), unit="fit")
 
-    @property
-    def model(self) -> nn.Module:
-        """The fitted model, in evaluation mode.
+    def done(self, i: int, result: FitResult) -> None:
+        """One further."""
+        self.bar.update()
 
-        Raises
-        ------
-        RuntimeError
-            The job failed; or its recipe is no `FitRecipe` of one model and its result was read from disk, where only
-            the ``state`` is.
-        """
-        if self.error:
-            raise RuntimeError(f"job {self.job.name!r} failed:\n{self.error}")
-        if self.fitted is not None:
-            return self.fitted
-        if not _can_be_rebuilt(self.job.recipe):
-            raise RuntimeError(
-                f"the model of job {self.job.name!r} cannot be rebuilt from disk, because its recipe is not FitRecipe "
-                "with best_epoch='population': its state is in .state"
-            )
-        model = self.job.recipe.build(seed=self.job.seed, **self.job.setting)  # type: ignore[attr-defined]
-        model.load_state_dict(self.state)
-        return model.eval()
+    def again(self, i: int, attempts: int) -> None:
+        """As far as before."""
 
-
-class FitResults(Sequence[FitResult]):
-    """Results in the order of the jobs."""
-
-    def __init__(self, results: Sequence[FitResult]) -> None:
-        self.results = list(results)
-
-    def __len__(self) -> int:
-        return len(self.results)
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, str):
-            found = [one for one in self.results if one.job.name == index]
-            if not found:
-                raise KeyError(f"there is no job {index!r}")
-            return found[0]
-        return self.results[index]
-
-    def __repr__(self) -> str:
-        return f"FitResults({len(self)} jobs, {len(self.failed)} failed)"
-
-    @property
-    def failed(self) -> list[FitResult]:
-        """Those whose recipe raised an error."""
-        return [one for one in self.results if one.error]
-
-    def table(self) -> pd.DataFrame:
-        """A row a job: seed, setting, mean scores, seconds, attempts, and the last line of the error."""
-        import pandas as pd
-
-        rows = []
-        for one in self.results:
-            row: dict[str, Any] = {"seed": one.job.seed, "left out": len(one.job.left_out), **one.job.setting}
-            row |= {score: values.nanmean().item() for score, values in one.scores.items()}
-            row |= {"seconds": one.seconds, "attempts": one.attempts}
-            rows.append({**row, "error": one.error.strip().rpartition("\n")[2]})
-        return pd.DataFrame(rows, index=pd.Index([one.job.name for one in self.results], name="job"))
-
-
-def fit_jobs(
-    recipes: Mapping[str, nn.Module | Recipe],
-    recordings: Recording | Mapping[str, Recording],
-    *,
-    seeds: Sequence[int] = (0,),
-    folds: int | None = None,
-    by: str | Sequence[Any] = "sound",
-    settings: Mapping[str, Sequence[Any]] | None = None,
-    validation: float | None = 0.2,
-) -> list[FitJob]:
-    """One job for each recipe, population, combination of settings, seed and fold.
-
-    Parameters
-    ----------
-    recipes : mapping of str to Module or Recipe
-    recordings : Recording, or mapping of str to Recording
-        By the name of the population.
-    seeds : sequence of int
-    folds : int, optional
-        Parts of the sounds that are left out in turn; None leaves none out.
-    by, validation
-        As of `cross_validate`.
-    settings : mapping of str to sequence, optional
-        Values of settings, of which all combinations are fitted.
-    """
-    populations = {"": recordings} if isinstance(recordings, Recording) else dict(recordings)
-    combinations = [
-        dict(zip(settings or {}, values, strict=True)) for values in itertools.product(*(settings or {}).values())
-    ]
-    jobs = []
-    for (recipe_name, recipe), (population, recording) in itertools.product(recipes.items(), populations.items()):
-        made: Recipe = FitRecipe(recipe) if isinstance(recipe, nn.Module) else recipe  # type: ignore[assignment]
-        parts = [[]] if folds is None else folds_of(recording, folds, by)
-        for setting, seed, (i, part) in itertools.product(combinations, seeds, enumerate(parts)):
-            words = [recipe_name, population, *(f"{key}={value}" for key, value in setting.items()), f"seed {seed}"]
-            name = ", ".join(filter(None, [*words, f"fold {i + 1}" if folds is not None else ""]))
-            left_out = tuple(recording.stimulus_names[b] for b in part)
-            jobs.append(FitJob(name, made, recording, left_out, whole_number("seeds", seed, None), setting, validation))
-    return jobs
+    def end(self) -> None:
+        """Close it."""
+        self.bar.close()
 
 
 def fit_many(
@@ -220,30 +98,35 @@ def fit_many(
     executor: Executor | Callable[[], Executor] | None = None,
     folder: str | os.PathLike[str] | None = None,
     threads: int = 1,
-    progress: bool = True,
+    together: int = TOGETHER,
+    progress: bool | FitProgress = True,
     on_result: Callable[[FitResult], None] | None = None,
 ) -> FitResults:
     """Results of many fits, each done once.
 
     A recording goes out once, as a file in ``folder`` that each worker reads when it first needs it. Results are
     written there as they are ready, so that the same call after an interrupt, a crash or a reboot goes on with what is
-    missing. A job whose worker was killed is handed out again; one whose recipe raises an error is not, and its result
-    has the traceback.
+    missing; what workers of the killed call are still at is waited for, not begun again. A job whose worker was killed
+    is handed out again; one whose recipe raises an error is not, and its result has the traceback.
 
     Parameters
     ----------
     jobs : sequence of FitJob
         Of different names; `fit_jobs` makes them.
     executor : Executor, or callable that makes one, optional
-        Anything of `concurrent.futures`: threads, processes, or Dask's ``Client(...).get_executor()``. None fits one
-        after the other in this thread. A pool of processes that breaks is made anew, as the one that was given.
+        Anything of `concurrent.futures`: threads, processes, or Dask's ``Client(...).get_executor()``. None fits in
+        this thread, alike small models at once. A pool of processes that breaks is made anew, as the one that was
+        given.
     folder : str or path, optional
         Where recordings and results are kept, seen by all workers under this name. None: a temporary one, which is
         deleted in the end.
     threads : int
         Of torch in each worker process; threads of one pool share this number.
-    progress : bool
-        Show a bar.
+    together : int
+        Without an executor: how many alike fits of receptive-field models are computed at once, by `torch.func.vmap`;
+        each is what it is alone but for rounding. 1 fits one after the other.
+    progress : bool or FitProgress
+        Show a bar, or tell another object: ``deepstrf_widgets.FitTable()`` is a live table for notebooks.
     on_result : callable, optional
         Called with each result as it is ready, in this thread.
 
@@ -267,11 +150,15 @@ def fit_many(
         if job.validation is not None:
             check_numbers("must lie in (0, 1)", lambda x: 0 < x < 1, validation=job.validation)
     whole_number("threads", threads)
+    whole_number("together", together)
+    shown = _Bar() if progress is True else None if progress is False else progress
+    if shown is not None and not isinstance(shown, FitProgress):
+        raise TypeError(f"progress must be a bool or a FitProgress, got {type(progress).__name__}")
     keeping: AbstractContextManager[Any] = nullcontext(folder)
     if folder is None:
         keeping = tempfile.TemporaryDirectory(prefix="deepstrf-fits-")
     with keeping as name:
-        return FitResults(_Fits(jobs, executor, Path(name), threads, progress, on_result).run())
+        return FitResults(_Fits(jobs, executor, Path(name), threads, together, shown, on_result).run())
 
 
 class _Fits:
@@ -283,7 +170,8 @@ class _Fits:
         executor: Executor | Callable[[], Executor] | None,
         folder: Path,
         threads: int,
-        progress: bool,
+        together: int,
+        progress: FitProgress | None,
         on_result: Callable[[FitResult], None] | None,
     ) -> None:
         self.jobs, self.folder, self.threads, self.on_result = list(jobs), folder.absolute(), threads, on_result
@@ -294,16 +182,16 @@ class _Fits:
                 f"executor must be an Executor, a callable that makes one, or None, got {type(executor).__name__}"
             )
         self.own: list[Executor] = []
-        self.progress = progress
+        self.progress, self.together = progress, together
         self.folder.mkdir(parents=True, exist_ok=True)
         prints: dict[int, str] = {}
         for job in self.jobs:
             if id(job.recording) not in prints:
-                prints[id(job.recording)] = _print_of(job.recording)
+                prints[id(job.recording)] = print_of(job.recording)
         self.data = {
             i: self.folder / f"recording-{prints[id(job.recording)]}.safetensors" for i, job in enumerate(self.jobs)
         }
-        identities = [_identity(job, prints[id(job.recording)]) for job in self.jobs]
+        identities = [identity_of_job(job, prints[id(job.recording)]) for job in self.jobs]
         self.files = [
             self.folder / f"fit-{hashlib.sha256(one.encode()).hexdigest()[:32]}.safetensors" for one in identities
         ]
@@ -312,31 +200,88 @@ class _Fits:
 
     def run(self) -> list[FitResult]:
         """Results of all jobs."""
-        from tqdm.auto import tqdm  # type: ignore[import-untyped, unused-ignore]
-
         for i, file in enumerate(self.files):
             if file.is_file():
-                self.results[i] = _read(file, self.jobs[i])
+                self.results[i] = read_result(file, self.jobs[i])
         missing = [i for i, one in enumerate(self.results) if one is None]
-        bar = tqdm(total=len(self.jobs), initial=len(self.jobs) - len(missing), unit="fit") if self.progress else None
+        if self.progress is not None:
+            self.progress.begin(self.jobs, self.results)
         try:
             for i, result in self._alone(missing) if self.executor is self.make is None else self._spread(missing):
                 self.results[i] = result
-                if bar is not None:
-                    bar.update()
+                if self.progress is not None:
+                    self.progress.done(i, result)
                 if self.on_result is not None:
                     self.on_result(result)
         finally:
-            if bar is not None:
-                bar.close()
+            if self.progress is not None:
+                self.progress.end()
             for one in self.own:
                 one.shutdown(wait=False, cancel_futures=True)
         return [one for one in self.results if one is not None]
 
     def _alone(self, missing: Sequence[int]) -> Iterator[tuple[int, FitResult]]:
+        """Results of this thread."""
+        batch: list[int] = []
         for i in missing:
-            job = self.jobs[i]
-            yield i, self._taken(i, *_fit(job.recipe, job.recording, *self._arguments(i)), attempts=1)
+            if self.together == 1 or not can_be_rebuilt(self.jobs[i].recipe):
+                yield self._single(i)
+                continue
+            batch.append(i)
+            if len(batch) == self.together:
+                yield from self._batch(batch)
+                batch = []
+        yield from self._batch(batch)
+
+    def _single(self, i: int) -> tuple[int, FitResult]:
+        job = self.jobs[i]
+        return i, self._taken(i, *fit_one(job.recipe, job.recording, *self._arguments(i)), attempts=1)
+
+    def _batch(self, batch: Sequence[int]) -> Iterator[tuple[int, FitResult]]:
+        """Results of fits of models, alike ones together."""
+        with ExitStack() as claims:
+            others, groups = list[int](), dict[Any, list[tuple[int, Run, float]]]()
+            for i in batch:
+                mine = claims.enter_context(claimed(self.files[i], wait=False))
+                if not mine or self.files[i].is_file():
+                    others.append(i)  # another notebook is at it, or has just done it
+                    continue
+                began = time.perf_counter()
+                try:
+                    run = self._prepared(i)
+                    if (key := alike(run)) is None:
+                        run.to_the_end()
+                except Exception as error:  # noqa: BLE001 - whatever a recipe raises is its result
+                    yield i, self._taken(i, failed(error, time.perf_counter() - began), None, attempts=1)
+                    continue
+                if key is None:
+                    yield self._ended(i, run, None, time.perf_counter() - began)
+                else:
+                    groups.setdefault(key, []).append((i, run, time.perf_counter() - began))
+            for members in groups.values():
+                for k, raised, seconds in fit_together([run for _, run, _ in members]):
+                    i, run, preparing = members[k]
+                    yield self._ended(i, run, raised, preparing + seconds)
+        for i in others:
+            yield self._single(i)
+
+    def _prepared(self, i: int) -> Run:
+        job = self.jobs[i]
+        recipe: FitRecipe = job.recipe  # type: ignore[assignment]
+        train, stop = sounds_of(job.recording, job.left_out, job.seed, job.validation)
+        model = recipe.build(seed=job.seed, **job.setting)
+        return recipe.fitter_for(seed=job.seed, **job.setting).prepare(model, train, stop)
+
+    def _ended(self, i: int, run: Run, error: BaseException | None, seconds: float) -> tuple[int, FitResult]:
+        """The result of a fit that has ended in this thread."""
+        job = self.jobs[i]
+        try:
+            if error is not None:
+                raise error
+            answer = kept(job.recipe, run.model, job.recording, job.left_out, str(self.files[i]), seconds)
+        except Exception as raised:  # noqa: BLE001 - whatever a recipe raises is its result
+            answer = failed(raised, seconds), None
+        return i, self._taken(i, *answer, attempts=1)
 
     def _arguments(self, i: int) -> tuple[Any, ...]:
         job = self.jobs[i]
@@ -402,9 +347,11 @@ class _Fits:
     def _again(self, i: int, waiting: list[int], error: BaseException) -> Iterator[tuple[int, FitResult]]:
         """Put a job back, unless it was written before its worker died, or it has died too often."""
         if self.files[i].is_file():
-            yield i, _read(self.files[i], self.jobs[i], self.attempts[i])
+            yield i, read_result(self.files[i], self.jobs[i], self.attempts[i])
         elif self.attempts[i] < ATTEMPTS:
             waiting.insert(0, i)
+            if self.progress is not None:
+                self.progress.again(i, self.attempts[i])
         else:
             text = f"{type(error).__name__}: its worker died {self.attempts[i]} times: {error}"
             yield i, FitResult(self.jobs[i], attempts=self.attempts[i], error=text)
@@ -413,7 +360,7 @@ class _Fits:
         job = self.jobs[i]
         self.attempts[i] += 1
         assert self.executor is not None
-        return self.executor.submit(_work, job.recipe, str(self.data[i]), self.threads, *self._arguments(i))
+        return self.executor.submit(work, job.recipe, str(self.data[i]), self.threads, *self._arguments(i))
 
     def _renew(self) -> bool:
         """Another executor in place of a broken one; whether there can be one."""
@@ -431,7 +378,7 @@ class _Fits:
 
     def _taken(self, i: int, data: bytes, fitted: nn.Module | None, *, attempts: int) -> FitResult:
         """The result, on disk if it is no failure and the worker could not write it."""
-        result = _parsed(data, self.jobs[i], str(self.files[i]), attempts, fitted)
+        result = parsed_result(data, self.jobs[i], str(self.files[i]), attempts, fitted)
         if not result.error and not self.files[i].is_file():
             replace_file(self.files[i], data)
         return result
@@ -442,113 +389,3 @@ def _not_picklable(job: FitJob, error: Exception) -> TypeError:
         f"the recipe of job {job.name!r} must be one that another process can load: define it at the top of a module, "
         f"or use Dask, which takes functions of a notebook too ({error})"
     )
-
-
-@functools.lru_cache(maxsize=4)
-def _recording_in(path: str) -> Recording:
-    return Recording.load(path, max_gb=float("inf"))
-
-
-def _work(recipe: Recipe, data: str, threads: int, *arguments: Any) -> tuple[bytes, nn.Module | None]:
-    """What a worker does: one fit on a recording that it has read, or reads now."""
-    torch.set_num_threads(threads)
-    return _fit(recipe, _recording_in(data), *arguments)
-
-
-def _fit(
-    recipe: Recipe,
-    recording: Recording,
-    left_out: tuple[str, ...],
-    seed: int,
-    setting: dict[str, Any],
-    validation: float | None,
-    file: str,
-) -> tuple[bytes, nn.Module | None]:
-    """Bytes of the result, which are in the file too if its folder is there, and the model if it cannot be rebuilt."""
-    from safetensors.torch import save
-
-    began = time.perf_counter()
-    tensors: dict[str, Tensor] = {}
-    about: dict[str, Any] = {"format": FORMAT, "error": ""}
-    fitted = None
-    try:
-        kept = [name for name in recording.stimulus_names if name not in left_out]
-        train, stop = parted(recording.select(stimuli=kept), validation, seed)
-        model = recipe(train, stop, seed=seed, **setting)
-        fitted = None if _can_be_rebuilt(recipe) else model
-        tensors |= {f"state.{name}": value for name, value in model.state_dict().items()}
-        if left_out:
-            test = recording.select(stimuli=list(left_out))
-            predicted = predicted_of(model, test)
-            _, responses = test.padded()
-            whole = responses.new_full((len(test), responses.shape[1], 1, responses.shape[-1]), torch.nan)
-            for b, one in enumerate(predicted):
-                whole[b, ..., : one.shape[-1]] = one
-                tensors[f"prediction.{b}"] = one
-            tensors |= {f"score.{name}": score_of(name, whole, responses, 0) for name in SCORES}
-    except Exception:  # noqa: BLE001 - whatever a recipe raises is its result
-        tensors, fitted, about["error"] = {}, None, traceback.format_exc()
-    about["seconds"] = time.perf_counter() - began
-    data = save(
-        {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()},
-        {"about": json.dumps(about)},
-    )
-    if not about["error"] and Path(file).parent.is_dir() and not Path(file).is_file():
-        replace_file(Path(file), data)
-    return data, fitted
-
-
-def _can_be_rebuilt(recipe: Any) -> bool:
-    return isinstance(recipe, FitRecipe) and recipe.best_epoch == "population"
-
-
-def _read(file: Path, job: FitJob, attempts: int = 0) -> FitResult:
-    return _parsed(file.read_bytes(), job, str(file), attempts, None)
-
-
-def _parsed(data: bytes, job: FitJob, where: str, attempts: int, fitted: nn.Module | None) -> FitResult:
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
-    try:
-        length = int.from_bytes(data[:8], "little")
-        about = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["about"])
-        tensors = load(data)
-        if about["format"] != FORMAT:
-            raise KeyError("format")
-        found: dict[str, dict[str, Tensor]] = {"state": {}, "score": {}, "prediction": {}}
-        for key, value in tensors.items():
-            kind, _, name = key.partition(".")
-            found[kind][name] = value
-        predictions = [found["prediction"][str(b)] for b in range(len(found["prediction"]))]
-        return FitResult(
-            job,
-            {name: found["score"][name] for name in SCORES if name in found["score"]},
-            predictions,
-            found["state"],
-            float(about["seconds"]),
-            attempts,
-            str(about["error"]),
-            fitted,
-        )
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{where} is damaged: delete it, and its job is fitted again ({error})") from error
-
-
-def _print_of(recording: Recording) -> str:
-    """Hash of everything that a fit may read of a recording."""
-    made = hashlib.sha256(digest(recording.cf_hz).encode())
-    for b in range(len(recording)):
-        made.update(digest(*recording[b]).encode())
-    about = [recording.neuron_names, recording.stimulus_names, recording.dt_ms, recording.delay_ms, recording.bins]
-    made.update(described(about).encode())
-    return made.hexdigest()[:32]
-
-
-def _identity(job: FitJob, data: str) -> str:
-    """Hash that is another for another fit, so that no result on disk is taken for that of something else."""
-    parts = [described(job.recipe), data, described([job.left_out, job.seed, job.setting, job.validation])]
-    model = getattr(job.recipe, "model", None)
-    if isinstance(model, nn.Module):
-        parts.append(digest(*model.state_dict().values()))
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]

@@ -277,6 +277,13 @@ class Run:
             self._check_finite(
                 validation_loss, (~self.validation.target.isnan()).sum((0, 2, 3)).cpu(), epoch, "validation"
             )
+        if self.note(epoch, train_loss, validation_loss, scores, started):
+            self.best = _state_of(self.model)
+
+    def note(
+        self, epoch: int, train_loss: Tensor, validation_loss: Tensor | None, scores: Tensor | None, started: float
+    ) -> bool:
+        """Add the record of an epoch; whether it is the best so far."""
         counted = None if scores is None else ~scores.isnan()
         if counted is not None and self.history.records and self.history.records[-1].counted is not None:
             counted = counted | self.history.records[-1].counted
@@ -291,9 +298,14 @@ class Run:
         )
         best = self.history.best
         self.history.records.append(record)
-        if scores is None or best is None or isnan(best.score) or record.score > best.score_over(counted):
+        is_best = scores is None or best is None or isnan(best.score) or record.score > best.score_over(counted)
+        if is_best:
             self.history.best_epoch = epoch
-            self.best = _state_of(self.model)
+        return is_best
+
+    def generator_of(self, epoch: int) -> torch.Generator:
+        """Random numbers that decide the order of an epoch's stimuli."""
+        return torch.Generator().manual_seed(_seed_of(self.settings.seed, epoch))
 
     def _per_neuron(self, metric: Metric, pred: Tensor, gt: Tensor, name: str) -> Tensor:
         """The loss or score, (N,)."""
@@ -451,13 +463,17 @@ def _own_random_numbers(device: torch.device) -> AbstractContextManager[None]:
     return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
 
 
+def _seed_of(seed: int, epoch: int) -> int:
+    return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0]) >> 1
+
+
 @contextmanager
 def _seeded(seed: int, epoch: int, device: torch.device) -> Iterator[torch.Generator]:
     """torch's random numbers as this epoch alone determines them; those of the caller come back afterwards.
 
     No state has to be kept between epochs, and what callbacks draw changes nothing.
     """
-    number = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0]) >> 1
+    number = _seed_of(seed, epoch)
     with _own_random_numbers(device):
         torch.manual_seed(number)
         yield torch.Generator().manual_seed(number)

@@ -3,8 +3,9 @@
     python tests/benchmarks/gpu.py [--device cuda] [--quick]
 
 First the answers: every model with every prefilter, forward and gradients, the metrics and a fit, against the CPU. Then
-the times of AdapTrans, a field of Gaussians, an epoch of StateNet, and a fit of 119 neurons, on both. It ends with a
-status of 1 if an answer differs. ``--device cpu --quick`` tries the script itself. Below 8 minutes on a GPU.
+the times of AdapTrans, a field of Gaussians, an epoch of StateNet, a fit of 119 neurons, and 32 LN fits at once, on
+both. It ends with a status of 1 if an answer differs. ``--device cpu --quick`` tries the script itself. Below 8 minutes
+on a GPU.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -21,11 +24,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import torch
 from torch import Tensor, nn
 
+from deepstrf.datasets import Recording
 from deepstrf.metrics import corrcoef, fve, normalized_corrcoef, poisson_loss
 from deepstrf.models import ConvNet2D, DNet, Linear, LinearNonlinear, NetworkReceptiveField, StateNet, Transformer
 from deepstrf.models.layers import ParametricSTRF, SeparableSTRF
 from deepstrf.models.prefiltering import make_prefiltering
-from deepstrf.training import Fitter, predict, ridge
+from deepstrf.training import FitRecipe, Fitter, fit_jobs, fit_many, predict, ridge
 
 F, TAPS, DT_MS = 34, 20, 5.0
 PREFILTERS = (None, "adaptrans", "icadaptation")
@@ -129,6 +133,45 @@ def check_fit(device: str, n: int, sounds: int, bins: int) -> list[str]:
     return [f"a fit of {n} neurons scores {off:.3f} apart"] if off > 0.02 else []
 
 
+def check_many_fits(device: str, fits: int, sounds: int, bins: int) -> list[str]:
+    """Alike LN fits at once, `fit_many` without an executor, and one after the other: predictions on both devices."""
+    x, counts = population(1, sounds, bins)
+    wrong, scores = [], {}
+    for where in ("cpu", device):
+        data = Recording.from_arrays(
+            list(x[:, 0].to(where)), list(counts.to(where)), dt_ms=DT_MS, cf_hz=torch.logspace(2.7, 4.3, F).tolist()
+        )
+        build = partial(linear_nonlinear_on, where)
+        jobs = fit_jobs({"LN": FitRecipe(build, Fitter(epochs=20, progress=False))}, data, seeds=range(fits))
+        jobs = [replace(job, left_out=data.stimulus_names[:2]) for job in jobs]
+        took, found = {}, {}
+        for together in (fits, 1):
+            start = time.perf_counter()
+            found[together] = fit_many(jobs, together=together, progress=False)
+            took[together] = time.perf_counter() - start
+        for result in found[fits].failed:
+            return [f"a fit on {where} fails: {result.error}"]
+        pairs = [
+            (a, b) for one, other in zip(found[fits], found[1], strict=True)
+            for a, b in zip(one.predictions, other.predictions, strict=True)
+        ]  # fmt: skip
+        off = max(((a - b).abs().max() / b.abs().max()).item() for a, b in pairs)
+        scores[where] = torch.stack([one.scores["r"] for one in found[fits]]).mean().item()
+        print(
+            f"{fits} LN fits on {where}: {took[fits]:.1f} s at once, {took[1]:.1f} s one after the other, "
+            f"{took[1] / took[fits]:.1f} x; predictions differ by {off:.1e}; r = {scores[where]:.3f}",
+            flush=True,
+        )
+        if not off <= TOLERANCE:
+            wrong.append(f"{fits} fits at once on {where} differ by {off:.1e} from those alone")
+    off = abs(scores["cpu"] - scores[device])
+    return wrong + ([f"{fits} fits at once score {off:.3f} apart"] if off > 0.02 else [])
+
+
+def linear_nonlinear_on(device: str) -> nn.Module:
+    return LinearNonlinear(F, TAPS, out_neurons=1).to(device)
+
+
 def milliseconds(work: Callable[[], object], device: str, rounds: int) -> float:
     times = []
     for _ in range(rounds + 1):
@@ -173,6 +216,7 @@ def main() -> None:
     quick = options.quick
     wrong = check_answers(options.device, PREFILTERS[:2] if quick else PREFILTERS)
     wrong += check_fit(options.device, 5 if quick else 119, 8, 300 if quick else 2000)
+    wrong += check_many_fits(options.device, 4 if quick else 32, 8, 300 if quick else 2000)
     speeds(options.device, 1 if quick else 10)
     print("\n".join(wrong) or "All answers agree")
     sys.exit(bool(wrong))

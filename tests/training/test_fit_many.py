@@ -1,15 +1,22 @@
 """Many fits: each once, kept on disk, equal wherever they run, and retried where a worker dies."""
 
 import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
 
 from deepstrf.models import Linear
 from deepstrf.training import FitRecipe, Fitter, fit_jobs, fit_many
-from tests.training.recipes_for_workers import Logged, failing
+from tests.training import killed_client
+from tests.training.recipes_for_workers import Logged, Slow, failing
 from tests.training.test_cross_validation import least_squares, recording
 
 pool = partial(ProcessPoolExecutor, 2, mp_context=multiprocessing.get_context("spawn"))
@@ -21,6 +28,13 @@ def lines(log):
 
 def logged(tmp_path, seeds=range(6), **options):
     return fit_jobs({"ls": Logged(str(tmp_path / "log"), **options)}, recording(), seeds=seeds, validation=None)
+
+
+def until(happens):
+    end = time.monotonic() + 60
+    while not happens():
+        assert time.monotonic() < end
+        time.sleep(0.02)  # looks again
 
 
 def states(results):
@@ -174,6 +188,49 @@ def test_dask_gives_the_same_and_survives_a_killed_worker(tmp_path):
     assert not results.failed
     expected = states(fit_many(logged(tmp_path, seeds=range(8)), progress=False))
     assert all(torch.equal(a, b) for a, b in zip(states(results), expected, strict=True))
+
+
+@pytest.mark.slow
+def test_a_client_that_is_killed_goes_on_from_disk(tmp_path):
+    distributed = pytest.importorskip("distributed")
+    script = Path(__file__).with_name("killed_client.py")
+    ended = subprocess.run([sys.executable, script, tmp_path, "5"], capture_output=True, timeout=120)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+    on_disk = len(list((tmp_path / "fits").glob("fit-*.safetensors")))
+    assert on_disk >= 5
+    with (
+        distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        results = fit_many(
+            killed_client.jobs(tmp_path), executor=client.get_executor(), folder=tmp_path / "fits", progress=False
+        )
+    assert len(results) == killed_client.FITS
+    assert not results.failed
+    done = [int(seed) for seed, _ in lines(tmp_path / "log")]
+    assert sorted(set(done)) == list(range(killed_client.FITS))
+    assert len(done) <= killed_client.FITS + 2, done  # what the workers were at when they lost their scheduler
+    expected = states(fit_many(killed_client.jobs(tmp_path), progress=False))
+    assert all(torch.equal(a, b) for a, b in zip(states(results), expected, strict=True))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("orphan_dies", [False, True])
+def test_what_the_worker_of_a_killed_client_is_still_at_is_not_begun_again(orphan_dies, tmp_path):
+    """A worker of a first pool has not ended its fit when a second call asks for the same one."""
+    jobs = fit_jobs({"slow": Slow(str(tmp_path))}, recording(), validation=None)
+    with pool() as first, pool() as second, ThreadPoolExecutor(2) as calls:
+        one = calls.submit(fit_many, jobs, executor=first, folder=tmp_path / "fits", progress=False)
+        until(lambda: len(lines(tmp_path / "log")) == 1)
+        other = calls.submit(fit_many, jobs, executor=second, folder=tmp_path / "fits", progress=False)
+        if orphan_dies:
+            os.kill(int(lines(tmp_path / "log")[0][1]), signal.SIGKILL)
+            until(lambda: len(lines(tmp_path / "log")) == 2)  # the claim has ended with its process
+        (tmp_path / "go").touch()
+        results = [one.result()[0], other.result()[0]]
+    assert len(lines(tmp_path / "log")) == 1 + orphan_dies
+    assert torch.equal(results[0].state["weights"], results[1].state["weights"])
+    assert not list((tmp_path / "fits").glob("*.claim"))
 
 
 @pytest.mark.slow
