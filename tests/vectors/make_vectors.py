@@ -238,9 +238,22 @@ def forwards() -> list[dict[str, Any]]:
                 "adapted": session.live.prefiltered().flatten().tolist(),
                 "drive": session.live.drive(neuron).flatten().tolist(),
                 "rate": session.rate(neuron).flatten().tolist(),
+                "explained": [explained(session, neuron, frame) for frame in (0, T // 2, n - 1)],
             }
         )
     return made
+
+
+def explained(session: Any, neuron: int, frame: int) -> dict[str, Any]:
+    """Why the response is as high as it is in a bin; null for the sound before it begins."""
+    found = session.explain(neuron, (frame + 0.5) * session.dt_ms)
+    return {
+        "frame": frame,
+        "stretch": [None if value != value else value for value in found.stretch.flatten().tolist()],
+        "products": found.products.flatten().tolist(),
+        "sums": list(found.sums),
+        "terms": [found.bias, found.gain, found.offset, found.drive],
+    }
 
 
 def tunings() -> list[dict[str, Any]]:

@@ -87,7 +87,7 @@ def edit(**fields):
     [
         (None, [], "a message must be an object, got None"),
         ([GOOD], [], "a message must be an object"),
-        (changed(type=NOTHING), [], "type must be edit, undo, redo, revert or restore, got None"),
+        (changed(type=NOTHING), [], "type must be edit, undo, redo, revert, restore or explain, got None"),
         (changed(type="drag"), [], "type must be .* got 'drag'"),
         (changed(type=["edit"]), [], r"type must be .* got \['edit'\]"),
         (changed(client=NOTHING), [], "client must be a text of 1 to 200 letters, got None"),
@@ -278,3 +278,11 @@ def test_any_request_is_answered_and_can_be_undone(session, state, same, monkeyp
     session.revert()
     assert same(state(session.model), begin)
     widget.close()
+
+
+def test_what_a_moment_is_asked_with_is_checked():
+    request = parse({"type": "explain", "client": "page", "seq": 4, "frame": 12, "trained": True}, [])
+    assert (request.kind, request.frame, request.trained) == ("explain", 12, True)
+    for wrong in ({"frame": -1}, {"frame": 1.5}, {"frame": True}, {"frame": None}, {"frame": 0, "trained": 1}):
+        with pytest.raises(MessageError, match=r"frame must be|trained must be"):
+            parse({"type": "explain", "client": "page", "seq": 4, **wrong}, [])

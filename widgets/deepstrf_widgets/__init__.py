@@ -23,7 +23,7 @@ _NAMES = {
         "stack_picture",
         "strf_picture",
     ),
-    "session": ("Change", "Edit", "LiveSession"),
+    "session": ("Change", "Edit", "Explanation", "LiveSession"),
     "stimulus": ("SpectrogramPainter", "StimulusPanel"),
     "training": ("TrainingView", "train"),
 }

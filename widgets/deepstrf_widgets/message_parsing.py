@@ -24,7 +24,7 @@ class MessageError(ValueError):
 
 @dataclass(frozen=True)
 class Request:
-    """A checked message: ``kind`` is "edit", "undo", "redo", "revert" or "restore"."""
+    """A checked message: ``kind`` is "edit", "undo", "redo", "revert", "restore" or "explain"."""
 
     kind: str
     client: str
@@ -35,6 +35,8 @@ class Request:
     names: tuple[str, ...] | None = None
     index: tuple[int, ...] = ()
     state: str = ""
+    frame: int = 0
+    trained: bool = False
 
 
 def parse(content: Any, buffers: Sequence[Any] | None) -> Request:
@@ -55,8 +57,8 @@ def parse(content: Any, buffers: Sequence[Any] | None) -> Request:
     if not isinstance(content, dict):
         raise MessageError(f"a message must be an object, got {brief(content)}")
     kind, client = content.get("type"), content.get("client")
-    if kind not in ("edit", "undo", "redo", "revert", "restore"):
-        raise MessageError(f"type must be edit, undo, redo, revert or restore, got {brief(kind)}")
+    if kind not in ("edit", "undo", "redo", "revert", "restore", "explain"):
+        raise MessageError(f"type must be edit, undo, redo, revert, restore or explain, got {brief(kind)}")
     if not is_name(client):
         raise MessageError(f"client must be a text of 1 to {MAX_TEXT} letters, got {brief(client)}")
     seq = content.get("seq", -1)
@@ -73,6 +75,13 @@ def parse(content: Any, buffers: Sequence[Any] | None) -> Request:
         if not isinstance(state, str):
             raise MessageError(f"state must be a text, got {brief(state)}")
         return Request(kind, client, seq, state=state)
+    if kind == "explain":
+        frame, trained = content.get("frame"), content.get("trained", False)
+        if not is_count(frame):
+            raise MessageError(f"frame must be a whole number, 0 or more, got {brief(frame)}")
+        if not isinstance(trained, bool):
+            raise MessageError(f"trained must be true or false, got {brief(trained)}")
+        return Request(kind, client, seq, frame=frame, trained=trained)
     if kind != "edit":
         return Request(kind, client, seq)
     gesture, phase = content.get("gesture"), content.get("phase")

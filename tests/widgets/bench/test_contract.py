@@ -70,6 +70,19 @@ def test_answers_and_errors_have_the_fields_that_typescript_reads(contract, sess
     widget.close()
 
 
+def test_explanations_have_the_fields_that_typescript_reads(contract, session, monkeypatch):
+    widget, sent = BenchWidget(session), []
+    monkeypatch.setattr(widget, "send", lambda content, buffers=None: sent.append(content))
+    for frame in (3, 10_000):
+        widget._received(widget, {"type": "explain", "client": "page", "seq": 1, "frame": frame}, [])
+    wanted = fields(contract, "ExplanationMessage")
+    found, refused = sent
+    assert set(found) == {field.rstrip("?") for field in wanted}
+    assert set(refused) == {field for field in wanted if not field.endswith("?")}
+    assert set(fields(contract, "ExplainRequest")) == {"type", "client", "seq", "frame", "trained"}
+    widget.close()
+
+
 def test_answers_have_the_parts_that_changed(contract, session, make_session, monkeypatch):
     product, sent = BenchWidget(make_session("separable")), []
     monkeypatch.setattr(product, "send", lambda content, buffers=None: sent.append(content["parts"]))

@@ -13,6 +13,7 @@ from torch import Tensor
 from deepstrf.models.registry import BIAS, KERNELS, UNKNOWN
 
 from ..session.evidence import heard_by, silence_text
+from ..session.explanation import Explanation
 from ..session.model_copy import runs_as_written
 from ..session.parameters import Index, Parameter, channel_names
 from ..session.reading import Snapshot
@@ -20,7 +21,16 @@ from ..session.scores import Score
 from ..session.staged_forward import StagedForward, folding
 from .capabilities import activation_slot, is_local, prefilter_slot, receptive_field_kind
 
-__all__ = ["as_bytes", "changed_arrays", "fit_of", "json_number", "kernel_names", "model_info", "neuron_traits"]
+__all__ = [
+    "as_bytes",
+    "changed_arrays",
+    "explanation_message",
+    "fit_of",
+    "json_number",
+    "kernel_names",
+    "model_info",
+    "neuron_traits",
+]
 
 
 def as_bytes(values: Tensor | np.ndarray) -> bytes:
@@ -152,6 +162,24 @@ def fit_of(score: Score) -> dict[str, Any]:
         "rate_bias": json_number(score.rate_bias),
         "mismatch": score.mismatch,
     }
+
+
+def explanation_message(found: Explanation) -> tuple[dict[str, Any], list[bytes]]:
+    """An explanation for the browser, and its arrays: the stretch of sound, then the products."""
+
+    def plain(value: float) -> float | None:
+        return value if math.isfinite(value) else None
+
+    fields = {
+        "neuron": found.neuron,
+        "frame": found.frame,
+        "shape": list(found.field.shape),
+        "channel_names": list(found.channel_names),
+        "sums": [plain(value) for value in found.sums],
+        **{name: plain(getattr(found, name)) for name in ("bias", "gain", "offset", "drive", "rate")},
+        "is_gradient": found.is_gradient,
+    }
+    return fields, [as_bytes(found.stretch), as_bytes(found.products)]
 
 
 def neuron_traits(session: Snapshot, sound: int, neuron: int) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from ..session.reading import Snapshot
 from ..session.serialization import edits_of_state, state_text
 from ..session.session import LiveSession
 from ..threads import one_thread
-from .page_state import as_bytes, changed_arrays, fit_of, json_number, model_info, neuron_traits
+from .page_state import as_bytes, changed_arrays, explanation_message, fit_of, json_number, model_info, neuron_traits
 from .still import with_still
 
 __all__ = ["ActivationEditor", "AdapTransEditor", "BenchWidget", "ResponseView", "STRFEditor"]
@@ -36,7 +36,7 @@ __all__ = ["ActivationEditor", "AdapTransEditor", "BenchWidget", "ResponseView",
 COUNTS = {"neuron": "n_neurons", "channel": "n_channels", "selected": "n_gaussians"}
 """Traits that number something, by the field of ``info`` that counts it."""
 
-LANES = ("drive", "trials", "residual")
+LANES = ("drive", "trials", "residual", "why")
 STAGES = ("prefilter", "strf", "activation")
 QUEUED_S = 0.001
 """A request that comes this soon after an answer was waiting behind it, and others may wait with it."""
@@ -81,8 +81,9 @@ class BenchWidget(BrowserWidget):
 
     Attributes
     ----------
-    lanes : list of {"drive", "trials", "residual"}
-        What is open between sound and response. The drive is there where the browser computes it itself.
+    lanes : list of {"drive", "trials", "residual", "why"}
+        What is open beside sound and response. The drive is there where the browser computes it itself; "why" shows the
+        sum behind one moment of the response (:meth:`LiveSession.explain`).
     stage : {"", "prefilter", "strf", "activation"}
         The stage of the model whose editor is on screen; "" is the receptive field, where there is one.
     fit : dict
@@ -277,7 +278,10 @@ class BenchWidget(BrowserWidget):
         seq = seq if is_count(seq) else 0
         try:
             request = parse(content, buffers)
-            self._apply(request, arrived)
+            if request.kind == "explain":
+                self._explain(request)
+            else:
+                self._apply(request, arrived)
         except (MessageError, KeyError, IndexError, TypeError, ValueError, FitUnderWayError) as error:
             text = str(error.args[0]) if error.args else str(error)
             self._fail(client, seq, text)
@@ -317,6 +321,23 @@ class BenchWidget(BrowserWidget):
             # Its answer was lost, so all parts are sent again.
             self._sent = LONG_AGO
         self._answer_later(request.client, request.settled or repeated, queued=arrived - self._answered_at < QUEUED_S)
+
+    @one_thread()
+    def _explain(self, request: Request) -> None:
+        """Answer why the response is as high as it is, or why that cannot be said."""
+        now, neuron = self.session.snapshot(), self.neuron
+        message: dict[str, Any] = {"type": "explanation", "client": request.client, "seq": request.seq, "text": ""}
+        arrays: list[bytes] = []
+        try:
+            # In the middle of the bin: a product of its number and its width may fall short of its beginning.
+            moment = (request.frame + 0.5) * now.dt_ms
+            found = now.explain(neuron, moment, sound=self._sound_of(now), trained=request.trained)
+        except (ValueError, MemoryError) as error:
+            message["text"] = str(error)
+        else:
+            fields, arrays = explanation_message(found)
+            message |= fields
+        self.send(message, buffers=arrays)
 
     def _unlocked(self, grid_name: str) -> str:
         """The session's name of a parameter that the browser may edit under its name on the grid."""

@@ -31,6 +31,7 @@ from ..lifetime import Owner, Timer
 from ..neuron_gallery.widget import Gallery
 from ..session.argument_validation import Sound, neuron_index, refuse_beside_session
 from ..session.events import Change
+from ..session.explanation import Explanation
 from ..session.lock import locked
 from ..session.serialization import restore_state, state_text, to_code
 from ..session.session import LiveSession
@@ -177,6 +178,10 @@ class Explorer(Owner, ipywidgets.VBox):
     def restore(self, state: str) -> None:
         """Set the parameters to those of another explorer's :attr:`state`; see :func:`restore_state` for the errors."""
         restore_state(self.session, state)
+
+    def why(self, neuron: int | str, time_ms: float) -> Explanation:
+        """Why the response is as high as it is at a moment of the sound on screen: see :meth:`LiveSession.explain`."""
+        return self.session.explain(neuron, time_ms, sound=self.bench.sound)
 
     def diagnose(self, *, held_out: Recording | tuple[Tensor, Tensor] | None = None) -> DiagnosisView:
         """List of what is suspicious in the model as it is edited now; each entry jumps to its neuron.

@@ -16,6 +16,7 @@ from deepstrf.models import NeuralModel
 
 from .argument_validation import neuron_index
 from .events import Change
+from .explanation import Explanation, explanation_of
 from .history import History
 from .opening import restrictions
 from .parameters import Index, Parameter
@@ -184,6 +185,50 @@ class Reading(ABC):
         scores = state.played.trained_scores if trained else state.played.live_scores
         stages = state.played.trained if trained else state.live
         return NO_SCORE if scores is None else scores.of(stages.rate(row), row)
+
+    def explain(self, neuron: int | str, time_ms: float, *, sound: int = 0, trained: bool = False) -> Explanation:
+        """Why the response of a neuron is as high as it is at a moment: sound, field, their products and the sum.
+
+        Parameters
+        ----------
+        neuron : int or str
+            Its number from 0, or its name.
+        time_ms : float
+            Moment, ms from the beginning of the sound; the bin that it falls in is explained.
+        sound : int
+            Which sound of the stimulus batch, from 0.
+        trained : bool
+            Of the trained values in place of the edited ones.
+
+        Raises
+        ------
+        ValueError
+            The moment lies outside the sound; or the response is no sum over a stretch of sound, as that of a recurrent
+            model. The message says why.
+        IndexError
+            There is no such sound or neuron.
+        TypeError
+            The neuron is neither a number nor a name.
+
+        Examples
+        --------
+        >>> from deepstrf.demo import load_demo
+        >>> from deepstrf_widgets import LiveSession
+        >>> demo = load_demo()
+        >>> found = LiveSession(demo.model, demo.stimulus, demo.responses).explain(0, 400.0)
+        >>> round(found.gain * (sum(found.sums) + found.bias) + found.offset - found.drive, 4)
+        0.0
+        """
+        row, state, psth = self._neuron(neuron), self._present(), self.psth(neuron)
+        return explanation_of(
+            state.played.trained if trained else state.live,
+            None if psth is None or not 0 <= sound < len(psth) else psth[sound],
+            row,
+            self.neuron_names[row],
+            time_ms,
+            sound=sound,
+            dt_ms=self.dt_ms,
+        )
 
     def edited(self, neuron: int | str | None = None) -> bool:
         """Whether any parameter differs from its trained value, of one neuron or of the whole model."""

@@ -232,6 +232,14 @@ class StagedForward:
         # Behind a core the frequency axis of a kernel is the core's, not the stimulus's: nothing to draw.
         return self._kernel(neuron) if isinstance(self.model.core, nn.Identity) else None
 
+    def linear_field(self, neuron: int) -> Tensor | None:
+        """As `kernel`, also behind a core, whose bands are not those of the stimulus."""
+        return self._kernel(neuron)
+
+    def seen_by_field(self, sound: int) -> Tensor:
+        """What the receptive fields see of one sound, after prefilter and core, (C, F, T)."""
+        return self._padded()[sound, ..., self._readout.strf.T - 1 :]
+
     def kernels(self, neurons: Sequence[int]) -> Tensor | None:
         """STRFs of some neurons, shape (n, C, F, T); None when the model has none to show."""
         first = self.kernel(neurons[0])

@@ -160,7 +160,15 @@ export interface RestoreRequest {
   /** The value that the trait `edits` had. */
   state: string;
 }
-export type Request = EditRequest | UndoRequest | RevertRequest | RestoreRequest;
+/** Asks why the response of the neuron on screen is as high as it is in a bin; it changes nothing. */
+export interface ExplainRequest {
+  type: "explain";
+  client: string;
+  seq: number;
+  frame: number;
+  trained: boolean;
+}
+export type Request = EditRequest | UndoRequest | RevertRequest | RestoreRequest | ExplainRequest;
 export const PARTS = [
   "gaussians",
   "kernel",
@@ -210,7 +218,28 @@ export interface Failure {
   seq: number;
   text: string;
 }
-export type Message = Answer | Failure;
+/** Answer to an `ExplainRequest`; with it come the stretch of sound and the products, (C, F, T) each. */
+export interface ExplanationMessage {
+  type: "explanation";
+  client: string;
+  seq: number;
+  /** Why there is none; all that follows is then missing. */
+  text: string;
+  neuron?: number;
+  frame?: number;
+  shape?: [number, number, number];
+  channel_names?: string[];
+  /** Null stands for what is no number. */
+  sums?: (number | null)[];
+  bias?: number | null;
+  gain?: number | null;
+  offset?: number | null;
+  drive?: number | null;
+  rate?: number | null;
+  /** The products are of a gradient, and `bias` is what they leave of the rate. */
+  is_gradient?: boolean;
+}
+export type Message = Answer | Failure | ExplanationMessage;
 
 /** What is used of anywidget's model; `src/host.ts` gives the same without a kernel. */
 export interface BenchModel {

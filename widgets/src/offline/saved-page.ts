@@ -21,6 +21,8 @@ import { StaticModel } from "./static-model";
 /** Id of the element that carries the data of a saved page. */
 export const DATA_ID = "deepstrf-bench-data";
 
+const NO_KERNEL = "Only a kernel could tell: this page has none, and cannot compute the model itself.";
+
 type Base64 = string;
 
 /** What Python writes for one neuron: little-endian float32 in base64. */
@@ -87,6 +89,11 @@ export class SavedPageModel extends StaticModel {
 
   override send(content: unknown, _callbacks?: unknown, buffers: ArrayBuffer[] = []): void {
     const request = content as Request;
+    if (request.type === "explain") {
+      const { client, seq } = request;
+      this.#later(() => this.message({ type: "explanation", client, seq, text: NO_KERNEL }));
+      return;
+    }
     const begun = performance.now();
     const session = this.#session;
     if (request.type === "edit") {

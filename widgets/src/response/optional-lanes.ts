@@ -1,4 +1,4 @@
-/** Lanes that open between sound and response, on their time axis: drive, single trials, residual. */
+/** Lanes that open between sound and response, on their time axis: drive, single trials, residual; the button of "why". */
 
 import { type Box, clip } from "../base/box";
 import { type Cleanup, element, setAttribute } from "../base/dom";
@@ -18,6 +18,7 @@ const TITLES: [name: string, title: string][] = [
   ["drive", "Input of the output curve"],
   ["trials", "Recorded trials, one a row"],
   ["residual", "Recorded minus predicted response"],
+  ["why", "Why the response is as high as it is at one moment: sound times receptive field, and the sum"],
 ];
 
 /** One signal with its own value axis. */
@@ -136,11 +137,13 @@ export class Lanes {
   #has(name: string): boolean {
     const state = this.#state;
     if (name === "drive") return state.info.local;
+    if (name === "why") return true;
     return name === "trials" ? state.info.n_trials > 1 : state.info.has_responses;
   }
 
   #toggle(name: string): void {
     const { lanes } = this.#state;
+    if (name === "why" && lanes.includes(name)) this.#state.moment.pin(null);
     this.#state.openLanes(lanes.includes(name) ? lanes.filter((lane) => lane !== name) : [...lanes, name]);
   }
 

@@ -2,7 +2,7 @@
 
 import { type Box, clip, inset } from "../base/box";
 import { clamp } from "../base/clamp";
-import { type Cleanup, consume, element, pointIn, setAttribute, setText } from "../base/dom";
+import { type Cleanup, closest, consume, element, pointIn, setAttribute, setText } from "../base/dom";
 import { fixed, frequency, number, px } from "../base/format";
 import { drawAxis, drawFrame, frequencyTicks, linearTicks } from "../draw/axes";
 import { sequential } from "../draw/colormap";
@@ -17,14 +17,18 @@ import type { BenchState } from "../state/bench-state";
 import type { Part } from "../state/parts";
 import { legend } from "../ui/legend";
 import { AdaptedView } from "./adapted-lanes";
+import { MomentHandle } from "./moment-handle";
 import { Lanes } from "./optional-lanes";
 import { Player } from "./player";
 import { TimeAxis } from "./time-axis";
+import { WhyPanel } from "./why-panel";
 
 const MARGIN = { left: 54, right: 66, top: 20 };
 const RATE_TOP = 6;
 const SPECTROGRAM_BOTTOM = 8;
 const RATE_BOTTOM = 40;
+/** A press that moves farther is no click. */
+const CLICK_PX = 4;
 
 export class ResponseView {
   readonly element: HTMLElement;
@@ -45,6 +49,7 @@ export class ResponseView {
   readonly adapted: AdaptedView;
   readonly #player: Player;
   readonly #lanes: Lanes;
+  readonly #handle: MomentHandle;
   readonly #range = new EasedRange();
   #image: LongImage | null = null;
   #stimulusRange: [number, number] = [0, 1];
@@ -80,16 +85,27 @@ export class ResponseView {
       element("div.db-lane", {}, this.#still, this.#curves),
       this.#cursor,
     );
+    this.#handle = new MomentHandle(state, this.#stage, (frame) => this.#time.reveal(frame), cleanup);
     setAttribute(this.#stage, "role", "group");
     setAttribute(
       this.#stage,
       "aria-label",
-      "Sound and response over time: arrows pan, plus and minus zoom, 0 shows all",
+      "Sound and response over time: arrows pan, plus and minus zoom, 0 shows all, Enter pins a moment",
     );
     this.#time = new TimeAxis(this.#stage, () => this.#box(this.#lower), axisAsk, cleanup);
     const playerMoved = () => this.#frameQueue.request(this.#paintHover);
     this.#player = new Player(state, frameQueue, () => this.#time.window, playerMoved, cleanup);
     this.#time.tools.prepend(this.#player.element);
+    cleanup.listen<MouseEvent>(this.#stage, "click", (event) => this.#onClick(event));
+    cleanup.listen<KeyboardEvent>(this.#stage, "keydown", (event) => {
+      if (event.target !== this.#stage || event.ctrlKey || event.altKey || event.metaKey) return;
+      if (event.key === "Enter" && !event.shiftKey) {
+        const { from, to } = this.#time.window;
+        this.#pin(state.moment.frame ?? Math.floor((from + to) / 2));
+        this.#handle.focus();
+        consume(event);
+      }
+    });
     cleanup.listen<KeyboardEvent>(this.#stage, "keydown", (event) => {
       if (event.key !== " " || event.ctrlKey || event.altKey || event.metaKey) return;
       this.#player.toggle();
@@ -106,10 +122,14 @@ export class ResponseView {
         this.#time.tools,
       ),
       this.#stage,
+      new WhyPanel(state, frameQueue, theme, cleanup).element,
     );
     this.#upper = new Surface(this.#spectrogram, cleanup, () => this.#frameQueue.request(this.#paintUpper));
     this.#lower = new Surface(this.#curves, cleanup, axisAsk);
     this.#behind = new Surface(this.#still, cleanup, () => this.#frameQueue.request(this.#paintLower));
+    cleanup.listen<PointerEvent>(this.#stage, "pointerdown", ({ clientX, clientY }) => {
+      this.#pressedAt = { x: clientX, y: clientY };
+    });
     cleanup.listen<PointerEvent>(this.#stage, "pointermove", (e) => this.#onHover(e));
     cleanup.listen(this.#stage, "pointerleave", () => this.#setHover(null));
     cleanup.add(state.onChange((parts) => this.#onChange(parts)));
@@ -133,7 +153,7 @@ export class ResponseView {
     } else if (has("rate", "recorded", "peek", "neuron", "gesture")) {
       this.#frameQueue.request(this.#paintLower);
       this.#frameQueue.request(this.#paintHover);
-    }
+    } else if (has("moment")) this.#frameQueue.request(this.#paintHover);
   }
 
   #makeImage(): void {
@@ -296,6 +316,7 @@ export class ResponseView {
   /** One cursor through all panels, its values, and the stretch of sound that the receptive field sees there. */
   readonly #paintHover = (): void => {
     const state = this.#state;
+    this.#paintPin();
     const cursor = this.#cursor;
     const bracket = this.#bracket;
     const player = this.#player;
@@ -308,7 +329,8 @@ export class ResponseView {
     cursor.hidden = !inside;
     bracket.hidden = !inside;
     if (!inside) {
-      setText(this.#readout, "");
+      state.moment.hover(null);
+      setText(this.#readout, state.moment.pinned === null ? "" : this.#valuesAt(state.moment.pinned, true));
       return;
     }
     const last = state.info.n_frames - 1;
@@ -318,17 +340,57 @@ export class ResponseView {
     const start = Math.max(end - state.axes.T * perFrame, box.x);
     bracket.style.transform = `translateX(${px(start)}px)`;
     bracket.style.width = `${px(Math.max(Math.min(end, box.x + box.width) - start, 1))}px`;
+    state.moment.hover(frame);
     setText(this.#readout, this.#valuesAt(frame));
   };
 
-  #valuesAt(frame: number): string {
+  #paintPin(): void {
+    const { moment } = this.#state;
+    const box = this.#box(this.#lower);
+    const { from, to } = this.#time.window;
+    const { pinned } = moment;
+    const x = pinned === null ? Number.NaN : box.x + ((pinned + 0.5 - from) / (to - from)) * box.width;
+    this.#handle.paint(x >= box.x && x <= box.x + box.width ? x : null);
+  }
+
+  #pressedAt: { x: number; y: number } | null = null;
+
+  /** A click, not the end of a pan, pins the moment; one at the pinned moment lets go of it. */
+  #onClick(event: MouseEvent): void {
+    const pressed = this.#pressedAt;
+    const moved = pressed ? Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y) : 0;
+    if (moved > CLICK_PX || closest(event.target, "button,.db-moment,.db-legend-row")) return;
+    const frame = this.#frameAt(pointIn(this.#stage, event).x);
+    if (frame !== null) this.#pin(frame === this.#state.moment.pinned ? null : frame);
+  }
+
+  /** Keep a moment, and show what it is made of. */
+  #pin(frame: number | null): void {
+    const { lanes, moment } = this.#state;
+    moment.pin(frame);
+    if (frame !== null && !lanes.includes("why")) this.#state.openLanes([...lanes, "why"]);
+  }
+
+  /** The bin at a place of the stage; null beside the plot. */
+  #frameAt(x: number): number | null {
+    const box = this.#box(this.#lower);
+    const { from, to } = this.#time.window;
+    if (x < box.x || x > box.x + box.width) return null;
+    return clamp(
+      Math.floor(from + ((x - box.x) / box.width) * (to - from)),
+      0,
+      this.#state.info.n_frames - 1,
+    );
+  }
+
+  #valuesAt(frame: number, pinned = false): string {
     const state = this.#state;
     const { info, axes } = state;
     const seconds = ((frame + 0.5) * info.dt_ms) / 1000;
     const parts = [`${fixed(seconds, 3)} s`];
     const box = this.#box(this.#upper);
     const band = Math.round(new Grid(box, axes.F, 1).band(this.#hoverY));
-    if (band >= 0 && band < axes.F && this.#hoverY < this.#upper.height) {
+    if (!pinned && band >= 0 && band < axes.F && this.#hoverY < this.#upper.height) {
       const level = state.stimulus[band * info.n_frames + frame];
       parts.push(`${frequency(bandToHz(band, axes.cfHz))}: ${fixed(level, 1)} ${info.stimulus_unit}`);
     } else {

@@ -67,6 +67,13 @@ export class TimeAxis {
     this.#show(at - share * span, at + (1 - share) * span);
   }
 
+  /** Bring a frame into view. */
+  reveal(frame: number): void {
+    const { from, to } = this.window;
+    if (frame < from) this.#show(frame, frame + to - from);
+    else if (frame + 1 > to) this.#show(frame + 1 - (to - from), frame + 1);
+  }
+
   #show(from: number, to: number): void {
     const span = Math.min(to - from, this.#length);
     const start = clamp(from, 0, this.#length - span);
@@ -112,7 +119,8 @@ export class TimeAxis {
   }
 
   #onKey(event: KeyboardEvent): void {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    // A slider in it has its own keys.
+    if (event.target !== this.#stage || event.ctrlKey || event.metaKey || event.altKey) return;
     const span = this.window.to - this.window.from;
     const step = (event.shiftKey ? 0.5 : 0.1) * span;
     if (event.key === "ArrowRight") this.#show(this.window.from + step, this.window.to + step);

@@ -20,6 +20,7 @@ import {
 import { delivering, LOST } from "../kernel/delivery";
 import { RequestQueue, type Slot } from "../kernel/request-queue";
 import { changed, type Gaussian } from "../math/field";
+import { Moment } from "./moment";
 import { PARTS_OF_TRAIT, type Part } from "./parts";
 import { numberOrNull, ViewState } from "./view-state";
 
@@ -37,6 +38,8 @@ const views = new WeakMap<object, Set<BenchState>>();
 export class BenchState extends ViewState {
   readonly client = Math.random().toString(36).slice(2, 12);
   readonly queue: RequestQueue;
+  /** The moment of the response that is looked into. */
+  readonly moment: Moment;
   /** Round trip of the last answer to this view in ms; null while none could be measured. */
   rttMs: number | null = null;
   /** The open gesture, and the Gaussian that it moves (-1 for none). */
@@ -70,6 +73,12 @@ export class BenchState extends ViewState {
         this.#notify("message");
       },
     });
+    this.moment = new Moment(this, {
+      client: this.client,
+      now: clock.now,
+      ask: (request) => this.#model.send(request),
+      changed: () => this.#notify("moment"),
+    });
     const traits = Object.keys(PARTS_OF_TRAIT) as Trait[];
     this.#take(new Set(traits));
     const listen = (event: string, callback: (...args: never[]) => void) => {
@@ -80,6 +89,8 @@ export class BenchState extends ViewState {
     listen("msg:custom", (message: Message, buffers?: ArrayLike<unknown>) => {
       if (message?.type === "answer") this.#onAnswer(message, buffers ?? []);
       else if (message?.type === "error") this.#onFailure(message);
+      else if (message?.type === "explanation" && message.client === this.client)
+        this.moment.answered(message, buffers ?? []);
     });
   }
 

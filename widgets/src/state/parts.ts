@@ -20,6 +20,7 @@ export type Part =
   | "message"
   | "peek"
   | "gesture"
+  | "moment"
   | "connection";
 
 export const PARTS_OF_TRAIT: Record<Trait, Part[]> = {

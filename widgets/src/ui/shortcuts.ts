@@ -25,6 +25,10 @@ const SHORTCUTS: [string, string][] = [
   ],
   ["Profiles", "arrows along the curve choose a place, across it change the value, [ ] width of the brush"],
   ["Space (on the sound)", "play what is on screen, stop"],
+  [
+    "Click or Enter (on the response)",
+    "pin a moment and show what it is made of; arrows move it, with Shift farther, Escape lets go",
+  ],
   ["Ctrl + Z", "undo"],
   ["Ctrl + Shift + Z, Ctrl + Y", "redo"],
   ["T (hold)", "show the trained values"],
