@@ -157,8 +157,10 @@ export function mount(model: BenchModel, el: HTMLElement, saved = false): () => 
   });
   keepKeysOfExplorer(root, cleanup);
   listenKeys(root, state, release, () => shortcuts.open(), cleanup);
-  // Tests in a browser wait until no request is without its answer.
-  Object.defineProperty(root, "__bench", { value: { pending: () => state.queue.pending() } });
+  // Tests in a browser wait until no request is without its answer, the arrays of another neuron included.
+  Object.defineProperty(root, "__bench", {
+    value: { pending: () => state.queue.pending() + Number(!state.current) },
+  });
   cleanup.add(() => {
     release();
     state.close();
