@@ -37,7 +37,7 @@ LAYERS = (
     ("deepstrf_widgets.bench",),
     ("deepstrf_widgets.neuron_gallery", "deepstrf_widgets.stimulus"),
     ("deepstrf_widgets.explorer",),
-    ("deepstrf_widgets.training",),
+    ("deepstrf_widgets.training", "deepstrf_widgets.fits"),
     ("deepstrf_widgets.__init__",),
 )
 

@@ -16,7 +16,7 @@ from deepstrf_widgets.bundle import bundle_source
 ROOT = Path(__file__).resolve().parents[2]
 WIDGETS = ROOT / "widgets"
 STATIC = WIDGETS / "deepstrf_widgets" / "static"
-NAMES = ["bench.js", "gallery.js", "sounds.js", "bench.css"]
+NAMES = ["bench.js", "gallery.js", "sounds.js", "fits.js", "bench.css"]
 # All of them together, as they are and as a server sends them.
 LARGEST_BYTES = 300_000
 LARGEST_GZIP_BYTES = 110_000

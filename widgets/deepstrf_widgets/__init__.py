@@ -11,6 +11,7 @@ _NAMES = {
     "bench": ("ActivationEditor", "AdapTransEditor", "BenchWidget", "ResponseView", "STRFEditor", "save_html"),
     "explorer": ("Explorer", "explore"),
     "figures": ("neuron_figure",),
+    "fits": ("FitTable",),
     "neuron_gallery": ("Gallery", "gallery"),
     "pictures": (
         "Picture",

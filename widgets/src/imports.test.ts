@@ -42,8 +42,10 @@ const ALLOWED: Record<string, string[]> = {
   gallery: [...UI, "kernel", "export"],
   // Sounds of the user's own: painted, or from a file.
   stimulus: [...UI, "kernel"],
+  // Many fits while they run.
+  fits: [...UI, "kernel"],
   // The modules that anywidget loads.
-  entry: [...BASE, "kernel", "offline", "bench", "gallery", "stimulus"],
+  entry: [...BASE, "kernel", "offline", "bench", "gallery", "stimulus", "fits"],
 };
 
 const sources = import.meta.glob("./**/*.ts", { query: "?raw", import: "default", eager: true });
