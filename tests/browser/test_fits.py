@@ -65,7 +65,7 @@ def test_rows_follow_the_fits_and_open_the_bench(
     # A kernel that is busy answers when the cell has ended.
     page.locator(ROW.format(1)).get_by_role("button").click()
     (server.folder / "go").touch()
-    expect(state).to_contain_text("6 of 6 done · 2 failed")
+    expect(state).to_contain_text("6 of 6 done · 2 failed", timeout=60 * SECOND)
     expect(page.locator(ROW.format(4))).to_have_attribute("data-state", "done")
     expect(page.locator(".db-view-explorer .db-toolbar").first).to_be_visible(timeout=60 * SECOND)
     expect(page.locator(ROW.format(1))).to_have_attribute("aria-current", "true")
