@@ -1,4 +1,4 @@
-// Builds what the widgets load into deepstrf_widgets/static: bench.js, gallery.js, sounds.js and fits.js, and one bench.css. The
+// Builds what the widgets load into deepstrf_widgets/static: a module for the bench and one for each kind of panel, and one bench.css. The
 // kernel sends each widget its own module, so what it has no use for is not in it.
 //   node build.mjs            write the bundle
 //   node build.mjs --out DIR  write it somewhere else (the test that compares it with the committed one)
@@ -29,6 +29,8 @@ const bench = {
     { in: "src/entry/gallery.ts", out: "gallery" },
     { in: "src/entry/sounds.ts", out: "sounds" },
     { in: "src/entry/fits.ts", out: "fits" },
+    { in: "src/entry/findings.ts", out: "findings" },
+    { in: "src/entry/figures.ts", out: "figures" },
     { in: "src/entry/bench.css", out: "bench" },
   ],
   outdir,
@@ -49,7 +51,15 @@ function printSizes() {
     const [kB, gzip] = sizes.map((bytes) => (bytes / 1000).toFixed(1).padStart(6));
     console.log(`${name.padEnd(10)} ${kB} kB, gzip ${gzip} kB`);
   };
-  for (const name of ["bench.js", "gallery.js", "sounds.js", "fits.js", "bench.css"]) {
+  for (const name of [
+    "bench.js",
+    "gallery.js",
+    "sounds.js",
+    "findings.js",
+    "fits.js",
+    "figures.js",
+    "bench.css",
+  ]) {
     const text = readFileSync(join(outdir, name));
     const sizes = [text.length, gzipSync(text).length];
     together = together.map((sum, i) => sum + sizes[i]);

@@ -46,7 +46,7 @@ responses = torch.poisson(torch.full((1, 119, 4, 2000), 0.3))
 """
 EXPLORE = """
 bench = explore(model, stimulus, responses, gallery=True)
-bench.show_figures()
+bench.panel("figures")._update()
 for neuron in range(119):
     bench.session.rate(neuron), bench.session.score(neuron)
 bench.session.revert()

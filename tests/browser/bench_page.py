@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from playwright.sync_api import Locator
+from playwright.sync_api import Locator, Page
 
 from tests.browser.notebook import SECOND, NotebookPage
 
@@ -22,7 +22,8 @@ IDLE = """() => {
 }"""
 PAINTED = """() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))"""
 MODEL_TRACE = """() => {
-  const trace = document.querySelector('.js-plotly-plot').data.find((one) => one.name === 'model');
+  const traces = [...document.querySelectorAll('.js-plotly-plot')].flatMap((graph) => graph.data ?? []);
+  const trace = traces.find((one) => one.name === 'model') ?? {};
   const y = trace.y?._inputArray ?? trace.y;
   return Array.from(y ?? []).slice(0, 400);
 }"""
@@ -103,3 +104,11 @@ class BenchPage:
         self.page.mouse.up()
         self.page.mouse.move(2, 2)
         self.settle()
+
+
+def open_panel(page: Page, name: str) -> None:
+    """Open a panel of the first bench by its toolbar."""
+    page.locator(f"{ROOT} .db-panels-menu > button").first.click()
+    page.get_by_role("menuitemcheckbox", name=name).first.click()
+    page.keyboard.press("Escape")
+    page.locator(f"{ROOT} .db-panel .deepstrf-bench").first.wait_for()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page
 
+from tests.browser.bench_page import open_panel
 from tests.browser.lab import OUR_JUPYTER, Server, serve
 from tests.browser.notebook import SECOND, NotebookPage, write_notebook
 
@@ -39,10 +40,10 @@ PLACES = {
     "the bench itself": ".deepstrf-bench:not(.db-view-gallery)",
     "the gallery": ".db-view-gallery .db-grid",
     "the gallery's order": ".db-view-gallery select",
-    "the sounds' header": ".deepstrf-explorer .jupyter-widget-Collapse-header, .deepstrf-explorer .p-Collapse-header",
+    "the panels' button": ".db-panels-menu > button",
     "the painting": ".db-view-paint [role=slider]",
     # The last: a letter chooses a sound that begins with it.
-    "the sounds' choice": ".deepstrf-explorer .widget-dropdown select",
+    "the sounds' choice": ".db-view-sounds > select",
 }
 PRESSED = {"ArrowDown", "ArrowUp", "ArrowLeft", "ArrowRight", "Backspace", "Delete", "Home", "End", "Enter"}
 HOST = {
@@ -86,7 +87,7 @@ def notebook(host: Server, chromium: Browser) -> Iterator[NotebookPage]:
     notebook.run_all()
     page.set_default_timeout(30 * SECOND)
     notebook.bring(".deepstrf-bench")
-    page.get_by_text("Your own stimulus").click()
+    open_panel(page, "Sounds")
     page.get_by_label("sound", exact=True).select_option("Paint")
     page.locator(PLACES["the painting"]).first.wait_for()
     page.evaluate(RECORD)

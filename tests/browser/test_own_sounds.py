@@ -11,6 +11,7 @@ import pytest
 import soundfile
 from playwright.sync_api import expect
 
+from tests.browser.bench_page import open_panel
 from tests.browser.lab import Server
 from tests.browser.notebook import NotebookPage, write_notebook
 
@@ -51,12 +52,12 @@ def test_a_user_chooses_what_the_neuron_hears(
     readout = page.locator(".deepstrf-bench .db-score")
     expect(readout).to_be_visible()
 
-    page.get_by_text("Your own stimulus").click()
+    open_panel(page, "Sounds")
     page.get_by_label("sound", exact=True).select_option("Tone")
     expect(readout).to_be_hidden()
     assert notebook.kernel_eval(SHAPE) == [1, 1, 34, 180]
-    page.locator(".widget-slider", has_text="frequency (Hz)").get_by_role("slider").press("ArrowRight")
-    expect(page.locator(".widget-slider", has_text="frequency (Hz)")).to_contain_text("4238")  # a semitone up
+    page.locator(".db-knob", has_text="frequency (Hz)").get_by_role("slider").press("ArrowRight")
+    expect(page.locator(".db-knob", has_text="frequency (Hz)")).to_contain_text("4238")  # a semitone up
     # The slider tells the kernel when it has time to.
     notebook.wait_for_kernel(f"abs({AT_HZ} / (4000 * 2 ** (1 / 12)) - 1) < 1e-6")
     expect(page.get_by_text("nothing was recorded to this sound")).to_be_visible()
@@ -114,7 +115,7 @@ def test_a_user_paints_what_the_neuron_hears(
     page = notebook.page
     page.set_default_timeout(30_000)
     score = page.locator(".deepstrf-bench .db-score")
-    page.get_by_text("Your own stimulus").click()
+    open_panel(page, "Sounds")
     page.get_by_label("sound", exact=True).select_option("Paint")
     page.wait_for_function(PAINTED)
     expect(score).to_be_hidden()

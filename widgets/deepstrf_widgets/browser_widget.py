@@ -63,5 +63,12 @@ class BrowserWidget(Owner, anywidget.AnyWidget):
             if self.error == self._refusal:
                 self.error = ""
 
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        # A panel of another widget is unknown to the browser until it is told of it.
+        show_alone = getattr(self.comm, "show_alone", None)
+        if show_alone is not None:
+            show_alone(self)
+        return super()._repr_mimebundle_(**kwargs)
+
     def _received(self, _widget: Any, content: Any, buffers: Any) -> None:
         raise NotImplementedError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipywidgets
 import pytest
 import torch
 
@@ -32,11 +31,11 @@ def sick():
 
 
 def texts(view):
-    return [part.value for row in view.children[1:] for part in row.children if isinstance(part, ipywidgets.HTML)]
+    return [f"{row['severity']} · {row['kind']} · {row['whom']} · {row['stage']}" for row in view.rows]
 
 
-def buttons(view):
-    return [part for row in view.children[1:] for part in row.children if isinstance(part, ipywidgets.Button)]
+def click(view, number):
+    view._received(view, {"type": "show", "finding": number}, [])
 
 
 def test_one_row_for_each_finding_with_its_evidence(sick):
@@ -46,12 +45,12 @@ def test_one_row_for_each_finding_with_its_evidence(sick):
     session = sick.session
     assert view.found == diagnose(session.model, session.stimulus, session.responses, dt_ms=5.0)
     shown = texts(view)
-    assert len(shown) == len(buttons(view)) == 3
-    assert "error · <b>not finite</b> · neuron 5, five" in shown[0]
+    assert [row["can_show"] for row in view.rows] == [True] * 3
+    assert "error · not finite · neuron 5, five" in shown[0]
     assert "output curve" in shown[0]
-    assert "neuron 4, &lt;b&gt;four&lt;/b&gt;" in shown[1]
+    assert "neuron 4, <b>four</b>" in shown[1]
     assert "receptive field" in shown[1]
-    assert "(1 error, 1 warning, 1 note)" in view._title.value
+    assert "(1 error, 1 warning, 1 note)" in view.title
     view.close()
 
 
@@ -79,9 +78,9 @@ def test_repr_is_readable_and_holds_no_numbers_that_a_fit_gives(sick):
 
 def test_show_jumps_to_the_neuron_and_to_the_gaussian(sick):
     view = sick.diagnose()
-    buttons(view)[2].click()
+    click(view, 2)
     assert sick.neuron == 1
-    buttons(view)[1].click()
+    click(view, 1)
     assert (sick.neuron, sick.bench.channel, sick.bench.selected, sick.bench.stage) == (4, 1, 2, "strf")
     view.show(0)
     assert (sick.neuron, sick.bench.stage) == (5, "activation")
@@ -104,7 +103,7 @@ def test_what_concerns_the_whole_model_has_nothing_to_show(make_model, make_stim
     assert view.found[0].neuron is None
     assert "the model" in texts(view)[0]
     assert "adaptation" in texts(view)[0]
-    assert len(view.children[1].children) == 1
+    assert view.rows[0]["can_show"] is False
     view.show(0)
     assert explorer.neuron == 2
     explorer.close()
@@ -115,20 +114,20 @@ def test_a_healthy_model_has_nothing_suspicious():
     explorer = explore(demo.model, demo.stimulus, demo.responses, figures=False)
     view = explorer.diagnose()
     assert repr(view) == "DiagnosisView: nothing suspicious"
-    assert "Nothing suspicious" in view._title.value
-    assert len(view.children) == 1
+    assert "Nothing suspicious" in view.title
+    assert view.rows == []
     explorer.close()
 
 
 def test_after_an_edit_the_title_says_so_and_the_button_repeats_the_diagnosis(sick):
     view = sick.diagnose()
     edited = "the model has been edited since"
-    assert edited not in view._title.value
+    assert edited not in view.title
     sick.session.set("strf.center_hz", 4000.0, (4, 1, 2))
-    assert edited in view._title.value
+    assert edited in view.title
     assert len(view.found) == 3
-    view._repeat.click()
-    assert edited not in view._title.value
+    view._received(view, {"type": "again"}, [])
+    assert edited not in view.title
     assert [one.kind for one in view.found] == ["not_finite", "flipped_sign"]
     assert len(texts(view)) == 2
     sick.undo()
@@ -141,7 +140,7 @@ def test_another_stimulus_is_no_edit_and_is_not_diagnosed(sick):
     view = sick.diagnose()
     found = view.found
     sick.session.set_stimulus(torch.zeros(34, 50))
-    assert "edited" not in view._title.value
+    assert "edited" not in view.title
     view.refresh()
     assert view.found == found
     view.close()
@@ -159,20 +158,32 @@ def test_held_out_sounds_reach_the_diagnosis(sick):
 def test_very_many_findings_have_no_row_each(sick, monkeypatch):
     monkeypatch.setattr(module, "MOST_ROWS", 2)
     view = sick.diagnose()
-    assert len(view.children) == 1 + 2 + 1
-    assert "1 more" in view.children[-1].value
+    assert (len(view.rows), view.more) == (2, 1)
     assert repr(view).count("\n") == 3
     view.close()
 
 
-def test_close_closes_every_part(sick):
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (3, "type must be show or again, got None"),
+        ({"type": "show", "finding": -1}, "finding must be a number in the list, got -1"),
+        ({"type": "show", "finding": 3}, "finding must be one of the 3 in the list, from 0, got 3"),
+    ],
+)
+def test_a_malformed_message_is_refused(sick, content, message):
     view = sick.diagnose()
-    rows = view.children[1:]
-    parts = [view, *view.children, *view._head.children, *(part for row in rows for part in row.children)]
-    assert all(part.comm is not None for part in parts)
+    view._received(view, content, [])
+    assert message in view.error
     view.close()
-    assert all(part.comm is None for part in parts)
-    title = view._title.value
+
+
+def test_a_closed_list_follows_no_more(sick):
+    view = sick.diagnose()
+    assert view.comm is not None
+    view.close()
+    assert view.comm is None
+    title = view.title
     sick.session.set("strf.weight", 1.0, (0, 0, 0))
-    assert view._title.value == title
+    assert view.title == title
     view.close()

@@ -2,17 +2,20 @@
 
 import asyncio
 import gc
+import gzip
 import weakref
 
 import ipywidgets
 import numpy as np
 import pytest
+import traitlets
 
 from deepstrf.demo import load_demo
 from deepstrf.models import LinearNonlinear, StateNet
 from deepstrf_widgets import BenchWidget, Edit, Explorer, LiveSession, explore
-from deepstrf_widgets.explorer import explorer as module
+from deepstrf_widgets.bundle import bundle_text
 from deepstrf_widgets.figures import neuron_figure
+from deepstrf_widgets.panels import PanelChannel
 
 CF_HZ = np.array([500.0, 900.0, 2000.0, 7000.0, 16000.0])
 
@@ -28,9 +31,9 @@ def traces(figure):
     return {trace.name: trace for trace in figure.data}
 
 
-def assert_up_to_date(explorer):
-    """The figure on screen holds what a new one of the present state would."""
-    on_screen = traces(explorer.figures)
+def assert_up_to_date(explorer, figures):
+    """The figure widget holds what a new figure of the present state would."""
+    on_screen = traces(figures)
     for name, trace in traces(explorer.figure()).items():
         key = "z" if trace.type == "heatmap" else "y"
         np.testing.assert_array_equal(on_screen[name][key], trace[key], err_msg=name)
@@ -46,8 +49,8 @@ def test_a_model_is_copied_and_a_session_shared(make_model, make_stimulus, make_
     )
     assert explorer.session.model is not model
     assert (explorer.session.dt_ms, explorer.session.neuron_names, explorer.neuron) == (4.0, ["a", "b", "c"], 1)
-    assert explorer.children == (explorer.bench,)
-    assert isinstance(explorer.bench, BenchWidget)
+    assert explorer.bench is explorer
+    assert isinstance(explorer, BenchWidget)
     assert explorer.bench.session is explorer.session
     other = explore(session)
     assert other.session is session
@@ -138,132 +141,190 @@ def test_undo_redo_revert_and_save(shown, tmp_path):
     assert (LiveSession(model, session.stimulus, cf_hz=CF_HZ).value("strf.weight") == 4.0).all()
 
 
+# -- one widget ---------------------------------------------------------------------------------------------------
+
+
+class Browser:
+    """One view of an explorer: it opens panels and keeps what they are sent."""
+
+    def __init__(self, explorer, client="browser"):
+        self.explorer, self.client, self.sent = explorer, client, []
+        send = explorer.send
+
+        def record(content, buffers=None):
+            self.sent.append((content, [bytes(part) for part in buffers or []]))
+            send(content, buffers)
+
+        explorer.send = record
+
+    def tell(self, panel, data, buffers=()):
+        message = {"type": "panel", "panel": panel, "client": self.client, "data": data}
+        self.explorer._received(self.explorer, message, list(buffers))
+
+    def got(self, panel, method):
+        return [
+            (content["data"], parts)
+            for content, parts in self.sent
+            if content.get("type") == "panel" and content["panel"] == panel and content["data"]["method"] == method
+        ]
+
+
+def test_an_explorer_is_one_widget_for_the_browser(session):
+    before = set(ipywidgets.widgets.widget._instances)
+    explorer = explore(session, gallery=True)
+    browser = Browser(explorer)
+    for name in explorer.can_open:
+        browser.tell(name, {"method": "open"})
+        ((opened, _),) = browser.got(name, "opened")
+        assert not [key for key in opened["state"] if key.startswith("_")]
+    new = [
+        type(one)
+        for key, one in ipywidgets.widgets.widget._instances.items()
+        if key not in before and not isinstance(one.comm, PanelChannel)
+    ]
+    # Each object has a class of its own, to which anywidget adds traits.
+    assert [issubclass(kind, Explorer) for kind in new if kind is not ipywidgets.Layout] == [True]
+    explorer.close()
+
+
+def test_a_panel_gets_its_state_and_its_code_and_is_told_of_changes(session):
+    explorer = explore(session, gallery=True)
+    browser = Browser(explorer)
+    browser.tell("gallery", {"method": "open"})
+    ((opened, parts),) = browser.got("gallery", "opened")
+    assert opened["state"]["selected"] == 0
+    assert parts[opened["buffer_paths"].index(["kernels"])] == explorer.gallery.kernels.tobytes()
+    browser.tell("gallery", {"method": "module"})
+    ((answer, (packed,)),) = browser.got("gallery", "module")
+    assert answer["module"] == opened["module"]
+    assert gzip.decompress(packed).decode() == bundle_text("gallery.js")
+    browser.tell("gallery", {"method": "update", "state": {"selected": 2}, "buffer_paths": []})
+    assert explorer.neuron == 2
+    explorer.neuron = 1
+    assert browser.got("gallery", "update")[-1][0]["state"] == {"selected": 1}
+    explorer.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"panel": "clock"}, "panel must be one of figures, sounds, gallery, findings, got 'clock'"),
+        ({"client": 3}, "client must be a name, got 3"),
+        ({"data": None}, "method must be one of open, module, update, custom, got None"),
+        ({"data": {"method": "shout"}}, "method must be one of open, module, update, custom, got 'shout'"),
+    ],
+)
+def test_a_malformed_message_to_a_panel_is_refused(shown, change, message):
+    asked = {"type": "panel", "panel": "sounds", "client": "a", "data": {"method": "open"}}
+    shown._received(shown, asked | change, [])
+    assert message in shown.error
+
+
+def test_which_panels_are_open_is_a_trait(session):
+    explorer = explore(session)
+    assert explorer.panels == ["figures"]
+    explorer.set_state({"panels": ["figures", "findings"]})
+    assert explorer.panels == ["figures", "findings"]
+    with pytest.raises(traitlets.TraitError):
+        explorer.panels = ["clock"]
+    explorer.close()
+    bare = explore(session, figures=False)
+    assert bare.panels == []
+    bare.close()
+
+
+def test_a_panel_can_be_shown_alone_too(session):
+    explorer = explore(session, gallery=True)
+    bundle, _ = explorer.gallery._repr_mimebundle_()
+    model = bundle["application/vnd.jupyter.widget-view+json"]["model_id"]
+    assert model == explorer.gallery.model_id
+    assert explorer.gallery.comm._own is not None
+    explorer.close()
+
+
+# -- traits to observe and link -----------------------------------------------------------------------------------
+
+
+def test_neuron_score_state_and_edited_can_be_observed_and_linked(make_session):
+    one, other = explore(make_session(), figures=False), explore(make_session(), figures=False)
+    told = []
+    one.observe(lambda change: told.append(change["name"]), ("neuron", "score", "state", "edited"))
+    links = [traitlets.link((one, name), (other, name)) for name in ("neuron", "state")]
+    one.session.set("strf.weight", 2.0, (0, 0, 0))
+    one.refresh()
+    assert {"state", "edited"} <= set(told)
+    assert other.state == one.state != ""
+    assert other.session.value("strf.weight", (0, 0, 0)) == 2.0
+    one.neuron = "neuron 2"
+    assert other.neuron == 2
+    one.undo()
+    assert not other.session.edited()
+    for link in links:
+        link.unlink()
+    one.close()
+    other.close()
+
+
+def test_a_state_can_be_set(shown):
+    shown.session.set("strf.weight", 4.0)
+    edited = shown.state
+    shown.undo()
+    shown.state = edited
+    assert (shown.session.value("strf.weight") == 4.0).all()
+    with pytest.raises(ValueError, match="state"):
+        shown.state = "nonsense"
+
+
 # -- figures ------------------------------------------------------------------------------------------------------
 
 
-def test_figures_are_built_once_and_follow(shown):
-    assert shown.figures is None
-    shown.show_figures()
-    figures = shown.figures
-    assert shown.children == (shown.bench, figures)
-    assert_up_to_date(shown)
-    before = traces(figures)["model"].y
+def arrays_of(browser, kind):
+    """The last figure, or the last values, that the panel was sent, by name."""
+    contents = [(data["content"], parts) for data, parts in browser.got("figures", "custom")]
+    content, parts = [one for one in contents if one[0]["type"] == kind][-1]
+    return content, {
+        one["name"]: np.frombuffer(part, "<f4").reshape(one["shape"])
+        for one, part in zip(content["arrays"], parts, strict=True)
+    }
+
+
+def draw(browser):
+    browser.tell("figures", {"method": "open"})
+    browser.tell("figures", {"method": "custom", "content": {"type": "figure"}})
+
+
+def test_the_figure_holds_what_the_plain_one_does(shown):
+    browser = Browser(shown)
+    draw(browser)
+    content, arrays = arrays_of(browser, "figure")
+    plain = traces(shown.figure())
+    assert arrays.keys() == plain.keys()
+    for name, trace in plain.items():
+        np.testing.assert_allclose(arrays[name], trace["z" if trace.type == "heatmap" else "y"], rtol=1e-6)
+    assert content["lanes"][0]["name"] == "stimulus"
+
+
+def test_arrays_of_the_figure_are_in_no_trait(shown):
+    draw(Browser(shown))
+    held = {name: value for name, value in shown.panel("figures").get_state().items() if isinstance(value, bytes)}
+    assert held == {}
+
+
+def test_a_settled_edit_sends_only_what_has_changed(shown):
+    browser = Browser(shown)
+    draw(browser)
     shown.session.set("strf.weight", 2.0, (0, 0, 0))
-    shown.show_figures()
-    assert shown.figures is figures
-    assert not np.array_equal(traces(figures)["model"].y, before)
-    assert_up_to_date(shown)
-    shown.session.set("prefilter.w", 0.3)
-    assert_up_to_date(shown)
-    shown.undo()
-    shown.undo()
-    np.testing.assert_array_equal(traces(figures)["model"].y, before)
-    shown.neuron = 2
-    assert_up_to_date(shown)
-    assert figures.layout.title.text.startswith("neuron 2 · r ")
+    _, arrays = arrays_of(browser, "values")
+    assert "model" in arrays
+    assert "stimulus" not in arrays
+    assert "ON" not in arrays
+    plain = traces(shown.figure())
+    np.testing.assert_allclose(arrays["model"], plain["model"].y, rtol=1e-6)
 
 
-def test_an_edit_of_another_neuron_paints_nothing(shown, monkeypatch):
-    shown.show_figures()
-    painted = []
-    monkeypatch.setattr(shown, "_repaint", lambda: painted.append(1))
-    shown.session.set("strf.weight", 2.0, (1,))
-    assert painted == []
-    shown.session.set("strf.weight", 2.0, (0,))
-    assert painted == [1]
-
-
-def test_figures_are_built_when_the_bench_is_shown_and_are_as_wide(session):
-    with_figures, without = explore(session), explore(session, figures=False)
-    for explorer in (with_figures, without):
-        explorer.bench.set_state({"width": 700})
-    assert with_figures.figures.layout.width == 700
-    assert without.figures is None
-    with_figures.bench.set_state({"width": 900})
-    assert with_figures.figures.layout.width == 900
-    with_figures.bench.set_state({"width": 0})  # the last view has gone, and with it the figures
-    assert with_figures.figures is None
-    assert with_figures.children == (with_figures.bench,)
-    with_figures.bench.set_state({"width": 800})
-    assert with_figures.figures.layout.width == 800
-    with_figures.bench.set_state({"width": 20})
-    assert with_figures.figures.layout.width is None  # measured while hidden: Plotly chooses
-    with_figures.close()
-    without.close()
-
-
-def test_on_a_running_loop_the_figures_are_built_later(session, monkeypatch):
-    async def wait_for_figures():
-        explorer = explore(session)
-        come = asyncio.Event()
-        explorer.observe(lambda _change: come.set(), "children")
-        explorer.bench.set_state({"width": 700})
-        assert explorer.figures is None
-        await asyncio.wait_for(come.wait(), 60)
-        assert_up_to_date(explorer)
-        explorer.close()
-
-    asyncio.run(wait_for_figures())
-
-
-def test_a_closed_explorer_builds_no_figures(session):
-    explorer = explore(session)
-    explorer.close()
-    explorer.show_figures()
-    assert explorer.figures is None
-    assert len(session._edited.observers) == 0
-    explorer.close()
-
-
-def move(session, weight, *, settled=False):
-    session.apply([Edit("strf.weight", weight, (0, 0, 0))], "drag", settled=settled)
-
-
-def test_a_gesture_paints_the_figure_now_and_then_and_at_its_end(shown, monkeypatch):
-    shown.show_figures()
-    painted = []
-    repaint = Explorer._repaint
-
-    async def gesture():
-        news = asyncio.Event()
-
-        def count(explorer):
-            repaint(explorer)
-            painted.append(loop.time())
-            news.set()
-
-        async def next_paint():
-            await asyncio.wait_for(news.wait(), 10)
-            news.clear()
-
-        monkeypatch.setattr(shown, "_repaint", lambda: count(shown))
-        loop = asyncio.get_running_loop()
-        for step in range(60):
-            move(shown.session, 0.01 * step)
-            if step == 0:
-                begun, first = loop.time(), shown._repaint_timer.handle
-            await asyncio.sleep(0)
-        assert shown._repaint_timer.handle is first
-        assert first.when() == pytest.approx(begun + module.LIVE_FIGURE_S, abs=0.5)
-        # The end does not wait for that time.
-        move(shown.session, 1.0, settled=True)
-        assert first.cancelled()
-        await next_paint()
-        assert_up_to_date(shown)
-        # A hand that goes on: each of these waits for the one before.
-        monkeypatch.setattr(module, "LIVE_FIGURE_S", 0.05)
-        for _ in range(2):
-            for step in range(10):
-                move(shown.session, 0.1 * step)
-            await next_paint()
-        assert len(painted) == 3
-        assert painted[2] - painted[1] >= 0.05
-
-    asyncio.run(gesture())
-
-
-def test_the_end_of_a_gesture_that_another_one_has_interrupted_paints_the_figure_within_0_3_s(shown):
-    shown.show_figures()
+def test_the_end_of_a_gesture_that_another_one_has_interrupted_is_drawn_within_0_3_s(shown):
+    browser = Browser(shown)
+    draw(browser)
 
     async def gesture():
         loop = asyncio.get_running_loop()
@@ -275,26 +336,70 @@ def test_the_end_of_a_gesture_that_another_one_has_interrupted_paints_the_figure
         shown.session.apply([], "drag", settled=True)
         stop()
         assert not told[0].touches(0)
-        assert shown._repaint_timer.handle.when() <= loop.time() + 0.3
-        while shown._behind:
+        handle = shown.panel("figures")._timer.handle
+        assert handle.when() <= loop.time() + 0.3
+        while shown.panel("figures")._timer.handle is not None:
             await asyncio.sleep(0.01)
-        assert_up_to_date(shown)
+        _, arrays = arrays_of(browser, "values")
+        np.testing.assert_allclose(arrays["model"], traces(shown.figure())["model"].y, rtol=1e-6)
 
     asyncio.run(asyncio.wait_for(gesture(), 60))
 
 
-def test_a_closed_explorer_paints_no_more(session):
-    async def close():
-        explorer = explore(session)
-        explorer.show_figures()
-        move(session, 1.0)
-        pending = explorer._repaint_timer.handle
-        explorer.close()
-        assert pending.cancelled()
-        move(session, 2.0, settled=True)
-        assert explorer._repaint_timer.handle is None
+def test_another_neuron_and_another_sound_are_drawn(shown):
+    browser = Browser(shown)
+    draw(browser)
+    shown.neuron = 2
+    content, arrays = arrays_of(browser, "values")
+    assert content["neuron"] == 2
+    np.testing.assert_allclose(arrays["model"], traces(shown.figure())["model"].y, rtol=1e-6)
+    shown.session.set_stimulus(shown.session.stimulus[..., :20])
+    _, arrays = arrays_of(browser, "figure")
+    assert arrays["model"].shape == (20,)
 
-    asyncio.run(close())
+
+def test_a_figure_that_began_without_responses_gets_them(make_session, make_responses):
+    session = make_session(responses=None)
+    explorer = explore(session)
+    browser = Browser(explorer)
+    draw(browser)
+    assert "recorded" not in arrays_of(browser, "figure")[1]
+    session.set_stimulus(session.stimulus, make_responses())
+    assert "recorded" in arrays_of(browser, "figure")[1]
+    explorer.close()
+
+
+def test_a_closed_panel_and_a_hidden_explorer_send_nothing(shown):
+    browser = Browser(shown)
+    draw(browser)
+    shown.panels = []
+    sent = len(browser.sent)
+    shown.session.set("strf.weight", 2.0, (0, 0, 0))
+    assert [one for one in browser.sent[sent:] if one[0].get("panel") == "figures"] == []
+
+
+def test_a_figure_widget_follows(shown):
+    figures = shown.figure_widget()
+    assert_up_to_date(shown, figures)
+    before = traces(figures)["model"].y
+    shown.session.set("strf.weight", 2.0, (0, 0, 0))
+    assert not np.array_equal(traces(figures)["model"].y, before)
+    assert_up_to_date(shown, figures)
+    shown.session.set("prefilter.w", 0.3)
+    assert_up_to_date(shown, figures)
+    shown.undo()
+    shown.undo()
+    np.testing.assert_array_equal(traces(figures)["model"].y, before)
+    shown.neuron = 2
+    assert_up_to_date(shown, figures)
+    assert figures.layout.title.text.startswith("neuron 2 · r ")
+    fixed = shown.figure_widget("neuron 1")
+    shown.neuron = 0
+    assert fixed.layout.title.text.startswith("neuron 1")
+
+
+def move(session, weight, *, settled=False):
+    session.apply([Edit("strf.weight", weight, (0, 0, 0))], "drag", settled=settled)
 
 
 def test_a_gallery_without_fields_is_refused_and_leaves_nothing_with_the_session(make_stimulus):
@@ -308,7 +413,7 @@ def test_a_gallery_without_fields_is_refused_and_leaves_nothing_with_the_session
 
 def test_a_gallery_chooses_the_neuron_and_goes_with_the_explorer(session):
     explorer = explore(session, figures=False, gallery=True, neuron=1)
-    assert explorer.children == (explorer.bench, explorer.gallery)
+    assert explorer.panels == ["gallery"]
     assert explorer.gallery.selected == 1
     explorer.gallery.selected = 2
     assert explorer.neuron == 2
@@ -325,7 +430,8 @@ def test_what_is_closed_is_gone():
         explorer = explore(demo.model, demo.stimulus, demo.responses, gallery=True)
         for chosen in ("paint", "tone", "file"):
             explorer.sounds.choice.value = chosen
-        explorer.show_figures()
+        explorer.figure_widget()
+        draw(Browser(explorer))
         explorer.diagnose().close()
         parts = explorer, explorer.session, explorer.bench, explorer.gallery, explorer.sounds, explorer.sounds.painter
         explorer.close()

@@ -95,7 +95,15 @@ class BenchWidget(BrowserWidget):
         kernel goes.
     """
 
-    BROWSER_SETS = ("neuron", "channel", "selected", "lanes", "stage", "width", "wants_gradient")
+    BROWSER_SETS: ClassVar[tuple[str, ...]] = (
+        "neuron",
+        "channel",
+        "selected",
+        "lanes",
+        "stage",
+        "width",
+        "wants_gradient",
+    )
     _esm = bundle_source("bench.js")
 
     # Traits are set and messages are sent by one thread at a time. One lock for all: benches may be linked.

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from typing import Any
 
-import ipywidgets
 import numpy as np
 import torch
+import traitlets
 from torch import Tensor
 
 from deepstrf.analysis import Diagnosis, Finding, diagnose
@@ -16,7 +15,9 @@ from deepstrf.analysis.diagnosis import Interval
 from deepstrf.datasets import Recording
 
 from ..bench.widget import BenchWidget
-from ..lifetime import Owner
+from ..browser_widget import BrowserWidget
+from ..bundle import bundle_source
+from ..message_parsing import MessageError, brief, is_count
 from ..session.events import Change
 from ..session.session import LiveSession
 
@@ -25,17 +26,6 @@ __all__ = ["DiagnosisView", "diagnose_session"]
 MOST_ROWS = 40
 """Largest number of rows; neurons with more findings than that have one fault in common."""
 
-COLOURS = {
-    "error": "var(--jp-error-color1, #d32f2f)",
-    "warning": "var(--jp-warn-color1, #f57c00)",
-    "note": "var(--jp-info-color1, #0097a7)",
-}
-# Jupyter's colours, else that of the text.
-TEXT = (
-    "color:var(--jp-ui-font-color1, currentColor);padding-right:12px;"
-    "line-height:1.45;white-space:normal;overflow-wrap:anywhere"
-)
-FAINT = "var(--jp-border-color2, rgba(128,128,128,0.35))"
 # Stage of the bench that edits a parameter, by a part of its name.
 STAGES = {"prefiltering": "prefilter", "strf": "strf", "bn": "strf", "activation": "activation"}
 LABELS = {"prefilter": "adaptation", "strf": "receptive field", "activation": "output curve", "": ""}
@@ -63,7 +53,7 @@ def diagnose_session(
     )
 
 
-class DiagnosisView(Owner, ipywidgets.VBox):
+class DiagnosisView(BrowserWidget):
     """One row for each finding about the model on a bench; "Show" brings its neuron to the screen there.
 
     A button repeats the diagnosis, after edits for example.
@@ -81,7 +71,18 @@ class DiagnosisView(Owner, ipywidgets.VBox):
     ----------
     found : Diagnosis
         The findings, the worst first.
+    title : str
+        How many there are, and whether the model has been edited since.
+    rows : list of dict
+        What the browser shows of each.
     """
+
+    _esm = bundle_source("findings.js")
+
+    view = traitlets.Unicode("findings").tag(sync=True)
+    title = traitlets.Unicode().tag(sync=True)
+    rows: Any = traitlets.List().tag(sync=True)
+    more = traitlets.Int(0).tag(sync=True)
 
     def __init__(
         self,
@@ -89,16 +90,12 @@ class DiagnosisView(Owner, ipywidgets.VBox):
         *,
         held_out: Recording | tuple[Tensor, Tensor] | None = None,
         confidence: Mapping[str, Interval] | None = None,
+        **kwargs: Any,
     ) -> None:
         self.bench = bench
         self._held_out, self._confidence = held_out, confidence
         self.found = self._diagnosed()
-        self._title = ipywidgets.HTML(layout={"flex": "1 1 auto"})
-        self._repeat = ipywidgets.Button(description="Look again", tooltip="Diagnose the model as it is edited now")
-        self._repeat.on_click(lambda _button: self.refresh())
-        self._head = self.own(ipywidgets.HBox([self._title, self._repeat], layout={"align_items": "center"}))
-        super().__init__()
-        self._rows: list[Any] = []
+        super().__init__(**kwargs)
         self._paint()
         self.own(bench.session.observe(self._session_changed))
 
@@ -145,41 +142,40 @@ class DiagnosisView(Owner, ipywidgets.VBox):
         text = self.found.summary
         if stale:
             text += " · the model has been edited since"
-        self._title.value = f'<div role="status" style="{TEXT};font-weight:600">{html.escape(text.capitalize())}</div>'
+        self.title = text.capitalize()
 
     def _paint(self) -> None:
         self._set_title(stale=False)
-        rows = [self._row(finding) for finding in self.found[:MOST_ROWS]]
-        if len(self.found) > MOST_ROWS:
-            more = f"{len(self.found) - MOST_ROWS} more: they are in the attribute <code>found</code>."
-            rows.append(ipywidgets.HTML(f'<div style="{TEXT}">{more}</div>'))
-        before, self._rows = self._rows, [self.own(row) for row in rows]
-        self.children = [self._head, *rows]
-        self.close_owned(*before)
+        self.rows = [self._row(finding) for finding in self.found[:MOST_ROWS]]
+        self.more = max(0, len(self.found) - MOST_ROWS)
 
-    def _row(self, finding: Finding) -> Any:
-        colour = COLOURS[finding.severity]
-        kind = finding.kind.replace("_", " ")
-        stage = LABELS[_stage(finding)]
-        place = f' <span style="opacity:0.75">· {stage}</span>' if stage else ""
-        text = ipywidgets.HTML(
-            f'<div style="{TEXT}">'
-            f'<span aria-hidden="true" style="color:{colour}">●</span> {finding.severity} · <b>{kind}</b> · '
-            f"{html.escape(self.found.whom(finding))}{place}<br>{html.escape(finding.sentence)}</div>",
-            layout={"flex": "1 1 0", "min_width": "0", "height": "auto"},
-        )
-        parts = [text]
-        if finding.neuron is not None:
-            button = ipywidgets.Button(
-                description="Show",
-                tooltip=f"Show {self.found.whom(finding)} on the bench",
-                layout={"width": "72px", "flex": "0 0 auto"},
-            )
-            button.on_click(lambda _button: self.show(finding))
-            parts.append(button)
-        border = f"1px solid {FAINT}"
-        layout = {"align_items": "center", "border_top": border, "padding": "4px 0", "width": "100%"}
-        return ipywidgets.HBox(parts, layout=layout)
+    def _row(self, finding: Finding) -> dict[str, Any]:
+        return {
+            "severity": finding.severity,
+            "kind": finding.kind.replace("_", " "),
+            "whom": self.found.whom(finding),
+            "stage": LABELS[_stage(finding)],
+            "sentence": finding.sentence,
+            "can_show": finding.neuron is not None,
+        }
+
+    def _received(self, _widget: Any, content: Any, _buffers: Any) -> None:
+        self.error = ""
+        try:
+            self._handle(content if isinstance(content, dict) else {})
+        except (MessageError, IndexError) as error:
+            self.error = str(error)
+
+    def _handle(self, content: dict[str, Any]) -> None:
+        kind, finding = content.get("type"), content.get("finding")
+        if kind == "again":
+            self.refresh()
+        elif kind != "show":
+            raise MessageError(f"type must be show or again, got {brief(kind)}")
+        elif not is_count(finding):
+            raise MessageError(f"finding must be a number in the list, got {brief(finding)}")
+        else:
+            self.show(finding)
 
 
 def _stage(finding: Finding) -> str:

@@ -1,17 +1,14 @@
-"""One model on one screen: the bench to edit it, and Plotly figures of the settled state."""
+"""One model on one screen, as one widget: the bench to edit it, and panels below it."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-import ipywidgets
-import numpy as np
 import plotly.graph_objects as go
+import traitlets
 from numpy.typing import ArrayLike
 from torch import Tensor
 
@@ -21,53 +18,73 @@ from deepstrf.models import NeuralModel
 from deepstrf.training import Interval
 
 from ..bench.html_export import Neurons, save_html
-from ..bench.still import with_still
 from ..bench.widget import BenchWidget
-from ..figures import style
+from ..browser_widget import BrowserWidget
 from ..figures.confidence import Confidence
 from ..figures.figure_widget import figure_widget
-from ..figures.neuron_figure import figure_updates, neuron_figure, title_of
-from ..lifetime import Owner, Timer
+from ..figures.following import FollowingFigure
+from ..figures.neuron_figure import neuron_figure
+from ..figures.panel import FiguresPanel
+from ..message_parsing import MessageError
 from ..neuron_gallery.widget import Gallery
+from ..panels import PanelChannel, PanelHost
 from ..session.argument_validation import Sound, neuron_index, refuse_beside_session
 from ..session.events import Change
 from ..session.explanation import Explanation
-from ..session.lock import locked
 from ..session.serialization import restore_state, state_text, to_code
 from ..session.session import LiveSession
 from ..stimulus.panel import StimulusPanel
-from ..threads import one_thread
 from .diagnosis import DiagnosisView
 
 __all__ = ["Explorer", "explore"]
 
-MIN_FIGURE_PX = 300
-"""Narrower than this a bench was measured while hidden; Plotly then chooses its width itself."""
 
-LIVE_FIGURE_S = 5.0
-"""Shortest time between two repaints of the Plotly figure while a gesture runs: each delays the answers to it."""
+class _NeuronNumber(traitlets.Int):
+    """Number of a neuron; it may be set by name."""
 
-REST_S = 0.15
-"""How long the figure waits after a gesture, so that the bench's own answer is on screen before."""
+    def validate(self, obj: Any, value: Any) -> int:
+        return neuron_index(obj.session.neuron_names, value)
 
 
-class Explorer(Owner, ipywidgets.VBox):
-    """The bench over linked Plotly figures, for one session. Made by :func:`explore`.
+class _State(traitlets.Unicode):
+    """All edits of the session as they are now; setting it restores them."""
+
+    def get(self, obj: Any, cls: Any = None) -> str:
+        return state_text(obj.session)
+
+    def set(self, obj: Any, value: Any) -> None:
+        if value != state_text(obj.session):
+            restore_state(obj.session, value)
+
+
+class Explorer(BenchWidget, PanelHost):
+    """The bench of one session with its panels, as one widget. Made by :func:`explore`.
 
     Attributes
     ----------
     session : LiveSession
         The model under edit; ``session.model`` is the edited model.
-    bench : BenchWidget
-        Editor and response.
-    figures : plotly.graph_objects.FigureWidget or None
-        None while no browser shows the bench: building them takes seconds.
+    neuron : int
+        Number of the neuron on screen; it may be set by name. Like ``score``, ``edited`` and ``state`` a trait, which
+        can be observed and linked.
+    state : str
+        All edits as one line of text, for :meth:`restore` in another notebook. Setting it restores them.
+    panels : list of {"figures", "sounds", "gallery", "findings"}
+        Which panels are open.
     sounds : StimulusPanel or None
         The choice of another stimulus; None where it was switched off, or no sound can be turned into the bands of the
         session.
     gallery : Gallery or None
-        All neurons as small pictures, where switched on; a click chooses the neuron of the bench.
+        All neurons as small pictures, once it has been opened; a click chooses the neuron of the bench.
     """
+
+    PANELS = ("figures", "sounds", "gallery", "findings")
+    BROWSER_SETS: ClassVar[tuple[str, ...]] = (*BenchWidget.BROWSER_SETS, "panels")
+
+    neuron = _NeuronNumber(0).tag(sync=True)
+    state = _State().tag(sync=True, to_json=lambda text, widget: widget.edits)
+    panels = traitlets.List(traitlets.Enum(PANELS)).tag(sync=True)
+    can_open = traitlets.List(traitlets.Enum(PANELS)).tag(sync=True)
 
     @keywords()
     def __init__(
@@ -82,58 +99,135 @@ class Explorer(Owner, ipywidgets.VBox):
         lock: Sequence[str] = (),
         confidence: Mapping[str, Interval] | None = None,
     ) -> None:
-        self.session = session
-        self._lock = threading.RLock()  # of the figures: Plotly's are made for one thread
         self._confidence = None if confidence is None else Confidence(confidence, session)
-        self.bench = self.own(BenchWidget(session, neuron=neuron, sound=sound, lock=lock))
-        self.figures: Any = None
-        self.sounds: StimulusPanel | None = None
-        if sounds:
-            # No sound can be turned into bands that no scale of the library spaces so.
-            with contextlib.suppress(ValueError):
-                self.sounds = self.own(StimulusPanel(session, sound=lambda: self.bench.sound))
-        self._accordion: Any = None
-        if self.sounds is not None:
-            self._accordion = self.own(ipywidgets.Accordion([self.sounds], titles=["Your own stimulus"]))
-        self.gallery: Gallery | None = None
+        self._made: dict[str, BrowserWidget] = {}
+        self._following: list[FollowingFigure] = []
+        self._state_told = ""
+        self._has_sounds = sounds
+        super().__init__(session, neuron=neuron, sound=sound, lock=lock)
+        self._state_told = self.state
         if gallery:
-            self.gallery = self.own(Gallery(session, selected=neuron, confidence=confidence))
-            self.gallery.link(self.bench)
-        self._repaint_timer = self.own(Timer(lambda: self._repaint()))
-        self._new_stimulus = False
-        self._behind = False
-        super().__init__(self._parts())
-        # The bench keeps keys pressed anywhere in an element of this class from the commands of the notebook.
-        self.add_class("deepstrf-explorer")
-        self.own(session.observe(self._session_changed))
-        self.bench.observe(self._neuron_changed, "of_neuron")
-        self._figures_due = figures
-        self.bench.observe(self._width_changed, "width")
-
-    def _parts(self) -> list[ipywidgets.DOMWidget]:
-        """Widgets that exist, from the top."""
-        return [part for part in (self.bench, self._accordion, self.gallery, self.figures) if part is not None]
+            self.panel("gallery")
+        self.can_open = [name for name in self.PANELS if self._is_possible(name)]
+        self.panels = [name for name, on in (("figures", figures), ("gallery", gallery)) if on]
+        self.own(session.observe(self._tell_state))
+        self.observe(self._shown_changed, "of_neuron")
+        self.observe(self._rest, ("panels", "width"))
 
     def __repr__(self) -> str:
-        return f"Explorer({self.session!r}, neuron={self.bench.neuron})"
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        data = super()._repr_mimebundle_(**kwargs)
-        return with_still(data, self.session, self.neuron, self.bench.sound)
+        return f"Explorer({self.session!r}, neuron={self.neuron})"
 
     @property
-    def neuron(self) -> int:
-        """Number of the neuron on screen; it may be set by name."""
-        return int(self.bench.neuron)
+    def bench(self) -> BenchWidget:
+        """The bench, which is the explorer itself."""
+        return self
 
-    @neuron.setter
-    def neuron(self, value: int | str) -> None:
-        self.bench.neuron = neuron_index(self.session.neuron_names, value)
+    # -- panels --------------------------------------------------------------------------------------------------
+
+    def panel(self, name: str) -> BrowserWidget:
+        """The widget of a panel, made when it is first asked for.
+
+        Raises
+        ------
+        ValueError
+            There is no such panel, or the model has nothing to show in it.
+        """
+        if name not in self.PANELS:
+            raise ValueError(f"name must be one of {', '.join(self.PANELS)}, got {name!r}")
+        if name not in self._made:
+            self._made[name] = self.own(self._make(name, PanelChannel(self, name)))
+        return self._made[name]
+
+    def _make(self, name: str, channel: PanelChannel) -> BrowserWidget:
+        if name == "figures":
+            return FiguresPanel(
+                self.session, neuron=self.neuron, sound=self.sound, confidence=self._confidence, comm=channel
+            )
+        if name == "sounds":
+            return StimulusPanel(self.session, sound=lambda: self.sound, comm=channel)
+        if name == "findings":
+            return DiagnosisView(self, confidence=self.confidence, comm=channel)
+        gallery = Gallery(self.session, selected=self.neuron, confidence=self.confidence, comm=channel)
+        gallery.link(self)
+        return gallery
+
+    def _is_possible(self, name: str) -> bool:
+        if name == "sounds":
+            return self.sounds is not None
+        return name != "gallery" or self.session.live.kernel(0) is not None
+
+    @property
+    def sounds(self) -> StimulusPanel | None:
+        """The choice of another stimulus, or None where there is none."""
+        if self._has_sounds:
+            # No sound can be turned into bands that no scale of the library spaces so.
+            with contextlib.suppress(ValueError):
+                made = self.panel("sounds")
+                return made if isinstance(made, StimulusPanel) else None
+        return None
+
+    @property
+    def gallery(self) -> Gallery | None:
+        """All neurons as small pictures, or None while they have not been opened."""
+        made = self._made.get("gallery")
+        return made if isinstance(made, Gallery) else None
+
+    def _received(self, _widget: Any, content: Any, buffers: Any) -> None:
+        if not isinstance(content, dict) or content.get("type") != "panel":
+            super()._received(_widget, content, buffers)
+            return
+        try:
+            self._panel_received(content, buffers)
+        except MessageError as error:
+            self.error = str(error)
+
+    def _shown_changed(self, _change: Any) -> None:
+        figures = self._made.get("figures")
+        if isinstance(figures, FiguresPanel):
+            figures.show(self.neuron, self.sound)
+        for following in self._following:
+            following.repaint()
+
+    def _rest(self, _change: Any) -> None:
+        figures = self._made.get("figures")
+        if isinstance(figures, FiguresPanel) and (self.width == 0 or "figures" not in self.panels):
+            figures.rest()
+
+    def _tell_state(self, change: Change) -> None:
+        if not change.settled or not (change.names or change.unnamed):
+            return
+        before, self._state_told = self._state_told, self.state
+        if before != self._state_told:
+            self.notify_change(
+                traitlets.Bunch(name="state", old=before, new=self._state_told, owner=self, type="change")
+            )
+
+    # -- in Python -----------------------------------------------------------------------------------------------
 
     def figure(self, neuron: int | str | None = None) -> go.Figure:
         """A neuron, the one on screen when None, as a plain Plotly figure, for a paper or a saved notebook."""
         chosen = self.neuron if neuron is None else neuron
-        return neuron_figure(self.session, chosen, sound=self.bench.sound, confidence=self._confidence)
+        return neuron_figure(self.session, chosen, sound=self.sound, confidence=self._confidence)
+
+    def figure_widget(self, neuron: int | str | None = None) -> Any:
+        """A ``plotly.graph_objects.FigureWidget`` of a neuron, to compose a page with; it follows the edits.
+
+        Parameters
+        ----------
+        neuron : int or str, optional
+            Which neuron it shows; when None, the one on screen, whichever that is.
+        """
+        made = self.own(figure_widget(self.figure(neuron)))
+        fixed = None if neuron is None else neuron_index(self.session.neuron_names, neuron)
+        following = FollowingFigure(
+            made,
+            self.session,
+            neuron=lambda: self.neuron if fixed is None else fixed,
+            sound=lambda: self.sound,
+            confidence=self._confidence,
+        )
+        self._following.append(self.own(following))
+        return made
 
     @property
     def confidence(self) -> Mapping[str, Interval] | None:
@@ -149,9 +243,10 @@ class Explorer(Owner, ipywidgets.VBox):
     @confidence.setter
     def confidence(self, bands: Mapping[str, Interval] | None) -> None:
         self._confidence = None if bands is None else Confidence(bands, self.session)
-        if self.figures is not None:
-            self._drop_figures()
-            self.show_figures()
+        figures = self._made.get("figures")
+        if isinstance(figures, FiguresPanel):
+            figures.confidence = self._confidence
+            figures.show(self.neuron, self.sound)
 
     def undo(self) -> None:
         """Undo the last gesture."""
@@ -170,11 +265,6 @@ class Explorer(Owner, ipywidgets.VBox):
         """Python that makes the same changes to a fresh ``session`` of the same model."""
         return to_code(self.session)
 
-    @property
-    def state(self) -> str:
-        """All edits as one line of text, for :meth:`restore` in another notebook."""
-        return state_text(self.session)
-
     def restore(self, state: str) -> None:
         """Set the parameters to those of another explorer's :attr:`state`; see :func:`restore_state` for the errors."""
         restore_state(self.session, state)
@@ -191,7 +281,7 @@ class Explorer(Owner, ipywidgets.VBox):
         held_out : Recording, or tuple of Tensors (B, 1, F, T) and (B, N, R, T), optional
             Sounds that the model was not fitted to, with their responses: see :func:`deepstrf.analysis.diagnose`.
         """
-        return DiagnosisView(self.bench, held_out=held_out, confidence=self.confidence)
+        return DiagnosisView(self, held_out=held_out, confidence=self.confidence)
 
     def save_pretrained(self, save_dir: str | Path) -> Path:
         """Write the edited model as a checkpoint folder."""
@@ -199,116 +289,7 @@ class Explorer(Owner, ipywidgets.VBox):
 
     def save_html(self, path: str | Path, *, neurons: Neurons | None = None, title: str | None = None) -> Path:
         """Path of an HTML file with the bench, which needs no kernel: see :func:`deepstrf_widgets.bench.save_html`."""
-        return save_html(self.bench, path, neurons=neurons, title=title)
-
-    # -- figures -------------------------------------------------------------------------------------------------
-
-    @locked
-    def show_figures(self) -> None:
-        """Build the linked Plotly figures now, below the bench and as wide."""
-        if self.figures is None and not self.closed:
-            self.figures = self.own(figure_widget(self.figure().update_layout(width=self._figure_width())))
-            self.children = self._parts()
-
-    def _figure_width(self) -> int | None:
-        # Plotly measures the width before the figure has a place on the page.
-        return self.bench.width if self.bench.width >= MIN_FIGURE_PX else None
-
-    def _width_changed(self, change: dict[str, Any]) -> None:
-        if change["new"] == 0:
-            # No browser shows the bench. A figure would be 5 MB to a notebook that is loaded again.
-            self._drop_figures()
-        elif self.figures is not None:
-            self.figures.layout.width = self._figure_width()
-        elif self._figures_due:
-            self._figures_due = False
-            self._load_figures()
-
-    @locked
-    def _drop_figures(self) -> None:
-        self._repaint_timer.close()
-        if self.figures is not None:
-            figures, self.figures = self.figures, None
-            self.children = self._parts()
-            self.close_owned(figures)
-            self._figures_due = True
-
-    def _load_figures(self) -> None:
-        """Show the figures once a thread has loaded Plotly, so that the first drag does not wait for that."""
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            self.show_figures()
-            return
-
-        def load() -> None:
-            style.load_plotly()
-            # The loop may have ended meanwhile.
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(self.show_figures)
-
-        threading.Thread(target=load, name="deepstrf-figures", daemon=True).start()
-
-    def _session_changed(self, change: Change) -> None:
-        self._new_stimulus |= change.stimulus
-        # The end of a gesture may name nothing: what counts is whether anything has changed since the last repaint.
-        self._behind |= change.stimulus or change.unnamed or change.touches(self.neuron)
-        if self.figures is not None and self._behind:
-            self._repaint_later(0.0 if change.settled else LIVE_FIGURE_S)
-
-    def _neuron_changed(self, _change: Any) -> None:
-        if self.figures is not None:
-            self._repaint_later(0.0)
-
-    def _repaint_later(self, delay_s: float) -> None:
-        if delay_s > 0 and self._repaint_timer.handle is not None:
-            return
-        # The answer of the bench goes out first.
-        self._repaint_timer.start(max(delay_s, REST_S))
-
-    @one_thread()
-    @locked
-    def _repaint(self) -> None:
-        if self.figures is None:
-            return  # no browser shows them any more
-        self._behind = False
-        if self._new_stimulus:
-            self._new_stimulus = False
-            self._repaint_all()
-            # The neuron may have changed meanwhile, and its receptive field with it.
-        now = self.session.snapshot()
-        updates = figure_updates(now, self.neuron, sound=self.bench.sound, confidence=self._confidence)
-        title = title_of(now, self.neuron)
-        with self.figures.batch_update():
-            for part in (*self.figures.data, *self.figures.layout.annotations):
-                for name, value in updates.get(part.name, {}).items():
-                    # Unchanged values are not sent again: the ON and OFF spectrograms are most of the figure.
-                    if not _same(part[name], value):
-                        part[name] = value
-            if self.figures.layout.title.text != title:
-                self.figures.layout.title.text = title
-
-    def _repaint_all(self) -> None:
-        """Repaint every trace for another stimulus, whose length and responses may differ."""
-        fresh = {trace.name: trace for trace in self.figure().data}
-        if not fresh.keys() <= {trace.name for trace in self.figures.data}:
-            # Responses where there were none: a figure with a trace more.
-            self._drop_figures()
-            self.show_figures()
-            return
-        with self.figures.batch_update():
-            for trace in self.figures.data:
-                # Within a batch, values that were set are not read back yet.
-                trace.visible = trace.name in fresh
-                if trace.name in fresh:
-                    for key in ("x", "z" if trace.type == "heatmap" else "y"):
-                        trace[key] = fresh[trace.name][key]
-
-
-def _same(one: Any, other: Any) -> bool:
-    if isinstance(other, np.ndarray):
-        return np.array_equal(one, other, equal_nan=True)
-    return bool(one == other)
+        return save_html(self, path, neurons=neurons, title=title)
 
 
 @keywords()
@@ -328,7 +309,7 @@ def explore(
     lock: Sequence[str] = (),
     confidence: Mapping[str, Interval] | None = None,
 ) -> Explorer:
-    """Editor, response and figures of a model on a stimulus, to show in a notebook.
+    """Editor, response and panels of a model on a stimulus as one widget, to show in a notebook.
 
     Parameters
     ----------
@@ -341,11 +322,11 @@ def explore(
     sound : int
         Which sound of the stimulus batch is on screen first.
     figures : bool
-        Whether the Plotly figures are built once the bench is on screen.
+        Whether the panel with the Plotly figures is open at first.
     sounds : bool
         Whether another stimulus can be chosen (tones, noise, ripples, chords, a sound file) or painted.
     gallery : bool
-        Whether all neurons are shown below as small pictures, to sort, filter and choose from.
+        Whether the panel with all neurons as small pictures is open at first.
     lock : sequence of str
         Parameters, or whole stages ("prefilter", "strf", "activation"), that cannot be edited in the browser, for a
         lesson about one of them. Python may still change them.

@@ -18,7 +18,7 @@ from ..session.reading import Reading, Snapshot
 from .confidence import Confidence
 from .style import CLEAR, DIGITS, DIVERGING, FAINT, GREY, TICKS_KHZ, rounded
 
-__all__ = ["figure_updates", "neuron_figure", "title_of"]
+__all__ = ["LANES", "UNSURE", "figure_traces", "figure_updates", "neuron_figure", "title_of", "tuning_lines"]
 
 COUNTS = [[0.0, "rgba(128,128,128,0)"], [1.0, "rgba(128,128,128,1)"]]
 SPECTROGRAMS = {"stimulus": "Cividis", "ON": "OrRd", "OFF": "Blues"}
@@ -48,7 +48,7 @@ TUNING_PX = 84
 """Height of the lines below the fields with the tuning and its intervals."""
 
 
-def _traces(
+def figure_traces(
     session: Snapshot, neuron: int, sound: int, confidence: Confidence | None = None
 ) -> dict[str, dict[str, Any]]:
     """Values of each trace that depend on the state of the session, by trace name."""
@@ -113,7 +113,7 @@ def _fade(
         drawn[name] = {**whole, "z": np.where(where, np.nan, whole["z"])}
 
 
-def _tuning_lines(
+def tuning_lines(
     session: Snapshot, neuron: int, kernels: list[str], confidence: Confidence
 ) -> dict[str, dict[str, str]]:
     """Text below each field, by its name: tuning with intervals, and what they belong to."""
@@ -141,10 +141,10 @@ def figure_updates(
     """New values of all that an edit can change in a figure on screen, by the name of the trace or annotation."""
     heard_by(session)  # which the snapshot then knows
     now = session.snapshot()
-    drawn = _traces(now, neuron, sound, confidence)
+    drawn = figure_traces(now, neuron, sound, confidence)
     drawn.pop("stimulus")
     if confidence is not None:
-        drawn |= _tuning_lines(now, neuron, _fields(drawn), confidence)
+        drawn |= tuning_lines(now, neuron, _fields(drawn), confidence)
     return drawn
 
 
@@ -173,7 +173,7 @@ def neuron_figure(
     """
     heard_by(session)  # which the snapshot then knows
     neuron, now = neuron_index(session.neuron_names, neuron), session.snapshot()
-    drawn = _traces(now, neuron, sound, confidence)
+    drawn = figure_traces(now, neuron, sound, confidence)
     time_s = (np.arange(now.stimulus.shape[3]) * session.dt_ms / 1e3).round(6)
     khz = (session.cf_hz / 1e3).round(4)
     kernels = _fields(drawn)
@@ -227,7 +227,7 @@ def neuron_figure(
             figure.add_trace(heat, row=rows + 1, col=column)
         figure.update_xaxes(title_text="lag (ms)", autorange="reversed", row=rows + 1, col=column)
         figure.update_yaxes(**log_axis, row=rows + 1, col=column)
-    tuning = {} if confidence is None else _tuning_lines(now, neuron, kernels, confidence)
+    tuning = {} if confidence is None else tuning_lines(now, neuron, kernels, confidence)
     for name, column in zip(tuning, (1, 2), strict=False):
         place = {"x": 0, "y": 0, "xanchor": "left", "yanchor": "top", "yshift": -46, "align": "left"}
         domains = {"xref": "x domain", "yref": "y domain", "row": rows + 1, "col": column}

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import html
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
-import ipywidgets
+import numpy as np
+import traitlets
 
-from ..lifetime import Owner
+from ..browser_widget import BrowserWidget
+from ..bundle import bundle_source
+from ..message_parsing import MessageError, brief
+from ..panels import PanelChannel, PanelHost
 from ..session.edited_model import FitUnderWayError
 from ..session.events import Change
 from ..session.session import LiveSession
@@ -24,11 +27,50 @@ __all__ = ["StimulusPanel"]
 
 FIRST, FILE, PAINT = "first", "file", "paint"
 ELSEWHERE = "another sound is played, chosen elsewhere"
-LABEL = {"description_width": "180px"}
-WIDE = {"width": "520px", "max_width": "100%"}
+OPTIONS = (
+    ("The stimulus of this session", FIRST),
+    *((sound.label, name) for name, sound in SOUNDS.items()),
+    ("A sound file", FILE),
+    ("Paint", PAINT),
+)
 
 
-class StimulusPanel(Owner, ipywidgets.VBox):
+class Choice(traitlets.HasTraits):
+    """Which sound is chosen: ``value``."""
+
+    value = traitlets.Enum([name for _, name in OPTIONS], FIRST)
+
+
+class Slider(traitlets.HasTraits):
+    """One knob of a synthetic sound: ``value`` between its ends.
+
+    Where ``base`` is not None the slider moves its logarithm, and ``min``, ``max`` and ``step`` are in that.
+    """
+
+    value = traitlets.Float()
+
+    def __init__(self, knob: Knob, bands: dict[str, Any]) -> None:
+        self.description, self.step = knob.label, knob.step
+        low, high = knob.low, knob.high
+        if knob.log:  # a frequency stays where the session has bands
+            low, high = max(low, bands["min_hz"]), min(high, bands["max_hz"])
+        self.base = 2 if knob.log else None
+        self.min, self.max = (math.log2(low), math.log2(high)) if knob.log else (low, high)
+        self._ends = low, high
+        super().__init__(value=min(max(knob.value, low), high))
+
+    @traitlets.validate("value")
+    def _clipped(self, proposal: Any) -> float:
+        return float(np.clip(proposal["value"], *self._ends))
+
+    def described(self, name: str) -> dict[str, Any]:
+        """What the browser draws it from."""
+        digits = 0 if self.base else max(0, math.ceil(-math.log10(self.step)))
+        shown = {"name": name, "label": self.description, "value": self.value, "base": self.base, "digits": digits}
+        return {**shown, "min": self.min, "max": self.max, "step": self.step}
+
+
+class StimulusPanel(PanelHost):
     """Choice of the stimulus of a session: its first one, a synthetic sound, a sound file, or a painting.
 
     Every sound is turned into the bands and bins of the session. Recorded responses belong to the first stimulus: with
@@ -48,31 +90,36 @@ class StimulusPanel(Owner, ipywidgets.VBox):
 
     Attributes
     ----------
-    choice : ipywidgets.Dropdown
-        "first", a name of :data:`~deepstrf_widgets.stimulus.catalogue.SOUNDS`, "file", or "paint".
-    knobs : dict of str to ipywidgets slider
-        Of the synthetic sound on screen.
+    choice : Choice
+        Its ``value``: "first", a name of :data:`~deepstrf_widgets.stimulus.catalogue.SOUNDS`, "file", or "paint".
+    knobs : dict of str to Slider
+        Of the synthetic sound on screen; each has a ``value``.
     painter : SpectrogramPainter
         It keeps the painting while another sound is played.
     message : str
         The last error; empty when all is well.
+    status : str
+        What is played, how long it is and whether it has a score, or what went wrong.
     """
 
-    def __init__(self, session: LiveSession, *, sound: Callable[[], int] | None = None) -> None:
+    PANELS = (FILE, PAINT)
+    _esm = bundle_source("sounds.js")
+
+    view = traitlets.Unicode("sounds").tag(sync=True)
+    chosen = traitlets.Unicode(FIRST).tag(sync=True)
+    sliders: Any = traitlets.List().tag(sync=True)
+    message = traitlets.Unicode("").tag(sync=True)
+    status = traitlets.Unicode("").tag(sync=True)
+
+    def __init__(self, session: LiveSession, *, sound: Callable[[], int] | None = None, **kwargs: Any) -> None:
         if not isinstance(session, LiveSession):
             raise TypeError(f"session must be a LiveSession, got {type(session).__name__}")
         self._bands = bands_of(session.cf_hz)
         self.session = session
-        self.message = ""
-        self.knobs: dict[str, Any] = {}
-        made = [(sound.label, name) for name, sound in SOUNDS.items()]
-        options = [("The stimulus of this session", FIRST), *made, ("A sound file", FILE), ("Paint", PAINT)]
-        dropdown = ipywidgets.Dropdown(options=options, value=FIRST, description="sound", style=LABEL, layout=WIDE)
-        self.choice = self.own(dropdown)
+        self.knobs: dict[str, Slider] = {}
+        self.choice = Choice()
         self._sound = sound
-        self._controls = self.own(ipywidgets.VBox())
-        self._status = self.own(ipywidgets.HTML())
-        super().__init__([self.choice, self._controls, self._status])
+        super().__init__(info={"options": [list(option) for option in OPTIONS]}, **kwargs)
         self.choice.observe(self._choice_changed, "value")
         self.own(session.observe(self._session_changed))
         self._set_status("" if session.on_first_stimulus else ELSEWHERE)
@@ -83,27 +130,30 @@ class StimulusPanel(Owner, ipywidgets.VBox):
     @cached_property
     def upload(self) -> SoundFile:
         """Button for a sound file; made on first use, as its code is large for a slow line."""
-        return self.own(SoundFile(self._play_file, lambda error: self._set_status(str(error), bad=True)))
+        channel = PanelChannel(self, FILE)
+        on_error = lambda error: self._set_status(str(error), bad=True)  # noqa: E731
+        return self.own(SoundFile(self._play_file, on_error, comm=channel))
 
     @cached_property
     def painter(self) -> SpectrogramPainter:
         """Canvas; made on first use."""
-        return self.own(SpectrogramPainter(self.session, sound=self._sound))
+        return self.own(SpectrogramPainter(self.session, sound=self._sound, comm=PanelChannel(self, PAINT)))
+
+    def panel(self, name: str) -> BrowserWidget:
+        """The button for a file, or the canvas."""
+        return self.upload if name == FILE else self.painter
 
     # -- gestures of the user ------------------------------------------------------------------------------------
 
     def _choice_changed(self, change: dict[str, Any]) -> None:
-        self.close_owned(*self.knobs.values())
-        self.knobs = {}
         chosen = change["new"]
+        self.knobs = {}
         if chosen in SOUNDS:
-            self.knobs = {name: self.own(self._slider(knob)) for name, knob in SOUNDS[chosen].knobs.items()}
+            self.knobs = {name: Slider(knob, self._bands) for name, knob in SOUNDS[chosen].knobs.items()}
             for slider in self.knobs.values():
-                slider.observe(self._play_synthetic, "value")
-        if chosen in (FILE, PAINT):
-            self._controls.children = [self.upload if chosen == FILE else self.painter]
-        else:
-            self._controls.children = list(self.knobs.values())
+                slider.observe(self._knob_turned, "value")
+        self.chosen = chosen
+        self._describe_knobs()
         if chosen == FIRST:
             if not self.session.on_first_stimulus:
                 self.session.set_stimulus(source=self)
@@ -115,27 +165,39 @@ class StimulusPanel(Owner, ipywidgets.VBox):
         else:
             self._play_synthetic()
 
-    def _slider(self, knob: Knob) -> Any:
-        shared = {"description": knob.label, "style": LABEL, "layout": WIDE, "continuous_update": True}
-        if not knob.log:
-            digits = max(0, math.ceil(-math.log10(knob.step)))
-            return ipywidgets.FloatSlider(
-                value=knob.value, min=knob.low, max=knob.high, step=knob.step, readout_format=f".{digits}f", **shared
-            )
-        # A frequency stays where the session has bands.
-        low, high = max(knob.low, self._bands["min_hz"]), min(knob.high, self._bands["max_hz"])
-        return ipywidgets.FloatLogSlider(
-            value=min(max(knob.value, low), high),
-            base=2,
-            min=math.log2(low),
-            max=math.log2(high),
-            step=knob.step,
-            readout_format=".0f",
-            **shared,
-        )
+    def _describe_knobs(self) -> None:
+        self.sliders = [slider.described(name) for name, slider in self.knobs.items()]
+
+    def _knob_turned(self, _change: Any) -> None:
+        self._describe_knobs()
+        self._play_synthetic()
+
+    def _received(self, _widget: Any, content: Any, buffers: Sequence[Any] | None) -> None:
+        try:
+            self._handle(content, buffers)
+        except (MessageError, traitlets.TraitError) as error:
+            self.error = str(error)
+        else:
+            self.error = ""
+
+    def _handle(self, content: Any, buffers: Sequence[Any] | None) -> None:
+        kind = content.get("type") if isinstance(content, dict) else None
+        if kind == "panel":
+            self._panel_received(content, buffers)
+        elif kind == "choose":
+            self.choice.value = content.get("value")
+        elif kind == "turn":
+            knob, value = content.get("knob"), content.get("value")
+            if not isinstance(knob, str) or knob not in self.knobs:
+                raise MessageError(f"knob must be one of {', '.join(self.knobs) or 'none'}, got {brief(knob)}")
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+                raise MessageError(f"value must be a finite number, got {brief(value)}")
+            self.knobs[knob].value = float(value)
+        else:
+            raise MessageError(f"type must be choose, turn or panel, got {brief(kind)}")
 
     @one_thread()
-    def _play_synthetic(self, _change: Any = None) -> None:
+    def _play_synthetic(self) -> None:
         sound: Sound = SOUNDS[self.choice.value]
         values = {name: float(slider.value) for name, slider in self.knobs.items()}
         try:
@@ -160,15 +222,13 @@ class StimulusPanel(Owner, ipywidgets.VBox):
             self._set_status(" · ".join([length, *(str(warning.message) for warning in caught)]))
 
     def _set_status(self, text: str, *, bad: bool = False) -> None:
-        """Show a text, not HTML, below the sliders, and that an unrecorded sound has no score."""
+        """Show a text below the sliders, and that an unrecorded sound has no score."""
         self.message = text if bad else ""
         parts = [text] if text else []
         unscored = self.session.responses is None and self.session.first_responses is not None
         if unscored and not bad:
             parts.append("nothing was recorded to this sound, so it has no score")
-        role = ' role="alert"' if bad else ""
-        colour = "var(--jp-error-color1, #b3261e)" if bad else "var(--jp-ui-font-color2, #7d8590)"
-        self._status.value = f'<span{role} style="color:{colour}">{html.escape(" · ".join(parts))}</span>'
+        self.status = " · ".join(parts)
 
     def _session_changed(self, change: Change) -> None:
         """Somebody else may have chosen the first sound again, or another one."""

@@ -70,6 +70,11 @@ export class Cleanup {
   #undo: (() => void)[] = [];
   #done = false;
 
+  /** Whether everything has been undone. */
+  get done(): boolean {
+    return this.#done;
+  }
+
   add(undo: () => void): void {
     if (this.#done) undo();
     else this.#undo.push(undo);

@@ -12,13 +12,14 @@ import { watchConnection } from "../kernel/connection";
 import type { BenchModel, Info, View } from "../kernel/contract";
 import { ResponseView } from "../response/response-view";
 import { BenchState, type Clock } from "../state/bench-state";
-import { keepKeysOfExplorer } from "../ui/host-keys";
+import { keepKeys } from "../ui/host-keys";
 import { Shortcuts } from "../ui/shortcuts";
 import { Tabs } from "../ui/tabs";
 import { channelChooser } from "./channel-chooser";
 import { offerLeftEdits } from "./left-edits";
 import { MessageLine } from "./message-line";
 import { NeuronChooser } from "./neuron-chooser";
+import { Panels } from "./panels";
 import { followRoom, fullScreenButton } from "./room";
 import { Toolbar } from "./toolbar";
 
@@ -155,7 +156,7 @@ export function mount(model: BenchModel, el: HTMLElement, saved = false): () => 
     setText(restrictions, state.info.restrictions);
     restrictions.hidden = !state.info.restrictions;
   });
-  keepKeysOfExplorer(root, cleanup);
+  keepKeys(root, cleanup);
   listenKeys(root, state, release, () => shortcuts.open(), cleanup);
   // Tests in a browser wait until no request is without its answer, the arrays of another neuron included.
   Object.defineProperty(root, "__bench", {
@@ -165,7 +166,12 @@ export function mount(model: BenchModel, el: HTMLElement, saved = false): () => 
     release();
     state.close();
   });
-  toolbar.element.append(fullScreenButton(root, (text) => state.setError(text), cleanup));
+  const below = new Panels(model, state, cleanup);
+  root.insertBefore(below.element, message.element.nextSibling);
+  toolbar.element.append(
+    below.menu,
+    fullScreenButton(root, (text) => state.setError(text), cleanup),
+  );
   followRoom(root, cleanup);
   watchPixelRatio(cleanup, requestPaint);
   watchWidth(root, state, clock, cleanup);
@@ -250,7 +256,8 @@ function listenKeys(
   cleanup: Cleanup,
 ): void {
   const writing = (target: EventTarget | null) =>
-    target instanceof HTMLElement && (target.tagName === "INPUT" || target.isContentEditable);
+    target instanceof HTMLElement &&
+    (/^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName) || target.isContentEditable);
   cleanup.listen<KeyboardEvent>(root, "keydown", (event) => {
     if (writing(event.target)) return;
     const key = event.key.toLowerCase();

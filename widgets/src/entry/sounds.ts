@@ -1,10 +1,13 @@
-/** The module that anywidget loads for a sound of one's own: a spectrogram to paint, or a file. */
+/** The module that anywidget loads for another sound: the choice of one, a spectrogram to paint, or a file. */
 
 import type { BenchModel } from "../kernel/contract";
 import { mountSoundFile } from "../stimulus/file-button";
 import { mountPaint } from "../stimulus/paint";
+import { mountSounds } from "../stimulus/sounds";
+
+const VIEWS = { file: mountSoundFile, paint: mountPaint, sounds: mountSounds };
 
 export default {
   render: ({ model, el }: { model: BenchModel; el: HTMLElement }) =>
-    model.get("view") === "file" ? mountSoundFile(model, el) : mountPaint(model, el),
+    VIEWS[model.get("view") as keyof typeof VIEWS](model, el),
 };

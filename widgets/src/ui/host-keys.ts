@@ -2,8 +2,6 @@
 
 import { type Cleanup, setAttribute } from "../base/dom";
 
-/** Class of an element that holds several widgets of one explorer, set by Python. */
-export const EXPLORER = "deepstrf-explorer";
 /** Keys that host and browser share with nothing that is edited here. */
 const PASSING = /^(Escape|Tab|F\d+|Control|Shift|Alt|Meta|AltGraph|CapsLock)$/;
 const MOVES_OR_DELETES = /^(Arrow.*|Home|End|Page.*|Backspace|Delete|Insert)$/;
@@ -44,17 +42,4 @@ export function keepKeys(inside: HTMLElement, cleanup: Cleanup): void {
   cleanup.listen<KeyboardEvent>(inside, "keydown", (event) => {
     if (!isForHost(event)) event.stopPropagation();
   });
-}
-
-/** The same for a widget and, once it has its place on a page, for the explorer around it with its other parts. */
-export function keepKeysOfExplorer(root: HTMLElement, cleanup: Cleanup): void {
-  keepKeys(root, cleanup);
-  const observer = new ResizeObserver(() => {
-    if (!root.isConnected) return;
-    observer.disconnect();
-    const around = root.closest<HTMLElement>(`.${EXPLORER}`);
-    if (around) keepKeys(around, cleanup);
-  });
-  observer.observe(root);
-  cleanup.add(() => observer.disconnect());
 }

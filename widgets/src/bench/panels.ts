@@ -1,0 +1,138 @@
+/** Panels below the bench: a menu in its toolbar opens and closes them. */
+
+import { type Cleanup, closest, consume, element, setAttribute } from "../base/dom";
+import type { BenchModel } from "../kernel/contract";
+import { type Around, mountPanel } from "../panels/mount-panel";
+import type { BenchState } from "../state/bench-state";
+import { button } from "../ui/button";
+
+const LABELS: Record<string, string> = {
+  figures: "Figures",
+  sounds: "Sounds",
+  gallery: "All neurons",
+  findings: "Findings",
+};
+
+export class Panels {
+  /** The button with its menu, and the panels that are open. */
+  readonly menu: HTMLElement;
+  readonly element = element("div.db-below");
+  readonly #open = new Map<string, () => void>();
+  readonly #items = new Map<string, HTMLElement>();
+  readonly #model: BenchModel;
+  readonly #state: BenchState;
+  readonly #around: Around;
+  #begun = false;
+
+  constructor(model: BenchModel, state: BenchState, cleanup: Cleanup) {
+    this.#model = model;
+    this.#state = state;
+    this.#around = {
+      rate: () => state.now.rate,
+      neuron: () => state.neuron,
+      onRate: (changed, until) =>
+        until.add(
+          state.onChange((parts) => {
+            if (parts.has("rate")) changed();
+          }),
+        ),
+    };
+    const opener = button("Open and close panels below the bench", "Panels ▾");
+    setAttribute(opener, "aria-haspopup", "menu");
+    const list = element("div.db-options", { role: "menu", "aria-label": "Panels", hidden: true });
+    for (const name of (model.get("can_open") as string[] | undefined) ?? []) {
+      const item = element(
+        "button.db-button",
+        { role: "menuitemcheckbox", tabindex: -1 },
+        LABELS[name] ?? name,
+      );
+      item.dataset.panel = name;
+      this.#items.set(name, item);
+      list.append(item);
+    }
+    this.menu = element("span.db-panels-menu", { hidden: this.#items.size === 0 }, opener, list);
+    const show = (on: boolean) => {
+      list.hidden = !on;
+      setAttribute(opener, "aria-expanded", String(on));
+      if (on) (list.firstElementChild as HTMLElement | null)?.focus();
+    };
+    show(false);
+    cleanup.listen(opener, "click", () => show(list.hidden === true));
+    cleanup.listen(list, "click", (event) => {
+      const name = closest(event.target, "[data-panel]")?.dataset.panel;
+      if (name) this.#toggle(name);
+    });
+    cleanup.listen<FocusEvent>(this.menu, "focusout", (event) => {
+      if (!this.menu.contains(event.relatedTarget as Node | null)) show(false);
+    });
+    cleanup.listen<KeyboardEvent>(this.menu, "keydown", (event) => {
+      const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+      const items = [...this.#items.values()];
+      if (step && list.hidden) show(true);
+      else if (step) {
+        const at = items.indexOf(event.target as HTMLElement);
+        items[(at + step + items.length) % items.length].focus();
+      } else if (event.key === "Escape" && !list.hidden) {
+        show(false);
+        opener.focus();
+      } else return;
+      consume(event);
+    });
+    const follow = () => this.#follow();
+    model.on("change:panels", follow);
+    cleanup.add(() => model.off("change:panels", follow));
+    cleanup.add(() => {
+      for (const close of this.#open.values()) close();
+    });
+    // After the bench's own first paint.
+    let handle = requestAnimationFrame(() => {
+      handle = requestAnimationFrame(() => {
+        this.#begun = true;
+        follow();
+      });
+    });
+    cleanup.add(() => cancelAnimationFrame(handle));
+  }
+
+  #toggle(name: string): void {
+    const open = (this.#model.get("panels") as string[] | undefined) ?? [];
+    const panels = open.includes(name) ? open.filter((other) => other !== name) : [...open, name];
+    this.#model.set("panels", panels);
+    this.#model.save_changes();
+    this.#follow();
+  }
+
+  #follow(): void {
+    if (!this.#begun) return;
+    const wanted = (this.#model.get("panels") as string[] | undefined) ?? [];
+    for (const [name, close] of [...this.#open]) {
+      if (wanted.includes(name)) continue;
+      close();
+      this.#open.delete(name);
+    }
+    for (const name of this.#items.keys()) {
+      if (wanted.includes(name) && !this.#open.has(name)) this.#mount(name);
+      setAttribute(this.#items.get(name) as Element, "aria-checked", String(this.#open.has(name)));
+    }
+  }
+
+  #mount(name: string): void {
+    const label = LABELS[name] ?? name;
+    const close = button(`Close ${label.toLowerCase()}`, "×", "icon");
+    const body = element("div.db-panel-body");
+    const head = element("div.db-panel-head", {}, element("h3.db-title", {}, label), close);
+    const section = element("section.db-panel", { "aria-label": label, "data-panel": name }, head, body);
+    close.addEventListener("click", () => this.#toggle(name));
+    // In the order of the menu, whichever was opened first.
+    const names = [...this.#items.keys()];
+    const after = [...this.element.children].find(
+      (other) => names.indexOf((other as HTMLElement).dataset.panel ?? "") > names.indexOf(name),
+    );
+    this.element.insertBefore(section, after ?? null);
+    const stop = mountPanel(this.#model, name, this.#state.client, body, this.#around);
+    this.#open.set(name, () => {
+      stop();
+      section.remove();
+    });
+  }
+}
