@@ -56,8 +56,8 @@ def test_a_user_chooses_what_the_neuron_hears(
     page.get_by_label("sound", exact=True).select_option("Tone")
     expect(readout).to_be_hidden()
     assert notebook.kernel_eval(SHAPE) == [1, 1, 34, 180]
-    page.locator(".db-knob", has_text="frequency (Hz)").get_by_role("slider").press("ArrowRight")
-    expect(page.locator(".db-knob", has_text="frequency (Hz)")).to_contain_text("4238")  # a semitone up
+    page.locator(".db-sound-knob", has_text="frequency (Hz)").get_by_role("slider").press("ArrowRight")
+    expect(page.locator(".db-sound-knob", has_text="frequency (Hz)")).to_contain_text("4238")  # a semitone up
     # The slider tells the kernel when it has time to.
     notebook.wait_for_kernel(f"abs({AT_HZ} / (4000 * 2 ** (1 / 12)) - 1) < 1e-6")
     expect(page.get_by_text("nothing was recorded to this sound")).to_be_visible()

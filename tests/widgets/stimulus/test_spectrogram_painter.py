@@ -247,12 +247,12 @@ def test_the_panel_plays_the_painting_and_restores_the_first_stimulus(session):
     panel = StimulusPanel(session)
     score = session.score(0)
     panel.choice.value = "paint"
-    assert panel._controls.children == (panel.painter,)
+    assert panel.panel("paint") is panel.painter
     assert session.stimulus.shape == (1, 1, 34, 200)
     assert session.score(0) is None
-    assert "1.00 s · nothing was recorded to this sound" in panel._status.value
+    assert "1.00 s · nothing was recorded to this sound" in panel.status
     stroke(panel.painter, np.full((34, 300), 12.0), n_frames=300)
-    assert "1.50 s" in panel._status.value
+    assert "1.50 s" in panel.status
     assert panel.choice.value == "paint"
     panel.choice.value = "first"
     assert session.on_first_stimulus

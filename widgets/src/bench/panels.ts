@@ -5,6 +5,7 @@ import type { BenchModel } from "../kernel/contract";
 import { type Around, mountPanel } from "../panels/mount-panel";
 import type { BenchState } from "../state/bench-state";
 import { button } from "../ui/button";
+import { icon } from "../ui/icons";
 
 const LABELS: Record<string, string> = {
   figures: "Figures",
@@ -37,7 +38,7 @@ export class Panels {
           }),
         ),
     };
-    const opener = button("Open and close panels below the bench", "Panels ▾");
+    const opener = button("Panels: figures, sounds, all neurons, findings", icon("panels"), "icon");
     setAttribute(opener, "aria-haspopup", "menu");
     const list = element("div.db-options", { role: "menu", "aria-label": "Panels", hidden: true });
     for (const name of (model.get("can_open") as string[] | undefined) ?? []) {

@@ -28,7 +28,7 @@ export function mountSounds(given: BenchModel, el: HTMLElement): () => void {
   const { options } = model.get("info") as { options: [string, string][] };
   const choice = element("select.db-input", { "aria-label": "sound" });
   choice.append(...options.map(([label, value]) => element("option", { value }, label)));
-  const knobs = element("div.db-knobs");
+  const knobs = element("div.db-sound-knobs");
   const inside = element("div.db-inside");
   const root = element("div.deepstrf-bench.db-view-sounds", { tabindex: -1 }, choice, knobs, inside, status);
   keepKeys(root, cleanup);
@@ -78,7 +78,7 @@ export function mountSounds(given: BenchModel, el: HTMLElement): () => void {
 function knobOf({ name, label, base, min, max, step }: Slider, model: BenchModel): HTMLElement {
   const input = element("input", { type: "range", min, max, step, "aria-label": label });
   const row = element(
-    "label.db-knob",
+    "label.db-sound-knob",
     { "data-knob": name },
     element("span", {}, label),
     input,
