@@ -266,7 +266,7 @@ def test_the_panel_plays_the_painting_and_restores_the_first_stimulus(session):
 def test_another_panel_shows_that_a_painting_is_played(session):
     panel, other = StimulusPanel(session), StimulusPanel(session)
     panel.choice.value = "paint"
-    assert "another sound is played, chosen elsewhere" in other._status.value
+    assert "another sound is played, chosen elsewhere" in other.status
     panel.close()
     other.close()
 

@@ -1,0 +1,142 @@
+"""The Plotly panel in JupyterLab: never empty, moved by the hand, right when it rests, in the bench's colours."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.browser.bench_page import ROOT, BenchPage
+from tests.browser.lab import Server
+from tests.browser.notebook import SECOND, NotebookPage, write_notebook
+
+pytestmark = pytest.mark.browser
+
+CELL = """
+from deepstrf.demo import load_demo
+from deepstrf_widgets import explore
+demo = load_demo()
+bench = explore(demo.model, demo.stimulus, demo.responses, neuron_names=demo.neuron_names)
+bench
+"""
+RUNS = 20 if os.environ.get("FIGURES") == "whole" else 2
+SLOWER = 6
+"""How many times slower the page's processor is made while cells run."""
+
+# Ten a second and 0.3 s on a machine at rest; tests share theirs.
+LEAST_RATE, MOST_SETTLE_MS = 5, 1500
+
+PANEL = f"{ROOT} .db-view-figures"
+GRAPHS = ["stimulus", "ON", "OFF", "drive", "trials", "response", "residual", "STRF, ON", "STRF, OFF"]
+TRACES = """() => Object.fromEntries([...document.querySelectorAll('[data-graph]')].map((at) => [
+  at.dataset.graph,
+  (at.data ?? []).filter((trace) => (trace.y?.length ?? trace.z?.length ?? 0) > 0).map((trace) => trace.name),
+]))"""
+WHOLE = f"(graphs) => {{ const found = ({TRACES})(); return graphs.every((name) => found[name]?.length > 0); }}"
+COUNTERS = f"() => ({{...document.querySelector('{PANEL}').__figures, at: performance.now()}})"
+LINE_COLOUR = """() => [...document.querySelectorAll('[data-graph=response]')][0]
+  .data.find((trace) => trace.name === 'model').line.color"""
+MODEL_COLOUR = f"""() => {{
+  const painter = document.createElement('canvas').getContext('2d');
+  const root = document.querySelector('{PANEL}');
+  painter.fillStyle = getComputedStyle(root).getPropertyValue('--db-model');
+  return painter.fillStyle;
+}}"""
+
+
+@pytest.fixture
+def bench(open_page: Callable[..., NotebookPage], server: Server) -> Iterator[BenchPage]:
+    write_notebook(server.folder / "figures.ipynb", CELL)
+    notebook = open_page(1280, 1000)
+    notebook.open("figures.ipynb")
+    notebook.run_all()
+    notebook.bring(ROOT)
+    bench = BenchPage(notebook)
+    bench.page.wait_for_function(WHOLE, arg=GRAPHS, timeout=60 * SECOND)
+    yield bench
+    assert notebook.console_errors == []
+    assert notebook.blocked == []
+
+
+def test_run_all_on_a_slow_machine_finds_the_traces_each_time(bench: BenchPage) -> None:
+    notebook, page = bench.notebook, bench.page
+    page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
+    for _ in range(RUNS):
+        notebook.run_all()
+        notebook.bring(PANEL)
+        page.wait_for_function(WHOLE, arg=GRAPHS, timeout=120 * SECOND)
+        assert page.evaluate(TRACES)["response"] == ["recorded", "trained", "model"]
+
+
+def test_the_line_follows_the_hand_and_settles_within_0_3_s(bench: BenchPage) -> None:
+    page = bench.page
+    notebook = bench.notebook
+    bench.handle().scroll_into_view_if_needed()
+    box = bench.handle().bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x - 3, y)
+    begun = page.evaluate(COUNTERS)
+    for step in range(40):
+        page.mouse.move(x - 20 - step % 7, y + 10 + step % 5)
+        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    ended = page.evaluate(COUNTERS)
+    page.mouse.up()
+    page.wait_for_function(f"(before) => ({COUNTERS})().settled > before", arg=ended["settled"])
+    settled = page.evaluate(COUNTERS)["at"]
+    rate = (ended["live"] - begun["live"]) / (ended["at"] - begun["at"]) * 1000
+    print(f"{rate:.1f} updates/s, settled after {settled - ended['at']:.0f} ms")
+    assert rate >= LEAST_RATE
+    assert settled - ended["at"] <= MOST_SETTLE_MS
+    bench.page.mouse.move(2, 2)
+    bench.settle()
+    bench.wait_until_plotted(bench.rate())
+    assert notebook.kernel_eval("bench.session.can_undo") is True
+
+
+def test_the_panel_follows_the_theme_shares_nothing_and_closes_by_one_click(
+    bench: BenchPage, keep: Callable[[NotebookPage, str], Path]
+) -> None:
+    notebook, page = bench.notebook, bench.page
+    for dark in (False, True):
+        notebook.use_theme(dark)
+        page.wait_for_function(f"() => ({LINE_COLOUR})() === ({MODEL_COLOUR})()")
+        notebook.bring(PANEL)
+        keep(notebook, f"figures-{'dark' if dark else 'light'}")
+    notebook.use_theme(False)
+    titles = page.locator(".modebar-btn").evaluate_all("(all) => all.map((button) => button.dataset.title ?? '')")
+    assert titles
+    assert not [title for title in titles if "hart" in title or "cloud" in title or "hare" in title]
+    page.locator(f"{ROOT} button[title='Close figures']").click()
+    page.wait_for_function("() => document.querySelector('.js-plotly-plot') === null")
+    notebook.wait_for_kernel("bench.panels == []")
+    assert page.evaluate("() => globalThis.Plotly === undefined")
+
+
+def test_the_page_that_is_loaded_again_has_the_figures(bench: BenchPage) -> None:
+    bench.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+    bench.notebook.open("figures.ipynb")
+    bench.notebook.bring(ROOT)
+    bench.page.wait_for_function(WHOLE, arg=GRAPHS, timeout=60 * SECOND)
+
+
+def test_time_axes_move_together(bench: BenchPage) -> None:
+    page = bench.page
+    graph = bench.notebook.bring("[data-graph=response]")
+    box = graph.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.5 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.5 * box["height"], steps=5)
+    page.mouse.up()
+    same = """() => {
+      const ranges = [...document.querySelectorAll('[data-graph]')]
+        .filter((at) => !at.dataset.graph.startsWith('STRF'))
+        .map((at) => at.layout.xaxis.range.map((end) => Math.round(1e4 * end)));
+      return ranges[0][1] - ranges[0][0] < 20000 && new Set(ranges.map(String)).size === 1;
+    }"""
+    page.wait_for_function(same)
