@@ -143,7 +143,7 @@ def _change_folder(rng: np.random.Generator, files: dict[str, bytes], others: di
         case _ if config in files:
             try:
                 content = json.loads(files[config])
-            except ValueError:
+            except (ValueError, RecursionError):
                 return
             files[config] = _json(with_other_leaf(rng, content))
 
@@ -160,7 +160,7 @@ def _other_header(rng: np.random.Generator, data: bytes) -> bytes:
     size = int.from_bytes(data[:8], "little")
     try:
         header = json.loads(data[8 : 8 + size])
-    except ValueError:
+    except (ValueError, RecursionError):
         return data
     values = (*EXTREMES, "F64", "BF16", "I64", "BOOL", "F8_E4M3", [0, 0], [1], [10**10])
     header = with_other_leaf(rng, header, lambda rng: copy.deepcopy(values[int(rng.integers(len(values)))]))

@@ -33,7 +33,7 @@ from ..protocols import Savable
 from .atomic_files import read_files, replace_files
 from .construction import Construction, NotEncodable, arguments_for, decode_module, to_json, unfit
 from .model_card import write_model_card
-from .rebuilding import check_same_function
+from .rebuilding import check_responds, check_same_function
 
 __all__ = [
     "CONFIG_FILE",
@@ -204,6 +204,12 @@ def load_pretrained_from_dir(
     metadata = _json_in(folder / METADATA_FILE, files[METADATA_FILE]) if METADATA_FILE in files else None
     state, digests = _tensors_in(folder / WEIGHTS_FILE, files.pop(WEIGHTS_FILE))
     model = _build(cls, config, extra_kwargs or {}, folder / CONFIG_FILE, most_tensors=len(state), max_gb=max_gb)
+    # Where all of it comes from the file and is this library's: modules of the user may need more than a sound.
+    if not extra_kwargs and cls.__module__.partition(".")[0] == "deepstrf":
+        try:
+            check_responds(model, max_gb)
+        except ValueError as error:
+            raise ValueError(f"{folder / CONFIG_FILE} describes no {cls.__name__} that works: {error}") from error
     _fill(model, state, folder / WEIGHTS_FILE, strict=strict)
     for name, content in ((CONFIG_FILE, config), (METADATA_FILE, metadata)):
         if digests.get(name, found := "" if content is None else _digest(content)) != found:

@@ -1,5 +1,5 @@
 """Whether a model built again from its recorded arguments is the same function: what is swapped or changed after the
-construction stands in no file."""
+construction stands in no file. And whether a model that a file describes responds at all."""
 
 from __future__ import annotations
 
@@ -10,15 +10,31 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from deepstrf.memory import check_memory
+
 from ..prediction import evaluating
 
-__all__ = ["check_same_function"]
+__all__ = ["check_responds", "check_same_function"]
 
 PLAIN = (bool, int, float, str, tuple, list, type(None))
 NO_SETTINGS = frozenset(("training", "inplace"))
 LONGEST_SOUND = 256
 RELATIVE = 1e-3
-FAILURES = (RuntimeError, ValueError, TypeError, NotImplementedError, AttributeError, IndexError, KeyError)
+FAILURES = (RuntimeError, ValueError, TypeError, NotImplementedError, AttributeError, LookupError, ArithmeticError)
+
+
+def check_responds(model: Any, max_gb: float) -> None:
+    """Raise ValueError with the reason unless a model that takes a spectrogram responds to one, bin for bin."""
+    bins = _bins(model)
+    if bins is None:
+        return
+    check_memory("the input of one short response", 4.0 * model.F * bins, max_gb)
+    try:
+        shape = tuple(_response(model, bins).shape)
+    except FAILURES as error:
+        raise ValueError(f"it gives no response to a sound: {str(error).partition(chr(10))[0]}") from error
+    if shape != (expected := (1, model.O, 1, bins)):
+        raise ValueError(f"its response to {bins} bins must have the shape {expected}, got {shape}")
 
 
 def check_same_function(model: nn.Module, rebuilt: nn.Module) -> None:
@@ -68,19 +84,31 @@ def _differences_of(name: str, one: nn.Module, other: nn.Module) -> Iterator[str
                 yield f"{name}.{setting} is {value!r}, where its constructor arguments give {given!r}"
 
 
+def _bins(model: Any) -> int | None:
+    """Length of the seeded sound, None for a model that takes no spectrogram."""
+    bands, lags = getattr(model, "F", None), getattr(model, "T", 1)
+    if type(getattr(model, "wav2spec", None)) is not nn.Identity or not isinstance(bands, (int, np.integer)):
+        return None
+    return min(2 * int(lags) + 8, LONGEST_SOUND)
+
+
+def _response(model: Any, bins: int) -> Tensor:
+    """Response to a seeded sound."""
+    like = next((one for one in model.parameters() if one.is_floating_point()), torch.empty(0))
+    sound = 40 * torch.rand(1, 1, int(model.F), bins, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad(), evaluating(model):
+        return model(sound.to(like.device, like.dtype))
+
+
 def _answer(model: nn.Module) -> Tensor | str:
     """Response to a seeded sound, or the name of the error."""
-    bands, lags = getattr(model, "F", None), getattr(model, "T", 1)
-    like = next((one for one in model.parameters() if one.is_floating_point()), torch.empty(0))
-    if type(getattr(model, "wav2spec", None)) is not nn.Identity or not isinstance(bands, (int, np.integer)):
+    bins = _bins(model)
+    if bins is None:
         return "takes no spectrogram"
-    generator = torch.Generator().manual_seed(0)
-    sound = 40 * torch.rand(1, 1, int(bands), min(2 * int(lags) + 8, LONGEST_SOUND), generator=generator)
-    with torch.no_grad(), evaluating(model):
-        try:
-            return model(sound.to(like.device, like.dtype))
-        except FAILURES as error:
-            return type(error).__name__
+    try:
+        return _response(model, bins)
+    except FAILURES as error:
+        return type(error).__name__
 
 
 def _seeded(model: nn.Module) -> Tensor | str:

@@ -295,6 +295,19 @@ class SeparableSTRF(_Kernel):
         return separable_kernel(self.weight_f, self.weight_t)
 
 
+def _sizes_of(kernel: nn.Module | None) -> dict[str, int]:
+    """Sizes F, T, C_in and C_out that a kernel was made for, as far as it has them."""
+    if not isinstance(kernel, nn.Conv2d):
+        return {
+            name: size for name in ("F", "T", "C_in", "C_out") if isinstance(size := getattr(kernel, name, None), int)
+        }
+    sizes = {"C_in": kernel.in_channels, "C_out": kernel.out_channels}
+    if kernel.stride == (1, 1) and kernel.padding == (0, 0):
+        for name, taps, step in zip(("F", "T"), kernel.kernel_size, kernel.dilation, strict=True):
+            sizes[name] = 1 + step * (taps - 1)
+    return sizes
+
+
 class CausalSTRFConv(nn.Module):
     """Causal receptive-field convolution: T-1 zeros on the left, then an (F, T) kernel without padding.
 
@@ -317,7 +330,7 @@ class CausalSTRFConv(nn.Module):
     Raises
     ------
     ValueError
-        A size is below 1.
+        A size is below 1, or ``kernel`` was made for another.
     TypeError
         ``kernel`` is not a module.
 
@@ -333,6 +346,12 @@ class CausalSTRFConv(nn.Module):
         check_sizes(F=F, T=T, C_in=C_in, C_out=C_out)
         check_modules(kernel=kernel)
         self.F, self.T, self.C_in, self.C_out = int(F), int(T), int(C_in), int(C_out)
+        for name, size in _sizes_of(kernel).items():
+            if size != getattr(self, name):
+                raise ValueError(
+                    f"kernel must be made for {name} = {getattr(self, name)}, got a {type(kernel).__name__} "
+                    f"for {name} = {size}"
+                )
         self.pad = nn.ZeroPad2d((T - 1, 0, 0, 0))
         self.kernel = nn.Conv2d(C_in, C_out, kernel_size=(F, T), bias=bias) if kernel is None else kernel
         if kernel is None:

@@ -6,6 +6,7 @@ import copy
 import json
 import os
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -531,6 +532,39 @@ def test_many_layers_are_refused_before_they_are_made(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({**config, "n_layers": 10**9}))
     with pytest.raises(ValueError, match=r"describes a model of many more tensors than model\.safetensors holds"):
         Transformer.from_pretrained(tmp_path)
+
+
+DOES_NOT_WORK = {
+    "a curve": (
+        lambda: LinearNonlinear(8, 5, out_neurons=2, output_activation=nn.Softplus()),
+        lambda config: config["_modules"]["output_activation"]["kwargs"].update(threshold=10**400),
+    ),
+    "a window": (
+        lambda: Transformer(8, freq_patch_size=4, out_neurons=2),
+        lambda config: config.update(context_window=10**400),
+    ),
+    "a kernel of other bands": (
+        lambda: LinearNonlinear(8, 5, out_neurons=2, kernel=ParametricSTRF(8, 5, 1, 2)),
+        lambda config: config.update(n_frequency_bands=3),
+    ),
+    "a kernel of other lags": (
+        lambda: LinearNonlinear(8, 5, out_neurons=2, kernel=SeparableSTRF(8, 5, 1, 2)),
+        lambda config: config.update(temporal_window_size=7),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DOES_NOT_WORK)
+def test_a_config_of_a_model_that_cannot_respond_is_refused_at_loading(tmp_path: Path, case: str) -> None:
+    build, spoil = DOES_NOT_WORK[case]
+    build().save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    spoil(config)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    cls = Transformer if case == "a window" else LinearNonlinear
+    with pytest.raises(ValueError, match=f"^{re.escape(str(tmp_path / 'config.json'))} ") as info:
+        cls.from_pretrained(tmp_path)
+    assert info.value.__cause__ is not None
 
 
 def test_files_larger_than_allowed_are_not_read(folder: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
 import pytest
 import torch
 from hypothesis import given
@@ -71,7 +74,7 @@ def test_kernels_without_a_known_receptive_field() -> None:
             with pytest.raises(NotImplementedError, match=f"no receptive field is known for .* of type {name}"):
                 method()
     strided, padded = {"stride": (1, 2)}, {"padding": (0, 1)}
-    for sizes, options in (((F, T - 1), {}), ((F, T), strided), ((F, T), padded)):
+    for sizes, options in (((F, T), strided), ((F, T), padded)):
         with pytest.raises(NotImplementedError, match="of type Conv2d"):
             CausalSTRFConv(F, T, 1, 1, kernel=nn.Conv2d(1, 1, sizes, **options)).STRF_weight()
 
@@ -187,6 +190,35 @@ def test_the_tensors_of_one_neuron_give_that_neuron(kernel: str) -> None:
             for name, tensor in layer.named_parameters()
         }
         assert_close(functional_call(layer, one, (x,)), y[:, n : n + 1])
+
+
+@pytest.mark.parametrize(
+    ("kernel", "message"),
+    [
+        (lambda: ParametricSTRF(5, 7, 1, 3), "kernel must be made for F = 6, got a ParametricSTRF for F = 5"),
+        (lambda: ParametricSTRF(6, 5, 1, 3), "kernel must be made for T = 7, got a ParametricSTRF for T = 5"),
+        (lambda: SeparableSTRF(6, 7, 2, 3), "kernel must be made for C_in = 1, got a SeparableSTRF for C_in = 2"),
+        (lambda: SeparableSTRF(6, 7, 1, 4), "kernel must be made for C_out = 3, got a SeparableSTRF for C_out = 4"),
+        (lambda: nn.Conv2d(1, 3, (6, 5)), "kernel must be made for T = 7, got a Conv2d for T = 5"),
+        (lambda: nn.Conv2d(1, 3, (6, 3), dilation=(1, 2)), "kernel must be made for T = 7, got a Conv2d for T = 5"),
+        (lambda: nn.Conv2d(1, 2, (6, 7)), "kernel must be made for C_out = 3, got a Conv2d for C_out = 2"),
+    ],
+)
+def test_a_kernel_of_another_size_is_refused(kernel: Callable[[], nn.Module], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        CausalSTRFConv(6, 7, 1, 3, kernel=kernel())
+
+
+@pytest.mark.parametrize(
+    "kernel",
+    [
+        nn.Conv2d(1, 3, (6, 4), dilation=(1, 2)),
+        nn.Sequential(nn.Conv2d(1, 2, (6, 1)), nn.Conv2d(2, 3, (1, 7))),
+        nn.Conv2d(1, 3, (8, 7), padding=(1, 0)),
+    ],
+)
+def test_kernels_of_the_right_size_but_other_taps_are_taken(kernel: nn.Module) -> None:
+    assert CausalSTRFConv(6, 7, 1, 3, kernel=kernel)(torch.rand(1, 1, 6, 9)).shape == (1, 3, 1, 9)
 
 
 def test_errors() -> None:

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from deepstrf.metrics import fve
+from deepstrf.metrics import corrcoef, fve
 from deepstrf_widgets.session.scores import Scores
 
 RECORDED = torch.tensor([0.0, 2.0, 4.0, 2.0])
@@ -64,3 +64,30 @@ def test_what_is_undefined_is_nan():
     assert math.isnan(nothing.rate_bias)
     silent = score([1.0, 2.0, 3.0, 4.0], torch.zeros(1, 1, 1, 4))
     assert math.isnan(silent.rate_bias)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda x, y: (x, y),
+        lambda x, y: (x, y.index_fill(-1, torch.tensor([3, 4, 9]), torch.nan)),
+        lambda x, y: (x, torch.full_like(y, torch.nan)),
+        lambda x, y: (x, torch.full_like(y, 0.1)),
+        lambda x, y: (torch.full_like(x, 0.1), y),
+        lambda x, y: (x.index_fill(-1, torch.tensor([5]), torch.nan), y),
+        lambda x, y: (x.index_fill(-1, torch.tensor([5]), torch.inf), y),
+        lambda x, y: (1e200 * x, y),
+        lambda x, y: (1e-200 * x, y),
+        lambda x, y: (1e6 + 1e-6 * x, y),
+        lambda x, y: (x, 1e-9 * y),
+    ],
+)
+def test_the_correlation_and_the_variance_explained_are_those_of_the_metrics(change):
+    draw = torch.Generator().manual_seed(0)
+    x = torch.rand(2, 50, generator=draw, dtype=torch.float64)
+    predicted, responses = change(x, x[:, None, None] + torch.rand(2, 1, 3, 50, generator=draw, dtype=torch.float64))
+    score = Scores(responses).of(predicted, 0)
+    pair = predicted[:, None, None], responses
+    wanted = corrcoef(*pair, reduction="none")[0], fve(*pair, reduction="none")[0]
+    for value, truth in zip((score.r, score.explained), wanted, strict=True):
+        assert value == pytest.approx(float(truth), rel=1e-6, abs=1e-9, nan_ok=True)

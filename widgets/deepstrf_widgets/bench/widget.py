@@ -389,13 +389,14 @@ class BenchWidget(BrowserWidget):
         begun = time.perf_counter()
         names = self._unsent(now)
         parts = changed_arrays(now, self._sound_of(now), self.neuron, names) if names else {}
+        scores = now.scores(self.neuron)
         message = {
             "type": "answer",
             "version": now.version,
             "neuron": self.neuron,
-            "score": json_number(now.score(self.neuron)),
-            "normalized_score": json_number(now.normalized_score(self.neuron)),
-            "fit": fit_of(now.scores(self.neuron)),
+            "score": json_number(scores.r),
+            "normalized_score": json_number(scores.normalized),
+            "fit": fit_of(scores),
             "can_undo": now.can_undo,
             "can_redo": now.can_redo,
             "revision": self.revision,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from deepstrf.metrics import corrcoef, normalized_corrcoef
+from deepstrf.metrics import normalized_corrcoef
 
 __all__ = ["NO_SCORE", "Score", "Scores"]
 
@@ -48,6 +48,19 @@ class Score(NamedTuple):
 NO_SCORE = Score()
 
 
+class Recorded(NamedTuple):
+    """What the scores of a neuron need of its mean over the trials: that is the same for every prediction."""
+
+    bins: Tensor | None
+    """Bins that were recorded, None for all."""
+
+    unit: Tensor | None
+    """Deviations from the mean, of length 1; None where there are none."""
+
+    mean: float
+    sd: float
+
+
 class Scores:
     """Scores of predictions against recorded trials.
 
@@ -60,6 +73,7 @@ class Scores:
     def __init__(self, responses: Tensor) -> None:
         self.responses = responses
         self._ratios: dict[int, float | None] = {}
+        self._recorded: dict[int, Recorded] = {}
         self._known: dict[int, tuple[Tensor, Score]] = {}
 
     def of(self, predicted: Tensor, neuron: int) -> Score:
@@ -67,42 +81,23 @@ class Scores:
         known = self._known.get(neuron)
         if known is not None and known[0] is predicted:
             return known[1]
-        recorded = self.responses[:, neuron : neuron + 1]
-        shaped = predicted[:, None, None]
-        r = float(corrcoef(shaped, recorded, reduction="none")[0])
+        recorded = self._recorded.get(neuron)
+        if recorded is None:
+            recorded = self._recorded[neuron] = _recorded(self.responses[:, neuron].nanmean(1))
+        r, explained, bias, mismatch = _compared(predicted, recorded)
         normalized: float | None = None
         ratio: float | None = None
-        if recorded.shape[2] > 1:
+        if self.responses.shape[2] > 1:
             ratio = self._ratio(neuron)
             if ratio is None:
-                normalized = float(normalized_corrcoef(shaped, recorded, reduction="none")[0])
+                trials = self.responses[:, neuron : neuron + 1]
+                normalized = float(normalized_corrcoef(predicted[:, None, None], trials, reduction="none")[0])
             else:
                 normalized = r * ratio
-        explained, bias, mismatch = self._level(predicted, neuron)
         within = None if ratio is None else explained * ratio**2
         score = Score(r, normalized, explained, within, bias, mismatch)
         self._known[neuron] = predicted, score
         return score
-
-    def _level(self, predicted: Tensor, neuron: int) -> tuple[float, float, str]:
-        """Variance explained, bias of the mean rate, and the word for what is wrong with gain or offset."""
-        recorded = self.responses[:, neuron].nanmean(1)
-        valid = ~recorded.isnan()
-        y, x = recorded[valid].double(), predicted[valid].double()
-        if y.numel() < 2:
-            return math.nan, math.nan, ""
-        (my, mx), (sy, sx) = (y.mean().item(), x.mean().item()), (y.std(False).item(), x.std(False).item())
-        bias = mx / my - 1 if my > 0 else math.nan
-        if not sy > 0:
-            return math.nan, bias, ""
-        explained = 1 - (y - x).square().mean().item() / sy**2
-        r = ((y - my) * (x - mx)).mean().item() / (sy * sx) if sx > 0 else 0.0
-        offset, gain = ((mx - my) / sy) ** 2, (sx / sy - r) ** 2
-        if not offset + gain > GAP:
-            return explained, bias, ""
-        if offset > gain:
-            return explained, bias, "mean too high" if mx > my else "mean too low"
-        return explained, bias, "too steep" if sx / sy > r else "too flat"
 
     def _ratio(self, neuron: int) -> float | None:
         """CCnorm / r of a neuron; None where it depends on the prediction.
@@ -116,3 +111,46 @@ class Scores:
             mean = recorded.mean(2, keepdim=True)
             self._ratios[neuron] = float(normalized_corrcoef(mean, recorded, reduction="none")[0]) if plain else None
         return self._ratios[neuron]
+
+
+def _recorded(mean: Tensor) -> Recorded:
+    """Of the mean over the trials of one neuron, (B, T); NaN where nothing was recorded."""
+    missing = mean.isnan()
+    bins = ~missing if bool(missing.any()) else None
+    y = (mean.flatten() if bins is None else mean[bins]).double()
+    if not len(y):
+        return Recorded(bins, None, math.nan, 0.0)
+    centred = y - y.mean()
+    # All equal is no variance, whatever rounding makes of the differences.
+    length = centred.norm().item() if bool(y.min() < y.max()) else 0.0
+    unit = centred / length if length > 0 else None
+    return Recorded(bins, unit, y.mean().item(), length / math.sqrt(len(y)))
+
+
+def _compared(predicted: Tensor, recorded: Recorded) -> tuple[float, float, float, str]:
+    """Correlation, variance explained, bias of the mean rate, and the word for what is wrong with gain or offset."""
+    bins, unit, my, sy = recorded
+    x = (predicted.flatten() if bins is None else predicted[bins]).double()
+    if not len(x):
+        return math.nan, math.nan, math.nan, ""
+    mx, (low, high) = x.mean().item(), (one.item() for one in x.aminmax())
+    bias = mx / my - 1 if my > 0 else math.nan
+    if unit is None:
+        return math.nan, math.nan, bias, ""
+    if not math.isfinite(mx):
+        return math.nan, math.nan if math.isnan(low) else -math.inf, bias, ""
+    r, sx = math.nan, 0.0
+    if low < high:
+        scale = max(high - mx, mx - low)  # no square of which overflows
+        centred = (x - mx) / scale
+        length = centred.norm().item()
+        r, sx = max(-1.0, min(1.0, centred.dot(unit).item() / length)), scale * length / math.sqrt(len(x))
+    slope = r if sx > 0 else 0.0
+    offset, gain = (mx - my) / sy, sx / sy - slope
+    offset, gain = offset * offset, gain * gain  # where ** 2 raises, * is inf
+    explained = slope**2 - offset - gain
+    if not offset + gain > GAP:
+        return r, explained, bias, ""
+    if offset > gain:
+        return r, explained, bias, "mean too high" if mx > my else "mean too low"
+    return r, explained, bias, "too steep" if sx / sy > slope else "too flat"
