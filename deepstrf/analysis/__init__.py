@@ -1,11 +1,13 @@
-"""What a fitted receptive field says about its neuron, and what is suspicious in a fitted model."""
+"""What a fitted model says about its neurons: tuning, filters, and what is suspicious."""
 
 from deepstrf.analysis.diagnosis import Diagnosis, Finding, diagnose
+from deepstrf.analysis.dynamic_strf import DynamicSTRF
 from deepstrf.analysis.modulation import (
     ModulationTransfer,
     direction_index,
     modulation_transfer,
 )
+from deepstrf.analysis.subspace import ResponseSurface, Subspace, subspace
 from deepstrf.analysis.tuning import (
     bandwidth,
     best_frequency,
@@ -13,11 +15,16 @@ from deepstrf.analysis.tuning import (
     on_off_index,
     separability_index,
 )
+from deepstrf.analysis.wanted_sound import WantedSound, wanted_sound
 
 __all__ = [
     "Diagnosis",
+    "DynamicSTRF",
     "Finding",
     "ModulationTransfer",
+    "ResponseSurface",
+    "Subspace",
+    "WantedSound",
     "bandwidth",
     "best_frequency",
     "diagnose",
@@ -26,4 +33,6 @@ __all__ = [
     "modulation_transfer",
     "on_off_index",
     "separability_index",
+    "subspace",
+    "wanted_sound",
 ]

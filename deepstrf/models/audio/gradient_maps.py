@@ -23,7 +23,7 @@ from ..prediction import evaluating
 from ..protocols import SpectrogramModel, Stage
 from ..streaming import chain
 
-__all__ = ["PassingAtTheKink", "run_up", "spectrogram_gradients", "waveform_gradients"]
+__all__ = ["PassingAtTheKink", "linearised", "run_up", "spectrogram_gradients", "waveform_gradients"]
 
 Bins = Sequence[int] | Literal["all"] | None
 
@@ -204,7 +204,7 @@ def _gradients(
         # Not one length for each bin: oneDNN keeps memory for each shape that it has met.
         step = max(SHORTEST_STEP, -(-x.shape[-1] // LENGTHS))
         end = min(x.shape[-1], (max(times) // step + 1) * step) if causal else x.shape[-1]
-        with _linearised(model):
+        with linearised(model):
             leaf = x[..., :end].detach().expand(len(some), *x.shape[1:-1], end).clone().requires_grad_()
             response = model(leaf)[torch.arange(len(some)), neurons, 0, times]
             (gradients,) = torch.autograd.grad(response.sum(), leaf)
@@ -231,7 +231,7 @@ def _streamed(
     copies = max(1, min(MOST_COPIES, NUMBERS_AT_ONCE // (model.O * size)))
     in_time = sorted(range(len(pairs)), key=lambda place: pairs[place][1])
     chunks: deque[tuple[Tensor, Tensor]] = deque()
-    with _linearised(model):
+    with linearised(model):
         for start in range(0, max(t for _, t in pairs) + 1, size):
             leaf = x[..., start : start + size].detach().repeat(copies, 1, 1, 1).requires_grad_()
             chunks.append((leaf, chain(stages)(leaf)))
@@ -252,7 +252,7 @@ def _streamed(
 
 
 @contextmanager
-def _linearised(model: SpectrogramModel) -> Iterator[None]:
+def linearised(model: SpectrogramModel) -> Iterator[None]:
     """Evaluation mode with one-sided gradients, also where the caller has switched gradients off."""
     # cuDNN refuses the backward pass of a recurrent layer in evaluation mode; PyTorch's own kernels do not.
     with (
