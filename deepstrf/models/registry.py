@@ -189,7 +189,7 @@ PREFILTERS: dict[type, Layer] = {
     ),
     ICAdaptation: Layer("ic", (_tau("tau_ms", "", "a"),)),
     ShortTermPlasticity: Layer(
-        UNKNOWN,
+        "plasticity",
         (
             _tau("tau_ms", "recovery", "a"),
             Column("u", "strength", "share used up, per bin and unit of the spectrogram", limits=(MIN_U, MAX_U)),

@@ -67,6 +67,12 @@ FORWARDS: dict[str, tuple[str, str, str]] = {
     "IC adaptation, full, softplus of torch": ("ic", "full", "plain_softplus"),
     "nothing, full, tanh": ("none", "full", "plain_tanh"),
     "nothing, full, identity": ("none", "full", "plain_identity"),
+    "depression, Gaussians, softplus": ("plasticity", "gaussians", "softplus"),
+    "depression with a band that never recovers, full, double exponential": (
+        "plasticity edge",
+        "full",
+        "double_exponential",
+    ),
     "IC adaptation, full, double exponential that overflows": ("ic", "full", "double_exponential edge"),
 }
 
@@ -146,7 +152,7 @@ def forward_model(prefilter: str, kernel: str, activation: str, F: int, T: int, 
     from deepstrf.models import LinearNonlinear
     from deepstrf.models.activations import ParametricDoubleExponential, ParametricSigmoid, ParametricSoftplus
     from deepstrf.models.layers import ParametricSTRF, SeparableSTRF
-    from deepstrf.models.prefiltering import AdapTrans, ICAdaptation
+    from deepstrf.models.prefiltering import AdapTrans, ICAdaptation, ShortTermPlasticity
 
     a, w = torch.linspace(0.3, 0.9, F), torch.linspace(0.2, 1.0, F)
     if prefilter.endswith("edge"):
@@ -154,6 +160,7 @@ def forward_model(prefilter: str, kernel: str, activation: str, F: int, T: int, 
     slot: dict[str, Any] = {
         "adaptrans": lambda: AdapTrans(a, w, 9),
         "ic": lambda: ICAdaptation(a, 4),
+        "plasticity": lambda: ShortTermPlasticity(a, torch.logspace(-3, 0.5, F)),
         "none": nn.Identity,
     }
     fields: dict[str, Any] = {

@@ -13,7 +13,7 @@ import traitlets
 from deepstrf.models import LinearNonlinear, NeuralModel
 from deepstrf.models.activations import ParametricSoftplus
 from deepstrf.models.layers import ParametricSTRF
-from deepstrf.models.prefiltering import make_prefiltering
+from deepstrf.models.prefiltering import ShortTermPlasticity, make_prefiltering
 from deepstrf_widgets import ActivationEditor, AdapTransEditor, BenchWidget, LiveSession, ResponseView, STRFEditor
 from deepstrf_widgets.bench import widget as bench
 from deepstrf_widgets.session import parameters
@@ -730,3 +730,20 @@ def test_edits_of_locked_parameters_are_not_put_back(session, make_session, monk
     assert not locked.session.edited()
     free.close()
     locked.close()
+
+
+def test_a_depression_is_computed_and_edited_in_the_browser(monkeypatch):
+    prefilter = ShortTermPlasticity([0.9] * 5, [0.01] * 5)
+    model = LinearNonlinear(5, 4, out_neurons=2, prefiltering=prefilter)
+    widget = BenchWidget(LiveSession(model, torch.rand(5, 40), dt_ms=5.0, cf_hz=CF_HZ))
+    assert widget.info["local"]
+    assert widget.info["prefilter"]["kind"] == "plasticity"
+    assert widget.info["prefilter"]["rows"] == ["prefilter.tau_ms", "prefilter.u"]
+    assert widget.info["limits"]["prefilter.u"] == [1e-6, 10.0]
+    shown = np.frombuffer(widget.prefilter, "<f4").reshape(2, 5)
+    assert shown == pytest.approx(np.repeat([[-5 / np.log(0.9)], [0.01]], 5, axis=1), rel=1e-5)
+    page = Page(widget, monkeypatch)
+    page.edit(0.5, name="prefilter.u", index=(1,), phase="end")
+    assert widget.error == ""
+    assert widget.session.model.prefiltering.u[1].item() == pytest.approx(0.5, rel=1e-6)
+    widget.close()

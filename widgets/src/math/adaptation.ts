@@ -24,6 +24,8 @@ const FILTERS: Record<Prefilter, (values: Record<string, number>) => BandFilter[
     { key: "off", tauMs: tau_off_ms, present: -w, past: 1 },
   ],
   ic: ({ tau_ms }) => [{ key: "tau", tauMs: tau_ms, present: 1, past: -1 }],
+  // Not linear: what it makes of a sound depends on how much of the resource that has used up.
+  plasticity: () => [],
 };
 
 /** The columns of a prefilter; none where its formula is not known here. */
@@ -64,6 +66,44 @@ export function adaptBand(
     const gone = t - K + 1 >= 0 ? x[start + t - K + 1] : first;
     weighted = a * weighted + now - last * gone;
   }
+}
+
+/** Recovery of the missing resource and its use per unit of sound, both per bin, of values (columns, F). */
+export function depletionOf(values: ArrayLike<number>, band: number, F: number, dtMs: number) {
+  return { recovery: dtMs / values[band], strength: values[F + band] };
+}
+
+/**
+ * `out[t] = d[t] * x[t]`, x rectified, where d is the share of the resource as each bin begins: 1 before the first, then
+ * the solution of `d' = (1 - d) recovery - strength x d` with x constant within a bin.
+ */
+export function depressBand(
+  x: ArrayLike<number>,
+  start: number,
+  length: number,
+  recovery: number,
+  strength: number,
+  out: Float64Array,
+  to: number,
+): void {
+  let d = 1;
+  for (let t = 0; t < length; t++) {
+    const now = Math.max(x[start + t], 0);
+    out[to + t] = now * d;
+    d = afterBin(d, now, recovery, strength);
+  }
+}
+
+function afterBin(d: number, x: number, recovery: number, strength: number): number {
+  const rate = recovery + strength * x;
+  return rate > 0 ? Math.exp(-rate) * d - Math.expm1(-rate) * (recovery / rate) : d;
+}
+
+/** Share of the resource as each of n bins begins, in a steady sound. */
+export function steadyDepletion(level: number, recovery: number, strength: number, n: number): Float64Array {
+  const shares = new Float64Array(n).fill(1);
+  for (let t = 1; t < n; t++) shares[t] = afterBin(shares[t - 1], Math.max(level, 0), recovery, strength);
+  return shares;
 }
 
 /** Kernel of lags 0 .. n-1 (lag 0 first): `present` now, `past` times the exponential average before. */

@@ -6,7 +6,7 @@
  * the field costs F * T, and a drag of one Gaussian leaves the sums of the others as they are.
  */
 
-import { adaptBand, decayOf, filtersOf, type Prefilter } from "./adaptation";
+import { adaptBand, decayOf, depletionOf, depressBand, filtersOf, type Prefilter } from "./adaptation";
 import { type Curve, curveOf } from "./curves";
 import { type Axes, gaussianAt } from "./field";
 import { unitMass } from "./gaussians";
@@ -74,6 +74,11 @@ export class Forward {
       for (let r = 0; same && r < count; r++) same = rows[r * F + f] === before[r * F + f];
       if (same) continue;
       touched = true;
+      if (adaptation === "plasticity") {
+        const { recovery, strength } = depletionOf(rows, f, F, dtMs);
+        depressBand(this.#stimulus, f * n, n, recovery, strength, this.adapted, f * n);
+        continue;
+      }
       filtersOf(adaptation, rows, f, F).forEach(({ tauMs, present, past }, channel) => {
         const to = (channel * F + f) * n;
         adaptBand(this.#stimulus, f * n, n, decayOf(tauMs, dtMs), present, past, taps, this.adapted, to);

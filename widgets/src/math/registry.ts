@@ -15,6 +15,7 @@ export const PREFILTERS = {
   none: {"columns": []},
   adaptrans: {"columns": [{"name": "tau_on_ms", "meaning": "ON", "note": "time constant of adaptation in ms", "unit": "ms", "symbol": "τ"}, {"name": "tau_off_ms", "meaning": "OFF", "note": "time constant of adaptation in ms", "unit": "ms", "symbol": "τ"}, {"name": "w", "meaning": "w", "note": "weight of the past", "unit": "", "symbol": "w"}]},
   ic: {"columns": [{"name": "tau_ms", "meaning": "", "note": "time constant of adaptation in ms", "unit": "ms", "symbol": "τ"}]},
+  plasticity: {"columns": [{"name": "tau_ms", "meaning": "recovery", "note": "time constant of adaptation in ms", "unit": "ms", "symbol": "τ"}, {"name": "u", "meaning": "strength", "note": "share used up, per bin and unit of the spectrogram", "unit": "", "symbol": "u"}]},
 } as const;
 
 export const KERNELS = {

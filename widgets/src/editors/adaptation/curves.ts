@@ -1,8 +1,8 @@
 /**
  * The curves of an adaptation over frequency, and how edits change them: numbers only, no DOM.
  *
- * A level is where a value lies on its axis: the natural logarithm of tau in ms, or w itself. Shifts, brushes and
- * smoothing work on levels, so that they mean the same at 10 and at 1000 ms.
+ * A level is where a value lies on its axis: the natural logarithm of tau in ms or of the strength of depression, or w
+ * itself. Shifts, brushes and smoothing work on levels, so that they mean the same at 10 and at 1000 ms.
  */
 
 import { clamp } from "../../base/clamp";
@@ -12,7 +12,7 @@ import { limitsOf } from "../../math/field";
 
 export interface Curve {
   key: string;
-  /** "ON", "OFF", "w"; empty for the time constant of an adaptation without polarities. */
+  /** "ON", "OFF", "w", "recovery", "strength"; empty for the time constant of an adaptation without polarities. */
   label: string;
   /** Its quantity, with the unit. */
   what: string;
@@ -27,6 +27,9 @@ export interface Curve {
 
 export const isTau = (curve: Curve) => curve.unit === "ms";
 
+/** Whether equal steps on the axis are equal factors. */
+export const isLog = (curve: Curve) => isTau(curve) || curve.key === "strength";
+
 /** The curves that can be edited; none where the prefilter is of another kind. */
 export function curvesOf({ prefilter, limits }: Info): Curve[] {
   return columnsOf(prefilter.kind).map(({ name: column, meaning: label, note: what, unit }, row) => {
@@ -39,12 +42,12 @@ export function curvesOf({ prefilter, limits }: Info): Curve[] {
 /** Where a value lies on its axis; what training left beyond the limits lies at them. */
 export function levelOf(curve: Curve, value: number): number {
   const within = clamp(value, curve.low, curve.high);
-  return isTau(curve) ? Math.log(within) : within;
+  return isLog(curve) ? Math.log(within) : within;
 }
 
 /** The value at a level, within the limits. */
 export function valueAt(curve: Curve, level: number): number {
-  return clamp(isTau(curve) ? Math.exp(level) : level, curve.low, curve.high);
+  return clamp(isLog(curve) ? Math.exp(level) : level, curve.low, curve.high);
 }
 
 /** Levels of all bands of a curve. */

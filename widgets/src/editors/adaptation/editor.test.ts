@@ -685,3 +685,76 @@ describe("beside other panels", () => {
     frame();
   });
 });
+
+describe("a depression", () => {
+  const TAU = [100, 200, 100, 50];
+  const U = [0.01, 0.02, 0.05, 0.01];
+  const NAMES = ["prefilter.tau_ms", "prefilter.u"];
+  const PLASTICITY: Partial<Info> = {
+    prefilter: { kind: "plasticity", label: "ShortTermPlasticity", rows: NAMES, taps: 1 },
+    limits: { "prefilter.tau_ms": [1, 10_000], "prefilter.u": [1e-6, 10] },
+  };
+  const shown = () => open([TAU, U].flat(), PLASTICITY);
+  // Tau from 20 to 500 ms on 124 pixels; strength from 0.005 to 0.1 on 46 pixels below.
+  const YU = (u: number) => 162 + 46 * (1 - Math.log(u / 0.005) / Math.log(20));
+
+  it("has a slider for recovery and one for strength, each with its unit", () => {
+    const { slider, root } = shown();
+    expect(slider("recovery").getAttribute("aria-valuetext")).toMatch(
+      /recovery, .*: tau 100 ms, a 0\.\d+ per bin/,
+    );
+    expect(slider("strength").getAttribute("aria-valuetext")).toMatch(/strength, .*: 0\.05/);
+    expect(root.querySelector(".db-hint")!.hasAttribute("hidden")).toBe(true);
+    expect(root.querySelector("canvas")!.getAttribute("aria-label")).toContain("below them the strength");
+  });
+
+  it("strength is dragged in factors", () => {
+    const { sweep, row, slider } = shown();
+    const pixel = 20 ** (1 / 46);
+    sweep([
+      [X(1), YU(0.02)],
+      [X(1), YU(0.02) - 10],
+    ]);
+    close(row(1), [0.01, 0.02 * pixel ** 10, 0.05, 0.01], 1e-3);
+    expect(slider("strength").classList.contains("db-selected")).toBe(true);
+    close(row(0), TAU);
+  });
+
+  it("keys choose the curve and change it by factors, within the limits", () => {
+    const { slider, row, root } = shown();
+    key(root, "4");
+    key(slider("strength"), "ArrowUp", { shiftKey: true });
+    close(row(1), [0.01, 0.02, 0.075, 0.01]);
+    for (let i = 0; i < 30; i++) key(slider("strength"), "ArrowUp", { shiftKey: true });
+    expect(row(1)[2]).toBeCloseTo(10, 5);
+    key(root, "1");
+    key(slider("recovery"), "ArrowDown");
+    close(row(0), [100, 200, 100 / 1.05, 50]);
+  });
+
+  it("shows how a steady sound uses up the resource, and how it was when trained", () => {
+    const { root, slider } = shown();
+    const line = () =>
+      root.querySelector(".db-adapt-kernels .db-adapt-recovery .db-adapt-line")!.getAttribute("d")!;
+    const ghost = () =>
+      root.querySelector(".db-adapt-kernels .db-adapt-recovery .db-adapt-ghost")!.getAttribute("d");
+    const before = line();
+    const heights = [...before.matchAll(/[ML][\d.]+ ([\d.]+)/g)].map(([, y]) => Number(y));
+    expect(heights.every((y, i) => i === 0 || y >= heights[i - 1])).toBe(true);
+    expect(ghost()).toBeNull();
+    key(slider("strength"), "ArrowUp", { shiftKey: true });
+    frame();
+    expect(line()).not.toBe(before);
+    expect(ghost()).toBe(before);
+  });
+
+  it("a strength is typed as it is", () => {
+    const { root, row } = shown();
+    const input = root.querySelector<HTMLInputElement>(".db-adapt-strength input")!;
+    expect(input.value).toBe("0.05");
+    input.value = "0.0031";
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+    close(row(1), [0.01, 0.02, 0.0031, 0.01]);
+  });
+});

@@ -7,7 +7,7 @@ import { type Cleanup, consume, element, setAttribute, setText } from "../../bas
 import { frequency } from "../../base/format";
 import { Eased, type Frames, PaintInputs, Surface } from "../../draw/surface";
 import { reducedMotion, type Theme } from "../../draw/theme";
-import { type BandFilter, filtersOf } from "../../math/adaptation";
+import { type BandFilter, depletionOf, filtersOf, steadyDepletion } from "../../math/adaptation";
 import type { BenchState } from "../../state/bench-state";
 import { Segments } from "../../ui/segments";
 import { ThrottledAnnouncer } from "../../ui/throttled-announcer";
@@ -31,7 +31,7 @@ const LEAST_BINS = 20;
 /** What can be chosen to edit: each time constant, those of both polarities together, w. */
 function choicesOf(curves: Curve[]): { value: string; text: string; title: string }[] {
   const choice = (value: string, text: string, what: string) => {
-    const [key] = Object.entries(ACTIVE_KEYS).find(([, active]) => active === value) ?? [];
+    const [key] = Object.entries(ACTIVE_KEYS).find(([, actives]) => actives.includes(value)) ?? [];
     return { value, text, title: `Edit ${what}${key ? ` (${key})` : ""}` };
   };
   const taus = curves.filter(isTau);
@@ -66,6 +66,8 @@ export class AdaptationEditor {
   readonly #hint = element("p.db-hint");
   readonly #low = new Eased();
   readonly #high = new Eased();
+  readonly #lowerLow = new Eased();
+  readonly #lowerHigh = new Eased();
   readonly #longest = new Eased();
   readonly #reach = new Eased();
   readonly #framed = new PaintInputs();
@@ -147,17 +149,19 @@ export class AdaptationEditor {
     this.#follow(now);
     const ranges = {
       tau: [this.#low.value, this.#high.value] as [number, number],
+      lower: this.#isDepression
+        ? ([Math.log(this.#lowerLow.value), Math.log(this.#lowerHigh.value)] as [number, number])
+        : ([0, 1] as [number, number]),
       longest: this.#longest.value,
       reach: this.#reach.value,
     };
-    const withW = curves.some((c) => !isTau(c));
-    const layout = layoutOf(surface.width, surface.height, axes.F, withW, ranges);
+    const layout = layoutOf(surface.width, surface.height, axes.F, tools.lower, ranges);
     const ghosts = !state.peek && trained.length === prefilter.length ? trained : null;
     const colours = this.#theme();
     const edited = ghosts ? curves.filter((curve) => tools.edited(curve)) : [];
     const shown = edited.map((curve) => curve.name).join();
     const seen = [surface.width, surface.height, devicePixelRatio, axes, shown, ghosts, colours];
-    if (this.#framed.changedSince(...seen, ...ranges.tau, ranges.longest, ranges.reach)) {
+    if (this.#framed.changedSince(...seen, ...ranges.tau, ...ranges.lower, ranges.longest, ranges.reach)) {
       const ctx = surface.begin();
       if (ctx) drawStill(ctx, colours, { layout, axes, edited, trained });
       this.#caption.style.top = `${layout.kernel.box.y - 21}px`;
@@ -178,11 +182,31 @@ export class AdaptationEditor {
       under: tools.under,
       kernels,
       trained: before.filter((b, i) => b.tauMs !== kernels[i].tauMs || b.past !== kernels[i].past),
+      resource: this.#isDepression ? this.#resourceOf(band, ghosts, ranges.longest) : [],
     });
     this.gestures.paint(layout);
     this.#paintTip(layout, band);
     this.#announcer.announce(now);
   };
+
+  get #isDepression(): boolean {
+    return this.tools.lower?.key === "strength";
+  }
+
+  /** Share of the resource in a steady sound of the band's mean level, now and (where it was another) as trained. */
+  #resourceOf(band: number, ghosts: ArrayLike<number> | null, longest: number): ArrayLike<number>[] {
+    const { axes, prefilter, stimulus } = this.#state;
+    const frames = stimulus.length / axes.F;
+    let total = 0;
+    for (let t = band * frames; t < (band + 1) * frames; t++) total += Math.max(stimulus[t], 0);
+    const n = Math.floor(longest / axes.dtMs) + 1;
+    const of = (rows: ArrayLike<number>) => {
+      const { recovery, strength } = depletionOf(rows, band, axes.F, axes.dtMs);
+      return steadyDepletion(frames > 0 ? total / frames : 0, recovery, strength, n);
+    };
+    const edited = ghosts && this.tools.curves.some((c) => this.tools.edited(c));
+    return edited ? [of(prefilter), of(ghosts)] : [of(prefilter)];
+  }
 
   #announce(): void {
     this.#paintCaption();
@@ -221,8 +245,10 @@ export class AdaptationEditor {
     setAttribute(
       this.#canvas,
       "aria-label",
-      `${prefilter.label}: time constants in ms over frequency, ${bands}${curves.every(isTau) ? "" : "; below them the weight of the past, w"}; ` +
-        "at the bottom the kernels of one band, lag in ms to 0 at the right.",
+      `${prefilter.label}: time constants in ms over frequency, ${bands}${tools.lower ? `; below them ${tools.lower.key === "w" ? "the weight of the past, w" : `the ${tools.lower.label}`}` : ""}; ` +
+        (this.#isDepression
+          ? "at the bottom the resource of one band in a steady sound, time in ms to the right."
+          : "at the bottom the kernels of one band, lag in ms to 0 at the right."),
     );
   }
 
@@ -232,6 +258,10 @@ export class AdaptationEditor {
     const state = this.#state;
     const { axes, info } = state;
     const { kind, taps } = info.prefilter;
+    if (this.#isDepression) {
+      this.#followDepression(now);
+      return;
+    }
     const taus: number[] = [];
     let [reach, slowest] = [0, 0];
     const own = { reach: 0, slowest: 0 };
@@ -272,6 +302,36 @@ export class AdaptationEditor {
       this.#reach.aim(wanted, now, glide);
     } else if (own.reach > this.#reach.value) this.#reach.aim(wanted, now, false);
     const moving = [this.#low, this.#high, this.#longest, this.#reach].map((eased) => eased.step(now));
+    if (moving.some(Boolean)) this.requestPaint();
+  }
+
+  /** As `#follow`, of a depression: axes of tau and strength, and as much time as the slowest band needs. */
+  #followDepression(now: number): void {
+    const state = this.#state;
+    const { axes } = state;
+    const valuesOf = ({ row }: Curve) =>
+      [state.prefilter, state.trained.prefilter].flatMap((from) =>
+        Array.from({ length: axes.F }, (_, band) => from[row * axes.F + band]),
+      );
+    const glide = !reducedMotion();
+    const ends: [Eased, Eased][] = [
+      [this.#low, this.#high],
+      [this.#lowerLow, this.#lowerHigh],
+    ];
+    const hold = state.inGesture && Number.isFinite(this.#low.value);
+    for (const curve of hold ? [] : this.tools.curves) {
+      const [low, high] = tauRange(valuesOf(curve), curve.low, curve.high);
+      const [first, last] = ends[isTau(curve) ? 0 : 1];
+      first.aim(low, now, glide);
+      last.aim(high, now, glide);
+    }
+    if (!hold) {
+      const taus = this.tools.curves.filter(isTau).flatMap(valuesOf).filter(Number.isFinite);
+      const longest = rounded(TAUS * Math.max(...taus, axes.dtMs), true, ROUNDER);
+      this.#longest.aim(Math.max(longest, LEAST_BINS * axes.dtMs), now, glide);
+      this.#reach.aim(1, now, false);
+    }
+    const moving = [...ends.flat(), this.#longest, this.#reach].map((eased) => eased.step(now));
     if (moving.some(Boolean)) this.requestPaint();
   }
 

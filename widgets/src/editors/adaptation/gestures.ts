@@ -23,7 +23,12 @@ const MARGIN_PX = 5;
 const MANY_BANDS = 5;
 
 const TOOL_KEYS: Record<string, Tool> = { d: "point", c: "curve", b: "brush", s: "smooth" };
-export const ACTIVE_KEYS: Record<string, string> = { 1: "on", 2: "off", 3: "both", 4: "w" };
+export const ACTIVE_KEYS: Record<string, string[]> = {
+  1: ["on", "recovery"],
+  2: ["off"],
+  3: ["both"],
+  4: ["w", "strength"],
+};
 
 /** A sweep of brush or smoothing. */
 interface Sweeping {
@@ -126,7 +131,7 @@ export class AdaptationGestures {
 
   #plotAt(at: Point): Plot | null {
     const layout = this.#layout;
-    return [layout?.tau, layout?.w].find((plot) => plot && holds(plot.box, at, MARGIN_PX)) ?? null;
+    return [layout?.tau, layout?.lower].find((plot) => plot && holds(plot.box, at, MARGIN_PX)) ?? null;
   }
 
   #bandAt(plot: Plot, x: number): number {
@@ -163,7 +168,7 @@ export class AdaptationGestures {
     const tool = event.shiftKey ? "curve" : tools.tool;
     const reach = event.pointerType === "touch" ? TOUCH_REACH_PX : REACH_PX;
     const point = tool === "point" ? this.#pointAt(from, reach) : null;
-    if (!point) tools.choosePlot(plot === this.#layout?.w);
+    if (!point) tools.choosePlot(plot === this.#layout?.lower);
     else if (!tools.activeCurves.includes(point.curve)) tools.choose(point.curve.key);
     tools.selectBand(point?.band ?? this.#bandAt(plot, from.x));
     this.#focus(point?.curve ?? tools.activeCurves[0]);
@@ -253,10 +258,10 @@ export class AdaptationGestures {
     return true;
   }
 
-  #chooseByKey(active: string): void {
+  #chooseByKey(actives: string[]): void {
     const tools = this.#tools;
     const focused = this.element.contains(this.element.ownerDocument.activeElement);
-    tools.choose(active);
+    for (const active of actives) tools.choose(active);
     const [first] = tools.activeCurves;
     if (focused && first) this.#sliderOf(first).focus({ preventScroll: true });
   }

@@ -8,7 +8,7 @@ import { hzToBand } from "../../math/units";
 import type { BenchState } from "../../state/bench-state";
 import { NumberFields } from "../../ui/number-fields";
 import { Segments } from "../../ui/segments";
-import { type Curve, isTau } from "./curves";
+import { type Curve, isLog, isTau } from "./curves";
 import type { AdaptationTools, Tool } from "./tools";
 
 const TOOLS = [
@@ -78,6 +78,10 @@ export class AdaptationInspector {
       const curve = tools.curves.find((c) => c.key === key);
       input.disabled = curve !== undefined && !tools.free(curve);
       const value = curve ? state.prefilter[curve.row * axes.F + band] : axes.cfHz[band] / 1000;
+      if (curve && isLog(curve) && !isTau(curve)) {
+        this.#fields.show(input, Number.isFinite(value) ? String(Number(value.toPrecision(4))) : "");
+        continue;
+      }
       const decimals = decay || key === "w" ? 4 : key ? 1 : 3;
       this.#fields.show(input, shown(decay ? decayOf(value, axes.dtMs) : value, decimals));
     }
@@ -96,7 +100,13 @@ export class AdaptationInspector {
       const of = curve.label && `${curve.label} `;
       if (!isTau(curve)) {
         const { label, what } = curve;
-        this.#add(curve, false, label, `${what.charAt(0).toUpperCase()}${what.slice(1)}`, 0.01);
+        this.#add(
+          curve,
+          false,
+          label,
+          `${what.charAt(0).toUpperCase()}${what.slice(1)}`,
+          isLog(curve) ? 0.001 : 0.01,
+        );
         continue;
       }
       this.#add(curve, false, `${of}τ (ms)`, `${of}time constant in ms`, 1);

@@ -37,6 +37,8 @@ export interface Moving {
   /** Kernels of the band now and as trained (empty where they are the same). */
   kernels: BandFilter[];
   trained: BandFilter[];
+  /** Of a depression: the share of the resource bin by bin in a steady sound, now and as trained. */
+  resource: ArrayLike<number>[];
 }
 
 /** An SVG over the stage: a move changes a few attributes, where a canvas would be sent to the screen as a whole. */
@@ -63,9 +65,9 @@ export class AdaptationMarks {
   }
 
   #paintColumn({ layout, band, under }: Moving): void {
-    const { tau, w } = layout;
+    const { tau, lower } = layout;
     const column = (first: number, last: number) =>
-      [tau, w]
+      [tau, lower]
         .filter((plot) => plot !== null)
         .map(({ box }) => rectangle(box, tau.x(first - 0.5), tau.x(last + 0.5)))
         .join("");
@@ -115,10 +117,19 @@ export class AdaptationMarks {
   }
 
   #paintKernels(moving: Moving): void {
-    const { layout, kernels, trained, dtMs, taps } = moving;
+    const { layout, kernels, trained, dtMs, taps, resource } = moving;
     const plot = layout.kernel;
+    const [now, before] = resource;
+    if (now) {
+      const { ghost, area, line } = this.#kernelOf("recovery");
+      const path = sharePath(plot, now, dtMs);
+      setAttribute(ghost, "d", before ? sharePath(plot, before, dtMs) : null);
+      setAttribute(line, "d", path);
+      setAttribute(area, "d", `${path}V${px(plot.y(0))}H${px(plot.x(0))}Z`);
+      setAttribute(line.parentNode as Element, "visibility", false);
+    }
     for (const [key, { line }] of this.#past) {
-      const gone = !kernels.some((k) => k.key === key);
+      const gone = !kernels.some((k) => k.key === key) && !(now && key === "recovery");
       setAttribute(line.parentNode as Element, "visibility", gone && "hidden");
     }
     for (const kernel of kernels) {
@@ -174,6 +185,17 @@ function circle(x: number, y: number, r: number): string {
 function arrowhead(x: number, { y, height }: Box, way: number): string {
   const tip = way > 0 ? y : y + height;
   return `M${px(x - 3.5)} ${px(tip + 6 * way)}l3.5 ${-6 * way}l3.5 ${6 * way}Z`;
+}
+
+/** A share of the resource from the beginning of a sound to the latest time on screen. */
+function sharePath(plot: KernelPlot, shares: ArrayLike<number>, dtMs: number): string {
+  const n = Math.min(Math.floor(plot.longest / dtMs) + 1, shares.length);
+  const step = Math.max(Math.ceil(n / MOST_LAGS), 1);
+  let path = "";
+  for (let t = 0; t < n; t += step) {
+    path += `${path ? "L" : "M"}${px(plot.x(t * dtMs))} ${px(plot.y(shares[t]))}`;
+  }
+  return path;
 }
 
 /** The past of a kernel as a line, from now to the longest lag on screen. */

@@ -6,7 +6,7 @@ import { number } from "../../base/format";
 import { drawAxis, drawFrame, frequencyTicks, lagTicks, setFont } from "../../draw/axes";
 import type { Theme } from "../../draw/theme";
 import type { Axes } from "../../math/field";
-import { type Curve, decayTicks, isTau, levelsOf, logTicks } from "./curves";
+import { type Curve, decayTicks, isLog, isTau, levelsOf, logTicks } from "./curves";
 
 const MARGIN = { left: 54, right: 46, top: 24, bottom: 36 };
 /** Between the plots of tau and w; from w to the kernels with the frequency axis and a line of numbers in between. */
@@ -73,38 +73,57 @@ export class KernelPlot {
   }
 }
 
+/** Time to the right from the beginning of a steady sound, shares of a resource upward from 0. */
+export class ResourcePlot extends KernelPlot {
+  override x(ms: number): number {
+    return this.box.x + (this.box.width * ms) / this.longest;
+  }
+  override y(share: number): number {
+    return this.box.y + this.box.height * (1 - clamp(share / this.reach, 0, 1));
+  }
+}
+
 export interface Layout {
   tau: Plot;
-  /** Null for an adaptation without w. */
-  w: Plot | null;
+  /** Of w, or of the strength of depression; null for an adaptation with neither. */
+  lower: Plot | null;
   kernel: KernelPlot;
 }
 
 /** What the axes show; tau in ms. */
 export interface Ranges {
   tau: [low: number, high: number];
+  /** Levels. */
+  lower: [low: number, high: number];
   longest: number;
   reach: number;
 }
 
-export function layoutOf(width: number, height: number, F: number, withW: boolean, ranges: Ranges): Layout {
+export function layoutOf(
+  width: number,
+  height: number,
+  F: number,
+  lowerCurve: Curve | undefined,
+  ranges: Ranges,
+): Layout {
   const inner = Math.max(width - MARGIN.left - MARGIN.right, 10);
-  const below = AXIS + KERNEL_HEIGHT + MARGIN.bottom + (withW ? GAP + W_HEIGHT : 0);
+  const below = AXIS + KERNEL_HEIGHT + MARGIN.bottom + (lowerCurve ? GAP + W_HEIGHT : 0);
   const box = (y: number, h: number): Box => ({ x: MARGIN.left, y, width: inner, height: h });
   const tau = box(MARGIN.top, Math.max(height - MARGIN.top - below, 10));
   const end = tau.y + tau.height;
-  const w = withW ? box(end + GAP, W_HEIGHT) : null;
-  const kernel = box((w ? w.y + w.height : end) + AXIS, KERNEL_HEIGHT);
+  const lower = lowerCurve ? box(end + GAP, W_HEIGHT) : null;
+  const kernel = box((lower ? lower.y + lower.height : end) + AXIS, KERNEL_HEIGHT);
+  const LowestPlot = lowerCurve && isLog(lowerCurve) ? ResourcePlot : KernelPlot;
   return {
     tau: new Plot(tau, F, Math.log(ranges.tau[0]), Math.log(ranges.tau[1])),
-    w: w && new Plot(w, F, 0, 1),
-    kernel: new KernelPlot(kernel, ranges.longest, ranges.reach),
+    lower: lower && new Plot(lower, F, ...ranges.lower),
+    kernel: new LowestPlot(kernel, ranges.longest, ranges.reach),
   };
 }
 
 /** The plot of a curve. */
 export const plotOf = (layout: Layout, curve: Curve): Plot =>
-  isTau(curve) ? layout.tau : (layout.w ?? layout.tau);
+  isTau(curve) ? layout.tau : (layout.lower ?? layout.tau);
 
 export interface Still {
   layout: Layout;
@@ -117,8 +136,9 @@ export interface Still {
 export function drawStill(ctx: CanvasRenderingContext2D, theme: Theme, still: Still): void {
   const { layout, axes, edited, trained } = still;
   drawTau(ctx, theme, layout.tau, axes.dtMs);
-  if (layout.w) drawW(ctx, theme, layout.w);
-  const lowest = (layout.w ?? layout.tau).box;
+  if (layout.lower && layout.kernel instanceof ResourcePlot) drawStrength(ctx, theme, layout.lower);
+  else if (layout.lower) drawW(ctx, theme, layout.lower);
+  const lowest = (layout.lower ?? layout.tau).box;
   const bands = frequencyTicks(axes.cfHz, lowest.width, 30);
   drawAxis(ctx, theme, lowest, "bottom", bands, (band) => layout.tau.x(band), "frequency (kHz)");
   drawKernelAxes(ctx, theme, layout.kernel);
@@ -172,8 +192,34 @@ function drawW(ctx: CanvasRenderingContext2D, theme: Theme, plot: Plot): void {
   drawAxis(ctx, theme, plot.box, "left", ticks, (w) => plot.y(w), "w");
 }
 
+function drawStrength(ctx: CanvasRenderingContext2D, theme: Theme, plot: Plot): void {
+  const all = logTicks(Math.exp(plot.low), Math.exp(plot.high), plot.box.height, 13);
+  const ticks = all.map((at) => ({ at, text: number(at, 1) }));
+  const place = (u: number) => plot.y(Math.log(u));
+  drawGrid(ctx, theme, plot.box, all.map(place));
+  drawFrame(ctx, theme, plot.box);
+  drawAxis(ctx, theme, plot.box, "left", ticks, place, "u");
+}
+
 function drawKernelAxes(ctx: CanvasRenderingContext2D, theme: Theme, plot: KernelPlot): void {
   const { box, longest, reach } = plot;
+  if (plot instanceof ResourcePlot) {
+    drawGrid(ctx, theme, box, [plot.y(0.5)]);
+    drawFrame(ctx, theme, box);
+    const shares = [0, 0.5, 1].map((at) => ({ at, text: String(at) }));
+    drawAxis(ctx, theme, box, "left", shares, (share) => plot.y(share), "resource");
+    const times = lagTicks(longest, box.width);
+    drawAxis(
+      ctx,
+      theme,
+      box,
+      "bottom",
+      times,
+      (ms) => plot.x(ms),
+      "time (ms) in a steady sound of the mean level",
+    );
+    return;
+  }
   drawGrid(ctx, theme, box, [plot.y(0)]);
   drawFrame(ctx, theme, box);
   const ends = [-reach, 0, reach].map((at) => ({ at, text: number(at, 2).replace(/\.?0+$/, "") || "0" }));

@@ -6,12 +6,12 @@ import { brushed, type Place, Sweep, smoothed, WIDTHS } from "../../math/brush";
 import type { BenchState } from "../../state/bench-state";
 import { OwnedGesture } from "../../state/owned-gesture";
 import type { Part } from "../../state/parts";
-import { type Curve, curvesOf, type Held, isTau, levelsOf, reachable, valueAt } from "./curves";
+import { type Curve, curvesOf, type Held, isLog, isTau, levelsOf, reachable, valueAt } from "./curves";
 
 export type Tool = "point" | "curve" | "brush" | "smooth";
 
-/** Steps of the keys, small and big: factors of tau, and of w. */
-const TAU_STEPS = [Math.log(1.05), Math.log(1.5)];
+/** Steps of the keys, small and big: factors on a logarithmic axis, and of w. */
+const LOG_STEPS = [Math.log(1.05), Math.log(1.5)];
 const W_STEPS = [0.01, 0.1];
 
 export class AdaptationTools {
@@ -23,7 +23,8 @@ export class AdaptationTools {
   hover: number | null = null;
   /** Key of the chosen time constant, or "both" of them. */
   #tau = "on";
-  #onW = false;
+  /** Whether the curve of the lower plot is chosen: w, or the strength of depression. */
+  #below = false;
   readonly gesture: OwnedGesture;
 
   constructor(
@@ -68,7 +69,12 @@ export class AdaptationTools {
   }
 
   get active(): string {
-    return this.#onW ? "w" : this.#tau;
+    return this.#below ? (this.lower?.key ?? this.#tau) : this.#tau;
+  }
+
+  /** The curve of the lower plot. */
+  get lower(): Curve | undefined {
+    return this.curves.find((curve) => !isTau(curve));
   }
 
   get activeCurves(): Curve[] {
@@ -84,8 +90,8 @@ export class AdaptationTools {
   choose(active: string): void {
     const there = (key: string) => this.curves.some((c) => c.key === key);
     if (active === "both" ? this.curves.filter(isTau).length < 2 : !there(active)) return;
-    this.#onW = active === "w";
-    if (!this.#onW) this.#tau = active;
+    this.#below = active === this.lower?.key;
+    if (!this.#below) this.#tau = active;
     this.requestPaint();
   }
 
@@ -95,9 +101,9 @@ export class AdaptationTools {
     this.choose(isTau(curve) && this.#tau === "both" ? "both" : curve.key);
   }
 
-  /** Choose what is edited on one of the plots: w, or the time constants that were chosen last. */
-  choosePlot(w: boolean): void {
-    this.choose(w ? "w" : this.#tau);
+  /** Choose what is edited on one of the plots: its curve, or the time constants that were chosen last. */
+  choosePlot(below: boolean): void {
+    this.choose((below && this.lower?.key) || this.#tau);
   }
 
   take(tool: Tool): void {
@@ -228,7 +234,7 @@ export class AdaptationTools {
     const held = this.pointsMovedBy(this.tool);
     if (held.length === 0) return;
     this.gesture.join(`${this.active}/${this.tool}/${this.band}`);
-    this.moveBy(held, way * (this.#onW ? W_STEPS : TAU_STEPS)[big ? 1 : 0]);
+    this.moveBy(held, way * (held.every(({ curve }) => isLog(curve)) ? LOG_STEPS : W_STEPS)[big ? 1 : 0]);
   }
 
   /** The sweep of brush and smoothing at the selected band: its neighbours take its level, or are smoothed. */
@@ -260,6 +266,6 @@ export class AdaptationTools {
     this.band = Math.floor(axes.F / 2);
     this.hover = null;
     this.#tau = this.curves.find(isTau)?.key ?? "on";
-    this.#onW = false;
+    this.#below = false;
   }
 }
