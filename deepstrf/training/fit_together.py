@@ -21,6 +21,7 @@ from deepstrf.models.prediction import as_model_takes
 from deepstrf.models.readouts import STRFReadout
 from deepstrf.models.registry import KERNELS, OUTPUT_CURVES, PREFILTERS
 from deepstrf.training.identity import described
+from deepstrf.training.output_units import OutputUnits
 from deepstrf.training.priors import penalty
 from deepstrf.training.progress import NonFiniteLossError, Progress
 from deepstrf.training.run import Run
@@ -105,6 +106,8 @@ class _Together:
             self.tensors[name].requires_grad_()
         self.optimizer = self._optimizer_of(runs[0].optimizer)
         self.unit = torch.stack([run.null_loss[1] for run in runs])
+        self.output_units = OutputUnits.stacked([run.output_units for run in runs])
+        self.loss_unit = torch.tensor([run.loss_unit for run in runs])
         self.zeroed = self._zeroed()
         self.validation: tuple[Tensor, Tensor, Tensor] | None = None
         if runs[0].validation is not None:
@@ -173,6 +176,7 @@ class _Together:
             self.sounds[rows],
             self.recorded[rows],
         )
+        self.output_units, self.loss_unit = self.output_units.rows(rows), self.loss_unit[rows]
         self.zeroed = {name: keep[rows.to(keep.device)] for name, keep in self.zeroed.items()}
         if self.validation is not None:
             x, judged, responses = self.validation
@@ -232,15 +236,17 @@ class _Together:
         pred = self._mapped(_Counted(self.template, self.readout), x, counted)
         losses = self._per_neuron(run.loss, pred, y)
         wanted = (~y.isnan()).flatten(3).any(-1).any(1) & losses.isfinite()
-        total = losses[wanted].sum()
+        unit = self.loss_unit.to(losses)
+        total = (losses / unit[:, None])[wanted].sum()
         if run.has_priors:
             cost = _Cost(
                 self.template, lambda model, unit: penalty(model, run.smoothness, run.settings.sparsity, unit, run.axes)
             )
             costs = self._mapped(cost, self.unit.to(losses))
-            total = total + costs[wanted.any(1)].sum()
+            total = total + (costs / unit)[wanted.any(1)].sum()
         total.backward()
-        self.optimizer.step()
+        with self.output_units.taken(self.tensors):
+            self.optimizer.step()
         with torch.no_grad():
             for name, keep in self.zeroed.items():
                 self.tensors[name].mul_(keep)

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from deepstrf.models.activations import ParametricDoubleExponential, ParametricSigmoid, ParametricSoftplus
+from deepstrf.models.layers.constraints import softplus
+from deepstrf.models.registry import OUTPUT_CURVES, PER_DRIVE, RATE
 
 BASELINE_SHARE = 0.05
 """Baseline of a rate, as a share of its mean."""
@@ -23,7 +25,15 @@ SLOPE_SHARE = 0.5
 """Scatter of a first prediction over the scale of the response, where nothing is known of how the two go together."""
 
 STEPS, MOST_VALUES = 40, 400_000
-LEVELS = ("_raw_a", "_raw_b")
+
+LEVEL_STEP = 0.3
+"""First step of the levels of a signed curve, in SDs of the response."""
+
+ORDINARY = 0.1
+"""Spikes in a bin of some ms, the responses for which the step sizes of the recipes were chosen."""
+
+IN_THE_UNIT_OF_THE_RESPONSE = (ParametricSoftplus, nn.Identity, nn.ReLU, nn.LeakyReLU)
+"""Curves whose drive has the unit of the response: the same curve serves a drive of any size."""
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -46,6 +56,42 @@ class Scale:
         self.varies = self.sd.isfinite() & (self.sd > smallest)
         self.mean = torch.where(self.varies, self.mean, 1.0)
         self.sd = torch.where(self.varies, self.sd, 1.0)
+
+
+def units_of(curve: nn.Module, scale: Scale) -> tuple[Tensor, dict[str, tuple[Tensor, bool]]]:
+    """Unit (N,) of each neuron's drive, and those of a curve's parameters, by name, that are in units of the response.
+
+    Beside each unit stands whether the parameter is the raw value of a positive quantity, which the unit then divides.
+    Neurons that never vary have a unit of 1.
+    """
+    positive = bool(getattr(curve, "non_negative_output", isinstance(curve, nn.ReLU)))
+    response = torch.where(scale.varies, (scale.mean.abs() if positive else scale.sd) / ORDINARY, 1.0)
+    response = response.clamp(min=torch.finfo(torch.float32).tiny * 1e6)
+    drive = response if isinstance(curve, IN_THE_UNIT_OF_THE_RESPONSE) else torch.ones_like(response)
+    units: dict[str, tuple[Tensor, bool]] = {}
+    entry, powers = OUTPUT_CURVES.get(type(curve)), {RATE: response, PER_DRIVE: 1 / drive}
+    for column in () if entry is None else entry.columns:
+        raw = f"_raw_{column.name}"
+        if column.note in powers and getattr(curve, raw, None) is not None:
+            units[raw] = (powers[column.note], column.note == PER_DRIVE or positive)
+    return drive, units
+
+
+def into_units(value: Tensor, unit: Tensor, raw: bool) -> Tensor:
+    """A parameter in a unit; where it is the raw value of a positive quantity, that of the quantity over the unit."""
+    return _divided(value, unit) if raw else value / unit
+
+
+def out_of_units(value: Tensor, unit: Tensor, raw: bool) -> Tensor:
+    """Inverse of `into_units`."""
+    return _divided(value, 1 / unit) if raw else value * unit
+
+
+def _divided(raw: Tensor, size: Tensor) -> Tensor:
+    """``r`` with ``softplus(r) = softplus(raw) / size``."""
+    small = raw < -20.0  # there softplus is an exponential, and its inverse a logarithm
+    value = softplus(torch.where(small, 0.0, raw)) / size
+    return torch.where(small, raw - size.log(), value + torch.log(-torch.expm1(-value)))
 
 
 def scale_curve(curve: nn.Module, scale: Scale) -> None:
@@ -125,16 +171,28 @@ def fit_gain_and_curve(
     before = [tensor.detach().clone() for tensor in tensors]
     size = gain.abs().clamp(min=1e-12)
     names = [name for name, _ in curve.named_parameters()] if free_curve else []
-    signed = getattr(curve, "non_negative_output", True) is False
-    # Levels of a signed curve are in the unit of the response, all other parameters near 1 or logarithmic.
-    units = [size, size] + [
-        size if signed and name in LEVELS else tensor.detach().abs().clamp(min=1.0)
-        for name, tensor in zip(names, tensors[2:], strict=True)
+    _, sized = units_of(curve, Scale(target))
+    sizes = [(size, False), (size, False), *(sized.get(name) for name in names)]
+    inside = [
+        value if by is None else into_units(value, by[0].to(value), by[1])
+        for value, by in zip(before, sizes, strict=True)
+    ]
+    # Gain and shift are then near 1, all parameters but signed levels near 1 or logarithmic.
+    steps = [1.0, 1.0] + [
+        LEVEL_STEP * ORDINARY if by is not None and not by[1] else value.abs().clamp(min=1.0)
+        for value, by in zip(inside[2:], sizes[2:], strict=True)
     ]
     moves = [torch.zeros_like(tensor, requires_grad=True) for tensor in tensors]
 
+    def moved_tensors() -> list[Tensor]:
+        now = (value + step * move for value, step, move in zip(inside, steps, moves, strict=True))
+        return [
+            value if by is None else out_of_units(value, by[0].to(value), by[1])
+            for value, by in zip(now, sizes, strict=True)
+        ]
+
     def losses() -> Tensor:
-        now = [tensor + unit * move for tensor, unit, move in zip(before, units, moves, strict=True)]
+        now = moved_tensors()
         moved = torch.func.functional_call(curve, dict(zip(names, now[2:], strict=True)), (drive * now[0] + now[1],))
         return loss(moved.transpose(1, 2).unsqueeze(2), target)
 
@@ -153,8 +211,8 @@ def fit_gain_and_curve(
         end = losses()
         better = (end <= start) & end.isfinite()
         after = [
-            torch.where(better, tensor + unit * move, tensor) if tensor.shape == better.shape else tensor
-            for tensor, unit, move in zip(before, units, moves, strict=True)
+            torch.where(better, value, old) if old.shape == better.shape else old
+            for old, value in zip(before, moved_tensors(), strict=True)
         ]
         for parameter, value in zip(tensors[2:], after[2:], strict=True):
             parameter.copy_(value)

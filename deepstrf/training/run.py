@@ -43,6 +43,7 @@ from deepstrf.training.identity import (
     identity_of_settings,
 )
 from deepstrf.training.input_scale import standardised_layer, start_standardised
+from deepstrf.training.output_units import OutputUnits, is_adaptive
 from deepstrf.training.priors import kernels, penalty
 from deepstrf.training.progress import NonFiniteLossError, Progress
 from deepstrf.training.recipes import check_can_follow, check_loss, recipe_for
@@ -114,6 +115,9 @@ class Run:
         self.optimizer = (
             make.for_names(named) if isinstance(make, NamesParameters) else make([parameter for _, parameter in named])
         )
+        adaptive = is_adaptive(self.optimizer)
+        self.output_units = OutputUnits.of(model, train.target) if adaptive else OutputUnits({})
+        self.loss_unit = self._mean_unit() if adaptive else 1.0
         self.schedule = None if settings.schedule is None else settings.schedule(self.optimizer)
         self.history = History()
         self.checkpoint = checkpoint
@@ -233,14 +237,19 @@ class Run:
                 total = total + penalty(
                     self.model, self.smoothness, self.settings.sparsity, self.null_loss[1], self.axes
                 )
-            total.backward()
+            (total / self.loss_unit).backward()
             if self.first_layer is not None:
                 self.first_layer.take_gradient()
             return total.item()
 
         with self.turns.take():
             try:
-                self.optimizer.step(closure)
+                if self.output_units.sizes:
+                    closure()
+                    with self.output_units.taken(dict(self.model.named_parameters())):
+                        self.optimizer.step()
+                else:
+                    self.optimizer.step(closure)
             except _NotFinite:
                 return seen[-1]
             if self.first_layer is not None:
@@ -328,6 +337,12 @@ class Run:
         with torch.no_grad():
             constant, perfect = (self._per_neuron(self.loss, x, judged, "loss") for x in (mean, target))
         return constant, as_model_takes(self.model, (constant - perfect).nan_to_num(nan=0.0).clamp(min=0))
+
+    def _mean_unit(self) -> float:
+        """What a constant prediction loses, on average over the neurons whose responses vary."""
+        unit = self.null_loss[1].double()
+        varying = unit[unit > 0]
+        return float(varying.mean()) if len(varying) else 1.0
 
     def _identity(self) -> dict[str, Any]:
         """Everything that must be the same for a fit to resume from a checkpoint, in texts."""

@@ -10,7 +10,7 @@ from torch import nn
 from deepstrf.metrics import corrcoef, fve, mse_loss, poisson_loss
 from deepstrf.models import Linear, LinearNonlinear
 from deepstrf.models.activations import ParametricDoubleExponential, ParametricSigmoid, ParametricSoftplus
-from deepstrf.models.audio import DNet, NetworkReceptiveField, StateNet, Transformer
+from deepstrf.models.audio import ConvNet2D, DNet, NetworkReceptiveField, StateNet, Transformer
 from deepstrf.models.layers import ParametricSTRF, SeparableSTRF
 from deepstrf.training import Fitter, StepSizes, predict, ridge
 from deepstrf.training.recipes import default_loss
@@ -174,6 +174,65 @@ def test_a_kernel_that_was_edited_before_the_model_was_made_stays(parts):
     model = new_model(kernel=kernel)
     fit().prepare(model, parts[0])
     assert torch.equal(model.readout.strf.kernel.SIG, before["readout.strf.kernel.SIG"])
+
+
+ZOO = {
+    "linear": lambda: Linear(BANDS, LAGS, out_neurons=NEURONS),
+    "softplus": new_model,
+    "signed softplus": lambda: new_model(output_activation=ParametricSoftplus(NEURONS, False)),
+    "sigmoid": lambda: new_model(output_activation=ParametricSigmoid(NEURONS)),
+    "double exponential": lambda: new_model(output_activation=ParametricDoubleExponential(NEURONS)),
+    "gaussians": lambda: new_model(kernel=ParametricSTRF(BANDS, LAGS, 1, NEURONS, num_gaussians=2)),
+    "network": lambda: NetworkReceptiveField(BANDS, LAGS, out_neurons=NEURONS),
+    "mse network": lambda: DNet(BANDS, LAGS, out_neurons=NEURONS),
+    "hidden layer": lambda: ConvNet2D(BANDS, (3, 4), out_neurons=NEURONS, c_hidden=3),
+    "recurrent": lambda: StateNet(BANDS, out_neurons=NEURONS),
+    "attention": lambda: Transformer(BANDS, context_window=LAGS, out_neurons=NEURONS),
+}
+
+
+def assert_alike(one, other):
+    """Each neuron's predictions differ by less than a tenth of their SD: rounding leads a search to a near-by end."""
+    miss = (one - other).square().mean((0, 2, 3)).sqrt() / one.std((0, 2, 3))
+    assert bool((miss < 0.1).all()), miss
+
+
+@pytest.mark.parametrize("factor", [1e-3, 1e3])
+@pytest.mark.parametrize("make", ZOO.values(), ids=ZOO)
+def test_a_fit_does_not_depend_on_the_unit_of_the_responses(parts, make, factor):
+    """Counts, Hz or mV, in short bins or long ones: each fit gives the same predictions in the other unit."""
+    found = []
+    for unit in (1.0, factor):
+        train, held = ((part.stimuli, part.responses * unit) for part in parts)
+        torch.manual_seed(0)
+        model = make()
+        fit(epochs=4).fit(model, train, held)
+        found.append(predict(model, held[0]) / unit)
+    assert_alike(*found)
+
+
+def test_a_neuron_in_another_unit_than_its_neighbours_is_fitted_alike(parts):
+    unit = torch.tensor([1.0, 1e-3, 1e3])[:NEURONS].view(1, -1, 1, 1)
+    found = []
+    for by in (torch.ones_like(unit), unit):
+        train, held = ((part.stimuli, part.responses * by) for part in parts)
+        model = new_model()
+        fit(epochs=4).fit(model, train, held)
+        found.append(predict(model, held[0]) / by)
+    assert_alike(*found)
+
+
+@pytest.mark.parametrize("offset", [-60.0, 1000.0])
+def test_a_fit_does_not_depend_on_the_level_of_a_potential(parts, offset):
+    """A membrane potential around -60 mV, or a fluorescence around 1000, fits like the same changes around 0."""
+    found = []
+    for level in (0.0, offset):
+        train, held = ((part.stimuli, part.responses + level) for part in parts)
+        torch.manual_seed(0)
+        model = Linear(BANDS, LAGS, out_neurons=NEURONS)
+        fit(epochs=4).fit(model, train, held)
+        found.append(predict(model, held[0]) - level)
+    assert_alike(*found)
 
 
 @pytest.mark.parametrize("value", [0.0, 3.0])
