@@ -40,6 +40,7 @@ LAYERS = (
     ("deepstrf_widgets.explorer",),
     ("deepstrf_widgets.training", "deepstrf_widgets.fits"),
     ("deepstrf_widgets.__init__",),
+    ("deepstrf_widgets.__main__",),
 )
 
 #: Packages whose own file loads the others lazily, and why.

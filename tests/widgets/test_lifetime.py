@@ -323,8 +323,7 @@ def test_a_training_cell_that_is_run_again_stops_its_fit_and_keeps_no_weights(sh
 
 def test_a_figure_that_was_closed_is_gone(session):
     explorer = Explorer(session, sounds=False)
-    explorer.show_figures()
-    figures = weakref.ref(explorer.figures)
+    figures = weakref.ref(explorer.figure_widget())
     explorer.close()
     del explorer
     gc.collect()

@@ -33,7 +33,10 @@ class BrowserWidget(Owner, anywidget.AnyWidget):
     """
 
     BROWSER_SETS: ClassVar[tuple[str, ...]] = ()
+    _esm: Any
+    comm: Any
     _css = bundle_source("bench.css")
+    module = ""
 
     view = traitlets.Unicode().tag(sync=True)
     info = traitlets.Dict().tag(sync=True)
@@ -45,7 +48,17 @@ class BrowserWidget(Owner, anywidget.AnyWidget):
                 known = [*inspect.signature(type(self).__init__).parameters, *self.trait_names()]
                 raise TypeError(f"{type(self).__name__}() has no argument {name!r}{did_you_mean(name, known)}")
         self._refusal = ""
+        channel: Any = kwargs.get("comm")
+        if channel is not None:
+            # The code of a panel is sent by the widget around it.
+            self.module = str(self._esm)
+            kwargs["_esm"] = ""
         super().__init__(**kwargs)
+        own: Any = self.comm
+        if channel is not None and own is not channel:
+            # marimo gives every new widget a comm of its own.
+            own.close()
+            self.comm = channel
         self.on_msg(self._received)
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
@@ -64,7 +77,7 @@ class BrowserWidget(Owner, anywidget.AnyWidget):
                 self.error = ""
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        # A panel of another widget is unknown to the browser until it is told of it.
+        # The browser does not know a panel of another widget until it is told of it.
         show_alone = getattr(self.comm, "show_alone", None)
         if show_alone is not None:
             show_alone(self)

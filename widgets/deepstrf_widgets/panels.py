@@ -60,6 +60,8 @@ class PanelChannel:
     def show_alone(self, widget: BrowserWidget) -> None:
         """Tell the browser of the widget itself, for an output of its own."""
         if self._own is None:
+            with widget.hold_trait_notifications():
+                widget._esm = widget.module
             state, paths, buffers = _remove_buffers(widget.get_state())
             self._own = jupyter_comm.create_comm(
                 target_name="jupyter.widget",
@@ -112,11 +114,11 @@ class PanelHost(BrowserWidget):
         if method == "open":
             state, paths, parts = _remove_buffers(panel.get_state())
             state = {key: value for key, value in state.items() if key[:1] != "_"}
-            module, _ = packed_text(str(panel._esm))
+            module, _ = packed_text(panel.module)
             reply = {"method": "opened", "module": module, "state": state, "buffer_paths": paths}
             self.send({"type": "panel", "panel": name, "to": client, "data": reply}, buffers=parts)
         elif method == "module":
-            key, packed = packed_text(str(panel._esm))
+            key, packed = packed_text(panel.module)
             message = {"type": "panel", "panel": name, "to": client, "data": {"method": "module", "module": key}}
             self.send(message, buffers=[packed])
         else:

@@ -172,10 +172,10 @@ def test_a_posterior_is_drawn_at_unit_norm_and_fades_what_may_be_zero(session):
 # -- the explorer ---------------------------------------------------------------------------------------------------
 
 
-def assert_up_to_date(explorer):
+def assert_up_to_date(explorer, figures):
     fresh = explorer.figure()
-    assert lines(explorer.figures) == lines(fresh)
-    on_screen = traces(explorer.figures)
+    assert lines(figures) == lines(fresh)
+    on_screen = traces(figures)
     assert set(on_screen) == set(traces(fresh))
     for name, trace in traces(fresh).items():
         key = "z" if trace.type == "heatmap" else "y"
@@ -185,37 +185,37 @@ def assert_up_to_date(explorer):
 def test_the_figure_on_screen_follows_neuron_and_edits(session, bands):
     explorer = explore(session, confidence=bands)
     assert explorer.confidence is bands
-    explorer.show_figures()
-    assert_up_to_date(explorer)
+    figures = explorer.figure_widget()
+    assert_up_to_date(explorer, figures)
     explorer.neuron = 1
-    assert_up_to_date(explorer)
-    assert np.isnan(traces(explorer.figures)["STRF, ON"].z).any()
+    assert_up_to_date(explorer, figures)
+    assert np.isnan(traces(figures)["STRF, ON"].z).any()
     session.set("strf.weight", 2.0, (1, 0, 0))
-    assert_up_to_date(explorer)
-    assert not np.isnan(traces(explorer.figures)["STRF, ON"].z).any()
+    assert_up_to_date(explorer, figures)
+    assert not np.isnan(traces(figures)["STRF, ON"].z).any()
     explorer.undo()
-    assert_up_to_date(explorer)
-    assert "faded" in lines(explorer.figures)["tuning of STRF, ON"]
+    assert_up_to_date(explorer, figures)
+    assert "faded" in lines(figures)["tuning of STRF, ON"]
     explorer.close()
 
 
 def test_bands_can_be_set_and_removed(session, bands):
     explorer = explore(session)
     assert explorer.confidence is None
-    explorer.show_figures()
+    sent = []
+    explorer.send = lambda content, buffers=None: sent.append(content["data"].get("content"))
+    panel = explorer.panel("figures")
+    panel._received(panel, {"type": "figure"}, [])
+    assert sent[-1]["tuning"] == {}
     explorer.confidence = bands
-    assert_up_to_date(explorer)
-    assert lines(explorer.figures)
-    assert explorer.children[-1] is explorer.figures
+    assert sent[-1]["tuning"]
+    assert "STRF, ON, unsure" in {one["name"] for one in sent[-1]["arrays"]}
     with pytest.raises(ValueError, match=r"confidence\['strf'\] must have shape"):
         explorer.confidence = {"strf": band_with(torch.ones(1, C, F, T), torch.ones(1, C, F, T))}
     assert explorer.confidence is bands
     explorer.confidence = None
-    assert_up_to_date(explorer)
-    assert not lines(explorer.figures)
+    assert sent[-1]["tuning"] == {}
     explorer.close()
-    explorer.confidence = bands
-    assert explorer.figures is None
 
 
 @pytest.mark.parametrize(

@@ -172,13 +172,14 @@ def page_data_of(path):
 def test_a_neuron_chosen_right_after_a_sound_has_its_own_colour_scale(session, make_stimulus):
     async def cell():
         explorer = explore(session, sounds=False)
-        explorer.show_figures()
+        figures = explorer.figure_widget()
         session.set_stimulus(make_stimulus(frames=41))
         explorer.neuron = 2
-        assert explorer._repaint_timer.handle is not None  # one repaint for both
-        explorer._repaint_timer.handle.cancel()
-        explorer._repaint()
-        on_screen = {trace.name: (trace.zmin, trace.zmax) for trace in explorer.figures.data if trace.type == "heatmap"}
+        (following,) = explorer._following
+        assert following._timer.handle is not None  # one repaint for both
+        following._timer.handle.cancel()
+        following._repaint()
+        on_screen = {trace.name: (trace.zmin, trace.zmax) for trace in figures.data if trace.type == "heatmap"}
         explorer.close()
         return on_screen
 
