@@ -129,17 +129,17 @@ def test_linked_bench_and_gallery_follow_each_other(opened: Callable[..., Notebo
     page = notebook.page
     chooser = page.locator(".db-neuron .db-combo")
     card(notebook, 7).click()
-    expect(chooser).to_have_value("7 · unit 7")
+    expect(chooser).to_have_value("8 · unit 7")
     assert notebook.kernel_eval("[every.selected, bench.neuron]") == [7, 7]
     page.locator(GRID).focus()
     for key in ("ArrowRight", "ArrowRight", "Enter"):
         page.keyboard.press(key)
-    expect(chooser).to_have_value("9 · unit 9")
+    expect(chooser).to_have_value("10 · unit 9")
     page.keyboard.press("End")
     expect(card(notebook, NEURONS - 1)).to_be_visible()
     notebook.kernel_eval("setattr(bench, 'neuron', 2)")
-    expect(page.locator(f"{GRID} [aria-selected=true]:visible")).to_contain_text("2 · unit 2")
-    expect(card(notebook, 3)).to_contain_text("3 · <img src=x onerror=alert(1)>")
+    expect(page.locator(f"{GRID} [aria-selected=true]:visible")).to_contain_text("3 · unit 2")
+    expect(card(notebook, 3)).to_contain_text("4 · <img src=x onerror=alert(1)>")
 
     before, text = page.evaluate(PICTURES), card(notebook, 1).inner_text()
     notebook.kernel_eval("session.set('strf.weight', 3.0, (1, 0, 0))")
@@ -186,7 +186,7 @@ def test_looks_and_what_axe_core_says_of_them(
         notebook.use_theme(dark)
         page.locator(ROOT).evaluate("(root) => root.scrollIntoView()")
         card(notebook, 1).hover()
-        expect(page.locator(f"{ROOT} .db-details")).to_contain_text("1 · unit 1: best frequency ")
+        expect(page.locator(f"{ROOT} .db-details")).to_contain_text("2 · unit 1: best frequency ")
         page.evaluate(PAINTED)
         assert complaints(page) == []
         keep(notebook, f"gallery-{width}-{'dark' if dark else 'light'}")

@@ -158,13 +158,13 @@ def test_every_panel_is_saved_as_it_looks(chromium: Browser, named_bench: Path, 
     for stage, axes in AXES.items():
         page.locator(f"{ROOT} [data-tab={stage}]").click()
         page.evaluate(PAINTED)
-        name = f"LinearNonlinear-neuron-0-{TITLES[stage]}"
+        name = f"LinearNonlinear-neuron-1-{TITLES[stage]}"
         check(page, f"{ROOT} [role=tabpanel]:not([hidden])", name, axes, ground)
         if stage == "prefilter":
-            name = "LinearNonlinear-neuron-0-stimulus-and-response"
+            name = "LinearNonlinear-neuron-1-stimulus-and-response"
             check(page, f"{ROOT} .db-response", name, RESPONSE | {"ON", "OFF"}, ground)
-    whole = AXES["activation"] | RESPONSE | {f"0 · {NAME}", "LinearNonlinear", "Output curve"}
-    check(page, f"{ROOT} .db-header", "LinearNonlinear-neuron-0-bench", whole, ground)
+    whole = AXES["activation"] | RESPONSE | {f"1 · {NAME}", "LinearNonlinear", "Output curve"}
+    check(page, f"{ROOT} .db-header", "LinearNonlinear-neuron-1-bench", whole, ground)
     assert complaints == []
     assert page.locator(f"{ROOT} .db-message").inner_text() == ""
     page.close()
@@ -172,7 +172,7 @@ def test_every_panel_is_saved_as_it_looks(chromium: Browser, named_bench: Path, 
 
 def test_a_gallery_is_saved_as_far_as_it_is_in_view(gallery_of: Callable[[int], Page]) -> None:
     page = gallery_of(300)
-    check(page, ".db-header", "LinearNonlinear-gallery", {"0 · unit 0", f"1 · {NAME}", "300 of 300 shown"}, [255] * 4)
+    check(page, ".db-header", "LinearNonlinear-gallery", {"1 · unit 0", f"2 · {NAME}", "300 of 300 shown"}, [255] * 4)
     # A row is 128 px high or more, and what lies outside of the list's 560 px is not drawn.
     cards = [text for text in save(page, ".db-header", "SVG").texts if " · " in text]
     assert 4 * 5 < len(cards) <= 6 * 7

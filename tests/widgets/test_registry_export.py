@@ -100,7 +100,7 @@ def test_a_new_curve_is_written_as_code_and_as_a_checkpoint(entry, make_session,
 
 def test_the_kernel_answers_for_a_curve_whose_formula_the_browser_does_not_have(entry, make_session):
     session = make_session()
-    info = model_info(session, ())
+    info = model_info(session, (), 0)
     assert info["activation"] == {"kind": "other", "label": "Square", "names": ["gain", "threshold"]}
     assert info["limits"]["activation.gain"] == [1e-6, 1e9]
     assert not info["local"]
@@ -113,7 +113,7 @@ def test_the_kernel_answers_for_a_curve_whose_formula_the_browser_does_not_have(
 def test_the_browser_is_told_of_a_curve_that_names_its_formula(monkeypatch, make_session, export):
     entry = OutputCurve("square", COLUMNS, "gain max(x − threshold, 0)²")
     monkeypatch.setitem(OUTPUT_CURVES, Square, entry)
-    info = model_info(make_session(), ())
+    info = model_info(make_session(), (), 0)
     assert (info["activation"]["kind"], info["local"]) == ("square", True)
     assert '  square: {"formula": "gain max(x − threshold, 0)²", "columns": [' in export.registry_text()
 

@@ -8,7 +8,15 @@ from typing import Any
 from deepstrf.deprecation import moved_modules
 
 _NAMES = {
-    "bench": ("ActivationEditor", "AdapTransEditor", "BenchWidget", "ResponseView", "STRFEditor", "save_html"),
+    "bench": (
+        "ActivationEditor",
+        "AdapTransEditor",
+        "BenchWidget",
+        "ResponseView",
+        "STRFEditor",
+        "save_html",
+        "save_module",
+    ),
     "explorer": ("Explorer", "explore"),
     "figures": ("neuron_figure",),
     "fits": ("FitTable",),

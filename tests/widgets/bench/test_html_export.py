@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from deepstrf import Recording
 from deepstrf.models import NetworkReceptiveField
 from deepstrf_widgets import BenchWidget, LiveSession, explore
-from deepstrf_widgets.bench.html_export import save_html
+from deepstrf_widgets.bench import html_export
+from deepstrf_widgets.bench.html_export import save_html, save_module
 from deepstrf_widgets.bench.page_state import model_info
 
 CF_HZ = np.array([500.0, 900.0, 2000.0, 7000.0, 16000.0])
@@ -55,7 +57,7 @@ def test_a_page_loads_nothing_from_elsewhere(bench, tmp_path):
 
 def test_chosen_neurons_are_counted_anew(bench, tmp_path):
     _, data = data_of(save_html(bench, tmp_path / "bench.html", neurons=[2, 0]))
-    assert data["info"]["neuron_names"] == ["neuron 2", "neuron 0"]
+    assert data["info"]["neuron_names"] == ["neuron 3", "neuron 1"]
     assert data["neuron"] == 0  # neuron 2, which is on screen
     np.testing.assert_array_equal(numbers(data["neurons"][1]["rate"]), bench.session.rate(0)[0].float())
 
@@ -83,7 +85,7 @@ def test_a_model_that_the_browser_cannot_compute_is_shown_only(make_model, make_
 def test_a_free_field_is_painted_only_where_the_browser_can_answer(make_session, tmp_path):
     local, other = (BenchWidget(make_session("full", None, curve)) for curve in ("softplus", "identity"))
     other.session.model.readout.activation = torch.nn.GELU()
-    other.info = model_info(other.session, [])
+    other.info = model_info(other.session, [], 0)
     data = [data_of(save_html(widget, tmp_path / "bench.html"))[1] for widget in (local, other)]
     assert [("strf.kernel" in page["info"]["limits"], page["info"]["local"]) for page in data] == [
         (True, True),
@@ -172,4 +174,99 @@ def test_a_page_larger_than_the_limit_is_refused(bench, tmp_path):
 
 def test_neurons_are_chosen_by_numbers_of_numpy(bench, tmp_path):
     one = data_of(save_html(bench, tmp_path / "a.html", neurons=np.int64(2)))[1]
-    assert one["info"]["neuron_names"] == ["neuron 2"]
+    assert one["info"]["neuron_names"] == ["neuron 3"]
+
+
+@pytest.fixture
+def sounds(make_model, make_stimulus, make_responses):
+    """A bench of three sounds of unequal length."""
+    stimuli, responses = make_stimulus(3).float(), make_responses(3).float()
+    bins = [30, 12, 21]
+    for b, n in enumerate(bins):
+        stimuli[b, ..., n:], responses[b, ..., n:] = 0, np.nan
+    names = ["birdsong", "1", "rain"]
+    recording = Recording(stimuli, responses, dt_ms=5.0, cf_hz=torch.tensor(CF_HZ), stimulus_names=names, bins=bins)
+    made = BenchWidget(LiveSession(make_model(dtype=torch.float32), recording), sound=2)
+    yield made
+    made.close()
+
+
+def test_a_page_holds_all_sounds_each_over_its_own_length(sounds, tmp_path):
+    _, data = data_of(save_html(sounds, tmp_path / "page.html"))
+    session = sounds.session
+    assert (data["bins"], data["info"]["sound"], data["info"]["n_frames"]) == ([30, 12, 21], 2, 21)
+    assert data["info"]["sound_names"] == ["birdsong", "sound 2", "rain"]
+    wanted = np.concatenate([session.stimulus[b, 0, :, :n].numpy().ravel() for b, n in enumerate(data["bins"])])
+    np.testing.assert_array_equal(numbers(data["stimulus"]), wanted)
+    rates = np.concatenate([session.rate(1)[b, :n].numpy() for b, n in enumerate(data["bins"])])
+    np.testing.assert_array_equal(numbers(data["neurons"][1]["rate"]), rates)
+    assert data["info"]["score_over"] == "sound"
+
+
+def test_a_page_holds_chosen_sounds_and_their_beginnings(sounds, tmp_path):
+    _, data = data_of(save_html(sounds, tmp_path / "page.html", sounds=["rain", 1], seconds=0.075))
+    assert (data["bins"], data["info"]["sound"], data["info"]["sound_names"]) == ([15, 12], 0, ["rain", "sound 2"])
+    np.testing.assert_array_equal(numbers(data["neurons"][0]["rate"])[:15], sounds.session.rate(0)[2, :15])
+
+
+def test_float16_rounds_sounds_and_responses_and_nothing_else(sounds, tmp_path):
+    whole, half = (
+        data_of(save_html(sounds, tmp_path / "page.html", dtype=dtype))[1] for dtype in ("float32", "float16")
+    )
+    assert half["half"]
+    stored = np.frombuffer(base64.b64decode(half["stimulus"]), "<f2")
+    np.testing.assert_allclose(stored, numbers(whole["stimulus"]), rtol=6e-4, atol=1e-6)
+    assert half["neurons"][0]["gaussians"] == whole["neurons"][0]["gaussians"]
+
+
+@pytest.mark.parametrize("save", [save_html, save_module])
+def test_a_page_that_is_too_large_says_so_before_it_is_written_and_what_helps(sounds, tmp_path, save):
+    path = tmp_path / ("page.html" if save is save_html else "page.mjs")
+    with pytest.raises(ValueError, match=r"no larger than max_mb = 0.1 MB, and 3 neurons with 3 sounds") as caught:
+        save(sounds, path, max_mb=0.1)
+    text = str(caught.value)
+    for way in ("neurons=0", "sounds=0", "seconds=0.075", "dtype='float16'", "or max_mb=1"):
+        assert way in text
+    assert list(tmp_path.iterdir()) == []
+    assert save(sounds, path, max_mb=1).stat().st_size < 1e6
+
+
+def test_the_size_that_is_said_is_that_of_the_file(sounds, tmp_path):
+    for options in ({}, {"dtype": "float16"}, {"neurons": 1, "sounds": 0}):
+        size = save_html(sounds, tmp_path / "page.html", **options).stat().st_size
+        choice = html_export._chosen(
+            sounds, options.get("neurons"), options.get("sounds"), None, options.get("dtype", "float32")
+        )
+        assert html_export.page_bytes(sounds, choice) == pytest.approx(size, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"sounds": 3}, IndexError, r"sounds must lie in \[0, 2\], got 3"),
+        ({"sounds": []}, ValueError, "sounds must be at least one"),
+        ({"sounds": "ran"}, ValueError, "did you mean"),
+        ({"seconds": 0}, ValueError, "seconds must be positive, got 0"),
+        ({"seconds": float("nan")}, ValueError, "seconds must be positive, got nan"),
+        ({"dtype": "float64"}, ValueError, "dtype must be 'float32' or 'float16', got 'float64'"),
+    ],
+)
+def test_wrong_choices_are_named(sounds, tmp_path, options, error, message):
+    with pytest.raises(error, match=message):
+        save_html(sounds, tmp_path / "page.html", **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_module_exports_render_loads_nothing_and_replaces_modules_only(sounds, tmp_path):
+    path = save_module(sounds, tmp_path / "bench.mjs")
+    text = path.read_text(encoding="utf-8")
+    assert re.search(r"export default \{ render \};\s*$", text)
+    assert len(re.findall(r"\bexport\b", text)) == 1
+    assert not re.search(r"\bimport\s*[({\"']", text)
+    assert save_module(sounds, path) == path
+    mine = tmp_path / "mine.js"
+    mine.write_text("export const a = 1;")
+    with pytest.raises(FileExistsError, match=r"mine\.js is not a module of a bench"):
+        save_module(sounds, mine)
+    with pytest.raises(ValueError, match=r"path must end in \.mjs or \.js, got bench\.html"):
+        save_module(sounds, tmp_path / "bench.html")

@@ -296,8 +296,8 @@ def test_each_view_names_itself(session, kind, view):
         ({"neuron": 3}, IndexError, r"neuron must lie in \[0, 2\], got 3"),
         ({"neuron": 1.0}, TypeError, "neuron must be an integer or a name, got 1.0"),
         ({"neuron": "neuron 7"}, ValueError, r"neuron must be one of the 3 names, .* got 'neuron 7': did you mean"),
-        ({"sound": 1}, ValueError, r"sound must be an integer in \[0, 0\], got 1"),
-        ({"sound": True}, ValueError, r"sound must be an integer in \[0, 0\], got True"),
+        ({"sound": 1}, IndexError, r"sound must lie in \[0, 0\], got 1"),
+        ({"sound": True}, TypeError, r"sound must be an integer or a name, got True"),
     ],
 )
 def test_a_wrong_argument_is_named_and_leaves_no_observer(session, wrong, error, message):

@@ -82,7 +82,7 @@ def test_the_demo_can_be_explored():
         ({"neuron": 7}, IndexError, r"neuron must lie in \[0, 2\], got 7"),
         ({"neuron": "neuron 8"}, ValueError, r"neuron must be one of the 3 names, .* got 'neuron 8': did you mean"),
         ({"locked": ["strf"]}, TypeError, r"explore\(\) has no argument 'locked': did you mean 'lock'\?"),
-        ({"sound": 3}, ValueError, r"sound must be an integer in \[0, 0\], got 3"),
+        ({"sound": 3}, IndexError, r"sound must lie in \[0, 0\], got 3"),
         ({"dt_ms": -5}, ValueError, "dt_ms must be positive and finite in ms, got -5"),
         ({"cf_hz": [1.0]}, ValueError, r"cf_hz must have one frequency per band, shape \(5,\), got \(1,\)"),
     ],

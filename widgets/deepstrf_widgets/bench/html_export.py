@@ -5,12 +5,16 @@ from __future__ import annotations
 import base64
 import html
 import json
+import math
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from deepstrf.deprecation import keywords
 from deepstrf.memory import LIMIT_GB, check_memory
@@ -18,11 +22,13 @@ from deepstrf.writing import check_file_names, replace_file, write_new_file
 
 from ..bundle import bundle_text
 from ..session.argument_validation import neuron_index
+from .page_state import model_info, neuron_traits
 from .widget import BenchWidget
 
-__all__ = ["save_html"]
+__all__ = ["save_html", "save_module"]
 
-Neurons = int | str | Sequence[int | str]
+Choices = int | str | Sequence[int | str] | None
+"""Some of the neurons or sounds, by number or name; None for all."""
 
 DATA_ID = "deepstrf-bench-data"  # as in widgets/src/offline
 HEAD_BYTES = 2**20
@@ -33,6 +39,9 @@ PER_NEURON = (
     *("gaussians", "trained_gaussians", "kernel", "trained_kernel", "activation", "trained_activation"),
     *("factors", "trained_factors", "folding", "rate", "trained_rate", "psth"),
 )
+
+RESPONSES = ("rate", "trained_rate", "psth")
+"""Those of them that are as long as the sounds."""
 
 TEMPLATE = """<!doctype html>
 <html lang="en">
@@ -62,20 +71,86 @@ main {{ max-width: 1280px; margin: 0 auto; }}
 """
 
 
+MODULE_MARK = "/* A bench of deepstrf-lab as a module, with its data. */"
+_EXPORT = re.compile(r"export\s*\{\s*([\w$]+) as default\s*\};?\s*$")
+MODULE = """{mark}
+const css = {css};
+const bench = (() => {{
+{code}
+}})();
+const saved = {data};
+const render = ({{ el }}) => {{
+  const style = document.createElement("style");
+  style.textContent = css;
+  el.append(style);
+  const stop = bench.show(saved, el);
+  return () => {{
+    stop();
+    style.remove();
+  }};
+}};
+export default {{ render }};
+"""
+
+
 def _text(data: bytes) -> str:
     return base64.b64encode(data).decode("ascii")
 
 
-def page_data(bench: BenchWidget, neurons: Sequence[int], max_gb: float = LIMIT_GB) -> dict[str, Any]:
-    """Data of the page for some neurons, which are counted anew from 0; fit for JSON."""
-    now = bench.session.snapshot()
-    first = bench.neuron_state(neurons[0], now)
-    size = sum(len(first[name]) for name in PER_NEURON)
-    check_memory(f"a page of {len(neurons)} neurons", COPIES * len(neurons) * size, max_gb)
-    states = [bench.neuron_state(neuron, now) for neuron in neurons]
-    shared = {"cf_hz": bench.cf_hz, "stimulus": bench.stimulus_of(now)}
-    shared |= {name: states[0][name] for name in ("prefilter", "trained_prefilter")}
-    info = bench.info_of(now)
+@dataclass(frozen=True)
+class Choice:
+    """What of a bench goes into a page: neurons, sounds and how much of each, all counted from 0."""
+
+    neurons: Sequence[int]
+    sounds: Sequence[int]
+    bins: Sequence[int]
+    half: bool
+
+    @property
+    def value_bytes(self) -> int:
+        """Bytes of a value of sounds and responses."""
+        return 2 if self.half else 4
+
+
+def page_bytes(bench: BenchWidget, choice: Choice) -> int:
+    """About how large a page is: base64 takes 4 letters for 3 bytes, and the program stands beside the data."""
+    state = bench.neuron_state(choice.neurons[0])
+    own = sum(len(state[name]) for name in PER_NEURON if name not in RESPONSES)
+    bins, n = sum(choice.bins), len(choice.neurons)
+    responses = sum(1 for name in RESPONSES if state[name])
+    played = choice.value_bytes * bins * (len(bench.session.cf_hz) + n * responses)
+    return len(bundle_text("bench.js")) + len(bundle_text("bench.css")) + 4 * (n * own + played) // 3
+
+
+def page_data(bench: BenchWidget, choice: Choice, max_gb: float = LIMIT_GB) -> dict[str, Any]:
+    """Data of the page, whose neurons and sounds are counted anew from 0; fit for JSON."""
+    check_memory(
+        f"a page of {len(choice.neurons)} neurons",
+        COPIES * page_bytes(bench, choice),
+        max_gb,
+    )
+    now, neurons, sounds = bench.session.snapshot(), choice.neurons, choice.sounds
+    first = sounds.index(bench.sound) if bench.sound in sounds else 0
+    info = model_info(now, bench.locked_in(now), sounds[first])
+
+    def played(values: Sequence[Tensor]) -> str:
+        """Values (..., T) to each sound, one after the other."""
+        parts = [
+            part[..., :bins].detach().cpu().numpy().ravel() for part, bins in zip(values, choice.bins, strict=True)
+        ]
+        return _text(np.concatenate(parts).astype("<f2" if choice.half else "<f4").tobytes())
+
+    def neuron_data(neuron: int) -> dict[str, str]:
+        state = neuron_traits(now, sounds[first], neuron)
+        rate, trained, psth = now.rate(neuron), now.trained.rate(neuron), now.psth(neuron)
+        return {
+            **{name: _text(state[name]) for name in PER_NEURON if name not in RESPONSES},
+            "rate": played([rate[b] for b in sounds]),
+            "trained_rate": played([trained[b] for b in sounds]),
+            "psth": "" if psth is None else played([psth[b] for b in sounds]),
+        }
+
+    state = neuron_traits(now, sounds[first], neurons[0])
     if not info["local"]:
         # Nothing can answer an edit: the page shows the receptive field as it is.
         kind = "none" if info["kind"] == "none" else "full"
@@ -83,16 +158,78 @@ def page_data(bench: BenchWidget, neurons: Sequence[int], max_gb: float = LIMIT_
         info["prefilter"] = {**info["prefilter"], "kind": "other", "rows": []}
         info["activation"] = {**info["activation"], "kind": "other", "names": []}
     info["n_trials"] = 0  # they would be most of the page
-    info["n_neurons"] = len(neurons)
-    info["neuron_names"] = [info["neuron_names"][n] for n in neurons]
+    info["n_neurons"], info["n_sounds"] = len(neurons), len(sounds)
+    info["neuron_names"] = [_name(info["neuron_names"][n], n, "neuron") for n in neurons]
+    info["sound_names"] = [_name(info["sound_names"][b], b, "sound") for b in sounds]
+    info |= {"sound": first, "n_frames": choice.bins[first], "score_over": "sound"}
     return {
         "view": "explorer",
         "info": info,
-        **{name: _text(values) for name, values in shared.items()},
+        "cf_hz": _text(bench.cf_hz),
+        "stimulus": played([now.stimulus[b, 0] for b in sounds]),
+        "bins": list(choice.bins),
+        "half": choice.half,
+        **{name: _text(state[name]) for name in ("prefilter", "trained_prefilter")},
         "neuron": neurons.index(bench.neuron) if bench.neuron in neurons else 0,
         "channel": bench.channel,
-        "neurons": [{name: _text(state[name]) for name in PER_NEURON} for state in states],
+        "neurons": [neuron_data(neuron) for neuron in neurons],
     }
+
+
+def _name(name: str, number: int, what: str) -> str:
+    """A name for a page that counts anew: one that is a number, counted from 0, as it is counted on screen."""
+    return f"{what} {number + 1}" if name in (str(number), f"{what} {number}") else name
+
+
+def _chosen(bench: BenchWidget, neurons: Choices, sounds: Choices, seconds: float | None, dtype: str) -> Choice:
+    """What goes into the page, checked."""
+    session = bench.session
+    if dtype not in ("float32", "float16"):
+        raise ValueError(f"dtype must be 'float32' or 'float16', got {dtype!r}")
+    if seconds is not None and not seconds > 0:
+        raise ValueError(f"seconds must be positive, got {seconds}")
+    chosen = []
+    for argument, names, wanted in (
+        ("neurons", session.neuron_names, neurons),
+        ("sounds", session.sound_names, sounds),
+    ):
+        one = isinstance(wanted, (int, np.integer, str))
+        listed: Any = range(len(names)) if wanted is None else [wanted] if one else wanted
+        found = [neuron_index(names, each, argument) for each in listed]
+        if not found or len(set(found)) < len(found):
+            raise ValueError(f"{argument} must be at least one and all different, got {list(listed)}")
+        chosen.append(found)
+    most = math.inf if seconds is None else max(1, round(1e3 * seconds / session.dt_ms))
+    bins = [int(min(session.sound_bins[b], most)) for b in chosen[1]]
+    return Choice(chosen[0], chosen[1], bins, dtype == "float16")
+
+
+def _check_size(bench: BenchWidget, choice: Choice, max_mb: float) -> None:
+    """ValueError with the ways out where a page would be larger than ``max_mb``."""
+    size = page_bytes(bench, choice) / 1e6
+    if size <= max_mb:
+        return
+    ways = []
+    if len(choice.neurons) > 1:
+        ways.append(
+            f"fewer neurons (neurons={choice.neurons[0]} alone is {_mb(bench, choice, neurons=choice.neurons[:1])})"
+        )
+    if len(choice.sounds) > 1:
+        few = {"sounds": choice.sounds[:1], "bins": choice.bins[:1]}
+        ways.append(f"fewer sounds (sounds={choice.sounds[0]} alone is {_mb(bench, choice, **few)})")
+    half_bins = [max(1, bins // 2) for bins in choice.bins]
+    seconds = max(half_bins) * bench.session.dt_ms / 1e3
+    ways.append(f"shorter sounds (seconds={seconds:.3g} is {_mb(bench, choice, bins=half_bins)})")
+    if not choice.half:
+        ways.append(f"dtype='float16' ({_mb(bench, choice, half=True)})")
+    raise ValueError(
+        f"the page must be no larger than max_mb = {max_mb:g} MB, and {len(choice.neurons)} neurons with "
+        f"{len(choice.sounds)} sounds are {size:.0f} MB: choose {', '.join(ways)}, or max_mb={math.ceil(size)}"
+    )
+
+
+def _mb(bench: BenchWidget, choice: Choice, **other: Any) -> str:
+    return f"{page_bytes(bench, replace(choice, **other)) / 1e6:.1f} MB"
 
 
 @keywords()
@@ -100,15 +237,19 @@ def save_html(
     bench: BenchWidget,
     path: str | Path,
     *,
-    neurons: Neurons | None = None,
+    neurons: Choices = None,
+    sounds: Choices = None,
+    seconds: float | None = None,
+    dtype: str = "float32",
     title: str | None = None,
+    max_mb: float = 20.0,
     max_gb: float = LIMIT_GB,
 ) -> Path:
     """Path of an HTML file with the bench, which needs no kernel and no network.
 
     Models whose every step the browser can compute (prefilter, receptive field, batch norm, output curve) can be edited
     as before; of others the receptive fields and responses are shown. The page begins with the present values and keeps
-    the trained ones.
+    the trained ones. Its score is that of the sound on screen.
 
     Parameters
     ----------
@@ -117,18 +258,24 @@ def save_html(
     path : str or Path
         Of the file, in a folder that exists. A page that is there already is replaced, when the new one is complete;
         any other file stays.
-    neurons : int, str or a sequence of them, optional
-        Which neurons the page has, by number or name; all when None.
+    neurons, sounds : int, str or a sequence of them, optional
+        Which neurons and sounds the page has, by number or name; all when None.
+    seconds : float, optional
+        At most so many seconds of each sound, from its beginning.
+    dtype : {"float32", "float16"}
+        Of sounds and responses in the page. In float16 they take half the room and are rounded to 0.05 %.
     title : str, optional
         Title of the page; the model's name when None.
+    max_mb : float
+        A larger page is not written: the message says how large it would be, and what would make it smaller.
     max_gb : float
         Memory that the page may take while it is made, in GB of 2^30 bytes.
 
     Raises
     ------
     TypeError, IndexError, ValueError
-        ``neurons`` holds something else than neurons of the model, one of them twice, or nothing; no file can be called
-        so; or more than ``max_gb`` is needed.
+        ``neurons`` or ``sounds`` hold something else than those of the session, one of them twice, or nothing; the page
+        would be larger than ``max_mb``; no file can be called so; or more than ``max_gb`` is needed.
     FileNotFoundError
         There is no such folder.
     FileExistsError
@@ -136,20 +283,10 @@ def save_html(
     OSError
         The file cannot be written.
     """
-    names = bench.session.neuron_names
-    one = isinstance(neurons, (int, np.integer, str))
-    wanted: Any = range(len(names)) if neurons is None else [neurons] if one else neurons
-    chosen = [neuron_index(names, neuron, "neurons") for neuron in wanted]
-    if not chosen or len(set(chosen)) < len(chosen):
-        raise ValueError(f"neurons must be at least one and all different, got {list(wanted)}")
-    path = Path(path)
-    check_file_names("the page's name", [path.name])
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {path.parent} for the page {path.name}: make it first")
-    exists = os.path.lexists(path)
-    if exists and not _is_page(path):
-        raise FileExistsError(f"{path} is not a page of a bench and is not replaced: choose another name")
-    data = json.dumps(page_data(bench, chosen, max_gb), allow_nan=False).replace("<", "\\u003c")
+    choice = _chosen(bench, neurons, sounds, seconds, dtype)
+    path, exists = checked_path(path, "page", _is_page)
+    _check_size(bench, choice, max_mb)
+    data = json.dumps(page_data(bench, choice, max_gb), allow_nan=False).replace("<", "\\u003c")
     text = TEMPLATE.format(
         title=html.escape(bench.info["model"] if title is None else str(title)),
         css=bundle_text("bench.css"),
@@ -159,6 +296,68 @@ def save_html(
     )
     (replace_file if exists else write_new_file)(path, text.encode("utf-8", "replace"))
     return path
+
+
+def save_module(
+    bench: BenchWidget,
+    path: str | Path,
+    *,
+    neurons: Choices = None,
+    sounds: Choices = None,
+    seconds: float | None = None,
+    dtype: str = "float32",
+    max_mb: float = 20.0,
+    max_gb: float = LIMIT_GB,
+) -> Path:
+    """Path of an ES module with the bench, for MyST and Jupyter Book's ``anywidget`` directive and for any page.
+
+    Its default export has ``render({ model, el })``, which shows the bench in an element; ``model`` may be left out.
+    Code, styles and data are in it: nothing else is loaded. Parameters and errors are those of `save_html`; the name of
+    the file must end in ``.mjs`` or ``.js``.
+
+    Examples
+    --------
+    In a page::
+
+        <div id="bench"></div>
+        <script type="module">
+          import bench from "./bench.mjs";
+          bench.render({ el: document.getElementById("bench") });
+        </script>
+    """
+    choice = _chosen(bench, neurons, sounds, seconds, dtype)
+    path = Path(path)
+    if path.suffix not in (".mjs", ".js"):
+        raise ValueError(f"path must end in .mjs or .js, got {path.name}")
+    path, exists = checked_path(path, "module", _is_module)
+    _check_size(bench, choice, max_mb)
+    code, exported = _EXPORT.subn(r"return \1;", bundle_text("bench.js"))
+    if exported != 1:
+        raise RuntimeError("bench.js must end with its one export")
+    data = json.dumps(page_data(bench, choice, max_gb), allow_nan=False)
+    text = MODULE.format(mark=MODULE_MARK, css=json.dumps(bundle_text("bench.css")), code=code, data=data)
+    (replace_file if exists else write_new_file)(path, text.encode("utf-8", "replace"))
+    return path
+
+
+def checked_path(path: str | Path, what: str, is_ours: Callable[[Path], bool]) -> tuple[Path, bool]:
+    """The path of a file to write, and whether one that we wrote is there already."""
+    path = Path(path)
+    check_file_names(f"the {what}'s name", [path.name])
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent} for the {what} {path.name}: make it first")
+    exists = os.path.lexists(path)
+    if exists and not is_ours(path):
+        raise FileExistsError(f"{path} is not a {what} of a bench and is not replaced: choose another name")
+    return path, exists
+
+
+def _is_module(path: Path) -> bool:
+    """Whether a file is one that `save_module` wrote."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(MODULE_MARK)) == MODULE_MARK.encode()
 
 
 def _is_page(path: Path) -> bool:

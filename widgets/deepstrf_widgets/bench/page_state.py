@@ -30,6 +30,7 @@ __all__ = [
     "kernel_names",
     "model_info",
     "neuron_traits",
+    "sound_score",
 ]
 
 
@@ -51,8 +52,8 @@ def _field(chain: StagedForward, neuron: int) -> Tensor | None:
     return chain.gradient_map(neuron) if kernel is None else kernel
 
 
-def model_info(session: Snapshot, locked: Iterable[str]) -> dict[str, Any]:
-    """Value of the trait ``info``: the model, whichever neuron is on screen."""
+def model_info(session: Snapshot, locked: Iterable[str], sound: int) -> dict[str, Any]:
+    """Value of the trait ``info``: the model and the sound on screen, whichever neuron is."""
     kernel = _field(session.live, 0)
     C, F, T = (1, session.stimulus.shape[2], 1) if kernel is None else kernel.shape
     names = session.parameters
@@ -71,7 +72,10 @@ def model_info(session: Snapshot, locked: Iterable[str]) -> dict[str, Any]:
         "n_lags": T,
         "n_channels": C,
         "n_gaussians": names["strf.weight"].shape[2] if kind == "gaussians" else 0,
-        "n_frames": session.stimulus.shape[3],
+        "n_frames": session.sound_bins[sound],
+        "sound": sound,
+        "n_sounds": len(session.stimulus),
+        "sound_names": session.sound_names,
         "dt_ms": session.dt_ms,
         "delay_ms": session.delay_ms,
         "kind": kind,
@@ -80,6 +84,7 @@ def model_info(session: Snapshot, locked: Iterable[str]) -> dict[str, Any]:
         "stimulus_unit": session.stimulus_unit,
         "rate_unit": "spikes/bin",
         "has_responses": session.responses is not None,
+        "score_over": "all",
         "n_trials": 0 if session.responses is None else session.responses.shape[2],
         "prefilter": prefilter_slot(session.model, names),
         "activation": activation,
@@ -151,7 +156,14 @@ def changed_arrays(session: Snapshot, sound: int, neuron: int, names: Iterable[s
         parts["prefilter"] = _prefilter(session)
     if "activation" in stages:
         parts["activation"] = _activation(session, neuron)
-    return {**parts, "rate": as_bytes(session.rate(neuron)[sound])}
+    return {**parts, "rate": as_bytes(session.rate(neuron)[sound, : session.sound_bins[sound]])}
+
+
+def sound_score(session: Snapshot, neuron: int, sound: int, *, trained: bool = False) -> float | None:
+    """Correlation over one sound of several; None where there is one."""
+    if len(session.stimulus) == 1:
+        return None
+    return json_number(session.scores(neuron, trained=trained, sound=sound).r)
 
 
 def fit_of(score: Score) -> dict[str, Any]:
@@ -185,7 +197,7 @@ def explanation_message(found: Explanation) -> tuple[dict[str, Any], list[bytes]
 def neuron_traits(session: Snapshot, sound: int, neuron: int) -> dict[str, Any]:
     """Values of all traits that belong to one neuron, its trials aside."""
     trained_kernel = _field(session.trained, neuron)
-    psth = session.psth(neuron)
+    psth, bins = session.psth(neuron), session.sound_bins[sound]
     return {
         "factors": b"",
         **changed_arrays(session, sound, neuron, ("strf", "prefilter", "activation")),
@@ -195,9 +207,11 @@ def neuron_traits(session: Snapshot, sound: int, neuron: int) -> dict[str, Any]:
         "trained_gaussians": _gaussians(session, neuron, trained=True),
         "trained_factors": _factors(session, neuron, trained=True),
         "trained_kernel": b"" if trained_kernel is None else as_bytes(trained_kernel),
-        "trained_rate": as_bytes(session.trained.rate(neuron)[sound]),
-        "psth": b"" if psth is None else as_bytes(psth[sound]),
+        "trained_rate": as_bytes(session.trained.rate(neuron)[sound, :bins]),
+        "psth": b"" if psth is None else as_bytes(psth[sound, :bins]),
         "score": json_number(session.score(neuron)),
+        "sound_score": sound_score(session, neuron, sound),
+        "trained_sound_score": sound_score(session, neuron, sound, trained=True),
         "trained_score": json_number(session.trained_score(neuron)),
         "normalized_score": json_number(session.normalized_score(neuron)),
         "trained_normalized_score": json_number(session.trained_normalized_score(neuron)),

@@ -68,7 +68,7 @@ def still(session: Reading, neuron: int, *, sound: int = 0) -> bytes:
         draw.text((6, TOP - 16), "kHz", MUTED, font)
         left += FIELD_PX + GAP
     right = WIDTH - 16
-    spectrogram = now.stimulus[sound, 0].detach().cpu().double().numpy()
+    spectrogram = now.stimulus[sound, 0, :, : now.sound_bins[sound]].detach().cpu().double().numpy()
     _put(picture, draw, _ramp(spectrogram), (left, TOP, right, TOP + SOUND_PX))
     _lines(draw, font, now, neuron, sound, (left, TOP + SOUND_PX + 14, right, TOP + PLOT_PX))
     seconds = spectrogram.shape[1] * now.dt_ms / 1e3
@@ -113,11 +113,11 @@ def _ramp(values: NDArray[np.float64]) -> Pixels:
 
 def _lines(draw: Any, font: Any, now: Any, neuron: int, sound: int, box: Box) -> None:
     """Recorded, trained and predicted response over one range of rates."""
-    psth = now.psth(neuron)
+    psth, bins = now.psth(neuron), now.sound_bins[sound]
     curves = [
-        (None if psth is None else psth[sound], RECORDED, 1),
-        (now.trained.rate(neuron)[sound], TRAINED, 1),
-        (now.rate(neuron)[sound], INK, 2),
+        (None if psth is None else psth[sound, :bins], RECORDED, 1),
+        (now.trained.rate(neuron)[sound, :bins], TRAINED, 1),
+        (now.rate(neuron)[sound, :bins], INK, 2),
     ]
     values = [(curve.detach().cpu().double().numpy(), *style) for curve, *style in curves if curve is not None]
     finite = [y[np.isfinite(y)] for y, *_ in values]

@@ -9,7 +9,6 @@ import time
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import numpy as np
 import traitlets
 
 from deepstrf.deprecation import warn_renamed
@@ -28,12 +27,21 @@ from ..session.reading import Snapshot
 from ..session.serialization import edits_of_state, state_text
 from ..session.session import LiveSession
 from ..threads import one_thread
-from .page_state import as_bytes, changed_arrays, explanation_message, fit_of, json_number, model_info, neuron_traits
+from .page_state import (
+    as_bytes,
+    changed_arrays,
+    explanation_message,
+    fit_of,
+    json_number,
+    model_info,
+    neuron_traits,
+    sound_score,
+)
 from .still import with_still
 
 __all__ = ["ActivationEditor", "AdapTransEditor", "BenchWidget", "ResponseView", "STRFEditor"]
 
-COUNTS = {"neuron": "n_neurons", "channel": "n_channels", "selected": "n_gaussians"}
+COUNTS = {"neuron": "n_neurons", "sound": "n_sounds", "channel": "n_channels", "selected": "n_gaussians"}
 """Traits that number something, by the field of ``info`` that counts it."""
 
 LANES = ("drive", "trials", "residual", "why")
@@ -74,8 +82,8 @@ class BenchWidget(BrowserWidget):
         The model under edit.
     neuron : int or str
         The neuron on screen first, by its number or its name. The trait of that name is the number.
-    sound : int
-        Which sound of the stimulus batch is shown.
+    sound : int or str
+        The sound on screen first, by its number in the batch or its name. The trait of that name is the number.
     lock : sequence of str
         Parameters or whole stages ("prefilter", "strf", "activation") that cannot be edited in the browser.
 
@@ -97,6 +105,7 @@ class BenchWidget(BrowserWidget):
 
     BROWSER_SETS: ClassVar[tuple[str, ...]] = (
         "neuron",
+        "sound",
         "channel",
         "selected",
         "lanes",
@@ -114,6 +123,7 @@ class BenchWidget(BrowserWidget):
     stimulus = traitlets.Bytes().tag(sync=True)
     neuron = traitlets.Int(0).tag(sync=True)
     of_neuron = traitlets.Int(0).tag(sync=True)
+    sound = traitlets.Int(0).tag(sync=True)
     channel = traitlets.Int(0).tag(sync=True)
     selected = traitlets.Int(-1).tag(sync=True)
     gaussians = traitlets.Bytes().tag(sync=True)
@@ -134,6 +144,8 @@ class BenchWidget(BrowserWidget):
     score = traitlets.Float(None, allow_none=True).tag(sync=True)
     trained_score = traitlets.Float(None, allow_none=True).tag(sync=True)
     normalized_score = traitlets.Float(None, allow_none=True).tag(sync=True)
+    sound_score = traitlets.Float(None, allow_none=True).tag(sync=True)
+    trained_sound_score = traitlets.Float(None, allow_none=True).tag(sync=True)
     trained_normalized_score = traitlets.Float(None, allow_none=True).tag(sync=True)
     fit = traitlets.Dict().tag(sync=True)
     trained_fit = traitlets.Dict().tag(sync=True)
@@ -153,19 +165,16 @@ class BenchWidget(BrowserWidget):
         session: LiveSession,
         *,
         neuron: int | str = 0,
-        sound: int = 0,
+        sound: int | str = 0,
         lock: Sequence[str] = (),
         **kwargs: Any,
     ) -> None:
         if not isinstance(session, LiveSession):
             raise TypeError(f"session must be a LiveSession, got {type(session).__name__}")
-        B = len(session.stimulus)
-        if isinstance(sound, bool) or not isinstance(sound, (int, np.integer)) or not 0 <= sound < B:
-            raise ValueError(f"sound must be an integer in [0, {B - 1}], got {sound!r}")
+        sound = session.sound_index(sound)
         neuron = neuron_index(session.neuron_names, neuron)
         self._locked = frozenset(locked_names(session, lock))
         self.session = session
-        self.sound = int(sound)
         self._newest: dict[str, int] = {}
         self._awaiting: dict[str, bool] = {}
         self._answer_timer = self.own(Timer(self._answer))
@@ -177,16 +186,18 @@ class BenchWidget(BrowserWidget):
         # Versions of the session of which the traits hold all, and the browser has been sent all arrays.
         self._saved = self._sent = now.version
         super().__init__(
-            info=model_info(now, self._locked),
+            info=model_info(now, self._locked, sound),
             cf_hz=as_bytes(session.cf_hz),
-            stimulus=as_bytes(now.stimulus[sound, 0]),
+            stimulus=as_bytes(now.stimulus[sound, 0, :, : now.sound_bins[sound]]),
             neuron=neuron,
-            **self.neuron_state(neuron, now),
+            sound=sound,
+            **neuron_traits(now, sound, neuron),
             edits=self._edits_text(),
             wants_gradient=False if isinstance(session.model, AudioEncodingModel) else None,
             **kwargs,
         )
         self.observe(self._neuron_chosen, "neuron")
+        self.observe(self._sound_chosen, "sound")
         self.observe(self._on_width, "width")
         self.observe(self._update_gradient, "wants_gradient")
         self.own(session.observe(self._session_changed))
@@ -202,11 +213,16 @@ class BenchWidget(BrowserWidget):
 
     def info_of(self, now: Snapshot) -> dict[str, Any]:
         """Value of the trait ``info``."""
-        return model_info(now, [name for name in self._locked if name in now.parameters])
+        return model_info(now, self.locked_in(now), self._sound_of(now))
+
+    def locked_in(self, now: Snapshot) -> list[str]:
+        """Parameters that cannot be edited in the browser."""
+        return [name for name in self._locked if name in now.parameters]
 
     def stimulus_of(self, now: Snapshot) -> bytes:
         """Value of the trait ``stimulus``."""
-        return as_bytes(now.stimulus[self._sound_of(now), 0])
+        sound = self._sound_of(now)
+        return as_bytes(now.stimulus[sound, 0, :, : now.sound_bins[sound]])
 
     def neuron_state(self, neuron: int, now: Snapshot | None = None) -> dict[str, Any]:
         """Values of all traits that belong to one neuron, as the session is now."""
@@ -220,7 +236,9 @@ class BenchWidget(BrowserWidget):
         """Recorded trials of the sound, the largest part of the state, while the browser shows them."""
         responses = now.responses
         wanted = responses is not None and "trials" in self.lanes
-        return as_bytes(responses[self._sound_of(now), neuron]) if wanted and responses is not None else b""
+        sound = self._sound_of(now)
+        bins = now.sound_bins[sound]
+        return as_bytes(responses[sound, neuron, :, :bins]) if wanted and responses is not None else b""
 
     @traitlets.observe("lanes")
     def _lanes_opened(self, _change: Any) -> None:
@@ -234,7 +252,7 @@ class BenchWidget(BrowserWidget):
     @locked
     def _save_traits(self, now: Snapshot) -> None:
         with self.hold_sync():
-            if self._is_renewed(now):
+            if self._is_renewed(now) or self.info["sound"] != self._sound_of(now):
                 self.info, self.stimulus = self.info_of(now), self.stimulus_of(now)
             for name, value in self.neuron_state(self.neuron, now).items():
                 setattr(self, name, value)
@@ -268,10 +286,12 @@ class BenchWidget(BrowserWidget):
         gradient = self.session.live.gradient_map(self.of_neuron) if self.wants_gradient else None
         self.gradient = b"" if gradient is None else as_bytes(gradient)
 
-    @traitlets.validate("neuron", "channel", "selected")
+    @traitlets.validate("neuron", "sound", "channel", "selected")
     def _check_number(self, proposal: Any) -> int:
         name, low = proposal.trait.name, -1 if proposal.trait.name == "selected" else 0
-        high = max(self.info[COUNTS[name]], 1) - 1
+        # Another stimulus may not be in ``info`` yet.
+        count = len(self.session.stimulus) if name == "sound" else self.info[COUNTS[name]]
+        high = max(count, 1) - 1
         if not low <= proposal.value <= high:
             raise TraitValueError(f"{name} must lie in [{low}, {high}], got {proposal.value}")
         return int(proposal.value)
@@ -396,6 +416,7 @@ class BenchWidget(BrowserWidget):
             "neuron": self.neuron,
             "score": json_number(scores.r),
             "normalized_score": json_number(scores.normalized),
+            "sound_score": sound_score(now, self.neuron, self._sound_of(now)),
             "fit": fit_of(scores),
             "can_undo": now.can_undo,
             "can_redo": now.can_redo,
@@ -414,7 +435,8 @@ class BenchWidget(BrowserWidget):
     def _session_changed(self, change: Change) -> None:
         if change.stimulus:
             # At once: figures and saved pages read it, whether or not the browser has the stimulus yet.
-            self.sound = min(self.sound, len(self.session.stimulus) - 1)
+            with self.hold_sync():
+                self.sound = min(self.sound, len(self.session.stimulus) - 1)
         # The bench of a cell that was run again is on no screen: it must cost nothing.
         if change.source is self or self._hidden:
             return
@@ -434,6 +456,13 @@ class BenchWidget(BrowserWidget):
         self._hidden = change["new"] == 0
         now = self.session.snapshot()
         if change["old"] == 0 and now.version != self._saved:
+            self._save_traits(now)
+
+    @one_thread()
+    def _sound_chosen(self, change: dict[str, Any]) -> None:
+        now = self.session.snapshot()
+        # Where another stimulus has fewer, its change brings the rest.
+        if self._sound_of(now) == change["new"] and not self._is_renewed(now):
             self._save_traits(now)
 
     @one_thread()

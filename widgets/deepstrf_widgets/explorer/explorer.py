@@ -17,7 +17,7 @@ from deepstrf.deprecation import keywords
 from deepstrf.models import NeuralModel
 from deepstrf.training import Interval
 
-from ..bench.html_export import Neurons, save_html
+from ..bench.html_export import save_html, save_module
 from ..bench.widget import BenchWidget
 from ..browser_widget import BrowserWidget
 from ..figures.confidence import Confidence
@@ -92,7 +92,7 @@ class Explorer(BenchWidget, PanelHost):
         session: LiveSession,
         *,
         neuron: int | str = 0,
-        sound: int = 0,
+        sound: int | str = 0,
         figures: bool = True,
         sounds: bool = True,
         gallery: bool = False,
@@ -111,7 +111,7 @@ class Explorer(BenchWidget, PanelHost):
         self.can_open = [name for name in self.PANELS if self._is_possible(name)]
         self.panels = [name for name, on in (("figures", figures), ("gallery", gallery)) if on]
         self.own(session.observe(self._tell_state))
-        self.observe(self._shown_changed, "of_neuron")
+        self.observe(self._shown_changed, ("of_neuron", "sound"))
         self.observe(self._rest, ("panels", "width"))
 
     def __repr__(self) -> str:
@@ -271,7 +271,7 @@ class Explorer(BenchWidget, PanelHost):
 
     def why(self, neuron: int | str, time_ms: float) -> Explanation:
         """Why the response is as high as it is at a moment of the sound on screen: see :meth:`LiveSession.explain`."""
-        return self.session.explain(neuron, time_ms, sound=self.bench.sound)
+        return self.session.explain(neuron, time_ms, sound=self.sound)
 
     def diagnose(self, *, held_out: Recording | tuple[Tensor, Tensor] | None = None) -> DiagnosisView:
         """List of what is suspicious in the model as it is edited now; each entry jumps to its neuron.
@@ -287,9 +287,13 @@ class Explorer(BenchWidget, PanelHost):
         """Write the edited model as a checkpoint folder."""
         return self.session.save_pretrained(save_dir)
 
-    def save_html(self, path: str | Path, *, neurons: Neurons | None = None, title: str | None = None) -> Path:
+    def save_html(self, path: str | Path, **choice: Any) -> Path:
         """Path of an HTML file with the bench, which needs no kernel: see :func:`deepstrf_widgets.bench.save_html`."""
-        return save_html(self, path, neurons=neurons, title=title)
+        return save_html(self, path, **choice)
+
+    def save_module(self, path: str | Path, **choice: Any) -> Path:
+        """Path of an ES module with the bench, for other pages: see :func:`deepstrf_widgets.bench.save_module`."""
+        return save_module(self, path, **choice)
 
 
 @keywords()
@@ -302,7 +306,7 @@ def explore(
     cf_hz: ArrayLike | None = None,
     neuron_names: Sequence[str] | None = None,
     neuron: int | str = 0,
-    sound: int = 0,
+    sound: int | str = 0,
     figures: bool = True,
     sounds: bool = True,
     gallery: bool = False,
@@ -319,8 +323,8 @@ def explore(
         See :class:`LiveSession`; not with a session, which has them.
     neuron : int or str
         What is on screen first, by its number or its name.
-    sound : int
-        Which sound of the stimulus batch is on screen first.
+    sound : int or str
+        Which sound of the stimulus batch is on screen first, by its number or its name.
     figures : bool
         Whether the panel with the Plotly figures is open at first.
     sounds : bool

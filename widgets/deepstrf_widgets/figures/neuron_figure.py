@@ -56,8 +56,9 @@ def figure_traces(
     trained = session.trained.rate(neuron)
     if not 0 <= sound < len(rate):
         raise IndexError(f"sound must lie in [0, {len(rate) - 1}], got {sound}")
-    drawn: dict[str, dict[str, Any]] = {"stimulus": {"z": rounded(session.stimulus[sound, 0])}}
-    prefiltered = session.live.prefiltered()[sound]
+    bins = session.sound_bins[sound]
+    drawn: dict[str, dict[str, Any]] = {"stimulus": {"z": rounded(session.stimulus[sound, 0, :, :bins])}}
+    prefiltered = session.live.prefiltered()[sound, ..., :bins]
     if prefiltered.shape[0] == 2:
         drawn["ON"], drawn["OFF"] = ({"z": rounded(channel)} for channel in prefiltered)
     kernel = session.live.kernel(neuron)
@@ -74,13 +75,13 @@ def figure_traces(
             _fade(drawn, names, session, neuron, confidence)
     psth = session.psth(neuron)
     if session.responses is not None and session.responses.shape[2] > 1:
-        drawn["trials"] = {"z": rounded(session.responses[sound, neuron])}
+        drawn["trials"] = {"z": rounded(session.responses[sound, neuron, :, :bins])}
     if psth is not None:
-        drawn["recorded"] = {"y": rounded(psth[sound])}
-        drawn["residual"] = {"y": rounded(psth[sound] - rate[sound])}
-    drawn["trained"], drawn["model"] = {"y": rounded(trained[sound])}, {"y": rounded(rate[sound])}
+        drawn["recorded"] = {"y": rounded(psth[sound, :bins])}
+        drawn["residual"] = {"y": rounded((psth - rate)[sound, :bins])}
+    drawn["trained"], drawn["model"] = {"y": rounded(trained[sound, :bins])}, {"y": rounded(rate[sound, :bins])}
     if session.live.staged:
-        drawn["drive"] = {"y": rounded(session.live.drive(neuron)[sound])}
+        drawn["drive"] = {"y": rounded(session.live.drive(neuron)[sound, :bins])}
     return drawn
 
 
@@ -174,7 +175,7 @@ def neuron_figure(
     heard_by(session)  # which the snapshot then knows
     neuron, now = neuron_index(session.neuron_names, neuron), session.snapshot()
     drawn = figure_traces(now, neuron, sound, confidence)
-    time_s = (np.arange(now.stimulus.shape[3]) * session.dt_ms / 1e3).round(6)
+    time_s = (np.arange(now.sound_bins[sound]) * session.dt_ms / 1e3).round(6)
     khz = (session.cf_hz / 1e3).round(4)
     kernels = _fields(drawn)
     lanes = [lane for lane in LANES if lane in drawn or lane == "response"]

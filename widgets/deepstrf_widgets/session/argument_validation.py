@@ -41,11 +41,16 @@ Sound = Recording | Spectrogram | ArrayLike | Tensor
 
 
 class SessionInputs(NamedTuple):
-    """Stimuli (B, 1, F, T), responses (B, N, R, T) or None, and what belongs to their axes."""
+    """Stimuli (B, 1, F, T), responses (B, N, R, T) or None, and what belongs to their axes.
+
+    ``sounds`` are the names of the stimuli, ``bins`` their lengths: what follows is padding.
+    """
 
     stimulus: Tensor
     responses: Tensor | None
     unit: str
+    sounds: tuple[str, ...]
+    bins: tuple[int, ...]
     dt_ms: float
     cf_hz: NDArray[np.float64]
     neuron_names: list[str]
@@ -86,12 +91,10 @@ def checked_inputs(
     N = int(model.O)
     recorded = None if responses is None else _checked_responses(responses, batch, N)
     cf, names = _checked_cf(cf_hz, batch.shape[2]), _checked_names(neuron_names, N)
-    return SessionInputs(batch, recorded, unit, dt_ms, cf, names, delay_ms)
+    return SessionInputs(batch, recorded, unit, *_sounds_of(stimulus, batch), dt_ms, cf, names, delay_ms)
 
 
-def checked_sound(
-    stimulus: Sound, responses: ArrayLike | Tensor | None, first: SessionInputs
-) -> tuple[Tensor, Tensor | None, str]:
+def checked_sound(stimulus: Sound, responses: ArrayLike | Tensor | None, first: SessionInputs) -> SessionInputs:
     """Another stimulus with the bands and bins of the ``first`` one, its responses or None, and its unit.
 
     Raises
@@ -118,7 +121,15 @@ def checked_sound(
                 f"{first.cf_hz[0]:.5g} to {first.cf_hz[-1]:.5g} Hz, got {cf_hz[0]:.5g} to {cf_hz[-1]:.5g} Hz"
             )
     recorded = None if responses is None else _checked_responses(responses, batch, len(first.neuron_names))
-    return batch, recorded, unit
+    names, bins = _sounds_of(stimulus, batch)
+    return first._replace(stimulus=batch, responses=recorded, unit=unit, sounds=names, bins=bins)
+
+
+def _sounds_of(stimulus: Sound, batch: Tensor) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Names and lengths of the sounds of a batch; without names their numbers, counted from 0."""
+    if isinstance(stimulus, Recording):
+        return tuple(stimulus.stimulus_names), tuple(stimulus.bins)
+    return tuple(str(b) for b in range(len(batch))), (batch.shape[3],) * len(batch)
 
 
 def neuron_index(names: Sequence[str], neuron: int | str, argument: str = "neuron") -> int:
@@ -141,7 +152,7 @@ def neuron_index(names: Sequence[str], neuron: int | str, argument: str = "neuro
     if isinstance(neuron, str):
         numbers = [number for number, name in enumerate(names) if name == neuron]
         if len(numbers) > 1:
-            raise ValueError(f"{argument} must be a number where neurons share a name: {neuron!r} are {numbers}")
+            raise ValueError(f"{argument} must be a number where {argument}s share a name: {neuron!r} are {numbers}")
         if not numbers:
             raise ValueError(
                 f"{argument} must be one of the {len(names)} names, such as {names[0]!r}, or a number from 0, "

@@ -100,17 +100,16 @@ def explanation_of(
     time_ms: float,
     *,
     sound: int,
+    bins: int,
     dt_ms: float,
 ) -> Explanation:
     """Explanation of one bin of a response; see `Reading.explain` for the parameters and the errors.
 
-    ``recorded`` is the recorded response to the sound, (T,).
+    ``recorded`` is the recorded response to the sound, (T,), which is ``bins`` long.
     """
-    if not 0 <= sound < len(chain.stimulus):
-        raise IndexError(f"sound must lie in [0, {len(chain.stimulus) - 1}], got {sound}")
-    frame, frames = math.floor(time_ms / dt_ms) if math.isfinite(time_ms) else -1, chain.stimulus.shape[3]
-    if not 0 <= frame < frames:
-        raise ValueError(f"time_ms must lie in [0, {frames * dt_ms:g}) ms, within the sound, got {time_ms:g}")
+    frame = math.floor(time_ms / dt_ms) if math.isfinite(time_ms) else -1
+    if not 0 <= frame < bins:
+        raise ValueError(f"time_ms must lie in [0, {bins * dt_ms:g}) ms, within the sound, got {time_ms:g}")
     if chain.form.whole:
         field, heard, bias = _linearised(chain, neuron, sound, frame)
         gain, offset, drive = 1.0, 0.0, float(chain.rate(neuron)[sound, frame])

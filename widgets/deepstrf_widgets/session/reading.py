@@ -14,7 +14,7 @@ from torch import Tensor
 
 from deepstrf.models import NeuralModel
 
-from .argument_validation import neuron_index
+from .argument_validation import SessionInputs, neuron_index
 from .events import Change
 from .explanation import Explanation, explanation_of
 from .history import History
@@ -37,16 +37,19 @@ class Played:
     batch: Tensor
     responses: Tensor | None
     unit: str
+    sounds: tuple[str, ...]
+    bins: tuple[int, ...]
     trained: StagedForward
     live_scores: Scores | None
     trained_scores: Scores | None
 
     @classmethod
-    def of(cls, batch: Tensor, responses: Tensor | None, unit: str, trained: StagedForward) -> Played:
+    def of(cls, inputs: SessionInputs, trained: StagedForward) -> Played:
         """A stimulus that nothing has been computed on; ``trained`` is the trained model on any."""
+        batch, responses = inputs.stimulus, inputs.responses
         live_scores, trained_scores = (None if responses is None else Scores(responses) for _ in range(2))
         trained = StagedForward(trained.model, batch, trained.form)
-        return cls(batch, responses, unit, trained, live_scores, trained_scores)
+        return cls(batch, responses, inputs.unit, inputs.sounds, inputs.bins, trained, live_scores, trained_scores)
 
 
 @dataclass(frozen=True)
@@ -145,6 +148,26 @@ class Reading(ABC):
         """What was recorded to the stimulus, (B, N, R, T)."""
         return self._present().played.responses
 
+    @property
+    def sound_names(self) -> list[str]:
+        """Name of each sound of the stimulus batch; where it came without names the numbers, counted from 0."""
+        return list(self._present().played.sounds)
+
+    @property
+    def sound_bins(self) -> list[int]:
+        """Length of each sound in bins: what follows in ``stimulus`` is padding."""
+        return list(self._present().played.bins)
+
+    def sound_index(self, sound: int | str) -> int:
+        """Number of a sound of the stimulus batch, counted from 0, which is given by its number or its name.
+
+        Raises
+        ------
+        TypeError, IndexError, ValueError
+            It is neither an integer nor a text, or there is no such sound, or several of that name.
+        """
+        return neuron_index(self.sound_names, sound, "sound")
+
     def value(self, name: str, index: Index = (), *, grid: bool = False) -> NDArray[np.float64]:
         """Present value of a parameter in natural units, or on its ``grid``, at a (partial) index."""
         state = self._present()
@@ -179,14 +202,19 @@ class Reading(ABC):
         """:meth:`normalized_score` of the trained values."""
         return self.scores(neuron, trained=True).normalized
 
-    def scores(self, neuron: int | str, *, trained: bool = False) -> Score:
-        """Correlation, variance explained and bias of the mean rate of one neuron, of now or of the trained values."""
+    def scores(self, neuron: int | str, *, trained: bool = False, sound: int | str | None = None) -> Score:
+        """Correlation, variance explained and bias of the mean rate of one neuron, of now or of the trained values.
+
+        Over all sounds of the stimulus batch, or over one, given by its number from 0 or its name.
+        """
         row, state = self._neuron(neuron), self._present()
         scores = state.played.trained_scores if trained else state.played.live_scores
         stages = state.played.trained if trained else state.live
-        return NO_SCORE if scores is None else scores.of(stages.rate(row), row)
+        if scores is None:
+            return NO_SCORE
+        return scores.of(stages.rate(row), row, None if sound is None else self.sound_index(sound))
 
-    def explain(self, neuron: int | str, time_ms: float, *, sound: int = 0, trained: bool = False) -> Explanation:
+    def explain(self, neuron: int | str, time_ms: float, *, sound: int | str = 0, trained: bool = False) -> Explanation:
         """Why the response of a neuron is as high as it is at a moment: sound, field, their products and the sum.
 
         Parameters
@@ -195,8 +223,8 @@ class Reading(ABC):
             Its number from 0, or its name.
         time_ms : float
             Moment, ms from the beginning of the sound; the bin that it falls in is explained.
-        sound : int
-            Which sound of the stimulus batch, from 0.
+        sound : int or str
+            Which sound of the stimulus batch, by its number from 0 or its name.
         trained : bool
             Of the trained values in place of the edited ones.
 
@@ -208,7 +236,7 @@ class Reading(ABC):
         IndexError
             There is no such sound or neuron.
         TypeError
-            The neuron is neither a number nor a name.
+            The neuron or the sound is neither a number nor a name.
 
         Examples
         --------
@@ -219,14 +247,15 @@ class Reading(ABC):
         >>> round(found.gain * (sum(found.sums) + found.bias) + found.offset - found.drive, 4)
         0.0
         """
-        row, state, psth = self._neuron(neuron), self._present(), self.psth(neuron)
+        row, state, psth, b = self._neuron(neuron), self._present(), self.psth(neuron), self.sound_index(sound)
         return explanation_of(
             state.played.trained if trained else state.live,
-            None if psth is None or not 0 <= sound < len(psth) else psth[sound],
+            None if psth is None else psth[b],
             row,
             self.neuron_names[row],
             time_ms,
-            sound=sound,
+            sound=b,
+            bins=state.played.bins[b],
             dt_ms=self.dt_ms,
         )
 

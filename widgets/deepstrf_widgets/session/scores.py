@@ -75,9 +75,14 @@ class Scores:
         self._ratios: dict[int, float | None] = {}
         self._recorded: dict[int, Recorded] = {}
         self._known: dict[int, tuple[Tensor, Score]] = {}
+        self._sounds: dict[int, Scores] = {}
 
-    def of(self, predicted: Tensor, neuron: int) -> Score:
-        """Score of a prediction (B, T) of one neuron."""
+    def of(self, predicted: Tensor, neuron: int, sound: int | None = None) -> Score:
+        """Score of a prediction (B, T) of one neuron, over all sounds or over one."""
+        if sound is not None and len(self.responses) > 1:
+            if sound not in self._sounds:
+                self._sounds[sound] = Scores(self.responses[sound : sound + 1])
+            return self._sounds[sound].of(predicted[sound : sound + 1], neuron)
         known = self._known.get(neuron)
         if known is not None and known[0] is predicted:
             return known[1]

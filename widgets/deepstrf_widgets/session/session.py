@@ -100,7 +100,7 @@ class LiveSession(Reading):
         self._trained = twin.fork()
         live, trained = (StagedForward(one.model, first.stimulus, one.form) for one in (twin, self._trained))
         live.check_answer()
-        self._first = Played.of(first.stimulus, first.responses, first.unit, trained)
+        self._first = Played.of(first, trained)
         self._edited = EditedModel(edited, twin, live, self._first)
         if self._opened or is_unexpected(twin):
             warnings.warn(self.restrictions, UserWarning, stacklevel=3)
@@ -170,12 +170,10 @@ class LiveSession(Reading):
         if stimulus is None:
             if responses is not None:
                 raise TypeError("responses must be given with their stimulus, got no stimulus")
-            first = self._first
-            played = Played.of(first.batch, first.responses, first.unit, first.trained)
+            played = Played.of(self._inputs, self._first.trained)
         else:
             inputs = self._inputs._replace(unit=now.played.unit)
-            batch, recorded, unit = checked_sound(stimulus, responses, inputs)
-            played = Played.of(batch, recorded, unit, now.played.trained)
+            played = Played.of(checked_sound(stimulus, responses, inputs), now.played.trained)
         live = StagedForward(now.live.model, played.batch.to(now.live.stimulus), now.live.form)
         live.check_answer()
         self._edited.use(self._play, now.version, live, played, settled, source)

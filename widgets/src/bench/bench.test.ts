@@ -94,7 +94,7 @@ describe("mounting", () => {
       { model: "<img src=x>", channel_names: ["<i>ON</i>", "OFF"] },
     );
     const field = root.querySelector<HTMLInputElement>(".db-combo")!;
-    expect(field.value).toBe("1 · <b>bold</b>");
+    expect(field.value).toBe("2 · <b>bold</b>");
     field.click();
     expect(root.querySelector("b, img, .db-segment i")).toBeNull();
     expect(root.querySelector(".db-options")!.textContent).toContain("<b>bold</b>");
@@ -157,7 +157,7 @@ describe("choosers", () => {
     field.dispatchEvent(new Event("input"));
     key(field, "Enter");
     expect(fixture.model.get("neuron")).toBe(2);
-    expect(field.value).toBe("2 · third");
+    expect(field.value).toBe("3 · third");
   });
 
   it("offer a few of thousands at a time", () => {
@@ -252,7 +252,7 @@ describe("message line", () => {
     root.querySelectorAll<HTMLButtonElement>(".db-neuron button")[1].click();
     await settle();
     vi.advanceTimersByTime(2300);
-    expect(line.textContent).toBe("waiting for neuron 1: 2 s");
+    expect(line.textContent).toBe("waiting for neuron 2: 2 s");
     expect(root.querySelector<HTMLElement>(".db-strf")!.dataset.stale).toBe("true");
     fixture.model.set("of_neuron", 1);
     await settle();

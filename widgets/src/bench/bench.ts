@@ -16,9 +16,9 @@ import { keepKeys } from "../ui/host-keys";
 import { Shortcuts } from "../ui/shortcuts";
 import { Tabs } from "../ui/tabs";
 import { channelChooser } from "./channel-chooser";
+import { Chooser } from "./chooser";
 import { offerLeftEdits } from "./left-edits";
 import { MessageLine } from "./message-line";
-import { NeuronChooser } from "./neuron-chooser";
 import { Panels } from "./panels";
 import { followRoom, fullScreenButton } from "./room";
 import { Toolbar } from "./toolbar";
@@ -78,7 +78,7 @@ export function mount(model: BenchModel, el: HTMLElement, saved = false): () => 
   const shortcuts = new Shortcuts(cleanup);
   const editing = state.view !== "response";
   const toolbar = new Toolbar(state, editing, () => shortcuts.open(), cleanup);
-  const chooser = new NeuronChooser(state, cleanup);
+  const chooser = new Chooser(state, "neuron", cleanup);
   const channels = channelChooser(state, cleanup);
   const name = element("strong.db-model-name");
   const header = element("header.db-header", {}, name, chooser.element);
@@ -94,7 +94,7 @@ export function mount(model: BenchModel, el: HTMLElement, saved = false): () => 
 
   const response =
     state.view === "response" || state.view === "explorer"
-      ? new ResponseView(state, frames, theme, cleanup)
+      ? new ResponseView(state, new Chooser(state, "sound", cleanup).element, frames, theme, cleanup)
       : null;
   const make = (name: StageName): Stage => {
     if (name === "prefilter") return new AdaptationEditor(state, frames, theme, cleanup);
@@ -192,7 +192,7 @@ function offerPictures(
   cleanup: Cleanup,
 ): void {
   const offer = (place: HTMLElement, what: string, parts: () => Iterable<Element>, title: () => string) => {
-    const name = () => `${state.info.model} neuron ${state.neuron} ${title()}`;
+    const name = () => `${state.info.model} neuron ${state.neuron + 1} ${title()}`;
     const picture = () => {
       const drawn = record(draw);
       requestPaint();

@@ -41,8 +41,7 @@ export class MessageLine {
     const busyMs = state.connection === "live" ? Math.max(waited, stale) : 0;
     let text = this.#about();
     if (!text && waited > LATE_MS) text = `kernel is busy: ${fixed(waited / 1000, 0)} s`;
-    else if (!text && stale > LATE_MS)
-      text = `waiting for neuron ${state.neuron}: ${fixed(stale / 1000, 0)} s`;
+    else if (!text && stale > LATE_MS) text = `waiting for ${this.#wanted()}: ${fixed(stale / 1000, 0)} s`;
     else if (!text && state.rttMs !== null && state.rttMs > SLOW_MS)
       text = `last answer took ${fixed(state.rttMs, 0)} ms`;
     setText(this.element, text);
@@ -54,6 +53,11 @@ export class MessageLine {
       this.#cancel = null;
       this.#paint();
     }, CHECK_MS);
+  }
+
+  #wanted(): string {
+    const { info, neuron, sound } = this.#state;
+    return info.sound === sound ? `neuron ${neuron + 1}` : `sound ${sound + 1}`;
   }
 
   /** What has gone wrong; empty when all is well. */

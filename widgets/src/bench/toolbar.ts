@@ -70,7 +70,8 @@ export class Toolbar {
     setText(this.#value, scoreText(state.peek ? state.trainedScore : state.score));
     setText(this.#gain, state.peek ? "(trained)" : gainText(state.score, state.trainedScore));
     const normalized = state.peek ? state.trainedNormalizedScore : state.normalizedScore;
-    setText(this.#normalized, normalized === null ? "" : `· CCnorm ${fixed(normalized, 2)}`);
+    const over = state.info.n_sounds > 1 && state.info.score_over === "sound" ? "· this sound" : "";
+    setText(this.#normalized, normalized === null ? over : `· CCnorm ${fixed(normalized, 2)}`);
     this.#paintLevel(state.peek ? state.trainedFit : state.fit);
     const gain = state.peek ? 0 : (state.score ?? 0) - (state.trainedScore ?? state.score ?? 0);
     this.score.dataset.gain = gain > 0.005 ? "better" : gain < -0.005 ? "worse" : "same";

@@ -10,4 +10,8 @@ if (data?.parentElement) {
   mount(model, data.parentElement, true);
 }
 
-export default { render: ({ model, el }: { model: BenchModel; el: HTMLElement }) => mount(model, el) };
+export default {
+  render: ({ model, el }: { model: BenchModel; el: HTMLElement }) => mount(model, el),
+  /** Show a saved bench, which needs no kernel, in an element. */
+  show: (saved: Saved, el: HTMLElement) => mount(new SavedPageModel(saved), el, true),
+};

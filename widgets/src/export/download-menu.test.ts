@@ -97,8 +97,8 @@ describe("picture", () => {
     const { root } = mount({ selected: 0 });
     withCanvases();
     await save(root, ".db-strf", "SVG");
-    expect([...files.keys()]).toEqual(["LinearNonlinear-neuron-0-receptive-field-on.svg"]);
-    const svg = await parsed("LinearNonlinear-neuron-0-receptive-field-on.svg");
+    expect([...files.keys()]).toEqual(["LinearNonlinear-neuron-1-receptive-field-on.svg"]);
+    const svg = await parsed("LinearNonlinear-neuron-1-receptive-field-on.svg");
     const told = ["Receptive field · ON", "frequency (kHz)", "lag (ms), 0 = now", "weight"];
     expect(texts(svg)).toEqual(expect.arrayContaining(told));
     expect(svg.querySelector("image")).not.toBeNull();
@@ -110,7 +110,7 @@ describe("picture", () => {
     const { root } = mount();
     withCanvases();
     await save(root, ".db-response", "SVG");
-    const svg = await parsed("LinearNonlinear-neuron-0-stimulus-and-response.svg");
+    const svg = await parsed("LinearNonlinear-neuron-1-stimulus-and-response.svg");
     const told = ["frequency (kHz)", "dB", "rate (spikes/bin)", "time (s)", "recorded", "as trained"];
     expect(texts(svg)).toEqual(expect.arrayContaining(told));
   });
@@ -119,10 +119,10 @@ describe("picture", () => {
     const { root } = mount({ neuron: 1, of_neuron: 1 });
     withCanvases();
     await save(root, ".db-header", "SVG");
-    const svg = await parsed("LinearNonlinear-neuron-1-bench.svg");
+    const svg = await parsed("LinearNonlinear-neuron-2-bench.svg");
     const told = texts(svg);
     expect(told).toEqual(
-      expect.arrayContaining(["LinearNonlinear", "1 · <b>bold</b>", "time (s)", "weight"]),
+      expect.arrayContaining(["LinearNonlinear", "2 · <b>bold</b>", "time (s)", "weight"]),
     );
     expect(told).not.toContain("PNG");
     expect(told.join()).not.toContain("Revert");
@@ -157,10 +157,10 @@ describe("picture", () => {
     await save(root, ".db-strf", "PNG");
     await settle();
     await save(root, ".db-strf", "SVG");
-    const svg = await parsed("LinearNonlinear-neuron-0-receptive-field-on.svg");
+    const svg = await parsed("LinearNonlinear-neuron-1-receptive-field-on.svg");
     const twice = ["width", "height"].map((name) => 2 * Number(svg.getAttribute(name)));
     expect(sizes).toEqual([twice]);
-    expect(files.has("LinearNonlinear-neuron-0-receptive-field-on.png")).toBe(true);
+    expect(files.has("LinearNonlinear-neuron-1-receptive-field-on.png")).toBe(true);
   });
 });
 

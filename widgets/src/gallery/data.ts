@@ -2,6 +2,7 @@
 
 import { floats } from "../base/bytes";
 import { fixed, frequency, milliseconds, octaves, signed } from "../base/format";
+import { numbered } from "../base/names";
 import type { BenchModel, Bytes } from "../kernel/contract";
 
 /** Every trait of the gallery; the Python class has the same names. */
@@ -157,12 +158,10 @@ export class GalleryData {
     return (this.kernels[at] / 127) * this.value(neuron, "peak");
   }
 
-  /** "37 · A1_unit_12", or "neuron 37" where it has no name of its own. */
+  /** "38 · A1_unit_12", or "neuron 38" where it has no name of its own. */
   label(neuron: number): string {
-    const name = this.names[neuron] ?? "";
-    return name === "" || name === String(neuron) || name === `neuron ${neuron}`
-      ? `neuron ${neuron}`
-      : `${neuron} · ${name}`;
+    const label = numbered(this.names[neuron] ?? "", neuron, "neuron");
+    return label === String(neuron + 1) ? `neuron ${label}` : label;
   }
 
   /** All read-outs of one neuron with their units. */

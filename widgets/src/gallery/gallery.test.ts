@@ -184,7 +184,7 @@ describe("order", () => {
 describe("data", () => {
   it("describes a neuron with units, and a cell of its receptive field", () => {
     const data = new GalleryData(new Gallery().model);
-    expect(data.label(0)).toBe("0 · unit 10");
+    expect(data.label(0)).toBe("1 · unit 10");
     expect(data.described(1)).toBe(
       "edited, best frequency 1.1 kHz, latency 5.0 ms, bandwidth 0.50 oct, separability 0.90, ON/OFF index +0.25, r = 0.10",
     );
@@ -282,12 +282,12 @@ describe("list box", () => {
     expect(new Set(cards.map((card) => card.getAttribute("aria-setsize")))).toEqual(new Set([String(N)]));
     expect(cards[0].getAttribute("aria-selected")).toBe("true");
     expect(cards[1].getAttribute("aria-description")).toMatch(/^edited, best frequency 1\.1 kHz, latency/);
-    expect(cards[0].textContent).toBe("0 · unit 10 r 0.00 1.0 kHz 0.0 ms");
+    expect(cards[0].textContent).toBe("1 · unit 10 r 0.00 1.0 kHz 0.0 ms");
   });
 
   it("shows names as text", () => {
     const gallery = new Gallery();
-    expect(gallery.card(3)!.textContent).toContain("3 · <b>bold</b>");
+    expect(gallery.card(3)!.textContent).toContain("4 · <b>bold</b>");
     expect(gallery.el.querySelector("b")).toBeNull();
   });
 
@@ -352,7 +352,7 @@ describe("list box", () => {
     gallery.model.set("selected", 1);
     frame();
     expect(gallery.card(1)!.getAttribute("aria-selected")).toBe("true");
-    expect(gallery.one(".db-details").textContent).toMatch(/^1 · unit 2: edited/);
+    expect(gallery.one(".db-details").textContent).toMatch(/^2 · unit 2: edited/);
   });
 
   it("repaints the neurons of a patch, and keeps the chosen one where it is", () => {

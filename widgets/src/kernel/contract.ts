@@ -17,6 +17,7 @@ export const TRAITS = [
   "stimulus",
   "neuron",
   "of_neuron",
+  "sound",
   "channel",
   "selected",
   "gaussians",
@@ -36,6 +37,8 @@ export const TRAITS = [
   "trials",
   "score",
   "trained_score",
+  "sound_score",
+  "trained_sound_score",
   "normalized_score",
   "trained_normalized_score",
   "fit",
@@ -60,7 +63,7 @@ export type Trait = (typeof TRAITS)[number];
  * pixels, 0 while there is none, and `wants_gradient`, whether the gradient map is shown: null, or not there,
  * where nobody can make one.
  */
-export const WRITTEN = ["neuron", "channel", "selected"] as const;
+export const WRITTEN = ["neuron", "sound", "channel", "selected"] as const;
 export type WrittenTrait = (typeof WRITTEN)[number];
 
 export type View = "prefilter" | "strf" | "activation" | "response" | "explorer";
@@ -91,7 +94,11 @@ export interface Info {
   n_lags: number;
   n_channels: number;
   n_gaussians: number;
+  /** Bins of the sound that the arrays are of. */
   n_frames: number;
+  sound: number;
+  n_sounds: number;
+  sound_names: string[];
   dt_ms: number;
   /** How long before the middle of a bin lies that of the sound that it describes. */
   delay_ms: number;
@@ -101,6 +108,8 @@ export interface Info {
   stimulus_unit: string;
   rate_unit: string;
   has_responses: boolean;
+  /** What the score is over: all sounds, or in a saved page the one on screen. */
+  score_over: "all" | "sound";
   /** Recorded trials of the sound; 0 where there are none to show. */
   n_trials: number;
   prefilter: PrefilterSlot;
@@ -204,6 +213,8 @@ export interface Answer {
   version?: number;
   score: number | null;
   normalized_score: number | null;
+  /** Of the sound on screen alone; null where there is no other. */
+  sound_score: number | null;
   fit: Fit;
   can_undo: boolean;
   can_redo: boolean;

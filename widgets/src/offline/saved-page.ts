@@ -25,14 +25,22 @@ const NO_KERNEL = "Only a kernel could tell: this page has none, and cannot comp
 
 type Base64 = string;
 
-/** What Python writes for one neuron: little-endian float32 in base64. */
+/**
+ * What Python writes for one neuron: little-endian float32 in base64. Responses are those to all sounds, one after the
+ * other, and with `half` in float16.
+ */
 type Own = Exclude<TrainedPart, "prefilter">;
 export type SavedNeuron = Record<Own | `trained_${Own}` | "folding" | "psth", Base64>;
 export interface Saved {
   view: string;
   info: Info;
   cf_hz: Base64;
+  /** All sounds, (F, bins) each, one after the other. */
   stimulus: Base64;
+  /** Their lengths in bins. */
+  bins: number[];
+  /** Sounds and responses are in float16. */
+  half: boolean;
   prefilter: Base64;
   trained_prefilter: Base64;
   neuron: number;
@@ -40,26 +48,57 @@ export interface Saved {
   neurons: SavedNeuron[];
 }
 
-const decode = (text: Base64) => floats(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)));
+const bytesOf = (text: Base64) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+const decode = (text: Base64) => floats(bytesOf(text));
+/** Values of little-endian float16. */
+function decodeHalf(text: Base64): Float32Array {
+  const view = new DataView(bytesOf(text).buffer);
+  return Float32Array.from({ length: view.byteLength / 2 }, (_, i) => {
+    const bits = view.getUint16(2 * i, true);
+    const [exponent, fraction] = [(bits >> 10) & 31, bits & 1023];
+    const sign = bits >> 15 ? -1 : 1;
+    if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+    return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : (2 ** -14 * fraction) / 1024);
+  });
+}
 const encode = (values: ArrayLike<number>) => new DataView(Float32Array.from(values).buffer);
 /** What is edited of one neuron alone. */
 const OWN = ["gaussians", "activation", "factors", "cells"] as const;
 
+/** The responses of a neuron to all sounds, one after the other. */
+interface Responses {
+  rate: Numbers;
+  trained_rate: Numbers;
+  psth: Numbers;
+}
+
 export class SavedPageModel extends StaticModel {
   readonly #session = new LocalSession();
-  readonly #psths: Numbers[];
+  readonly #info: Info;
+  readonly #stimuli: Numbers;
+  /** Where each sound begins, and where the last ends, in bins of all. */
+  readonly #starts: number[];
+  readonly #responses: Responses[];
   readonly #later: (answer: () => void) => void;
 
   /** `later` runs an answer, as from a kernel, once the sender has finished what it is doing. */
   constructor(saved: Saved, later: (answer: () => void) => void = (answer) => queueMicrotask(answer)) {
-    const { info, view, neuron, channel } = saved;
-    const [cfHz, stimulus] = [decode(saved.cf_hz), decode(saved.stimulus)];
+    const { info, view, neuron, channel, bins } = saved;
+    const cfHz = decode(saved.cf_hz);
     super({
-      ...{ view, info, neuron, channel, selected: -1, error: "", width: 0, revision: 0 },
-      ...{ cf_hz: encode(cfHz), stimulus: encode(stimulus) },
+      ...{ view, info, neuron, channel, sound: info.sound, selected: -1, error: "", width: 0, revision: 0 },
+      cf_hz: encode(cfHz),
     });
     this.#later = later;
-    this.#session.begin(info, axesOf(info, cfHz), stimulus);
+    this.#info = info;
+    const played = saved.half ? decodeHalf : decode;
+    this.#stimuli = played(saved.stimulus);
+    this.#starts = [0];
+    for (const n of bins) this.#starts.push((this.#starts.at(-1) ?? 0) + n);
+    this.#responses = saved.neurons.map(({ rate, trained_rate, psth }) => ({
+      ...{ rate: played(rate), trained_rate: played(trained_rate), psth: played(psth) },
+    }));
+    this.#session.begin(info, axesOf(info, cfHz), new Float32Array(0));
     const [prefilter, trainedPrefilter] = [decode(saved.prefilter), decode(saved.trained_prefilter)];
     saved.neurons.forEach((n, i) => {
       const { now, trained } = this.#session.add(i);
@@ -68,7 +107,7 @@ export class SavedPageModel extends StaticModel {
         factors: decode(n[`${prefix}factors`]),
         kernel: decode(info.kind === "full" ? n[`${prefix}kernel`] : ""),
         activation: decode(n[`${prefix}activation`]),
-        rate: decode(n[`${prefix}rate`]),
+        rate: this.#part(this.#responses[i][`${prefix}rate`]),
         folding: decode(n.folding),
       });
       now.adopt({ ...arrays(""), prefilter });
@@ -77,14 +116,40 @@ export class SavedPageModel extends StaticModel {
       const [first] = this.#session.neurons.values();
       now.prefilter = first.now.prefilter;
     });
-    this.#psths = saved.neurons.map((n) => decode(n.psth));
+    this.#play(info.sound);
     this.#publish();
     this.save_changes();
     this.saved = (changes) => {
-      if (!changes.some(([name]) => name === "neuron")) return;
-      this.#session.forget();
+      const changed = (trait: string) => changes.some(([name]) => name === trait);
+      if (changed("sound")) this.#play(this.get("sound") as number);
+      else if (changed("neuron")) this.#session.forget();
+      else return;
       this.#later(() => this.#publish());
     };
+  }
+
+  /** What of values over all sounds, `rows` of them a bin, is of the sound on screen. */
+  #part(values: Numbers, rows = 1): Numbers {
+    const sound = this.get("sound") as number;
+    return values.slice(rows * this.#starts[sound], rows * this.#starts[sound + 1]);
+  }
+
+  /** Put a sound on screen. */
+  #play(sound: number): void {
+    const { axes } = this.#session;
+    const stimulus = this.#part(this.#stimuli, axes.F);
+    const info = { ...this.#info, sound, n_frames: this.#starts[sound + 1] - this.#starts[sound] };
+    this.#session.begin(info, axes, stimulus);
+    for (const [i, { now, trained }] of this.#session.neurons) {
+      now.follow(this.#part(this.#responses[i].rate));
+      trained.follow(this.#part(this.#responses[i].trained_rate));
+    }
+    this.set("info", info);
+    this.set("stimulus", encode(stimulus));
+  }
+
+  get #psth(): Numbers {
+    return this.#part(this.#responses[this.#neuron].psth);
   }
 
   override send(content: unknown, _callbacks?: unknown, buffers: ArrayBuffer[] = []): void {
@@ -107,6 +172,7 @@ export class SavedPageModel extends StaticModel {
       ...{ type: "answer", client, seq, settled, neuron: this.#neuron, ...this.#flags() },
       // Not without the trials.
       normalized_score: null,
+      sound_score: null,
       work_ms: performance.now() - begun,
       parts: [],
     };
@@ -137,7 +203,7 @@ export class SavedPageModel extends StaticModel {
 
   /** The score, and what of it is not blind to gain and offset; what the trials would tell of noise was not saved. */
   #scored(which: "now" | "trained"): { score: number | null; fit: Fit } {
-    const { r, ...fit } = levelOf(this.#arrays(which).rate, this.#psths[this.#neuron]);
+    const { r, ...fit } = levelOf(this.#arrays(which).rate, this.#psth);
     return { score: r, fit: { ...fit, normalized_explained: null } };
   }
 
@@ -149,7 +215,7 @@ export class SavedPageModel extends StaticModel {
     const state = {
       ...Object.fromEntries(PARTS.map((part) => [part, encode(arrays[part])])),
       ...Object.fromEntries(TRAINED_PARTS.map((part) => [`trained_${part}`, encode(then[part])])),
-      ...{ psth: encode(this.#psths[this.#neuron]), ...this.#flags() },
+      ...{ psth: encode(this.#psth), ...this.#flags() },
       ...{ trained_score: trainedScore.score, trained_fit: trainedScore.fit },
       edited: OWN.some((name) => now[name].some((value, i) => value !== trained[name][i])),
       of_neuron: this.#neuron,

@@ -3,7 +3,7 @@
 import { type Box, clip, inset } from "../base/box";
 import { clamp } from "../base/clamp";
 import { type Cleanup, closest, consume, element, pointIn, setAttribute, setText } from "../base/dom";
-import { fixed, frequency, number, px } from "../base/format";
+import { fixed, frequency, number, px, scoreText } from "../base/format";
 import { drawAxis, drawFrame, frequencyTicks, linearTicks } from "../draw/axes";
 import { sequential } from "../draw/colormap";
 import { EasedRange } from "../draw/eased-range";
@@ -39,7 +39,14 @@ export class ResponseView {
   readonly #curves = element("canvas.db-canvas.db-curves", { role: "img" });
   readonly #cursor = element("div.db-cursor", { hidden: true });
   readonly #bracket = element("div.db-bracket", { hidden: true });
-  readonly #readout = element("p.db-readout");
+  /** Over the response: the values at the pointer. */
+  readonly #readout = element("p.db-time-readout");
+  readonly #title = element("h3.db-title", {}, "Stimulus and response");
+  /** Of the sound on screen alone. */
+  readonly #soundScore = element("output.db-muted.db-sound-score", {
+    "aria-label": "Score of this sound",
+    title: "Correlation over this sound alone",
+  });
   readonly #legend = element("div.db-legend");
   readonly #stage: HTMLElement;
   readonly #upper: Surface;
@@ -60,7 +67,14 @@ export class ResponseView {
   readonly #frameQueue: Frames;
   readonly #theme: () => Theme;
 
-  constructor(state: BenchState, frameQueue: Frames, theme: () => Theme, cleanup: Cleanup) {
+  /** `sounds` chooses one of several sounds. */
+  constructor(
+    state: BenchState,
+    sounds: HTMLElement,
+    frameQueue: Frames,
+    theme: () => Theme,
+    cleanup: Cleanup,
+  ) {
     this.#state = state;
     this.#frameQueue = frameQueue;
     this.#theme = theme;
@@ -82,7 +96,7 @@ export class ResponseView {
       this.adapted.element,
       this.#lanes.element,
       element("div.db-legend-row", {}, this.#legend, this.#lanes.tools),
-      element("div.db-lane", {}, this.#still, this.#curves),
+      element("div.db-lane", {}, this.#still, this.#curves, this.#readout),
       this.#cursor,
     );
     this.#handle = new MomentHandle(state, this.#stage, (frame) => this.#time.reveal(frame), cleanup);
@@ -117,8 +131,10 @@ export class ResponseView {
       element(
         "div.db-head",
         {},
-        element("h3.db-title", {}, "Stimulus and response"),
-        this.#readout,
+        this.#title,
+        sounds,
+        this.#soundScore,
+        element("span.db-spring"),
         this.#time.tools,
       ),
       this.#stage,
@@ -133,6 +149,15 @@ export class ResponseView {
     cleanup.listen<PointerEvent>(this.#stage, "pointermove", (e) => this.#onHover(e));
     cleanup.listen(this.#stage, "pointerleave", () => this.#setHover(null));
     cleanup.add(state.onChange((parts) => this.#onChange(parts)));
+    state.watch(cleanup, ["info", "score", "peek"], () => {
+      const several = state.info.n_sounds > 1;
+      // Its place is the chooser's.
+      this.#title.classList.toggle("db-hidden", several);
+      sounds.hidden = !several;
+      const score = state.peek ? state.trainedSoundScore : state.soundScore;
+      setText(this.#soundScore, score === null ? "" : scoreText(score));
+      setAttribute(this.#soundScore, "data-old", state.scoreIsOld && !state.peek);
+    });
     this.#time.setLength(state.info.n_frames, state.info.dt_ms);
     this.#makeImage();
     this.requestPaint();
@@ -212,7 +237,7 @@ export class ResponseView {
     setAttribute(
       this.#curves,
       "aria-label",
-      `Response of neuron ${state.neuron} in ${state.info.rate_unit} over time in seconds`,
+      `Response of neuron ${state.neuron + 1} in ${state.info.rate_unit} over time in seconds`,
     );
     const ctx = this.#lower.begin();
     if (!ctx) return;

@@ -241,8 +241,12 @@ export class BenchState extends ViewState {
 
   choose(trait: WrittenTrait, value: number): void {
     const last =
-      { neuron: this.info.n_neurons, channel: this.info.n_channels, selected: this.info.n_gaussians }[trait] -
-      1;
+      {
+        neuron: this.info.n_neurons,
+        sound: this.info.n_sounds,
+        channel: this.info.n_channels,
+        selected: this.info.n_gaussians,
+      }[trait] - 1;
     const next = clamp(Math.round(value), trait === "selected" ? -1 : 0, Math.max(last, 0));
     if (!Number.isFinite(next) || next === this[trait]) return;
     if (trait !== "selected") this.endGesture();
@@ -250,7 +254,7 @@ export class BenchState extends ViewState {
     this.#write(trait, next);
     this.#notify(
       ...PARTS_OF_TRAIT[trait],
-      ...(trait === "neuron" ? (["field", "curve", "rate", "score"] as const) : []),
+      ...(trait === "neuron" || trait === "sound" ? (["field", "curve", "rate", "score"] as const) : []),
     );
   }
 
@@ -314,6 +318,7 @@ export class BenchState extends ViewState {
     if (answer.neuron === this.neuron && this.current) {
       this.score = numberOrNull(answer.score);
       this.normalizedScore = numberOrNull(answer.normalized_score);
+      this.soundScore = numberOrNull(answer.sound_score);
       this.fit = answer.fit;
       parts.add("score");
       answer.parts.forEach((part, i) => {

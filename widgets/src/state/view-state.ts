@@ -20,6 +20,8 @@ export class ViewState {
   axes!: Axes;
   stimulus: Float32Array = new Float32Array(0);
   neuron = 0;
+  /** The chosen sound; that of the arrays is `info.sound`. */
+  sound = 0;
   channel = 0;
   selected = -1;
   psth: Numbers = new Float32Array(0);
@@ -39,6 +41,9 @@ export class ViewState {
   /** The same for the noise-free response (CCnorm); null without repeated trials. */
   normalizedScore: number | null = null;
   trainedNormalizedScore: number | null = null;
+  /** Of the sound on screen alone; null where there is no other. */
+  soundScore: number | null = null;
+  trainedSoundScore: number | null = null;
   fit: Fit = NO_FIT;
   trainedFit: Fit = NO_FIT;
   canUndo = false;
@@ -80,6 +85,7 @@ export class ViewState {
     }
     if (axes || traits.has("stimulus")) this.session.begin(this.info, this.axes, this.stimulus);
     this.neuron = (get("neuron") as number) ?? 0;
+    this.sound = (get("sound") as number) ?? 0;
     this.channel = Math.min((get("channel") as number) ?? 0, this.info.n_channels - 1);
     this.selected = (get("selected") as number) ?? -1;
     const of = (get("of_neuron") as number | undefined) ?? this.neuron;
@@ -96,9 +102,9 @@ export class ViewState {
     }
   }
 
-  /** Whether the arrays belong to the neuron on screen; false for a moment after another one was chosen. */
+  /** Whether the arrays belong to the chosen neuron and sound; false for a moment after another one was chosen. */
   get current(): boolean {
-    return this.session.neurons.has(this.neuron);
+    return this.session.neurons.has(this.neuron) && this.info.sound === this.sound;
   }
 
   /** The kernel does not know this view any more: nothing can be edited in it. */
@@ -172,6 +178,8 @@ const FIELDS: { readonly [Field in keyof ViewState]?: Row<ViewState[Field]> } = 
   score: ["score", numberOrNull],
   trainedScore: ["trained_score", numberOrNull],
   normalizedScore: ["normalized_score", numberOrNull],
+  soundScore: ["sound_score", numberOrNull],
+  trainedSoundScore: ["trained_sound_score", numberOrNull],
   trainedNormalizedScore: ["trained_normalized_score", numberOrNull],
   fit: ["fit", fitOf],
   trainedFit: ["trained_fit", fitOf],

@@ -63,6 +63,8 @@ export function savedPage(weights: number[], limits: Info["limits"] = {}, of: Ve
     info,
     cf_hz: encode(of.cf_hz),
     stimulus: encode(of.stimulus),
+    bins: [info.n_frames],
+    half: false,
     prefilter: encode(of.rows),
     trained_prefilter: encode(of.rows),
     neuron: 0,

@@ -264,7 +264,7 @@ export class ActivationEditor {
     setAttribute(
       this.#canvas,
       "aria-label",
-      `Output curve of neuron ${this.#state.neuron}, ${label}: drive in arbitrary units to the right, rate in ` +
+      `Output curve of neuron ${this.#state.neuron + 1}, ${label}: drive in arbitrary units to the right, rate in ` +
         `${this.#state.info.rate_unit} upward. ${this.#shares()} ${plain}`,
     );
   }

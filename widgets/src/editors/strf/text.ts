@@ -23,7 +23,7 @@ export const PLAIN: Record<string, string> = {
 /** Description of the picture for screen readers; `plain` is what may be done to a field without Gaussians. */
 export function fieldText(state: BenchState, plain: string | undefined): string {
   const { info, channel, neuron } = state;
-  const of = `Receptive field of neuron ${neuron}, ${info.channel_names[channel] ?? "input"}`;
+  const of = `Receptive field of neuron ${neuron + 1}, ${info.channel_names[channel] ?? "input"}`;
   const gaussians = `${inUse(state).length} of ${info.n_gaussians} Gaussians in use, each with handles.`;
   return `${of}: frequency upward in kHz, lag in ms to 0 at the right. ${plain ?? gaussians}`;
 }

@@ -1,38 +1,47 @@
-/** Which neuron is on screen: previous, next, and a field that finds one of thousands by number or name. */
+/** Which neuron, or which sound, is on screen: previous, next, and a field that finds one of thousands by number or name. */
 
 import { clamp } from "../base/clamp";
 import { type Cleanup, closest, consume, element, setAttribute } from "../base/dom";
+import { numbered } from "../base/names";
 import type { BenchState } from "../state/bench-state";
 import { button } from "../ui/button";
 import { icon } from "../ui/icons";
 
 const MOST_SHOWN = 60;
 
-export class NeuronChooser {
+/** What is chosen: the trait, its names, and what it is called. */
+type What = "neuron" | "sound";
+
+export class Chooser {
   readonly element: HTMLElement;
   readonly #input: HTMLInputElement;
   readonly #list: HTMLElement;
-  readonly #count = element("span.db-muted");
-  readonly #previous = button("Previous neuron", icon("previous"), "icon");
-  readonly #next = button("Next neuron", icon("next"), "icon");
+  readonly #total = element("span.db-muted");
+  readonly #previous: HTMLButtonElement;
+  readonly #next: HTMLButtonElement;
   #found: number[] = [];
   #active = -1;
 
   readonly #state: BenchState;
+  readonly #what: What;
 
-  constructor(state: BenchState, cleanup: Cleanup) {
+  constructor(state: BenchState, what: What, cleanup: Cleanup) {
     this.#state = state;
-    const id = `db-neurons-${state.client}`;
+    this.#what = what;
+    const title = what === "neuron" ? "Neuron" : "Sound";
+    this.#previous = button(`Previous ${what}`, icon("previous"), "icon");
+    this.#next = button(`Next ${what}`, icon("next"), "icon");
+    const id = `db-${what}s-${state.client}`;
     this.#list = element("ul.db-options", {
       id,
       role: "listbox",
-      "aria-label": "Neurons",
+      "aria-label": `${title}s`,
       hidden: true,
     });
     this.#input = element("input.db-combo", {
       type: "text",
       role: "combobox",
-      "aria-label": "Neuron, by number or name",
+      "aria-label": `${title}, by number or name`,
       "aria-autocomplete": "list",
       "aria-expanded": "false",
       "aria-controls": id,
@@ -41,15 +50,15 @@ export class NeuronChooser {
     });
     const field = element("span.db-combo-box", {}, this.#input, this.#list);
     this.element = element(
-      "div.db-neuron",
-      { role: "group", "aria-label": "Neuron" },
+      `div.db-chooser.db-${what}`,
+      { role: "group", "aria-label": title },
       this.#previous,
       field,
       this.#next,
-      this.#count,
+      this.#total,
     );
-    cleanup.listen(this.#previous, "click", () => state.choose("neuron", state.neuron - 1));
-    cleanup.listen(this.#next, "click", () => state.choose("neuron", state.neuron + 1));
+    cleanup.listen(this.#previous, "click", () => state.choose(what, this.#chosen - 1));
+    cleanup.listen(this.#next, "click", () => state.choose(what, this.#chosen + 1));
     cleanup.listen(this.#input, "focus", () => this.#input.select());
     cleanup.listen(this.#input, "click", () => this.#open(""));
     cleanup.listen(this.#input, "input", () => this.#open(this.#input.value));
@@ -58,58 +67,74 @@ export class NeuronChooser {
     // Pressing an option must not take the focus out of the field before the choice is made.
     cleanup.listen(this.#list, "pointerdown", (e) => e.preventDefault());
     cleanup.listen(this.#list, "click", (e) => {
-      const option = closest(e.target, "[data-neuron]");
-      if (option) this.#pick(Number(option.dataset.neuron));
+      const option = closest(e.target, `[data-${what}]`);
+      if (option) this.#pick(Number(option.dataset[what]));
     });
-    state.watch(cleanup, ["neuron", "info"], () => this.#paint());
+    state.watch(cleanup, ["neuron", "info", "connection"], () => this.#paint());
   }
 
+  get #chosen(): number {
+    return this.#state[this.#what];
+  }
+
+  get #names(): string[] {
+    const { info } = this.#state;
+    return this.#what === "neuron" ? info.neuron_names : info.sound_names;
+  }
+
+  get #count(): number {
+    const { info } = this.#state;
+    return this.#what === "neuron" ? info.n_neurons : info.n_sounds;
+  }
+
+  /** The number, counted from 1, and the name where it says more than that. */
   #label(i: number): string {
-    const name = this.#state.info.neuron_names[i] ?? "";
-    return name === "" || name === String(i) || name === `neuron ${i}` ? String(i) : `${i} · ${name}`;
+    return numbered(this.#names[i] ?? "", i, this.#what);
   }
 
   #paint(): void {
-    const { neuron, info } = this.#state;
-    if (this.#list.hidden) this.#input.value = this.#label(neuron);
-    // Another neuron would come from the kernel.
+    const chosen = this.#chosen;
+    const count = this.#count;
+    if (this.#list.hidden) this.#input.value = this.#label(chosen);
+    // Another one would come from the kernel.
     const { gone } = this.#state;
     this.#input.disabled = gone;
-    this.#previous.disabled = gone || neuron <= 0;
-    this.#next.disabled = gone || neuron >= info.n_neurons - 1;
-    this.#count.textContent = `of ${info.n_neurons}`;
-    const longest = Math.max(...info.neuron_names.slice(0, 200).map((name) => name.length), 0);
-    this.#input.style.width = `${clamp(longest + String(info.n_neurons).length + 3, 7, 22)}ch`;
+    this.#previous.disabled = gone || chosen <= 0;
+    this.#next.disabled = gone || chosen >= count - 1;
+    this.#total.textContent = `of ${count}`;
+    const longest = Math.max(...this.#names.slice(0, 200).map((name) => name.length), 0);
+    this.#input.style.width = `${clamp(longest + String(count).length + 3, 7, 22)}ch`;
   }
 
   #open(text: string): void {
     const wanted = text.trim().toLowerCase();
-    const { info, neuron } = this.#state;
+    const chosen = this.#chosen;
+    const count = this.#count;
     this.#found = [];
     let total = 0;
-    const first = wanted === "" ? Math.max(Math.min(neuron - 5, info.n_neurons - MOST_SHOWN), 0) : 0;
-    for (let i = first; i < info.n_neurons; i++) {
+    const first = wanted === "" ? Math.max(Math.min(chosen - 5, count - MOST_SHOWN), 0) : 0;
+    for (let i = first; i < count; i++) {
       if (wanted !== "" && !this.#label(i).toLowerCase().includes(wanted)) continue;
       total += 1;
-      if (String(i) === wanted) this.#found.unshift(i);
+      if (String(i + 1) === wanted) this.#found.unshift(i);
       else if (this.#found.length < MOST_SHOWN) this.#found.push(i);
     }
     const options = this.#found.map((i) => {
       const option = element(
         "li",
-        { role: "option", id: `${this.#list.id}-${i}`, "data-neuron": i },
+        { role: "option", id: `${this.#list.id}-${i}`, [`data-${this.#what}`]: i },
         this.#label(i),
       );
-      setAttribute(option, "aria-selected", String(i === neuron));
+      setAttribute(option, "aria-selected", String(i === chosen));
       return option;
     });
     this.#list.replaceChildren(...options);
-    const hidden = wanted === "" ? info.n_neurons - this.#found.length : total - this.#found.length;
-    if (this.#found.length === 0) this.#list.append(element("li.db-muted", {}, "no such neuron"));
+    const hidden = wanted === "" ? count - this.#found.length : total - this.#found.length;
+    if (this.#found.length === 0) this.#list.append(element("li.db-muted", {}, `no such ${this.#what}`));
     else if (hidden > 0) this.#list.append(element("li.db-muted", {}, `${hidden} more: type to find`));
     this.#list.hidden = false;
     setAttribute(this.#input, "aria-expanded", "true");
-    this.#point(wanted === "" ? this.#found.indexOf(neuron) : 0);
+    this.#point(wanted === "" ? this.#found.indexOf(chosen) : 0);
   }
 
   #close(): void {
@@ -119,19 +144,19 @@ export class NeuronChooser {
     this.#paint();
   }
 
-  #pick(neuron: number): void {
+  #pick(number: number): void {
     this.#list.hidden = true;
-    this.#state.choose("neuron", neuron);
+    this.#state.choose(this.#what, number);
     this.#close();
   }
 
   #point(at: number): void {
     this.#active = clamp(at, 0, this.#found.length - 1);
-    this.#found.forEach((neuron, i) => {
+    this.#found.forEach((number, i) => {
       const option = this.#list.children[i] as HTMLElement;
       option.classList.toggle("db-active", i === this.#active);
       if (i !== this.#active) return;
-      setAttribute(this.#input, "aria-activedescendant", `${this.#list.id}-${neuron}`);
+      setAttribute(this.#input, "aria-activedescendant", `${this.#list.id}-${number}`);
       const { offsetTop, offsetHeight } = option;
       const { scrollTop, clientHeight } = this.#list;
       if (offsetTop < scrollTop) this.#list.scrollTop = offsetTop;
