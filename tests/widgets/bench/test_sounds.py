@@ -117,7 +117,7 @@ def test_figures_and_pictures_end_with_the_sound(session):
     assert lengths == {12}
     explorer = explore(session, sound="rain", figures=False)
     assert explorer.sound == 2
-    explorer.sound = "speech"
+    explorer.sound = session.sound_index("speech")
     assert (explorer.bench.sound, len(explorer.figure().data[0].x)) == (1, 12)
     explorer.close()
 

