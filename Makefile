@@ -23,10 +23,13 @@ say = @printf '\n== %s\n'
 LOWEST_PYTHON ?= $(shell sed -n 's/^requires-python = ">=\(.*\)"/\1/p' pyproject.toml)
 LOWEST_TORCH ?=
 
+# Where `make course` writes to.
+COURSE ?= dist/course
+
 # What `make quick` compares with.
 BASE ?= origin/main
 
-.PHONY: help lab test quick lint types unit vitest nbval browser lowest adversary notebooks bundle watch wheel bench binder format clean
+.PHONY: help lab test quick lint types unit vitest nbval browser lowest adversary notebooks bundle watch wheel bench binder course graded format clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -118,6 +121,14 @@ bench: $(VENV)/.test ## measure a drag in JupyterLab and the kernels' memory
 
 binder: $(VENV)/.test ## do what Binder does with the last commit, in a new environment; memory of each notebook
 	@export CHROMIUM="$$(tests/browser/install_chromium.sh)"; $(py) tests/packaging/rehearse_binder.py
+
+course: $(VENV)/.lab ## write the course's versions for students, lecturers and nbgrader into COURSE (dist/course)
+	@cd notebooks && ../$(py) -m course.make_course "$(abspath $(COURSE))"
+	$(say) "student/, instructor/ and nbgrader/ are in $(COURSE)"
+
+graded: $(VENV)/.test ## give out and mark every lesson with nbgrader, in an environment with the extra `course`
+	@$(pip_install) -e '.[course]'
+	@COURSE=whole $(py) -m pytest -q tests/notebooks/test_nbgrader.py
 
 format: $(VENV)/.test widgets/node_modules/.installed ## format Python and TypeScript
 	@$(py) -m ruff check --fix . && $(py) -m ruff format .

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from course.make_course import minutes
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 LESSONS = sorted(path for path in FOLDER.glob("*.ipynb") if path.name != "00_tour.ipynb")
@@ -38,6 +39,20 @@ def test_objectives_come_first(path: Path) -> None:
     assert len(re.findall(r"^(?:-|\d\.) ", first.source, re.MULTILINE)) >= 3
 
 
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.ipynb")), ids=lambda path: path.name)
+def test_first_cell_says_how_long_and_what_is_needed_before(path: Path) -> None:
+    cells, notebook = cells_of(path), nbformat.read(path, as_version=4)
+    said = re.search(r"\*\*About (\d+) minutes\.\*\* \*\*Before:\*\* .+", cells[0].source)
+    assert said, "the first cell says **About N minutes.** **Before:** ..."
+    assert int(said[1]) == minutes(notebook, int(path.name[:2]))
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.ipynb")), ids=lambda path: path.name)
+def test_set_up_is_folded(path: Path) -> None:
+    first_code = next(cell for cell in cells_of(path) if cell.cell_type == "code")
+    assert first_code.metadata.get("jupyter") == {"source_hidden": True}
+
+
 @every_lesson
 def test_every_exercise_has_its_check(path: Path) -> None:
     exercises = 0
@@ -47,6 +62,8 @@ def test_every_exercise_has_its_check(path: Path) -> None:
             assert waiting is None, f"the exercise in cell {waiting} has no check before the next one"
             exercises, waiting = exercises + 1, number
         elif cell.cell_type == "code" and re.search(r"^ *check\(", cell.source, re.MULTILINE):
+            assert re.fullmatch(r'check\("[^"]+"\)', cell.source), f"cell {number} must hold one call of check alone"
+            assert cell.metadata["jupyter"] == {"source_hidden": True}, f"cell {number} must be folded"
             waiting = None
     assert waiting is None, f"the exercise in cell {waiting} has no check"
     assert exercises >= 2

@@ -1,40 +1,32 @@
-"""What the notebooks of the course share: `check` looks at an answer and helps with a wrong one."""
+"""Whether an answer is right, and the sentence that helps with a wrong one."""
 
 from __future__ import annotations
 
-import logging
 import math
 import operator
-from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
-__all__ = ["check"]
+__all__ = ["YOUR_TURN", "Question", "Verdict"]
 
 YOUR_TURN = "Your turn: write your answer in the cell above, run it, then run this one."
 
-# matplotlib tells, the first time on a machine, that it looks through the fonts: nobody's concern in a lesson.
-logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
 
-_wrong_tries: Counter[str] = Counter()
+@dataclass(frozen=True)
+class Verdict:
+    """What is said of one answer: ``kind`` is "open" (no answer yet), "unfit" (of another kind), "wrong" or "right"."""
+
+    kind: Literal["open", "unfit", "wrong", "right"]
+    sentence: str
 
 
-def check(
-    name: str,
-    answer: Any,
-    truth: str | bool | int | float | Callable[[Any], bool | None],
-    *,
-    within: float | None = None,
-    unit: str = "",
-    hints: Sequence[str] = (),
-    because: str = "",
-) -> None:
-    """Print whether ``answer`` is right, and a hint where it is not.
+@dataclass(frozen=True)
+class Question:
+    """One answer beside what is right.
 
     Parameters
     ----------
-    name : str
-        Of the exercise; the wrong tries of each are counted apart.
     answer : object
         What the student wrote; None before that.
     truth : str, bool, int, float or callable
@@ -48,39 +40,50 @@ def check(
         The n-th wrong try is answered by the n-th of them, later ones by the last.
     because : str
         Said after "Yes.".
+    show : callable, optional
+        Makes what is shown once the answer is right: a picture that would have given it away.
 
     Raises
     ------
     TypeError, ValueError
-        The author of the exercise gave a ``truth``, ``within`` or ``hints`` that cannot be used. An answer, whatever
-        it is, raises nothing.
+        The author of the exercise gave a ``truth``, ``within`` or ``hints`` that cannot be used.
 
     Examples
     --------
-    >>> check("doctest: sum", None, 4)
-    Your turn: write your answer in the cell above, run it, then run this one.
-    >>> check("doctest: sum", 5, 4, hints=["Count again."])
-    Not yet. Count again.
-    >>> check("doctest: sum", 4, 4, because="2 + 2 = 4.")
-    Yes. 2 + 2 = 4.
+    >>> Question(None, 4).verdict().sentence
+    'Your turn: write your answer in the cell above, run it, then run this one.'
+    >>> Question(5, 4, hints=["Count again."]).verdict().sentence
+    'Not yet. Count again.'
+    >>> Question(4, 4, because="2 + 2 = 4.").verdict()
+    Verdict(kind='right', sentence='Yes. 2 + 2 = 4.')
     """
-    if isinstance(hints, str):
-        raise TypeError(f"hints must be a sequence of sentences, got {hints!r}")
-    judge = _judge(truth, within, unit)
-    if answer is None:
-        print(YOUR_TURN)
-        return
-    verdict = judge(answer)
-    if verdict is None:
-        print(YOUR_TURN)
-    elif isinstance(verdict, str):
-        print(verdict)
-    elif verdict:
-        print(f"Yes. {because}".rstrip())
-    else:
-        hint = hints[min(_wrong_tries[name], len(hints) - 1)] if hints else ""
-        _wrong_tries[name] += 1
-        print(f"Not yet. {hint}".rstrip())
+
+    answer: Any
+    truth: str | bool | int | float | Callable[[Any], bool | None]
+    within: float | None = None
+    unit: str = ""
+    hints: Sequence[str] = ()
+    because: str = ""
+    show: Callable[[], Any] | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.hints, str):
+            raise TypeError(f"hints must be a sequence of sentences, got {self.hints!r}")
+        _judge(self.truth, self.within, self.unit)
+
+    def verdict(self, wrong_tries: int = 0) -> Verdict:
+        """What is said of the answer after so many wrong tries before it."""
+        if self.answer is None:
+            return Verdict("open", YOUR_TURN)
+        right = _judge(self.truth, self.within, self.unit)(self.answer)
+        if right is None:
+            return Verdict("open", YOUR_TURN)
+        if isinstance(right, str):
+            return Verdict("unfit", right)
+        if right:
+            return Verdict("right", f"Yes. {self.because}".rstrip())
+        hint = self.hints[min(wrong_tries, len(self.hints) - 1)] if self.hints else ""
+        return Verdict("wrong", f"Not yet. {hint}".rstrip())
 
 
 def _judge(truth: Any, within: float | None, unit: str) -> Callable[[Any], bool | str | None]:
@@ -89,10 +92,10 @@ def _judge(truth: Any, within: float | None, unit: str) -> Callable[[Any], bool 
         return lambda answer: _ask(truth, answer)
     if isinstance(truth, str):
         return lambda answer: (
-            _same_word(answer, truth) if isinstance(answer, str) else _wanted('a text in quotes, such as "a"', answer)
+            _same_word(answer, truth) if isinstance(answer, str) else wanted('a text in quotes, such as "a"', answer)
         )
     if isinstance(truth, bool):
-        return lambda answer: bool(answer) == truth if _is_truth_value(answer) else _wanted("True or False", answer)
+        return lambda answer: bool(answer) == truth if _is_truth_value(answer) else wanted("True or False", answer)
     target = _as_number(truth)
     if target is None:
         raise TypeError(f"truth must be a str, a bool, a number or a callable, got {type(truth).__name__}")
@@ -107,7 +110,7 @@ def _judge(truth: Any, within: float | None, unit: str) -> Callable[[Any], bool 
     def judge(answer: Any) -> bool | str:
         number = _as_number(answer)
         if number is None or math.isnan(number):
-            return _wanted(f"one number in {unit}" if unit else "one number", answer)
+            return wanted(f"one number in {unit}" if unit else "one number", answer)
         return abs(number - target) <= allowed
 
     return judge
@@ -118,7 +121,7 @@ def _ask(truth: Callable[[Any], Any], answer: Any) -> bool | str | None:
     try:
         verdict = truth(answer)
         return None if verdict is None else bool(verdict)
-    except (ArithmeticError, AttributeError, LookupError, NameError, RuntimeError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         return f"This answer cannot be looked at ({_kind(answer)}). {type(error).__name__}: {error}"
 
 
@@ -146,7 +149,7 @@ def _as_number(value: Any) -> float | None:
         return None
 
 
-def _wanted(what: str, answer: Any) -> str:
+def wanted(what: str, answer: Any) -> str:
     return f"Wanted: {what}; this answer is {_kind(answer)}."
 
 

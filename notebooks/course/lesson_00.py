@@ -1,0 +1,27 @@
+"""What the question of the tour expects."""
+
+from deepstrf_widgets import LiveSession
+
+from .checking import Question
+from .lesson import Lesson
+
+lesson = Lesson(0)
+check, grade, solution = lesson.check, lesson.grade, lesson.solution
+
+
+@lesson.exercise(
+    "offset", "my_answer", stumble="Some zero the ON weights: the OFF field is chosen above the picture."
+)
+def _(my_answer, demo):
+    trial = LiveSession(demo.model, demo.stimulus, demo.responses)
+    with_off = trial.score(1)
+    trial.set("strf.weight", 0.0, (1, 1))
+    without_off = trial.score(1)
+    assert without_off < with_off  # the OFF channel does help
+    share = without_off / with_off
+    return Question(
+        my_answer,
+        "a" if share >= 0.8 else "c" if share <= 0.1 else "b",
+        hints=["Look at the OFF field of neuron 1, and at what is left of the response without it."],
+        because=f"r goes from {with_off:.2f} to {without_off:.2f}.",
+    )

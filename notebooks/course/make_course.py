@@ -1,0 +1,186 @@
+"""The versions of the course that are handed out, all made from the notebooks: ``python -m course.make_course FOLDER``.
+
+``student/`` has neither solutions nor stored outputs, ``instructor/`` has the solutions in place and says at each
+exercise what it counts and where students stumble, ``nbgrader/`` has one assignment for each lesson
+(``nbgrader generate_assignment 01_what_a_model_hears`` in that folder).
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from .lesson import Exercise, Lesson, solutions
+
+__all__ = ["Place", "assignment", "exercises", "instructor", "lesson_of", "make", "minutes", "solved", "student"]
+
+NOTEBOOKS = Path(__file__).resolve().parents[1]
+CHECK = re.compile(r'^check\("(.*)"\)$')
+ONLY_FOR_LECTURERS = shutil.ignore_patterns("solutions", "make_course.py", "__pycache__")
+WORDS_PER_MINUTE = 120
+MINUTES_FOR = {"choice": 1.5, "word": 1.5, "number": 2.0, "function": 4.0, "list": 4.0, "gesture": 3.0}
+MINUTES_FOR_A_WIDGET = 1.0
+NBGRADER_CONFIG = '''"""Settings of the assignments; the name of the course and of the exchange are yours."""
+
+c = get_config()
+c.CourseDirectory.course_id = "auditory-models"
+c.ClearSolutions.code_stub = {"python": ""}
+c.ExecutePreprocessor.timeout = 600
+'''
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an exercise stands: the cell of the answer and, for each of its names, the cell that checks it."""
+
+    cell: int
+    checks: dict[str, int]
+
+
+def lesson_of(number: int) -> Lesson:
+    """The lesson of a notebook, by its number."""
+    return importlib.import_module(f"{__package__}.lesson_{number:02d}").lesson
+
+
+def exercises(notebook: NotebookNode) -> Iterator[Place]:
+    """Every exercise of a notebook with its checks.
+
+    Raises
+    ------
+    ValueError
+        An exercise has no check before the next one.
+    """
+    tagged = [i for i, cell in enumerate(notebook.cells) if "exercise" in cell.metadata.get("tags", [])]
+    for start, stop in zip(tagged, [*tagged[1:], len(notebook.cells)], strict=True):
+        found = {i: CHECK.match(cell.source) for i, cell in enumerate(notebook.cells[:stop]) if i > start}
+        checks = {match[1]: i for i, match in found.items() if match}
+        if not checks:
+            raise ValueError(f"cell {start} must have a check before the next exercise")
+        yield Place(start, checks)
+
+
+def solved(notebook: NotebookNode, number: int) -> NotebookNode:
+    """The notebook with every answer in place, as a student would hand it in."""
+    answers = solutions(number)
+    if answers is None:
+        raise FileNotFoundError(f"the solutions of lesson {number} are missing from {Path(__file__).parent}/solutions")
+    made = deepcopy(notebook)
+    for place in exercises(made):
+        made.cells[place.cell].source = answers[next(iter(place.checks))][0]
+    return made
+
+
+def student(notebook: NotebookNode) -> NotebookNode:
+    """The notebook without any output."""
+    made = deepcopy(notebook)
+    for cell in made.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    return made
+
+
+def instructor(notebook: NotebookNode, number: int) -> NotebookNode:
+    """The notebook with the solutions in place, and below each check what it counts and where students stumble."""
+    answers, lesson = solutions(number) or {}, lesson_of(number)
+    made = student(solved(notebook, number))
+    for place in reversed(list(exercises(made))):
+        for name, index in sorted(place.checks.items(), key=lambda pair: -pair[1]):
+            exercise = lesson.exercises[name]
+            points = f"{exercise.points} point{'s' if exercise.points > 1 else ''}"
+            text = f"> **{name}** ({points}, about {MINUTES_FOR[exercise.kind]:g} min). {answers[name][1]}\n>\n"
+            note = nbformat.v4.new_markdown_cell(f"{text.strip()} *Students stumble:* {exercise.stumble}")
+            note.id = f"{made.cells[index].id}-note"
+            made.cells.insert(index + 1, note)
+    return made
+
+
+def assignment(notebook: NotebookNode, number: int) -> NotebookNode:
+    """The notebook as the source of an nbgrader assignment; what it gives out is the student's version."""
+    answers, lesson = solutions(number) or {}, lesson_of(number)
+    made = student(notebook)
+    for place in exercises(made):
+        cell, first = made.cells[place.cell], next(iter(place.checks))
+        cell.source = f"{cell.source}\n### BEGIN SOLUTION\n{answers[first][0]}\n### END SOLUTION"
+        cell.metadata.nbgrader = _marking(first, lesson.exercises[first], solution=True)
+        for name, index in place.checks.items():
+            check = made.cells[index]
+            check.source = f'from course.lesson_{number:02d} import grade\n\ngrade("{name}")'
+            check.metadata.nbgrader = _marking(name, lesson.exercises[name], solution=False)
+    return made
+
+
+def _marking(name: str, exercise: Exercise, *, solution: bool) -> dict[str, object]:
+    """What nbgrader wants to know of a cell (its schema, version 3)."""
+    cell_id = f"{'answer' if solution else 'check'}-{re.sub(r'[^a-z0-9]+', '-', name.lower())}"
+    points = {} if solution else {"points": exercise.points}
+    return {
+        "schema_version": 3,
+        "grade_id": cell_id,
+        "grade": not solution,
+        "solution": solution,
+        "locked": not solution,
+        "task": False,
+        "cell_type": "code",
+        **points,
+    }
+
+
+def minutes(notebook: NotebookNode, number: int) -> int:
+    """What a notebook takes: an estimate in steps of five.
+
+    Reading at 120 words a minute, 1.5 to 4 minutes for an exercise by its kind, one minute for each widget.
+    """
+    texts = [re.sub(r"\*\*Sources?\.\*\*.*", "", c.source, flags=re.DOTALL) for c in notebook.cells if c.cell_type == "markdown"]
+    reading = sum(len(text.split()) for text in texts) / WORDS_PER_MINUTE
+    answering = sum(MINUTES_FOR[exercise.kind] for exercise in lesson_of(number).exercises.values())
+    widgets = sum(re.search(r"^(explore|explorer|view|STRFEditor|ResponseView|gallery)\b", cell.source.splitlines()[-1]) is not None
+                  for cell in notebook.cells if cell.cell_type == "code" and cell.source)
+    return 5 * max(1, round((reading + answering + MINUTES_FOR_A_WIDGET * widgets) / 5))
+
+
+def make(target: Path) -> None:
+    """Nothing; ``target`` has ``student``, ``instructor`` and ``nbgrader``, made anew.
+
+    Raises
+    ------
+    FileExistsError
+        One of them is there and was not made by this program.
+    """
+    marker = "made_from_the_notebooks"
+    for folder in (target / name for name in ("student", "instructor", "nbgrader")):
+        if folder.exists() and not (folder / marker).exists():
+            raise FileExistsError(f"{folder} exists and was not made by make_course: move it, or choose another folder")
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        (folder / marker).touch()
+    shutil.copytree(NOTEBOOKS / "course", target / "student" / "course", ignore=ONLY_FOR_LECTURERS)
+    shutil.copytree(NOTEBOOKS / "course", target / "instructor" / "course", ignore=shutil.ignore_patterns("__pycache__"))
+    (target / "nbgrader" / "nbgrader_config.py").write_text(NBGRADER_CONFIG)
+    rows = ["| lesson | minutes | exercises | points |", "|---|---|---|---|"]
+    for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")):
+        notebook, number = nbformat.read(path, as_version=4), int(path.name[:2])
+        source = target / "nbgrader" / "source" / path.stem
+        shutil.copytree(NOTEBOOKS / "course", source / "course", ignore=ONLY_FOR_LECTURERS)
+        nbformat.write(student(notebook), target / "student" / path.name)
+        nbformat.write(instructor(notebook, number), target / "instructor" / path.name)
+        nbformat.write(assignment(notebook, number), source / path.name)
+        asked = lesson_of(number).exercises.values()
+        points = sum(exercise.points for exercise in asked)
+        rows.append(f"| {path.stem} | {minutes(notebook, number)} | {len(asked)} | {points} |")
+    text = "# Lessons\n\nA solved copy gets all points, an untouched one none.\n\n" + "\n".join(rows) + "\n"
+    (target / "instructor" / "README.md").write_text(text)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("one argument: the folder to write to")
+    make(Path(sys.argv[1]).resolve())
