@@ -125,6 +125,12 @@ WRONG = {
         "same trials": "['a']",
         "new trials": "['a']",
     },
+    11: {
+        "perfect model": "['a', 'c']",
+        "explainable share": "[lambda r, c: r / c, lambda r, c: r**2, lambda r, c: 0.5625]",
+        "best model": "['ridge', 'LN', 'StateNet', 'gauss']",
+        "sound by sound": "[0, 5, 7]",
+    },
 }
 
 

@@ -34,19 +34,24 @@ def imported(source: str) -> set[str]:
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
             found |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found.add(node.module.split(".")[0])
     return found
+
+
+def _sources(folder: Path, name: str) -> list[Path]:
+    """Files of the module or package ``name`` in ``folder``; none where it is installed from elsewhere."""
+    return [file for file in (folder / f"{name}.py", *(folder / name).glob("*.py")) if file.is_file()]
 
 
 def needed(notebook: Path) -> set[str]:
     """Packages that a notebook imports, itself or through a module beside it, and that must be installed."""
     cells = [cell.source for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"]
     modules = set().union(*map(imported, cells))
-    beside = {name for name in modules if (notebook.parent / f"{name}.py").is_file()}
-    for name in beside:
-        modules |= imported((notebook.parent / f"{name}.py").read_text())
-    outside = modules - beside - OURS - BY_JUPYTERLAB - set(sys.stdlib_module_names)
+    beside = {name: sources for name in modules if (sources := _sources(notebook.parent, name))}
+    for source in sum(beside.values(), []):
+        modules |= imported(source.read_text())
+    outside = modules - set(beside) - OURS - BY_JUPYTERLAB - set(sys.stdlib_module_names)
     return {PACKAGES.get(name, name) for name in outside}
 
 
