@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import json
 import os
 import re
@@ -49,7 +50,7 @@ def needed(notebook: Path) -> set[str]:
     cells = [cell.source for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"]
     modules = set().union(*map(imported, cells))
     beside = {name: sources for name in modules if (sources := _sources(notebook.parent, name))}
-    for source in sum(beside.values(), []):
+    for source in itertools.chain(*beside.values()):
         modules |= imported(source.read_text())
     outside = modules - set(beside) - OURS - BY_JUPYTERLAB - set(sys.stdlib_module_names)
     return {PACKAGES.get(name, name) for name in outside}
