@@ -91,3 +91,29 @@ def random_gabors(rng: np.random.Generator, n: int, channels: int, octaves: np.n
         for channel in range(channels):
             fields[i, channel] = field * (1.0 if channel == exciting else OTHER_CHANNEL)
     return torch.from_numpy(fields).float()
+
+
+def random_oscillations(rng: np.random.Generator, n: int, channels: int, octaves: np.ndarray, n_lags: int) -> Tensor:
+    r"""Receptive fields (n, channels, F, T) that ring: damped oscillations along time under a Gaussian along frequency.
+
+    :math:`\exp(-x^2/2\sigma^2)\,(\tau/d)\,e^{1 - \tau/d}\cos(2\pi w\tau/d + \phi)` from a latency on, x in octaves from
+    the centre and :math:`\tau` in windows from the latency: a quick onset and slower turns after it. A second channel
+    is a copy with the opposite sign and less weight.
+
+    References
+    ----------
+    Aertsen & Johannesma (1980), Biol. Cybern. 38:223, on gamma-tone shaped impulse responses.
+    """
+    lags = (n_lags - 1 - np.arange(n_lags)) / n_lags
+    fields = np.empty((n, channels, len(octaves), n_lags))
+    for i in range(n):
+        low, high = np.quantile(octaves, [0.15, 0.85])
+        x = (octaves - rng.uniform(low, high))[:, None]
+        tau = (lags - rng.uniform(0.05, 0.15)).clip(0)[None, :] / rng.uniform(0.1, 0.2)
+        cycles, phase = rng.uniform(0.2, 0.45), rng.uniform(-0.5, 0.5)
+        ringing = tau * np.exp(1 - tau) * np.cos(2 * np.pi * cycles * tau + phase)
+        field = np.exp(-0.5 * (x / rng.uniform(0.25, 0.5)) ** 2) * ringing
+        exciting = 0 if rng.uniform() < ON_SHARE else channels - 1
+        for channel in range(channels):
+            fields[i, channel] = field * (1.0 if channel == exciting else OTHER_CHANNEL)
+    return torch.from_numpy(fields).float()

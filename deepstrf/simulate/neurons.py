@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from deepstrf.models import LinearNonlinear
 from deepstrf.models.activations import ParametricDoubleExponential, ParametricSigmoid, ParametricSoftplus
 from deepstrf.models.prefiltering import make_prefiltering
-from deepstrf.simulate.fields import random_gabors, random_gaussians
+from deepstrf.simulate.fields import random_gabors, random_gaussians, random_oscillations
 
 SOFTPLUS_SHARPNESS, SIGMOID_WIDTH, DOUBLE_EXPONENTIAL_GAIN = 4.0, 0.4, -2.0  # per standard deviation of the drive
 BASELINE = 0.02  # of the range of the sigmoids; of the slope of the softplus times a standard deviation
@@ -46,7 +46,8 @@ def random_neurons(
             kernel = random_gaussians(rng, n, channels, octaves, n_lags)
         else:
             kernel = nn.Conv2d(channels, n, (bands, n_lags), bias=False)
-            kernel.weight.copy_(random_gabors(rng, n, channels, octaves, n_lags))
+            draw = random_gabors if strf == "gabor" else random_oscillations
+            kernel.weight.copy_(draw(rng, n, channels, octaves, n_lags))
         threshold = torch.from_numpy(rng.uniform(0.3, 1.0, n)).float()
         curve = OUTPUTS[output](threshold)
         model = LinearNonlinear(

@@ -17,7 +17,7 @@ from deepstrf.simulate.neurons import OUTPUTS, random_neurons, scale_rates, stan
 from deepstrf.simulate.noise import expected_snr, poisson_spikes
 from deepstrf.stimuli import dynamic_random_chord, log_mel_spectrogram
 
-FIELDS = ("gaussian", "gabor")
+FIELDS = ("gaussian", "gabor", "oscillation")
 SOUND_S = 5.0
 TONES_PER_OCTAVE = 12
 
@@ -80,9 +80,9 @@ def simulate_population(
         Signal power over noise power of every neuron in a single trial, positive: see `expected_snr`. The firing rates
         are scaled until they have it, since the noise of a Poisson neuron follows from its rate alone: 1 in bins of
         5 ms takes some 50 to 150 spikes/s on average, more than most neurons fire.
-    strf : {"gaussian", "gabor"}
-        Receptive fields made of three Gaussians (a model with `ParametricSTRF` can equal them), or ripples under a
-        Gaussian envelope.
+    strf : {"gaussian", "gabor", "oscillation"}
+        Receptive fields made of three Gaussians (a model with `ParametricSTRF` can equal them), ripples under a
+        Gaussian envelope, or damped oscillations along time.
     adaptation : {None, "adaptrans", "icadaptation"}
         Prefilter, as in `deepstrf.models.prefiltering.make_prefiltering`.
     output : {"softplus", "sigmoid", "double_exponential"}

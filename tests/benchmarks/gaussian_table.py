@@ -3,7 +3,7 @@
     python tests/benchmarks/gaussian_table.py [FOLDER] [--folds 3] [--seeds 5] [--neurons 24] [--seconds 60]
 
 Held-out correlation, its spread over the seeds of weights and order, and processor time, with and without adaptation.
-Without a folder: neurons whose fields are Gaussians or Gabors, without adaptation.
+Without a folder: neurons whose fields are Gaussians, Gabors or damped oscillations, without adaptation.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from deepstrf.simulate import simulate_population
 from deepstrf.training import Fitter
 from tests.benchmarks.recipes_table import ADAPTATIONS, BANDS, Row, models, score, split
 
-TRUTHS = ("gaussian", "gabor")
+TRUTHS = ("gaussian", "gabor", "oscillation")
 
 
 def simulated(truth: str, neurons: int, seconds: float) -> Recording:

@@ -38,7 +38,8 @@ from deepstrf.models.audio import (
 from deepstrf.models.layers import ParametricSTRF
 from deepstrf.models.prefiltering import make_prefiltering
 from deepstrf.simulate import simulate_population
-from deepstrf.training import Fitter, predict, ridge
+from deepstrf.training import Fitter, StepSizes, predict, ridge
+from deepstrf.training.recipes import recipe_for
 
 WINDOW_MS, BANDS, GAUSSIANS, FOLDS = 100.0, 34, 8, 5
 ADAPTATIONS = ("none", "adaptrans")
@@ -188,12 +189,31 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"  noise ceiling {compute_CCmax(recording.responses).nanmean():.3f}, for the mean over the trials")
         found = table(recording, folds=given.folds, seeds=given.seeds, names=given.models, seconds=given.seconds)
         baseline = torch.stack([row.scores[0] for row in found["ridge"]]).nanmean()
-        print(f"{'model, adaptation':36}{'r':>7}{'less ridge':>12}{'spread':>8}{'seconds':>9}")
+        print("\n| model, adaptation | r | less ridge | spread | seconds | settings | |\n|---|---|---|---|---|---|---|")
         for model, parts in found.items():
             mean = torch.stack([row.scores for row in parts]).nanmean()
-            word = "  below ridge" if mean < baseline - 0.005 else ""
+            word = "below ridge" if mean < baseline - 0.005 else ""
             spread, took = max(row.spread for row in parts), sum(row.seconds for row in parts) / len(parts)
-            print(f"{model:36}{mean:7.3f}{mean - baseline:12.3f}{spread:8.3f}{took:9.1f}{word}")
+            print(
+                f"| {model} | {mean:.3f} | {mean - baseline:+.3f} | {spread:.3f} | {took:.1f} | "
+                f"{settings(model, recording)} | {word} |"
+            )
+
+
+def settings(row: str, recording: Recording) -> str:
+    """What a fit of a model chooses by itself, in words."""
+    name, _, kind = row.partition(", ")
+    if name == "ridge":
+        return "closed form"
+    chosen = recipe_for(models(recording, kind)[name](), recording.responses)
+    steps = chosen.optimizer
+    by_name = isinstance(steps, StepSizes)
+    optimizer, lr = (steps.optimizer, steps.lr) if by_name else (steps.func, steps.keywords["lr"])
+    sizes = f"{lr:g}, places and widths {max(steps.by_name.values()):g}" if by_name else f"{lr:g}"
+    return (
+        f"{chosen.loss.__name__}, {optimizer.__name__} {sizes}, patience {chosen.patience}, "
+        f"smoothness {chosen.smoothness:g}"
+    )
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ KINDS = [
     {"strf": "gabor", "output": "sigmoid"},
     {"strf": "gaussian", "adaptation": "adaptrans", "output": "double_exponential"},
     {"strf": "gabor", "adaptation": "icadaptation"},
+    {"strf": "oscillation", "adaptation": "adaptrans"},
 ]
 
 
@@ -105,8 +106,21 @@ def test_gabor_fields_prefer_ripples_that_move_either_way():
     assert (rate_hz < 0).any()
 
 
-def test_one_channel_excites_and_the_other_inhibits():
-    p = simulate(12, seconds=5, adaptation="adaptrans", strf="gabor")
+def test_oscillating_fields_ring_and_are_silent_before_their_latency():
+    p = simulate(20, seconds=5, strf="oscillation", n_bands=30)
+    in_time = torch.einsum("nft,nf->nt", p.strf[:, 0], p.strf[:, 0].abs().sum(2)).flip(-1)  # lag 0 first
+    assert (in_time[:, 0].abs() < 1e-6 * in_time.abs().amax(1)).all()
+    # A later part has the other sign.
+    peak = in_time.abs().argmax(1)
+    sign = in_time.gather(1, peak[:, None]).sign()
+    later = torch.arange(in_time.shape[1]) > peak[:, None]
+    rebound = torch.where(later, -sign * in_time, 0.0).amax(1) / in_time.abs().amax(1)
+    assert rebound.median() > 0.05
+
+
+@pytest.mark.parametrize("family", ["gabor", "oscillation"])
+def test_one_channel_excites_and_the_other_inhibits(family):
+    p = simulate(12, seconds=5, adaptation="adaptrans", strf=family)
     on, off = p.strf.unbind(1)
     factor = (on * off).sum((1, 2)) / (on * on).sum((1, 2))
     assert torch.allclose(off, factor[:, None, None] * on, atol=1e-6)
@@ -171,7 +185,7 @@ def test_strf_correlation_is_numpys():
         ({"n_lags": 1}, "n_lags must be at least 2, got 1"),
         ({"snr": 0.0}, r"snr must be positive, got 0\.0"),
         ({"snr": math.nan}, "snr must be positive, got nan"),
-        ({"strf": "square"}, "strf must be one of 'gaussian', 'gabor', got 'square'"),
+        ({"strf": "square"}, "strf must be one of 'gaussian', 'gabor', 'oscillation', got 'square'"),
         ({"output": "step"}, "output must be one of 'softplus', 'sigmoid', 'double_exponential', got 'step'"),
         ({"adaptation": "none"}, r"kind must be one of .*, got 'none'"),
         ({"seconds": 4.0}, r"seconds must be at least one sound, 5 s, got 4\.0"),
