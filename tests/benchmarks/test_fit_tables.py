@@ -1,5 +1,7 @@
 """A small share of the tables of default fits, on simulated neurons."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.benchmarks import gaussian_table, recipes_table
@@ -30,3 +32,15 @@ def test_the_table_says_which_models_stay_below_ridge(capsys, monkeypatch):
     printed = capsys.readouterr().out
     assert "Transformer, none" in printed
     assert "below ridge" in printed
+
+
+def test_the_page_has_every_model_with_both_adaptations_and_says_which_stay_below_ridge():
+    page = Path(__file__).resolve().parents[2] / "docs" / "fits.md"
+    lines = page.read_text(encoding="utf-8").splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
+    by_name = {row[0]: row for row in rows if len(row) == 7}
+    small = recipes_table.simulated(2, 10)
+    names = {f"{name}, {kind}" for kind in recipes_table.ADAPTATIONS for name in recipes_table.models(small, kind)}
+    assert names | {"ridge"} == by_name.keys() - {"model, adaptation"}
+    for name in names:
+        assert (by_name[name][6] == "below ridge") == (float(by_name[name][2]) < -0.005), name
