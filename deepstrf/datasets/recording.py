@@ -277,7 +277,11 @@ class Recording:
         parts, neurons, stimuli = joined(
             [one._parts for one in each], names, [one.stimulus_names for one in each], same_neurons
         )
-        return first._with(parts, neuron_names=neurons, stimulus_names=stimuli, spontaneous_hz=None, source=None)
+        # Of several sources, one that forbids passing it on binds the whole.
+        sources = [one.source for one in each]
+        binding = next((one for one in sources if one is not None and not one.redistribution), None)
+        source = first.source if all(one == first.source for one in sources) else binding
+        return first._with(parts, neuron_names=neurons, stimulus_names=stimuli, spontaneous_hz=None, source=source)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """The file that now holds this recording, as safetensors: numbers and names, nothing that can run.

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from deepstrf import Recording
-from deepstrf.models import NetworkReceptiveField
+from deepstrf.datasets.source import Source
+from deepstrf.models import LinearNonlinear, NetworkReceptiveField
 from deepstrf_widgets import BenchWidget, LiveSession, explore
 from deepstrf_widgets.bench import html_export
 from deepstrf_widgets.bench.html_export import save_html, save_module
@@ -270,3 +271,33 @@ def test_a_module_exports_render_loads_nothing_and_replaces_modules_only(sounds,
         save_module(sounds, mine)
     with pytest.raises(ValueError, match=r"path must end in \.mjs or \.js, got bench\.html"):
         save_module(sounds, tmp_path / "bench.html")
+
+
+@pytest.mark.parametrize("part", ["whole", "split", "select", "rebin", "concatenate"])
+def test_a_page_with_a_recording_that_must_not_be_passed_on_is_warned_of(part, tmp_path):
+    def bench_of(redistribution):
+        recording = Recording(torch.rand(4, 1, 5, 40), torch.rand(4, 3, 2, 40), dt_ms=5.0, cf_hz=CF_HZ)
+        recording.source = Source("aa1", "t", "own account", "CRCNS terms", "c", redistribution=redistribution)
+        chosen = {
+            "whole": lambda: recording,
+            "split": lambda: recording.split(0.5, 0.5)[0],
+            "select": lambda: recording.select(stimuli=[1], neurons=[0, 1, 2]),
+            "rebin": lambda: recording.rebin(10.0, responses="mean"),
+            "concatenate": lambda: Recording.concatenate(
+                {"x": recording.select(neurons=[0]), "y": recording.select(neurons=[1, 2])}
+            ),
+        }[part]()
+        return BenchWidget(LiveSession(LinearNonlinear(5, 4, out_neurons=3), chosen))
+
+    own = bench_of(False)
+    with pytest.warns(UserWarning, match=r"holds sounds and responses of 'aa1' \(licence: CRCNS terms\), which"):
+        save_html(own, tmp_path / "a.html")
+    own.session.set_stimulus(torch.rand(5, 40))
+    save_html(own, tmp_path / "b.html")
+    own.session.set_stimulus()
+    with pytest.warns(UserWarning, match="must not be passed on"):
+        save_html(own, tmp_path / "c.html")
+    free = bench_of(True)
+    save_html(free, tmp_path / "d.html")
+    own.close()
+    free.close()

@@ -8,6 +8,7 @@ import json
 import math
 import os
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -271,6 +272,11 @@ def save_html(
     max_gb : float
         Memory that the page may take while it is made, in GB of 2^30 bytes.
 
+    Warns
+    -----
+    UserWarning
+        The file holds some of a recording of the catalogue that may not be passed on.
+
     Raises
     ------
     TypeError, IndexError, ValueError
@@ -295,6 +301,7 @@ def save_html(
         code=bundle_text("bench.js").replace("</script", "<\\/script"),
     )
     (replace_file if exists else write_new_file)(path, text.encode("utf-8", "replace"))
+    _warn_of_licence(bench, path)
     return path
 
 
@@ -337,7 +344,19 @@ def save_module(
     data = json.dumps(page_data(bench, choice, max_gb), allow_nan=False)
     text = MODULE.format(mark=MODULE_MARK, css=json.dumps(bundle_text("bench.css")), code=code, data=data)
     (replace_file if exists else write_new_file)(path, text.encode("utf-8", "replace"))
+    _warn_of_licence(bench, path)
     return path
+
+
+def _warn_of_licence(bench: BenchWidget, path: Path) -> None:
+    source = bench.session.source
+    if source is not None and not source.redistribution:
+        warnings.warn(
+            f"{path} holds sounds and responses of {source.name!r} (licence: {source.licence}), which must not be "
+            "passed on: keep it to yourself, or save one with sounds of your own (session.set_stimulus)",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def checked_path(path: str | Path, what: str, is_ours: Callable[[Path], bool]) -> tuple[Path, bool]:

@@ -91,6 +91,7 @@ class LiveSession(Reading):
         )
         self.dt_ms, self.delay_ms, self.cf_hz = first.dt_ms, first.delay_ms, first.cf_hz
         self.neuron_names = first.neuron_names
+        self.source = self._first_source = getattr(stimulus, "source", None)
         axes = {"cf_hz": self.cf_hz, "dt_ms": self.dt_ms, "delay_ms": self.delay_ms}
         edited = private_copy(model) if copy_model else model.eval()
         for mine, theirs in zip(edited.parameters(), model.parameters(), strict=True):
@@ -177,6 +178,7 @@ class LiveSession(Reading):
         live = StagedForward(now.live.model, played.batch.to(now.live.stimulus), now.live.form)
         live.check_answer()
         self._edited.use(self._play, now.version, live, played, settled, source)
+        self.source = self._first_source if stimulus is None else getattr(stimulus, "source", None)
 
     hear, first_sound = renamed("set_stimulus"), renamed("on_first_stimulus")
 
