@@ -29,7 +29,7 @@ COURSE ?= dist/course
 # What `make quick` compares with.
 BASE ?= origin/main
 
-.PHONY: help lab test quick lint types unit vitest nbval browser lowest adversary notebooks bundle watch wheel bench binder course graded format clean
+.PHONY: help lab test quick lint types unit vitest nbval browser hosts lowest adversary notebooks bundle watch wheel bench binder course graded format clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -86,6 +86,10 @@ browser: $(VENV)/.test ## drive JupyterLab in Chromium (screenshots go to artefa
 	else \
 	  printf '!!! %s\n' "BROWSER TESTS SKIPPED: there is no Chromium" "see above what to install" >&2; \
 	fi
+
+hosts: $(VENV)/.test ## the bench in Notebook 7, Voila and marimo, and 20 x Run All with the processor slowed
+	@export CHROMIUM="$$(tests/browser/install_chromium.sh)"; \
+	FIGURES=whole $(py) -m pytest tests/browser/test_hosts.py tests/browser/test_figures.py
 
 lowest: $(py) ## the Python tests with the lowest versions that pyproject.toml allows, in an environment of their own
 	$(say) "Tests with the lowest versions on Python $(LOWEST_PYTHON)"
