@@ -10,8 +10,9 @@ WORKDIR /home/jovyan/deepstrf-lab
 COPY --chown=jovyan . .
 
 # torch for the CPU first: the default wheel brings some gigabytes of CUDA along.
-RUN python -m pip install --no-cache-dir --index-url https://download.pytorch.org/whl/cpu "$(grep '^torch==' constraints.txt)" \
-    && python -m pip install --no-cache-dir -c constraints.txt '.[course,data]' 'jupyterhub-base>=5'
+RUN python -m pip install --no-cache-dir uv \
+    && uv pip install --system --no-cache --torch-backend cpu "$(grep '^torch==' constraints.txt)" \
+    && python -m pip install --no-cache-dir -c constraints.txt '.[course,data]' jupyterhub
 USER jovyan
 ENV OMP_NUM_THREADS=1 JUPYTER_CONFIG_PATH=/home/jovyan/deepstrf-lab/widgets/jupyter
 EXPOSE 8888
