@@ -24,9 +24,19 @@ from deepstrf.datasets.source import Source
 from deepstrf.deprecation import keywords, renamed
 from deepstrf.memory import LIMIT_GB
 from deepstrf.metrics.pooling import check_responses
+from deepstrf.models.recorded_axes import SPIKES, RecordedAxes
 from deepstrf.stimuli import Spectrogram
 
 __all__ = ["Item", "Recording", "collate"]
+
+
+ONE_FOR_ALL = {
+    "dt_ms": "bins of one width, ms",
+    "delay_ms": "one delay, ms",
+    "unit": "one unit",
+    "response_unit": "one unit of the responses",
+}
+"""What recordings that are joined must have in common, and the rule in words."""
 
 
 class Recording:
@@ -54,6 +64,8 @@ class Recording:
         Length of each stimulus, at most T; None says that all have T bins.
     delay_ms, unit
         Of the stimuli, as in `Spectrogram`.
+    response_unit : str
+        Of the responses: "mV", "dF/F"; models that are fitted to them keep it.
 
     Attributes
     ----------
@@ -88,6 +100,7 @@ class Recording:
         bins: Sequence[int] | None = None,
         delay_ms: float = 0.0,
         unit: str = "dB",
+        response_unit: str = SPIKES,
     ) -> None:
         stimuli, responses, cf_hz = (
             as_tensor(name, values)
@@ -116,6 +129,7 @@ class Recording:
             stimulus_names=stimulus_names,
             delay_ms=delay_ms,
             unit=unit,
+            response_unit=response_unit,
         )
         self._padded: Item | None = (stimuli, responses)
         for name, n, response in zip(self.stimulus_names, self.bins, responses, strict=True):
@@ -133,6 +147,7 @@ class Recording:
         stimulus_names: Sequence[str] | None = None,
         delay_ms: float = 0.0,
         unit: str = "dB",
+        response_unit: str = SPIKES,
         spontaneous_hz: Tensor | None = None,
         source: Source | None = None,
     ) -> None:
@@ -140,6 +155,7 @@ class Recording:
         self.spontaneous_hz, self.source = spontaneous_hz, source
         self._parts, self._padded = tuple(parts), None
         self.dt_ms, self.cf_hz, self.delay_ms, self.unit = float(dt_ms), cf_hz, float(delay_ms), str(unit)
+        self.response_unit = str(response_unit)
         self.neuron_names = _names("neuron_names", neuron_names, "neuron", neurons)
         self.stimulus_names = _names("stimulus_names", stimulus_names, "stimulus", len(self._parts))
         self.bins = tuple(part.bins for part in self._parts)
@@ -161,7 +177,14 @@ class Recording:
         return Recording._of(parts, len(about["neuron_names"]), **about)
 
     def _about(self) -> dict[str, Any]:
-        return {"dt_ms": self.dt_ms, "cf_hz": self.cf_hz, "delay_ms": self.delay_ms, "unit": self.unit}
+        axes = {"dt_ms": self.dt_ms, "cf_hz": self.cf_hz, "delay_ms": self.delay_ms}
+        return {**axes, "unit": self.unit, "response_unit": self.response_unit}
+
+    @property
+    def axes(self) -> RecordedAxes:
+        """Units and names, as a model that is fitted to this recording keeps them."""
+        cf_hz = tuple(self.cf_hz.double().tolist())
+        return RecordedAxes(self.dt_ms, cf_hz, self.neuron_names, self.delay_ms, self.unit, self.response_unit)
 
     def __getstate__(self) -> dict[str, Any]:
         # Views would be pickled with all the memory that they are views of, each time.
@@ -182,6 +205,7 @@ class Recording:
         stimulus_names: Sequence[str] | None = None,
         delay_ms: float = 0.0,
         unit: str = "a.u.",
+        response_unit: str = SPIKES,
     ) -> Recording:
         """Recording from spectrograms and responses that were made elsewhere.
 
@@ -200,7 +224,7 @@ class Recording:
             Time between two numbers of the responses, ms, if it is another one; ``resample`` says how they come into
             the bins of the stimulus: "sum" for counts of spikes, "mean" for rates and continuous signals. Whatever the
             responses last beyond the stimulus is cut, what they lack is NaN.
-        neuron_names, stimulus_names, delay_ms, unit
+        neuron_names, stimulus_names, delay_ms, unit, response_unit
             As of `Recording`.
 
         Raises
@@ -229,6 +253,7 @@ class Recording:
             stimulus_names=stimulus_names,
             delay_ms=delay_ms,
             unit=unit,
+            response_unit=response_unit,
         )
 
     @classmethod
@@ -262,7 +287,7 @@ class Recording:
             where = f"recording {sites[i]!r}" if sites else f"recording {i}"
             if not isinstance(one, Recording):
                 raise TypeError(f"recordings must be Recordings, got {type(one).__name__} for {where}")
-            for name, rule in (("dt_ms", "bins of one width, ms"), ("delay_ms", "one delay, ms"), ("unit", "one unit")):
+            for name, rule in ONE_FOR_ALL.items():
                 if getattr(one, name) != getattr(first, name):
                     raise ValueError(
                         f"recordings must have {rule}, got {getattr(first, name)!r} and {getattr(one, name)!r} in "

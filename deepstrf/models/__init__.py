@@ -11,6 +11,7 @@ from .audio import (
     Transformer,
 )
 from .neural_model import NeuralModel
+from .recorded_axes import RecordedAxes
 
 __all__ = [
     "AudioEncodingModel",
@@ -20,6 +21,7 @@ __all__ = [
     "LinearNonlinear",
     "NetworkReceptiveField",
     "NeuralModel",
+    "RecordedAxes",
     "StateNet",
     "Transformer",
 ]

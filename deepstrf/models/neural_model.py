@@ -23,6 +23,7 @@ from .checkpoints.folder import load_pretrained_from_dir, save_pretrained_to_dir
 from .checkpoints.hub import download_pretrained, upload_pretrained
 from .layers.as_built import mark_as_built
 from .protocols import Stage
+from .recorded_axes import RecordedAxes
 from .streaming import Stream, stage_of
 
 __all__ = ["NeuralModel"]
@@ -63,6 +64,8 @@ class NeuralModel(nn.Module, ABC):
     readout: nn.Module
     _init_kwargs: dict[str, Any]
     _construction: Construction
+    axes: RecordedAxes | None = None
+    """What bins, bands, neurons and responses stand for, where the model was fitted to a `Recording`."""
     _old_arguments: ClassVar[Mapping[str, str]] = {}
     """Old names of the constructor's arguments, and the present ones."""
 

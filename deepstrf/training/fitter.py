@@ -9,6 +9,7 @@ from torch import nn
 
 from deepstrf.datasets import Recording
 from deepstrf.memory import LIMIT_GB
+from deepstrf.models import NeuralModel
 from deepstrf.training.batches import Data, Examples
 from deepstrf.training.history import History
 from deepstrf.training.recipes import recipe_for
@@ -158,7 +159,10 @@ class Fitter(FitSettings):
         held_out = None if validation is None else Examples.of(validation, "validation", skip_bins=self.skip_bins)
         axes = (train.cf_hz, train.dt_ms) if isinstance(train, Recording) else None
         file = None if checkpoint is None else Path(checkpoint)
-        return Run(self, model, examples, held_out, file, axes, max_gb=max_gb)
+        run = Run(self, model, examples, held_out, file, axes, max_gb=max_gb)
+        if isinstance(train, Recording) and isinstance(model, NeuralModel):
+            model.axes = train.axes
+        return run
 
     @classmethod
     def for_model(cls, model: nn.Module, recording: Data, **settings: Any) -> Fitter:

@@ -135,6 +135,8 @@ def ridge(
         readout.bn.get_buffer("running_var").copy_(fields.variance)
         readout.bn.weight.copy_((fields.variance + readout.bn.eps).sqrt())
         readout.bn.bias.copy_(fields.mean_rate)
+    if isinstance(train, Recording):
+        model.axes = train.axes
     return model
 
 

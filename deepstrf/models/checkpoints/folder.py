@@ -3,7 +3,8 @@
 A folder holds ``config.json`` (the class name under ``_model_class`` and the constructor arguments; modules given as
 arguments under ``_modules``, the names of arguments that no file can hold under ``_unsaved``), ``model.safetensors``
 (every tensor of the state dict), ``README.md`` (the model card) and, where there is any, ``metadata.json``. Folders
-written by the earlier deepSTRF package have the first two, without the keys ``_modules`` and ``_unsaved``. The header
+written by the earlier deepSTRF package have the first two, without the keys ``_modules``, ``_unsaved`` and ``_axes``
+(what `deepstrf.models.recorded_axes` says of a fitted model's axes). The header
 of ``model.safetensors`` holds digests of what the two JSON files said when they were saved with it.
 """
 
@@ -30,6 +31,7 @@ from torch.overrides import TorchFunctionMode
 from deepstrf.memory import LIMIT_GB, check_memory
 
 from ..protocols import Savable
+from ..recorded_axes import RecordedAxes
 from .atomic_files import read_files, replace_files
 from .construction import Construction, NotEncodable, arguments_for, decode_module, to_json, unfit
 from .model_card import write_model_card
@@ -53,6 +55,7 @@ CHECKPOINT_FILES = (WEIGHTS_FILE, METADATA_FILE, MODEL_CARD_FILE, CONFIG_FILE)
 CLASS_KEY = "_model_class"
 MODULES_KEY = "_modules"
 UNSAVED_KEY = "_unsaved"
+AXES_KEY = "_axes"
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -211,6 +214,7 @@ def load_pretrained_from_dir(
         except ValueError as error:
             raise ValueError(f"{folder / CONFIG_FILE} describes no {cls.__name__} that works: {error}") from error
     _fill(model, state, folder / WEIGHTS_FILE, strict=strict)
+    _give_axes(model, config, folder / CONFIG_FILE)
     for name, content in ((CONFIG_FILE, config), (METADATA_FILE, metadata)):
         if digests.get(name, found := "" if content is None else _digest(content)) != found:
             warnings.warn(
@@ -230,6 +234,9 @@ def _config_of(model: Savable) -> dict[str, Any]:
         config[MODULES_KEY] = construction.modules
     if construction.unsaved:
         config[UNSAVED_KEY] = sorted(construction.unsaved)
+    axes = getattr(model, "axes", None)
+    if isinstance(axes, RecordedAxes):
+        config[AXES_KEY] = axes.to_json()
     for name, reason in construction.unsaved.items():
         warnings.warn(
             f"argument {name!r} of {type(model).__name__} is not saved ({reason}): give it again when loading, "
@@ -238,6 +245,24 @@ def _config_of(model: Savable) -> dict[str, Any]:
             stacklevel=4,
         )
     return config
+
+
+def _give_axes(model: Any, config: Mapping[str, Any], file: Path) -> None:
+    """Put what the file says of the axes into the model; ValueError where it is damaged or of other sizes."""
+    if AXES_KEY not in config:
+        return
+    try:
+        axes = RecordedAxes.from_json(config[AXES_KEY])
+    except ValueError as error:
+        raise ValueError(f"{file} is corrupt: {AXES_KEY} holds {error}; remove it to load the rest") from error
+    sizes = {"cf_hz": getattr(model, "F", len(axes.cf_hz)), "neuron_names": model.O}
+    for name, size in sizes.items():
+        if len(getattr(axes, name)) != size:
+            raise ValueError(
+                f"{file} is corrupt: {AXES_KEY} has {len(getattr(axes, name))} {name} for a model of {size}; "
+                "remove it to load the rest"
+            )
+    model.axes = axes
 
 
 def _check_comes_back(model: Any, config: dict[str, Any], state: Mapping[str, Tensor]) -> None:
@@ -284,6 +309,7 @@ def _build(
     The random state of the caller, and what it has set as device, change nothing and stay.
     """
     values = dict(config)
+    values.pop(AXES_KEY, None)
     saved_as = values.pop(CLASS_KEY, None)
     if saved_as != cls.__name__:
         warnings.warn(f"{file.parent} was saved as {saved_as!r} and is loaded as {cls.__name__!r}", stacklevel=4)

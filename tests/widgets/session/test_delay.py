@@ -43,7 +43,7 @@ def test_the_table_of_tuning_the_figure_and_the_page_know_the_delay(session):
     expected = latency(fields, DT_MS, delay_ms=DELAY_MS)
     found = shown.table[:, COLUMNS.index("latency_ms")]
     assert all(np.isclose(found[n], expected[n].numpy(), equal_nan=True).any() for n in range(len(found)))
-    assert shown.info["delay_ms"] == model_info(session, ())["delay_ms"] == DELAY_MS
+    assert shown.info["delay_ms"] == model_info(session, (), 0)["delay_ms"] == DELAY_MS
     (field,) = [trace for trace in neuron_figure(session, 0).data if trace.name == "STRF, ON"]
     assert tuple(field.x) == (17.5, 12.5, 7.5, 2.5)
 

@@ -82,7 +82,7 @@ def model_info(session: Snapshot, locked: Iterable[str], sound: int) -> dict[str
         "channel_names": channel_names(C),
         "neuron_names": session.neuron_names,
         "stimulus_unit": session.stimulus_unit,
-        "rate_unit": "spikes/bin",
+        "rate_unit": session.response_unit,
         "has_responses": session.responses is not None,
         "score_over": "all",
         "n_trials": 0 if session.responses is None else session.responses.shape[2],

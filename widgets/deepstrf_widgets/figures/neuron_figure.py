@@ -207,7 +207,7 @@ def neuron_figure(
                 if name in drawn:
                     line = go.Scatter(x=time_s, name=name, showlegend=lane == "response", **LINES[name], **drawn[name])
                     figure.add_trace(line, row=row, col=1)
-            figure.update_yaxes(title_text="a.u." if lane == "drive" else "spikes/bin", row=row, col=1)
+            figure.update_yaxes(title_text="a.u." if lane == "drive" else session.response_unit, row=row, col=1)
         if row < rows:
             figure.update_xaxes(matches=f"x{rows}", showticklabels=False, row=row, col=1)
     figure.update_xaxes(title={"text": "time (s)", "standoff": 2}, row=rows, col=1)

@@ -34,10 +34,9 @@ SOON_S = 0.05
 
 UNITS = {
     **dict.fromkeys(("stimulus", "ON", "OFF"), "kHz"),
-    **dict.fromkeys(("response", "residual"), "spikes/bin"),
     **{"drive": "a.u.", "trials": "trial"},
 }
-"""Of the vertical axis of each lane."""
+"""Of the vertical axis of each lane, if it is not that of the responses."""
 
 
 @functools.cache
@@ -147,7 +146,9 @@ class FiguresPanel(BrowserWidget):
         lanes = []
         for name, (title, weight) in LANES.items():
             if name == "response" or name in drawn:
-                lanes.append({"name": name, "title": title, "weight": weight, "unit": UNITS[name]})
+                lanes.append(
+                    {"name": name, "title": title, "weight": weight, "unit": UNITS.get(name, now.response_unit)}
+                )
         return {
             "lanes": lanes,
             "fields": fields,

@@ -18,6 +18,7 @@ from deepstrf.datasets import Recording
 from deepstrf.deprecation import did_you_mean
 from deepstrf.models import NeuralModel
 from deepstrf.models.prefiltering import get_CFs
+from deepstrf.models.recorded_axes import SPIKES, RecordedAxes
 from deepstrf.stimuli import Spectrogram
 
 from .parameters import Index, Parameter, channel_names
@@ -55,6 +56,7 @@ class SessionInputs(NamedTuple):
     cf_hz: NDArray[np.float64]
     neuron_names: list[str]
     delay_ms: float
+    response_unit: str
 
 
 def checked_inputs(
@@ -75,15 +77,24 @@ def checked_inputs(
     """
     if not isinstance(model, NeuralModel):
         raise TypeError(f"model must be a deepstrf NeuralModel, got {type(model).__name__}")
-    unit, delay_ms = "", 0.0
+    known = model.axes
+    unit, delay_ms, response_unit = "", 0.0, SPIKES
     if isinstance(stimulus, Recording):
         _refuse_responses(responses)
+        response_unit = stimulus.response_unit
         responses = stimulus.responses
         neuron_names = stimulus.neuron_names if neuron_names is None else neuron_names
+    elif known is not None:
+        response_unit = known.response_unit
+        neuron_names = known.neuron_names if neuron_names is None else neuron_names
     if isinstance(stimulus, (Recording, Spectrogram)):
         dt_ms = stimulus.dt_ms if dt_ms is None else dt_ms
         cf_hz = stimulus.cf_hz if cf_hz is None else cf_hz
         unit, delay_ms = _unit(stimulus), stimulus.delay_ms
+    elif known is not None:
+        unit, delay_ms = known.unit, known.delay_ms
+        dt_ms = known.dt_ms if dt_ms is None else dt_ms
+        cf_hz = known.cf_hz if cf_hz is None else cf_hz
     dt_ms = _checked_dt(5.0 if dt_ms is None else dt_ms)
     tensors = (*model.parameters(), *model.buffers())
     reference = next((one for one in tensors if one.is_floating_point()), torch.empty(0))
@@ -91,7 +102,27 @@ def checked_inputs(
     N = int(model.O)
     recorded = None if responses is None else _checked_responses(responses, batch, N)
     cf, names = _checked_cf(cf_hz, batch.shape[2]), _checked_names(neuron_names, N)
-    return SessionInputs(batch, recorded, unit, *_sounds_of(stimulus, batch), dt_ms, cf, names, delay_ms)
+    if known is not None:
+        _doubt_axes(known, dt_ms, cf)
+    return SessionInputs(batch, recorded, unit, *_sounds_of(stimulus, batch), dt_ms, cf, names, delay_ms, response_unit)
+
+
+def _doubt_axes(known: RecordedAxes, dt_ms: float, cf_hz: NDArray[np.float64]) -> None:
+    """Warn where a stimulus has other bins or bands than the recording that the model was fitted to."""
+    if not math.isclose(dt_ms, known.dt_ms, rel_tol=SAME):
+        warnings.warn(
+            f"the model was fitted to bins of {known.dt_ms:g} ms, the stimulus has bins of {dt_ms:g} ms: its lags and "
+            "time constants mean other times here",
+            UserWarning,
+            stacklevel=5,
+        )
+    if len(known.cf_hz) == len(cf_hz) and not np.allclose(cf_hz, known.cf_hz, rtol=SAME, atol=0):
+        warnings.warn(
+            f"the model was fitted to bands from {known.cf_hz[0]:.5g} to {known.cf_hz[-1]:.5g} Hz, the stimulus has "
+            f"bands from {cf_hz[0]:.5g} to {cf_hz[-1]:.5g} Hz: its fields mean other frequencies here",
+            UserWarning,
+            stacklevel=5,
+        )
 
 
 def checked_sound(stimulus: Sound, responses: ArrayLike | Tensor | None, first: SessionInputs) -> SessionInputs:

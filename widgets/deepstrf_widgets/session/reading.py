@@ -74,6 +74,8 @@ class Reading(ABC):
 
     dt_ms: float
     delay_ms: float
+    response_unit: str
+    """Of the recording that the session began with, or of the one that the model was fitted to."""
     cf_hz: NDArray[np.float64]
     neuron_names: list[str]
     _trained: Twin
@@ -294,6 +296,7 @@ class Snapshot(Reading):
 
     def __init__(self, session: Reading, state: State) -> None:
         self.dt_ms, self.delay_ms, self.cf_hz = session.dt_ms, session.delay_ms, session.cf_hz
+        self.response_unit = session.response_unit
         self.neuron_names = session.neuron_names
         self._trained, self._opened, self._state = session._trained, session._opened, state
 

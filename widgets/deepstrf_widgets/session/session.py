@@ -90,7 +90,7 @@ class LiveSession(Reading):
             model, stimulus, responses, dt_ms=dt_ms, cf_hz=cf_hz, neuron_names=neuron_names
         )
         self.dt_ms, self.delay_ms, self.cf_hz = first.dt_ms, first.delay_ms, first.cf_hz
-        self.neuron_names = first.neuron_names
+        self.neuron_names, self.response_unit = first.neuron_names, first.response_unit
         self.source = self._first_source = getattr(stimulus, "source", None)
         axes = {"cf_hz": self.cf_hz, "dt_ms": self.dt_ms, "delay_ms": self.delay_ms}
         edited = private_copy(model) if copy_model else model.eval()
