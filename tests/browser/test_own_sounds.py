@@ -80,6 +80,12 @@ def test_a_user_chooses_what_the_neuron_hears(
     assert notebook.kernel_eval(SHAPE) == [1, 1, 34, 6400]
     upload("<b>bad.wav", b"no sound at all")
     expect(page.get_by_role("alert").get_by_text("<b>bad.wav is not a sound that can be read")).to_be_visible()
+    lying = bytearray(float32_wav(12))
+    lying[24:28] = (1).to_bytes(4, "little")  # 1 Hz
+    upload("lying.wav", bytes(lying))
+    expect(
+        page.get_by_role("alert").get_by_text("lying.wav is too long: 529200.0 s, the limit max_s is 60 s")
+    ).to_be_visible()
     upload("<i>huge.wav", b"\0" * 40_000_000)
     expect(
         page.get_by_role("alert").get_by_text("<i>huge.wav is too large: 40.0 MB, the limit is 32 MB")

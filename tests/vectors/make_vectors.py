@@ -209,7 +209,7 @@ def forwards() -> list[dict[str, Any]]:
     """Every step of the forward pass of each model above, for its second neuron, with what the page is told of it."""
     from deepstrf_widgets import LiveSession
     from deepstrf_widgets.bench.capabilities import activation_slot, prefilter_slot, receptive_field_kind
-    from deepstrf_widgets.session.staged_forward import folding
+    from deepstrf_widgets.session.staged_forward import affine_of
 
     F, T, N, n, neuron = 5, 6, 2, 24, 1
     made = []
@@ -241,7 +241,7 @@ def forwards() -> list[dict[str, Any]]:
                 "curve": [float(session.value(f"activation.{c}", (neuron,))) for c in slots[1]["names"]],
                 "gaussians": np.stack(gaussians, axis=-1).ravel().tolist() if gaussians else [],
                 "kernel": session.live.kernel(neuron).flatten().tolist(),
-                "folding": folding(session.model, neuron).tolist(),
+                "affine": affine_of(session.model, neuron).tolist(),
                 "adapted": session.live.prefiltered().flatten().tolist(),
                 "drive": session.live.drive(neuron).flatten().tolist(),
                 "rate": session.rate(neuron).flatten().tolist(),

@@ -87,14 +87,14 @@ def test_answers_have_the_parts_that_changed(contract, session, make_session, mo
     product, sent = BenchWidget(make_session("separable")), []
     monkeypatch.setattr(product, "send", lambda content, buffers=None: sent.append(content["parts"]))
     product.session.set("strf.factor_f", 0.5, (0, 0, 0))
-    assert sent.pop() == ["gaussians", "kernel", "folding", "factors", "rate"]
+    assert sent.pop() == ["gaussians", "kernel", "affine", "factors", "rate"]
     product.close()
     widget = BenchWidget(session)
     monkeypatch.setattr(widget, "send", lambda content, buffers=None: sent.append(content["parts"]))
     session.set("strf.weight", 0.5, (0, 0, 0))
     session.set("prefilter.w", 0.5, (0,))
     session.set("activation.beta", 2.0, (0,))
-    assert sent == [["gaussians", "kernel", "folding", "rate"], ["prefilter", "rate"], ["activation", "rate"]]
+    assert sent == [["gaussians", "kernel", "affine", "rate"], ["prefilter", "rate"], ["activation", "rate"]]
     assert set(listed(contract, "PARTS")) == {"factors", *(part for parts in sent for part in parts)}
     widget.close()
 

@@ -141,10 +141,10 @@ def test_other_kernels_have_no_gaussians(make_session, kernel, kind):
 def test_the_gradient_map_is_computed_while_it_is_shown(make_session, monkeypatch):
     session = make_session("full", "adaptrans", "sigmoid")
     widget = BenchWidget(session)
-    assert (widget.wants_gradient, widget.gradient) == (False, b"")
+    assert (widget.show_gradient, widget.gradient) == (False, b"")
     session.set("strf.kernel", 0.5, (0, 0, 0, 0))
     assert widget.gradient == b""
-    widget.wants_gradient = True
+    widget.show_gradient = True
     # d rate / d drive times the gain times the weights: the sigmoid's slope at the drive of the steady mean sound.
     before = array(widget.gradient)
     ratio = before / session.live.kernel(0).float().flatten().numpy()
@@ -156,7 +156,7 @@ def test_the_gradient_map_is_computed_while_it_is_shown(make_session, monkeypatc
     np.testing.assert_array_equal(after, session.live.gradient_map(0).float().flatten())
     widget.neuron = 2
     np.testing.assert_array_equal(array(widget.gradient), session.live.gradient_map(2).float().flatten())
-    widget.wants_gradient = False
+    widget.show_gradient = False
     assert widget.gradient == b""
     widget.close()
 
@@ -193,7 +193,7 @@ def test_the_profiles_of_a_product_are_in_the_answer(make_session, monkeypatch):
     page = Page(widget, monkeypatch)
     page.edit(2.5, name="strf.factor_t", index=(0, 0, 1))
     content, buffers = page.got[-1]
-    assert content["parts"] == ["gaussians", "kernel", "folding", "factors", "rate"]
+    assert content["parts"] == ["gaussians", "kernel", "affine", "factors", "rate"]
     assert buffers[3][5 + 1] == 2.5
     np.testing.assert_allclose(buffers[1].reshape(5, 4)[:, 1], 2.5 * buffers[3][:5], rtol=1e-6)
     widget.close()
@@ -385,7 +385,7 @@ def test_a_repeated_request_is_answered_with_all_arrays(widget, page):
     assert page.got[-1][0]["parts"] == []
     page.edit(0.75, seq=1)
     content, buffers = page.got[-1]
-    assert content["parts"] == ["gaussians", "kernel", "folding", "prefilter", "activation", "rate"]
+    assert content["parts"] == ["gaussians", "kernel", "affine", "prefilter", "activation", "rate"]
     np.testing.assert_array_equal(buffers[-1], widget.session.rate(0)[0].float())
     assert_shows(widget, 0)
 

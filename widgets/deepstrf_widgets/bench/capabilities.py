@@ -12,7 +12,7 @@ from deepstrf.models.registry import KERNELS, PREFILTERS, UNKNOWN, Layer, curve_
 
 from ..session.model_copy import runs_as_written
 from ..session.parameters import Parameter
-from ..session.staged_forward import StagedForward, folding
+from ..session.staged_forward import StagedForward, affine_of
 
 __all__ = ["activation_slot", "is_local", "prefilter_slot", "receptive_field_kind"]
 
@@ -59,7 +59,7 @@ def is_local(chain: StagedForward) -> bool:
         chain.form.drive_by_neuron
         and type(kernel) in KERNELS
         and kernel_entry(kernel).kind != UNKNOWN
-        and bool(folding(model, 0).numel())
+        and bool(affine_of(model, 0).numel())
         and type(model.wav2spec) is nn.Identity
         and type(model.core) is nn.Identity
         and PREFILTERS.get(type(model.prefiltering), Layer()).kind != UNKNOWN

@@ -18,7 +18,7 @@ from ..session.model_copy import runs_as_written
 from ..session.parameters import Index, Parameter, channel_names
 from ..session.reading import Snapshot
 from ..session.scores import Score
-from ..session.staged_forward import StagedForward, folding
+from ..session.staged_forward import StagedForward, affine_of
 from .capabilities import activation_slot, is_local, prefilter_slot, receptive_field_kind
 
 __all__ = [
@@ -149,7 +149,7 @@ def changed_arrays(session: Snapshot, sound: int, neuron: int, names: Iterable[s
         kernel = _field(session.live, neuron)
         parts["gaussians"] = _gaussians(session, neuron)
         parts["kernel"] = b"" if kernel is None else as_bytes(kernel)
-        parts["folding"] = as_bytes(folding(session.model, neuron))
+        parts["affine"] = as_bytes(affine_of(session.model, neuron))
         if factors := _factors(session, neuron):
             parts["factors"] = factors
     if "prefilter" in stages:

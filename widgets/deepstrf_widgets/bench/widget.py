@@ -111,7 +111,7 @@ class BenchWidget(BrowserWidget):
         "lanes",
         "stage",
         "width",
-        "wants_gradient",
+        "show_gradient",
     )
     _esm = bundle_source("bench.js")
 
@@ -136,7 +136,7 @@ class BenchWidget(BrowserWidget):
     trained_activation = traitlets.Bytes().tag(sync=True)
     factors = traitlets.Bytes().tag(sync=True)
     trained_factors = traitlets.Bytes().tag(sync=True)
-    folding = traitlets.Bytes().tag(sync=True)
+    affine = traitlets.Bytes().tag(sync=True)
     rate = traitlets.Bytes().tag(sync=True)
     trained_rate = traitlets.Bytes().tag(sync=True)
     psth = traitlets.Bytes().tag(sync=True)
@@ -157,7 +157,7 @@ class BenchWidget(BrowserWidget):
     lanes = traitlets.List(traitlets.Enum(LANES)).tag(sync=True)
     stage = _Stage(("", *STAGES), "").tag(sync=True)
     gradient = traitlets.Bytes().tag(sync=True)
-    wants_gradient = traitlets.Bool(None, allow_none=True).tag(sync=True)
+    show_gradient = traitlets.Bool(None, allow_none=True).tag(sync=True)
     revision = traitlets.Int(0).tag(sync=True)
 
     def __init__(
@@ -193,13 +193,13 @@ class BenchWidget(BrowserWidget):
             sound=sound,
             **neuron_traits(now, sound, neuron),
             edits=self._edits_text(),
-            wants_gradient=False if isinstance(session.model, AudioEncodingModel) else None,
+            show_gradient=False if isinstance(session.model, AudioEncodingModel) else None,
             **kwargs,
         )
         self.observe(self._neuron_chosen, "neuron")
         self.observe(self._sound_chosen, "sound")
         self.observe(self._on_width, "width")
-        self.observe(self._update_gradient, "wants_gradient")
+        self.observe(self._update_gradient, "show_gradient")
         self.own(session.observe(self._session_changed))
 
     def __repr__(self) -> str:
@@ -283,7 +283,7 @@ class BenchWidget(BrowserWidget):
     @one_thread()
     def _update_gradient(self, _change: object = None) -> None:
         """Compute the gradient map of the neuron on screen while the browser shows it."""
-        gradient = self.session.live.gradient_map(self.of_neuron) if self.wants_gradient else None
+        gradient = self.session.live.gradient_map(self.of_neuron) if self.show_gradient else None
         self.gradient = b"" if gradient is None else as_bytes(gradient)
 
     @traitlets.validate("neuron", "sound", "channel", "selected")

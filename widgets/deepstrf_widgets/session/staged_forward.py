@@ -19,7 +19,7 @@ from deepstrf.models.registry import KERNELS, is_pointwise, kernel_entry, neuron
 
 from .model_copy import shareable, with_tensors
 
-__all__ = ["Form", "StagedForward", "folding", "gain_and_offset", "of_neuron"]
+__all__ = ["Form", "StagedForward", "affine_of", "gain_and_offset", "of_neuron"]
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -332,7 +332,7 @@ def gain_and_offset(model: NeuralModel) -> tuple[Tensor, Tensor] | None:
     return gain.detach(), offset.detach()
 
 
-def folding(model: NeuralModel, neuron: int) -> Tensor:
+def affine_of(model: NeuralModel, neuron: int) -> Tensor:
     """Bias of the receptive field, gain and offset of the batch norm: ``drive = gain (strf * x + bias) + offset``.
 
     Empty for a readout that is not of this form.

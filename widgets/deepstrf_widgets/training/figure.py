@@ -21,7 +21,7 @@ from deepstrf.training import History
 from deepstrf.training.batches import Data
 
 from ..figures.style import CLEAR, DIVERGING, FAINT, GREY, TICKS_KHZ, rounded
-from ..session.staged_forward import StagedForward, folding, of_neuron
+from ..session.staged_forward import StagedForward, affine_of, of_neuron
 from .background_fit import State
 
 __all__ = ["FigureState", "TrainingFigure"]
@@ -102,7 +102,7 @@ class TrainingFigure:
         kernel = StagedForward(self.model, self._sound).kernel(neuron)
         if kernel is None:
             return {}
-        affine = folding(self.model, neuron)
+        affine = affine_of(self.model, neuron)
         field = kernel * affine[1] if len(affine) else kernel
         peak = float(rounded(field.abs().max())) or 1.0
         names = FIELDS.get(field.shape[0], [])

@@ -30,7 +30,7 @@ export const TRAITS = [
   "trained_activation",
   "factors",
   "trained_factors",
-  "folding",
+  "affine",
   "rate",
   "trained_rate",
   "psth",
@@ -52,7 +52,7 @@ export const TRAITS = [
   "lanes",
   "stage",
   "gradient",
-  "wants_gradient",
+  "show_gradient",
   "revision",
 ] as const;
 
@@ -60,7 +60,7 @@ export type Trait = (typeof TRAITS)[number];
 
 /**
  * The numbers that a user chooses. The browser also sets `lanes` and `stage`, `width`, that of the view in CSS
- * pixels, 0 while there is none, and `wants_gradient`, whether the gradient map is shown: null, or not there,
+ * pixels, 0 while there is none, and `show_gradient`, whether the gradient map is shown: null, or not there,
  * where nobody can make one.
  */
 export const WRITTEN = ["neuron", "sound", "channel", "selected"] as const;
@@ -178,19 +178,11 @@ export interface ExplainRequest {
   trained: boolean;
 }
 export type Request = EditRequest | UndoRequest | RevertRequest | RestoreRequest | ExplainRequest;
-export const PARTS = [
-  "gaussians",
-  "kernel",
-  "factors",
-  "prefilter",
-  "activation",
-  "folding",
-  "rate",
-] as const;
+export const PARTS = ["gaussians", "kernel", "factors", "prefilter", "activation", "affine", "rate"] as const;
 export type AnswerPart = (typeof PARTS)[number];
-export type TrainedPart = Exclude<AnswerPart, "folding">;
+export type TrainedPart = Exclude<AnswerPart, "affine">;
 /** Those that are traits of the trained neuron too, under the name `trained_...`. */
-export const TRAINED_PARTS = PARTS.filter((part): part is TrainedPart => part !== "folding");
+export const TRAINED_PARTS = PARTS.filter((part): part is TrainedPart => part !== "affine");
 /** What of a score is not blind to gain and offset; null where it is undefined. */
 export interface Fit {
   /** Fraction of variance explained, and that of the variance that is no noise. */

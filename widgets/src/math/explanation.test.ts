@@ -6,7 +6,7 @@ describe("the products under a field", () => {
   const cases = vectors.flatMap((v) => v.explained.map((e) => [v.name, e.frame, v, e] as const));
 
   it.each(cases)("are Python's, and add up to the drive: %s, bin %i", (_, __, v, wanted) => {
-    const [bias, scale, shift] = v.folding;
+    const [bias, scale, shift] = v.affine;
     const shape = [v.n_channels, v.F, v.T] as const;
     const found = productsAt(v.kernel, v.adapted, shape, wanted.frame, { bias, scale, shift });
     const size = Math.max(...wanted.products.map(Math.abs), 1e-300);
@@ -28,11 +28,11 @@ describe("the products under a field", () => {
 
   it("are none before the sound began, and NaN in the sound stays NaN", () => {
     const seen = [1, Number.NaN, 3];
-    const folding = { bias: 0.5, scale: 2, shift: 1 };
-    const first = productsAt([10, 20], seen, [1, 1, 2], 0, folding);
+    const affine = { bias: 0.5, scale: 2, shift: 1 };
+    const first = productsAt([10, 20], seen, [1, 1, 2], 0, affine);
     expect([...first.stretch]).toEqual([Number.NaN, 1]);
     expect([...first.products]).toEqual([0, 20]);
     expect(first.drive).toBe(2 * (20 + 0.5) + 1);
-    expect(productsAt([10, 20], seen, [1, 1, 2], 2, folding).drive).toBeNaN();
+    expect(productsAt([10, 20], seen, [1, 1, 2], 2, affine).drive).toBeNaN();
   });
 });

@@ -4,7 +4,7 @@
  * Twin of `deepstrf_widgets.session.explanation`; `tests/vectors/forward.json` keeps the two equal.
  */
 
-import type { Folding } from "./forward";
+import type { Affine } from "./forward";
 
 type Numbers = ArrayLike<number>;
 
@@ -26,7 +26,7 @@ export function productsAt(
   seen: Numbers,
   [C, F, T]: readonly [number, number, number],
   frame: number,
-  { bias, scale, shift }: Folding,
+  { bias, scale, shift }: Affine,
 ): Products {
   const n = seen.length / (C * F);
   const stretch = new Float64Array(C * F * T);

@@ -19,7 +19,7 @@ function shapeOf(v: Vector): Shape {
 }
 
 function run(forward: Forward, v: Vector, changes: { rows?: number[]; gaussians?: number[] } = {}) {
-  const [bias, scale, shift] = v.folding;
+  const [bias, scale, shift] = v.affine;
   const rows = Float64Array.from(changes.rows ?? v.rows);
   const gaussians = Float64Array.from(changes.gaussians ?? v.gaussians);
   const drive = forward.drive(rows, gaussians, v.kernel, { bias, scale, shift });

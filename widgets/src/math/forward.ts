@@ -25,7 +25,7 @@ export interface Shape {
 }
 
 /** Gain and offset around the convolution: `scale * (conv + bias) + shift`. */
-export interface Folding {
+export interface Affine {
   bias: number;
   scale: number;
   shift: number;
@@ -89,9 +89,9 @@ export class Forward {
   }
 
   /** Drive of a field of Gaussians (C, G, 5), or of a free field (C, F, T) where there are none. */
-  drive(rows: Float64Array, gaussians: Float64Array, kernel: Numbers, folding: Folding): Float64Array {
+  drive(rows: Float64Array, gaussians: Float64Array, kernel: Numbers, affine: Affine): Float64Array {
     const adapted = this.adapt(rows);
-    const { bias, scale, shift } = folding;
+    const { bias, scale, shift } = affine;
     if (this.shape.gaussians > 0) this.#addGaussians(gaussians, adapted);
     else this.#convolve(kernel, adapted);
     const drive = new Float64Array(this.#sum.length);

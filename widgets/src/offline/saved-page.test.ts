@@ -114,7 +114,7 @@ describe("a page without a kernel", () => {
     const axes = { cfHz: full.cf_hz, F, T, dtMs: full.dt_ms, delayMs: 0 };
     session.begin(model.get("info") as Info, axes, Float32Array.from(full.stimulus));
     const { now: fresh } = session.add(0);
-    const kept = ["prefilter", "activation", "folding"] as const;
+    const kept = ["prefilter", "activation", "affine"] as const;
     const truth = Object.fromEntries(kept.map((name) => [name, floats(model.get(name))]));
     fresh.adopt({ ...NO_ARRAYS(), ...truth, kernel: Float32Array.from(after) });
     const expected = [...(fresh.computedRate as Float64Array)];

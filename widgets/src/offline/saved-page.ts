@@ -30,7 +30,7 @@ type Base64 = string;
  * other, and with `half` in float16.
  */
 type Own = Exclude<TrainedPart, "prefilter">;
-export type SavedNeuron = Record<Own | `trained_${Own}` | "folding" | "psth", Base64>;
+export type SavedNeuron = Record<Own | `trained_${Own}` | "affine" | "psth", Base64>;
 export interface Saved {
   view: string;
   info: Info;
@@ -108,7 +108,7 @@ export class SavedPageModel extends StaticModel {
         kernel: decode(info.kind === "full" ? n[`${prefix}kernel`] : ""),
         activation: decode(n[`${prefix}activation`]),
         rate: this.#part(this.#responses[i][`${prefix}rate`]),
-        folding: decode(n.folding),
+        affine: decode(n.affine),
       });
       now.adopt({ ...arrays(""), prefilter });
       trained.adopt({ ...arrays("trained_"), prefilter: trainedPrefilter });
@@ -192,8 +192,8 @@ export class SavedPageModel extends StaticModel {
 
   #arrays(which: "now" | "trained" = "now") {
     const one = this.#pair[which];
-    const { gaussians, kernel, factors, prefilter, activation, folding } = one;
-    return { gaussians, kernel, factors, prefilter, activation, folding, rate: one.computedRate ?? one.rate };
+    const { gaussians, kernel, factors, prefilter, activation, affine } = one;
+    return { gaussians, kernel, factors, prefilter, activation, affine, rate: one.computedRate ?? one.rate };
   }
 
   #flags() {

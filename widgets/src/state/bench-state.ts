@@ -117,8 +117,8 @@ export class BenchState extends ViewState {
   }
 
   requestGradient(on: boolean): void {
-    this.#write("wants_gradient", on);
-    this.wantsGradient = on;
+    this.#write("show_gradient", on);
+    this.showGradient = on;
     this.#notify("field");
   }
 

@@ -31,7 +31,7 @@ function made(over: Partial<Info> = {}) {
     kernel: Float64Array.from(vector.kernel),
     prefilter: Float64Array.from(vector.rows),
     activation: Float64Array.from(vector.curve),
-    folding: Float64Array.from(vector.folding),
+    affine: Float64Array.from(vector.affine),
     rate: GIVEN,
   });
 }
@@ -121,7 +121,7 @@ describe("the numbers on screen", () => {
       kernel,
       prefilter: Float64Array.from(full.rows),
       activation: Float64Array.from(full.curve),
-      folding: Float64Array.from(full.folding),
+      affine: Float64Array.from(full.affine),
       rate: GIVEN,
     });
     const cell = { name: "strf.kernel", index: [0, 1, 2, 3] };
@@ -131,7 +131,7 @@ describe("the numbers on screen", () => {
     expect(now.kernel[at]).toBe(kernel[at] + 1);
     expect(kernel[at]).toBe(full.kernel[at]);
     // One cell more is its gain times the adapted sound at its lag.
-    const [gain, lag] = [full.folding[1], full.T - 1 - 3];
+    const [gain, lag] = [full.affine[1], full.T - 1 - 3];
     const input = full.adapted.slice((full.F + 2) * FRAMES, (full.F + 3) * FRAMES);
     const drive = now.drive as Float64Array;
     expect(largest(drive, (v, t) => v - full.drive[t] - (t < lag ? 0 : gain * input[t - lag]))).toBeLessThan(

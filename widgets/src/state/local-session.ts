@@ -26,14 +26,14 @@ export interface Arrays {
   /** Values of `info.activation.names`. */
   activation: Numbers;
   /** Bias of the field, then gain and offset of the batch norm; empty where a model has no such stages. */
-  folding: Numbers;
+  affine: Numbers;
   rate: Numbers;
 }
 export const NO_ARRAYS = (): Arrays => {
   const none = new Float32Array(0);
   return {
     ...{ gaussians: none, kernel: none, factors: none, prefilter: none },
-    ...{ activation: none, folding: none, rate: none },
+    ...{ activation: none, affine: none, rate: none },
   };
 };
 
@@ -51,7 +51,7 @@ export class Neuron {
   factors = new Float64Array(0);
   prefilter = new Float64Array(0);
   activation = new Float64Array(0);
-  folding: Numbers = new Float64Array(0);
+  affine: Numbers = new Float64Array(0);
   /** Counts edits and adoptions: pictures of arrays that are changed in place know by it that they are old. */
   version = 0;
   #rate: Numbers = new Float64Array(0);
@@ -67,13 +67,13 @@ export class Neuron {
   }
 
   /** Take over arrays; until an edit, field and response are those that come with them. */
-  adopt({ gaussians, kernel, factors, prefilter, activation, folding, rate }: Arrays): void {
+  adopt({ gaussians, kernel, factors, prefilter, activation, affine, rate }: Arrays): void {
     this.gaussians = Float64Array.from(gaussians);
     this.cells = Float64Array.from(this.#session.info.kind === "full" ? kernel : []);
     this.factors = Float64Array.from(factors);
     this.prefilter = Float64Array.from(prefilter);
     this.activation = Float64Array.from(activation);
-    this.folding = folding;
+    this.affine = affine;
     this.#rate = rate;
     this.#edited = false;
     this.#field = kernel.length > 0 ? kernel : null;
@@ -135,9 +135,9 @@ export class Neuron {
 
   #compute() {
     const forward = this.#session.forward(this.#side);
-    if (!forward || this.folding.length !== 3) return null;
+    if (!forward || this.affine.length !== 3) return null;
     if (!this.#computed) {
-      const [bias, scale, shift] = this.folding;
+      const [bias, scale, shift] = this.affine;
       const drive = forward.drive(this.prefilter, this.gaussians, this.kernel, { bias, scale, shift });
       this.#computed = { drive, rate: forward.rate(drive, this.activation) };
     }

@@ -114,13 +114,13 @@ export class Moment {
   #own(frame: number): Explanation | null {
     const { info, axes, shown } = this.#state;
     const { adapted, computedRate } = info.local ? shown : { adapted: null, computedRate: null };
-    if (!adapted || !computedRate || shown.folding.length !== 3) return null;
+    if (!adapted || !computedRate || shown.affine.length !== 3) return null;
     const rate = shown.rate[frame];
     // A bias that was set from Python is not among what came as trained.
     let size = 0;
     for (const value of shown.rate) size = Math.max(size, Math.abs(value));
     if (Math.abs(computedRate[frame] - rate) > ROUNDING * size) return null;
-    const [bias, scale, shift] = shown.folding;
+    const [bias, scale, shift] = shown.affine;
     const shape = [info.n_channels, axes.F, axes.T] as const;
     const found = productsAt(shown.kernel, adapted, shape, frame, { bias, scale, shift });
     return {

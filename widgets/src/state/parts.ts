@@ -43,7 +43,7 @@ export const PARTS_OF_TRAIT: Record<Trait, Part[]> = {
   trained_activation: ["curve"],
   factors: ["field"],
   trained_factors: ["field"],
-  folding: ["field", "curve"],
+  affine: ["field", "curve"],
   rate: ["rate"],
   trained_rate: ["recorded"],
   psth: ["recorded"],
@@ -65,6 +65,6 @@ export const PARTS_OF_TRAIT: Record<Trait, Part[]> = {
   lanes: ["lanes"],
   stage: ["stage"],
   gradient: ["field"],
-  wants_gradient: ["field"],
+  show_gradient: ["field"],
   revision: [],
 };

@@ -30,7 +30,7 @@ export class ViewState {
   /** Gradient map (C, F, T); empty until it is requested. */
   gradient: Numbers = new Float32Array(0);
   /** Whether it is requested; null where nobody could make one. */
-  wantsGradient: boolean | null = null;
+  showGradient: boolean | null = null;
   /** Which lanes are open, and which stage of the model is edited ("" where nobody has chosen one). */
   lanes: readonly string[] = [];
   stage = "";
@@ -97,8 +97,8 @@ export class ViewState {
     for (const part of PARTS) if (traits.has(part)) this.kernelArrays[part] = floats(get(part));
     const trained = TRAINED_PARTS.filter((part) => traits.has(`trained_${part}`));
     for (const part of trained) this.#trainedArrays[part] = floats(get(`trained_${part}`));
-    if (other || trained.length > 0 || traits.has("folding")) {
-      this.trained.adopt({ ...this.#trainedArrays, folding: this.kernelArrays.folding });
+    if (other || trained.length > 0 || traits.has("affine")) {
+      this.trained.adopt({ ...this.#trainedArrays, affine: this.kernelArrays.affine });
     }
   }
 
@@ -172,7 +172,7 @@ const FIELDS: { readonly [Field in keyof ViewState]?: Row<ViewState[Field]> } = 
   psth: ["psth", floats],
   trials: ["trials", floats],
   gradient: ["gradient", floats],
-  wantsGradient: ["wants_gradient", (value) => (typeof value === "boolean" ? value : null)],
+  showGradient: ["show_gradient", (value) => (typeof value === "boolean" ? value : null)],
   lanes: ["lanes", (value) => (value as string[] | undefined) ?? []],
   stage: ["stage", text],
   score: ["score", numberOrNull],

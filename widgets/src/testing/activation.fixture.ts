@@ -33,7 +33,7 @@ export function open(
     {
       activation: bytes(values),
       trained_activation: bytes(values),
-      folding: bytes([0, 0.05, -1]),
+      affine: bytes([0, 0.05, -1]),
       ...traits,
     },
     { activation: SIGMOID, limits: LIMITS, ...info },

@@ -50,7 +50,7 @@ export function savedPage(weights: number[], limits: Info["limits"] = {}, of: Ve
       trained_kernel: kernel,
       activation: curve,
       trained_activation: curve,
-      folding: encode(of.folding),
+      affine: encode(of.affine),
       factors,
       trained_factors: factors,
       rate,

@@ -152,7 +152,7 @@ describe("the brush on a free receptive field", () => {
 
 describe("weights as the drive sees them", () => {
   it("are the raw ones times the gain, and a brush adds to what is on screen", () => {
-    const { root, stage, at, sent, cursor } = made({}, { folding: bytes([0.1, -2, 0.5]) });
+    const { root, stage, at, sent, cursor } = made({}, { affine: bytes([0.1, -2, 0.5]) });
     const withGain = [...root.querySelectorAll<HTMLElement>(".db-strf .db-text")].find(
       (b) => b.textContent === "With gain",
     )!;
@@ -169,8 +169,8 @@ describe("weights as the drive sees them", () => {
   });
 
   it("are not offered without a batch norm", () => {
-    for (const folding of [[0.1, 1, 0], []]) {
-      const { root } = made({}, { folding: bytes(folding) });
+    for (const affine of [[0.1, 1, 0], []]) {
+      const { root } = made({}, { affine: bytes(affine) });
       expect(root.querySelector<HTMLElement>(".db-strf .db-text")!.hidden).toBe(true);
     }
   });
@@ -178,14 +178,14 @@ describe("weights as the drive sees them", () => {
 
 describe("the gradient map", () => {
   it("is asked for on demand, and is not offered where nobody can make one", () => {
-    const { root, fixture } = made({}, { wants_gradient: false });
+    const { root, fixture } = made({}, { show_gradient: false });
     const slope = [...root.querySelectorAll<HTMLElement>(".db-strf .db-text")].find(
       (b) => b.textContent === "Gradient",
     )!;
     expect(slope.hidden).toBe(false);
     slope.click();
     frame();
-    expect(fixture.model.get("wants_gradient")).toBe(true);
+    expect(fixture.model.get("show_gradient")).toBe(true);
     const shown = () => [...root.querySelectorAll<HTMLElement>(".db-plot")].filter((p) => !p.hidden).length;
     expect(shown()).toBe(1);
     fixture.model.set("gradient", bytes(KERNEL.map((v) => 2 * v)));
@@ -194,7 +194,7 @@ describe("the gradient map", () => {
       expect(shown()).toBe(2);
       slope.click();
       frame();
-      expect(fixture.model.get("wants_gradient")).toBe(false);
+      expect(fixture.model.get("show_gradient")).toBe(false);
       expect(shown()).toBe(1);
       const other = made();
       expect(

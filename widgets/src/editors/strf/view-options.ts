@@ -30,12 +30,12 @@ export class ViewOptions {
       this.#withGain = !this.#withGain;
       requestPaint();
     });
-    cleanup.listen(this.#slope, "click", () => state.requestGradient(!state.wantsGradient));
+    cleanup.listen(this.#slope, "click", () => state.requestGradient(!state.showGradient));
   }
 
   /** A weight on screen is the raw one times this. */
   get gain(): number {
-    return this.#withGain && this.#hasGain ? this.#state.now.folding[1] : 1;
+    return this.#withGain && this.#hasGain ? this.#state.now.affine[1] : 1;
   }
 
   get unit(): string {
@@ -44,14 +44,14 @@ export class ViewOptions {
 
   get #hasGain(): boolean {
     const { kind } = this.#state.info;
-    const [, gain, offset] = this.#state.now.folding;
+    const [, gain, offset] = this.#state.now.affine;
     return kind !== "gradient" && kind !== "none" && gain !== undefined && (gain !== 1 || offset !== 0);
   }
 
   /** Whether there is a gradient map to show. */
   get gradient(): boolean {
-    const { wantsGradient, gradient, kernel } = this.#state;
-    return wantsGradient === true && gradient.length > 0 && gradient.length === kernel.length;
+    const { showGradient, gradient, kernel } = this.#state;
+    return showGradient === true && gradient.length > 0 && gradient.length === kernel.length;
   }
 
   /** The gradient map stands in place of the weights. */
@@ -85,10 +85,10 @@ export class ViewOptions {
 
   /** Set the switches. */
   paint(): void {
-    const { wantsGradient, info } = this.#state;
+    const { showGradient, info } = this.#state;
     this.#gainButton.hidden = !this.#hasGain;
-    this.#slope.hidden = wantsGradient === null || info.kind === "gradient" || info.kind === "none";
+    this.#slope.hidden = showGradient === null || info.kind === "gradient" || info.kind === "none";
     setAttribute(this.#gainButton, "aria-pressed", String(this.#withGain));
-    setAttribute(this.#slope, "aria-pressed", String(wantsGradient === true));
+    setAttribute(this.#slope, "aria-pressed", String(showGradient === true));
   }
 }
