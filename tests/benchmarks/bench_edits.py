@@ -70,7 +70,7 @@ def operations() -> dict[str, Callable[[random.Random], Iterator[float]]]:
         edits = [{"name": name, "index": list(index)}]
         for _ in range(count):
             widget.requests += 1
-            request = {"type": "edit", "client": "hand", "seq": widget.requests, "gesture": stage, "phase": "move"}
+            request = {"type": "edit", "client": "browser", "seq": widget.requests, "gesture": stage, "phase": "move"}
             values = np.float32(draw.uniform(low, high)).tobytes()
             sent.clear()
             begun = time.thread_time()

@@ -1,4 +1,4 @@
-"""The Plotly panel in JupyterLab: never empty, moved by the hand, right when it rests, in the bench's colours."""
+"""The Plotly panel in JupyterLab: never empty, moved by the user, right when it rests, in the bench's colours."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ bench
 """
 RUNS = 20 if os.environ.get("FIGURES") == "whole" else 2
 SLOWER = 6
-"""How many times slower the page's processor is made while cells run."""
+"""How many times slower the browser's processor is made while cells run."""
 
 # Ten a second and 0.3 s on a machine at rest; tests share theirs.
 LEAST_RATE, MOST_SETTLE_MS = 5, 1500

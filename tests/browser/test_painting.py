@@ -1,4 +1,4 @@
-"""A hand paints receptive fields in JupyterLab: strokes reach the kernel, undo and Escape take them back."""
+"""A user paints receptive fields in JupyterLab: strokes reach the kernel, undo and Escape take them back."""
 
 from __future__ import annotations
 
