@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import psutil
@@ -63,7 +64,7 @@ def watch(name: str, count: int, first: int = 0) -> dict[str, float]:
             cwd=ROOT,
         )
         lines: queue.Queue[str] = queue.Queue()
-        reader = threading.Thread(target=lambda out=worker.stdout, put=lines.put: [put(line) for line in (*out, "")])
+        reader = threading.Thread(target=_pass_on, args=(worker.stdout, lines))
         reader.start()
         process, fault = psutil.Process(worker.pid), ""
         began, used = time.monotonic(), 0.0
@@ -94,6 +95,13 @@ def watch(name: str, count: int, first: int = 0) -> dict[str, float]:
             print(f"    {name} {first}: {fault}", flush=True)
             first += 1
     return {**figures, "slowest s": slowest, "GB": peak_gb}
+
+
+def _pass_on(output: IO[str], lines: queue.Queue[str]) -> None:
+    """Put each line in the queue when it comes, and an empty one at the end."""
+    for line in output:
+        lines.put(line)
+    lines.put("")
 
 
 def _processor_s(process: psutil.Process) -> float:
