@@ -36,6 +36,13 @@ class Recipe:
     patience: int
     smoothness: float | tuple[float, float]
 
+    def is_of(self, make: Any) -> bool:
+        """Whether an optimizer to be is this recipe's, given by itself or by `Fitter.for_model`."""
+        own = self.optimizer
+        if isinstance(make, partial) and isinstance(own, partial):
+            return (make.func, make.args, make.keywords) == (own.func, own.args, own.keywords)
+        return make is own
+
 
 @dataclass(frozen=True)
 class StepSizes:

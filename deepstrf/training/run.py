@@ -115,9 +115,10 @@ class Run:
         self.optimizer = (
             make.for_names(named) if isinstance(make, NamesParameters) else make([parameter for _, parameter in named])
         )
-        adaptive = is_adaptive(self.optimizer)
-        self.output_units = OutputUnits.of(model, train.target) if adaptive else OutputUnits({})
-        self.loss_unit = self._mean_unit() if adaptive else 1.0
+        # Step sizes that a user has given are those of the parameters as they are.
+        in_units = is_adaptive(self.optimizer) and (isinstance(make, NamesParameters) or recipe.is_of(make))
+        self.output_units = OutputUnits.of(model, train.target) if in_units else OutputUnits({})
+        self.loss_unit = self._mean_unit() if in_units else 1.0
         self.schedule = None if settings.schedule is None else settings.schedule(self.optimizer)
         self.history = History()
         self.checkpoint = checkpoint

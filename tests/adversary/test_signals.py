@@ -157,4 +157,5 @@ def test_real_interrupts_at_random_moments_leave_the_session_whole() -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    print(json.dumps(interrupt_for(float(sys.argv[1]))))
+    print(json.dumps(interrupt_for(float(sys.argv[1]))), flush=True)
+    os._exit(0)  # threads that are inside torch when the interpreter ends would abort the process

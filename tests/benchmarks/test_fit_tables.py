@@ -15,6 +15,7 @@ def test_gaussians_are_as_good_as_a_free_field(truth):
     assert found["8 Gaussians"].scores.mean() >= found["free field"].scores.mean() - 0.01
 
 
+@pytest.mark.slow
 def test_models_by_default_reach_ridge_whatever_the_seed():
     """Songs of unequal length, on which a fit that starts by chance stays on its first plateau."""
     recording = recipes_table.simulated(4, 15)

@@ -191,7 +191,7 @@ def test_a_misspelt_argument_of_the_bench_or_the_gallery_is_refused(session):
 # -- what the browser may set -------------------------------------------------------------------------------------
 
 REFUSED = {
-    "a trait of the kernel": ({"info": {}}, "the browser may set neuron, channel, selected, .*, got info"),
+    "a trait of the kernel": ({"info": {}}, "the browser may set neuron, sound, channel, selected, .*, got info"),
     "bytes": ({"rate": b"1234"}, "the browser may set .*, got rate"),
     "no trait": ({"nothing": 1}, "the browser may set .*, got nothing"),
     "a wrong type": ({"neuron": "1"}, "neuron"),
