@@ -36,12 +36,15 @@ class Cell:
 
     def __init__(self, session: LiveSession) -> None:
         self.errors: list[BaseException] = []
-        self._session, self._on = session, threading.Event()
+        self._session, self._on, self._working = session, threading.Event(), threading.Lock()
         threading.Thread(target=self._run, daemon=True).start()
 
     def switch(self, on: bool) -> None:
-        """Let it work, or rest."""
+        """Let it work, or rest: afterwards it does."""
         (self._on.set if on else self._on.clear)()
+        if not on:
+            with self._working:
+                pass
 
     def _run(self) -> None:
         torch.set_num_threads(1)
@@ -49,12 +52,15 @@ class Cell:
         while True:
             self._on.wait()
             number += 1
-            try:
-                self._session.set("activation.beta", 1.0 + number % 50 / 25, (number % 6,))
-                self._session.rate(number % 6)
-                self._session.undo()
-            except BaseException as error:  # noqa: BLE001 - every error is a finding
-                self.errors.append(error)
+            with self._working:
+                if not self._on.is_set():
+                    continue
+                try:
+                    self._session.set("activation.beta", 1.0 + number % 50 / 25, (number % 6,))
+                    self._session.rate(number % 6)
+                    self._session.undo()
+                except BaseException as error:  # noqa: BLE001 - every error is a finding
+                    self.errors.append(error)
 
 
 class Bench:
