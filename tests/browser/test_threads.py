@@ -126,7 +126,7 @@ def by_dragging(bench: BenchPage) -> int:
 
 def test_a_cell_reads_during_a_drag(bench: BenchPage) -> None:
     bench.page.evaluate(START, READ)
-    drag_until(bench, lambda move: move >= 20 and bench.page.evaluate(ENDED) == ["ok"])
+    drag_until(bench, lambda move: move >= 100 and bench.page.evaluate(ENDED) == ["ok"])
     bench.settle()
     assert bench.notebook.kernel_eval("len(answers)") == 700
     assert bench.notebook.kernel_eval("faults()") == []
@@ -137,7 +137,7 @@ def test_a_cell_reads_during_a_drag(bench: BenchPage) -> None:
 def test_two_cells_and_a_drag_edit_and_read(bench: BenchPage) -> None:
     bench.page.evaluate(START, EDIT)
     bench.page.evaluate(START, READ)
-    drag_until(bench, lambda move: move >= 20 and bench.page.evaluate(ENDED) == ["ok", "ok"])
+    drag_until(bench, lambda move: move >= 100 and bench.page.evaluate(ENDED) == ["ok", "ok"])
     bench.settle()
     assert bench.notebook.kernel_eval("len(answers)") == 850
     assert bench.notebook.kernel_eval("faults()") == []
