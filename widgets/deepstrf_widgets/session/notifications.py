@@ -18,9 +18,6 @@ THREAD_NAME = "observers of a session"
 PATIENCE_S = 0.05
 """So long a thread calls observers for what other threads change meanwhile, before another thread takes over."""
 
-MOST_WAITING, GIVE_WAY_S = 50, 0.02
-"""With more changes than this waiting for an observer, a thread that makes another one waits at most so long, once."""
-
 
 class Observer:
     """A callback, and the changes that it has not been called with yet, by version."""
@@ -48,9 +45,7 @@ class Observers:
         self._lock = lock
         self._observers: tuple[Observer, ...] = ()
         self._calling: object = None
-        self._caller: int | None = None
         self._waiting = False
-        self._few_wait = threading.Event()
 
     def __len__(self) -> int:
         return len(self._observers)
@@ -82,13 +77,6 @@ class Observers:
         if not self._waiting or self._lock._is_owned():
             return
         self._call_until()
-        # Else the observers fall behind for as long as many threads edit.
-        if self._caller not in (None, threading.get_ident()) and self._most_waiting() > MOST_WAITING:
-            self._few_wait.clear()
-            self._few_wait.wait(GIVE_WAY_S)
-
-    def _most_waiting(self) -> int:
-        return max((len(observer.waiting) for observer in self._observers), default=0)
 
     def _call_until(self, *, nothing_waits: bool = False) -> None:
         caller = object()
@@ -96,7 +84,7 @@ class Observers:
             self._call_as(caller, nothing_waits)
         finally:
             if self._calling is caller:
-                self._calling = self._caller = None
+                self._calling = None
 
     def _call_as(self, caller: object, nothing_waits: bool) -> None:
         first: Exception | None = None
@@ -108,7 +96,7 @@ class Observers:
             version = next(iter(observer.waiting))
             is_late = not nothing_waits and version > newest and time.monotonic() > patience_ends
             if is_late and not self._waits_of(threading.get_ident()):
-                self._calling = self._caller = None
+                self._calling = None
                 rest = partial(self._call_until, nothing_waits=True)
                 threading.Thread(target=rest, name=THREAD_NAME, daemon=True).start()
                 break
@@ -118,8 +106,6 @@ class Observers:
                 first = first or error
             observer.made_by.pop(version, None)
             observer.waiting.pop(version, None)
-            if self._most_waiting() <= MOST_WAITING:
-                self._few_wait.set()
         if first is not None:
             raise first
 
@@ -134,6 +120,5 @@ class Observers:
             return None
         behind = [observer for observer in self._observers if observer.waiting]
         self._calling = caller if behind else None
-        self._caller = threading.get_ident() if behind else None
         self._waiting = bool(behind)
         return min(behind, key=lambda observer: next(iter(observer.waiting))) if behind else None
