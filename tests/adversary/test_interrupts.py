@@ -18,6 +18,9 @@ from deepstrf_widgets.session.serialization import restore_state, state_text
 from tests.adversary.scale import WHOLE
 from tests.widgets.conftest import build_responses, build_session, build_stimulus
 
+pytestmark = [pytest.mark.slow] if WHOLE else []
+
+
 PACKAGE = deepstrf_widgets.__path__[0]
 POINTS = 40
 """Of each operation in the share; all of them in the whole."""

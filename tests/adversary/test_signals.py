@@ -19,12 +19,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [] if str(ROOT) in sys.path else [str(ROOT), str(ROOT / "widgets")]
 
+import pytest  # noqa: E402
 import torch  # noqa: E402
 
 from deepstrf_widgets import Edit, LiveSession  # noqa: E402
 from deepstrf_widgets.session.lock import lock_of  # noqa: E402
 from tests.adversary.scale import WHOLE  # noqa: E402
 from tests.adversary.test_interrupts import OPERATIONS, prepared  # noqa: E402
+
+pytestmark = [pytest.mark.slow] if WHOLE else []
+
 
 SECONDS, LEAST_HITS = (12.0, 500) if WHOLE else (1.5, 20)
 LATEST_MS = 4.0

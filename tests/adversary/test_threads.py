@@ -30,6 +30,9 @@ from deepstrf_widgets.session.notifications import THREAD_NAME
 from deepstrf_widgets.session.serialization import restore_state, state_text
 from tests.adversary.scale import WHOLE
 
+pytestmark = [pytest.mark.slow] if WHOLE else []
+
+
 SECONDS = 10.0 if WHOLE else 1.0
 THREADS = 10
 HUNG_S = 20.0
