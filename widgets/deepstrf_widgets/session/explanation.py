@@ -55,7 +55,7 @@ class Explanation:
     drive : float
         Input of the output curve. With ``is_gradient`` the rate itself.
     rate : float
-        Predicted response, spikes/bin.
+        Predicted response, in the unit of the responses.
     recorded : float
         Recorded response, mean over trials; NaN where nothing was recorded.
     is_gradient : bool

@@ -16,6 +16,7 @@ from deepstrf.datasets import Recording
 from deepstrf.metrics import summary
 from deepstrf.models import NeuralModel
 from deepstrf.models.readouts import STRFReadout
+from deepstrf.models.recorded_axes import SPIKES
 from deepstrf.models.registry import is_pointwise
 from deepstrf.training import History
 from deepstrf.training.batches import Data
@@ -34,7 +35,6 @@ CURVE_SPREAD = 4.0
 ORANGE = "#d95f02"
 BLUE = "#2e7dc8"
 FIELDS = {1: ["STRF"], 2: ["STRF, ON", "STRF, OFF"]}
-CURVE = "output curve (spikes/bin)"
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,8 @@ class TrainingFigure:
         self._dt_ms: float | None = None
         self._delay_ms = 0.0
         self._khz: np.ndarray | None = None
+        axes = train.axes if isinstance(train, Recording) else getattr(model, "axes", None)
+        self._curve_name = f"output curve ({SPIKES if axes is None else axes.response_unit})"
         if isinstance(train, Recording):
             self._dt_ms, self._delay_ms = train.dt_ms, train.delay_ms
             self._khz = (train.cf_hz.double().cpu().numpy() / 1e3).round(4)
@@ -122,7 +124,7 @@ class TrainingFigure:
         parameter = next(readout.activation.parameters(), drive)
         curve = of_neuron(readout.activation, neuron, len(self.names))
         rate = curve(drive.to(parameter.dtype)[None, :, None])[0, :, 0]
-        return {CURVE: {"x": rounded(drive), "y": rounded(rate)}}
+        return {self._curve_name: {"x": rounded(drive), "y": rounded(rate)}}
 
     def _over_epochs(self, state: FigureState) -> dict[str, dict[str, Any]]:
         """Losses and scores over the epochs."""
@@ -177,7 +179,7 @@ class TrainingFigure:
         """A new figure."""
         drawn = self.drawn(state)
         fields = [name for name in drawn if name.startswith("STRF")]
-        top = [*fields, *([CURVE] if CURVE in drawn else [])]
+        top = [*fields, *([self._curve_name] if self._curve_name in drawn else [])]
         below = ["loss", "score"] if self.scores else ["loss"]
         rows = [row for row in (top, below) if row]
         spans = [
@@ -190,7 +192,7 @@ class TrainingFigure:
         figure.update_annotations(font_size=13)
         for i, name in enumerate(top):
             at = {"row": 1, "col": 1 + i * 6 // len(top)}
-            if name == CURVE:
+            if name == self._curve_name:
                 line = {"color": ORANGE, "width": 1.5}
                 figure.add_trace(go.Scatter(name=name, line=line, showlegend=False, **drawn[name]), **at)
                 figure.update_xaxes(title_text="drive", title_standoff=4, **at)
