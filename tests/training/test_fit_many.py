@@ -173,7 +173,17 @@ def test_a_job_that_always_kills_its_worker_fails_alone(tmp_path):
     assert "its worker died 4 times" in results.failed[0].error
 
 
+@pytest.fixture
+def same_environment():
+    """Afterwards the environment is as it was: a Dask cluster sets limits of threads in that of its own process."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("same_environment")
 def test_dask_gives_the_same_and_survives_a_killed_worker(tmp_path):
     distributed = pytest.importorskip("distributed")
     jobs = logged(tmp_path, seeds=range(8), kill_at=3)
@@ -191,6 +201,7 @@ def test_dask_gives_the_same_and_survives_a_killed_worker(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("same_environment")
 def test_a_client_that_is_killed_goes_on_from_disk(tmp_path):
     distributed = pytest.importorskip("distributed")
     script = Path(__file__).with_name("killed_client.py")
