@@ -49,7 +49,7 @@ def _plotly_js() -> bytes:
 class FiguresPanel(BrowserWidget):
     """Linked Plotly graphs of the neuron on screen, one for each lane, drawn by plotly.js in the browser.
 
-    Under the hand the browser moves the line of the model itself; when an edit has settled, what has changed is sent.
+    During a gesture the browser moves the line of the model itself; when an edit has settled, what has changed is sent.
 
     Parameters
     ----------

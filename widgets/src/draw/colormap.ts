@@ -87,17 +87,33 @@ export const sequential = (): Table => SEQUENTIAL;
 
 const ramps = new Map<string, Table>();
 
-/** From the panel's colour to another one, both as #rrggbb; whatever else is not understood becomes white to black. */
+/** `colour` as it looks on `panel` (#rrggbb), where it is translucent as the text of Jupyter's dark theme is. */
+function onPanel(colour: string, panel: string): string {
+  const parts = /^rgba\((\d+), (\d+), (\d+), ([\d.]+)\)$/.exec(colour);
+  if (!parts) return colour;
+  const opacity = Number(parts[4]);
+  const mixed = [0, 1, 2].map((i) => {
+    const below = Number.parseInt(panel.slice(1 + 2 * i, 3 + 2 * i), 16);
+    return Math.round(opacity * Number(parts[i + 1]) + (1 - opacity) * below);
+  });
+  return `#${mixed.map((value) => value.toString(16).padStart(2, "0")).join("")}`;
+}
+
+/**
+ * From the panel's colour (#rrggbb) to another one (that, or translucent); whatever else is not understood becomes white
+ * to black.
+ */
 export function ramp(from: string, to: string): Table {
   const key = `${from}/${to}`;
   let colours = ramps.get(key);
   if (!colours) {
-    const known = [from, to].every((colour) => /^#[0-9a-f]{6}$/i.test(colour));
+    const end = onPanel(to, from);
+    const known = [from, end].every((colour) => /^#[0-9a-f]{6}$/i.test(colour));
     colours = table(
       known
         ? [
             [0, from],
-            [1, to],
+            [1, end],
           ]
         : [
             [0, "#ffffff"],

@@ -1,4 +1,4 @@
-/** The Plotly panel: small linked graphs of one neuron, which follow the hand and are exact when it rests. */
+/** The Plotly panel: small linked graphs of one neuron, which follow a gesture and are exact when it has ended. */
 
 import { floats } from "../base/bytes";
 import { Cleanup, element, setText } from "../base/dom";
@@ -15,7 +15,7 @@ interface Message extends Figure {
   arrays: { name: string; shape: number[] }[];
 }
 
-/** Shortest time between two repaints of the line under the hand, and as a multiple of what the last one cost. */
+/** Shortest time between two repaints of the line during a gesture, and as a multiple of what the last one cost. */
 const APART_MS = 60;
 const APART_COSTS = 3;
 /** Narrower than this the panel was measured while it was hidden. */
@@ -131,7 +131,7 @@ export function mountFigures(given: BenchModel, el: HTMLElement, around?: Around
   model.on("msg:custom", received);
   cleanup.add(() => model.off("msg:custom", received));
 
-  // Under the hand: the line of the model alone, on axes that stay.
+  // During a gesture: the line of the model alone, on axes that stay.
   let timer = 0;
   let cost = 0;
   let last = 0;

@@ -7,7 +7,7 @@ import { type PanelData, type PanelMessage, PanelModel } from "./panel-model";
 
 /** What a panel may see of the bench around it. */
 export interface Around {
-  /** Response of the neuron on screen, as the hand has it. */
+  /** Response of the neuron on screen, as the gesture has it. */
   rate(): ArrayLike<number>;
   neuron(): number;
   /** Called when the response on screen is another one, until the cleanup runs. */

@@ -93,7 +93,7 @@ function knobOf({ name, label, base, min, max, step }: Slider, model: BenchModel
 
 function paintKnob(row: HTMLElement, { value, base, digits }: Slider): void {
   const input = row.querySelector("input") as HTMLInputElement;
-  // What the hand holds is ahead of the kernel.
+  // What the user holds is ahead of the kernel.
   if (!input.matches(":active"))
     input.value = String(base === null ? value : Math.log(value) / Math.log(base));
   const text = value.toFixed(digits);
