@@ -23,6 +23,9 @@ NUMBERS_AT_ONCE = 2**22
 SAME = 1e-3
 """A stretch of sound is long enough when the responses at its end are off by less than this part of their spread."""
 
+LENGTHS, SHORTEST_STEP = 8, 16
+"""Different lengths of the stretches that begin with their sounds, and bins between two of them at least."""
+
 TRIED = 64
 """Moments at which that is tried."""
 
@@ -138,12 +141,15 @@ class DynamicSTRF:
             wrong = tuple(chosen[outside.any(1)][0].tolist())
             raise ValueError(f"moments must be pairs of a sound below {B} and a bin below {L}, got {wrong}")
         fields = self.stimulus.new_zeros(len(chosen), 1, self.model.F, self.window)
-        for places, stretch in self._stretches(chosen, self.reach):
+        for places, stretch, ends in self._stretches(chosen, self.reach):
             with linearised(self.model):
                 leaf = stretch.detach().clone().requires_grad_()
-                (gradient,) = torch.autograd.grad(self.model(leaf)[:, self.neuron, 0, -1].sum(), leaf)
-            lags = min(self.window, gradient.shape[-1])
-            fields[places, ..., self.window - lags :] = gradient[..., gradient.shape[-1] - lags :]
+                responses = self.model(leaf)[torch.arange(len(ends)), self.neuron, 0, ends]
+                (gradient,) = torch.autograd.grad(responses.sum(), leaf)
+            for end in ends.unique().tolist():
+                rows = torch.nonzero(ends == end)[:, 0]
+                lags = min(self.window, end + 1)
+                fields[places[rows], ..., self.window - lags :] = gradient[rows, ..., end + 1 - lags : end + 1]
         return fields
 
     def windows(self, moments: Tensor) -> Tensor:
@@ -153,18 +159,23 @@ class DynamicSTRF:
         places = bins[:, None] + torch.arange(self.window, device=padded.device)
         return padded[sounds[:, None], 0, :, places].transpose(1, 2)[:, None]
 
-    def _stretches(self, moments: Tensor, reach: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Places in ``moments`` and the sound (m, 1, F, .) that ends there, of ``reach`` bins or from its start."""
-        lengths = (moments[:, 1] + 1).clamp(max=reach)
+    def _stretches(self, moments: Tensor, reach: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Places in ``moments``, the sound (m, 1, F, .) up to them from ``reach`` bins before, and their bins in it.
+
+        Moments that are not so far from the start of their sounds share stretches that begin there and end a little
+        later: a stretch of its own length for each would be a backward pass for each.
+        """
+        bins = moments[:, 1]
+        step = max(SHORTEST_STEP, -(-reach // LENGTHS))
+        lengths = ((bins // step + 1) * step).clamp(max=reach)
+        lengths = torch.where(bins + 1 >= reach, reach, lengths)
         at_once = max(1, NUMBERS_AT_ONCE // (self.model.F * reach))
         for length in lengths.unique().tolist():
             for places in torch.nonzero(lengths == length)[:, 0].split(at_once):
-                sounds, bins = moments[places].T
-                if length < reach:  # all end at one bin, and begin with their sounds
-                    yield places, self.stimulus[sounds, ..., :length]
-                else:
-                    within = (bins - length + 1)[:, None] + torch.arange(length)
-                    yield places, self.stimulus[sounds[:, None], 0, :, within].transpose(1, 2)[:, None]
+                sounds, ends = moments[places].T
+                starts = (ends - length + 1).clamp(min=0)
+                within = starts[:, None] + torch.arange(length)
+                yield places, self.stimulus[sounds[:, None], 0, :, within].transpose(1, 2)[:, None], ends - starts
 
     def _reach(self) -> int:
         """Bins before a moment that its response depends on, as far as this sound shows: doubled until it is enough."""
@@ -175,8 +186,9 @@ class DynamicSTRF:
         reach = self.window
         while reach < L:
             found = torch.empty_like(true)
-            for places, stretch in self._stretches(tried, reach):
-                found[places] = predict(self.model, stretch, batch_size=len(stretch))[:, self.neuron, 0, -1]
+            for places, stretch, ends in self._stretches(tried, reach):
+                answers = predict(self.model, stretch, batch_size=len(stretch))
+                found[places] = answers[torch.arange(len(ends)), self.neuron, 0, ends]
             if (found - true).abs().max().item() <= SAME * spread:
                 break
             reach *= 2

@@ -156,6 +156,35 @@ def test_bad_input_is_refused_by_name(change, message):
         subspace(**{"model": built("LN"), "stimulus": sounds(), **change})
 
 
+def test_moments_near_the_start_of_a_sound_share_backward_passes(monkeypatch):
+    model = built("adapted LN")
+    fields = DynamicSTRF(model, sounds(1), 0)
+    assert fields.reach > 2 * T  # it remembers long
+    passes, real = [], torch.autograd.grad
+    monkeypatch.setattr(torch.autograd, "grad", lambda *args, **options: passes.append(1) or real(*args, **options))
+    found = fields([(0, t) for t in range(L)])
+    assert len(passes) <= 2 * 12  # each is counted by the mode that handles rectifiers, too
+    monkeypatch.undo()
+    expected = model.STRF_gradmap(sounds(1), bins=[2, 40, 131, L - 1], neurons=[0])[:, 0]
+    assert (found[[2, 40, 131, L - 1]] - expected).abs().max() <= 2e-3 * expected.abs().max()
+
+
+def test_moments_are_drawn_from_the_given_lengths_alone():
+    found = subspace(built("LN"), sounds(), n_moments=900, lengths=[100, 0])
+    assert found.moments[:, 0].max() == 0
+    assert found.moments[:, 1].max() == 99
+    for lengths, message in (([1], "one length for each of the 2"), ([9, 401], "at most 400"), ([5, 5], "12 lags")):
+        with pytest.raises(ValueError, match=message):
+            subspace(built("LN"), sounds(), lengths=lengths)
+
+
+def test_fields_that_span_fewer_axes_than_filters_are_completed_by_orthogonal_ones():
+    found = subspace(Linear(F, T), sounds(), n_moments=100, n_filters=6)
+    filters = found.filters.flatten(1)
+    assert torch.allclose(filters @ filters.T, torch.eye(6), atol=1e-5)
+    assert found.shares[1:].max() < 1e-6
+
+
 def test_what_is_no_audio_model_is_refused():
     with pytest.raises(TypeError, match="model must be an AudioEncodingModel, got Linear"):
         subspace(nn.Linear(2, 2), sounds())
