@@ -8,7 +8,7 @@ ROOT = Path(__file__).resolve().parent
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Nothing; ``pytest --nbval notebooks`` finds its rules and this interpreter from any folder."""
+    """Let ``pytest --nbval notebooks`` find its rules and this interpreter from any folder."""
     if getattr(config.option, "nbval", False):
         config.option.nbval_sanitize_with = str(ROOT / "nbval_sanitize.cfg")
         config.option.nbval_current_env = True

@@ -37,7 +37,7 @@ def picture(page: Page) -> Image.Image:
 
 
 def main() -> None:
-    """Nothing; ``bench.png`` and ``drag.webp`` lie beside this file."""
+    """Write ``bench.png`` and ``drag.webp`` beside this file."""
     with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(CHROMIUM_ARGS))
         with serve(Path(home), environment=OUR_JUPYTER) as server:

@@ -36,7 +36,7 @@ def problems(path: Path) -> list[str]:
 
 
 def store(path: Path) -> None:
-    """Nothing; ``path`` carries the outputs of a run from its first to its last cell.
+    """Store in ``path`` the outputs of a run from its first to its last cell.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def store(path: Path) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Exit status: 1 when a stored notebook has a fault, told on stderr, else 0."""
+    """Exit status: 1 when a stored notebook has a fault, reported on stderr, else 0."""
     faults = []
     for path in map(Path, arguments):
         store(path)

@@ -30,19 +30,19 @@ def test_there_is_a_notebook() -> None:
     assert NOTEBOOKS
 
 
-def test_cell_which_was_never_run_is_told(tmp_path: Path) -> None:
+def test_cell_which_was_never_run_is_reported(tmp_path: Path) -> None:
     path = write(tmp_path / "new.ipynb", "1 + 1", "")
     assert store_notebooks.problems(path) == ["new.ipynb, cell 0 was never run"]
 
 
-def test_large_notebook_is_told(tmp_path: Path) -> None:
+def test_large_notebook_is_reported(tmp_path: Path) -> None:
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("x" * store_notebooks.MAX_BYTES)])
     nbformat.write(notebook, tmp_path / "large.ipynb")
     (problem,) = store_notebooks.problems(tmp_path / "large.ipynb")
     assert f"must not exceed {store_notebooks.MAX_BYTES} bytes" in problem
 
 
-def test_stored_error_and_widget_state_are_told(tmp_path: Path) -> None:
+def test_stored_error_and_widget_state_are_reported(tmp_path: Path) -> None:
     cell = nbformat.v4.new_code_cell("1 / 0", execution_count=1)
     cell.outputs = [nbformat.v4.new_output("error", ename="ZeroDivisionError", evalue="division by zero")]
     notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"widgets": {}})
@@ -53,7 +53,7 @@ def test_stored_error_and_widget_state_are_told(tmp_path: Path) -> None:
     ]
 
 
-def test_stored_warning_is_told(tmp_path: Path) -> None:
+def test_stored_warning_is_reported(tmp_path: Path) -> None:
     cell = nbformat.v4.new_code_cell("1", execution_count=1)
     cell.outputs = [nbformat.v4.new_output("stream", name=name, text="text") for name in ("stdout", "stderr")]
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "warning.ipynb")

@@ -45,7 +45,7 @@ class RecordingFolder(Recording):
     ``spikes.csv`` has the columns unit, stimulus, trial, time_s and one row for each spike: the stimulus is the name of
     a sound in ``stimuli/`` (its ending may be left out), the trial a whole number, the time counts from the onset of
     the sound. ``trials.csv`` has the columns unit, stimulus, trial and one row for each trial that was recorded, so
-    that a trial without spikes is told from one that did not take place. It may have ``start_s`` and ``stop_s`` too,
+    that a trial without spikes differs from one that did not take place. It may have ``start_s`` and ``stop_s`` too,
     from the onset of the sound: bins that do not lie between them are NaN. Tables may have other columns, and be
     written as `deepstrf.datasets.tables.read_table` says.
 

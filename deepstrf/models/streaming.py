@@ -1,6 +1,6 @@
 """Streaming of a causal model: chunks of sound in, chunks of response out, with a bounded memory.
 
-A model is a chain of stages. A stage is a function from the next frames, time on the last axis, to the outputs that
+A model is a sequence of stages. A stage is a function from the next frames, time on the last axis, to the outputs that
 they complete; it keeps whatever it needs of the past. Modules that treat every frame alone are their own stage. A
 module of another kind joins by a method ``stream_stage() -> Stage`` that gives a fresh stage; a model that overrides
 `forward` joins by overriding ``stream_stages() -> list[Stage]``.

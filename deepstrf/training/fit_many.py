@@ -56,7 +56,7 @@ TOGETHER = 32
 
 @runtime_checkable
 class FitProgress(Protocol):
-    """Whoever shows how far `fit_many` is; it is told in the thread of the call."""
+    """Observer that shows how far `fit_many` is; it is called in the thread of the call."""
 
     def begin(self, jobs: Sequence[FitJob], results: Sequence[FitResult | None]) -> None:
         """These are the jobs, with the results of those that are on disk."""

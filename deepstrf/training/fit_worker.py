@@ -1,4 +1,4 @@
-"""What a worker does for `fit_many`: one fit, which nobody else is doing, and its result in a file."""
+"""What a worker does for `fit_many`: one fit, which no other worker is doing, and its result in a file."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class Fitter(FitSettings):
     """Settings of a fit, which `fit` carries out on a model and a recording.
 
     The defaults are for some minutes of sound, and follow from the model and the data: `Fitter.for_model` shows them. A
-    model that nobody has touched since its construction starts from the data. The Poisson loss is the likelihood of
+    model that is as built starts from the data. The Poisson loss is the likelihood of
     spike counts, weighs bins by their noise, and goes well with the positive rates of the library's output curves;
     where a model's output or the responses can be negative, the loss is the squared error. Adam with steps of 0.01
     suits receptive fields that a batch norm follows, which makes the fit independent of the kernel's size and of the

@@ -50,8 +50,9 @@ def digest(*tensors: Tensor) -> str:
 def described(value: Any, depth: int = 0) -> str:
     """Text that is the same for the same value in another process, and another for another.
 
-    Arrays are told by shape and digest; functions that are not of this library or torch by their name and a digest of
-    their code, with the constants, defaults and closures that it reads; other objects by class and attributes.
+    Arrays are described by shape and digest; functions that are not of this library or torch by their name and a
+    digest of their code, with the constants, defaults and closures that it reads; other objects by class and
+    attributes.
     """
     if isinstance(value, np.generic):
         value = value.item()

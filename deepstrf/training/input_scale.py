@@ -62,7 +62,7 @@ class StandardisedLayer:
             self.bias = None if bias is None else nn.Parameter(bias + self._at_mean(self.of_weight))
 
     def _at_mean(self, weight: Tensor) -> Tensor:
-        """What the layer adds to its bias when it hears the mean."""
+        """What the layer adds to its bias when its input is the mean."""
         places = 1 if self.of_bias is None else self.of_bias.dim() - 1  # biases of local filters have a place, too
         return (weight * self.mean).sum(tuple(range(1, weight.dim() - places)))
 

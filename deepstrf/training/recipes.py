@@ -1,4 +1,4 @@
-"""Loss, optimizer and settings that suit a model and its data, for what a `Fitter` was not told."""
+"""Loss, optimizer and settings that suit a model and its data, for what a `Fitter` leaves open."""
 
 from __future__ import annotations
 

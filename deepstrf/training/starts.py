@@ -1,4 +1,4 @@
-"""Where a fit begins: a model that nobody has touched since its construction starts from the data."""
+"""Where a fit begins: a model that is as built starts from the data."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What a page may send to a bench: requests and traits, well-formed or not, half of them while a cell reads and edits.
+"""What a browser may send to a bench: requests and traits, well-formed or not, half of them while a cell edits too.
 
 Each input is one to three messages. Right is: nothing is raised, what the bench sends is strict JSON, a good request
-afterwards is answered, the numbers that the page chose lie in their ranges, and the session gives what a fresh forward
-pass of its model gives.
+afterwards is answered, the numbers that the browser chose lie in their ranges, and the session gives what a fresh
+forward pass of its model gives.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Bench:
         self.cell = Cell(self.session)
 
     def request(self, rng: np.random.Generator) -> tuple[Any, list[Any]]:
-        """A request of a page, and its buffers."""
+        """A request of a browser, and its buffers."""
         self.seq += 1
         kind = str(rng.choice(["edit", "edit", "edit", "undo", "redo", "revert"]))
         content: dict[str, Any] = {"type": kind, "client": f"page {rng.integers(3)}", "seq": self.seq}
@@ -124,7 +124,7 @@ class Bench:
         return content, buffers
 
     def traits(self, rng: np.random.Generator) -> dict[str, Any]:
-        """Traits that a page sets: those that it may and those that it may not, to good values and bad ones."""
+        """Traits that a browser sets: those that it may and those that it may not, to good values and bad ones."""
         names = [str(n) for n in rng.choice([*self.widget.BROWSER_SETS, *self.widget.keys], rng.integers(1, 4))]
         return {n: ODD[int(rng.integers(len(ODD)))] if rng.random() < 0.7 else int(rng.integers(-1, 9)) for n in names}
 
@@ -174,7 +174,7 @@ bench_of_process = functools.cache(Bench)
 
 
 def messages(rng: np.random.Generator, _folder: Path) -> Attempt:
-    """A few messages of a page."""
+    """A few messages of a browser."""
     return Attempt(lambda: bench_of_process().answer(rng), (), is_right=lambda fault: fault == "", may_refuse=False)
 
 

@@ -127,8 +127,8 @@ def interrupted(
     operation: Callable[[LiveSession], object], at: int, opcodes: bool
 ) -> tuple[LiveSession, list[Any], int]:
     """A session after an operation with an interrupt at its line (or instruction) ``at``; how many there are."""
-    session, told = prepared(), []
-    session.observe(lambda _change: told.append(unwatched(values, session)))
+    session, notified = prepared(), []
+    session.observe(lambda _change: notified.append(unwatched(values, session)))
     count = 0
 
     def trace(frame: FrameType, _event: str, _argument: object) -> Any:
@@ -154,7 +154,7 @@ def interrupted(
         pass
     finally:
         sys.settrace(before)
-    return session, told, count
+    return session, notified, count
 
 
 def unwatched(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -167,7 +167,7 @@ def unwatched(function: Callable[..., Any], *arguments: Any) -> Any:
         sys.settrace(before)
 
 
-def fault(session: LiveSession, told: list[Any], start: tuple[Any, ...], good: list[Any]) -> str:
+def fault(session: LiveSession, notified: list[Any], start: tuple[Any, ...], good: list[Any]) -> str:
     """What is wrong with a session after an interrupt; empty when nothing is."""
     if not torch.is_grad_enabled():
         torch.set_grad_enabled(True)
@@ -182,7 +182,7 @@ def fault(session: LiveSession, told: list[Any], start: tuple[Any, ...], good: l
         fresh = session.model(session.stimulus)[:, :, 0]
     if not all(torch.allclose(session.rate(n), fresh[:, n], rtol=0, atol=1e-9) for n in range(3)):
         return "a rate is not the model's"
-    if (told[-1] if told else start) != values(session):
+    if (notified[-1] if notified else start) != values(session):
         return "observers are behind"
     return "" if walked(session) in good else "neither the state before nor the one after"
 
@@ -208,8 +208,8 @@ def test_an_interrupt_leaves_the_state_before_or_after(name: str, opcodes: bool)
     faults: Counter[str] = Counter()
     places: dict[str, int] = {}
     for at in range(1, points + 1, step):
-        session, told, _ = interrupted(operation, at, opcodes)
-        found = fault(session, told, start, good)
+        session, notified, _ = interrupted(operation, at, opcodes)
+        found = fault(session, notified, start, good)
         if found:
             faults[found] += 1
             places.setdefault(found, at)

@@ -80,7 +80,7 @@ class Drag(threading.Thread):
             time.sleep(0.0005)
 
 
-def fault(session: LiveSession, told: list[int]) -> str:
+def fault(session: LiveSession, notified: list[int]) -> str:
     """What is wrong with a session that nobody edits; empty when nothing is."""
     if lock_of(session.model)._is_owned():
         return "the lock is held"
@@ -88,7 +88,7 @@ def fault(session: LiveSession, told: list[int]) -> str:
         fresh = session.model(session.stimulus)[:, :, 0]
     if not all(torch.allclose(session.rate(n), fresh[:, n], rtol=0, atol=1e-9) for n in range(3)):
         return "a rate is not the model's"
-    if told != sorted(set(told)) or (told and told[-1] != session.version):
+    if notified != sorted(set(notified)) or (notified and notified[-1] != session.version):
         return "observers were called out of order, or are behind"
     before = {name: session.value(name).tolist() for name in session.parameters}
     steps = 0
@@ -106,8 +106,8 @@ def interrupt_for(seconds: float) -> dict[str, object]:
     torch.set_num_threads(1)
     draw, session = random.Random(0), prepared()
     tensors = {name: (id(one), one.shape) for name, one in session.model.named_parameters()}
-    told: list[int] = []
-    session.observe(lambda change: told.append(change.version))
+    notified: list[int] = []
+    session.observe(lambda change: notified.append(change.version))
     acts = [act for name, act in OPERATIONS.items() if name != "change from outside"]
     done: collections.Counter[str] = collections.Counter()
     faults: collections.Counter[str] = collections.Counter()
@@ -132,9 +132,9 @@ def interrupt_for(seconds: float) -> dict[str, object]:
             if not drag.pause.acquire(timeout=TAKEN_S):
                 faults["the other thread waits for ever"] += 1
                 break
-            found = fault(session, told)
+            found = fault(session, notified)
             drag.pause.release()
-            told.clear()
+            notified.clear()
             if found:
                 faults[found] += 1
     drag.stopped = True

@@ -57,7 +57,7 @@ PAIRINGS = {
 
 @dataclass
 class Answer:
-    """What a thread was told, between two versions of the session; ``sound`` is the stimulus where it is known."""
+    """What observers in a thread were passed between two versions; ``sound`` is the stimulus where it is known."""
 
     kind: str
     neuron: int

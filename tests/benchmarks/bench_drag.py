@@ -1,4 +1,4 @@
-"""A hand drags a handle in a real JupyterLab for three seconds: what the page and the kernel make of it.
+"""A handle is dragged in a real JupyterLab for three seconds: what browser and kernel make of it.
 
     python tests/benchmarks/bench_drag.py [--stage strf] [--neurons 119] [--frames 2000] [--no-bars] [--json FILE]
 
@@ -32,11 +32,11 @@ from tests.benchmarks.drag_figures import DragFigures, drag_figures  # noqa: E40
 from tests.browser.lab import CHROMIUM_ARGS, OUR_JUPYTER, Server, find_chromium, free_port, serve  # noqa: E402
 from tests.browser.notebook import NotebookPage, write_notebook  # noqa: E402
 
-HAND_HZ = 60
+POINTER_HZ = 60
 SECONDS = 3
 FAR_MS = 150
 MEDIAN_MS, P95_MS, SETTLE_MS = 45, 80, 120
-LAG_GROWTH_MS = 1000 / 60  # one frame: less than that nobody can see
+LAG_GROWTH_MS = 1000 / 60  # one frame: less than that cannot be seen
 FAR_SHARE = 0.9  # of the local repaint rate that must be left over the slower line
 
 SESSION = """
@@ -49,7 +49,7 @@ model = build_model({neurons}).eval()
 stimulus = 60 * torch.rand(34, {frames})
 responses = torch.poisson(torch.rand(1, {neurons}, 4, {frames}))
 session = LiveSession(model, stimulus, responses, dt_ms=5.0, cf_hz=np.geomspace(500, 20000, 34))
-# In the middle of the axes: nothing that the hand does is clamped.
+# In the middle of the axes: no value of the drag is clamped.
 session.set("strf.center_hz", 3000.0, (0, 0, 0))
 session.set("strf.center_ms", 100.0, (0, 0, 0))
 """
@@ -111,7 +111,7 @@ def line(share: float) -> tuple[float, float]:
     return 500 * share, 0.0
 
 
-class Hand:
+class Pointer:
     """A mouse which moves when it wants to, and does not wait until the page has seen where it is.
 
     Playwright's own mouse waits for the page at every move, so it slows down with the page. This one writes to the
@@ -128,14 +128,14 @@ class Hand:
         self._number = 0
 
     def act(self, kind: str, x: float, y: float) -> None:
-        """Nothing; the browser is told of "mouseMoved", "mousePressed" or "mouseReleased" at (x, y)."""
+        """Send the browser "mouseMoved", "mousePressed" or "mouseReleased" at (x, y)."""
         self._number += 1
         event = {"type": kind, "x": x, "y": y, "button": "left", "buttons": 1, "clickCount": 1, "pointerType": "mouse"}
         message = {"id": self._number, "method": "Input.dispatchMouseEvent", "params": event}
         self._socket.send(json.dumps(message))
 
     def close(self) -> None:
-        """Nothing; the debugging socket is closed."""
+        """Close the debugging socket."""
         self._socket.close()
 
 
@@ -150,14 +150,14 @@ def drag(
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(x, y)
     page.evaluate("__drag.clear()")
-    with contextlib.closing(Hand(page, debugging_port)) as hand:
-        hand.act("mousePressed", x, y)
-        start, total = time.perf_counter(), HAND_HZ * SECONDS
+    with contextlib.closing(Pointer(page, debugging_port)) as pointer:
+        pointer.act("mousePressed", x, y)
+        start, total = time.perf_counter(), POINTER_HZ * SECONDS
         for step in range(1, total + 1):
-            time.sleep(max(start + step / HAND_HZ - time.perf_counter(), 0))
+            time.sleep(max(start + step / POINTER_HZ - time.perf_counter(), 0))
             dx, dy = path(step / total)
-            hand.act("mouseMoved", x + dx, y + dy)
-        hand.act("mouseReleased", x + dx, y + dy)
+            pointer.act("mouseMoved", x + dx, y + dy)
+        pointer.act("mouseReleased", x + dx, y + dy)
         page.wait_for_function(QUIET, timeout=60_000)
     record: dict[str, Any] = page.evaluate("__drag")
     return record
@@ -219,7 +219,7 @@ def missed_bars(near: DragFigures, far: DragFigures) -> list[str]:
 def main(arguments: list[str] | None = None) -> int:
     """Exit status: 1 when a bar is missed, 2 without Chromium, else 0."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--stage", choices=STAGES, default="strf", help="the editor in which the hand drags")
+    parser.add_argument("--stage", choices=STAGES, default="strf", help="the editor that is dragged in")
     parser.add_argument("--neurons", type=int, default=6)
     parser.add_argument("--frames", type=int, default=1000)
     parser.add_argument("--no-bars", action="store_true", help="print only; exit status 0")
@@ -253,7 +253,7 @@ def main(arguments: list[str] | None = None) -> int:
             found["interact with a new Plotly figure"] = measure_interact(browser, server, debugging)
         browser.close()
     size = f"{options.neurons} neurons, 34 bands, 40 lags, {options.frames} frames"
-    print(f"{size}; {options.stage}; {HAND_HZ} Hz for {SECONDS} s")
+    print(f"{size}; {options.stage}; {POINTER_HZ} Hz for {SECONDS} s")
     for name, measured in found.items():
         print(f"\n{name}", *measured.lines(), sep="\n  ")
     near, far, *interact = found.values()

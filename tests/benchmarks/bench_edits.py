@@ -138,7 +138,7 @@ class Version:
 
 
 def compare(before: Path, turns: int, only: str) -> list[str]:
-    """What has grown by more than its bar; the table is told on stdout."""
+    """What has grown by more than its bar; the table is printed."""
     versions = [Version(before), Version(ROOT)]
     order = random.Random(0)
     grown = []

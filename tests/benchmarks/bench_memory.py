@@ -67,7 +67,7 @@ class Memory(NamedTuple):
 
 
 def from_status(status: Mapping[str, int]) -> Memory:
-    """Memory of which ``READ_IT`` told."""
+    """Memory that ``READ_IT`` printed."""
     return Memory(status["VmHWM"] * KIB / MB, status["VmRSS"] * KIB / MB)
 
 
@@ -140,7 +140,7 @@ def over_the_bar(found: Mapping[str, Memory]) -> list[str]:
 
 
 def main() -> int:
-    """Exit status; the figures are told on stdout, what is above its bar on stderr."""
+    """Exit status; the figures are printed, what is above its bar on stderr."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cells-only", action="store_true", help="only the cells that are run again")
     parser.add_argument("notebooks", nargs="*", type=Path, default=sorted((ROOT / "notebooks").glob("*.ipynb")))

@@ -1,4 +1,4 @@
-"""Ten minutes of a hand at the explorer in a real JupyterLab: do page and kernel grow?
+"""Ten minutes of edits in a real JupyterLab: do browser and kernel grow?
 
     python tests/benchmarks/bench_minutes.py [--minutes 10] [--warm-up 2] [--json FILE]
 
@@ -63,7 +63,7 @@ def growth(minutes: Sequence[float], values: Sequence[float]) -> float:
 
 
 def act(bench: BenchPage, draw: random.Random) -> None:
-    """Nothing; a hand has done one more thing, drawn by chance, and the bench has answered."""
+    """Make one more gesture, drawn by chance, and wait for the answer."""
     page: Page = bench.page
     kind = draw.choice(("drag", "drag", "drag", "keys", "undo", "redo", "neuron", "revert", "sound"))
     if kind == "drag":
@@ -96,7 +96,7 @@ def act(bench: BenchPage, draw: random.Random) -> None:
 
 
 def read(bench: BenchPage, session: CDPSession, since: float) -> Reading:
-    """Memory now, after page and kernel have collected what nobody holds."""
+    """Memory now, after page and kernel have collected what is not referenced."""
     bench.notebook.kernel_eval(COLLECT)
     session.send("HeapProfiler.collectGarbage")
     heap = session.send("Runtime.getHeapUsage")
@@ -123,7 +123,7 @@ def measure(bench: BenchPage, minutes: float) -> list[Reading]:
 
 
 def main() -> int:
-    """Exit status; the readings are told on stdout."""
+    """Exit status; the readings are printed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--warm-up", type=float, default=2.0, help="minutes before the growth counts")

@@ -62,7 +62,7 @@ def response_times(record: dict[str, Any]) -> tuple[list[float], list[float]]:
 
 
 def shown_times(record: dict[str, Any], name: str) -> tuple[list[float], list[float]]:
-    """The same for a text on screen which shows the value in hand: each move's value, or a newer one, is read there.
+    """The same for a text on screen which shows the dragged value: each move's value, or a newer one, is read there.
 
     The drag goes one way, so a newer value is a larger one.
     """

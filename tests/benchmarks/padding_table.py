@@ -54,7 +54,7 @@ def cut(recording: Recording, bins: tuple[int, ...]) -> Pair:
     responses = recording.responses[: len(bins), ..., :T].clone()
     for b, n in enumerate(bins):
         stimuli[b, ..., n:], responses[b, ..., n:] = 0.0, torch.nan
-    responses[..., : LAGS - 1] = torch.nan  # which hear the silence before the sound
+    responses[..., : LAGS - 1] = torch.nan  # whose window holds the silence before the sound
     return stimuli, responses
 
 

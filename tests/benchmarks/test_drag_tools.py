@@ -124,7 +124,7 @@ def test_answer_which_never_came_is_not_taken_for_a_fast_one() -> None:
     assert figures.settle_ms == float("inf")
 
 
-def test_figures_of_a_text_which_follows_the_hand() -> None:
+def test_figures_of_a_text_which_follows_the_pointer() -> None:
     figures = drag_figures(record(lambda moment: 250.0), text="title")
     assert figures.median_ms == pytest.approx(250)
     assert figures.local_fps == pytest.approx(28 / 3)  # the last two of 30 are shown after the release
@@ -143,7 +143,7 @@ GOOD = DragFigures(60, 60, 58, 25, 40, 70, 3, 100, 2)
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "told"),
+    ("field", "value", "expected"),
     [
         ("median_ms", 45.1, "median must be at most 45 ms, got 45.1"),
         ("p95_ms", 81.0, "p95 must be at most 80 ms, got 81.0"),
@@ -151,12 +151,12 @@ GOOD = DragFigures(60, 60, 58, 25, 40, 70, 3, 100, 2)
         ("lag_growth_ms", 40.0, "lag growth must be at most 17 ms, got 40.0"),
     ],
 )
-def test_missed_bar_is_told(field: str, value: float, told: str) -> None:
+def test_missed_bar_is_reported(field: str, value: float, expected: str) -> None:
     assert missed_bars(GOOD, GOOD) == []
     (message,) = missed_bars(dataclasses.replace(GOOD, **{field: value}), GOOD)
-    assert told in message
+    assert expected in message
 
 
-def test_slower_repaint_over_the_slower_line_is_told() -> None:
+def test_slower_repaint_over_the_slower_line_is_reported() -> None:
     (message,) = missed_bars(GOOD, dataclasses.replace(GOOD, local_fps=30))
     assert "local repaint with 150 ms more must stay within 90% of 58.0 frames/s, got 30.0" in message

@@ -82,7 +82,7 @@ def find_chromium() -> str | None:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 which nobody listens on."""
+    """A port of 127.0.0.1 without a listener."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

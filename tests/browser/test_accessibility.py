@@ -1,4 +1,4 @@
-"""axe-core finds nothing to complain of in any stage of the bench, light or dark, nor in its dialog."""
+"""axe-core reports no violation in any stage of the bench, light or dark, nor in its dialog."""
 
 from __future__ import annotations
 

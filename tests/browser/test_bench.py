@@ -27,7 +27,7 @@ FIRST = (0, 0, 0)
 
 @pytest.fixture
 def bench(open_page: Callable[..., NotebookPage], server: Server) -> Iterator[BenchPage]:
-    """The demo's bench with its Plotly figure, its first Gaussian selected; at the end the page has seen no error."""
+    """The demo's bench with its Plotly figure, its first Gaussian selected; the browser reports no error."""
     write_notebook(server.folder / "bench.ipynb", LOAD)
     notebook = open_page(1280, 1000)
     notebook.open("bench.ipynb")
@@ -102,7 +102,7 @@ def test_keyboard_moves_the_same_handle_and_undo_takes_it_back(bench: BenchPage)
     assert after["curves"] == before["curves"]
 
 
-def test_edit_from_python_shows_on_the_page(bench: BenchPage) -> None:
+def test_edit_from_python_shows_in_the_browser(bench: BenchPage) -> None:
     before = bench.picture(FIELD), bench.picture(CURVES)
     bench.notebook.kernel_eval("bench.session.set('strf.center_hz', 2500.0, (0, 0, 0))")
     bench.page.wait_for_function(
@@ -113,7 +113,7 @@ def test_edit_from_python_shows_on_the_page(bench: BenchPage) -> None:
     assert bench.picture(CURVES) != before[1]
 
 
-def test_page_which_is_loaded_again_shows_the_edited_state(bench: BenchPage) -> None:
+def test_browser_that_reloads_shows_the_edited_state(bench: BenchPage) -> None:
     bench.drag(-60, 25)
     edited = bench.value("strf.center_hz", FIRST)
     bench.notebook.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")

@@ -26,7 +26,7 @@ bench
 """
 LOOK = "found = bench.diagnose()\nfound"
 ROW = ".jp-OutputArea-output:has(button:text('Look again'))"
-# Colours of the text and of the ground below it, as the page computes them.
+# Colours of the text and of the ground below it, as the browser computes them.
 COLOURS = """(text) => {
   let ground = text;
   const clear = () => getComputedStyle(ground).backgroundColor.endsWith(", 0)");

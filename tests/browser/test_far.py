@@ -73,7 +73,7 @@ def on_screen(bench: BenchPage) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("seed", [1])
-def test_page_and_kernel_end_alike(open_page: Callable[..., NotebookPage], server: Server, seed: int) -> None:
+def test_browser_and_kernel_end_alike(open_page: Callable[..., NotebookPage], server: Server, seed: int) -> None:
     write_notebook(server.folder / "far.ipynb", LOAD)
     notebook = open_page(1280, 1000)
     with delayed(server.port, ROUND_TRIP_MS) as port:
@@ -88,7 +88,7 @@ def test_page_and_kernel_end_alike(open_page: Callable[..., NotebookPage], serve
         assert bench.page.locator(f"{ROOT} [role=alert]:visible").count() == 0
         assert notebook.kernel_eval("bench.session.can_undo or bench.session.can_redo")
         notebook.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
-        # The same kernel, in a page that is near and knows nothing of what happened.
+        # The same kernel, in a browser that is near and knows nothing of what happened.
         notebook.open("far.ipynb")
         notebook.bring(ROOT)
         assert on_screen(bench) == ended

@@ -70,7 +70,7 @@ def test_run_all_on_a_slow_machine_finds_the_traces_each_time(bench: BenchPage) 
         assert page.evaluate(TRACES)["response"] == ["recorded", "trained", "model"]
 
 
-def test_the_line_follows_the_hand_and_settles_within_0_3_s(bench: BenchPage) -> None:
+def test_the_line_follows_the_drag_and_settles_within_0_3_s(bench: BenchPage) -> None:
     page = bench.page
     notebook = bench.notebook
     bench.handle().scroll_into_view_if_needed()
@@ -117,7 +117,7 @@ def test_the_panel_follows_the_theme_shares_nothing_and_closes_by_one_click(
     assert page.evaluate("() => globalThis.Plotly === undefined")
 
 
-def test_the_page_that_is_loaded_again_has_the_figures(bench: BenchPage) -> None:
+def test_a_browser_that_reloads_has_the_figures(bench: BenchPage) -> None:
     bench.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
     bench.notebook.open("figures.ipynb")
     bench.notebook.bring(ROOT)

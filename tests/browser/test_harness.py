@@ -33,7 +33,7 @@ counter
 '''
 
 
-def test_click_reaches_python_and_a_trait_reaches_the_page(
+def test_click_reaches_python_and_a_trait_reaches_the_browser(
     open_page: Callable[..., NotebookPage], server: Server
 ) -> None:
     write_notebook(server.folder / "counter.ipynb", COUNTER)
@@ -51,7 +51,7 @@ def test_click_reaches_python_and_a_trait_reaches_the_page(
     assert notebook.console_errors == []
 
 
-def test_failing_cell_is_told(open_page: Callable[..., NotebookPage], server: Server) -> None:
+def test_failing_cell_is_reported(open_page: Callable[..., NotebookPage], server: Server) -> None:
     write_notebook(server.folder / "failing.ipynb", "1 / 0")
     notebook = open_page()
     notebook.open("failing.ipynb")

@@ -50,7 +50,7 @@ def says(bench: BenchPage, state: str) -> None:
 
 
 def assert_handles_rest(bench: BenchPage) -> None:
-    """Nothing moves, and nothing is thrown, where somebody drags all the same."""
+    """Nothing moves, and nothing is thrown, where the user drags all the same."""
     before = bench.handle().get_attribute("style")
     bench.drag(30, -20)
     bench.page.keyboard.press("ArrowUp")
@@ -59,7 +59,7 @@ def assert_handles_rest(bench: BenchPage) -> None:
 
 
 @pytest.mark.parametrize("end", ["restart", "exit"])
-def test_a_kernel_that_was_restarted_or_has_ended_is_told_and_its_edits_come_back(bench: BenchPage, end: str) -> None:
+def test_the_end_of_a_kernel_is_reported_and_its_edits_come_back(bench: BenchPage, end: str) -> None:
     moved = [bench.value(name, FIRST) for name in ("strf.center_hz", "strf.center_ms")]
     if end == "restart":
         bench.page.evaluate(f"() => {KERNEL}.restart()")
@@ -97,15 +97,15 @@ def test_an_interrupt_and_a_long_cell_leave_the_bench_live(bench: BenchPage) -> 
     assert bench.page.locator(f"{ROOT} .db-score").get_attribute("data-old") is None
 
 
-def test_a_lost_connection_is_told_and_edits_go_on_when_it_is_back(bench: BenchPage) -> None:
+def test_a_lost_connection_is_reported_and_edits_go_on_when_it_is_back(bench: BenchPage) -> None:
     before = bench.value("strf.center_hz", FIRST)
     bench.page.evaluate(f"""() => {{
-      window.told = [];
+      window.states = [];
       const badge = document.querySelector('{BADGE}');
-      new MutationObserver(() => window.told.push(badge.dataset.link)).observe(badge, {{ attributes: true }});
+      new MutationObserver(() => window.states.push(badge.dataset.link)).observe(badge, {{ attributes: true }});
       {KERNEL}.reconnect();
     }}""")
-    bench.page.wait_for_function("() => window.told.includes('lost') && window.told.at(-1) === 'live'")
+    bench.page.wait_for_function("() => window.states.includes('lost') && window.states.at(-1) === 'live'")
     bench.drag(0, -30)
     assert bench.value("strf.center_hz", FIRST) != before
 

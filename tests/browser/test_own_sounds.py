@@ -36,7 +36,7 @@ def float32_wav(seconds: float) -> bytes:
     return file.getvalue()
 
 
-def test_a_user_chooses_what_the_neuron_hears(
+def test_a_user_chooses_the_stimulus(
     open_page: Callable[..., NotebookPage],
     server: Server,
     keep: Callable[[NotebookPage, str], Path],
@@ -110,7 +110,7 @@ SHOWN = "__import__('numpy').frombuffer(explorer.bench.rate, '<f4').tolist()"
 LOUDEST = "[sound.max().item() for sound in (explorer.sounds.painter.painting, explorer.session.stimulus)]"
 
 
-def test_a_user_paints_what_the_neuron_hears(
+def test_a_user_paints_the_stimulus(
     open_page: Callable[..., NotebookPage], server: Server, keep: Callable[[NotebookPage, str], Path]
 ) -> None:
     write_notebook(server.folder / "paint.ipynb", CELL)

@@ -103,11 +103,11 @@ def save(page: Page, place: str, kind: str) -> Saved:
     return Saved(download.value.suggested_filename, Path(download.value.path()).read_bytes())
 
 
-def check(page: Page, place: str, name: str, told: set[str], ground: list[int]) -> None:
+def check(page: Page, place: str, name: str, expected: set[str], ground: list[int]) -> None:
     """Check that PNG and SVG of a place are of one size, the PNG is no blank, and the SVG has its words as text."""
     svg, png = save(page, place, "SVG"), save(page, place, "PNG")
     assert (svg.name, png.name) == (f"{name}.svg", f"{name}.png")
-    assert told <= set(svg.texts), place
+    assert expected <= set(svg.texts), place
     assert svg.size[0] > 300
     assert svg.size[1] > 100
     assert png.size == (2 * svg.size[0], 2 * svg.size[1])

@@ -42,7 +42,7 @@ class Inheriting(Plain):
 
 
 class Passing(Plain):
-    """Hands everything on."""
+    """Passes everything on."""
 
     def __init__(self, *numbers: int, label: str = "none", **kwargs: Any) -> None:
         super().__init__(**kwargs)

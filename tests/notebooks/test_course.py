@@ -128,7 +128,7 @@ def test_tries_are_counted_for_each_name_and_only_wrong_ones(said):
         (np.datetime64("2020-01-01"), 3, "Wanted: one number in ms; this answer is datetime64 of shape ()."),
     ],
 )
-def test_answer_of_another_kind_is_told_what_is_wanted(said, answer, truth, sentence):
+def test_answer_of_another_kind_is_refused_with_what_is_wanted(said, answer, truth, sentence):
     assert said(answer, truth, unit="ms") == sentence + "\n"
 
 

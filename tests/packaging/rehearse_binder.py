@@ -4,7 +4,7 @@ Builds what is committed: a clone in a home of its own, a new virtual environmen
 ``binder/environment.yml`` (conda's part by pip), ``postBuild``, and JupyterLab through ``start`` behind /user/x/. A
 visitor then opens the tour in Chromium and runs it; every request must stay on 127.0.0.1. At the end each notebook runs
 in that environment, and its kernel's memory is compared with the bars. Takes some five minutes and 2 GB of disk. As in
-the README, pip on Linux may have to be told where PyTorch's build for the CPU is; ``postBuild`` refuses one with CUDA.
+the README, pip on Linux may have to know where PyTorch's build for the CPU is; ``postBuild`` refuses one with CUDA.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def run(*command: str | Path, cwd: Path, environment: dict[str, str]) -> None:
     Raises
     ------
     SystemExit
-        It failed; its output has been told.
+        It failed; its output has been printed.
     """
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -63,7 +63,7 @@ def visit(server: Server, chromium: str) -> float:
     Raises
     ------
     SystemExit
-        The layout was not ready, the page complained, or it asked another host.
+        The layout was not ready, the page reported an error, or it asked another host.
     """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_ARGS))
@@ -87,7 +87,7 @@ def visit(server: Server, chromium: str) -> float:
         notebook.shut_down()
         browser.close()
     if faults:
-        raise SystemExit(f"the page must be at peace and ask nobody outside, got {faults}")
+        raise SystemExit(f"the page must report no error and ask no other host, got {faults}")
     if "site-packages" not in package:
         raise SystemExit(f"the notebook must use the installed package, got {package}")
     return memory.after

@@ -69,7 +69,7 @@ def test_missing_package_is_seen_in_a_notebook_and_beside_it(tmp_path: Path) -> 
     assert needed(tmp_path / "one.ipynb") == {"torch", "pynwb", "scipy"}
 
 
-def test_conda_part_is_told_to_pip_under_its_names_there() -> None:
+def test_conda_packages_are_pinned_for_pip_under_their_names_there() -> None:
     environment = BinderEnvironment({"python": "3.11", "pytorch-cpu": "2.13.0", "numpy": "2.4.6"}, {"tqdm": "4.70.1"})
     assert environment.for_pip() == (["torch==2.13.0", "numpy==2.4.6"], ["tqdm==4.70.1"])
 

@@ -34,16 +34,16 @@ def make(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str
 
 
 def test_help_lists_the_two_commands() -> None:
-    told = make("help").stdout
-    assert re.search(r"^  make lab +\w", told, re.MULTILINE)
-    assert re.search(r"^  make test +\w", told, re.MULTILINE)
+    output = make("help").stdout
+    assert re.search(r"^  make lab +\w", output, re.MULTILINE)
+    assert re.search(r"^  make test +\w", output, re.MULTILINE)
 
 
 def test_plain_make_shows_the_help() -> None:
     assert make().stdout == make("help").stdout
 
 
-def test_missing_python_is_told_with_what_to_install(tmp_path: Path) -> None:
+def test_missing_python_is_reported_with_what_to_install(tmp_path: Path) -> None:
     done = make("lab", "PYTHON=no-such-python", f"VENV={tmp_path / 'venv'}")
     assert done.returncode
     assert "no-such-python" in done.stderr
@@ -51,19 +51,19 @@ def test_missing_python_is_told_with_what_to_install(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("program", "told"),
+    ("program", "output"),
     [
         ('case "$*" in *version_info*) exit 1;; *-V*) echo Python 3.8.2;; esac', "3.11 or newer is needed.*3.8.2"),
         ('case "$*" in *ensurepip*) exit 1;; esac', "apt-get install python3-venv"),
     ],
 )
-def test_unfit_python_is_told(program: str, told: str, tmp_path: Path) -> None:
+def test_unfit_python_is_reported(program: str, output: str, tmp_path: Path) -> None:
     python = tmp_path / "python"
     python.write_text(f"#!/bin/sh\n{program}\n")
     python.chmod(0o755)
     done = make("lab", f"PYTHON={python}", f"VENV={tmp_path / 'venv'}")
     assert done.returncode
-    assert re.search(told, done.stderr)
+    assert re.search(output, done.stderr)
 
 
 def test_ci_script_stops_at_errors_and_runs_make_test() -> None:
@@ -108,12 +108,12 @@ def running_lab(home: Path, port: int) -> Iterator[Path]:
 def test_make_lab_serves_the_tour_on_loopback_behind_a_token(tmp_path: Path) -> None:
     port = free_port()
     with running_lab(tmp_path, port) as log:
-        told = log.read_text()
-        address = re.search(rf"http://127\.0\.0\.1:{port}/lab/tree/notebooks/00_tour\.ipynb\?token=([0-9a-f]+)", told)
-        assert address, told
+        output = log.read_text()
+        address = re.search(rf"http://127\.0\.0\.1:{port}/lab/tree/notebooks/00_tour\.ipynb\?token=([0-9a-f]+)", output)
+        assert address, output
         with pytest.raises(urllib.error.HTTPError, match="403") as refused:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/api/contents", timeout=10)
         refused.value.close()
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/contents?token={address[1]}", timeout=10) as answer:
             assert "notebooks" in {entry["name"] for entry in json.load(answer)["content"]}
-        assert "kernel websockets send without delay" in told
+        assert "kernel websockets send without delay" in output

@@ -88,17 +88,17 @@ def test_wheel_holds_every_file_of_the_packages(wheel: Path) -> None:
 
 def test_installed_wheel_runs_the_demo_and_makes_a_widget(environment: Path) -> None:
     done = run(environment / "bin" / "python", "-I", "-W", "error", "-c", USE_IT, cwd=environment)
-    told = json.loads(done.stdout.splitlines()[-1])
-    assert all(Path(file).is_relative_to(environment) for file in told["files"])
-    assert told["finite"]
-    assert told["neurons"] > 0
+    output = json.loads(done.stdout.splitlines()[-1])
+    assert all(Path(file).is_relative_to(environment) for file in output["files"])
+    assert output["finite"]
+    assert output["neurons"] > 0
     static = ROOT / "widgets" / "deepstrf_widgets" / "static"
-    assert told["esm"] == len((static / "bench.js").read_text())
-    assert told["css"] == len((static / "bench.css").read_text())
+    assert output["esm"] == len((static / "bench.js").read_text())
+    assert output["css"] == len((static / "bench.css").read_text())
 
 
 def test_installed_wheel_leaves_the_servers_of_its_environment_alone(environment: Path) -> None:
-    """The extension is off until somebody enables it, and then works."""
+    """The extension is off until a user enables it, and then works."""
     listing, enable = (
         f"from jupyter_server.extension.serverextension import main; main({arguments})"
         for arguments in (["list"], ["enable", "--sys-prefix", "deepstrf_widgets.server"])

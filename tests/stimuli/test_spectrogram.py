@@ -243,7 +243,7 @@ def test_a_file_of_a_low_rate_has_the_usual_axis_and_silent_bands(rate, tmp_path
     with pytest.warns(UserWarning, match=f"holds nothing above {rate / 2:g} Hz: {silent} of 34 bands are silent"):
         spectrogram = spectrogram_from_wav(path)
     torch.testing.assert_close(spectrogram.cf_hz, torch.as_tensor(usual, dtype=spectrogram.cf_hz.dtype))
-    # The band next to the limit still hears what lies below it; the one after that hears nothing.
+    # The band next to the limit still has energy from below it; the one after that has none.
     assert (spectrogram.values[34 - silent + 1 :] == 0).all()
     assert (spectrogram.values[: 34 - silent - 1] > 0).all()
 

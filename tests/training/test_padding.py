@@ -30,7 +30,7 @@ def test_the_statistics_are_those_of_torch_on_the_counted_bins_alone():
     """Each neuron with bins of its own, gathered into one long sound for torch's batch norm."""
     x = torch.randn(B, N, T, generator=torch.Generator().manual_seed(1), dtype=torch.float64, requires_grad=True)
     counted = torch.rand(B, N, T, generator=torch.Generator().manual_seed(2)) < 0.6
-    counted[2] = False  # a sound that nobody heard
+    counted[2] = False  # a sound without responses
     ours, theirs = batch_norm(), batch_norm()
     y = masked_batch_norm(ours, x, counted)
     weights = torch.randn(y.shape, generator=torch.Generator().manual_seed(3), dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""Write the reference values that Python and the page share: float64 results of the torch and NumPy functions.
+"""Write the reference values that Python and the browser share: float64 results of the torch and NumPy functions.
 
 ``python tests/vectors/make_vectors.py`` rewrites the JSON files beside it. ``tests/widgets/test_vectors.py`` recomputes
 them, so they cannot go stale; the vitest of ``widgets/src/math`` reads the same files.
@@ -206,7 +206,7 @@ def forward_model(prefilter: str, kernel: str, activation: str, F: int, T: int, 
 
 
 def forwards() -> list[dict[str, Any]]:
-    """Every step of the forward pass of each model above, for its second neuron, with what the page is told of it."""
+    """Every step of the forward pass of each model above, for its second neuron, with what the kernel sends of it."""
     from deepstrf_widgets import LiveSession
     from deepstrf_widgets.bench.capabilities import activation_slot, prefilter_slot, receptive_field_kind
     from deepstrf_widgets.session.staged_forward import affine_of

@@ -67,8 +67,8 @@ def test_the_bundle_is_small():
 def test_the_bundle_is_marked_as_generated():
     paths = [str((STATIC / name).relative_to(ROOT)) for name in NAMES]
     command = ["git", "check-attr", "linguist-generated", "diff", "--", *paths]
-    told = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
-    assert told == [f"{path}: {of}" for path in paths for of in ("linguist-generated: set", "diff: unset")]
+    output = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert output == [f"{path}: {of}" for path in paths for of in ("linguist-generated: set", "diff: unset")]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -13,7 +13,7 @@ from deepstrf_widgets.__main__ import main
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_page_is_opened_in_the_browser(monkeypatch, capsys):
+def test_the_saved_page_is_opened_in_the_browser(monkeypatch, capsys):
     opened = []
     monkeypatch.setattr(webbrowser, "open", lambda address: opened.append(address) or True)
     assert main([]) == 0
@@ -23,7 +23,7 @@ def test_the_page_is_opened_in_the_browser(monkeypatch, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_without_a_browser_the_path_is_told(monkeypatch, capsys, tmp_path):
+def test_without_a_browser_the_path_is_printed(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(webbrowser, "open", lambda address: False)
     assert main(["--out", str(tmp_path / "a b.html")]) == 0
     assert str(tmp_path / "a b.html") in capsys.readouterr().out

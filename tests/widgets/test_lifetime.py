@@ -265,7 +265,7 @@ def test_a_cell_that_is_run_again_replaces_what_it_had_made(shell):
         panel.close()
 
 
-def test_where_the_front_end_tells_no_cell_nothing_is_replaced(shell):
+def test_where_the_front_end_names_no_cell_nothing_is_replaced(shell):
     panels = []
     for number in range(3):
         shell.run(None, str(number))

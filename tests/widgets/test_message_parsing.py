@@ -1,4 +1,4 @@
-"""Messages from the page: what a good one becomes, what each bad one is told, and a thousand broken ones."""
+"""Messages from the browser: what a good one becomes, the error for each bad one, and a thousand broken ones."""
 
 import json
 import random

@@ -110,7 +110,7 @@ def test_the_kernel_answers_for_a_curve_whose_formula_the_browser_does_not_have(
     np.testing.assert_allclose(np.frombuffer(answer["rate"], "<f4"), session.rate(0)[0], rtol=1e-6)
 
 
-def test_the_browser_is_told_of_a_curve_that_names_its_formula(monkeypatch, make_session, export):
+def test_the_browser_receives_a_curve_that_names_its_formula(monkeypatch, make_session, export):
     entry = OutputCurve("square", COLUMNS, "gain max(x − threshold, 0)²")
     monkeypatch.setitem(OUTPUT_CURVES, Square, entry)
     info = model_info(make_session(), (), 0)

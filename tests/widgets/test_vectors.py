@@ -1,4 +1,4 @@
-"""The reference values that the page is tested against are what Python computes today."""
+"""The reference values that the browser's code is tested against are what Python computes today."""
 
 import importlib.util
 import json

@@ -77,7 +77,7 @@ class BrowserWidget(Owner, anywidget.AnyWidget):
                 self.error = ""
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        # The browser does not know a panel of another widget until it is told of it.
+        # The browser does not know a panel of another widget until it has been sent.
         show_alone = getattr(self.comm, "show_alone", None)
         if show_alone is not None:
             show_alone(self)

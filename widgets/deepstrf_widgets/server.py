@@ -1,6 +1,6 @@
 """Jupyter server extension which lets a kernel's answers leave at once.
 
-It is off unless somebody switches it on: ``jupyter server extension enable deepstrf_widgets.server``.
+It is off unless a user switches it on: ``jupyter server extension enable deepstrf_widgets.server``.
 
 A kernel answers a drag with many small messages. On the websocket between server and browser, Nagle's algorithm holds
 each of them back until the browser has acknowledged the one before, and the browser delays its acknowledgements: that

@@ -14,7 +14,7 @@ const UI = [...DRAW, "ui"];
 const KERNEL = [...MATH, "kernel"];
 const STATE = [...KERNEL, "state"];
 const EDITOR = [...UI, "kernel", "state"];
-const EDITORS = ["editors/strf", "editors/adaptation", "editors/activation"];
+const EDITORS = ["editors/strf", "editors/prefilter", "editors/activation"];
 const ALLOWED: Record<string, string[]> = {
   // Elements, boxes, bytes, numbers as texts: nothing of sounds or models.
   base: [],

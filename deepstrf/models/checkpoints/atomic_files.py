@@ -271,7 +271,7 @@ class _Lock:
 
     @classmethod
     def of(cls, folder: Path) -> _Lock | None:
-        """The lock, or None when somebody has it."""
+        """The lock, or None when another process has it."""
         if ON_WINDOWS:
             return cls._of_file(folder / LOCK_FILE)
         import fcntl
@@ -308,5 +308,5 @@ class _Lock:
         """Give the lock away."""
         os.close(self.descriptor)  # unlocks
         if self.file is not None:
-            with suppress(OSError):  # somebody else may have it open
+            with suppress(OSError):  # another process may have it open
                 self.file.unlink()

@@ -17,9 +17,9 @@ def mark_as_built(module: nn.Module) -> None:
 
 
 def is_as_built(module: nn.Module) -> bool:
-    """Whether nobody edited, fitted or loaded values in ``module`` since `mark_as_built`; False without a mark.
+    """Whether no values in ``module`` were edited, fitted or loaded since `mark_as_built`; False without a mark.
 
-    It is told from the values alone, so that every way of changing them counts. A copy, another device and a wider
+    It is judged from the values alone, so that every way of changing them counts. A copy, another device and a wider
     floating-point type keep the answer.
     """
     mark = getattr(module, MARK, None)

@@ -30,7 +30,7 @@ class SinusoidalPositionalEncoding(nn.Module):
     Notes
     -----
     (B, L, d_model) -> (B, L, d_model), for any L. Persistent buffer ``div_term`` (d_model/2,). Angles are computed in
-    float32 at least: in bfloat16 positions beyond 256 would be told apart no more.
+    float32 at least: in bfloat16 positions beyond 256 would not differ any more.
 
     References
     ----------

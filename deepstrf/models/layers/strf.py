@@ -173,7 +173,7 @@ class ParametricSTRF(_Kernel):
 
         One after the other is chosen from a dictionary of places and widths, each the one that lowers the error of the
         linear prediction most; then places, widths and weights are improved together. Chance has no part in it. A fit
-        starts with this where nobody has touched the kernel: from a random start Gaussians find no neuron that lies
+        starts with this where the kernel is as built: from a random start Gaussians find no neuron that lies
         far from them, since the gradient of a narrow one vanishes away from its centre.
 
         Parameters
@@ -225,12 +225,12 @@ class ParametricSTRF(_Kernel):
         for group in lagged_moments(heard, *same_bins(target, weight, MOST_GROUPS), self.T):
             found = match_gaussians(group, moves, self.T, self.num_gaussians)
             size = found[4].square().mean((1, 2)).sqrt()
-            told = size > 0
-            n, found = group.neurons[told], found[:, told]
+            known = size > 0
+            n, found = group.neurons[known], found[:, known]
             with torch.no_grad():
                 self.P[:, n] = found[:2].to(self.P)
                 self.SIG[:, n] = sigma_to_raw(found[2:4]).to(self.SIG)
-                self.weight[n] = (found[4] / size[told, None, None]).to(self.weight)
+                self.weight[n] = (found[4] / size[known, None, None]).to(self.weight)
                 if self.bias is not None:
                     self.bias[n] = 0.0
 

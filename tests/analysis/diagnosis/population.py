@@ -20,7 +20,7 @@ SICK = 2
 
 @cache
 def simulate(**options: Any) -> SimulatedPopulation:
-    """Four neurons, ten bands, bins of 10 ms, four trials; nobody may change it."""
+    """Four neurons, ten bands, bins of 10 ms, four trials; tests must not change it."""
     settings = {"seconds": 30, "trials": 4, "seed": 1, "sample_rate_hz": 8000, "n_bands": BANDS, "max_hz": 4000.0}
     return simulate_population(NEURONS, **{**settings, "dt_ms": DT_MS, "n_lags": LAGS, **options})
 

@@ -571,7 +571,7 @@ def test_bands_that_the_sounds_never_move():
 
 
 class Given:
-    """Ends of an interval that somebody has computed."""
+    """Ends of an interval that a user has computed."""
 
     def __init__(self, low, high) -> None:
         self.ends = low, high

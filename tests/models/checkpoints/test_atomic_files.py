@@ -282,7 +282,7 @@ def test_a_set_that_changes_while_it_is_read_is_read_again(folder: Path, monkeyp
     assert len(seen) == 2
 
 
-def test_what_an_interrupted_swap_left_is_read_with_a_word(folder: Path) -> None:
+def test_what_an_interrupted_swap_left_is_read_with_a_warning(folder: Path) -> None:
     (folder / ".previous-checkpoint").mkdir()
     for name, data in OLD.items():
         (folder / ".previous-checkpoint" / name).write_bytes(data)

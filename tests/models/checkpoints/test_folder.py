@@ -490,7 +490,7 @@ def test_saving_and_loading_leave_the_random_numbers_alone(tmp_path: Path, build
 
 @pytest.mark.parametrize("name", ["README.md", "metadata.json", "config.json", "model.safetensors"])
 @pytest.mark.parametrize("content", [b"# My project", b"{}", b"[" * 99_999])
-def test_files_of_somebody_else_are_not_replaced(tmp_path: Path, name: str, content: bytes) -> None:
+def test_foreign_files_are_not_replaced(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(
         FileExistsError, match=rf"{name} is not part of a checkpoint and is not replaced: choose another"

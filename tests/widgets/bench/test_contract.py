@@ -1,4 +1,4 @@
-"""The page's list of traits, columns and fields is the kernel's."""
+"""The browser's list of traits, columns and fields is the kernel's."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What opens between sound and response, the stage in hand, and the normalised score: the kernel's half."""
+"""What opens between sound and response, the stage that is edited, and the normalised score: the kernel's side."""
 
 import numpy as np
 import pytest

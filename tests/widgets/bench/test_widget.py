@@ -668,7 +668,7 @@ def test_a_closed_widget_no_longer_follows(session, monkeypatch):
     widget.close()
 
 
-def test_browser_is_told_what_cannot_be_edited_and_why(session):
+def test_browser_receives_what_cannot_be_edited_and_why(session):
     widget = BenchWidget(session)
     assert widget.info["restrictions"] == session.restrictions == ""
     kernel = session.model.readout.strf.kernel

@@ -247,12 +247,12 @@ def test_a_panel_can_be_shown_alone_too(session):
 
 def test_neuron_score_state_and_edited_can_be_observed_and_linked(make_session):
     one, other = explore(make_session(), figures=False), explore(make_session(), figures=False)
-    told = []
-    one.observe(lambda change: told.append(change["name"]), ("neuron", "score", "state", "edited"))
+    notified = []
+    one.observe(lambda change: notified.append(change["name"]), ("neuron", "score", "state", "edited"))
     links = [traitlets.link((one, name), (other, name)) for name in ("neuron", "state")]
     one.session.set("strf.weight", 2.0, (0, 0, 0))
     one.refresh()
-    assert {"state", "edited"} <= set(told)
+    assert {"state", "edited"} <= set(notified)
     assert other.state == one.state != ""
     assert other.session.value("strf.weight", (0, 0, 0)) == 2.0
     one.neuron = "neuron 2"
@@ -331,11 +331,11 @@ def test_the_end_of_a_gesture_that_another_one_has_interrupted_is_drawn_within_0
         move(shown.session, 0.5)
         # Of another neuron: it settles, and then the end of the first gesture names nothing any more.
         shown.session.apply([Edit("strf.weight", 0.25, (1, 0, 0))], "other", settled=True)
-        told = []
-        stop = shown.session.observe(told.append)
+        notified = []
+        stop = shown.session.observe(notified.append)
         shown.session.apply([], "drag", settled=True)
         stop()
-        assert not told[0].touches(0)
+        assert not notified[0].touches(0)
         handle = shown.panel("figures")._timer.handle
         assert handle.when() <= loop.time() + 0.3
         while shown.panel("figures")._timer.handle is not None:
@@ -424,7 +424,7 @@ def test_a_gallery_chooses_the_neuron_and_goes_with_the_explorer(session):
 
 
 def test_what_is_closed_is_gone():
-    # The page's code is given as text: anywidget would keep every widget that it has told of a file.
+    # The browser's code is passed as text: anywidget keeps a reference to every widget whose code is a file.
     def opened_and_closed():
         demo = load_demo()
         explorer = explore(demo.model, demo.stimulus, demo.responses, gallery=True)

@@ -1,4 +1,4 @@
-"""The gallery's kernel half: pictures, read-outs, order, what a page may set, and following the session."""
+"""The gallery in the kernel: pictures, read-outs, order, what the browser may set, and following the session."""
 
 import asyncio
 import math
@@ -64,7 +64,7 @@ def column(one, name):
 
 
 def weights(one):
-    """The receptive fields as the page sees them."""
+    """The receptive fields as the browser receives them."""
     return one.kernels / 127 * one.table[:, COLUMNS.index("peak"), None, None, None]
 
 

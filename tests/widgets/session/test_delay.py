@@ -37,7 +37,7 @@ def test_lags_of_gaussians_count_from_the_sound(session):
     assert (float(low), float(high)) == (DELAY_MS, (T - 1) * DT_MS + DELAY_MS)
 
 
-def test_the_table_of_tuning_the_figure_and_the_page_know_the_delay(session):
+def test_the_table_of_tuning_the_figure_and_the_browser_know_the_delay(session):
     fields = session.model.effective_STRF()[0]
     shown = gallery(session)
     expected = latency(fields, DT_MS, delay_ms=DELAY_MS)

@@ -31,7 +31,7 @@ def half_silent():
     return LiveSession(model, sound, responses, dt_ms=5.0, cf_hz=hz)
 
 
-def test_the_mask_and_its_words(half_silent):
+def test_the_mask_and_its_description(half_silent):
     heard = heard_by(half_silent)
     assert heard[0].any(1).tolist() == [True] * 4 + [False] * 2
     assert silence_text(half_silent) == silence_text(half_silent.snapshot()) == "2 of 6 bands without sound"
@@ -63,7 +63,7 @@ def test_gallery_and_figure_leave_it_out_and_say_so(half_silent):
     shown.close()
 
 
-def test_the_bench_is_told_what_was_silent(half_silent):
+def test_the_bench_shows_what_was_silent(half_silent):
     bench = explore(half_silent, figures=False).bench
     assert bench.info["unheard"] == {"rows": [4, 5], "frames": 0, "text": "2 of 6 bands without sound"}
     plain = LiveSession(half_silent.model, half_silent.stimulus, dt_ms=5.0, cf_hz=half_silent.cf_hz)

@@ -1,4 +1,4 @@
-"""What others do to a session's model: noticed by the next read, told to the observers, and one undo entry."""
+"""What others do to a session's model: noticed by the next read, passed to the observers, and one undo entry."""
 
 import copy
 import warnings
@@ -104,12 +104,12 @@ def shared(make_model, make_stimulus, make_responses):
 
 @pytest.mark.parametrize("name", NOTICED)
 def test_a_change_is_noticed_by_the_next_read_and_can_be_undone(shared, assert_fresh, state, name):
-    before, rate, told = state(shared.model), shared.rate(1).clone(), []
-    shared.observe(told.append)
+    before, rate, notified = state(shared.model), shared.rate(1).clone(), []
+    shared.observe(notified.append)
     NOTICED[name](shared.model)
     assert_fresh(shared, range(3))
     assert not torch.equal(shared.rate(1), rate)
-    assert [(change.neurons, change.settled) for change in told] == [(None, True)]
+    assert [(change.neurons, change.settled) for change in notified] == [(None, True)]
     after = state(shared.model)
     shared.undo()
     assert all(torch.equal(before[key], tensor) for key, tensor in state(shared.model).items())
@@ -178,15 +178,15 @@ def test_changes_in_a_row_are_one_entry_and_edits_stand_between(shared):
     assert not shared.edited()
 
 
-def test_nothing_is_told_where_nothing_has_changed(shared):
-    told = []
-    shared.observe(told.append)
+def test_observers_are_not_called_where_nothing_has_changed(shared):
+    notified = []
+    shared.observe(notified.append)
     version = shared.version
     with torch.no_grad():
         weight(shared.model).mul_(1.0)
     shared.rate(0)
     shared.set("strf.bias", shared.value("strf.bias", (2,)), (2,))
-    assert (len(told), shared.version) == (1, version + 1)
+    assert (len(notified), shared.version) == (1, version + 1)
 
 
 def test_a_write_that_changes_no_value_is_compared_once(shared, monkeypatch):
@@ -209,12 +209,12 @@ def test_a_write_that_changes_no_value_is_compared_once(shared, monkeypatch):
 def test_a_model_that_has_lost_its_values_is_read_and_noticed_once(shared):
     with torch.no_grad():
         weight(shared.model)[1] = torch.nan
-    told = []
-    shared.observe(told.append)
+    notified = []
+    shared.observe(notified.append)
     assert shared.rate(1).isnan().any()
     shared.set("strf.bias", 0.3, (2,))
     shared.undo()
-    assert len(told) == 3
+    assert len(notified) == 3
     shared.undo()
     assert shared.rate(1).isfinite().all()
 
@@ -263,11 +263,11 @@ def test_other_modules_hooks_and_forwards_are_followed(shared, assert_fresh):
 
 
 def test_parameters_that_are_gone_are_among_the_names_of_the_change(shared):
-    told, before = [], set(shared.parameters)
-    shared.observe(told.append)
+    notified, before = [], set(shared.parameters)
+    shared.observe(notified.append)
     shared.model.readout.activation = nn.Softplus()
     shared.rate(0)
-    assert told[-1].names == before > set(shared.parameters)
+    assert notified[-1].names == before > set(shared.parameters)
 
 
 def test_refresh_finds_what_leaves_no_mark(shared, assert_fresh):

@@ -177,7 +177,7 @@ def test_on_the_grid_a_gaussian_is_what_the_layer_holds(make_model):
         ("strf.sigma_ms", 4.01, r"strf.sigma_frames must lie in \[0.27, 4\] frames, got 4.01"),
     ],
 )
-def test_limits_on_the_grid_are_told_in_its_units(make_model, name, value, message):
+def test_limits_on_the_grid_are_named_in_its_units(make_model, name, value, message):
     with pytest.raises(ValueError, match=message):
         table_of(make_model())[name].grid.encode(value, (0, 0, 0))
 

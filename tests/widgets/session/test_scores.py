@@ -28,7 +28,7 @@ def score(predicted, recorded=RECORDED[None, None, None]):
         ([4.0, 2.0, 0.0, 2.0], -1, -3, 0, "too steep"),
     ],
 )
-def test_a_word_says_why_the_variance_explained_is_less_than_the_correlation(predicted, r, explained, bias, mismatch):
+def test_a_label_says_why_the_variance_explained_is_less_than_the_correlation(predicted, r, explained, bias, mismatch):
     got = score(predicted)
     assert got.r == pytest.approx(r, abs=1e-6)
     assert got.explained == pytest.approx(explained, abs=1e-6)

@@ -208,13 +208,13 @@ def test_a_wrong_lock_is_an_error(session, lock, error, message):
 def test_the_browser_cannot_edit_what_is_locked_and_python_can(session, monkeypatch):
     bench = BenchWidget(session, lock=["strf.weight", "prefilter"])
     assert bench.info["locked"] == ["prefilter.tau_off_ms", "prefilter.tau_on_ms", "prefilter.w", "strf.weight"]
-    told = []
-    monkeypatch.setattr(bench, "send", lambda content, buffers=None: told.append(content))
+    sent = []
+    monkeypatch.setattr(bench, "send", lambda content, buffers=None: sent.append(content))
     edit = {"type": "edit", "client": "page", "gesture": "g", "phase": "end"}
     bench._received(bench, {**edit, "seq": 1, "edits": [{"name": "strf.weight", "index": [0, 0, 0]}]}, [b"\0" * 4])
-    assert told[-1]["text"] == bench.error == "strf.weight is locked in this bench"
+    assert sent[-1]["text"] == bench.error == "strf.weight is locked in this bench"
     bench._received(bench, {"type": "revert", "client": "page", "seq": 2, "names": ["prefilter.w"], "index": None}, [])
-    assert told[-1]["text"] == "prefilter.w is locked in this bench"
+    assert sent[-1]["text"] == "prefilter.w is locked in this bench"
     assert not session.edited()
     session.set("strf.weight", 2.0, (0, 0, 0))
     session.set("strf.center_ms", 3.0, (0, 0, 0))

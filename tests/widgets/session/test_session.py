@@ -239,14 +239,14 @@ def test_a_width_is_read_at_the_centre_set_before_it(session):
 )
 def test_a_failed_batch_changes_nothing(session, assert_fresh, state, same, bad, error, message):
     session.set("strf.bias", 1.0)
-    begin, told = state(session.model), []
-    session.observe(told.append)
+    begin, notified = state(session.model), []
+    session.observe(notified.append)
     good = [Edit("strf.weight", 4.0, (1,)), Edit("strf.weight", 5.0, (1, 0, 0)), Edit("prefilter.w", 0.2)]
     with pytest.raises(error, match=message):
         session.apply([*good, bad], "drag", settled=True)
     assert same(state(session.model), begin)
     assert_fresh(session, range(3))
-    assert told == []
+    assert notified == []
     session.undo()
     assert not session.can_undo
 
@@ -294,24 +294,24 @@ def test_edited_knows_which_neuron(session):
 
 
 def test_observers_are_told_what_changed(session):
-    told = []
-    stop = session.observe(told.append)
+    notified = []
+    stop = session.observe(notified.append)
     session.apply([Edit("strf.weight", 4.0, (1, 0, 0))], "drag", source="hand")
-    assert told[-1].names == {"strf.weight"}
-    assert (told[-1].neurons, told[-1].settled, told[-1].source) == ({1}, False, "hand")
-    assert [told[-1].touches(n) for n in range(3)] == [False, True, False]
+    assert notified[-1].names == {"strf.weight"}
+    assert (notified[-1].neurons, notified[-1].settled, notified[-1].source) == ({1}, False, "hand")
+    assert [notified[-1].touches(n) for n in range(3)] == [False, True, False]
     session.apply([Edit("strf.bias", 1.0)], "drag", settled=True)
-    assert (told[-1].neurons, told[-1].settled) == (None, True)
+    assert (notified[-1].neurons, notified[-1].settled) == (None, True)
     session.set("prefilter.w", 0.5, (0,))
-    assert told[-1].touches(2)
+    assert notified[-1].touches(2)
     session.undo(source=1)
     session.redo(source=2)
     session.revert(source=3)
-    assert [change.source for change in told[-3:]] == [1, 2, 3]
+    assert [change.source for change in notified[-3:]] == [1, 2, 3]
     stop()
     stop()
     session.undo()
-    assert len(told) == 6
+    assert len(notified) == 6
 
 
 def test_a_value_that_was_read_does_not_change(session):

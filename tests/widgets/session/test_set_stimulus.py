@@ -1,4 +1,4 @@
-"""Another sound under the same hand: the session, its bench, gallery and figures follow; edits stay."""
+"""Another sound for the same edited model: the session, its bench, gallery and figures follow; edits stay."""
 
 import asyncio
 import base64
@@ -88,16 +88,16 @@ def test_a_spectrogram_brings_its_unit(session):
     ],
 )
 def test_a_wrong_sound_is_named_and_changes_nothing(session, wrong, error, message):
-    stimulus, rate, told = session.stimulus, session.rate(0), []
-    session.observe(told.append)
+    stimulus, rate, notified = session.stimulus, session.rate(0), []
+    session.observe(notified.append)
     with pytest.raises(error, match=message):
         session.set_stimulus(**wrong)
     assert session.stimulus is stimulus
     assert session.rate(0) is rate
-    assert told == []
+    assert notified == []
 
 
-def test_a_model_without_stages_hears_too(make_stimulus, assert_fresh):
+def test_a_model_without_stages_takes_a_new_stimulus_too(make_stimulus, assert_fresh):
     session = LiveSession(
         StateNet(5, 4, out_neurons=3, kernel_size=3, stride=1).double(), make_stimulus(), dt_ms=5.0, cf_hz=CF_HZ
     )
@@ -105,7 +105,7 @@ def test_a_model_without_stages_hears_too(make_stimulus, assert_fresh):
     assert_fresh(session, range(3))
 
 
-def test_the_bench_tells_its_page_the_length_before_a_response_to_it(make_session, make_stimulus, monkeypatch):
+def test_the_bench_sends_the_length_before_a_response_to_it(make_session, make_stimulus, monkeypatch):
     widget = BenchWidget(make_session(sounds=2), neuron=1, sound=1)
     order = []
     widget.observe(lambda change: order.append(change["name"]), ["info", "stimulus", "rate", "psth", "score"])
@@ -124,7 +124,7 @@ def test_the_bench_tells_its_page_the_length_before_a_response_to_it(make_sessio
     widget.close()
 
 
-def test_a_bench_that_nobody_looks_at_catches_up(session, make_stimulus):
+def test_a_bench_without_a_view_catches_up(session, make_stimulus):
     widget = BenchWidget(session)
     widget.set_state({"width": 700})
     widget.set_state({"width": 0})
@@ -136,7 +136,7 @@ def test_a_bench_that_nobody_looks_at_catches_up(session, make_stimulus):
     widget.close()
 
 
-def test_in_a_cell_that_hears_fewer_sounds_figures_and_pages_are_of_the_new_one(make_session, make_stimulus, tmp_path):
+def test_figures_and_saved_pages_follow_a_cell_that_sets_fewer_sounds(make_session, make_stimulus, tmp_path):
     async def cell():
         explorer = explore(make_session(sounds=2), sound=1, sounds=False)
         explorer.session.set_stimulus(make_stimulus(frames=41))

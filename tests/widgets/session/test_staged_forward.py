@@ -65,7 +65,7 @@ def test_an_edit_of_one_receptive_field_runs_neither_the_prefilter_nor_other_neu
     assert runs == {"kernel": 2, "curve": 2}
 
 
-def test_nothing_runs_until_somebody_looks(counted):
+def test_nothing_runs_until_a_result_is_read(counted):
     session, runs = counted
     session.set("strf.weight", 1.0, (5,))
     session.rate(4)

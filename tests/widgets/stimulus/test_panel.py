@@ -45,7 +45,7 @@ def panel(session):
 
 
 def put(panel, content, name="mine.wav"):
-    """What the page's button does."""
+    """What the button in the browser does."""
     panel.upload._received(panel.upload, {"type": "file", "name": name, "size": len(content)}, [memoryview(content)])
 
 
@@ -173,7 +173,7 @@ def test_the_first_stimulus_returns_with_its_score(panel, session):
 
 
 def test_the_panel_shows_that_another_sound_was_chosen_elsewhere(panel, session):
-    """In a cell, or in a second panel: what this one chose last is no longer what is heard."""
+    """In a cell, or in a second panel: what this one chose last is no longer the stimulus."""
     other = StimulusPanel(session)
     panel.choice.value = "tone"
     assert "another sound is played, chosen elsewhere" in other.status
@@ -182,12 +182,12 @@ def test_the_panel_shows_that_another_sound_was_chosen_elsewhere(panel, session)
     late.close()
     other.choice.value = "noise"
     assert "another sound is played, chosen elsewhere" in panel.status
-    told = []
-    session.observe(told.append)
+    notified = []
+    session.observe(notified.append)
     other.choice.value = "first"
     assert panel.choice.value == "first"
     assert "elsewhere" not in panel.status
-    assert len(told) == 1  # it was heard once
+    assert len(notified) == 1  # the stimulus was set once
     other.close()
 
 
@@ -362,8 +362,8 @@ def test_the_figures_show_the_sound_on_screen(session):
         (40, 2**32 - 2, r"^mine\.wav is cut short: its header promises"),
     ],
 )
-def test_a_header_that_lies_is_told_in_one_sentence_and_takes_no_memory(panel, session, field, value, message):
-    """A rate of 100 MHz made 9.5 GB of one MB, and the page said nothing."""
+def test_a_wrong_header_is_refused_in_one_sentence_and_takes_no_memory(panel, session, field, value, message):
+    """A rate of 100 MHz made 9.5 GB of one MB, and the browser showed no error."""
     content = bytearray(wav(seconds=12.0)[1])
     content[field : field + 4] = value.to_bytes(4, "little")
     panel.choice.value = "file"
@@ -374,7 +374,7 @@ def test_a_header_that_lies_is_told_in_one_sentence_and_takes_no_memory(panel, s
     assert session.on_first_stimulus
 
 
-def test_an_error_of_the_disk_or_a_fit_under_way_is_told_too(panel, session, monkeypatch):
+def test_an_error_of_the_disk_or_a_fit_under_way_is_shown_too(panel, session, monkeypatch):
     panel.choice.value = "file"
 
     def full(*_, **__):
@@ -395,7 +395,7 @@ def test_an_error_of_the_disk_or_a_fit_under_way_is_told_too(panel, session, mon
     assert panel.message.endswith("the model is being fitted")
 
 
-def test_a_sound_beyond_the_limit_is_told_with_a_way_out_that_there_is():
+def test_a_sound_beyond_the_limit_is_refused_with_a_way_out_that_there_is():
     content = bytearray(wav(seconds=12.0)[1])
     content[24:28] = (100_000_000).to_bytes(4, "little")
     cf_hz = get_CFs(500.0, 8000.0, 34, "mel").double().numpy()

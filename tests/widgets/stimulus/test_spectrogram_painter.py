@@ -1,4 +1,4 @@
-"""A spectrogram painted by hand: what the kernel takes from the page and what it refuses; the session hears it."""
+"""A painted spectrogram: what the kernel takes from the browser and refuses; it becomes the stimulus."""
 
 import numpy as np
 import pytest
@@ -38,10 +38,10 @@ def painter(session):
 
 
 def sends(painter, monkeypatch):
-    """What the painter tells the page from now on."""
-    told = []
-    monkeypatch.setattr(painter, "send", lambda content, buffers=None: told.append((content, buffers)))
-    return told
+    """What the painter sends to the browser from now on."""
+    sent = []
+    monkeypatch.setattr(painter, "send", lambda content, buffers=None: sent.append((content, buffers)))
+    return sent
 
 
 def stroke(painter, values, start=0, n_frames=None, *, settled=True, seq=1):
@@ -109,14 +109,14 @@ BUFFERS = st.one_of(st.none(), st.lists(RAW, max_size=2), st.lists(st.text(max_s
 @settings(max_examples=200, deadline=None)
 @given(field=st.sampled_from(["type", "start", "n_frames", "settled", None]), odd=ODD, buffers=BUFFERS)
 def test_broken_messages_get_an_error_each_and_change_nothing(kept, field, odd, buffers):
-    painting, heard, told = kept.painting.copy(), kept.session.stimulus, []
+    painting, heard, sent = kept.painting.copy(), kept.session.stimulus, []
     content = {"type": "paint", "client": "page", "seq": 9, "start": 0, "n_frames": 200, "settled": False}
     content = odd if field is None else {**content, field: odd}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kept, "send", lambda content, buffers=None: told.append(content))
+        patch.setattr(kept, "send", lambda content, buffers=None: sent.append(content))
         kept._received(kept, content, buffers)
-    assert [one["type"] for one in told] == ["error"]
-    assert told[0]["text"] == kept.error != ""
+    assert [one["type"] for one in sent] == ["error"]
+    assert sent[0]["text"] == kept.error != ""
     np.testing.assert_array_equal(kept.painting, painting)
     assert kept.session.stimulus is heard
 
@@ -146,7 +146,7 @@ def test_levels_of_another_unit_keep_its_range(demo):
 
 
 def test_a_stroke_is_played_while_it_runs_and_at_its_end(painter, session, demo, monkeypatch):
-    told, changes = sends(painter, monkeypatch), []
+    sent, changes = sends(painter, monkeypatch), []
     session.observe(changes.append)
     stroke(painter, np.full((34, 5), 40.0), 30, settled=False, seq=1)
     stroke(painter, np.full((34, 5), 50.0), 33, seq=2)
@@ -161,7 +161,7 @@ def test_a_stroke_is_played_while_it_runs_and_at_its_end(painter, session, demo,
         (False, True, True),
         (True, True, True),
     ]
-    assert [content for content, _ in told] == [
+    assert [content for content, _ in sent] == [
         {"type": "painted", "client": "page", "seq": 1, "settled": False},
         {"type": "painted", "client": "page", "seq": 2, "settled": True},
     ]
@@ -172,7 +172,7 @@ def test_another_length_is_sent_with_all_frames(painter, session):
     stroke(painter, values, n_frames=300)
     assert session.stimulus.shape == (1, 1, 34, 300)
     np.testing.assert_array_equal(painter.painting, values)
-    # What the page sent is the kernel's own now.
+    # What the browser sent is the kernel's own now.
     stroke(painter, np.full((34, 1), 3.0), 299, 300)
     assert painter.painting[0, 299] == 3.0
 
@@ -187,18 +187,18 @@ def test_a_stimulus_does_not_change_with_the_next_stroke(painter, session):
 def test_a_browser_gets_the_whole_painting(painter, monkeypatch):
     stroke(painter, np.full((34, 2), 40.0), 7)
     assert painter.get_state("cells") == {"cells": painter.painting.tobytes()}
-    told = sends(painter, monkeypatch)
+    sent = sends(painter, monkeypatch)
     painter._received(painter, {"type": "ready"}, [])
-    assert told == [({"type": "cells"}, [painter.painting.tobytes()])]
+    assert sent == [({"type": "cells"}, [painter.painting.tobytes()])]
 
 
 def test_the_stimulus_before_can_be_copied(painter, session, demo, monkeypatch):
-    told = sends(painter, monkeypatch)
+    sent = sends(painter, monkeypatch)
     stroke(painter, np.full((34, 1), 40.0))
     stroke(painter, np.full((34, 1), 50.0))
     painter._received(painter, {"type": "copy"}, [])
     np.testing.assert_array_equal(painter.painting, demo.stimulus.values.numpy())
-    assert told[-1] == ({"type": "cells"}, [demo.stimulus.values.numpy().tobytes()])
+    assert sent[-1] == ({"type": "cells"}, [demo.stimulus.values.numpy().tobytes()])
     assert torch.equal(session.stimulus[0, 0], demo.stimulus.values)
     assert not session.on_first_stimulus
     # Another one since: that one; louder than may be painted, it is cut.
@@ -218,10 +218,10 @@ def test_a_sound_of_a_batch_is_the_one_on_screen(demo):
 
 
 def test_an_error_is_shown_until_the_next_stroke(painter, monkeypatch):
-    told = sends(painter, monkeypatch)
+    sent = sends(painter, monkeypatch)
     stroke(painter, np.full((34, 1), 400.0), seq=8)
     want = "values must lie in [0, 85.6195] dB, got 400"
-    assert (painter.error, told[-1][0]) == (want, {"type": "error", "client": "page", "seq": 8, "text": want})
+    assert (painter.error, sent[-1][0]) == (want, {"type": "error", "client": "page", "seq": 8, "text": want})
     stroke(painter, np.full((34, 1), 40.0))
     assert painter.error == ""
 

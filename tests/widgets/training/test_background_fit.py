@@ -311,7 +311,9 @@ print(busy - begun, resting - busy, x.exp().sum().item() == want, torch.get_num_
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core has no threads to rest")
 def test_idle_threads_end_and_start_again():
     environment = {**os.environ, "OMP_NUM_THREADS": "2"}
-    told = subprocess.run([sys.executable, "-c", THREADS], env=environment, capture_output=True, text=True, check=True)
-    if torch.__version__ < "2.3" and told.stdout.split()[1] == "0":
+    result = subprocess.run(
+        [sys.executable, "-c", THREADS], env=environment, capture_output=True, text=True, check=True
+    )
+    if torch.__version__ < "2.3" and result.stdout.split()[1] == "0":
         pytest.skip("the OpenMP of this torch keeps its threads")
-    assert told.stdout.split() == ["1", "-1", "True", "2"]
+    assert result.stdout.split() == ["1", "-1", "True", "2"]

@@ -12,7 +12,7 @@ WAIT_S = 60
 
 
 class Canvas:
-    """Counts its paintings and answers when told to; ``patience`` is how long it wants to be waited for."""
+    """Counts its paintings and answers when the test wants it; ``patience`` is how long it wants to be waited for."""
 
     def __init__(self, *, live=False, patience=WAIT_S):
         self.live, self.patience = live, patience

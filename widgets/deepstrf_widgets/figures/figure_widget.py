@@ -1,4 +1,4 @@
-"""A Plotly figure as a widget that is whole when the browser first hears of it, without buttons that upload it."""
+"""A Plotly figure as a widget that is complete when the browser first receives it, without buttons that upload it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _widget_class() -> Any:
 def figure_widget(figure: go.Figure) -> Any:
     """A ``plotly.graph_objects.FigureWidget`` of ``figure``, whose view shows its traces from the first moment.
 
-    Once it is closed and nobody uses it, its memory is free.
+    Once it is closed and not referenced, its memory is free.
     """
     widget = _widget_class()(figure)
     # anywidget keeps every widget whose code is a file, to reload it when that changes; Plotly's does not change.

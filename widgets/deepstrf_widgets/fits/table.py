@@ -41,7 +41,7 @@ class FitRows(BrowserWidget):
         and traceback.
     info : dict
         ``total``, ``done``, ``failed``, ``best`` (number of a job, or None), ``score`` (by which), ``left_s`` (None
-        where nobody knows yet), ``running`` and ``opened`` (number of the job on the bench, or None).
+        where it is not known yet), ``running`` and ``opened`` (number of the job on the bench, or None).
     """
 
     _esm = bundle_source("fits.js")
@@ -115,7 +115,7 @@ class FitTable(Owner, ipywidgets.VBox):
         self._shown = True
         return super()._repr_mimebundle_(**kwargs)
 
-    # -- told by fit_many ----------------------------------------------------------------------------------------
+    # -- called by fit_many ----------------------------------------------------------------------------------------
 
     def begin(self, jobs: Sequence[FitJob], results: Sequence[FitResult | None]) -> None:
         """Show these jobs, with the results that there are already."""

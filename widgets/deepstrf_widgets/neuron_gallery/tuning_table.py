@@ -92,7 +92,7 @@ class TuningTable:
         chain = self.session.trained if self.trained else self.session.live
         fields = chain.kernels(rows)
         if fields is None or fields.shape[1:] != self.kernels.shape[1:]:
-            # Somebody has exchanged parts of the model: there is nothing of this shape to show any more.
+            # Parts of the model have been exchanged: there is nothing of this shape to show any more.
             return torch.zeros(len(rows), *self.kernels.shape[1:])
         fields = fields.detach().cpu()
         affine = gain_and_offset(chain.model) if self.with_gain else None

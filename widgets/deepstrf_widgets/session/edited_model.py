@@ -33,7 +33,7 @@ BEHIND = object()
 """Given instead of a result where the structure of the model is another than that of the twin."""
 
 TRIES = 5
-"""How often a model is copied again that somebody writes to meanwhile."""
+"""How often a model is copied again that another thread writes to meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ class EditedModel:
         # At the end of a gesture the observers are told of all of it.
         whole = now.done[-1].before if settled and now.goes_on(gesture) else {}
         history = now.record(gesture, before, settled=settled, read=self.tried)
-        return self.keep_as(history, settled, source, told=(*before, *whole))
+        return self.keep_as(history, settled, source, notified=(*before, *whole))
 
     def keep_as(
         self,
@@ -184,18 +184,18 @@ class EditedModel:
         settled: bool,
         source: object,
         *,
-        told: Iterable[Slot] | None = None,
+        notified: Iterable[Slot] | None = None,
         seen: Marks | None = None,
     ) -> Change:
         """Make happen what was tried, with the history that it leads to.
 
-        The observers are told of the slots ``told``, where they are not just those tried; ``seen`` are the marks of the
-        model where it holds the values already.
+        The observers are told of the slots ``notified``, where they are not just those tried; ``seen`` are the marks
+        of the model where it holds the values already.
         """
         state, slots = self.state, tuple(self._tried)
         names, neurons, unnamed, stale = self._concerned(slots)
-        if told is not None and (all_told := tuple(told)) != slots:
-            names, neurons, unnamed, _ = self._concerned(all_told)
+        if notified is not None and (all_notified := tuple(notified)) != slots:
+            names, neurons, unnamed, _ = self._concerned(all_notified)
         version = state.version + 1
         change = Change(names, neurons, settled, source, unnamed=unnamed, version=version)
         return self.commit(Plan(state.after(change, history=history), change, () if seen else slots, stale, seen))

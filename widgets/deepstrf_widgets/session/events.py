@@ -1,4 +1,4 @@
-"""One edit as it is asked for, and what observers are told when something has changed."""
+"""One edit as it is asked for, and what observers receive when something has changed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Edit(NamedTuple):
 
     name: str
     value: ArrayLike
-    index: Index = ()  # type: ignore[assignment]  # hides tuple.index, which nobody calls on an edit
+    index: Index = ()  # type: ignore[assignment]  # hides tuple.index, which is not called on an edit
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Change:
     stimulus : bool
         Whether the sound is another one.
     unnamed : bool
-        Whether more than the named parameters may have changed: somebody else has written to the model.
+        Whether more than the named parameters may have changed: other code has written to the model.
     version : int
         Number of the session's state afterwards: each change has the next one.
     """

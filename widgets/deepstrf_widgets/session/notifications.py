@@ -31,7 +31,7 @@ class Observer:
 class Observers:
     """Who wants to be called after each change of a session.
 
-    One thread at a time calls them: nobody waits for an observer but the thread that calls it, so that observers may
+    One thread at a time calls them: only the thread that calls an observer waits for it, so that observers may
     read, edit, and end themselves. What other threads change meanwhile is left to another thread after a moment, or
     a thread that makes one change would call the observers for as long as another one makes more of them.
 

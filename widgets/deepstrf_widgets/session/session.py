@@ -29,7 +29,7 @@ __all__ = ["LiveSession"]
 class LiveSession(Reading):
     """A neuron model that is edited by hand, one gesture at a time, on one stimulus batch.
 
-    An edit re-runs only what lies downstream of it, and only for the neurons that somebody looks at. The values
+    An edit re-runs only what lies downstream of it, and only for the neurons that are read. The values
     equal a fresh forward pass of the edited model, in evaluation mode.
 
     Any thread may read and edit. What is read is computed from a private copy of the model, outside the session's
@@ -115,7 +115,7 @@ class LiveSession(Reading):
 
     @property
     def model(self) -> NeuralModel:
-        """The edited model. Whoever changes it need tell nobody: the next use of the session notices."""
+        """The edited model. It may be changed without notice: the next use of the session notices."""
         return self._edited.use(lambda: self._edited.model)
 
     def _present(self) -> State:
@@ -185,7 +185,7 @@ class LiveSession(Reading):
     def _play(self, version: int, live: StagedForward, played: Played, settled: bool, source: object) -> None:
         state = self._edited.state
         model, form = state.twin.model, state.twin.form
-        # What has been computed on it is kept, unless somebody has edited meanwhile.
+        # What has been computed on it is kept, unless it was edited meanwhile.
         live = live.over(model) if state.version == version else StagedForward(model, live.stimulus, form)
         self._edited.play(live, played, settled, source)
 

@@ -1,4 +1,4 @@
-"""A model on a stimulus as a chain of stages that remember their output: an edit re-runs only what lies downstream."""
+"""A model on a stimulus as stages that remember their output: an edit re-runs only what lies downstream."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class StagedForward:
     """The stages stimulus -> prefilter -> core -> drive -> rate of one model on one stimulus batch, each cached.
 
     ``drive`` is the STRF with its batch norm, ``rate`` the output curve. Both are computed neuron by neuron, when
-    somebody reads them. A model that is not of this shape has one stage, the whole forward pass.
+    they are read. A model that is not of this shape has one stage, the whole forward pass.
 
     Any number of threads may read: nothing of the model is written or exchanged.
 

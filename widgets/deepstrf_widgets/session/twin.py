@@ -32,9 +32,9 @@ class Lease:
 
 
 class Twin:
-    """A copy of a model that nobody else reaches: it answers what a session is asked.
+    """A private copy of a model: it answers what a session is asked.
 
-    It is written in place, and only while nobody reads it: a reader holds a lease (:meth:`lend`), and a twin that is
+    It is written in place, and only while it is not read: a reader holds a lease (:meth:`lend`), and a twin that is
     lent is left to its readers (:meth:`fork`).
 
     Parameters
@@ -70,7 +70,7 @@ class Twin:
             vars(self).pop(known, None)
 
     def fork(self) -> Twin:
-        """An equal twin that nobody reads yet."""
+        """An equal twin without readers."""
         return Twin(own_tensors(self.model), self._axes, self.form)
 
     def lend(self) -> Lease:
@@ -83,7 +83,7 @@ class Twin:
 
     @property
     def is_lent(self) -> bool:
-        """Whether somebody reads it."""
+        """Whether it has readers."""
         return self._lease is not None and self._lease() is not None
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Whether others have changed a model: told by what torch counts, without reading the values."""
+"""Whether others have changed a model: judged by what torch counts, without reading the values."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Watch:
         return [tensor._version for tensor in self._tensors], [tensor.data_ptr() for tensor in self._tensors]
 
     def expect(self, written: list[str]) -> None:
-        """Take one write to each of the named tensors for seen: more than that is somebody else's."""
+        """Take one write to each of the named tensors for seen: more than that is another writer's."""
         versions, places = self.seen
         versions = list(versions)
         for name in written:

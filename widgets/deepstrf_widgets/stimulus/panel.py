@@ -231,7 +231,7 @@ class StimulusPanel(PanelHost):
         self.status = " · ".join(parts)
 
     def _session_changed(self, change: Change) -> None:
-        """Somebody else may have chosen the first sound again, or another one."""
+        """The first sound, or another one, may have been chosen elsewhere."""
         if not change.stimulus or change.source is self:
             return
         if change.source is not None and change.source is vars(self).get("painter"):

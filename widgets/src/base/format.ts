@@ -59,7 +59,7 @@ export function signedPercent(share: number): string {
   return `${percent > 0 ? "+" : percent === 0 ? "±" : ""}${fixed(percent, 0)} %`;
 }
 
-/** The number that somebody has typed, with a decimal point or comma and any minus sign; NaN for anything else. */
+/** The number that the user has typed, with a decimal point or comma and any minus sign; NaN for anything else. */
 export function typedNumber(text: string): number {
   const plain = text
     .trim()

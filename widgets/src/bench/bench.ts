@@ -4,7 +4,7 @@ import { Cleanup, consume, element, setText } from "../base/dom";
 import { Frames, record, watchPixelRatio } from "../draw/surface";
 import { readTheme, type Theme, watchTheme } from "../draw/theme";
 import { ActivationEditor } from "../editors/activation/editor";
-import { AdaptationEditor } from "../editors/adaptation/editor";
+import { PrefilterEditor } from "../editors/prefilter/editor";
 import { StrfEditor } from "../editors/strf/editor";
 import { download } from "../export/download-menu";
 import { pictureOf } from "../export/page-to-svg";
@@ -51,7 +51,7 @@ function stagesOf(view: View, info: Info): StageName[] {
   return stages;
 }
 
-/** Show a view in `el`; `saved` tells that it has no kernel, and nobody expects one. */
+/** Show a view in `el`; `saved` tells that it has no kernel, and none is expected. */
 export function mount(model: BenchModel, el: HTMLElement, saved = false): () => void {
   const cleanup = new Cleanup();
   const clock = {
@@ -97,7 +97,7 @@ export function mount(model: BenchModel, el: HTMLElement, saved = false): () => 
       ? new ResponseView(state, new Chooser(state, "sound", cleanup).element, frames, theme, cleanup)
       : null;
   const make = (name: StageName): Stage => {
-    if (name === "prefilter") return new AdaptationEditor(state, frames, theme, cleanup);
+    if (name === "prefilter") return new PrefilterEditor(state, frames, theme, cleanup);
     if (name === "activation") return new ActivationEditor(state, frames, theme, cleanup);
     return new StrfEditor(state, frames, theme, cleanup);
   };

@@ -199,7 +199,7 @@ describe("vector", () => {
     expect(clips(3)).toEqual([]);
   });
 
-  it("closes clips that nobody restored", () => {
+  it("closes clips that were not restored", () => {
     const vector = new SvgContext();
     vector.save();
     vector.rect(0, 0, 1, 1);

@@ -99,8 +99,8 @@ describe("picture", () => {
     await save(root, ".db-strf", "SVG");
     expect([...files.keys()]).toEqual(["LinearNonlinear-neuron-1-receptive-field-on.svg"]);
     const svg = await parsed("LinearNonlinear-neuron-1-receptive-field-on.svg");
-    const told = ["Receptive field · ON", "frequency (kHz)", "lag (ms), 0 = now", "weight"];
-    expect(texts(svg)).toEqual(expect.arrayContaining(told));
+    const expected = ["Receptive field · ON", "frequency (kHz)", "lag (ms), 0 = now", "weight"];
+    expect(texts(svg)).toEqual(expect.arrayContaining(expected));
     expect(svg.querySelector("image")).not.toBeNull();
     expect(svg.querySelector("ellipse")).not.toBeNull();
     expect(message(root)).toBe("");
@@ -111,8 +111,8 @@ describe("picture", () => {
     withCanvases();
     await save(root, ".db-response", "SVG");
     const svg = await parsed("LinearNonlinear-neuron-1-stimulus-and-response.svg");
-    const told = ["frequency (kHz)", "dB", "rate (spikes/bin)", "time (s)", "recorded", "as trained"];
-    expect(texts(svg)).toEqual(expect.arrayContaining(told));
+    const expected = ["frequency (kHz)", "dB", "rate (spikes/bin)", "time (s)", "recorded", "as trained"];
+    expect(texts(svg)).toEqual(expect.arrayContaining(expected));
   });
 
   it("of the whole bench names the neuron, whatever its name is, and shows no buttons", async () => {
@@ -120,12 +120,12 @@ describe("picture", () => {
     withCanvases();
     await save(root, ".db-header", "SVG");
     const svg = await parsed("LinearNonlinear-neuron-2-bench.svg");
-    const told = texts(svg);
-    expect(told).toEqual(
+    const expected = texts(svg);
+    expect(expected).toEqual(
       expect.arrayContaining(["LinearNonlinear", "2 · <b>bold</b>", "time (s)", "weight"]),
     );
-    expect(told).not.toContain("PNG");
-    expect(told.join()).not.toContain("Revert");
+    expect(expected).not.toContain("PNG");
+    expect(expected.join()).not.toContain("Revert");
   });
 
   it("says when the browser refuses it, and that all is well again", async () => {

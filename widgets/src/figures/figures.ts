@@ -140,10 +140,10 @@ export function mountFigures(given: BenchModel, el: HTMLElement, around?: Around
     const at = graphs.get("response");
     const sent = arrays.get("model");
     if (!plotly || !at || !figure || !around || !shown || around.neuron() !== figure.neuron) return;
-    const hand = Float32Array.from(around.rate());
-    if (hand.length !== sent?.data.length) return;
+    const own = Float32Array.from(around.rate());
+    if (own.length !== sent?.data.length) return;
     // At rest it is the kernel's, digit for digit.
-    const y = alike(hand, sent.data) ? sent.data : hand;
+    const y = alike(own, sent.data) ? sent.data : own;
     const index = ["recorded", "trained", "model"].filter((name) => arrays.has(name)).indexOf("model");
     later(async () => {
       const begun = performance.now();

@@ -118,7 +118,7 @@ export class GalleryControls {
     setText(this.#count, `${shown} of ${this.#info.n_neurons} shown`);
   }
 
-  /** Show what the traits hold; a field in which somebody types is left alone. */
+  /** Show what the traits hold; a field in which the user types is left alone. */
   paint(): void {
     const choices = this.#choices;
     const search = choices.get("search") as string;

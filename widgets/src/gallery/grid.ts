@@ -194,7 +194,7 @@ export class GalleryGrid {
     if (this.#columns === 0) return;
     const height = (neurons: number) => `${Math.ceil(neurons / this.#columns) * this.#rowHeight}px`;
     this.#sheet.style.height = height(this.order.length);
-    // Room for all neurons, whichever are shown: what lies below stays where it is while somebody filters.
+    // Room for all neurons, whichever are shown: what lies below stays where it is while the user filters.
     this.element.style.setProperty("--all", height(this.#data.info.n_neurons));
   }
 

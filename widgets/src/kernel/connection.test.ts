@@ -27,46 +27,46 @@ function made() {
 
 function watched(cutOff = () => false) {
   const { kernel, emit, listeners } = made();
-  const told: Connection[] = [];
-  const { check, stop } = watchConnection(kernel, cutOff, (connection) => told.push(connection));
-  return { kernel, emit, listeners, told, check, stop };
+  const reported: Connection[] = [];
+  const { check, stop } = watchConnection(kernel, cutOff, (connection) => reported.push(connection));
+  return { kernel, emit, listeners, reported, check, stop };
 }
 
 describe("the connection to a kernel", () => {
-  it("is live while it works, and nobody is told", () => {
-    const { emit, told } = watched();
+  it("is live while it works, and reports nothing", () => {
+    const { emit, reported } = watched();
     for (const status of ["busy", "idle", "starting", "unknown"]) emit("status", status);
-    expect(told).toEqual([]);
+    expect(reported).toEqual([]);
   });
 
   it.each(["restarting", "autorestarting", "dead", "terminating"])(
     "is gone for good once it is %s",
     (end) => {
-      const { emit, told } = watched();
+      const { emit, reported } = watched();
       emit("status", end);
       emit("status", "starting");
       emit("status", "idle");
-      expect(told).toEqual(["gone"]);
+      expect(reported).toEqual(["gone"]);
     },
   );
 
   it("is gone with a kernel that was shut down or exchanged", () => {
-    const { emit, told } = watched();
+    const { emit, reported } = watched();
     emit("disposed");
-    expect(told).toEqual(["gone"]);
+    expect(reported).toEqual(["gone"]);
   });
 
-  it("is lost while the page tries to reach it, and live when it has", () => {
-    const { kernel, emit, told } = watched();
+  it("is lost while the browser tries to reach it, and live when it has", () => {
+    const { kernel, emit, reported } = watched();
     for (const status of ["connecting", "disconnected", "connecting", "connected"]) {
       kernel.connectionStatus = status;
       emit("connection", status);
     }
-    expect(told).toEqual(["lost", "live"]);
+    expect(reported).toEqual(["lost", "live"]);
   });
 
-  it("is gone from the start where the host has marked a saved view, and live where a host tells nothing", () => {
-    expect(watched(() => true).told).toEqual(["gone"]);
+  it("is gone from the start where the host has marked a saved view, and live where a host says nothing", () => {
+    expect(watched(() => true).reported).toEqual(["gone"]);
     const changed = vi.fn();
     watchConnection(undefined, () => false, changed).check();
     watchConnection(null, () => false, changed).check();

@@ -1,7 +1,7 @@
 /** What the host tells of the kernel behind a view. */
 
 /**
- * "live"; "lost" while the page has no connection to it and tries again; "gone" when it was restarted, has ended, or
+ * "live"; "lost" while the browser has no connection to it and tries again; "gone" when it was restarted, has ended, or
  * was another one: it knows nothing of the view any more, and will not.
  */
 export type Connection = "live" | "lost" | "gone";
@@ -35,12 +35,12 @@ export function watchConnection(
   changed: (connection: Connection) => void,
 ): { check(): void; stop(): void } {
   let ended = false;
-  let told: Connection = "live";
+  let reported: Connection = "live";
   const check = () => {
     ended ||= kernel?.isDisposed === true || ENDS.has(kernel?.status);
     const now = ended || cutOff() ? "gone" : AWAY.has(kernel?.connectionStatus) ? "lost" : "live";
-    if (now === told) return;
-    told = now;
+    if (now === reported) return;
+    reported = now;
     changed(now);
   };
   // A restart passes too quickly to be read from the kernel afterwards.

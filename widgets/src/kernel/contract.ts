@@ -61,7 +61,7 @@ export type Trait = (typeof TRAITS)[number];
 /**
  * The numbers that a user chooses. The browser also sets `lanes` and `stage`, `width`, that of the view in CSS
  * pixels, 0 while there is none, and `show_gradient`, whether the gradient map is shown: null, or not there,
- * where nobody can make one.
+ * where it cannot be computed.
  */
 export const WRITTEN = ["neuron", "sound", "channel", "selected"] as const;
 export type WrittenTrait = (typeof WRITTEN)[number];
@@ -71,7 +71,7 @@ export type Kind = keyof typeof KERNELS | "gradient" | "none";
 export type Bytes = DataView | ArrayBuffer | Uint8Array;
 
 export interface PrefilterSlot {
-  /** A prefilter of math/adaptation.ts, or "other". */
+  /** A prefilter of math/prefilters.ts, or "other". */
   kind: string;
   label: string;
   /** Names of the rows of the trait `prefilter`, each (F,). */
@@ -114,7 +114,7 @@ export interface Info {
   n_trials: number;
   prefilter: PrefilterSlot;
   activation: ActivationSlot;
-  /** The page can compute the whole forward pass. */
+  /** The browser can compute the whole forward pass. */
   local: boolean;
   /** Names of parameters that may not be edited here. */
   locked: string[];

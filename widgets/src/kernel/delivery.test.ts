@@ -14,7 +14,7 @@ const gone = () => {
   throw new Error("Cannot send");
 };
 /** What a view shows below, after its kernel has gone. */
-const told = (el: Element) => el.querySelector(".db-message")?.textContent;
+const messageOf = (el: Element) => el.querySelector(".db-message")?.textContent;
 function lost(model: StaticModel): StaticModel {
   model.send = gone;
   model.save_changes = gone;
@@ -39,12 +39,12 @@ it("a drag of a bench whose kernel is gone moves nothing, says why, and the view
   frame();
   expect(handle(root, 0).style.transform).toBe(before);
   pointer(handle(root, 0), "pointerup", 254, 169);
-  expect(told(root)).toBe(LOST);
+  expect(messageOf(root)).toBe(LOST);
   // What else sends: keys, buttons, choices, and the repetition of what was not answered.
   key(root, "z", { ctrlKey: true });
   for (const button of root.querySelectorAll<HTMLElement>("button:not([disabled],[hidden])")) button.click();
   vi.advanceTimersByTime(10_000);
-  expect(told(root)).toBe(LOST);
+  expect(messageOf(root)).toBe(LOST);
   stop();
   open.pop();
   expect(fixture.model.listeners()).toBe(0);
@@ -72,7 +72,7 @@ it.each(["paint", "file"])("a view of one's own sound says that its kernel is go
     Object.defineProperty(input, "files", { value: [new File(["0"], "a.wav")] });
     input.dispatchEvent(new Event("change"));
   }
-  await vi.waitFor(() => expect(told(el)).toBe(LOST));
+  await vi.waitFor(() => expect(messageOf(el)).toBe(LOST));
   stop();
   el.remove();
   expect(model.listeners()).toBe(0);
@@ -93,9 +93,9 @@ it("the gallery says that its kernel is gone, and still chooses", () => {
     ...{ trained: false, with_gain: false, error: "" },
   });
   const stop = gallery.render({ model: lost(model), el });
-  expect(told(el)).toBe(LOST);
+  expect(messageOf(el)).toBe(LOST);
   key(el.querySelector("[role=listbox]") ?? el, "ArrowRight");
-  expect(told(el)).toBe(LOST);
+  expect(messageOf(el)).toBe(LOST);
   stop();
   el.remove();
 });

@@ -73,8 +73,12 @@ describe("RequestQueue", () => {
     queue.command({ type: "undo" });
     queue.push("g2", [slot(4)], "end");
     for (let seq = 1; seq <= 5; seq++) queue.answer(seq, 1000);
-    const told = out.map(({ request, values }) => [request.type, (request as EditRequest).phase, ...values]);
-    expect(told).toEqual([
+    const phases = out.map(({ request, values }) => [
+      request.type,
+      (request as EditRequest).phase,
+      ...values,
+    ]);
+    expect(phases).toEqual([
       ["edit", "move", 1],
       ["edit", "end", 2],
       ["edit", "move", 3],

@@ -11,7 +11,7 @@ function shapeOf(v: Vector): Shape {
     frames: v.stimulus.length / v.F,
     channels: v.n_channels,
     gaussians: v.n_gaussians,
-    adaptation: v.prefilter.kind as Shape["adaptation"],
+    prefilter: v.prefilter.kind as Shape["prefilter"],
     taps: v.prefilter.taps,
     curve: v.activation.kind as Curve,
     curveNames: v.activation.names,

@@ -6,10 +6,10 @@
  * the field costs F * T, and a drag of one Gaussian leaves the sums of the others as they are.
  */
 
-import { adaptBand, decayOf, depletionOf, depressBand, filtersOf, type Prefilter } from "./adaptation";
 import { type Curve, curveOf } from "./curves";
 import { type Axes, gaussianAt } from "./field";
 import { unitMass } from "./gaussians";
+import { adaptBand, decayOf, depletionOf, depressBand, filtersOf, type Prefilter } from "./prefilters";
 
 export interface Shape {
   axes: Axes;
@@ -17,8 +17,8 @@ export interface Shape {
   frames: number;
   channels: number;
   gaussians: number;
-  adaptation: Prefilter;
-  /** Taps of the adaptation. */
+  prefilter: Prefilter;
+  /** Taps of the prefilter. */
   taps: number;
   curve: Curve;
   curveNames: string[];
@@ -37,7 +37,7 @@ export class Forward {
   /** After adaptation, (C, F, n). */
   readonly adapted: Float64Array;
   readonly #stimulus: Numbers;
-  #adaptation: Float64Array = new Float64Array(0);
+  #prefilterRows: Float64Array = new Float64Array(0);
   #gaussians: Float64Array = new Float64Array(0);
   readonly #parts: Float64Array[];
   readonly #sum: Float64Array;
@@ -57,13 +57,13 @@ export class Forward {
 
   /** Adapt the bands whose parameters changed; rows as in the trait `prefilter`. */
   adapt(rows: Float64Array): boolean {
-    const { axes, frames: n, adaptation, taps } = this.shape;
+    const { axes, frames: n, prefilter, taps } = this.shape;
     const { F, dtMs } = axes;
-    const before = this.#adaptation;
-    if (adaptation === "none") {
+    const before = this.#prefilterRows;
+    if (prefilter === "none") {
       if (before.length > 0) return false;
       this.adapted.set(this.#stimulus as Float32Array);
-      this.#adaptation = Float64Array.of(Number.NaN);
+      this.#prefilterRows = Float64Array.of(Number.NaN);
       return true;
     }
     const all = before.length !== rows.length;
@@ -74,17 +74,17 @@ export class Forward {
       for (let r = 0; same && r < count; r++) same = rows[r * F + f] === before[r * F + f];
       if (same) continue;
       touched = true;
-      if (adaptation === "plasticity") {
+      if (prefilter === "plasticity") {
         const { recovery, strength } = depletionOf(rows, f, F, dtMs);
         depressBand(this.#stimulus, f * n, n, recovery, strength, this.adapted, f * n);
         continue;
       }
-      filtersOf(adaptation, rows, f, F).forEach(({ tauMs, present, past }, channel) => {
+      filtersOf(prefilter, rows, f, F).forEach(({ tauMs, present, past }, channel) => {
         const to = (channel * F + f) * n;
         adaptBand(this.#stimulus, f * n, n, decayOf(tauMs, dtMs), present, past, taps, this.adapted, to);
       });
     }
-    if (touched) this.#adaptation = Float64Array.from(rows);
+    if (touched) this.#prefilterRows = Float64Array.from(rows);
     return touched;
   }
 

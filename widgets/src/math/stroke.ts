@@ -1,4 +1,4 @@
-/** A stroke of a soft round brush over a field: numbers only, no page. */
+/** A stroke of a soft round brush over a field: numbers only, no DOM. */
 
 import { clamp } from "../base/clamp";
 import { smoothed, softness } from "./brush";

@@ -9,7 +9,7 @@ export interface Tuning {
   separability: number;
 }
 
-/** Of the power iteration: a field like noise is left two digits short, which nobody reads. */
+/** Of the power iteration: a field like noise stays two digits short, which its label does not show. */
 const MOST_ROUNDS = 60;
 const CLOSE = 1e-10;
 

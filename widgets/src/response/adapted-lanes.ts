@@ -39,7 +39,7 @@ export class AdaptedView {
     this.#frameQueue = frameQueue;
     this.#theme = theme;
     this.#place = place;
-    state.watch(cleanup, ["info", "stimulus", "adaptation", "peek", "gesture"], () => this.requestPaint());
+    state.watch(cleanup, ["info", "stimulus", "prefilter", "peek", "gesture"], () => this.requestPaint());
   }
 
   /** Whether the lanes are shown: they cost height, and are of use while the adaptation is edited. */

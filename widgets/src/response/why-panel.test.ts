@@ -119,7 +119,7 @@ describe("why the response is high here", () => {
     expect([pin(root), why(root).hidden, frames > 0]).toEqual([null, true, true]);
   });
 
-  it("is a matter of the kernel where the page cannot compute the model; one without a kernel says so", async () => {
+  it("is a matter of the kernel where the browser cannot compute the model; one without a kernel says so", async () => {
     const { root, frames } = page(({ info }) => {
       info.local = false;
     });

@@ -57,7 +57,7 @@ export class WhyPanel {
         "info",
         "stimulus",
         "field",
-        "adaptation",
+        "prefilter",
         "curve",
         "rate",
         "peek",

@@ -275,7 +275,7 @@ export class BenchState extends ViewState {
     if (on) this.endGesture();
     this.peek = on;
     if (!on) this.session.forget("trained");
-    this.#notify("peek", "field", "adaptation", "curve", "rate", "score");
+    this.#notify("peek", "field", "prefilter", "curve", "rate", "score");
   }
 
   // ---- from the kernel --------------------------------------------------------------------------------------
@@ -387,7 +387,7 @@ export class BenchState extends ViewState {
     this.session.clearHistory();
   }
 
-  /** The host has refused to send: without a connection it will later, else there is nobody to send to. */
+  /** The host has refused to send: without a connection it will later, else there is no kernel to send to. */
   #undelivered(): void {
     this.error = LOST;
     if (this.connection !== "lost") this.setConnection("gone");
@@ -407,10 +407,10 @@ export class BenchState extends ViewState {
 }
 
 /** What of a view follows from arrays. */
-const OF_ARRAYS: readonly Part[] = ["field", "adaptation", "curve", "rate"];
+const OF_ARRAYS: readonly Part[] = ["field", "prefilter", "curve", "rate"];
 const PART_OF_STAGE: Record<string, Part[]> = {
   strf: ["field", "rate"],
-  prefilter: ["adaptation", "rate"],
+  prefilter: ["prefilter", "rate"],
   activation: ["curve", "rate"],
 };
 

@@ -6,10 +6,10 @@
 
 import { COLUMNS, type Info } from "../kernel/contract";
 import { type Slot, slotKey } from "../kernel/request-queue";
-import type { Prefilter } from "../math/adaptation";
 import type { Curve } from "../math/curves";
 import { type Axes, kernelOf, outer } from "../math/field";
 import { Forward } from "../math/forward";
+import type { Prefilter } from "../math/prefilters";
 
 export type Numbers = Float32Array | Float64Array;
 
@@ -221,7 +221,7 @@ export class LocalSession {
         frames: info.n_frames,
         channels: info.n_channels,
         gaussians: info.n_gaussians,
-        adaptation: info.prefilter.kind as Prefilter,
+        prefilter: info.prefilter.kind as Prefilter,
         taps: info.prefilter.taps,
         curve: info.activation.kind as Curve,
         curveNames: info.activation.names,

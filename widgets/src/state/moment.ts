@@ -110,7 +110,7 @@ export class Moment {
     this.#ports.changed();
   }
 
-  /** What this page can compute, where that is what it shows. */
+  /** What the browser can compute, where that is what it shows. */
   #own(frame: number): Explanation | null {
     const { info, axes, shown } = this.#state;
     const { adapted, computedRate } = info.local ? shown : { adapted: null, computedRate: null };

@@ -59,7 +59,7 @@ it("does not join a drag that has begun after the last step", () => {
   expect(owned.join("up")).toBe(true);
 });
 
-it("leaves a gesture alone that somebody else has begun", () => {
+it("leaves a gesture alone that another owner has begun", () => {
   const { calls, state, owned } = made();
   owned.begin();
   state.beginGesture(3);

@@ -8,7 +8,7 @@ export type Part =
   | "channel"
   | "selected"
   | "field"
-  | "adaptation"
+  | "prefilter"
   | "curve"
   | "stimulus"
   | "rate"
@@ -25,8 +25,8 @@ export type Part =
 
 export const PARTS_OF_TRAIT: Record<Trait, Part[]> = {
   view: [],
-  info: ["info", "stimulus", "field", "adaptation", "curve", "rate", "recorded", "neuron", "channel"],
-  cf_hz: ["info", "field", "adaptation", "stimulus"],
+  info: ["info", "stimulus", "field", "prefilter", "curve", "rate", "recorded", "neuron", "channel"],
+  cf_hz: ["info", "field", "prefilter", "stimulus"],
   stimulus: ["stimulus"],
   neuron: ["neuron"],
   sound: ["neuron"],
@@ -37,8 +37,8 @@ export const PARTS_OF_TRAIT: Record<Trait, Part[]> = {
   trained_gaussians: ["field"],
   kernel: ["field"],
   trained_kernel: ["field"],
-  prefilter: ["adaptation"],
-  trained_prefilter: ["adaptation"],
+  prefilter: ["prefilter"],
+  trained_prefilter: ["prefilter"],
   activation: ["curve"],
   trained_activation: ["curve"],
   factors: ["field"],

@@ -29,9 +29,9 @@ export class ViewState {
   trials = new Float32Array(0);
   /** Gradient map (C, F, T); empty until it is requested. */
   gradient: Numbers = new Float32Array(0);
-  /** Whether it is requested; null where nobody could make one. */
+  /** Whether it is requested; null where it cannot be computed. */
   showGradient: boolean | null = null;
-  /** Which lanes are open, and which stage of the model is edited ("" where nobody has chosen one). */
+  /** Which lanes are open, and which stage of the model is edited ("" where none has been chosen). */
   lanes: readonly string[] = [];
   stage = "";
   score: number | null = null;

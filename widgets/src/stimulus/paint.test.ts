@@ -53,7 +53,7 @@ class Page {
   get last() {
     return this.sent.at(-1)!;
   }
-  told = () => this.cell.getAttribute("aria-valuetext");
+  valueText = () => this.cell.getAttribute("aria-valuetext");
   button = (text: string) =>
     [...this.el.querySelectorAll("button")].find(
       (b) => (b.getAttribute("aria-label") ?? b.textContent) === text,
@@ -180,27 +180,27 @@ describe("keys", () => {
   it("move the cell, with Shift farther, and announce where it is", () => {
     page = new Page();
     expect(page.cell.getAttribute("role")).toBe("slider");
-    expect(page.told()).toBe("4.0 kHz, 0.00 s: 0 dB");
+    expect(page.valueText()).toBe("4.0 kHz, 0.00 s: 0 dB");
     press("ArrowRight", "ArrowDown");
-    expect(page.told()).toBe("2.0 kHz, 0.01 s: 0 dB");
+    expect(page.valueText()).toBe("2.0 kHz, 0.01 s: 0 dB");
     key(page.cell, "ArrowRight", { shiftKey: true });
     key(page.cell, "ArrowUp", { shiftKey: true });
     vi.advanceTimersByTime(200);
-    expect(page.told()).toBe("8.0 kHz, 0.11 s: 0 dB");
+    expect(page.valueText()).toBe("8.0 kHz, 0.11 s: 0 dB");
     expect(page.cell.getAttribute("aria-valuenow")).toBe("8000");
   });
 
   it("paint a dab, erase it, undo and redo", () => {
     page = new Page();
     press(" ");
-    expect(page.told()).toBe("4.0 kHz, 0.00 s: 60 dB");
+    expect(page.valueText()).toBe("4.0 kHz, 0.00 s: 60 dB");
     page.answerAll();
     press("Delete");
-    expect(page.told()).toBe("4.0 kHz, 0.00 s: 0 dB");
+    expect(page.valueText()).toBe("4.0 kHz, 0.00 s: 0 dB");
     page.answerAll();
     key(page.cell, "z", { ctrlKey: true });
     vi.advanceTimersByTime(200);
-    expect(page.told()).toBe("4.0 kHz, 0.00 s: 60 dB");
+    expect(page.valueText()).toBe("4.0 kHz, 0.00 s: 60 dB");
     key(page.cell, "z", { ctrlKey: true });
     key(page.cell, "Z", { ctrlKey: true, shiftKey: true });
     page.answerAll();
@@ -212,13 +212,13 @@ describe("keys", () => {
     page = new Page();
     page.button("Sweep").click();
     press("Enter", "ArrowRight", "ArrowRight", "ArrowUp");
-    expect(page.told()).toBe("8.0 kHz, 0.02 s: 0 dB, from 4.0 kHz, 0.00 s: 0 dB");
+    expect(page.valueText()).toBe("8.0 kHz, 0.02 s: 0 dB, from 4.0 kHz, 0.00 s: 0 dB");
     expect(page.sent).toEqual([]);
     press("Enter");
     page.answerAll();
     const [, , low, high] = page.heard();
     expect([low[0], high[2]]).toEqual([60, 60]);
-    expect(page.told()).toBe("8.0 kHz, 0.02 s: 60 dB");
+    expect(page.valueText()).toBe("8.0 kHz, 0.02 s: 60 dB");
   });
 
   it("change level and brush within their ends", () => {
@@ -286,7 +286,7 @@ describe("the whole painting", () => {
     expect(page.heard()[3][30]).toBe(0);
     page.model.message({ type: "cells" }, [cells]);
     vi.advanceTimersByTime(200);
-    expect(page.told()).toContain(": 20 dB");
+    expect(page.valueText()).toContain(": 20 dB");
     expect(page.button("Undo (Ctrl+Z)").disabled).toBe(true);
   });
 });

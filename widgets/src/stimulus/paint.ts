@@ -168,7 +168,7 @@ export class PaintView {
       this.#showMessage(message.text ?? "", refused);
       this.#patches.answered(message.seq ?? 0);
     }
-    // The kernel has what this page has not: after an error, or painted in another view.
+    // The kernel has what this view has not: after an error, or painted in another view.
     if (refused || (!mine && message.type === "painted" && message.settled))
       this.#model.send({ type: "ready" });
   }

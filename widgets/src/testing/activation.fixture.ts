@@ -69,8 +69,9 @@ export function open(
     pointer(handle(feature), "pointerup", 0, 0);
     frame();
   };
-  const told = () => edits(fixture).flatMap((e) => e.edits.map(({ name, index }) => `${name}/${index}`));
-  return { fixture, cleanup, state, editor, handle, at, shown, drag, drop, told };
+  const editedNames = () =>
+    edits(fixture).flatMap((e) => e.edits.map(({ name, index }) => `${name}/${index}`));
+  return { fixture, cleanup, state, editor, handle, at, shown, drag, drop, editedNames };
 }
 
 /** To be called once in a test file. */

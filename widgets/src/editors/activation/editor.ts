@@ -116,7 +116,7 @@ export class ActivationEditor {
     cleanup.listen<PointerEvent>(this.#stage, "pointerleave", () => this.#setHover(null));
     state.watch(
       cleanup,
-      ["info", "curve", "field", "adaptation", "rate", "recorded", "neuron", "peek", "gesture"],
+      ["info", "curve", "field", "prefilter", "rate", "recorded", "neuron", "peek", "gesture"],
       () => this.requestPaint(),
     );
   }

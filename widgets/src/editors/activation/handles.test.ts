@@ -43,7 +43,7 @@ describe("the handles of an output curve", () => {
   });
 
   it("each move one meaning: the threshold along the drive, in one gesture, while the axes hold still", () => {
-    const { fixture, drag, drop, at, handle, shown, told, editor } = open();
+    const { fixture, drag, drop, at, handle, shown, editedNames, editor } = open();
     drag("threshold", 60, -40);
     expect(shown()).toEqual([0.5, 1, Number((60 / PER_DRIVE).toFixed(4)), 1]);
     expect(at("threshold")).toEqual([337, 135.1]);
@@ -55,19 +55,19 @@ describe("the handles of an output curve", () => {
     drop("threshold");
     fixture.answer({});
     expect(tip.hidden).toBe(true);
-    expect(new Set(told())).toEqual(new Set(["activation.c/0"]));
+    expect(new Set(editedNames())).toEqual(new Set(["activation.c/0"]));
     expect(new Set(edits(fixture).map((e) => e.gesture)).size).toBe(1);
     expect(edits(fixture).at(-1)?.phase).toBe("end");
   });
 
   it("of the levels leave each other and the threshold where they are", () => {
-    const { drag, drop, shown, told, fixture } = open();
+    const { drag, drop, shown, editedNames, fixture } = open();
     drag("ceiling", 30, PER_RATE / 4);
     expect(shown()).toEqual([0.5, 0.75, 0, 1]);
     drop("ceiling");
     fixture.answer({});
     fixture.answer({}, { activation: [0.5, 0.75, 0, 1] });
-    expect(told()).toEqual(["activation.b/0"]);
+    expect(editedNames()).toEqual(["activation.b/0"]);
     drag("baseline", 0, 0);
     expect(shown()).toEqual([0.5, 0.75, 0, 1]);
     drag("baseline", 0, -10);
@@ -172,7 +172,7 @@ describe("the handles of an output curve", () => {
     expect(shown()[0]).toBeCloseTo(0.02, 3);
   });
 
-  it("leave alone a gesture that somebody else has begun since", () => {
+  it("leave alone a gesture that another view has begun since", () => {
     const { state, handle } = open();
     key(handle("threshold"), "ArrowRight");
     state.beginGesture();

@@ -177,7 +177,7 @@ describe("weights as the drive sees them", () => {
 });
 
 describe("the gradient map", () => {
-  it("is asked for on demand, and is not offered where nobody can make one", () => {
+  it("is asked for on demand, and is not offered where it cannot be computed", () => {
     const { root, fixture } = made({}, { show_gradient: false });
     const slope = [...root.querySelectorAll<HTMLElement>(".db-strf .db-text")].find(
       (b) => b.textContent === "Gradient",

@@ -1,4 +1,4 @@
-/** Hands at the handles of the receptive field: pointer, wheel and keys become edits of the state. */
+/** Gestures at the handles of the receptive field: pointer, wheel and keys become edits of the state. */
 
 import { type Cleanup, consume, type Point, pointIn } from "../../../base/dom";
 import type { Grid } from "../../../draw/grid";

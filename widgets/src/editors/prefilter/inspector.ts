@@ -2,14 +2,14 @@
 
 import { type Cleanup, element, setAttribute } from "../../base/dom";
 import { frequency } from "../../base/format";
-import { decayOf } from "../../math/adaptation";
 import { WIDTHS } from "../../math/brush";
+import { decayOf } from "../../math/prefilters";
 import { hzToBand } from "../../math/units";
 import type { BenchState } from "../../state/bench-state";
 import { NumberFields } from "../../ui/number-fields";
 import { Segments } from "../../ui/segments";
 import { type Curve, isLog, isTau } from "./curves";
-import type { AdaptationTools, Tool } from "./tools";
+import type { PrefilterTools, Tool } from "./tools";
 
 const TOOLS = [
   { value: "point", text: "Drag", title: "Drag a point up or down (D); Shift + drag moves the whole curve" },
@@ -29,7 +29,7 @@ interface Shown {
   decay: boolean;
 }
 
-export class AdaptationInspector {
+export class PrefilterInspector {
   readonly element = element("div.db-inspector");
   readonly #chooser: Segments;
   readonly #brushes: Segments;
@@ -44,9 +44,9 @@ export class AdaptationInspector {
   #built = "";
 
   readonly #state: BenchState;
-  readonly #tools: AdaptationTools;
+  readonly #tools: PrefilterTools;
 
-  constructor(state: BenchState, tools: AdaptationTools, cleanup: Cleanup) {
+  constructor(state: BenchState, tools: PrefilterTools, cleanup: Cleanup) {
     this.#state = state;
     this.#tools = tools;
     this.#chooser = new Segments("Tool", (tool) => tools.take(tool as Tool), cleanup);

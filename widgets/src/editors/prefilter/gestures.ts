@@ -13,7 +13,7 @@ import { moveTo, setAria, sliderHandle } from "../../ui/slider-handle";
 import { type Curve, isTau, levelOf } from "./curves";
 import { type Layout, type Plot, plotOf } from "./plot";
 import { sliderText } from "./text";
-import type { AdaptationTools, Tool } from "./tools";
+import type { PrefilterTools, Tool } from "./tools";
 
 /** How near to a point one must press to hold it. */
 const REACH_PX = 14;
@@ -38,17 +38,17 @@ interface Sweeping {
   last: Place;
 }
 
-export class AdaptationGestures {
+export class PrefilterGestures {
   readonly element = element("div.db-handles");
   #layout: Layout | null = null;
   readonly #sliders = new Map<Curve["key"], HTMLElement>();
   readonly #drag: Drag;
 
-  readonly #tools: AdaptationTools;
+  readonly #tools: PrefilterTools;
   readonly #stage: HTMLElement;
   readonly #helpId: string;
 
-  constructor(tools: AdaptationTools, stage: HTMLElement, helpId: string, cleanup: Cleanup) {
+  constructor(tools: PrefilterTools, stage: HTMLElement, helpId: string, cleanup: Cleanup) {
     this.#tools = tools;
     this.#stage = stage;
     this.#helpId = helpId;

@@ -4,7 +4,7 @@ import type { Box } from "../../base/box";
 import { setAttribute } from "../../base/dom";
 import { px } from "../../base/format";
 import { svg } from "../../base/svg";
-import { adaptationKernel, type BandFilter, decayOf } from "../../math/adaptation";
+import { adaptationKernel, type BandFilter, decayOf } from "../../math/prefilters";
 import { type Curve, levelOf } from "./curves";
 import { type KernelPlot, type Layout, plotOf } from "./plot";
 
@@ -42,7 +42,7 @@ export interface Moving {
 }
 
 /** An SVG over the stage: a move changes a few attributes, where a canvas would be sent to the screen as a whole. */
-export class AdaptationMarks {
+export class PrefilterMarks {
   readonly #brush = svg("path", "db-adapt-brush");
   readonly #column = svg("path", "db-adapt-column");
   readonly #lines = svg("g", "db-adapt-lines");

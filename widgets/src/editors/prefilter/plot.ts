@@ -15,7 +15,7 @@ const AXIS = 58;
 const W_HEIGHT = 46;
 const KERNEL_HEIGHT = 58;
 
-/** Levels that are not told apart. */
+/** Difference of levels that counts as none. */
 const EPSILON = 1e-6;
 
 /** Bands to the right, levels upward. */

@@ -14,7 +14,7 @@ export type Tool = "point" | "curve" | "brush" | "smooth";
 const LOG_STEPS = [Math.log(1.05), Math.log(1.5)];
 const W_STEPS = [0.01, 0.1];
 
-export class AdaptationTools {
+export class PrefilterTools {
   curves: Curve[] = [];
   tool: Tool = "point";
   width = WIDTHS[1];

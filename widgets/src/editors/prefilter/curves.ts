@@ -7,8 +7,8 @@
 
 import { clamp } from "../../base/clamp";
 import type { Info } from "../../kernel/contract";
-import { columnsOf } from "../../math/adaptation";
 import { limitsOf } from "../../math/field";
+import { columnsOf } from "../../math/prefilters";
 
 export interface Curve {
   key: string;
@@ -123,7 +123,7 @@ export function logTicks(low: number, high: number, pixels: number, gap: number)
   return ticks;
 }
 
-/** Round decays, the most telling first. */
+/** Round decays, the most informative first. */
 const DECAYS = [0.9, 0.99, 0.5, 0.999, 0.8, 0.95, 0.98, 0.2, 0.995, 0.7, 0.97, 0.05, 0.998, 0.1, 0.01];
 
 /** Round decays per bin between two time constants, no closer than `gap` of `pixels`: the second reading of the axis. */

@@ -8,7 +8,7 @@ import type { Info } from "../../kernel/contract";
 import { BenchState } from "../../state/bench-state";
 import { bytes, Fixture, INFO } from "../../testing/bench.fixture";
 import { edits, frame, key, onEveryPage, pointer } from "../../testing/mount.fixture";
-import { AdaptationEditor } from "./editor";
+import { PrefilterEditor } from "./editor";
 
 onEveryPage();
 
@@ -45,7 +45,7 @@ function open(values: number[] = [ON, OFF, W].flat(), info: Partial<Info> = ADAP
   };
   const state = new BenchState(fixture.model, { now: () => performance.now(), later });
   const cleanup = new Cleanup();
-  const editor = new AdaptationEditor(state, new Frames(cleanup), () => readTheme(document.body), cleanup);
+  const editor = new PrefilterEditor(state, new Frames(cleanup), () => readTheme(document.body), cleanup);
   document.body.replaceChildren(editor.element);
   cleanup.add(() => state.close());
   frame();

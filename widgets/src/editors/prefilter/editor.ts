@@ -7,18 +7,18 @@ import { type Cleanup, consume, element, setAttribute, setText } from "../../bas
 import { frequency } from "../../base/format";
 import { Eased, type Frames, PaintInputs, Surface } from "../../draw/surface";
 import { reducedMotion, type Theme } from "../../draw/theme";
-import { type BandFilter, depletionOf, filtersOf, steadyDepletion } from "../../math/adaptation";
+import { type BandFilter, depletionOf, filtersOf, steadyDepletion } from "../../math/prefilters";
 import type { BenchState } from "../../state/bench-state";
 import { Segments } from "../../ui/segments";
 import { ThrottledAnnouncer } from "../../ui/throttled-announcer";
 import { Tip } from "../../ui/tip";
 import { type Curve, isTau, levelOf, ROUNDER, rounded, tauRange } from "./curves";
-import { ACTIVE_KEYS, AdaptationGestures } from "./gestures";
-import { AdaptationInspector } from "./inspector";
-import { AdaptationMarks, pastReach } from "./marks";
+import { ACTIVE_KEYS, PrefilterGestures } from "./gestures";
+import { PrefilterInspector } from "./inspector";
+import { PrefilterMarks, pastReach } from "./marks";
 import { drawStill, type Layout, layoutOf, plotOf } from "./plot";
 import { valueText } from "./text";
-import { AdaptationTools } from "./tools";
+import { PrefilterTools } from "./tools";
 
 /** From a point to the numbers beside it, and how high they may be, in pixels. */
 const TIP = { gap: 18, height: 60 };
@@ -48,13 +48,13 @@ function choicesOf(curves: Curve[]): { value: string; text: string; title: strin
 
 const namesOf = (curves: Curve[]) => curves.map(({ label }) => label).join(" and ");
 
-export class AdaptationEditor {
+export class PrefilterEditor {
   readonly element: HTMLElement;
-  readonly tools: AdaptationTools;
-  readonly gestures: AdaptationGestures;
+  readonly tools: PrefilterTools;
+  readonly gestures: PrefilterGestures;
   readonly #surface: Surface;
   readonly #canvas = element("canvas.db-canvas", { role: "img" });
-  readonly #marks = new AdaptationMarks();
+  readonly #marks = new PrefilterMarks();
   readonly #stage: HTMLElement;
   readonly #tip = new Tip();
   readonly #caption = element("p.db-adapt-caption", { "aria-hidden": "true" });
@@ -62,7 +62,7 @@ export class AdaptationEditor {
   readonly #scope = element("span.db-readout");
   readonly #chooser: Segments;
   readonly #back = element("button.db-button", {}, "Revert");
-  readonly #inspector: AdaptationInspector;
+  readonly #inspector: PrefilterInspector;
   readonly #hint = element("p.db-hint");
   readonly #low = new Eased();
   readonly #high = new Eased();
@@ -95,11 +95,11 @@ export class AdaptationEditor {
         "and S the tool, Enter uses it at the band; Delete goes back to the trained value; Escape cancels.",
     );
     this.#stage = element("div.db-stage", {}, this.#canvas, this.#marks.element, this.#caption);
-    this.tools = new AdaptationTools(state, () => this.requestPaint(), cleanup);
-    this.gestures = new AdaptationGestures(this.tools, this.#stage, helpId, cleanup);
+    this.tools = new PrefilterTools(state, () => this.requestPaint(), cleanup);
+    this.gestures = new PrefilterGestures(this.tools, this.#stage, helpId, cleanup);
     this.#stage.append(this.gestures.element, this.#tip.element);
     this.#chooser = new Segments("Curve", (curve) => this.tools.choose(curve), cleanup);
-    this.#inspector = new AdaptationInspector(state, this.tools, cleanup);
+    this.#inspector = new PrefilterInspector(state, this.tools, cleanup);
     const head = element("div.db-head", {}, this.#title, this.#scope, this.#chooser.element, this.#back);
     this.element = element(
       "section.db-adapt",
@@ -114,7 +114,7 @@ export class AdaptationEditor {
     this.#surface = new Surface(this.#canvas, cleanup, () => this.requestPaint());
     cleanup.listen(this.#back, "click", () => this.tools.revert(null));
     cleanup.listen<KeyboardEvent>(this.element, "keydown", (e) => this.#onKey(e));
-    state.watch(cleanup, ["info", "adaptation", "neuron", "peek", "gesture"], () => this.requestPaint());
+    state.watch(cleanup, ["info", "prefilter", "neuron", "peek", "gesture"], () => this.requestPaint());
   }
 
   /** Paint in the next frame. */

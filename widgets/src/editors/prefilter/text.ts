@@ -2,7 +2,7 @@
 
 import { clamp } from "../../base/clamp";
 import { fixed, frequency, milliseconds, number } from "../../base/format";
-import { decayOf } from "../../math/adaptation";
+import { decayOf } from "../../math/prefilters";
 import { type Curve, isLog, isTau } from "./curves";
 
 /** A decay per bin with enough decimals to tell it from 1. */
