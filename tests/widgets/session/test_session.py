@@ -368,6 +368,34 @@ def test_a_thread_that_makes_one_change_does_not_call_observers_for_one_that_mak
     assert [mine for _, mine in seen] == [True] + [False] * many
 
 
+def test_what_changes_while_a_slow_observer_works_reaches_it_as_one_change(session):
+    """Or it would be ever further behind a thread that edits faster than it works."""
+    every, merged, many = [], [], 40
+
+    def slow(change):
+        merged.append(change)
+        if len(merged) == 1:
+            other = threading.Thread(target=edit_often)
+            other.start()
+            other.join(20)
+
+    def edit_often():
+        for number in range(many):
+            session.set("strf.bias", 0.01 * number, (1 + number % 2,))
+        session.apply([Edit("activation.beta", 2.0, (0,))], "g", source=self)
+
+    self = object()
+    session.observe(slow, merged=True)
+    session.observe(lambda change: every.append(change.version))
+    session.set("strf.weight", 0.5, (0,))
+    assert every == [1 + number for number in range(many + 2)]
+    assert [change.version for change in merged] == [1, many + 2]
+    assert merged[1].names == {"strf.bias", "activation.beta"}
+    assert merged[1].neurons == {0, 1, 2}
+    assert merged[1].settled
+    assert merged[1].source is None
+
+
 def test_an_observer_may_end_itself_inside_its_callback(session):
     seen = {"first": 0, "once": 0, "last": 0}
 

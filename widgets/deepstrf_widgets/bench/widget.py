@@ -200,7 +200,7 @@ class BenchWidget(BrowserWidget):
         self.observe(self._sound_chosen, "sound")
         self.observe(self._on_width, "width")
         self.observe(self._update_gradient, "show_gradient")
-        self.own(session.observe(self._session_changed))
+        self.own(session.observe(self._session_changed, merged=True))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.session!r}, neuron={self.neuron})"

@@ -97,7 +97,7 @@ class DiagnosisView(BrowserWidget):
         self.found = self._diagnosed()
         super().__init__(**kwargs)
         self._paint()
-        self.own(bench.session.observe(self._session_changed))
+        self.own(bench.session.observe(self._session_changed, merged=True))
 
     def __repr__(self) -> str:
         lines = [f"DiagnosisView: {self.found.summary}"]

@@ -110,7 +110,7 @@ class Explorer(BenchWidget, PanelHost):
             self.panel("gallery")
         self.can_open = [name for name in self.PANELS if self._is_possible(name)]
         self.panels = [name for name, on in (("figures", figures), ("gallery", gallery)) if on]
-        self.own(session.observe(self._tell_state))
+        self.own(session.observe(self._tell_state, merged=True))
         self.observe(self._shown_changed, ("of_neuron", "sound"))
         self.observe(self._rest, ("panels", "width"))
 

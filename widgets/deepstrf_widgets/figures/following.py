@@ -50,7 +50,7 @@ class FollowingFigure(Owner):
         self._lock = threading.RLock()  # Plotly's figures are made for one thread
         self._new_stimulus = False
         self._timer = self.own(Timer(self._repaint))
-        self.own(session.observe(self._session_changed))
+        self.own(session.observe(self._session_changed, merged=True))
 
     def repaint(self) -> None:
         """Repaint soon: another neuron is to be shown."""

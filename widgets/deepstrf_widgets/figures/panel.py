@@ -81,7 +81,7 @@ class FiguresPanel(BrowserWidget):
         self._watched = False
         self._timer = self.own(Timer(self._update))
         super().__init__(info={"plotly": importlib.metadata.version("plotly")}, **kwargs)
-        self.own(session.observe(self._session_changed))
+        self.own(session.observe(self._session_changed, merged=True))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.session!r}, neuron={self.neuron})"

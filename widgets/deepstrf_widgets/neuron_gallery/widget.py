@@ -166,7 +166,7 @@ class Gallery(BrowserWidget):
             **kwargs,
         )
         self.observe(self._fields_chosen, ("trained", "with_gain"))
-        self.own(session.observe(self._session_changed))
+        self.own(session.observe(self._session_changed, merged=True))
         self._refresh_timer.start(SOON_S)
 
     def __repr__(self) -> str:

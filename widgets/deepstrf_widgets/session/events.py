@@ -50,6 +50,19 @@ class Change:
     unnamed: bool = False
     version: int = 0
 
+    def merged_with(self, later: Change) -> Change:
+        """Both changes as one; who made it is known only where both were made by the same."""
+        everybody = self.neurons is None or later.neurons is None
+        return Change(
+            self.names | later.names,
+            None if everybody else (self.neurons or frozenset()) | (later.neurons or frozenset()),
+            self.settled or later.settled,
+            self.source if self.source is later.source else None,
+            self.stimulus or later.stimulus,
+            self.unnamed or later.unnamed,
+            later.version,
+        )
+
     def touches(self, neuron: int) -> bool:
         """Whether the response of ``neuron`` may have changed."""
         return self.neurons is None or neuron in self.neurons

@@ -22,10 +22,22 @@ PATIENCE_S = 0.05
 class Observer:
     """A callback, and the changes that it has not been called with yet, by version."""
 
-    def __init__(self, callback: Callable[[Change], None]) -> None:
+    def __init__(self, callback: Callable[[Change], None], merged: bool) -> None:
         self.callback = callback
         self.waiting: dict[int, Change] = {}
-        self.made_by: dict[int, int] = {}
+        self.busy_with = 0
+        self._merged = merged
+
+    def put(self, change: Change) -> None:
+        """Let a change wait, as one with those that wait already where they are to be merged."""
+        if not self._merged:
+            self.waiting[change.version] = change
+            return
+        begun = {version: one for version, one in self.waiting.items() if version == self.busy_with}
+        for other in (one for version, one in self.waiting.items() if version not in begun):
+            change = other.merged_with(change)
+        # In one step: an interrupt must not lose what waited.
+        self.waiting = {**begun, change.version: change}
 
 
 class Observers:
@@ -46,14 +58,16 @@ class Observers:
         self._observers: tuple[Observer, ...] = ()
         self._calling: object = None
         self._waiting = False
+        self._newest = 0
+        self._newest_by: dict[int, int] = {}
 
     def __len__(self) -> int:
         return len(self._observers)
 
     @locked
-    def add(self, callback: Callable[[Change], None]) -> Callable[[], None]:
-        """Call ``callback`` after every change; returns a function that ends this."""
-        observer = Observer(callback)
+    def add(self, callback: Callable[[Change], None], *, merged: bool = False) -> Callable[[], None]:
+        """Call ``callback`` after every change, or with all that wait as one; returns a function that ends this."""
+        observer = Observer(callback, merged)
         self._observers = (*self._observers, observer)
         return lambda: self._remove(observer)
 
@@ -64,8 +78,8 @@ class Observers:
     def put(self, change: Change) -> None:
         """Note a change for all observers; putting it again changes nothing. The lock must be held."""
         for observer in self._observers:
-            observer.waiting[change.version] = change
-            observer.made_by[change.version] = threading.get_ident()
+            observer.put(change)
+        self._newest = self._newest_by[threading.get_ident()] = change.version
         self._waiting = True
 
     def call(self) -> None:
@@ -88,12 +102,9 @@ class Observers:
 
     def _call_as(self, caller: object, nothing_waits: bool) -> None:
         first: Exception | None = None
-        newest: int | None = None
-        patience_ends = time.monotonic() + PATIENCE_S
-        while (observer := self._next(caller)) is not None:
-            if newest is None:
-                newest = max(version for one in self._observers for version in list(one.waiting))
-            version = next(iter(observer.waiting))
+        newest, patience_ends = self._newest, time.monotonic() + PATIENCE_S
+        while (following := self._next(caller)) is not None:
+            observer, version, change = following
             is_late = not nothing_waits and version > newest and time.monotonic() > patience_ends
             if is_late and not self._waits_of(threading.get_ident()):
                 self._calling = None
@@ -101,24 +112,33 @@ class Observers:
                 threading.Thread(target=rest, name=THREAD_NAME, daemon=True).start()
                 break
             try:
-                observer.callback(observer.waiting[version])
+                observer.callback(change)
             except Exception as error:  # noqa: BLE001 - raised when all have been called
                 first = first or error
-            observer.made_by.pop(version, None)
-            observer.waiting.pop(version, None)
+            self._called(observer, version)
         if first is not None:
             raise first
 
+    @locked
     def _waits_of(self, thread: int) -> bool:
         """Whether a change that this thread has made waits, one of an observer that edits."""
-        return any(made == thread for observer in self._observers for made in list(observer.made_by.values()))
+        oldest = min((next(iter(one.waiting)) for one in self._observers if one.waiting), default=self._newest + 1)
+        return self._newest_by.get(thread, 0) >= oldest
 
     @locked
-    def _next(self, caller: object) -> Observer | None:
-        """Who must be called next; None when there is none, or another call of :meth:`call` is under way."""
+    def _next(self, caller: object) -> tuple[Observer, int, Change] | None:
+        """Who must be called next with which version; None when nobody, or another thread calls them already."""
         if self._calling not in (None, caller):
             return None
-        behind = [observer for observer in self._observers if observer.waiting]
+        behind = [(*next(iter(one.waiting.items())), one) for one in self._observers if one.waiting]
         self._calling = caller if behind else None
         self._waiting = bool(behind)
-        return min(behind, key=lambda observer: next(iter(observer.waiting))) if behind else None
+        if not behind:
+            return None
+        version, change, observer = min(behind, key=lambda one: one[0])
+        observer.busy_with = version
+        return observer, version, change
+
+    @locked
+    def _called(self, observer: Observer, version: int) -> None:
+        observer.waiting.pop(version, None)

@@ -318,13 +318,16 @@ class LiveSession(Reading):
             self._edited.write(slot, value)
         self._edited.keep_as(history, True, source)
 
-    def observe(self, callback: Callable[[Change], None]) -> Callable[[], None]:
+    def observe(self, callback: Callable[[Change], None], *, merged: bool = False) -> Callable[[], None]:
         """Call ``callback`` after every change; returns a function that ends this.
+
+        With ``merged`` what has changed while it was busy comes as one change: a callback that takes longer than an
+        edit is never far behind threads that edit all the time.
 
         It may read and edit the session, and end itself. It is called by a thread that has changed something, or has
         noticed a change, after the fact: what it reads may be newer than the change that it is called with.
         """
-        return self._edited.observers.add(callback)
+        return self._edited.observers.add(callback, merged=merged)
 
     def refresh(self) -> None:
         """Take the model as it is now, whatever has been done to it.
