@@ -29,6 +29,7 @@ const bench = {
     { in: "src/entry/gallery.ts", out: "gallery" },
     { in: "src/entry/sounds.ts", out: "sounds" },
     { in: "src/entry/fits.ts", out: "fits" },
+    { in: "src/entry/prediction.ts", out: "prediction" },
     { in: "src/entry/findings.ts", out: "findings" },
     { in: "src/entry/figures.ts", out: "figures" },
     { in: "src/entry/bench.css", out: "bench" },
@@ -57,6 +58,7 @@ function printSizes() {
     "sounds.js",
     "findings.js",
     "fits.js",
+    "prediction.js",
     "figures.js",
     "bench.css",
   ]) {

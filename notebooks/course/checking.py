@@ -6,9 +6,9 @@ import math
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
-__all__ = ["YOUR_TURN", "Question", "Verdict"]
+__all__ = ["YOUR_TURN", "Question", "Verdict", "drawing"]
 
 YOUR_TURN = "Your turn: write your answer in the cell above, run it, then run this one."
 
@@ -31,7 +31,8 @@ class Question:
         What the student wrote; None before that.
     truth : str, bool, int, float or callable
         What is right: a letter or word (capitals, and spaces or brackets around it, do not count), a truth value, a
-        number, or a function that takes the answer and says whether it is right (None: there is no answer yet).
+        number, or a function that takes the answer and says whether it is right (None: there is no answer yet; a
+        sentence: what is missing before it can be judged).
     within : float, optional
         How far a number may lie from the truth, in ``unit``; needed where the truth is a float.
     unit : str
@@ -86,6 +87,41 @@ class Question:
         return Verdict("wrong", f"Not yet. {hint}".rstrip())
 
 
+class Drawn(Protocol):
+    """What a plot tells of a drawing: `deepstrf_widgets.DrawnPrediction`."""
+
+    def score(self, truth: Any) -> Any: ...
+    def reveal(self, truth: Any) -> Any: ...
+
+
+MOST_EMPTY = 0.1
+"""Share of the time that a drawing may leave out."""
+
+
+def drawing(plot: Drawn, truth: Any, *, goal: float, hints: Sequence[str], because: str = "") -> Question:
+    """Question whose answer is a drawing: right from the correlation ``goal`` on. The truth is shown after that, not before.
+
+    Nothing drawn is no answer, and neither is a flat line: it has no correlation.
+    """
+    score = plot.score(truth)
+
+    def judge(_plot: Drawn) -> bool | str | None:
+        if score.share == 0:
+            return None
+        if score.share < 1 - MOST_EMPTY:
+            return f"Draw to the end first: {100 * (1 - score.share):.0f} % of the time is still empty."
+        return score.r >= goal  # False for NaN, that of a flat line
+
+    said = "It is flat. " if math.isnan(score.r) else f"r = {score.r:.2f}. "
+    return Question(
+        plot,
+        judge,
+        hints=[said + hint for hint in hints],
+        because=f"{said}{because}".strip(),
+        show=lambda: plot.reveal(truth) and None,
+    )
+
+
 def _judge(truth: Any, within: float | None, unit: str) -> Callable[[Any], bool | str | None]:
     """Function of an answer: whether it is right, None where there is none, or a sentence that says what is wanted."""
     if callable(truth):
@@ -120,7 +156,7 @@ def _ask(truth: Callable[[Any], Any], answer: Any) -> bool | str | None:
     """What ``truth`` says of the answer; what went wrong, as a sentence, where it could not say."""
     try:
         verdict = truth(answer)
-        return None if verdict is None else bool(verdict)
+        return verdict if verdict is None or isinstance(verdict, str) else bool(verdict)
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         return f"This answer cannot be looked at ({_kind(answer)}). {type(error).__name__}: {error}"
 

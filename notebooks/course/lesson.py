@@ -6,6 +6,7 @@ import inspect
 import linecache
 import logging
 import re
+import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -16,6 +17,8 @@ from typing import Any
 
 from IPython import get_ipython
 from IPython.display import display
+
+from deepstrf_widgets import BenchWidget, LiveSession
 
 from . import record
 from .checking import YOUR_TURN, Question, Verdict, wanted
@@ -33,7 +36,8 @@ logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
 class Exercise:
     """One exercise: its question as a function of names in the notebook, and what a lecturer wants to know of it.
 
-    ``answer`` is the student's name, ``kind`` what it is ("choice", "number", "function", "list" or "gesture"),
+    ``answer`` is the student's name, ``kind`` what it is ("choice", "word", "number", "function", "list", "gesture" or
+    "drawing"),
     ``points`` what it counts, ``stumble`` where students go wrong.
     """
 
@@ -80,6 +84,8 @@ class Lesson:
         self._namespace = namespace
         self._wrong_tries: Counter[str] = Counter()
         self._right: set[str] = set()
+        self._benches: dict[str, BenchWidget] = {}
+        self._opened = time.monotonic()
 
     def exercise(
         self, name: str, answer: str, *, kind: str = "choice", stumble: str = "", points: int = 1
@@ -112,11 +118,46 @@ class Lesson:
             self._right.add(name)
             if show is not None:
                 with _Attempt() as shown:
-                    display(show())
+                    picture = show()
+                    if picture is not None:
+                        display(picture)
                 if shown.error is not None:
                     print("There would be a picture here: run the notebook's cells from the top once more.")
         if verdict.kind != "open":
-            record.keep(self.number, name, verdict.kind)
+            record.keep(self.number, name, verdict.kind, time.monotonic() - self._opened)
+        self._tick(name)
+
+    def follow(self, name: str, bench: BenchWidget) -> BenchWidget:
+        """The bench, with a line about exercise ``name`` that is ticked whenever it stands as the exercise asks.
+
+        Nothing is counted or handed in before `check` is run.
+
+        Raises
+        ------
+        ValueError
+            The lesson has no exercise of that name.
+        """
+        self._named(name)
+        self._benches[name] = bench
+        bench.observe(lambda _change: self._tick(name), "revision")
+        self._tick(name)
+        return bench
+
+    def _tick(self, name: str) -> None:
+        if name in self._benches:
+            self._benches[name].exercise = {"name": name, "done": self._is_reached(name)}
+
+    def _is_reached(self, name: str) -> bool:
+        """Whether the bench as it stands answers the exercise; moves that are written in a cell are left for `check`."""
+        exercise, notebook = self.exercises[name], dict(self._names())
+        if not isinstance(notebook.get(exercise.answer), LiveSession):
+            notebook[exercise.answer] = None
+        if any(need not in notebook for need in exercise.needs):
+            return False
+        with _Attempt():
+            question = exercise.ask(**{need: notebook[need] for need in exercise.needs})
+            return question.verdict().kind == "right"
+        return False
 
     def grade(self, name: str) -> None:
         """Nothing where the answer is right; what an automatic marker runs.

@@ -6,12 +6,17 @@ import json
 import linecache
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from course import record
-from course.checking import Question
+from course.checking import Question, drawing
 from course.lesson import Lesson
+
+import deepstrf
+from deepstrf_widgets import DrawnPrediction, LiveSession, explore
 
 
 @pytest.fixture
@@ -98,12 +103,23 @@ def test_attempts_become_a_table(lesson, notebook, tmp_path):
     handed_in = record.hand_in("Ada L.", tmp_path)
     assert handed_in.name == "Ada_L.attempts.json" and handed_in.stat().st_size < 1000
     (row,) = record.collect(tmp_path)
-    assert row == {"student": "Ada L.", "lesson": 99, "exercise": "sum", "tries": 3, "right": True, "minutes": 0.0}
+    assert row == {
+        "student": "Ada L.", "lesson": 99, "exercise": "sum", "tries": 3, "right": True, "minutes": 0.0, "note": "",
+    }  # fmt: skip
     notebooks = Path(record.__file__).parents[1]
     table = subprocess.run(
         [sys.executable, "-m", "course.record", str(tmp_path)], cwd=notebooks, capture_output=True, text=True, check=True
     ).stdout.splitlines()
-    assert table == ["student,lesson,exercise,tries,right,minutes", "Ada L.,99,sum,3,True,0.0"]
+    assert table == ["student,lesson,exercise,tries,right,minutes,note", "Ada L.,99,sum,3,True,0.0,"]
+
+
+def test_minutes_are_those_for_which_the_lesson_was_open(lesson, notebook, tmp_path):
+    for answer, opened_s in ((5, 60.0), (4, 90.0), (4, 600.0)):
+        notebook["mine"] = answer
+        lesson._opened = time.monotonic() - opened_s
+        lesson.check("sum")
+    record.hand_in("Ada", tmp_path)
+    assert [row["minutes"] for row in record.collect(tmp_path)] == [1.5]
 
 
 def test_open_answers_are_no_attempts(lesson, notebook, own_record):
@@ -120,21 +136,228 @@ def test_hand_in_wants_a_name(name):
         record.hand_in(name)
 
 
+@pytest.fixture
+def handed_in(tmp_path):
+    """``handed_in(student, verdicts)``: the file of a student who tried exercise "sum" so often."""
+
+    def make(student, verdicts, lesson=1):
+        for verdict in verdicts:
+            record.keep(lesson, "sum", verdict, 60)
+        return record.hand_in(student, tmp_path)
+
+    return make
+
+
+def notes(folder):
+    return {row["student"]: row["note"] for row in record.collect(folder)}
+
+
+def test_every_student_has_rows_of_their_own(handed_in, own_record, tmp_path):
+    for student, verdicts in (("Ada", ["wrong", "right"]), ("Émile", ["right"]), ("=cmd", ["wrong"])):
+        own_record.unlink(missing_ok=True)
+        handed_in(student, verdicts)
+    rows = {row["student"]: (row["tries"], row["right"]) for row in record.collect(tmp_path)}
+    assert rows == {"Ada": (2, True), "Émile": (1, True), "=cmd": (1, False)}
+    notebooks = Path(record.__file__).parents[1]
+    table = subprocess.run(
+        [sys.executable, "-m", "course.record", str(tmp_path)], cwd=notebooks, capture_output=True, check=True
+    ).stdout.decode()
+    assert "'=cmd,1" in table
+
+
+@pytest.mark.parametrize(
+    "alter",
+    [
+        lambda data: data["attempts"][0].update(verdict="right"),
+        lambda data: data["attempts"][1].update(open_s=1),
+        lambda data: data["attempts"][0].update(exercise="other"),
+        lambda data: data["attempts"].pop(0),
+        lambda data: data["attempts"].pop(),
+        lambda data: data["attempts"].reverse(),
+        lambda data: data["attempts"].append(dict(data["attempts"][1])),
+        lambda data: data.update(student="Somebody else"),
+        lambda data: data.pop("seal"),
+        lambda data: data.update(seal="0" * 16),
+    ],
+)
+def test_altered_file_is_noticed(handed_in, tmp_path, alter):
+    path = handed_in("Ada", ["wrong", "wrong", "right"])
+    assert notes(tmp_path) == {"Ada": ""}
+    data = json.loads(path.read_text())
+    alter(data)
+    path.write_text(json.dumps(data))
+    assert list(notes(tmp_path).values()) == ["Ada.attempts.json was altered"]
+
+
+def test_line_altered_before_it_was_handed_in_is_noticed_too(handed_in, own_record, tmp_path):
+    handed_in("Ada", ["wrong", "right"])
+    own_record.write_text(own_record.read_text().replace('"wrong"', '"right"'))
+    record.hand_in("Ada", tmp_path)
+    assert notes(tmp_path) == {"Ada": "Ada.attempts.json was altered"}
+
+
+def test_two_lessons_that_are_open_at_once_break_no_seal(handed_in, tmp_path):
+    for lesson in (1, 2, 1, 2):
+        handed_in("Ada", ["wrong"], lesson)
+    assert notes(tmp_path) == {"Ada": ""}
+
+
+def test_file_handed_in_twice_counts_once_and_the_longer_one_counts(handed_in, tmp_path):
+    handed_in("Ada", ["wrong"]).rename(tmp_path / "Ada (1).attempts.json")
+    handed_in("Ada", ["right"])
+    (row,) = record.collect(tmp_path)
+    assert (row["tries"], row["right"], row["note"]) == (2, True, "")
+
+
+def test_two_students_of_one_name_are_both_in_the_table(handed_in, own_record, tmp_path):
+    handed_in("Ada", ["wrong"]).rename(tmp_path / "Ada (1).attempts.json")
+    own_record.unlink()
+    handed_in("Ada", ["unfit", "right"])
+    rows = record.collect(tmp_path)
+    assert [(row["tries"], row["right"]) for row in rows] == [(1, False), (2, True)]
+    assert rows[1]["note"] == "Ada.attempts.json: another file has this name too"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("", "x.attempts.json must be a file that hand_in wrote"),
         ("{", "x.attempts.json must be a file that hand_in wrote"),
         ("[]", "x.attempts.json must be a file that hand_in wrote"),
+        ("3", "x.attempts.json must be a file that hand_in wrote"),
+        ("[" * 100_000, "x.attempts.json must be a file that hand_in wrote"),
+        (json.dumps({"student": 3, "attempts": []}), "a name and a list of attempts are missing"),
+        (json.dumps({"student": "x", "attempts": "no"}), "a name and a list of attempts are missing"),
         (json.dumps({"student": "x", "attempts": [{"time": "now"}]}), "x.attempts.json, line 1 must be an attempt"),
         (json.dumps({"student": "x", "attempts": [3]}), "x.attempts.json, line 1 must be an attempt"),
+        (json.dumps({"student": "x", "attempts": [{"time": "2026-01-01"}]}), "line 1 must have the fields time, lesson"),
+        ("\x00\xff", "x.attempts.json must be a file that hand_in wrote"),
     ],
 )
-def test_file_that_was_not_handed_in_is_refused(tmp_path, text, said):
-    (tmp_path / "x.attempts.json").write_text(text)
-    with pytest.raises(ValueError, match=said):
-        record.collect(tmp_path)
+def test_broken_file_has_a_note_and_stops_no_other(handed_in, tmp_path, text, said):
+    handed_in("Ada", ["right"])
+    (tmp_path / "x.attempts.json").write_bytes(text.encode("latin-1"))
+    rows = {row["student"]: row for row in record.collect(tmp_path)}
+    assert rows["Ada"]["right"] is True
+    assert said in rows["x.attempts.json"]["note"]
+
+
+def test_student_without_attempts_is_in_the_table(own_record, tmp_path):
+    own_record.touch()
+    record.hand_in("Ada", tmp_path)
+    assert notes(tmp_path) == {"Ada": "no attempts"}
 
 
 def test_folder_without_files_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"must hold files \*.attempts.json"):
         record.collect(tmp_path)
+
+
+def test_folder_that_cannot_be_written_keeps_no_attempt_and_says_so(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("DEEPSTRF_COURSE_RECORD", str(tmp_path / "missing" / "attempts.jsonl"))
+    record.keep(1, "sum", "right")
+    assert capsys.readouterr().out == "(This attempt was not recorded: No such file or directory.)\n"
+
+
+class Moved:
+    """An answer that is a bench: right once the first neuron has been moved far enough."""
+
+    @staticmethod
+    def ask(session):
+        return Question(session, lambda live: float(live.value("strf.bias", (0,))) >= 1 if live.edited(0) else None)
+
+
+@pytest.fixture
+def bench():
+    demo = deepstrf.load_demo()
+    made = explore(LiveSession(demo.model, demo.stimulus, demo.responses), figures=False, sounds=False)
+    yield made
+    made.close()
+
+
+def test_bench_is_ticked_while_it_stands_as_the_exercise_asks(notebook, bench, own_record):
+    lesson = Lesson(99, notebook)
+    lesson.exercise("move", "session", kind="gesture")(Moved.ask)
+    session = notebook["session"] = bench.session
+    assert lesson.follow("move", bench) is bench
+    assert bench.exercise == {"name": "move", "done": False}
+    for bias, done in ((0.5, False), (1.5, True), (0.9, False)):
+        session.set("strf.bias", bias, (0,))
+        assert bench.exercise == {"name": "move", "done": done}
+    session.set("strf.bias", 2.0, (0,))
+    session.undo()
+    assert bench.exercise["done"] is False
+    assert not own_record.exists(), "only check hands in"
+
+
+def test_tick_repeats_no_moves_that_are_written_in_a_cell(notebook, bench):
+    """A question may carry out the moves of an answer; the tick must not, or the hand would fight with it."""
+    lesson = Lesson(99, notebook)
+
+    @lesson.exercise("move", "moves", kind="gesture")
+    def _(moves, session):
+        if moves is not None:
+            session.set("strf.bias", moves, (0,))
+        return Moved.ask(session)
+
+    notebook["session"], session = bench.session, bench.session
+    lesson.follow("move", bench)
+    notebook["moves"] = 3.0
+    session.set("strf.bias", 0.5, (0,))
+    assert float(session.value("strf.bias", (0,))) == 0.5
+    lesson.check("move")
+    assert bench.exercise == {"name": "move", "done": True}
+
+
+def test_follow_names_the_exercises_that_there_are(lesson, bench):
+    with pytest.raises(ValueError, match="name must be one of 'sum', 'double', got 'summ'"):
+        lesson.follow("summ", bench)
+
+
+@pytest.fixture
+def drawn(notebook):
+    lesson = Lesson(99, notebook)
+    truth = np.r_[np.zeros(50), np.ones(50)] * 8
+    lesson.exercise("draw", "plot", kind="drawing")(
+        lambda plot: drawing(plot, truth, goal=0.8, hints=["Look again."], because="It jumps.")
+    )
+    plot = notebook["plot"] = DrawnPrediction(100, high=10.0)
+    yield lesson, plot
+    plot.close()
+
+
+def test_drawing_is_judged_before_the_truth_is_shown(drawn, capsys):
+    lesson, plot = drawn
+    lesson.check("draw")
+    assert capsys.readouterr().out.startswith("Your turn")
+    plot.draw([0, 495], [8, 0])
+    lesson.check("draw")
+    assert capsys.readouterr().out == "Not yet. r = -0.87. Look again.\n"
+    assert not plot.revealed
+    plot.draw([0, 245, 250], [1, 1, 5])
+    lesson.check("draw")
+    assert capsys.readouterr().out == "Yes. r = 1.00. It jumps.\n"
+    assert plot.revealed
+    lesson.check("draw")
+    assert capsys.readouterr().out == "Yes. r = 1.00. It jumps.\n"
+
+
+def test_flat_line_and_half_a_drawing_are_no_answer(drawn, capsys):
+    lesson, plot = drawn
+    plot.draw([0], [5.0])
+    lesson.check("draw")
+    assert capsys.readouterr().out == "Not yet. It is flat. Look again.\n"
+    half = np.full(100, np.nan, dtype="<f4")
+    half[:60] = np.linspace(0, 8, 60)
+    plot.drawn = half.tobytes()
+    lesson.check("draw")
+    assert capsys.readouterr().out == "Draw to the end first: 40 % of the time is still empty.\n"
+    assert not plot.revealed
+
+
+@pytest.mark.parametrize("answer", [3, "a", np.zeros(100), print, object()])
+def test_what_is_no_plot_leaves_no_traceback(drawn, notebook, capsys, answer):
+    lesson, _ = drawn
+    notebook["plot"] = answer
+    lesson.check("draw")
+    assert capsys.readouterr().out.startswith("This answer cannot be looked at")

@@ -1,9 +1,20 @@
 """What a user types most stands at the top of the package."""
 
 import deepstrf_widgets
-from deepstrf_widgets import bench, explorer, figures, fits, neuron_gallery, pictures, session, stimulus, training
+from deepstrf_widgets import (
+    bench,
+    explorer,
+    figures,
+    fits,
+    neuron_gallery,
+    pictures,
+    prediction,
+    session,
+    stimulus,
+    training,
+)
 
-ROOMS = (bench, explorer, figures, fits, neuron_gallery, pictures, session, stimulus, training)
+ROOMS = (bench, explorer, figures, fits, neuron_gallery, pictures, prediction, session, stimulus, training)
 
 
 def test_names_at_the_top_are_those_of_the_rooms():

@@ -32,6 +32,7 @@ _NAMES = {
         "stack_picture",
         "strf_picture",
     ),
+    "prediction": ("DrawnPrediction",),
     "session": ("Change", "Edit", "Explanation", "LiveSession"),
     "stimulus": ("SpectrogramPainter", "StimulusPanel"),
     "training": ("TrainingView", "train"),

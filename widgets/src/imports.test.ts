@@ -50,6 +50,8 @@ const ALLOWED: Record<string, string[]> = {
   findings: [...UI, "kernel"],
   // Many fits while they run.
   fits: [...UI, "kernel"],
+  // A response that is drawn by hand before it is shown.
+  prediction: [...UI, "kernel"],
   // The modules that anywidget loads.
   entry: [
     ...BASE,
@@ -62,6 +64,7 @@ const ALLOWED: Record<string, string[]> = {
     "figures",
     "findings",
     "fits",
+    "prediction",
   ],
 };
 

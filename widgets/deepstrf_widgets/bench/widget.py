@@ -98,6 +98,9 @@ class BenchWidget(BrowserWidget):
         What of the score of the neuron on screen is not blind to gain and offset: ``explained`` and
         ``normalized_explained`` (fractions of variance), ``rate_bias`` and ``mismatch``, as in
         :class:`~deepstrf_widgets.session.scores.Score`. ``trained_fit`` is that of the trained values.
+    exercise : dict
+        Of a lesson that this bench answers: ``name`` and ``done``, shown as a line with a tick once it is done. Empty
+        where there is none.
     edits : str
         All edits of the session as a text (:func:`state_text`), "" where there are none. The browser keeps it when the
         kernel goes.
@@ -158,6 +161,7 @@ class BenchWidget(BrowserWidget):
     stage = _Stage(("", *STAGES), "").tag(sync=True)
     gradient = traitlets.Bytes().tag(sync=True)
     show_gradient = traitlets.Bool(None, allow_none=True).tag(sync=True)
+    exercise = traitlets.Dict().tag(sync=True)
     revision = traitlets.Int(0).tag(sync=True)
 
     def __init__(

@@ -6,6 +6,20 @@ import { edits, frame, handle, key, mount, onEveryPage, open, settle } from "../
 
 onEveryPage();
 
+describe("an exercise of a lesson", () => {
+  it("has a line that is ticked once it is done, and none where there is no exercise", () => {
+    const { fixture, root } = mount();
+    const line = root.querySelector<HTMLElement>(".db-exercise")!;
+    expect(line.hidden).toBe(true);
+    fixture.model.set("exercise", { name: "by hand", done: false });
+    expect([line.hidden, line.textContent]).toEqual([false, "○ Exercise “by hand”: not yet"]);
+    fixture.model.set("exercise", { name: "by hand", done: true });
+    expect(line.textContent).toMatch(/^✓ Exercise “by hand”: done/);
+    fixture.model.set("exercise", {});
+    expect(line.hidden).toBe(true);
+  });
+});
+
 describe("mounting", () => {
   it("greets the kernel and shows the panels of each view", () => {
     const { fixture, root } = mount();

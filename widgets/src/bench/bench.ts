@@ -17,6 +17,7 @@ import { Shortcuts } from "../ui/shortcuts";
 import { Tabs } from "../ui/tabs";
 import { channelChooser } from "./channel-chooser";
 import { Chooser } from "./chooser";
+import { exerciseLine } from "./exercise-line";
 import { offerLeftEdits } from "./left-edits";
 import { MessageLine } from "./message-line";
 import { Panels } from "./panels";
@@ -90,7 +91,8 @@ export function mount(model: BenchModel, el: HTMLElement, saved = false): () => 
   toolbar.score.after(message.badge);
   message.badge.hidden = saved;
   const left = offerLeftEdits(state, cleanup);
-  root.append(header, left, restrictions, panels, message.element, shortcuts.element);
+  const exercise = exerciseLine(model, cleanup);
+  root.append(header, left, exercise, restrictions, panels, message.element, shortcuts.element);
 
   const response =
     state.view === "response" || state.view === "explorer"

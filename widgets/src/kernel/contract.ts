@@ -53,6 +53,7 @@ export const TRAITS = [
   "stage",
   "gradient",
   "show_gradient",
+  "exercise",
   "revision",
 ] as const;
 
@@ -243,6 +244,12 @@ export interface ExplanationMessage {
   is_gradient?: boolean;
 }
 export type Message = Answer | Failure | ExplanationMessage;
+
+/** An exercise of a lesson that this bench answers; the trait is empty where there is none. */
+export interface BenchExercise {
+  name: string;
+  done: boolean;
+}
 
 /** What is used of anywidget's model; `src/host.ts` gives the same without a kernel. */
 export interface BenchModel {

@@ -66,5 +66,6 @@ export const PARTS_OF_TRAIT: Record<Trait, Part[]> = {
   stage: ["stage"],
   gradient: ["field"],
   show_gradient: ["field"],
+  exercise: [],
   revision: [],
 };
