@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.adversary import models, page_messages, recordings
+from tests.adversary import models, page_messages, panel_messages, recordings
 from tests.adversary.doors import Door
 
-DOORS: dict[str, Door] = {**recordings.DOORS, **models.DOORS, **page_messages.DOORS}
+DOORS: dict[str, Door] = {**recordings.DOORS, **models.DOORS, **page_messages.DOORS, **panel_messages.DOORS}

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
 import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import traitlets.log
 
 import deepstrf
 from deepstrf_widgets import BenchWidget, LiveSession
 from deepstrf_widgets.bench.widget import COUNTS
+from deepstrf_widgets.session.serialization import state_text
 from tests.adversary.doors import Attempt, Door
 
 COMPARED = 20
@@ -63,6 +66,19 @@ class Cell:
                     self.errors.append(error)
 
 
+class Raised(logging.Handler):
+    """What ipywidgets notes in its log instead of raising it: errors in what answers the browser."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.errors: list[str] = []
+        traitlets.log.get_logger().addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the error of a record."""
+        self.errors.append(repr(record.exc_info[1]) if record.exc_info else record.getMessage())
+
+
 class Bench:
     """A bench of the demo, with what it sends and the cell beside it."""
 
@@ -76,16 +92,19 @@ class Bench:
             dt_ms=demo.stimulus.dt_ms,
             cf_hz=demo.stimulus.cf_hz,
         )
+        self.session.set("activation.beta", 2.0, (1,))
+        self.state = state_text(self.session)
+        self.session.undo()
         self.names = [p.grid.name for p in self.session.parameters.values()]
         self.shapes = {p.grid.name: p.shape for p in self.session.parameters.values()}
         self.widget, self.sent, self.seq, self.tried = BenchWidget(self.session), [], 0, 0
         self.widget.send = lambda content, buffers=None: self.sent.append(content)
-        self.cell = Cell(self.session)
+        self.cell, self.raised = Cell(self.session), Raised()
 
     def request(self, rng: np.random.Generator) -> tuple[Any, list[Any]]:
         """A request of a browser, and its buffers."""
         self.seq += 1
-        kind = str(rng.choice(["edit", "edit", "edit", "undo", "redo", "revert"]))
+        kind = str(rng.choice(["edit", "edit", "edit", "undo", "redo", "revert", "explain", "restore"]))
         content: dict[str, Any] = {"type": kind, "client": f"page {rng.integers(3)}", "seq": self.seq}
         values = np.zeros(0, "<f4")
         if kind == "edit":
@@ -99,6 +118,10 @@ class Bench:
             values[near] = rng.uniform(0.1, 1.5, count)[near]
         elif kind == "revert":
             content |= {"names": [str(rng.choice(self.names))] if rng.random() < 0.7 else None, "index": []}
+        elif kind == "explain":
+            content |= {"frame": int(rng.integers(0, 140)), "trained": bool(rng.integers(2))}
+        elif kind == "restore":
+            content["state"] = str(rng.choice([self.state, self.state[: int(rng.integers(len(self.state)))], "{}"]))
         return content, [values.tobytes()]
 
     def spoiled(self, rng: np.random.Generator) -> tuple[Any, list[Any]]:
@@ -113,7 +136,9 @@ class Bench:
             case 2:
                 del content[str(rng.choice(list(content)))]
             case 3:
-                content[str(rng.choice(["settled", "count", "names", "index", "phase"]))] = odd
+                content[
+                    str(rng.choice(["settled", "count", "names", "index", "phase", "frame", "trained", "state"]))
+                ] = odd
             case 4 if content.get("edits"):
                 edit = content["edits"][int(rng.integers(len(content["edits"])))]
                 edit[str(rng.choice(["name", "index", "count", "value"]))] = odd
@@ -128,6 +153,26 @@ class Bench:
         names = [str(n) for n in rng.choice([*self.widget.BROWSER_SETS, *self.widget.keys], rng.integers(1, 4))]
         return {n: ODD[int(rng.integers(len(ODD)))] if rng.random() < 0.7 else int(rng.integers(-1, 9)) for n in names}
 
+    def data(self, rng: np.random.Generator) -> tuple[Any, list[Any]]:
+        """A message as the browser's half of ipywidgets sends it, and its buffers."""
+        odd = ODD[int(rng.integers(len(ODD)))]
+        buffers: list[Any] = []
+        if rng.random() < 0.25:
+            state = self.traits(rng)
+            data: dict[str, Any] = {"method": "update", "state": state, "buffer_paths": []}
+            if rng.random() < 0.1:
+                data["buffer_paths"], buffers = [[next(iter(state))], ["x", 0], odd], [rng.bytes(4)]
+        else:
+            content, buffers = (self.request if rng.random() < 0.3 else self.spoiled)(rng)
+            data = {"method": "custom", "content": content}
+        if rng.random() < 0.03:
+            data[str(rng.choice(list(data)))] = odd
+        return (odd if rng.random() < 0.01 else data), buffers
+
+    def receive(self, data: Any, buffers: list[Any]) -> None:
+        """Let a message of the browser arrive."""
+        self.widget._handle_msg({"content": {"data": data}, "buffers": buffers})
+
     def answer(self, rng: np.random.Generator) -> str:
         """What is wrong after a few messages; empty when all is well."""
         self.tried += 1
@@ -135,11 +180,7 @@ class Bench:
         self.cell.switch(beside)
         try:
             for _ in range(int(rng.integers(1, 4))):
-                if rng.random() < 0.25:
-                    self.widget.set_state(self.traits(rng))
-                else:
-                    content, buffers = (self.request if rng.random() < 0.3 else self.spoiled)(rng)
-                    self.widget._handle_custom_msg(content, buffers)
+                self.receive(*self.data(rng))
         finally:
             self.cell.switch(False)
         return self.fault(rng)
@@ -148,10 +189,12 @@ class Bench:
         """What is wrong now."""
         if self.cell.errors:
             return f"the cell raised {self.cell.errors.pop()!r}"
+        if self.raised.errors:
+            return f"an answer raised {self.raised.errors.pop()}"
         json.dumps(self.sent, allow_nan=False)
         self.sent.clear()
         self.seq += 1
-        self.widget._handle_custom_msg({"type": "undo", "client": "good", "seq": self.seq}, [])
+        self.receive({"method": "custom", "content": {"type": "undo", "client": "good", "seq": self.seq}}, [])
         if [message["type"] for message in self.sent if message["client"] == "good"] != ["answer"]:
             return f"a good request was answered with {self.sent!r}"
         for name, counted in COUNTS.items():
@@ -159,15 +202,17 @@ class Bench:
                 return f"{name} is {getattr(self.widget, name)}"
         if self.widget.of_neuron != self.widget.neuron:
             return f"of_neuron is {self.widget.of_neuron}, neuron {self.widget.neuron}"
-        if self.tried % COMPARED == 0:
-            with torch.no_grad():
-                fresh = self.session.model(self.session.stimulus)[:, :, 0]
-            for neuron in range(fresh.shape[1]):
-                if not torch.allclose(
-                    self.session.rate(neuron), fresh[:, neuron], rtol=1e-4, atol=1e-4, equal_nan=True
-                ):
-                    return f"the rate of neuron {neuron} is not that of the model"
-        return ""
+        return stale_rate(self.session) if self.tried % COMPARED == 0 else ""
+
+
+def stale_rate(session: LiveSession) -> str:
+    """Which neuron's rate is not what a fresh forward pass of the model gives; empty where all are."""
+    with torch.no_grad():
+        fresh = session.model(session.stimulus)[:, :, 0]
+    for neuron in range(fresh.shape[1]):
+        if not torch.allclose(session.rate(neuron), fresh[:, neuron], rtol=1e-4, atol=1e-4, equal_nan=True):
+            return f"the rate of neuron {neuron} is not that of the model"
+    return ""
 
 
 bench_of_process = functools.cache(Bench)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from deepstrf_widgets import BenchWidget, Edit
-from deepstrf_widgets.message_parsing import MAX_EDITS, MessageError, parse
+from deepstrf_widgets.message_parsing import MAX_EDITS, MessageError, check_protocol, parse
 
 GOOD = {
     "type": "edit",
@@ -286,3 +286,26 @@ def test_what_a_moment_is_asked_with_is_checked():
     for wrong in ({"frame": -1}, {"frame": 1.5}, {"frame": True}, {"frame": None}, {"frame": 0, "trained": 1}):
         with pytest.raises(MessageError, match=r"frame must be|trained must be"):
             parse({"type": "explain", "client": "page", "seq": 4, **wrong}, [])
+
+
+@pytest.mark.parametrize(
+    ("data", "rule"),
+    [
+        (None, "method must be one of update, request_state, custom, got None"),
+        ({"method": {}}, r"method must be one of update, request_state, custom, got \{\}"),
+        ({"method": "close"}, "got 'close'"),
+        ({"method": "update", "state": [0]}, r"state must be an object, got \[0\]"),
+        ({"method": "update", "state": {"neuron": 1}, "buffer_paths": [["x", 0]]}, "buffer_paths must be empty"),
+        ({"method": "update", "state": {"neuron": 1}, "buffer_paths": None}, "buffer_paths must be empty"),
+        ({"method": "update", "state": {"neuron": float("nan")}}, "state must hold JSON with finite numbers"),
+        ({"method": "update", "state": {"lanes": deep(100_000)}}, "state must hold JSON"),
+    ],
+)
+def test_what_no_browser_sends_by_the_protocol_is_refused(session, data, rule, caplog):
+    with pytest.raises(MessageError, match=rule):
+        check_protocol(data)
+    widget = BenchWidget(session)
+    widget._handle_msg({"content": {"data": data}, "buffers": [b"abcd"]})
+    assert rule.split(",")[0].replace("\\", "") in widget.error
+    assert not caplog.records
+    assert widget.neuron == 0

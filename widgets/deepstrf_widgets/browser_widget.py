@@ -12,6 +12,7 @@ from deepstrf.deprecation import did_you_mean
 
 from .bundle import bundle_source
 from .lifetime import Owner
+from .message_parsing import MessageError, check_protocol
 
 __all__ = ["BrowserWidget", "TraitValueError"]
 
@@ -60,6 +61,14 @@ class BrowserWidget(Owner, anywidget.AnyWidget):
             own.close()
             self.comm = channel
         self.on_msg(self._received)
+
+    def _handle_msg(self, msg: dict[str, Any]) -> None:
+        try:
+            check_protocol(msg["content"]["data"])
+        except MessageError as error:
+            self.error = str(error)
+        else:
+            super()._handle_msg(msg)
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
         """Take over what the browser sets, all of it or none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,11 +12,12 @@ import numpy as np
 
 from .session.events import Edit
 
-__all__ = ["MessageError", "Request", "brief", "is_count", "is_name", "parse"]
+__all__ = ["MessageError", "Request", "brief", "check_protocol", "is_count", "is_name", "parse"]
 
 MAX_EDITS = 4096
 MAX_VALUES = 1_000_000
 MAX_TEXT = 200
+PROTOCOL = ("update", "request_state", "custom")
 
 
 class MessageError(ValueError):
@@ -37,6 +39,34 @@ class Request:
     state: str = ""
     frame: int = 0
     trained: bool = False
+
+
+def check_protocol(data: Any) -> None:
+    """Refuse what the browser's half of ipywidgets never sends.
+
+    Raises
+    ------
+    MessageError
+        ``data`` is no object with a method of the protocol, or an update with anything but values of JSON.
+    """
+    method = data.get("method") if isinstance(data, dict) else None
+    if not isinstance(method, str) or method not in PROTOCOL:
+        raise MessageError(
+            f"method must be one of {', '.join(PROTOCOL)}, got {brief(data if method is None else method)}"
+        )
+    if method != "update":
+        return
+    state, paths = data.get("state", {}), data.get("buffer_paths", [])
+    if not isinstance(state, dict):
+        raise MessageError(f"state must be an object, got {brief(state)}")
+    if paths != []:
+        raise MessageError(
+            f"buffer_paths must be empty, as no trait that the browser sets is binary, got {brief(paths)}"
+        )
+    try:
+        json.dumps(state, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise MessageError(f"state must hold JSON with finite numbers, got {brief(state)}") from error
 
 
 def parse(content: Any, buffers: Sequence[Any] | None) -> Request:
