@@ -33,6 +33,11 @@ TRIAL_COLUMNS = ("unit", "stimulus", "trial")
 SPIKE_COLUMNS = (*TRIAL_COLUMNS, "time_s")
 SPAN_COLUMNS = ("start_s", "stop_s")
 TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
+SAMPLES_HZ, MOST_SAMPLES_HZ, USUAL_RATES_HZ = 30000, 100000, (30000, 32000, 40000, 44100, 48000, 50000, 96000)
+CLOCKS = {1: "seconds", 1000: "milliseconds", SAMPLES_HZ: "samples", 1000000: "microseconds", 1000000000: "nanoseconds"}
+"""What times are tried as where none lies within its sound: ticks a second, the slowest clock first."""
+WRITTEN = {1: "'s'", 1000: "'ms'", 1000000: "'us'"}
+SHARE_THAT_FITS = 0.9
 ROUNDING_S = 1e-6
 """A spike this little before the onset is one at the onset: times were subtracted from each other."""
 
@@ -261,6 +266,7 @@ class _Tables:
         wanted = kept[self.trial_of_spike]
         self.trial_of_spike = (np.cumsum(kept) - 1)[self.trial_of_spike[wanted]]
         self.trials = [trial for trial, stays in zip(self.trials, kept, strict=True) if stays]
+        self.time_unit = time_unit
         self.time_s, self.row = self.time_s[wanted] * time_unit, self.row[wanted]
         self.paths = {name: self.paths[name] for name in dict.fromkeys(name for _, name, _ in self.trials)}
         heard = {self.trials[i][0] for i in np.flatnonzero(np.bincount(self.trial_of_spike))}
@@ -302,17 +308,28 @@ class _Tables:
 
     def _guess(self, time: np.ndarray, length: np.ndarray) -> str:
         """What the times may be, where none of them lies within its sound."""
+        written = time / self.time_unit
         low, high = np.full(len(self.trials), np.inf), np.full(len(self.trials), -np.inf)
-        np.minimum.at(low, self.trial_of_spike, time)
-        np.maximum.at(high, self.trial_of_spike, time)
+        np.minimum.at(low, self.trial_of_spike, written)
+        np.maximum.at(high, self.trial_of_spike, written)
         several = np.bincount(self.trial_of_spike, minlength=len(self.trials)) > 1
-        longest = length.max()
-        if several.any() and bool(((high - low)[several] <= longest).all()):
-            return "times of the session? deepstrf.datasets.align counts them from each onset"
-        if bool((time * 1e-3 <= length).mean() > 0.9) and time.min() >= 0:
-            return "milliseconds? time_unit='ms' reads them"
-        if bool((time == np.rint(time)).all()):
-            return "samples? time_unit=1/30000 reads those of a rate of 30 kHz"
+        span = (high - low)[several].max() if several.any() else np.inf
+        # The rate in Hz of a clock of which this many ticks fit into the sounds.
+        needed = np.quantile(written / length, SHARE_THAT_FITS, method="higher") if written.min() >= 0 else np.inf
+        whole = bool((written == np.rint(written)).all())
+        for hz, words in CLOCKS.items():
+            if hz == SAMPLES_HZ:
+                if whole and needed <= MOST_SAMPLES_HZ:
+                    rate = next((one for one in USUAL_RATES_HZ if one >= needed), MOST_SAMPLES_HZ)
+                    return (
+                        f"samples? time_unit=1/{rate} reads those of a rate of {rate / 1000:g} kHz; it must be at "
+                        f"least {needed / 1000:.3g} kHz"
+                    )
+            elif needed <= hz != 1 / self.time_unit:
+                return f"{words}? time_unit={WRITTEN.get(hz, f'{1 / hz:g}')} reads them"
+            elif span / hz <= length.max():
+                seconds = "" if hz == 1 else f" in {words}? Divide them by {hz:g} and"
+                return f"times of the session{seconds or '?'} deepstrf.datasets.align counts them from each onset"
         return "times must count from the onset of the sound; deepstrf.datasets.align counts them from each onset"
 
     def _spontaneous_hz(self, time: np.ndarray, trial: np.ndarray) -> Tensor:

@@ -12,7 +12,7 @@ from deepstrf.arguments import check_modules, check_sizes
 
 from .layers import CausalSTRFConv
 
-__all__ = ["LinearReadout", "STRFReadout", "normalising_over"]
+__all__ = ["LinearReadout", "STRFReadout", "biases_without_effect", "normalising_over"]
 
 LEAKY_SLOPE = 0.1
 POLARITY_NAMES = (("ON", "On", "on", 0), ("OFF", "Off", "off", 1))
@@ -154,6 +154,20 @@ def normalising_over(model: nn.Module, counted: Tensor) -> Iterator[None]:
     finally:
         for readout in readouts:
             readout._counted = None
+
+
+def biases_without_effect(model: nn.Module) -> list[nn.Parameter]:
+    """Biases of receptive fields that a batch norm in training mode takes away again.
+
+    Their gradient is 0 but for rounding, and an optimizer that divides a gradient by its own size, such as Adam, makes
+    full steps of that rounding: what a fit leaves there is chance.
+    """
+    found = []
+    for readout in (module for module in model.modules() if isinstance(module, STRFReadout) and module.bn.training):
+        bias = getattr(readout.strf.kernel, "bias", None)
+        if isinstance(bias, nn.Parameter) and bias.shape == (readout.bn.num_features,):
+            found.append(bias)
+    return found
 
 
 def masked_batch_norm(bn: nn.BatchNorm1d, x: Tensor, counted: Tensor) -> Tensor:

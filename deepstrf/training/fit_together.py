@@ -18,7 +18,7 @@ from torch.func import functional_call, vmap
 from deepstrf.models.layers import ParametricSTRF
 from deepstrf.models.neural_model import NeuralModel
 from deepstrf.models.prediction import as_model_takes
-from deepstrf.models.readouts import STRFReadout
+from deepstrf.models.readouts import STRFReadout, biases_without_effect
 from deepstrf.models.registry import KERNELS, OUTPUT_CURVES, PREFILTERS
 from deepstrf.training.identity import described
 from deepstrf.training.output_units import OutputUnits
@@ -99,6 +99,7 @@ class _Together:
         self.progress = [Progress(run.model, run.settings.epochs, run.history) for run in runs]
         self.template = runs[0].model
         self.readout: STRFReadout = strf_readout(self.template)  # type: ignore[assignment]
+        self.names = {id(parameter): name for name, parameter in self.template.named_parameters()}
         self.free = {name for name, p in self.template.named_parameters() if p.requires_grad}
         models = [dict([*run.model.named_parameters(), *run.model.named_buffers()]) for run in runs]
         self.tensors = {name: torch.stack([one[name].detach() for one in models]) for name in models[0]}
@@ -183,9 +184,9 @@ class _Together:
             self.validation = x[rows], judged[rows], responses[rows]
 
     def _optimizer_of(self, given: torch.optim.Optimizer) -> torch.optim.Optimizer:
-        names = {id(parameter): name for name, parameter in self.template.named_parameters()}
         groups = [
-            {**group, "params": [self.tensors[names[id(p)]] for p in group["params"]]} for group in given.param_groups
+            {**group, "params": [self.tensors[self.names[id(p)]] for p in group["params"]]}
+            for group in given.param_groups
         ]
         make: Any = type(given)
         return make(groups)
@@ -245,6 +246,9 @@ class _Together:
             costs = self._mapped(cost, self.unit.to(losses))
             total = total + (costs / unit)[wanted.any(1)].sum()
         total.backward()
+        for bias in biases_without_effect(self.template):
+            if bias.requires_grad:
+                self.tensors[self.names[id(bias)]].grad.zero_()  # type: ignore[union-attr]
         with self.output_units.taken(self.tensors):
             self.optimizer.step()
         with torch.no_grad():
@@ -252,7 +256,7 @@ class _Together:
                 self.tensors[name].mul_(keep)
             kernel = self.readout.strf.kernel
             if isinstance(kernel, ParametricSTRF):
-                name = next(name for name, p in self.template.named_parameters() if p is kernel.P)
+                name = self.names[id(kernel.P)]
                 self.tensors[name][:, 0].clamp_(0, kernel.F - 1)
                 self.tensors[name][:, 1].clamp_(0, kernel.T - 1)
         return losses.detach().cpu()

@@ -23,7 +23,7 @@ from deepstrf.metrics import mse_loss, poisson_loss
 from deepstrf.models.layers import ParametricSTRF
 from deepstrf.models.neural_model import NeuralModel
 from deepstrf.models.prediction import as_model_takes, predict
-from deepstrf.models.readouts import STRFReadout, normalising_over
+from deepstrf.models.readouts import STRFReadout, biases_without_effect, normalising_over
 from deepstrf.stimuli.evidence import moving_bands
 from deepstrf.training.batches import Examples, settle_batch_norms
 from deepstrf.training.checkpoint import (
@@ -239,6 +239,9 @@ class Run:
                     self.model, self.smoothness, self.settings.sparsity, self.null_loss[1], self.axes
                 )
             (total / self.loss_unit).backward()
+            for bias in biases_without_effect(self.model):
+                if bias.grad is not None:
+                    bias.grad.zero_()
             if self.first_layer is not None:
                 self.first_layer.take_gradient()
             return total.item()

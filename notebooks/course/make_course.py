@@ -11,12 +11,14 @@ import importlib
 import re
 import shutil
 import sys
+import warnings
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
+from deepstrf.datasets import Recording
 from nbformat import NotebookNode
 
 from .lesson import Exercise, Lesson, solutions
@@ -147,6 +149,22 @@ def minutes(notebook: NotebookNode, number: int) -> int:
     return 5 * max(1, round((reading + answering + MINUTES_FOR_A_WIDGET * widgets) / 5))
 
 
+def _warn_of_licences(folder: Path) -> None:
+    """Warn of recordings that would be handed out with the course against their licence."""
+    for path in sorted(folder.rglob("*.safetensors")):
+        try:
+            source = Recording.load(path, max_gb=float("inf")).source
+        except ValueError:  # of something else, such as a model
+            continue
+        if source is not None and not source.redistribution:
+            warnings.warn(
+                f"{path} is a recording of {source.name!r} (licence: {source.licence}), which must not be passed on: take "
+                f"it out of the course, and let students call deepstrf.datasets.fetch({source.name!r}) themselves",
+                UserWarning,
+                stacklevel=3,
+            )
+
+
 def make(target: Path) -> None:
     """Nothing; ``target`` has ``student``, ``instructor`` and ``nbgrader``, made anew.
 
@@ -154,7 +172,13 @@ def make(target: Path) -> None:
     ------
     FileExistsError
         One of them is there and was not made by this program.
+
+    Warns
+    -----
+    UserWarning
+        A recording lies beside the lessons whose licence forbids to pass it on.
     """
+    _warn_of_licences(NOTEBOOKS / "course")
     marker = "made_from_the_notebooks"
     for folder in (target / name for name in ("student", "instructor", "nbgrader")):
         if folder.exists() and not (folder / marker).exists():

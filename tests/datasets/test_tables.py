@@ -168,6 +168,16 @@ def test_another_unit_of_time_is_guessed_and_read(read, late_spikes):
     with pytest.raises(ValueError, match=r"samples\? time_unit=1/30000 reads those of a rate of 30 kHz"):
         read(in_units(30000, 0), late_spikes=late_spikes)
     assert_right(read(in_units(30000, 0), time_unit=1 / 30000))
+    for written, options, guess in (
+        (in_units(1e6, 0), {}, r"microseconds\? time_unit='us'"),
+        (in_units(1e6, 1), {}, r"microseconds\? time_unit='us'"),
+        (in_units(1e9, 0), {}, r"nanoseconds\? time_unit=1e-09"),
+        (in_units(48000, 0), {}, r"samples\? time_unit=1/40000 .*; it must be at least 39\.\d kHz"),
+        (in_units(1e6, 0), {"time_unit": "ms"}, r"here 21\.5 s .*: microseconds\? time_unit='us'"),
+        (in_units(1e3, 1), {"time_unit": 10.0}, r"here 215 s .*: milliseconds\? time_unit='ms'"),
+    ):
+        with pytest.raises(ValueError, match=guess):
+            read(written, late_spikes=late_spikes, **options)
     with pytest.raises(ValueError, match=r"time_unit must be one of \['s', 'ms', 'us'\], got 'min'"):
         read(in_units(1.0), time_unit="min")
     with pytest.raises(ValueError, match="time_unit must be a positive number of seconds, got 0"):
@@ -181,6 +191,8 @@ def test_the_clock_of_the_session_is_guessed_and_aligned(read, tmp_path, late_sp
         ValueError, match=r"1234\.52 s .*: times of the session\? deepstrf\.datasets\.align counts them"
     ):
         read(table(rows), late_spikes=late_spikes)
+    with pytest.raises(ValueError, match=r"times of the session in milliseconds\? Divide them by 1000 and deepstrf"):
+        read(table([(u, s, t, f"{1000 * float(x):.1f}") for u, s, t, x in rows]), late_spikes=late_spikes)
     times = [float(row[3]) for row in rows]
     aligned = align({"u1": times}, [1234.5, 1236.5, 1238.5], ["a", "a", "a"], after_ms=500)
     assert_right(read(aligned.to_csv(index=False)))

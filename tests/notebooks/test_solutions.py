@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 from pathlib import Path
 
 import nbformat
 import pytest
+import torch
+from course import make_course
 from course.lesson import solutions
 from course.make_course import exercises, lesson_of, make, solved, student
+from deepstrf.datasets import Recording
+from deepstrf.datasets.source import Source
 from nbclient import NotebookClient
+from safetensors.torch import save_file
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -216,6 +222,19 @@ def test_a_folder_that_the_course_did_not_make_is_kept(tmp_path: Path) -> None:
     (tmp_path / "student").mkdir()
     with pytest.raises(FileExistsError, match="student exists and was not made by make_course"):
         make(tmp_path)
+
+
+def test_recordings_that_must_not_be_passed_on_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "notebooks" / "course"
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(make_course, "NOTEBOOKS", folder.parent)
+    save_file({"weight": torch.zeros(1)}, folder / "model.safetensors")
+    recording = Recording.from_arrays(torch.rand(2, 30), torch.rand(1, 1, 30), dt_ms=5.0, cf_hz=[500.0, 1000.0])
+    for free in (True, False):
+        recording.source = Source("aa1", "Zebra finch", "own account", "CRCNS terms of use", "A (2011)", redistribution=free)
+        recording.save(folder / "aa1.safetensors")
+        with nullcontext() if free else pytest.warns(UserWarning, match=r"aa1\.safetensors is a recording of 'aa1' \(licence: CRCNS"):
+            make(tmp_path / "made")
 
 
 @pytest.mark.slow

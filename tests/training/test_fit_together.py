@@ -68,6 +68,10 @@ def same(jobs, **options):
         for x, y in zip(one.predictions, other.predictions, strict=True):
             assert (x - y).abs().max().item() <= 1e-4 * scale
         torch.testing.assert_close(one.scores["r"], other.scores["r"], atol=1e-4, rtol=0)
+        for name, value in other.state.items():
+            # A batch norm takes away its field's bias, which must not walk by rounding either.
+            size = max(1.0, value.abs().max().item())
+            assert (one.state[name] - value).abs().max().item() <= 1e-4 * size, name
     return both
 
 
