@@ -84,9 +84,10 @@ class FitRecipe:
         return EpochsOfEach(model, watcher)
 
     def fitter_for(self, *, seed: int = 0, **setting: Any) -> Fitter:
-        """The fitter with a seed and with those settings that are its own."""
+        """The fitter with a seed and with those settings that are its own; no word about ridge, a row of its own."""
         fitter = Fitter(progress=False) if self.fitter is None else self.fitter
-        return replace(fitter, **{"seed": seed, **{name: x for name, x in setting.items() if name in OF_FIT}})
+        own = {name: x for name, x in setting.items() if name in OF_FIT}
+        return replace(fitter, **{"baseline": False, "seed": seed, **own})
 
     def build(self, *, seed: int = 0, **setting: Any) -> nn.Module:
         """The model before its fit; TypeError for a setting that neither the fitter nor what builds it has."""

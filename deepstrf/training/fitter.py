@@ -68,6 +68,9 @@ class Fitter(FitSettings):
         fields by ridge regression, Gaussians by `ParametricSTRF.initialise_from`, gains and curves by their likelihood,
         the outputs of networks by the mean response. "model" goes on from where the model stands. "auto" is "data" for
         a model of which nothing was edited, fitted or loaded since its construction, and "model" for all others.
+    baseline : bool
+        At the end, compare with `ridge`: ``history.ridge`` has its validation scores, and where the fit stays clearly
+        below them it warns, and ``history`` says so. False saves the second that it takes.
     seed : int
         Of the order of the stimuli and of random layers. torch's global random numbers are left as they were.
     progress : bool
@@ -138,7 +141,8 @@ class Fitter(FitSettings):
         Warns
         -----
         UserWarning
-            A checkpoint could not be written.
+            A checkpoint could not be written; or the model stays below ridge regression on the validation sounds (not
+            where a callback ended the fit, or the epochs before its patience).
         """
         return self.prepare(model, train, validation, checkpoint=checkpoint, max_gb=max_gb).to_the_end()
 

@@ -12,6 +12,9 @@ from torch import Tensor
 from deepstrf.metrics.pooling import summary
 from deepstrf.short_repr import short_repr
 
+CLEARLY = 0.02
+"""Share of ridge regression's score by which a fit must miss it to be called worse."""
+
 
 @dataclass(frozen=True, eq=False)
 class EpochRecord:
@@ -69,11 +72,17 @@ class History:
         With validation data the epoch of the highest mean score, else the last; 0 before there is one.
     stopped : str
         Why the fit ended; empty while it has not.
+    ridge : Tensor, shape (N,), or None
+        Validation scores of ridge regression, which a fit should reach; None without validation data, with
+        ``baseline=False`` and before the end. Not kept in checkpoints.
     """
 
     records: list[EpochRecord] = field(default_factory=list)
     best_epoch: int = 0
     stopped: str = ""
+
+    def __post_init__(self) -> None:
+        self.ridge: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.records)
@@ -83,6 +92,8 @@ class History:
         if self.best is not None:
             score = "" if self.best.scores is None else f", score {summary(self.best.scores)}"
             parts.append(f"best {self.best_epoch}: train loss {self.best.train_loss.nanmean():.4g}{score}")
+        if self.is_below_ridge:
+            parts.append(f"below ridge regression, {self.ridge_score:.3f}")
         return f"History({'; '.join([*parts, *filter(None, [self.stopped])])})"
 
     @property
@@ -105,6 +116,19 @@ class History:
         """Mean score of each epoch over the same neurons, (E,); NaN without validation data."""
         counted = self.records[-1].counted if self.records else None
         return torch.tensor([record.score_over(counted) for record in self.records])
+
+    @property
+    def ridge_score(self) -> float:
+        """Mean validation score of ridge regression over the neurons that count in `score`; NaN where not known."""
+        if self.ridge is None or self.best is None or self.best.scores is None:
+            return torch.nan
+        counted = self.best.counted if self.best.counted is not None else ~self.best.scores.isnan()
+        return torch.where(counted, self.ridge.nan_to_num(nan=0.0), torch.nan).nanmean().item()
+
+    @property
+    def is_below_ridge(self) -> bool:
+        """Whether the best epoch is clearly worse than ridge regression."""
+        return self.best is not None and self.best.score < self.ridge_score - CLEARLY * abs(self.ridge_score)
 
     def state_dict(self) -> dict[str, Any]:
         """The history in plain types, for a checkpoint."""

@@ -29,7 +29,7 @@ __all__ = [
 Identity = dict[str, Any]
 """Texts by name; where there are many, a title and texts by name: ``{"title": ..., "parts": {...}}``."""
 
-FREE = frozenset(("epochs", "patience", "progress", "callbacks"))
+FREE = frozenset(("epochs", "patience", "baseline", "progress", "callbacks"))
 """Settings that may be another when a fit is resumed."""
 NO_SETTINGS = frozenset(("training", "inplace")) | vars(nn.Module()).keys()
 OURS = ("deepstrf", "torch")

@@ -6,6 +6,7 @@ import copy
 import functools
 import operator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ PENALTIES = 10.0 ** np.linspace(-4, 4, 17)
 
 @dataclass
 class _Moments:
-    """Weighted sums over bins: 1, x, y, x x', x y, y squared, for lagged inputs x (D,) and neurons y (N,)."""
+    """Weighted sums over bins: 1, x, y, x x', x y, y squared, for inputs x (rank,) and neurons y (N,)."""
 
     n: Tensor
     x: Tensor
@@ -40,10 +41,6 @@ class _Moments:
 
     def __sub__(self, other: _Moments) -> _Moments:
         return _Moments(*(a - b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)))
-
-    def along(self, basis: Tensor) -> _Moments:
-        """The same for inputs that are projected on the columns of ``basis`` (D, rank)."""
-        return _Moments(self.n, basis.mT @ self.x, self.y, basis.mT @ self.xx @ basis, basis.mT @ self.xy, self.yy)
 
     def centred(self) -> tuple[Tensor, Tensor]:
         """Covariances of the inputs (D, D) and of inputs and neurons (D, N), times n."""
@@ -182,30 +179,71 @@ def ridge_fields(
     mean_drive, spread, mean_rate = torch.zeros(3, N, dtype=torch.float64)
     for neurons in _of_equal_weights(count):
         parts = _moments(
-            heard[:, moving], target[:, neurons, 0], count[:, neurons[0]], (responses[:, neurons] ** 2).nansum(2),
-            fold_of, n_lags, examples.bins,
+            heard, basis, target[:, neurons, 0], count[:, neurons[0]], (responses[:, neurons] ** 2).nansum(2), fold_of,
+            examples.bins,
         )  # fmt: skip
         if not parts:  # not recorded at all
             continue
-        parts = [part.along(basis) for part in parts]
         whole = functools.reduce(operator.add, parts)
         weights = _solved(whole, parts, alpha)
         covariance, _ = whole.centred()
         n = whole.n.clamp(min=1)
         mean_drive[neurons], mean_rate[neurons] = whole.x @ weights / n, whole.y / n
         spread[neurons] = ((covariance @ weights * weights).sum(0) / n).clamp(min=0)
-        kernel[neurons[:, None], moving.nonzero()[:, 0], moving.nonzero()[:, 1]] = (basis @ weights).T.reshape(
-            len(neurons), -1, n_lags
-        )
+        kernel[neurons] = basis.fields(weights)
     return RidgeFields(kernel, mean_drive, spread, mean_rate)
+
+
+class _Basis:
+    """Root of the prior covariance of the weights: fields (C, F, n_lags) whose sums have that prior.
+
+    Each is a function of frequency on the moving bands of a channel, times one of lag, times a size. Sounds are
+    projected on them before anything is multiplied: many bands and lags cost what the few numbers of a smooth field do.
+
+    Parameters
+    ----------
+    moving : Tensor, shape (C, F)
+        Bands that the sounds move; fields are 0 on the others.
+    of_lag : Tensor, shape (n_lags, n_lags)
+        Functions of lag, in columns, the longest lag first.
+    of_band : list of Tensor (bands, bands)
+        Functions of frequency on the moving bands of each channel, in columns.
+    size : list of Tensor (bands, n_lags)
+        Of each product of two functions; 0 where it is left out.
+    """
+
+    def __init__(self, moving: Tensor, of_lag: Tensor, of_band: list[Tensor], size: list[Tensor]) -> None:
+        self.moving, self.of_lag, self.of_band, self.size = moving, of_lag, of_band, size
+
+    def seen(self, x: Tensor) -> Tensor:
+        """What the fields give for a sound (C, F, T): (T, rank), float64."""
+        parts, n_lags = [], len(self.of_lag)
+        for channel, bands, of_band, size in zip(x, self.moving, self.of_band, self.size, strict=True):
+            f, t = (size > 0).any(1), (size > 0).any(0)
+            along_f = functional.pad(of_band[:, f].T @ channel[bands], (n_lags - 1, 0))
+            both = along_f.unfold(-1, n_lags, 1) @ self.of_lag[:, t]
+            parts.append((both.movedim(1, 0) * size[f][:, t])[:, (size > 0)[f][:, t]])
+        return torch.cat(parts, 1)
+
+    def fields(self, weights: Tensor) -> Tensor:
+        """Fields (N, C, F, n_lags) of weights (rank, N)."""
+        made = weights.new_zeros(weights.shape[1], *self.moving.shape, len(self.of_lag))
+        for c, part in enumerate(weights.split([int((size > 0).sum()) for size in self.size])):
+            product = weights.new_zeros(weights.shape[1], *self.size[c].shape)
+            product[:, self.size[c] > 0] = part.T
+            made[:, c, self.moving[c]] = self.of_band[c] @ (product * self.size[c]) @ self.of_lag.T
+        return made
 
 
 def _prior_basis(
     axes: tuple[Tensor, float] | None, moving: Tensor, n_lags: int, smoothness: tuple[float, float] | None
-) -> Tensor:
-    """Root of the prior covariance of the weights on moving bands, (bands times lags, rank), float64."""
+) -> _Basis:
+    """Fields that a smoothness allows for; without one, every weight is a field of its own."""
     if smoothness is None:
-        return torch.eye(int(moving.sum()) * n_lags, dtype=torch.float64)
+        counts = moving.sum(1).tolist()
+        eye = partial(torch.eye, dtype=torch.float64)
+        sizes = [torch.ones(count, n_lags, dtype=torch.float64) for count in counts]
+        return _Basis(moving, eye(n_lags), [eye(count) for count in counts], sizes)
     if axes is None:
         raise ValueError(f"smoothness must be None without axes in Hz and ms, got {smoothness}")
     if len(smoothness) != 2 or not all(0 <= length < float("inf") for length in smoothness):
@@ -213,15 +251,18 @@ def _prior_basis(
     cf_hz, dt_ms = axes
     octaves = cf_hz.double().cpu().log2()
     ms = torch.arange(n_lags, dtype=torch.float64) * dt_ms
-    values, vectors = torch.linalg.eigh(_squared_exponential(ms, smoothness[1]))
-    blocks = []
+    lag_variance, of_lag = torch.linalg.eigh(_squared_exponential(ms, smoothness[1]))
+    of_band, size = [], []
     for channel in moving:  # the prior knows nothing about how two channels go together
-        along_f, of_f = torch.linalg.eigh(_squared_exponential(octaves[channel], smoothness[0]))
-        variance = (along_f[:, None] * values).clamp(min=0).flatten()
+        band_variance, functions = torch.linalg.eigh(_squared_exponential(octaves[channel], smoothness[0]))
+        variance = (band_variance[:, None] * lag_variance).clamp(min=0).flatten()
         order = variance.argsort(descending=True)
         kept = order[: int((variance[order].cumsum(0) < KEPT_VARIANCE * variance.sum()).sum()) + 1]
-        blocks.append(torch.kron(of_f, vectors)[:, kept] * variance[kept].sqrt())
-    return torch.block_diag(*blocks)
+        of_band.append(functions)
+        one = torch.zeros_like(variance)
+        one[kept] = variance[kept].sqrt()
+        size.append(one.view(-1, n_lags))
+    return _Basis(moving, of_lag, of_band, size)
 
 
 def _squared_exponential(place: Tensor, length: float) -> Tensor:
@@ -248,28 +289,26 @@ def _of_equal_weights(count: Tensor) -> list[Tensor]:
 
 
 def _moments(
-    x: Tensor, y: Tensor, count: Tensor, squares: Tensor, fold_of: Tensor, n_lags: int, bins: tuple[int, ...]
+    x: Tensor, basis: _Basis, y: Tensor, count: Tensor, squares: Tensor, fold_of: Tensor, bins: tuple[int, ...]
 ) -> list[_Moments]:
-    """Moments of each fold. x (B, D / n_lags, T), mean response y (B, N, T), its trials (B, T), squares (B, N, T)."""
-    made = []
-    for fold in fold_of.unique().tolist():
-        total: _Moments | None = None
-        for b, T in enumerate(bins):
+    """Moments of each fold. x (B, C, F, T), mean response y (B, N, T), its trials (B, T), squares (B, N, T)."""
+    made: dict[float, _Moments] = {}
+    for b, T in enumerate(bins):
+        if not bool((count[b, :T] > 0).any()):
+            continue
+        seen = basis.seen(x[b, ..., :T])
+        for fold in fold_of[b, :T].unique().tolist():
             rows = ((fold_of[b, :T] == fold) & (count[b, :T] > 0)).nonzero()[:, 0]
             if len(rows) == 0:
                 continue
-            design = functional.pad(x[b, :, :T], (n_lags - 1, 0)).unfold(-1, n_lags, 1)[:, rows]
-            design = design.transpose(0, 1).flatten(1)
-            weight, response = count[b, rows].double(), y[b][:, rows].T
+            design, weight, response = seen[rows], count[b, rows].double(), y[b][:, rows].T
             weighted = design * weight[:, None]
             one = _Moments(
                 weight.sum(), weighted.sum(0), weight @ response, weighted.T @ design, weighted.T @ response,
                 squares[b][:, rows].sum(1),
             )  # fmt: skip
-            total = one if total is None else total + one
-        if total is not None:
-            made.append(total)
-    return made
+            made[fold] = made[fold] + one if fold in made else one
+    return list(made.values())
 
 
 def _solved(whole: _Moments, parts: list[_Moments], alpha: float | str) -> Tensor:

@@ -26,6 +26,7 @@ from deepstrf.models.prediction import as_model_takes, predict
 from deepstrf.models.readouts import STRFReadout, biases_without_effect, normalising_over
 from deepstrf.stimuli.evidence import moving_bands
 from deepstrf.training.batches import Examples, settle_batch_norms
+from deepstrf.training.beside_ridge import ridge_scores
 from deepstrf.training.checkpoint import (
     check_optimizer_state,
     check_schedule_state,
@@ -43,6 +44,7 @@ from deepstrf.training.identity import (
     identity_of_settings,
 )
 from deepstrf.training.input_scale import standardised_layer, start_standardised
+from deepstrf.training.linear_regression import RidgeFields
 from deepstrf.training.output_units import OutputUnits, is_adaptive
 from deepstrf.training.priors import kernels, penalty
 from deepstrf.training.progress import NonFiniteLossError, Progress
@@ -105,10 +107,11 @@ class Run:
         from_data = settings.start == "data" or (settings.start == "auto" and is_untouched(model))
         self.without_evidence = list(_weights_without_evidence(model, train))
         self.first_layer = standardised_layer(model, train)
+        self.ridge_fields: RidgeFields | None = None
         if from_data and not resumes:
             if self.first_layer is not None:
                 start_standardised(self.first_layer)
-            start_from_data(model, train, axes, self._loss_in_its_unit)
+            self.ridge_fields = start_from_data(model, train, axes, self._loss_in_its_unit)
         if self.first_layer is not None:
             named = [(name, self.first_layer.replaced(parameter)) for name, parameter in named]
         make = recipe.optimizer if settings.optimizer is None else settings.optimizer
@@ -139,7 +142,28 @@ class Run:
         with under_way(self.model) as self.turns:
             self._run_epochs(progress)
         history.stopped = self._reason_to_stop(progress)
+        self._compare_with_ridge(progress)
         return history
+
+    def _compare_with_ridge(self, progress: Progress) -> None:
+        """Note what ridge regression reaches on the validation sounds, and warn where the fit stays below it."""
+        history = self.history
+        if not self.settings.baseline or self.validation is None or history.best is None:
+            return
+        history.ridge = ridge_scores(
+            self.model, self.train, self.validation, self.axes, self.settings.score, self.ridge_fields
+        )
+        had_its_time = not progress.stopping and len(history) >= self.patience
+        if history.is_below_ridge and had_its_time:
+            name = type(self.model).__name__
+            warnings.warn(
+                f"this {name} predicts the validation sounds worse than a linear field does: score "
+                f"{history.best.score:.3f}, ridge regression {history.ridge_score:.3f}. It may need more sound, other "
+                "settings or other first values: compare it with deepstrf.training.ridge(train, n_lags), or leave the "
+                "comparison out (baseline=False)",
+                UserWarning,
+                stacklevel=3,
+            )
 
     def _run_epochs(self, progress: Progress) -> None:
         settings, history = self.settings, self.history

@@ -51,6 +51,7 @@ class FitSettings:
     sparsity: float = 0.0
     skip_bins: int = 0
     start: str = "auto"
+    baseline: bool = True
     seed: int = 0
     progress: bool = True
     callbacks: Sequence[Callable[[Progress], None]] = ()

@@ -16,7 +16,7 @@ from deepstrf.models.neural_model import NeuralModel
 from deepstrf.models.prediction import as_model_takes, predict
 from deepstrf.models.readouts import LinearReadout, STRFReadout
 from deepstrf.training.batches import Examples, settle_batch_norms
-from deepstrf.training.linear_regression import SMOOTHNESS, ridge_fields
+from deepstrf.training.linear_regression import SMOOTHNESS, RidgeFields, ridge_fields
 from deepstrf.training.output_start import SLOPE_SHARE, Loss, Scale, fit_gain_and_curve, point_of_rest, scale_curve
 
 FREE_FIELD_RMS = 0.1
@@ -24,6 +24,12 @@ FREE_FIELD_RMS = 0.1
 
 MOST_GROUPS = 8
 """Neurons with as many different gaps share one set of moments; with more, gaps count as the mean response."""
+
+MOST_WEIGHTS = 1500
+"""Of a field, from which on ridge regression takes longer than most fits, unless the field is smooth."""
+
+NEIGHBOURS = (2.0, 2.0)
+"""Bands and bins over which a field of more weights is smooth, where they are not known in octaves and ms."""
 
 Axes = tuple[Tensor, float]
 """Centre frequencies (F,) in Hz, and bin width in ms."""
@@ -52,7 +58,7 @@ def is_untouched(model: nn.Module) -> bool:
     return bool(marked) and fresh and all(is_as_built(module) for module in marked)
 
 
-def start_from_data(model: nn.Module, train: Examples, axes: Axes | None, loss: Loss) -> None:
+def start_from_data(model: nn.Module, train: Examples, axes: Axes | None, loss: Loss) -> RidgeFields | None:
     """Set a model's receptive fields, gains and output curves from responses; what is unknown or frozen stays.
 
     Free fields start as those of ridge regression, separable ones as the product nearest to them, Gaussians as
@@ -64,16 +70,22 @@ def start_from_data(model: nn.Module, train: Examples, axes: Axes | None, loss: 
     ----------
     loss : callable
         ``loss(pred, target)``, (N,), in comparable units for all neurons.
+
+    Returns
+    -------
+    RidgeFields or None
+        Those of the sounds themselves, where the start needed them.
     """
     model.eval()
     scale = Scale(train.target)
-    readout = strf_readout(model)
+    readout, found = strf_readout(model), None
     if readout is not None:
-        _start_fields(model, readout, train, axes, scale)
+        found = _start_fields(model, readout, train, axes, scale)
         settle_batch_norms(model, train)
         _start_readout(model, readout, train, scale, loss)
     elif isinstance(getattr(model, "readout", None), LinearReadout):
         _start_network_output(model, model.readout, train, scale)  # type: ignore[arg-type]
+    return found
 
 
 def heard_by(model: nn.Module, train: Examples) -> Tensor:
@@ -89,7 +101,9 @@ def heard_by(model: nn.Module, train: Examples) -> Tensor:
     return heard
 
 
-def _start_fields(model: nn.Module, readout: STRFReadout, train: Examples, axes: Axes | None, scale: Scale) -> None:
+def _start_fields(
+    model: nn.Module, readout: STRFReadout, train: Examples, axes: Axes | None, scale: Scale
+) -> RidgeFields | None:
     kernel = readout.strf.kernel
     known = isinstance(kernel, (ParametricSTRF, SeparableSTRF)) or (
         isinstance(kernel, nn.Conv2d) and hasattr(kernel, "_as_built")
@@ -98,13 +112,14 @@ def _start_fields(model: nn.Module, readout: STRFReadout, train: Examples, axes:
     heard = heard_by(model, train)
     F, T = readout.strf.F, readout.strf.T
     if not known or frozen or heard.shape[1:3] != (readout.strf.C_in, F):
-        return
+        return None
     if isinstance(kernel, ParametricSTRF):
         kernel.initialise_from((heard, train.responses))
-        return
+        return None
     started = scale.varies.cpu()
     with torch.no_grad():
-        field = ridge_start(heard, train, T, axes)
+        fields = ridge_start(heard, train, T, axes)
+        field = fields.kernel
         size = field.square().mean((1, 2, 3)).sqrt()
         started = started & (size > 0)
         field = (field / size.clamp(min=1e-300)[:, None, None, None]).to(next(kernel.parameters()))
@@ -117,17 +132,25 @@ def _start_fields(model: nn.Module, readout: STRFReadout, train: Examples, axes:
             kernel.get_parameter("weight")[started] = FREE_FIELD_RMS * field[started]
         if isinstance(kernel.bias, Tensor):
             kernel.bias[started] = 0.0
+    plain = heard.shape == train.stimuli.shape and torch.equal(heard, train.stimuli.to(heard))
+    return fields if plain else None
 
 
-def ridge_start(heard: Tensor, train: Examples, n_lags: int, axes: Axes | None) -> Tensor:
-    """Fields (N, C, F, n_lags) of ridge regression; neurons with gaps of too many kinds are given their mean there."""
+def ridge_start(heard: Tensor, train: Examples, n_lags: int, axes: Axes | None) -> RidgeFields:
+    """Fields of ridge regression, quickly: neurons with gaps of too many kinds are given their mean there.
+
+    Where there are very many weights, and nothing is known of octaves and ms, only fields that are smooth over
+    neighbouring bands and bins are looked for.
+    """
     responses = train.responses.double().cpu()
     weight = (~responses.isnan()).sum(2)
     target, alike = same_bins(responses.nanmean(2), weight, MOST_GROUPS)
     if not torch.equal(alike, weight):
         responses = torch.where(alike > 0, target, torch.nan)[:, :, None]
     smoothness = None if axes is None else SMOOTHNESS
-    return ridge_fields(heard.double().cpu(), responses, train, n_lags, axes, smoothness=smoothness).kernel
+    if axes is None and heard[0, ..., 0].numel() * n_lags > MOST_WEIGHTS:
+        axes, smoothness = (2.0 ** torch.arange(heard.shape[2]), 1.0), NEIGHBOURS
+    return ridge_fields(heard.double().cpu(), responses, train, n_lags, axes, smoothness=smoothness)
 
 
 def _start_readout(model: nn.Module, readout: STRFReadout, train: Examples, scale: Scale, loss: Loss) -> None:

@@ -15,7 +15,7 @@ from deepstrf.training import Fitter
 
 BANDS, LAGS, NEURONS = 10, 8, 3
 
-quick_fitter = partial(Fitter, epochs=4, progress=False, start="model")
+quick_fitter = partial(Fitter, epochs=4, progress=False, start="model", baseline=False)
 
 
 def simulate(seconds: float = 30.0, **options: Any) -> SimulatedPopulation:

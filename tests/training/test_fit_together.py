@@ -129,7 +129,7 @@ def test_without_sounds_to_stop_by_all_epochs_are_done(folds):
 
 
 def test_the_history_is_that_of_the_fit_alone():
-    data, fitter = sounds(), Fitter(epochs=12, patience=2, progress=False)
+    data, fitter = sounds(), Fitter(epochs=12, patience=2, baseline=False, progress=False)
     train, stop = data.split(0.7, 0.3)
     recipe = FitRecipe(build)
     runs = [replace(fitter, seed=seed).prepare(recipe.build(seed=seed), train, stop) for seed in range(3)]
