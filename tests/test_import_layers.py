@@ -40,7 +40,7 @@ LAYERS = (
     ("deepstrf_widgets.bundle", "deepstrf_widgets.lifetime", "deepstrf_widgets.server", "deepstrf_widgets.threads"),
     ("deepstrf_widgets.session", "deepstrf_widgets.browser_widget"),
     ("deepstrf_widgets.message_parsing",),
-    ("deepstrf_widgets.figures", "deepstrf_widgets.pictures"),
+    ("deepstrf_widgets.figures", "deepstrf_widgets.pictures", "deepstrf_widgets.play"),
     ("deepstrf_widgets.bench", "deepstrf_widgets.panels"),
     ("deepstrf_widgets.neuron_gallery", "deepstrf_widgets.prediction", "deepstrf_widgets.stimulus"),
     ("deepstrf_widgets.explorer",),

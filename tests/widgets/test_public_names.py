@@ -8,13 +8,14 @@ from deepstrf_widgets import (
     fits,
     neuron_gallery,
     pictures,
+    play,
     prediction,
     session,
     stimulus,
     training,
 )
 
-ROOMS = (bench, explorer, figures, fits, neuron_gallery, pictures, prediction, session, stimulus, training)
+ROOMS = (bench, explorer, figures, fits, neuron_gallery, pictures, play, prediction, session, stimulus, training)
 
 
 def test_names_at_the_top_are_those_of_the_rooms():

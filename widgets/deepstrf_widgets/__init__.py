@@ -32,6 +32,7 @@ _NAMES = {
         "stack_picture",
         "strf_picture",
     ),
+    "play": ("PlaySettings", "Player"),
     "prediction": ("DrawnPrediction",),
     "session": ("Change", "Edit", "Explanation", "LiveSession"),
     "stimulus": ("SpectrogramPainter", "StimulusPanel"),

@@ -5,6 +5,7 @@ from .folder import (
     METADATA_FILE,
     MODEL_CARD_FILE,
     WEIGHTS_FILE,
+    built_anew,
     load_pretrained_from_dir,
     save_pretrained_to_dir,
 )
@@ -15,6 +16,7 @@ __all__ = [
     "METADATA_FILE",
     "MODEL_CARD_FILE",
     "WEIGHTS_FILE",
+    "built_anew",
     "download_pretrained",
     "load_pretrained_from_dir",
     "save_pretrained_to_dir",

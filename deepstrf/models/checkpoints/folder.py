@@ -265,6 +265,40 @@ def _give_axes(model: Any, config: Mapping[str, Any], file: Path) -> None:
     model.axes = axes
 
 
+def built_anew(model: Model, *, seed: int = 0) -> Model:
+    """Model of the class and the constructor's arguments of ``model``, with values that its constructor draws.
+
+    Parameters
+    ----------
+    model : Savable
+        A model of the library, or one of a class derived from `NeuralModel`.
+    seed : int
+        Of the random values, which the constructor draws from a generator of its own.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Nobody knows the arguments that made it, or they do not make it again.
+
+    Examples
+    --------
+    >>> from deepstrf.models import LinearNonlinear
+    >>> model = LinearNonlinear(10, 20, out_neurons=2)
+    >>> one, same = built_anew(model, seed=3), built_anew(model, seed=3)
+    >>> torch.equal(one.readout.strf.kernel.weight, same.readout.strf.kernel.weight)
+    True
+    """
+    if not hasattr(model, "_init_kwargs"):
+        raise TypeError(f"model must know the arguments that made it, got a {type(model).__name__} that does not")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of arguments that a file could not hold
+        config = _config_of(model)  # type: ignore[arg-type]
+    construction: Construction = getattr(model, "_construction", Construction())
+    given = copy.deepcopy(construction.unsaved_values)
+    most = len(model.state_dict())
+    return _build(type(model), config, given, Path(CONFIG_FILE), most_tensors=most, max_gb=float("inf"), seed=seed)
+
+
 def _check_comes_back(model: Any, config: dict[str, Any], state: Mapping[str, Tensor]) -> None:
     """ValueError unless the model that loading would give is the same function."""
     construction: Construction = getattr(model, "_construction", Construction())
@@ -303,6 +337,7 @@ def _build(
     *,
     most_tensors: int,
     max_gb: float,
+    seed: int = 0,
 ) -> Model:
     """Model of class ``cls`` on the CPU from the arguments in ``config``, overridden by ``extra_kwargs``.
 
@@ -320,7 +355,7 @@ def _build(
     if lost:
         raise ValueError(f"{file} does not hold the argument {lost[0]!r} of {saved_as}: give it in extra_kwargs")
     present: Mapping[str, str] = getattr(cls, "_old_arguments", {})
-    construction = _Construction(str(file), most_tensors, max_gb)
+    construction = _Construction(str(file), most_tensors, max_gb, seed)
     with torch.device("cpu"), construction:
         for name, spec in modules.items():
             if name not in extra_kwargs:
@@ -364,12 +399,12 @@ class _Construction(TorchFunctionMode):
     DRAWING_LIKE = frozenset((torch.rand_like, torch.randn_like, torch.randint_like))
     WHERE = ("device", "generator", "pin_memory", "out")
 
-    def __init__(self, where: str, most_tensors: int, max_gb: float) -> None:
+    def __init__(self, where: str, most_tensors: int, max_gb: float, seed: int = 0) -> None:
         super().__init__()
         self.where, self.max_gb = where, max_gb
         self.refusal: ValueError | None = None
         self.bytes, self.calls_left = 0, CALLS_PER_TENSOR * (most_tensors + 100)
-        self.generator = torch.Generator().manual_seed(0)
+        self.generator = torch.Generator().manual_seed(seed)
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None

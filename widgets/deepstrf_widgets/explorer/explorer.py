@@ -15,7 +15,8 @@ from torch import Tensor
 from deepstrf.datasets import Recording
 from deepstrf.deprecation import keywords
 from deepstrf.models import NeuralModel
-from deepstrf.training import Interval
+from deepstrf.training import History, Interval
+from deepstrf.training.batches import Data
 
 from ..bench.html_export import save_html, save_module
 from ..bench.widget import BenchWidget
@@ -28,6 +29,7 @@ from ..figures.panel import FiguresPanel
 from ..message_parsing import MessageError
 from ..neuron_gallery.widget import Gallery
 from ..panels import PanelChannel, PanelHost
+from ..play.player import Player
 from ..session.argument_validation import Sound, neuron_index, refuse_beside_session
 from ..session.events import Change
 from ..session.explanation import Explanation
@@ -98,7 +100,11 @@ class Explorer(BenchWidget, PanelHost):
         gallery: bool = False,
         lock: Sequence[str] = (),
         confidence: Mapping[str, Interval] | None = None,
+        train: Data | None = None,
+        validation: Data | None = None,
     ) -> None:
+        self._train, self._validation = train, validation
+        self._player: Player | None = None
         self._confidence = None if confidence is None else Confidence(confidence, session)
         self._made: dict[str, BrowserWidget] = {}
         self._following: list[FollowingFigure] = []
@@ -201,6 +207,68 @@ class Explorer(BenchWidget, PanelHost):
             self.notify_change(
                 traitlets.Bunch(name="state", old=before, new=self._state_told, owner=self, type="change")
             )
+
+    # -- a fit that moves the bench ------------------------------------------------------------------------------
+
+    @property
+    def player(self) -> Player:
+        """The fit that moves this bench, made when it is first asked for."""
+        if self._player is None:
+            self._player = self.own(Player(self.session, self._train, self._validation))
+        return self._player
+
+    def play(self, steps: int | None = None, **settings: Any) -> None:
+        """Fit the model from where it stands, in the background: handles, fields, curves and response move along.
+
+        A parameter that somebody drags meanwhile stays under the hand. Undo takes the whole run back.
+
+        Parameters
+        ----------
+        steps : int, optional
+            Of the optimizer; until :meth:`pause` when None.
+        **settings
+            See :class:`deepstrf_widgets.play.PlaySettings`: ``rates``, ``loss``, ``smoothness``, ``sparsity``,
+            ``batch_size``, ``noise``, ``share``, ``speed``, ``seed``. They stay until others are set.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A setting does not exist or breaks its rule.
+        RuntimeError
+            Another bench plays this model.
+        """
+        if settings:
+            self.player.set(**settings)
+        self.player.play(steps)
+
+    def pause(self) -> None:
+        """Let the fit rest after the step under way; returns when the bench has it."""
+        self.player.pause()
+
+    def step(self, steps: int = 1) -> None:
+        """Take so many steps of the optimizer, and return when they are done; raises what goes wrong."""
+        self.player.step(steps)
+
+    def wait(self, timeout: float | None = None) -> History:
+        """History of the fit, once it rests or has ended: see :meth:`Player.wait`."""
+        return self.player.wait(timeout)
+
+    def pin(self, what: str | Sequence[str], **where: Any) -> None:
+        """Hold parameters where they are while the fit plays: see :meth:`Player.pin`.
+
+        >>> from deepstrf.demo import load_demo
+        >>> explorer = explore(load_demo().model, load_demo().stimulus)
+        >>> explorer.pin("strf", neuron=0, channel="ON", gaussian=1)
+        >>> explorer.pin("activation")
+        >>> len(explorer.player.pins)
+        7
+        >>> explorer.unpin()
+        """
+        self.player.pin(what, **where)
+
+    def unpin(self, what: str | Sequence[str] | None = None, **where: Any) -> None:
+        """Let go of what :meth:`pin` holds, of all when nothing is said."""
+        self.player.unpin(what, **where)
 
     # -- in Python -----------------------------------------------------------------------------------------------
 
@@ -312,6 +380,8 @@ def explore(
     gallery: bool = False,
     lock: Sequence[str] = (),
     confidence: Mapping[str, Interval] | None = None,
+    train: Data | None = None,
+    validation: Data | None = None,
 ) -> Explorer:
     """Editor, response and panels of a model on a stimulus as one widget, to show in a notebook.
 
@@ -334,6 +404,9 @@ def explore(
     lock : sequence of str
         Parameters, or whole stages ("prefilter", "strf", "activation"), that cannot be edited in the browser, for a
         lesson about one of them. Python may still change them.
+    train, validation : Recording, or tuple of arrays (B, 1, F, T) and (B, N, R, T), optional
+        What :meth:`Explorer.play` fits to, and what its score is held out on. When None, the sounds and responses on
+        screen, of which the last fifth is held out.
 
     Returns
     -------
@@ -370,4 +443,6 @@ def explore(
         gallery=gallery,
         lock=lock,
         confidence=confidence,
+        train=train,
+        validation=validation,
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor
 
 from deepstrf.models import NeuralModel
@@ -24,13 +25,16 @@ from .staged_forward import StagedForward
 from .twin import Twin, tensors_of
 from .watch import Marks, Watch, same_type, same_values
 
-__all__ = ["EditedModel", "FitUnderWayError"]
+__all__ = ["EditedModel", "FitUnderWayError", "RunStep"]
 
 Result = TypeVar("Result")
 Stale = tuple[tuple[str, "Index | None"], ...]
 
 BEHIND = object()
 """Given instead of a result where the structure of the model is another than that of the twin."""
+
+MOST_HELD = 64
+"""Open gestures whose parameters a fit leaves alone: of more, the oldest belong to pages that are gone."""
 
 TRIES = 5
 """How often a model is copied again that another thread writes to meanwhile."""
@@ -62,6 +66,34 @@ class Plan:
     stale: Stale = ()
     seen: Marks | None = None
     model: tuple[Watch, dict[str, Tensor]] | None = None
+
+
+@dataclass
+class RunStep:
+    """What a fit exchanges with the session between two of its steps.
+
+    Attributes
+    ----------
+    tensors : dict of str to Tensor
+        Of the model that is fitted, by name: what the session keeps is written to them.
+    known : dict of str to Tensor
+        What the session had after the last exchange; brought up to date. No tensor in it is ever written to.
+    pins : dict of str to Tensor
+        Where parameters are pinned, bool of their shape.
+    settled : bool
+        Whether the run pauses here.
+    source : object
+        Handed to the observers.
+    kept : dict of str to Tensor
+        Result: where the session's values were kept, bool.
+    """
+
+    tensors: dict[str, Tensor]
+    known: dict[str, Tensor]
+    pins: dict[str, Tensor]
+    settled: bool
+    source: object
+    kept: dict[str, Tensor] = field(default_factory=dict)
 
 
 class FitUnderWayError(RuntimeError):
@@ -101,6 +133,8 @@ class EditedModel:
         self._tensors = tensors_of(model)
         self._plan: Plan | None = None
         self._tried: dict[Slot, Tensor] = {}
+        self._run: str | None = None
+        self._held: dict[str, dict[Slot, None]] = {}
 
     def use(self, step: Callable[..., Result], *args: Any) -> Result:
         """Result of a step, which runs under the lock and on a state that has caught up with the model.
@@ -171,11 +205,13 @@ class EditedModel:
     # -- making it happen ----------------------------------------------------------------------------------------
 
     def keep(self, gesture: str | None, settled: bool, source: object) -> Change:
-        """Make happen what was tried, as an entry of the history."""
+        """Make happen what was tried, as an entry of the history; while a run is open, as a part of its entry."""
+        if self._run is not None:
+            gesture = self._run
         now, before = self.state.history, dict(self._tried)
         # At the end of a gesture the observers are told of all of it.
         whole = now.done[-1].before if settled and now.goes_on(gesture) else {}
-        history = now.record(gesture, before, settled=settled, read=self.tried)
+        history = now.record(gesture, before, settled=settled and self._run is None, read=self.tried)
         return self.keep_as(history, settled, source, notified=(*before, *whole))
 
     def keep_as(
@@ -258,6 +294,65 @@ class EditedModel:
         for slot, old in reversed(self._tried.items()):
             self.tried(slot).copy_(old)
         self._tried = {}
+
+    # -- a fit that moves the session ----------------------------------------------------------------------------
+
+    def hold(self, gesture: str, slots: Iterable[Slot], *, ends: bool) -> None:
+        """Note what the gesture of a user has in hand, until it ends."""
+        held = self._held.pop(gesture, {})
+        if not ends:
+            self._held[gesture] = held | dict.fromkeys(slots)
+            while len(self._held) > MOST_HELD:
+                self._held.pop(next(iter(self._held)))
+
+    def open_run(self, run: str) -> None:
+        """From now on all changes are one undo entry, until the run is closed or undone."""
+        self._run = run
+
+    def close_run(self, run: str) -> None:
+        """Changes are entries of their own again."""
+        if self._run == run:
+            self._run = None
+
+    def end_run(self) -> None:
+        """The run is taken back: whatever it still brings is refused."""
+        self._run = None
+
+    def take_step(self, run: str, step: RunStep) -> bool:
+        """Exchange parameters with a fit; False where its run is not open (any more), and nothing has happened.
+
+        What others have changed since the last exchange goes to the fit, and so does what is held or pinned. All else
+        comes from the fit, in one change.
+        """
+        if self._run != run:
+            return False
+        now = self.state.twin.tensors
+        for name, ours in step.tensors.items():
+            theirs, before = now[name], step.known.get(name)
+            keeps = step.pins[name].clone() if name in step.pins else torch.zeros(ours.shape, dtype=torch.bool)
+            if before is not None:
+                keeps |= ((theirs != before) & ~((theirs != theirs) & (before != before))).cpu()
+            for held in self._held.values():
+                for slot_name, index in held:
+                    if slot_name == name:
+                        keeps[index] = True
+            if bool(keeps.any()):
+                keeps = keeps.to(ours.device)
+                if not same_values(ours[keeps], theirs[keeps]):
+                    ours[keeps] = theirs[keeps]
+                step.kept[name] = keeps
+            if not same_values(ours, theirs):
+                self.write((name, ()), ours)
+                now = self.state.twin.tensors
+            if before is None or not same_values(before, ours):
+                step.known[name] = ours.clone()
+        if self._tried or step.settled:
+            history = self.state.history.record(run, dict(self._tried), settled=False, read=self.tried)
+            version, names = self.state.version + 1, frozenset(self.state.twin.parameters)
+            change = Change(names, None, step.settled, step.source, version=version, fitted=True)
+            stale: Stale = (("prefilter", None), ("drive", None))
+            self.commit(Plan(self.state.after(change, history=history), change, tuple(self._tried), stale))
+        return True
 
     # -- taking over what others do to the model -----------------------------------------------------------------
 

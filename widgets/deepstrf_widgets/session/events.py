@@ -40,6 +40,8 @@ class Change:
         Whether more than the named parameters may have changed: other code has written to the model.
     version : int
         Number of the session's state afterwards: each change has the next one.
+    fitted : bool
+        Whether a fit that moves the session made it: parameters that have no name may have moved as well.
     """
 
     names: frozenset[str]
@@ -49,6 +51,7 @@ class Change:
     stimulus: bool = False
     unnamed: bool = False
     version: int = 0
+    fitted: bool = False
 
     def merged_with(self, later: Change) -> Change:
         """Both changes as one; who made it is known only where both were made by the same."""
@@ -61,6 +64,7 @@ class Change:
             self.stimulus or later.stimulus,
             self.unnamed or later.unnamed,
             later.version,
+            self.fitted or later.fitted,
         )
 
     def touches(self, neuron: int) -> bool:

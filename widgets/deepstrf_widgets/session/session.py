@@ -14,8 +14,9 @@ from deepstrf.deprecation import keywords, renamed
 from deepstrf.models import NeuralModel
 
 from .argument_validation import Sound, checked_inputs, checked_sound, named_index
-from .edited_model import EditedModel
+from .edited_model import EditedModel, RunStep
 from .events import Change, Edit
+from .history import Slot
 from .model_copy import private_copy
 from .opening import is_unexpected, opened
 from .parameters import Index, Parameter
@@ -250,10 +251,11 @@ class LiveSession(Reading):
     def _apply(self, edits: list[Edit], gesture: str | None, settled: bool, source: object, grid: bool) -> None:
         if not self._edited.state.history.goes_on(gesture):
             self._edited.compare_values()
-        for edit in edits:
-            self._try(edit, grid=grid)
+        slots = [self._try(edit, grid=grid) for edit in edits]
         if edits or settled:
             self._edited.keep(gesture, settled, source)
+        if gesture is not None:
+            self._edited.hold(gesture, slots, ends=settled)
 
     def restore(self, edits: Iterable[Edit], *, source: object = None) -> None:
         """Set the parameters to what ``edits`` make of the trained values, all or none: one undo entry.
@@ -313,6 +315,8 @@ class LiveSession(Reading):
         if not getattr(history, which):
             return
         values, history = history.undo(self._edited.tried) if which == "done" else history.redo()
+        # What a fit brings from now on is of a run that is taken back.
+        self._edited.end_run()
         # Backwards: where two slots of one gesture overlap, the one written first holds the older value.
         for slot, value in reversed(list(values.items())):
             self._edited.write(slot, value)
@@ -340,14 +344,44 @@ class LiveSession(Reading):
             pass
         self._edited.observers.call()
 
+    # -- a fit that moves the model ------------------------------------------------------------------------------
+
+    def open_run(self, run: str) -> None:
+        """Make all changes from now on one undo entry, of the name ``run``, until it is closed or undone.
+
+        Where nothing was edited since a run of this name was closed, that one goes on.
+        """
+        self._edited.use(self._edited.open_run, run)
+
+    def close_run(self, run: str) -> None:
+        """Make changes undo entries of their own again."""
+        self._edited.use(self._edited.close_run, run)
+
+    def exchange(self, run: str, step: RunStep) -> bool:
+        """Move the model to where a fit has come, but for what the user holds, has pinned or has changed meanwhile.
+
+        Returns
+        -------
+        bool
+            False where the run is not open any more: the user has undone it.
+
+        Raises
+        ------
+        FitUnderWayError
+            Another fit has the model itself in hand.
+        """
+        return self._edited.edit(self._edited.take_step, run, step)
+
     # -- steps under the lock ------------------------------------------------------------------------------------
 
-    def _try(self, edit: Edit, *, grid: bool = False) -> None:
+    def _try(self, edit: Edit, *, grid: bool = False) -> Slot:
         name, value, index = edit
         parameter = parameter_of(self._edited.draft(), name, grid=grid)
         index = parameter.check_index(index)
         index, new = parameter.in_place(parameter.encode(value, index), index)
-        self._edited.write((parameter.tensor, parameter.prefix + index), new)
+        slot = parameter.tensor, parameter.prefix + index
+        self._edited.write(slot, new)
+        return slot
 
     def _try_trained(self, places: Iterable[tuple[Parameter, Index]]) -> None:
         for parameter, index in places:

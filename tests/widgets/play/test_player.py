@@ -1,0 +1,500 @@
+"""A fit that moves a session: from where it stands, beside the hand, with pins, and back in one step."""
+
+import gc
+import threading
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deepstrf.models.audio import ConvNet2D
+from deepstrf.training import Fitter
+from deepstrf_widgets import Edit, LiveSession, explore
+from deepstrf_widgets.play import Player, PlaySettings
+from deepstrf_widgets.play.player import recording_of
+from deepstrf_widgets.play.settings import data_of, fitter_of, step_sizes
+from deepstrf_widgets.play.trail import Point, Trail
+from deepstrf_widgets.session.model_copy import private_copy
+
+CENTRE = ("strf.center_hz", (0, 0, 1))
+
+
+@pytest.fixture
+def session(make_session):
+    return make_session(sounds=3, dtype=torch.float32)
+
+
+@pytest.fixture
+def player(session):
+    made = Player(session)
+    yield made
+    made.close()
+
+
+def values(session):
+    """On the grid: a width in octaves follows the centre."""
+    return {name: session.value(name, grid=True) for name in session.parameters}
+
+
+def same(one, other):
+    return all(np.array_equal(one[name], other[name]) for name in one)
+
+
+# -- one fit ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_reaches_the_weights_of_a_fitter_with_start_model(session, player):
+    """Three sounds in batches of two are two steps an epoch: six steps are three epochs."""
+    alone = private_copy(session.model)
+    for parameter in alone.parameters():
+        parameter.requires_grad_(True)
+    train, held_out = data_of(PlaySettings(), recording_of(session), None)
+    seen = []
+    fitter = fitter_of(PlaySettings(), alone, train.responses, lambda progress: seen.append(progress.epoch))
+    assert fitter.start == "model"
+
+    class Stop:
+        def __call__(self, progress):
+            self.state = {name: tensor.clone() for name, tensor in progress.model.state_dict().items()}
+            if progress.epoch == 3:
+                progress.stop("enough")
+
+    stop = Stop()
+    Fitter(**{**vars(fitter), "callbacks": (stop,)}).fit(alone, train, held_out)
+    player.step(6)
+    for name, tensor in session.model.state_dict().items():
+        assert torch.equal(tensor, stop.state[name]), name
+
+
+def test_steps_go_on_where_the_run_rested_to_the_same_weights(make_session):
+    in_one, in_parts = (make_session(sounds=3, dtype=torch.float32) for _ in range(2))
+    one, parts = Player(in_one), Player(in_parts)
+    one.step(7)
+    for n in (1, 3, 1, 2):
+        parts.step(n)
+    assert same(values(in_one), values(in_parts))
+    one.close()
+    parts.close()
+
+
+def test_play_starts_where_the_model_stands_and_lowers_the_loss(session, player):
+    before = values(session)
+    player.step(1)
+    moved = max(np.abs(values(session)["activation.b"] - before["activation.b"]).max(), 0)
+    assert 0 < moved < 0.1
+    player.step(60)
+    losses = [point.loss.mean().item() for point in player.trail.points if point.loss is not None]
+    assert losses[-1] < losses[0]
+
+
+def test_the_held_out_score_is_of_what_the_share_leaves(session, player):
+    player.set(share=0.5)
+    train, held_out = data_of(player.settings, recording_of(session), None)
+    assert train.responses[..., 15:].isnan().all()
+    assert not train.responses[..., :15].isnan().any()
+    assert held_out[1][..., :15].isnan().all()
+    assert not held_out[1][..., 15:].isnan().any()
+    player.step(4)
+    assert player.trail.points[-1].scores.shape == (3,)
+
+
+def test_settings_change_the_fit_from_where_it_stands(session, player):
+    player.step(2)
+    before = values(session)
+    player.set(rates=dict.fromkeys(player.rates(), 0.0))
+    player.step(3)
+    assert same(before, values(session))
+    player.set(rates={"curve": 0.1})
+    player.step(2)
+    assert not np.array_equal(before["activation.b"], session.value("activation.b"))
+
+
+def test_step_sizes_are_those_of_the_recipe(session):
+    sizes = step_sizes(session.model, session.responses, {"curve": 0.5})
+    assert sizes == {"prefilter": 0.01, "places": 0.05, "weights": 0.01, "gain": 0.01, "curve": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"rates": {"curves": 1.0}}, "curves"),
+        ({"rates": {"curve": -1.0}}, "rates"),
+        ({"loss": "l1"}, "l1"),
+        ({"share": 0.0}, "share must be in"),
+        ({"noise": float("nan")}, "noise"),
+        ({"speed": 0}, "speed"),
+        ({"batch_size": 0}, "batch_size must be a whole number of at least 1, got 0"),
+    ],
+)
+def test_a_bad_setting_changes_nothing(player, given, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        player.set(**given)
+    assert player.settings == PlaySettings()
+
+
+def test_an_unknown_setting_names_the_nearest(player):
+    with pytest.raises(TypeError, match="did you mean 'smoothness'"):
+        player.set(smothness=1.0)
+
+
+# -- the hand ----------------------------------------------------------------------------------------------------------
+
+
+def test_edits_are_not_refused_and_the_fit_goes_on_from_them(session, player):
+    player.play()
+    session.set(CENTRE[0], 6000.0, CENTRE[1])
+    player.pause()
+    player.set(rates={"places": 0.0})
+    held = session.value(*CENTRE)
+    player.step(2)
+    assert session.value(*CENTRE) == held
+
+
+def test_what_is_held_stays_at_the_hand_until_the_gesture_ends(session, player):
+    player.step(1)
+    session.apply([Edit(CENTRE[0], 6000.0, CENTRE[1])], "drag", settled=False)
+    held, other = session.value(*CENTRE), session.value("strf.center_hz", (0, 0, 0))
+    player.step(5)
+    assert session.value(*CENTRE) == held
+    assert session.value("strf.center_hz", (0, 0, 0)) != other
+    session.apply([], "drag", settled=True)
+    player.step(1)
+    assert session.value(*CENTRE) != held
+
+
+def test_what_is_grabbed_without_being_moved_is_held(session, player):
+    player.step(1)
+    held = session.value(*CENTRE)
+    session.apply([Edit(CENTRE[0], held, CENTRE[1])], "drag", settled=False)
+    held = session.value(*CENTRE)
+    player.step(3)
+    assert session.value(*CENTRE) == held
+
+
+@pytest.mark.parametrize(
+    ("what", "where"),
+    [
+        ("strf", {"neuron": 0, "channel": "ON", "gaussian": 1}),
+        ("strf.weight", {"neuron": 2}),
+        ("activation", {}),
+        ("prefilter", {}),
+        (["strf.center_ms", "activation.b"], {"neuron": 1}),
+        ("prefilter.w", {"index": (3,)}),
+    ],
+)
+def test_pins_hold_exactly_and_nothing_else(session, player, what, where):
+    player.pin(what, **where)
+    pinned = {pin: session.value(*pin) for pin in player.pins}
+    before = values(session)
+    player.step(6)
+    for pin, value in pinned.items():
+        assert np.array_equal(session.value(*pin), value), pin
+    assert not same(before, values(session))
+    player.unpin(what, **where)
+    assert player.pins == ()
+    player.step(3)
+    assert not all(np.array_equal(session.value(*pin), value) for pin, value in pinned.items())
+
+
+def test_a_pinned_handle_is_moved_by_the_hand_and_stays_there(session, player):
+    player.pin("strf", neuron=0, channel=0, gaussian=1)
+    player.step(1)
+    session.set(CENTRE[0], 3000.0, CENTRE[1])
+    at = session.value(*CENTRE)
+    player.step(4)
+    assert session.value(*CENTRE) == at
+
+
+def test_unpin_lets_go_of_what_lies_within(player):
+    player.pin("strf", neuron=0, channel=0, gaussian=1)
+    player.pin("activation")
+    player.unpin("strf", neuron=0)
+    assert {name for name, _ in player.pins} == {"activation.b", "activation.beta"}
+
+
+def test_a_pin_of_nothing_is_refused(player):
+    with pytest.raises(KeyError, match=r"strf\.colour"):
+        player.pin("strf.colour")
+    with pytest.raises(ValueError, match="activation"):
+        player.pin("activation", gaussian=0)
+    assert player.pins == ()
+
+
+def test_undo_takes_the_whole_run_back_in_one_step(session, player):
+    session.set("strf.weight", 0.7, (1, 0, 0))
+    before = values(session)
+    player.step(4)
+    session.set(CENTRE[0], 6000.0, CENTRE[1])
+    session.undo()  # made while the run rested: an entry of its own
+    after = values(session)
+    session.undo()
+    assert same(before, values(session))
+    session.redo()
+    assert same(after, values(session))
+    player.step(2)
+    session.undo()
+    session.undo()
+    assert same(before, values(session))
+
+
+def test_undo_while_it_plays_takes_back_the_run_with_what_the_hand_did_in_it(session, player):
+    before = values(session)
+    steps = threading.Semaphore(0)
+    stop = session.observe(lambda change: steps.release() if change.fitted else None)
+    player.play()
+    for _ in range(3):
+        steps.acquire(timeout=60)
+    session.apply([Edit(CENTRE[0], 6000.0, CENTRE[1])], "drag", settled=False)
+    steps.acquire(timeout=60)
+    session.apply([], "drag", settled=True)
+    steps.acquire(timeout=60)
+    session.undo()
+    player.wait(60)
+    stop()
+    assert same(before, values(session))
+    assert not session.can_undo
+    assert player.state == "paused"
+    assert "Undo" in player.message
+    assert player.steps == 0
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_the_scrubber_goes_through_the_run_and_undo_takes_all_of_it_back(session, player, resumed):
+    before = values(session)
+    states = [before]
+    for _ in range(5):
+        player.step(1)
+        states.append(values(session))
+    assert player.show(2) == 2
+    assert same(states[2], values(session))
+    assert player.show(0) == 0
+    assert same(before, values(session))
+    assert player.show(4.4) == 4
+    if resumed:
+        player.step(1)
+    session.undo()
+    assert same(before, values(session))
+    assert not session.can_undo
+
+
+def test_resets_go_to_the_start_and_to_random_starts_that_can_be_had_again(session, player):
+    before = values(session)
+    player.pin("activation")
+    player.step(3)
+    pinned = session.value("activation.b")
+    player.reset()
+    assert np.array_equal(pinned, session.value("activation.b"))
+    assert same(before, values(session))
+    assert player.steps == 0
+    seed = player.new_start()
+    one = values(session)
+    assert not np.array_equal(one["strf.center_hz"], before["strf.center_hz"])
+    assert np.array_equal(session.value("activation.b"), pinned)
+    player.step(2)
+    assert player.same_start() == seed
+    assert same(one, values(session))
+    player.new_start()
+    assert not np.array_equal(one["strf.center_hz"], session.value("strf.center_hz"))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("step"), st.integers(1, 3)),
+            st.tuples(st.sampled_from(["move", "end"]), st.integers(0, 2), st.floats(600.0, 15000.0)),
+            st.tuples(st.sampled_from(["pin", "unpin"]), st.integers(0, 2)),
+            st.tuples(st.sampled_from(["undo", "redo", "revert"])),
+        ),
+        max_size=14,
+    )
+)
+def test_pinned_and_held_values_never_move_but_by_the_hand(make_session, moves):
+    """Any order of steps, drags, pins, undo and redo; whoever listens to the changes knows all values at the end."""
+    session = make_session(sounds=1, dtype=torch.float32)
+    player = Player(session)
+    heard = {}
+
+    def listen(change):
+        for name in change.names:
+            heard[name] = session.value(name, grid=True)
+
+    heard.update(values(session))
+    session.observe(listen)
+    held, pinned = {}, {}
+    try:
+        for kind, *arguments in moves:
+            if kind == "step":
+                player.step(arguments[0])
+            elif kind in ("move", "end"):
+                neuron, hz = arguments
+                at = ("strf.center_hz", (neuron, 0, 0))
+                session.apply([Edit(at[0], hz, at[1])], f"drag {neuron}", settled=kind == "end")
+                held.pop(at, None)
+                if kind == "move":
+                    held[at] = session.value(*at)
+                if at in pinned:
+                    pinned[at] = session.value(*at)
+            elif kind == "pin":
+                at = ("strf.center_hz", (arguments[0], 0, 0))
+                player.pin("strf.center_hz", at[1])
+                pinned[at] = session.value(*at)
+            elif kind == "unpin":
+                player.unpin("strf.center_hz", (arguments[0], 0, 0))
+                pinned.pop(("strf.center_hz", (arguments[0], 0, 0)), None)
+            else:
+                getattr(session, kind)()
+                for table in (held, pinned):
+                    table.update({at: session.value(*at) for at in table})
+            for at, value in {**held, **pinned}.items():
+                assert session.value(*at) == value, (kind, at)
+        assert same(values(session), heard)
+    finally:
+        player.close()
+
+
+# -- what can go wrong -------------------------------------------------------------------------------------------------
+
+
+def test_nan_ends_the_run_and_the_model_is_as_it_was(session, player):
+    player.step(2)
+    good = values(session)
+    broken = player._fitted.readout.activation
+    hook = broken.register_forward_hook(lambda _m, _i, out: out * torch.nan)
+    with pytest.raises(FloatingPointError):
+        player.step(3)
+    hook.remove()
+    assert player.state == "failed"
+    assert "NaN" in player.message
+    assert same(good, values(session))
+    player.set(rates={})
+    player.step(1)
+    assert player.state == "paused"
+    assert player.message == ""
+
+
+def test_without_responses_the_panel_says_what_is_missing(make_session):
+    player = Player(make_session(responses=False))
+    with pytest.raises(ValueError, match="responses must be there to fit to"):
+        player.step()
+    assert player.state == "failed"
+    assert "train=" in player.message
+    player.close()
+
+
+def test_a_model_with_nothing_to_fit_is_said_so(session):
+    for parameter in session.model.parameters():
+        parameter.requires_grad_(False)
+    player = Player(session)
+    with pytest.raises(ValueError, match="requires a gradient"):
+        player.step()
+    assert "requires a gradient" in player.message
+    player.close()
+
+
+def test_two_plays_of_one_model_are_refused_and_play_twice_is_one(session, player):
+    player.play()
+    player.play()
+    other = Player(session)
+    with pytest.raises(RuntimeError, match="already by another bench"):
+        other.play()
+    player.close()
+    other.step(1)
+    other.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        player.play()
+
+
+def test_pause_right_after_play_returns(player):
+    for _ in range(20):
+        player.play()
+        player.pause()
+    assert player.state == "paused"
+
+
+def test_closing_the_bench_ends_the_thread(session):
+    explorer = explore(session, figures=False, sounds=False)
+    explorer.play()
+    thread = explorer.player._thread
+    explorer.close()
+    assert not thread.is_alive()
+
+
+def test_a_fit_of_the_users_own_on_the_same_model_is_said_so(make_session):
+    session = make_session(sounds=1, dtype=torch.float32)
+    player = Player(session)
+    player.step(1)
+
+    def during(progress):
+        player.play(1)
+        player.wait(60)
+
+    for parameter in session.model.parameters():
+        parameter.requires_grad_(True)
+    data = (session.first_stimulus, session.first_responses)
+    Fitter(epochs=1, start="model", progress=False, callbacks=(during,)).fit(session.model, data)
+    assert player.state == "failed"
+    assert "is being fitted" in player.message
+    player.close()
+
+
+def test_another_sound_without_responses_leaves_the_fit_at_the_recording(session, player):
+    player.step(1)
+    session.set_stimulus(session.first_stimulus[:1] * 0.5)
+    player.step(2)
+    assert player.state == "paused"
+    assert player.message == ""
+
+
+def test_a_speed_is_kept(session, player):
+    player.step(1)
+    player.set(speed=50.0)
+    player.step(6)
+    assert player.steps_per_s < 60
+
+
+def test_a_trail_thins_itself_and_keeps_both_ends():
+    trail = Trail(points=16)
+    for step in range(1000):
+        trail.add(Point(step, {"x": torch.tensor([float(step)])}))
+    steps = [point.step for point in trail.points]
+    assert len(steps) <= 16
+    assert steps[0] == 0
+    assert steps[-1] == 999
+    assert steps == sorted(set(steps))
+    assert max(np.diff(steps)) <= 130
+    assert trail.nearest(500).step == min(steps, key=lambda step: abs(step - 500))
+
+
+def test_twenty_runs_leave_no_tensors_behind(session, player):
+    def bytes_after(runs):
+        for _ in range(runs):
+            player.step(2)
+            player.reset()
+        gc.collect()
+        tensors = [one for one in gc.get_objects() if type(one) in (torch.Tensor, torch.nn.Parameter)]
+        return sum(one.numel() * one.element_size() for one in tensors)
+
+    used = bytes_after(4)
+    grown = bytes_after(16) - used
+    one_model = sum(one.numel() * one.element_size() for one in session.model.state_dict().values())
+    # Each run leaves two undo entries: what it has made, and the reset.
+    assert grown < 16 * 2 * 2 * 1.5 * one_model
+
+
+def test_a_session_of_a_network_plays_too():
+    torch.manual_seed(0)
+    model = ConvNet2D(8, (3, 9), out_neurons=2)
+    stimulus = torch.rand(2, 1, 8, 60)
+    session = LiveSession(model, stimulus, torch.rand(2, 2, 3, 60), dt_ms=5.0, cf_hz=np.linspace(500, 8000, 8))
+    player = Player(session)
+    before = {name: tensor.clone() for name, tensor in session.model.state_dict().items()}
+    player.step(3)
+    assert any(not torch.equal(before[name], tensor) for name, tensor in session.model.state_dict().items())
+    session.undo()
+    for name, tensor in session.model.state_dict().items():
+        assert torch.equal(before[name], tensor), name
+    player.step(1)
+    player.close()

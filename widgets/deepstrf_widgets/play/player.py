@@ -1,0 +1,724 @@
+"""A fit that moves a session step by step, in a thread of its own: play, pause, step, pins, and the way back."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from weakref import WeakSet
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from deepstrf.datasets import Recording
+from deepstrf.deprecation import did_you_mean
+from deepstrf.models.checkpoints import built_anew
+from deepstrf.training import Fitter, History, NonFiniteLossError, Progress
+from deepstrf.training.batches import Data, Examples, settle_batch_norms
+from deepstrf.training.run import Run
+
+from ..session.argument_validation import named_index
+from ..session.edited_model import RunStep
+from ..session.model_copy import private_copy
+from ..session.parameters import Index
+from ..session.reading import Reading, parameter_of
+from ..session.session import LiveSession
+from ..session.twin import tensors_of
+from ..threads import one_thread
+from .settings import PlaySettings, data_of, fitter_of, step_sizes
+from .trail import Point, Trail
+
+__all__ = ["Pin", "Player"]
+
+Pin = tuple[str, Index]
+"""Name of a parameter, and a (partial) index of its values."""
+
+PLAYED: WeakSet[nn.Module] = WeakSet()
+"""Models that are moved by a player: another one beside it would take every step back."""
+
+STATES = ("ready", "playing", "paused", "done", "failed")
+
+
+class Player:
+    """Fits the model of a session from where it stands, and moves the session along.
+
+    Each step of the optimizer is one change of the session, and the whole run is one undo entry. What a user holds in
+    an open gesture stays where the hand has it, what is pinned stays as it is, and what is edited meanwhile is where
+    the fit goes on from. It never starts anew unless :meth:`new_start` is called.
+
+    Parameters
+    ----------
+    session : LiveSession
+    train : Recording, or tuple of arrays (B, 1, F, T) and (B, N, R, T), optional
+        What is fitted to; the session's own sounds and responses when None.
+    validation : the same, optional
+        What the score is held out on; when None, the part of ``train`` that the setting ``share`` leaves.
+    fitter : Fitter, optional
+        A fit to carry out as it is, with its number of epochs and its patience; the model then has its best weights.
+    checkpoint : str or path, optional
+        Of that fit.
+    """
+
+    def __init__(
+        self,
+        session: LiveSession,
+        train: Data | None = None,
+        validation: Data | None = None,
+        *,
+        fitter: Fitter | None = None,
+        checkpoint: str | Path | None = None,
+    ) -> None:
+        self.session, self._train, self._validation = session, train, validation
+        self._fitter, self._checkpoint = fitter, checkpoint
+        self._settings = PlaySettings()
+        self._pins: dict[Pin, None] = {}
+        self._masks: dict[str, Tensor] = {}
+        self._observers: list[Callable[[], None]] = []
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._state, self._message = "ready", ""
+        self._budget: int | None = 0
+        self._closing = self._renewing = self._is_open = False
+        self._run_id = ""
+        self._runs = 0
+        self._fitted: nn.Module | None = None
+        self._tensors: dict[str, Tensor] = {}
+        self._known: dict[str, Tensor] = {}
+        self._examples: Examples | None = None
+        self._run: Run | None = None
+        self._ended: History | None = None
+        self._error: BaseException | None = None
+        self._seed: int | None = None
+        self._times: list[float] = []
+        self._due = 0.0
+        self.trail = Trail()
+        self.steps = 0
+
+    def __repr__(self) -> str:
+        return f"Player({self.session!r}, {self.state}, {self.steps} steps)"
+
+    # -- reading, in any thread ----------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> str:
+        """One of "ready", "playing", "paused", "done" (a fitter has reached its end) and "failed"."""
+        return self._state
+
+    @property
+    def message(self) -> str:
+        """Why it does not play, in a sentence; empty where all is well."""
+        return self._message
+
+    @property
+    def steps_per_s(self) -> float:
+        """Steps in a second, over the last ones; NaN before there are two."""
+        times = self._times[:]
+        return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 and times[-1] > times[0] else float("nan")
+
+    @property
+    def settings(self) -> PlaySettings:
+        """Settings of the fit."""
+        return self._settings
+
+    @property
+    def pins(self) -> tuple[Pin, ...]:
+        """What is pinned: names of parameters with a (partial) index."""
+        return tuple(self._pins)
+
+    @property
+    def history(self) -> History:
+        """Records of the epochs of the fit under way, or of the one that has ended."""
+        run = self._run
+        found = self._ended if self._ended is not None else None if run is None else run.history
+        return History() if found is None else replace(found, records=list(found.records))
+
+    @property
+    def fitter(self) -> Fitter | None:
+        """The fit that is carried out as it is; None where settings make it."""
+        return self._fitter
+
+    def rates(self) -> dict[str, float]:
+        """Step size of each group of parameters that there is something of to fit."""
+        model, data = self.session.model, self._data()
+        return step_sizes(model, Examples.of(data, "train").responses, self._settings.rates)
+
+    def observe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call ``callback`` after every step and change of state; returns a function that ends this."""
+        self._observers.append(callback)
+        return lambda: self._observers.remove(callback) if callback in self._observers else None
+
+    # -- control, in any thread ----------------------------------------------------------------------------------
+
+    def play(self, steps: int | None = None) -> None:
+        """Begin, or go on, for a number of steps or until :meth:`pause`; where it plays already, only that changes.
+
+        Raises
+        ------
+        RuntimeError
+            It is closed, or another bench plays this model.
+        ValueError, TypeError
+            ``steps`` is no positive whole number.
+        """
+        if steps is not None and (isinstance(steps, bool) or not isinstance(steps, (int, np.integer))):
+            raise TypeError(f"steps must be a whole number, got {steps!r}")
+        if steps is not None and steps < 1:
+            raise ValueError(f"steps must be at least 1, got {steps}")
+        with self._changed:
+            if self._closing:
+                raise RuntimeError("the bench of this fit is closed: open another with explore(session)")
+            if self._thread is None and self.session.model in PLAYED:
+                raise RuntimeError("model is being fitted already by another bench: pause and close that one first")
+            self._budget, self._message, self._error = steps, "", None
+            self._set_state("playing")
+            if self._thread is None:
+                PLAYED.add(self.session.model)
+                atexit.register(self.close)
+                self._thread = threading.Thread(target=self._work, name="deepstrf-play", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+        self._tell()
+
+    def pause(self) -> None:
+        """Rest after the step under way; returns when the session has it."""
+        with self._changed:
+            self._budget = 0
+            self._changed.notify_all()
+        self.wait()
+
+    def step(self, steps: int = 1) -> None:
+        """Take so many steps of the optimizer, and return when they are done."""
+        self.play(steps)
+        self.wait()
+        if self._error is not None:
+            raise self._error
+
+    def wait(self, timeout: float | None = None) -> History:
+        """History, once it does not play any more; an interrupt ends the waiting, not the fit.
+
+        Raises
+        ------
+        TimeoutError
+            It still plays after ``timeout`` seconds.
+        Exception
+            The error that has ended a fitter's fit, such as `NonFiniteLossError`.
+        """
+        if threading.current_thread() is not self._thread:
+            with self._changed:
+                rests = self._changed.wait_for(lambda: self._state != "playing", timeout)
+            if not rests:
+                raise TimeoutError(f"the fit has not ended within timeout = {timeout:g} s")
+        if self._fitter is not None and self._error is not None:
+            raise self._error
+        return self.history
+
+    def set(self, **settings: Any) -> None:
+        """Change settings (see :class:`PlaySettings`); the fit goes on with them from where it stands.
+
+        Raises
+        ------
+        TypeError, ValueError
+            There is no such setting, or its value breaks its rule; all is then as before.
+        """
+        known = list(PlaySettings.__dataclass_fields__)
+        for name in settings:
+            if name not in known:
+                raise TypeError(f"settings have no {name!r}{did_you_mean(name, known)}")
+        if self._fitter is not None and set(settings) - {"speed"}:
+            raise ValueError(f"{', '.join(settings)} are those of the fitter here: give train(...) another one")
+        made = replace(self._settings, **settings)
+        with self._changed:
+            self._renewing |= replace(made, speed=None) != replace(self._settings, speed=None)
+            self._settings = made
+            self._changed.notify_all()
+        self._tell()
+
+    def close(self) -> None:
+        """End for good, after the step under way."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        thread = self._thread
+        if thread is not None and thread.is_alive() and threading.current_thread() is not thread:
+            thread.join()
+        self._observers.clear()
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Forget the values of the run, which are large."""
+        self.trail.clear()
+        self._known, self._tensors, self._fitted, self._examples, self._run = {}, {}, None, None, None
+
+    # -- pins ----------------------------------------------------------------------------------------------------
+
+    def pin(
+        self,
+        what: str | Sequence[str],
+        index: Index = (),
+        *,
+        neuron: int | str | None = None,
+        channel: int | str | None = None,
+        gaussian: int | None = None,
+    ) -> None:
+        """Hold parameters exactly where they are, whatever the fit finds; the user's own hand still moves them.
+
+        Parameters
+        ----------
+        what : str or sequence of str
+            Names of parameters, or of a stage ("strf", "prefilter", "activation") for all of its.
+        index, neuron, channel, gaussian
+            Which of their values, as of :meth:`LiveSession.set`; all where nothing is said.
+
+        Raises
+        ------
+        KeyError, IndexError, TypeError, ValueError
+            There is no such parameter, neuron, channel or Gaussian.
+        """
+        self._set_pins({**self._pins, **dict.fromkeys(self._places(what, index, neuron, channel, gaussian))})
+
+    def unpin(
+        self,
+        what: str | Sequence[str] | None = None,
+        index: Index = (),
+        *,
+        neuron: int | str | None = None,
+        channel: int | str | None = None,
+        gaussian: int | None = None,
+    ) -> None:
+        """Let go of what :meth:`pin` holds at the same place or within it; of all when nothing is said."""
+        if what is None:
+            self._set_pins({})
+            return
+        gone = self._places(what, index, neuron, channel, gaussian)
+        self._set_pins(
+            {
+                (name, at): None
+                for name, at in self._pins
+                if not any(name == other and at[: len(place)] == place for other, place in gone)
+            }
+        )
+
+    def _places(self, what: str | Sequence[str], index: Index, neuron: Any, channel: Any, gaussian: Any) -> list[Pin]:
+        twin = self.session._present().twin
+        names: list[str] = []
+        for one in [what] if isinstance(what, str) else what:
+            stage = [name for name in twin.parameters if name.split(".")[0] == one]
+            names += stage or [parameter_of(twin, one).name]
+        several, places = len(names) > 1, []
+        for name in names:
+            parameter = twin.parameters[name]
+            # Of a whole stage those have their part that have such an axis: a bias is of no Gaussian.
+            given = {"neuron": neuron, "channel": channel, "gaussian": gaussian}
+            lacking = [axis for axis, value in given.items() if value is not None and axis not in parameter.axes]
+            if several and lacking:
+                continue
+            at = named_index(parameter, index, self.session.neuron_names, neuron, channel, gaussian)
+            places.append((name, parameter.check_index(at)))
+        if not places:
+            raise ValueError(f"what must be parameters with such an axis, got {', '.join(names)}")
+        return places
+
+    def _set_pins(self, pins: dict[Pin, None]) -> None:
+        twin = self.session._present().twin
+        masks: dict[str, Tensor] = {}
+        for name, index in pins:
+            parameter = twin.parameters[name]
+            like = twin.tensors[parameter.tensor]
+            mask = masks.setdefault(parameter.tensor, torch.zeros(like.shape, dtype=torch.bool))
+            mask[parameter.prefix + index] = True
+        self._pins, self._masks = pins, masks
+        self._tell()
+
+    # -- the way back --------------------------------------------------------------------------------------------
+
+    def show(self, step: float) -> int:
+        """Put the values of the run at a step, the nearest that is kept, into the session; the number of that step.
+
+        The fit rests, and goes on from there. What is pinned stays.
+
+        Raises
+        ------
+        RuntimeError
+            Nothing has been played yet.
+        """
+        if not self.trail.points:
+            raise RuntimeError("there are no steps yet: play first")
+        self.pause()
+        point = self.trail.nearest(step)
+        self._write(point.values, self._run_id)
+        self.steps = point.step
+        self._tell()
+        return point.step
+
+    def reset(self) -> None:
+        """Back to where the run began: one undo entry. What is pinned stays.
+
+        Raises
+        ------
+        RuntimeError
+            Nothing has been played yet.
+        """
+        if not self.trail.points:
+            raise RuntimeError("there are no steps yet: play first")
+        self.pause()
+        self._begin_at(self.trail.points[0].values)
+
+    def new_start(self, seed: int | None = None) -> int:
+        """Random values as the model's constructor draws them: one undo entry. Returns the seed of them.
+
+        Parameters
+        ----------
+        seed : int, optional
+            The same one gives the same start; a new one when None.
+
+        Raises
+        ------
+        TypeError, ValueError
+            The model cannot be made anew from the arguments of its constructor.
+        """
+        self.pause()
+        chosen = int.from_bytes(os.urandom(4), "little") if seed is None else int(seed)
+        now = self.session.model
+        fresh = built_anew(now, seed=chosen)
+        like = tensors_of(now)
+        found = tensors_of(fresh)
+        if found.keys() != like.keys() or any(found[name].shape != like[name].shape for name in like):
+            raise ValueError("model must have the parts that its constructor makes, got others: it cannot begin anew")
+        frozen = {name for name, parameter in now.named_parameters() if not parameter.requires_grad}
+        values = {name: tensor.to(like[name]) for name, tensor in found.items() if name not in frozen}
+        self._seed = chosen
+        self._begin_at(values, settle=True)
+        return chosen
+
+    def same_start(self) -> int:
+        """The random values of the last :meth:`new_start` again.
+
+        Raises
+        ------
+        RuntimeError
+            There was none.
+        """
+        if self._seed is None:
+            raise RuntimeError("there was no random start yet: ask for a new one first")
+        return self.new_start(self._seed)
+
+    def _begin_at(self, values: dict[str, Tensor], *, settle: bool = False) -> None:
+        if settle:
+            model = private_copy(self.session.model)
+            with torch.no_grad():
+                for name, tensor in tensors_of(model).items():
+                    if name in values:
+                        tensor.copy_(values[name])
+                settle_batch_norms(model, Examples.of(self._data(), "train"))
+                values = {name: tensor.clone() for name, tensor in tensors_of(model).items()}
+        self._write(values, f"play-start-{time.monotonic_ns()}")
+        self.trail.clear()
+        self.steps, self._run_id = 0, ""
+        with self._changed:
+            self._renewing = True
+            if self._state in ("done", "failed"):
+                self._set_state("ready")
+        self._tell()
+
+    def _write(self, values: dict[str, Tensor], run: str) -> None:
+        """Put values into the session, pinned ones aside."""
+        step = RunStep({name: v.clone() for name, v in values.items()}, {}, self._masks, settled=True, source=self)
+        self.session.open_run(run)
+        try:
+            self.session.exchange(run, step)
+        finally:
+            self.session.close_run(run)
+
+    # -- in the thread -------------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        exact = self._fitter is not None
+        with contextlib.nullcontext() if exact else one_thread():
+            try:
+                while not self._closing:
+                    self._wait_until_wanted()
+                    if not self._closing and self._fit():
+                        break
+            finally:
+                PLAYED.discard(self.session.model)
+                atexit.unregister(self.close)
+                with self._changed:
+                    self._thread = None
+                    if self._state == "playing":
+                        self._set_state("done" if exact else "paused")
+                self._tell()
+
+    def _fit(self) -> bool:
+        """Carry out one fit, until it ends or has to begin again; True when there is no more to do."""
+        try:
+            run = self._prepared()
+            history = run.to_the_end()
+            if self._fitter is None:
+                return False
+            self._ended = history
+            self._exchange(settled=True)
+        except BaseException as error:  # noqa: BLE001 - told in the panel, and raised by `step` and `wait`
+            self._fail(error)
+            return self._fitter is not None
+        with self._changed:
+            self._message = f"The fit has ended: {history.stopped}."
+            self._set_state("done")
+        return True
+
+    def _prepared(self) -> Run:
+        """A fit of a copy of the model as it is now."""
+        session = self.session
+        if self._fitted is None or self._structure_is_new():
+            model = private_copy(session.model)
+            flags = dict(session.model.named_parameters())
+            for name, parameter in model.named_parameters():
+                parameter.requires_grad_(flags[name].requires_grad)
+            self._fitted, self._tensors, self._run = model, tensors_of(model), None
+        self._take_over()
+        self._set_pins({pin: None for pin in self._pins if pin[0] in session.parameters})
+        with self._changed:
+            self._renewing = False
+        settings = self._settings
+        if self._fitter is not None:
+            fitter = replace(self._fitter, progress=False, callbacks=(*self._fitter.callbacks, self))
+            run = fitter.prepare(self._fitted, self._train_data(), self._validation, checkpoint=self._checkpoint)
+            session.model.axes = getattr(self._fitted, "axes", None)
+        else:
+            train, held_out = data_of(settings, self._train_data(), self._validation)
+            responses = Examples.of(train, "train").responses
+            run = fitter_of(settings, self._fitted, responses, self).prepare(self._fitted, train, held_out)
+            _carry_over(self._run, run)
+        self._run, self._examples = run, run.train
+        if not self.trail.points:
+            self.trail.add(Point(self.steps, dict(self._known)))
+        return run
+
+    def _structure_is_new(self) -> bool:
+        now = self.session._present().twin.tensors
+        mine = self._tensors
+        return now.keys() != mine.keys() or any(
+            now[name].shape != mine[name].shape or now[name].dtype != mine[name].dtype for name in now
+        )
+
+    def _take_over(self) -> None:
+        """Put the values of the session into the model that is fitted."""
+        now = self.session._present()
+        with torch.no_grad():
+            for name, tensor in self._tensors.items():
+                tensor.copy_(now.twin.tensors[name])
+        self._known = {name: tensor.clone() for name, tensor in self._tensors.items()}
+
+    def __call__(self, progress: Progress) -> None:
+        """After an epoch."""
+        record = progress.history.records[-1]
+        self._after_step(progress, record.train_loss, record.scores)
+
+    def on_batch(self, progress: Progress) -> None:
+        """After a batch; the last of an epoch counts when the epoch is complete."""
+        if self._closing:
+            progress.stop("closed")
+        elif progress.batch < progress.batches:
+            self._after_step(progress, None, None)
+
+    def _after_step(self, progress: Progress, loss: Tensor | None, scores: Tensor | None) -> None:
+        with self._changed:
+            rests = self._budget is not None and self._budget <= 1
+            if self._budget is not None:
+                self._budget = max(self._budget - 1, 0)
+        self._check_finite(progress)
+        self.steps += 1
+        if rests and progress.batch < progress.batches and self._examples is not None:
+            settle_batch_norms(progress.model, self._examples)
+            progress.model.eval()
+        if self._exchange(settled=rests):
+            self.trail.add(Point(self.steps, dict(self._known), loss, scores))
+            now = time.perf_counter()
+            self._times = [*self._times[-19:], now]
+            self._tell()
+            self._keep_pace()
+        else:
+            self._taken_back()
+        self._rest(progress)
+
+    def _check_finite(self, progress: Progress) -> None:
+        for name, parameter in progress.model.named_parameters():
+            if not bool(parameter.isfinite().all()):
+                raise NonFiniteStepError(
+                    f"{name} became NaN or infinite in step {self.steps + 1}: the model is as it was before. "
+                    "Set smaller step sizes."
+                )
+
+    def _exchange(self, *, settled: bool) -> bool:
+        """Give the session what the fit has reached, and take what the user has; False where the run is undone."""
+        if not self._is_open:
+            if not self._run_id:
+                self._runs += 1
+                self._run_id = f"play-{id(self):x}-{self._runs}"
+            self.session.open_run(self._run_id)
+            self._is_open = True
+        step = RunStep(self._tensors, self._known, self._masks, settled, self)
+        with torch.no_grad():
+            taken = self.session.exchange(self._run_id, step)
+        if taken and step.kept and self._run is not None:
+            _stop_moving(self._run, self._tensors, step.kept)
+        if settled or not taken:
+            self._close_run()
+        return taken
+
+    def _close_run(self) -> None:
+        if self._is_open:
+            self._is_open = False
+            self.session.close_run(self._run_id)
+
+    def _has_other_coordinates(self) -> bool:
+        """Whether the fit has the first layer in coordinates of its own, which know nothing of what others write."""
+        return self._fitter is None and self._run is not None and self._run.first_layer is not None
+
+    def _taken_back(self) -> None:
+        """The user has undone the run: it rests, and goes on from what is there then."""
+        with self._changed:
+            self._budget, self._renewing = 0, True
+            self._message = "Undo has taken the run back: Play begins another from here."
+        self.trail.clear()
+        self.steps, self._run_id = 0, ""
+
+    def _rest(self, progress: Progress) -> None:
+        """Wait while there is nothing to do; then end this fit if it must begin again."""
+        with self._changed:
+            if self._budget == 0 and not self._closing:
+                self._set_state("paused")
+        if self._state == "paused":
+            if self._is_open:  # asked to rest after the step was taken
+                self._exchange(settled=True)
+            self._tell()
+            self._wait_until_wanted()
+            self._times = []
+            if not self._closing and not self._structure_is_new():
+                # Whatever has happened meanwhile is where it goes on from.
+                self._renewing |= self._exchange(settled=False) and self._has_other_coordinates()
+            elif self._fitter is None:
+                self._renewing = True
+        if self._closing:
+            progress.stop("closed")
+        elif self._renewing and self._fitter is None:
+            progress.stop("settings")
+
+    def _wait_until_wanted(self) -> None:
+
+        def is_wanted() -> bool:
+            if self._closing or self._budget != 0:
+                return True
+            if self._state == "playing":  # asked to play, and to rest before this thread has woken
+                self._set_state("paused")
+            return False
+
+        with self._changed:
+            self._changed.wait_for(is_wanted)
+            if not self._closing:
+                self._set_state("playing")
+
+    def _keep_pace(self) -> None:
+        """Wait until the next step is due."""
+        speed = self._settings.speed
+        if speed is None:
+            return
+        now = time.perf_counter()
+        self._due = max(self._due + 1 / speed, now)
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._closing or self._budget == 0 or self._settings.speed != speed, max(self._due - now, 0.0)
+            )
+
+    def _fail(self, error: BaseException) -> None:
+        self._close_run()
+        with self._changed:
+            self._budget, self._renewing, self._error = 0, True, error
+            self._message = _sentence(error)
+            self._set_state("failed")
+        self._tell()
+
+    # -- small parts ---------------------------------------------------------------------------------------------
+
+    def _set_state(self, state: str) -> None:
+        with self._changed:
+            self._state = state
+            self._changed.notify_all()
+
+    def _tell(self) -> None:
+        for callback in list(self._observers):
+            callback()
+
+    def _data(self) -> Data:
+        return data_of(self._settings, self._train_data(), self._validation)[0]
+
+    def _train_data(self) -> Data:
+        return recording_of(self.session) if self._train is None else self._train
+
+
+class NonFiniteStepError(FloatingPointError):
+    """A step of the optimizer made a parameter NaN or infinite."""
+
+
+def recording_of(session: LiveSession) -> Data:
+    """Sounds and responses of a session: those that it plays, or where nothing was recorded to them the first ones.
+
+    Raises
+    ------
+    ValueError
+        It has no responses.
+    """
+    now: Reading = session.snapshot()
+    stimulus, responses, sounds, bins = now.stimulus, now.responses, now.sound_names, now.sound_bins
+    if responses is None:
+        stimulus, responses = session.first_stimulus, session.first_responses
+        sounds, bins = [str(b) for b in range(len(stimulus))], [stimulus.shape[-1]] * len(stimulus)
+    if responses is None:
+        raise ValueError("responses must be there to fit to: give explore(...) responses, or a recording as train=")
+    axis = np.asarray(session.cf_hz)
+    if not (np.diff(axis) > 0).all():
+        return stimulus, responses
+    names = session.neuron_names
+    return Recording(
+        stimulus,
+        responses,
+        dt_ms=session.dt_ms,
+        cf_hz=torch.as_tensor(axis),
+        neuron_names=names if len(set(names)) == len(names) else None,
+        stimulus_names=sounds if len(set(sounds)) == len(sounds) else None,
+        bins=bins,
+        delay_ms=session.delay_ms,
+        unit=now.stimulus_unit,
+        response_unit=session.response_unit,
+    )
+
+
+def _sentence(error: BaseException) -> str:
+    text = " ".join(str(error.args[0] if error.args else error).split())
+    if isinstance(error, NonFiniteLossError):
+        return f"The loss became NaN or infinite: the model is as it was before. {text.partition('. ')[2]}"
+    return text or type(error).__name__
+
+
+def _carry_over(old: Run | None, new: Run) -> None:
+    """Let the optimizer of a fit go on with what that of the fit before it has gathered of the same parameters."""
+    if old is None or type(old.optimizer) is not type(new.optimizer) or new.first_layer is not None:
+        return
+    for group in new.optimizer.param_groups:
+        for parameter in group["params"]:
+            if parameter in old.optimizer.state:
+                new.optimizer.state[parameter] = old.optimizer.state[parameter]
+
+
+def _stop_moving(run: Run, tensors: dict[str, Tensor], kept: dict[str, Tensor]) -> None:
+    """Let no momentum be left where values are the user's."""
+    state_of = {parameter.data_ptr(): state for parameter, state in run.optimizer.state.items()}
+    for name, where in kept.items():
+        state = state_of.get(tensors[name].data_ptr(), {})
+        if isinstance(state.get("exp_avg"), Tensor):
+            state["exp_avg"][where] = 0.0
