@@ -42,7 +42,12 @@ LAYERS = (
     ("deepstrf_widgets.message_parsing",),
     ("deepstrf_widgets.figures", "deepstrf_widgets.pictures", "deepstrf_widgets.play"),
     ("deepstrf_widgets.bench", "deepstrf_widgets.panels"),
-    ("deepstrf_widgets.neuron_gallery", "deepstrf_widgets.prediction", "deepstrf_widgets.stimulus"),
+    (
+        "deepstrf_widgets.inside",
+        "deepstrf_widgets.neuron_gallery",
+        "deepstrf_widgets.prediction",
+        "deepstrf_widgets.stimulus",
+    ),
     ("deepstrf_widgets.explorer",),
     ("deepstrf_widgets.training", "deepstrf_widgets.fits"),
     ("deepstrf_widgets.__init__",),

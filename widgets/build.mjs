@@ -32,6 +32,7 @@ const bench = {
     { in: "src/entry/prediction.ts", out: "prediction" },
     { in: "src/entry/findings.ts", out: "findings" },
     { in: "src/entry/figures.ts", out: "figures" },
+    { in: "src/entry/inside.ts", out: "inside" },
     { in: "src/entry/bench.css", out: "bench" },
   ],
   outdir,
@@ -60,6 +61,7 @@ function printSizes() {
     "fits.js",
     "prediction.js",
     "figures.js",
+    "inside.js",
     "bench.css",
   ]) {
     const text = readFileSync(join(outdir, name));

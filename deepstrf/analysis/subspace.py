@@ -159,7 +159,7 @@ def subspace(
     n_filters: int = 10,
     n_moments: int = 1000,
     window: int | None = None,
-    lengths: Sequence[int] | None = None,
+    moments: Sequence[tuple[int, int]] | Tensor | None = None,
     seed: int = 0,
 ) -> Subspace:
     """The filters that a neuron's receptive field is made of at many moments of sound: their principal components.
@@ -183,8 +183,8 @@ def subspace(
         has).
     window : int, optional
         Lags of the filters, see `DynamicSTRF`.
-    lengths : sequence of int, optional
-        Bins of each sound from which moments are drawn: what follows is padding, or kept to test the rebuilt model on.
+    moments : sequence of (int, int), or Tensor of shape (M, 2), optional
+        Pairs of a sound and a bin to draw from, where some are padding or kept to test the rebuilt model on.
     seed : int
         Of the draw.
 
@@ -216,17 +216,17 @@ def subspace(
     B, L = fields.responses.shape
     first = fields.window - 1
     draw = torch.Generator().manual_seed(whole_number("seed", seed, 0))
-    ends = _checked_lengths(lengths, B, L)
-    allowed = torch.nonzero((torch.arange(L) >= first) & (torch.arange(L) < ends[:, None]))
-    if len(allowed) == 0:
-        raise ValueError(f"lengths must leave a sound with the {first + 1} lags of the filters, got {ends.tolist()}")
-    moments = allowed[torch.randperm(len(allowed), generator=draw)[:M].sort().values]
-    found = fields(moments)
+    if moments is None:
+        allowed = torch.cartesian_prod(torch.arange(B), torch.arange(first, L))
+    else:
+        allowed = _checked_moments(moments, B, L, first)
+    drawn = allowed[torch.randperm(len(allowed), generator=draw)[:M].sort().values]
+    found = fields(drawn)
     flat = found.flatten(1).double()
     power = flat.square().sum()
     if not power > 0:
         raise ValueError(
-            f"the response of neuron {fields.neuron} depends on the sound at none of {len(moments)} moments: its rate "
+            f"the response of neuron {fields.neuron} depends on the sound at none of {len(drawn)} moments: its rate "
             "is constant, or its output curve is at an end; give other sounds, or see diagnose()"
         )
     powers, axes = _principal_axes(flat, K)
@@ -235,28 +235,31 @@ def subspace(
     largest = axes.gather(1, axes.abs().argmax(1, keepdim=True))[:, 0]
     faint = along.abs() <= 1e-6 * flat.mean(0).norm()
     axes = axes * torch.where(faint, largest, along).sign()[:, None]
-    sounds, bins = moments.T
+    sounds, bins = drawn.T
     return Subspace(
         axes[:K].view(-1, *found.shape[1:]).to(found.dtype),
         (powers / power).to(found.dtype),
-        (fields.windows(moments).flatten(1).double() @ axes[:K].T).to(found.dtype),
+        (fields.windows(drawn).flatten(1).double() @ axes[:K].T).to(found.dtype),
         fields.responses[sounds, bins],
-        moments,
+        drawn,
         fields.neuron,
         model,
     )
 
 
-def _checked_lengths(lengths: Sequence[int] | None, B: int, L: int) -> Tensor:
-    """Length of each sound (B,), all of it where ``lengths`` is None."""
-    if lengths is None:
-        return torch.full((B,), L)
-    if len(lengths) != B:
-        raise ValueError(f"lengths must hold one length for each of the {B} sounds, got {len(lengths)}")
-    ends = torch.tensor([whole_number("lengths", length, 0) for length in lengths])
-    if bool((ends > L).any()):
-        raise ValueError(f"lengths must be at most {L} bins, got {int(ends.max())}")
-    return ends
+def _checked_moments(moments: Sequence[tuple[int, int]] | Tensor, B: int, L: int, first: int) -> Tensor:
+    """The moments (M, 2), each once."""
+    chosen = torch.as_tensor(moments, dtype=torch.long).cpu()
+    if chosen.dim() != 2 or chosen.shape[1] != 2 or len(chosen) == 0:
+        raise ValueError(f"moments must be pairs of a sound and a bin, at least one, got shape {tuple(chosen.shape)}")
+    outside = (chosen < torch.tensor([0, first])) | (chosen >= torch.tensor([B, L]))
+    if bool(outside.any()):
+        wrong = tuple(chosen[outside.any(1)][0].tolist())
+        raise ValueError(
+            f"moments must be pairs of a sound below {B} and a bin of {first} .. {L - 1}, which has all lags of the "
+            f"filters before it, got {wrong}"
+        )
+    return chosen.unique(dim=0)
 
 
 def _principal_axes(rows: Tensor, K: int) -> tuple[Tensor, Tensor]:

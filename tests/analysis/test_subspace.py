@@ -169,13 +169,14 @@ def test_moments_near_the_start_of_a_sound_share_backward_passes(monkeypatch):
     assert (found[[2, 40, 131, L - 1]] - expected).abs().max() <= 2e-3 * expected.abs().max()
 
 
-def test_moments_are_drawn_from_the_given_lengths_alone():
-    found = subspace(built("LN"), sounds(), n_moments=900, lengths=[100, 0])
-    assert found.moments[:, 0].max() == 0
-    assert found.moments[:, 1].max() == 99
-    for lengths, message in (([1], "one length for each of the 2"), ([9, 401], "at most 400"), ([5, 5], "12 lags")):
+def test_moments_are_drawn_from_the_given_ones_alone():
+    given = [(1, t) for t in range(50, 90)] + [(0, 399)]
+    found = subspace(built("LN"), sounds(), n_moments=900, moments=given)
+    assert {tuple(moment) for moment in found.moments.tolist()} == set(given)
+    assert len(subspace(built("LN"), sounds(), n_moments=7, moments=torch.tensor(given)).moments) == 7
+    for moments, message in (([], "at least one"), ([(0, 400)], "got \\(0, 400\\)"), ([(0, 5)], "a bin of 11 .. 399")):
         with pytest.raises(ValueError, match=message):
-            subspace(built("LN"), sounds(), lengths=lengths)
+            subspace(built("LN"), sounds(), moments=moments)
 
 
 def test_fields_that_span_fewer_axes_than_filters_are_completed_by_orthogonal_ones():

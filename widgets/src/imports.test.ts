@@ -46,6 +46,8 @@ const ALLOWED: Record<string, string[]> = {
   stimulus: [...UI, "kernel", "panels"],
   // Plotly's graphs of one neuron.
   figures: [...UI, "kernel", "panels"],
+  // What a network responds to.
+  inside: [...UI, "kernel", "panels"],
   // What is suspicious in a model, as a list.
   findings: [...UI, "kernel"],
   // Many fits while they run.
@@ -62,6 +64,7 @@ const ALLOWED: Record<string, string[]> = {
     "gallery",
     "stimulus",
     "figures",
+    "inside",
     "findings",
     "fits",
     "prediction",

@@ -26,6 +26,7 @@ from ..figures.figure_widget import figure_widget
 from ..figures.following import FollowingFigure
 from ..figures.neuron_figure import neuron_figure
 from ..figures.panel import FiguresPanel
+from ..inside.panel import InsidePanel, can_be_opened
 from ..message_parsing import MessageError
 from ..neuron_gallery.widget import Gallery
 from ..panels import PanelChannel, PanelHost
@@ -71,7 +72,7 @@ class Explorer(BenchWidget, PanelHost):
         can be observed and linked.
     state : str
         All edits as one line of text, for :meth:`restore` in another notebook. Setting it restores them.
-    panels : list of {"figures", "sounds", "gallery", "findings"}
+    panels : list of {"figures", "sounds", "gallery", "inside", "findings"}
         Which panels are open.
     sounds : StimulusPanel or None
         The choice of another stimulus; None where it was switched off, or no sound can be turned into the bands of the
@@ -80,7 +81,7 @@ class Explorer(BenchWidget, PanelHost):
         All neurons as small pictures, once it has been opened; a click chooses the neuron of the bench.
     """
 
-    PANELS = ("figures", "sounds", "gallery", "findings")
+    PANELS = ("figures", "sounds", "gallery", "inside", "findings")
     BROWSER_SETS: ClassVar[tuple[str, ...]] = (*BenchWidget.BROWSER_SETS, "panels")
 
     neuron = _NeuronNumber(0).tag(sync=True)
@@ -151,6 +152,8 @@ class Explorer(BenchWidget, PanelHost):
             )
         if name == "sounds":
             return StimulusPanel(self.session, sound=lambda: self.sound, comm=channel)
+        if name == "inside":
+            return InsidePanel(self.session, neuron=self.neuron, sound=self.sound, comm=channel)
         if name == "findings":
             return DiagnosisView(self, confidence=self.confidence, comm=channel)
         gallery = Gallery(self.session, selected=self.neuron, confidence=self.confidence, comm=channel)
@@ -160,6 +163,8 @@ class Explorer(BenchWidget, PanelHost):
     def _is_possible(self, name: str) -> bool:
         if name == "sounds":
             return self.sounds is not None
+        if name == "inside":
+            return can_be_opened(self.session.snapshot().model)
         return name != "gallery" or self.session.live.kernel(0) is not None
 
     @property
@@ -191,6 +196,9 @@ class Explorer(BenchWidget, PanelHost):
         figures = self._made.get("figures")
         if isinstance(figures, FiguresPanel):
             figures.show(self.neuron, self.sound)
+        inside = self._made.get("inside")
+        if isinstance(inside, InsidePanel):
+            inside.show(self.neuron, self.sound)
         for following in self._following:
             following.repaint()
 

@@ -11,6 +11,7 @@ const LABELS: Record<string, string> = {
   figures: "Figures",
   sounds: "Sounds",
   gallery: "All neurons",
+  inside: "Inside the network",
   findings: "Findings",
 };
 
@@ -37,8 +38,19 @@ export class Panels {
             if (parts.has("rate")) changed();
           }),
         ),
+      moment: () => state.moment.frame,
+      onMoment: (changed, until) =>
+        until.add(
+          state.onChange((parts) => {
+            if (parts.has("moment")) changed();
+          }),
+        ),
     };
-    const opener = button("Panels: figures, sounds, all neurons, findings", icon("panels"), "icon");
+    const opener = button(
+      "Panels: figures, sounds, all neurons, inside the network, findings",
+      icon("panels"),
+      "icon",
+    );
     setAttribute(opener, "aria-haspopup", "menu");
     const list = element("div.db-options", { role: "menu", "aria-label": "Panels", hidden: true });
     for (const name of (model.get("can_open") as string[] | undefined) ?? []) {

@@ -12,6 +12,10 @@ export interface Around {
   neuron(): number;
   /** Called when the response on screen is another one, until the cleanup runs. */
   onRate(changed: () => void, cleanup: Cleanup): void;
+  /** The bin under the time cursor, hovered, played or pinned; null where there is none. */
+  moment(): number | null;
+  /** Called when it is another one, until the cleanup runs. */
+  onMoment(changed: () => void, cleanup: Cleanup): void;
 }
 
 type Render = (view: { model: BenchModel; el: HTMLElement; around?: Around }) => (() => void) | undefined;
