@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 import unicodedata
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
-__all__ = ["STAGING_PREFIX", "check_file_names", "new_files", "replace_file", "write_new_file", "write_to_disk"]
+__all__ = [
+    "STAGING_PREFIX",
+    "check_file_names",
+    "new_files",
+    "patiently",
+    "replace_file",
+    "write_new_file",
+    "write_or_replace",
+    "write_to_disk",
+]
+
+Result = TypeVar("Result")
+
+ON_WINDOWS = os.name == "nt"
+PATIENCE_S, PAUSE_S = 60.0, 0.01
 
 STAGING_PREFIX = ".incoming-"
 LONGEST_BYTES = 255
@@ -81,7 +97,7 @@ def new_files(folder: Path, names: Sequence[str]) -> Iterator[Path]:
     """
     for name in reversed(names):
         if os.path.lexists(folder / name):
-            raise FileExistsError(f"{folder / name} exists: choose another folder, or delete it")
+            raise FileExistsError(_taken(folder / name))
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     staging = folder / f"{STAGING_PREFIX}{uuid.uuid4().hex}"
     moved: list[Path] = []
@@ -103,6 +119,11 @@ def new_files(folder: Path, names: Sequence[str]) -> Iterator[Path]:
         raise
 
 
+def _taken(path: Path) -> str:
+    """What is said where something has the name of a file that is to be written."""
+    return f"{path} exists: choose another folder, or delete it"
+
+
 def _move(source: Path, target: Path) -> None:
     """Move a file or a folder; FileExistsError where something has come to be there meanwhile."""
     if source.is_dir():
@@ -111,11 +132,26 @@ def _move(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except FileExistsError:
-        raise
-    except OSError:  # a file system without hard links
-        os.rename(source, target)
+        raise FileExistsError(_taken(target)) from None
+    except OSError:  # a file system without hard links: a file that has come meanwhile would be replaced
+        with _only_if_new(target):
+            os.replace(source, target)
     else:
         source.unlink()
+
+
+@contextmanager
+def _only_if_new(target: Path) -> Iterator[None]:
+    """Claim a name for the file that is put there in the block; FileExistsError where something has it."""
+    try:
+        target.touch(exist_ok=False)
+    except FileExistsError:
+        raise FileExistsError(_taken(target)) from None
+    try:
+        yield
+    except BaseException:
+        target.unlink()
+        raise
 
 
 def write_new_file(path: Path, data: bytes | memoryview) -> None:
@@ -135,11 +171,31 @@ def write_new_file(path: Path, data: bytes | memoryview) -> None:
         write_to_disk(staging / path.name, data)
 
 
+def write_or_replace(path: Path, data: bytes | memoryview, is_ours: Callable[[Path], bool]) -> None:
+    """Write one file, whole or not at all; one that is there, or comes meanwhile, is replaced if it is ``is_ours``.
+
+    Raises
+    ------
+    ValueError
+        No file can be called so.
+    FileExistsError
+        Something else is there; it is as it was.
+    OSError
+        It could not be written.
+    """
+    try:
+        write_new_file(path, data)
+    except FileExistsError:
+        if not is_ours(path):
+            raise
+        replace_file(path, data)
+
+
 def replace_file(path: Path, data: bytes | memoryview) -> None:
     """Write one file in place of an old one of the same program, whole or not at all.
 
     It is written beside the old one, forced to the disk and then put in its place: whatever goes wrong, the file holds
-    either the old data or the new.
+    either the old data or the new. Windows refuses that while somebody reads the old one: then it is waited for.
 
     Raises
     ------
@@ -149,10 +205,22 @@ def replace_file(path: Path, data: bytes | memoryview) -> None:
     staged = path.with_name(f"{STAGING_PREFIX}{uuid.uuid4().hex}")
     try:
         write_to_disk(staged, data)
-        os.replace(staged, path)
+        patiently(os.replace, staged, path)
     except BaseException:
         staged.unlink(missing_ok=True)
         raise
+
+
+def patiently(step: Callable[..., Result], *args: object, **kwargs: object) -> Result:
+    """``step(*args)``; on Windows again and again while a reader has the file open, for a minute."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return step(*args, **kwargs)
+        except PermissionError:
+            if not ON_WINDOWS or time.monotonic() > end:
+                raise
+            time.sleep(PAUSE_S)
 
 
 def write_to_disk(path: Path, data: bytes | memoryview) -> None:

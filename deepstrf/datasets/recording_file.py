@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 
 from deepstrf.datasets.parts import Part
 from deepstrf.memory import LIMIT_GB, check_memory
-from deepstrf.writing import replace_file
+from deepstrf.writing import check_file_names, write_or_replace
 
 __all__ = ["check_parts", "read_recording", "write_recording"]
 
@@ -26,12 +27,15 @@ def write_recording(path: Path, parts: tuple[Part, ...], about: dict[str, Any]) 
     ------
     FileExistsError
         There is a file that is no recording: it is not replaced.
+    ValueError
+        No file can be called so.
     OSError
         It cannot be written; an older file is as it was.
     """
     from safetensors.torch import save
 
-    if path.exists() and not _is_recording(path):
+    check_file_names("the recording's name", [path.name])
+    if os.path.lexists(path) and not _is_recording(path):
         raise FileExistsError(f"{path} exists and is no recording of this library: choose another name, or delete it")
     tensors = {}
     for b, part in enumerate(parts):
@@ -39,8 +43,7 @@ def write_recording(path: Path, parts: tuple[Part, ...], about: dict[str, Any]) 
             if (values := getattr(part, name)) is not None:
                 tensors[f"{name}.{b}"] = values.detach().cpu().clone(memory_format=torch.contiguous_format)
     data = save(tensors, {"format": FORMAT, "about": json.dumps({**about, "stimuli": len(parts)})})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(path, data)
+    write_or_replace(path, data, _is_recording)
 
 
 def read_recording(path: Path, *, max_gb: float = LIMIT_GB) -> tuple[list[Part], dict[str, Any]]:
@@ -113,6 +116,6 @@ def _is_recording(path: Path) -> bool:
         header = file.read(length)
     try:
         found = json.loads(header)
-    except ValueError:
+        return bool(found["__metadata__"]["format"] == FORMAT)
+    except (ValueError, TypeError, LookupError, RecursionError):
         return False
-    return isinstance(found, dict) and found.get("__metadata__", {}).get("format") == FORMAT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import hashlib
 import itertools
 import random
@@ -24,6 +25,7 @@ from deepstrf_widgets import BenchWidget, Edit, LiveSession
 from deepstrf_widgets.bench.html_export import save_html
 from deepstrf_widgets.explorer.diagnosis import diagnose_session
 from deepstrf_widgets.figures.neuron_figure import figure_updates
+from deepstrf_widgets.neuron_gallery import Gallery
 from deepstrf_widgets.neuron_gallery.tuning_table import COLUMNS, TuningTable
 from deepstrf_widgets.session.edited_model import FitUnderWayError
 from deepstrf_widgets.session.notifications import THREAD_NAME
@@ -47,6 +49,9 @@ PAIRINGS = {
     "whole population": ("set", "prefilter", "tuning", "rate", "map"),
     "files": ("set", "prefilter", "save", "page", "state", "rate"),
     "diagnosis": ("set", "undo", "diagnosis", "rate", "snapshot"),
+    "pages and panels": ("gesture", "set", "explanation", "gallery", "one page", "diagnosis", "rate"),
+    "two sessions": ("set", "second", "undo", "rate", "score", "value", "snapshot"),
+    "modes of torch": ("set", "prefilter", "inference", "no grad", "double", "rate", "score", "drive"),
     "a fit": ("fit", "refused", "rate", "score", "snapshot", "figure"),
     "everything": (
         *("set", "prefilter", "gesture", "undo", "redo", "revert", "restore", "stimulus", "bench"),
@@ -102,6 +107,15 @@ class Crowd:
         donor.set("activation.beta", 3.0, (4,))
         self.texts.append(state_text(donor))
         self.numbers = itertools.count()
+        self.of_type = threading.Lock()
+        self.second = LiveSession(
+            self.session.model,
+            stimulus,
+            demo.responses[..., :160],
+            dt_ms=demo.stimulus.dt_ms,
+            cf_hz=demo.stimulus.cf_hz,
+            copy_model=False,
+        )
         self.called: list[int] = []
         self.session.observe(lambda change: self.called.append(change.version))
         self.bench = BenchWidget(self.session)
@@ -197,11 +211,48 @@ class Crowd:
             "bench": lambda: self.message(draw, neuron),
             "save": lambda: session.save_pretrained(self.folder / f"model-{threading.get_ident()}"),
             "page": lambda: save_html(self.bench, self.folder / f"page-{threading.get_ident()}.html", neurons=[neuron]),
+            "one page": lambda: save_html(self.bench, self.folder / "page.html", neurons=[neuron]),
+            "explanation": lambda: self.explanation(neuron, draw.uniform(0, 500)),
+            "gallery": self.gallery,
+            "second": lambda: self.second.set("strf.weight", draw.uniform(1, 3), (neuron,)),
+            "inference": lambda: self.within(torch.inference_mode, draw, neuron),
+            "no grad": lambda: self.within(torch.no_grad, draw, neuron),
+            "double": lambda: self.within(self.double, draw, neuron),
             "state": lambda: state_text(session),
             "fit": self.fit,
             "refused": self.refused,
         }
         acts[kind]()
+
+    def explanation(self, neuron: int, time_ms: float) -> None:
+        """The sum is the drive of the same moment of the session."""
+        if self.session.on_first_stimulus:
+            found = self.session.explain(neuron, time_ms)
+            total = found.gain * (sum(found.sums) + found.bias) + found.offset
+            assert abs(total - found.drive) < 1e-3 * max(1.0, abs(found.drive))
+
+    def gallery(self) -> None:
+        """Made, read and closed beside edits."""
+        made = Gallery(self.session)
+        assert len(made.readouts()["peak"]) == 6
+        made.close()
+
+    def within(self, mode: Callable[[], Any], draw: random.Random, neuron: int) -> None:
+        """A cell that edits and reads in another mode of torch."""
+        with mode():
+            self.change("set", neuron, draw)
+            for kind in ("rate", "score", "drive"):
+                self.once(kind, draw)
+
+    @contextlib.contextmanager
+    def double(self) -> Iterator[None]:
+        """The default type of all threads is float64; one thread at a time changes it."""
+        with self.of_type:
+            torch.set_default_dtype(torch.float64)
+            try:
+                yield
+            finally:
+                torch.set_default_dtype(torch.float32)
 
     def tuning(self) -> None:
         """Read-outs of all neurons: of none may a thread leave what another has begun."""

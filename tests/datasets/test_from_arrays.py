@@ -249,6 +249,12 @@ def test_files_of_others_are_neither_replaced_nor_read(tmp_path):
         made.save(other)
     with pytest.raises(ValueError, match=r"model\.safetensors is no recording that Recording\.save"):
         Recording.load(other)
+    for header in (b'{"__metadata__": []}', b"[" * 100_000, b"7"):
+        other.write_bytes(len(header).to_bytes(8, "little") + header)
+        with pytest.raises(FileExistsError, match="exists and is no recording"):
+            made.save(other)
+    with pytest.raises(ValueError, match="the recording's name must be names that files can have"):
+        made.save(tmp_path / "con.safetensors")
     file = made.save(tmp_path / "a.rec")
     whole = file.read_bytes()
     for n in (0, 7, 100, len(whole) - 3):

@@ -18,9 +18,8 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
 
-from deepstrf.writing import write_to_disk
+from deepstrf.writing import patiently, write_to_disk
 
 __all__ = ["read_files", "replace_files", "valid_folder"]
 
@@ -32,8 +31,6 @@ LOCK_FILE = ".saving"
 
 PATIENCE_S = 60.0
 PAUSE_S = 0.01
-
-Result = TypeVar("Result")
 
 
 def valid_folder(folder: Path) -> Path:
@@ -160,15 +157,15 @@ def _swap(folder: Path, incoming: Path, contents: Mapping[str, bytes], names: Se
     _sync_folder(aside)
     outdated = incoming / "outdated"
     try:
-        _patiently(os.rename, aside, folder / PREVIOUS)
+        patiently(os.rename, aside, folder / PREVIOUS)
         _sync_folder(folder)
         for name in names:
             if name in contents:
-                _patiently(os.replace, incoming / name, folder / name)
+                patiently(os.replace, incoming / name, folder / name)
             else:
-                _patiently((folder / name).unlink, missing_ok=True)
+                patiently((folder / name).unlink, missing_ok=True)
         _sync_folder(folder)
-        _patiently(os.rename, folder / PREVIOUS, outdated)
+        patiently(os.rename, folder / PREVIOUS, outdated)
         _sync_folder(folder)
     except BaseException:
         if outdated.is_dir():
@@ -188,25 +185,13 @@ def _finish_interrupted_swap(folder: Path, names: Sequence[str]) -> None:
         for name in names:
             if (previous / name).is_file():
                 _link_or_copy(previous / name, restored / name)
-                _patiently(os.replace, restored / name, folder / name)
+                patiently(os.replace, restored / name, folder / name)
             else:
-                _patiently((folder / name).unlink, missing_ok=True)
+                patiently((folder / name).unlink, missing_ok=True)
         _sync_folder(folder)
-        _patiently(os.rename, previous, restored / "outdated")
+        patiently(os.rename, previous, restored / "outdated")
     finally:
         shutil.rmtree(restored, ignore_errors=True)
-
-
-def _patiently(step: Callable[..., Result], *args: object, **kwargs: object) -> Result:
-    """``step(*args)``; on Windows again and again while a reader has the file open, for a minute."""
-    end = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            return step(*args, **kwargs)
-        except PermissionError:
-            if not ON_WINDOWS or time.monotonic() > end:
-                raise
-            time.sleep(PAUSE_S)
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

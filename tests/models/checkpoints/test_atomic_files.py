@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from deepstrf import writing
 from deepstrf.models.checkpoints import atomic_files as file_set
 from deepstrf.models.checkpoints.atomic_files import read_files, replace_files, valid_folder
 
@@ -160,6 +161,7 @@ class Windows:
         self.locked: dict[int, int] = {}  # inode of a locked file, by the descriptor that locked it
         self.refusals, self.refused = refusals, 0
         monkeypatch.setattr(file_set, "ON_WINDOWS", True)
+        monkeypatch.setattr(writing, "ON_WINDOWS", True)
         monkeypatch.setattr(shutil, "_use_fd_functions", False)
         monkeypatch.setitem(sys.modules, "msvcrt", self)
         monkeypatch.setitem(sys.modules, "fcntl", None)
@@ -213,7 +215,7 @@ def test_on_windows_a_step_that_stays_refused_ends_with_the_old_set(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Windows(monkeypatch)
-    monkeypatch.setattr(file_set, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(writing, "PATIENCE_S", 0.05)
     real = os.replace
 
     def refused(source: Any, target: Any) -> None:

@@ -367,3 +367,39 @@ def test_all_parts_of_a_plain_model_can_be_edited(make_model, make_stimulus):
     assert opened(make_model(), make_stimulus()).restrictions == ""
     model = Linear(5, 4, out_neurons=3).double().eval()
     assert opened(model, make_stimulus()).restrictions == ""
+
+
+def test_a_cell_in_inference_mode_leaves_the_session_to_those_that_come_later(make_session):
+    """Its tensors can be neither written nor differentiated outside it: one edit there ended all others."""
+    session, usual = make_session(), make_session()
+    with torch.inference_mode():
+        session.set("strf.weight", 0.7, (0, 0, 0))
+        session.rate(0), session.score(1), session.live.gradient_map(0), session.live.kernel(0)
+        inside = LiveSession(
+            copy.deepcopy(session.model), session.stimulus, session.responses, dt_ms=5.0, cf_hz=session.cf_hz
+        )
+        session.set_stimulus(session.stimulus + 0.0)
+        session.refresh()
+    for one in (session, inside):
+        one.set("strf.weight", 0.9, (0, 0, 0))
+        one.undo()
+        one.live.gradient_map(0)
+        with torch.no_grad():
+            fresh = one.model(one.stimulus)[:, :, 0]
+        torch.testing.assert_close(one.rate(0), fresh[:, 0])
+        assert not any(tensor.is_inference() for tensor in one.model.state_dict().values())
+    usual.set("strf.weight", 0.7, (0, 0, 0))
+    torch.testing.assert_close(session.rate(0), usual.rate(0))
+
+
+def test_a_model_made_in_inference_mode_is_copied_or_refused(make_session):
+    session = make_session()
+    with torch.inference_mode():
+        model = copy.deepcopy(session.model)
+    arguments = session.stimulus, session.responses
+    with pytest.raises(ValueError, match=r"model must be made outside torch\.inference_mode"):
+        LiveSession(model, *arguments, dt_ms=5.0, cf_hz=session.cf_hz, copy_model=False)
+    copied = LiveSession(model, *arguments, dt_ms=5.0, cf_hz=session.cf_hz)
+    copied.set("strf.weight", 0.7, (0, 0, 0))
+    copied.undo()
+    torch.testing.assert_close(copied.rate(0), session.rate(0))

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from deepstrf.deprecation import keywords
 from deepstrf.memory import LIMIT_GB, check_memory
-from deepstrf.writing import check_file_names, replace_file, write_new_file
+from deepstrf.writing import check_file_names, write_or_replace
 
 from ..bundle import bundle_text
 from ..session.argument_validation import neuron_index
@@ -290,7 +290,7 @@ def save_html(
         The file cannot be written.
     """
     choice = _chosen(bench, neurons, sounds, seconds, dtype)
-    path, exists = checked_path(path, "page", _is_page)
+    path = checked_path(path, "page", _is_page)
     _check_size(bench, choice, max_mb)
     data = json.dumps(page_data(bench, choice, max_gb), allow_nan=False).replace("<", "\\u003c")
     text = TEMPLATE.format(
@@ -300,7 +300,7 @@ def save_html(
         data=data,
         code=bundle_text("bench.js").replace("</script", "<\\/script"),
     )
-    (replace_file if exists else write_new_file)(path, text.encode("utf-8", "replace"))
+    write_or_replace(path, text.encode("utf-8", "replace"), _is_page)
     _warn_of_licence(bench, path)
     return path
 
@@ -336,14 +336,14 @@ def save_module(
     path = Path(path)
     if path.suffix not in (".mjs", ".js"):
         raise ValueError(f"path must end in .mjs or .js, got {path.name}")
-    path, exists = checked_path(path, "module", _is_module)
+    path = checked_path(path, "module", _is_module)
     _check_size(bench, choice, max_mb)
     code, exported = _EXPORT.subn(r"return \1;", bundle_text("bench.js"))
     if exported != 1:
         raise RuntimeError("bench.js must end with its one export")
     data = json.dumps(page_data(bench, choice, max_gb), allow_nan=False)
     text = MODULE.format(mark=MODULE_MARK, css=json.dumps(bundle_text("bench.css")), code=code, data=data)
-    (replace_file if exists else write_new_file)(path, text.encode("utf-8", "replace"))
+    write_or_replace(path, text.encode("utf-8", "replace"), _is_module)
     _warn_of_licence(bench, path)
     return path
 
@@ -359,16 +359,15 @@ def _warn_of_licence(bench: BenchWidget, path: Path) -> None:
         )
 
 
-def checked_path(path: str | Path, what: str, is_ours: Callable[[Path], bool]) -> tuple[Path, bool]:
-    """The path of a file to write, and whether one that we wrote is there already."""
+def checked_path(path: str | Path, what: str, is_ours: Callable[[Path], bool]) -> Path:
+    """The path of a file to write, where nothing is, or a file that we wrote."""
     path = Path(path)
     check_file_names(f"the {what}'s name", [path.name])
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent} for the {what} {path.name}: make it first")
-    exists = os.path.lexists(path)
-    if exists and not is_ours(path):
+    if os.path.lexists(path) and not is_ours(path):
         raise FileExistsError(f"{path} is not a {what} of a bench and is not replaced: choose another name")
-    return path, exists
+    return path
 
 
 def _is_module(path: Path) -> bool:

@@ -16,6 +16,7 @@ from deepstrf.training.under_way import turns_of
 
 from .events import Change
 from .history import OUTSIDE, History, Slot, Values
+from .inference import ordinary_tensors
 from .lock import lock_of, locked
 from .notifications import Observers
 from .opening import is_unexpected, restrictions
@@ -136,6 +137,7 @@ class EditedModel:
         self._run: str | None = None
         self._held: dict[str, dict[Slot, None]] = {}
 
+    @ordinary_tensors
     def use(self, step: Callable[..., Result], *args: Any) -> Result:
         """Result of a step, which runs under the lock and on a state that has caught up with the model.
 
@@ -388,7 +390,7 @@ class EditedModel:
         before = restrictions(self.state.twin)
         taken = self._adopt(watch, twin)
         if taken and is_unexpected(twin) and restrictions(twin) != before:
-            warnings.warn(restrictions(twin), UserWarning, stacklevel=5)
+            warnings.warn(restrictions(twin), UserWarning, stacklevel=6)
         return taken
 
     @locked

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
@@ -86,24 +87,30 @@ class LiveSession(Reading):
         neuron_names: Sequence[str] | None = None,
         copy_model: bool = True,
     ) -> None:
-        model, self._opened = opened(model, stimulus)
-        self._inputs = first = checked_inputs(
-            model, stimulus, responses, dt_ms=dt_ms, cf_hz=cf_hz, neuron_names=neuron_names
-        )
-        self.dt_ms, self.delay_ms, self.cf_hz = first.dt_ms, first.delay_ms, first.cf_hz
-        self.neuron_names, self.response_unit = first.neuron_names, first.response_unit
-        self.source = self._first_source = getattr(stimulus, "source", None)
-        axes = {"cf_hz": self.cf_hz, "dt_ms": self.dt_ms, "delay_ms": self.delay_ms}
-        edited = private_copy(model) if copy_model else model.eval()
-        for mine, theirs in zip(edited.parameters(), model.parameters(), strict=True):
-            mine.requires_grad_(theirs.requires_grad)  # so that it can be fitted
-        twin = Twin.of(edited, axes)
-        twin.prove(first.stimulus)
-        self._trained = twin.fork()
-        live, trained = (StagedForward(one.model, first.stimulus, one.form) for one in (twin, self._trained))
-        live.check_answer()
-        self._first = Played.of(first, trained)
-        self._edited = EditedModel(edited, twin, live, self._first)
+        with torch.inference_mode(False):  # tensors made in it could not be edited outside it
+            model, self._opened = opened(model, stimulus)
+            self._inputs = first = checked_inputs(
+                model, stimulus, responses, dt_ms=dt_ms, cf_hz=cf_hz, neuron_names=neuron_names
+            )
+            self.dt_ms, self.delay_ms, self.cf_hz = first.dt_ms, first.delay_ms, first.cf_hz
+            self.neuron_names, self.response_unit = first.neuron_names, first.response_unit
+            self.source = self._first_source = getattr(stimulus, "source", None)
+            axes = {"cf_hz": self.cf_hz, "dt_ms": self.dt_ms, "delay_ms": self.delay_ms}
+            edited = private_copy(model) if copy_model else model.eval()
+            if any(tensor.is_inference() for tensor in (*edited.parameters(), *edited.buffers())):
+                raise ValueError(
+                    "model must be made outside torch.inference_mode() to be edited itself, got tensors that cannot be "
+                    "written: let the session copy it (copy_model=True)"
+                )
+            for mine, theirs in zip(edited.parameters(), model.parameters(), strict=True):
+                mine.requires_grad_(theirs.requires_grad)  # so that it can be fitted
+            twin = Twin.of(edited, axes)
+            twin.prove(first.stimulus)
+            self._trained = twin.fork()
+            live, trained = (StagedForward(one.model, first.stimulus, one.form) for one in (twin, self._trained))
+            live.check_answer()
+            self._first = Played.of(first, trained)
+            self._edited = EditedModel(edited, twin, live, self._first)
         if self._opened or is_unexpected(twin):
             warnings.warn(self.restrictions, UserWarning, stacklevel=3)
 
@@ -168,16 +175,17 @@ class LiveSession(Reading):
         TypeError, ValueError
             An argument has the wrong type, shape or value; the message names it. Everything is then as before.
         """
-        now = self._present()
-        if stimulus is None:
-            if responses is not None:
-                raise TypeError("responses must be given with their stimulus, got no stimulus")
-            played = Played.of(self._inputs, self._first.trained)
-        else:
-            inputs = self._inputs._replace(unit=now.played.unit)
-            played = Played.of(checked_sound(stimulus, responses, inputs), now.played.trained)
-        live = StagedForward(now.live.model, played.batch.to(now.live.stimulus), now.live.form)
-        live.check_answer()
+        with torch.inference_mode(False):
+            now = self._present()
+            if stimulus is None:
+                if responses is not None:
+                    raise TypeError("responses must be given with their stimulus, got no stimulus")
+                played = Played.of(self._inputs, self._first.trained)
+            else:
+                inputs = self._inputs._replace(unit=now.played.unit)
+                played = Played.of(checked_sound(stimulus, responses, inputs), now.played.trained)
+            live = StagedForward(now.live.model, played.batch.to(now.live.stimulus), now.live.form)
+            live.check_answer()
         self._edited.use(self._play, now.version, live, played, settled, source)
         self.source = self._first_source if stimulus is None else getattr(stimulus, "source", None)
 
@@ -340,8 +348,9 @@ class LiveSession(Reading):
         ``load_state_dict``. What passes torch's counters by (``.data``, NumPy views, fused optimizers) is noticed by
         the next gesture, and plain attributes of modules only by this.
         """
-        while not self._edited.rebuild():
-            pass
+        with torch.inference_mode(False):
+            while not self._edited.rebuild():
+                pass
         self._edited.observers.call()
 
     # -- a fit that moves the model ------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from deepstrf.models.layers.composition import receptive_field
 from deepstrf.models.readouts import STRFReadout, batch_norm_affine
 from deepstrf.models.registry import KERNELS, is_pointwise, kernel_entry, neuron_axes_of
 
+from .inference import ordinary_tensors
 from .model_copy import shareable, with_tensors
 
 __all__ = ["Form", "StagedForward", "affine_of", "gain_and_offset", "of_neuron"]
@@ -212,6 +213,7 @@ class StagedForward:
     def _input(self, x: Tensor) -> Tensor:
         return x if self.form.shareable else x.clone()
 
+    @ordinary_tensors
     def prefiltered(self) -> Tensor:
         """Spectrogram after the prefilter, shape (B, C, F, T)."""
         found = self._memo.prefiltered
@@ -220,6 +222,7 @@ class StagedForward:
             self._memo.prefiltered = found
         return found
 
+    @ordinary_tensors
     def _padded(self) -> Tensor:
         found = self._memo.padded
         if found is None:
@@ -240,6 +243,7 @@ class StagedForward:
         """What the receptive fields see of one sound, after prefilter and core, (C, F, T)."""
         return self._padded()[sound, ..., self._readout.strf.T - 1 :]
 
+    @ordinary_tensors
     def kernels(self, neurons: Sequence[int]) -> Tensor | None:
         """STRFs of some neurons, shape (n, C, F, T); None when the model has none to show."""
         first = self.kernel(neurons[0])
@@ -247,6 +251,7 @@ class StagedForward:
             return None if first is None else torch.stack([cast(Tensor, self.kernel(n)) for n in neurons])
         return self._usable(self._readout).STRF_weight().to(first)[list(neurons)]
 
+    @ordinary_tensors
     def _kernel(self, neuron: int) -> Tensor | None:
         kernels = self._memo.kernel
         if neuron not in kernels:
@@ -262,6 +267,7 @@ class StagedForward:
                 kernels.update(enumerate(weight.to(self.stimulus.device)))
         return kernels.get(neuron)
 
+    @ordinary_tensors
     def gradient_map(self, neuron: int) -> Tensor | None:
         """Linear receptive field of one neuron around the mean sound, (C, F, T), whether or not it has an STRF to show.
 
@@ -278,6 +284,7 @@ class StagedForward:
             maps[neuron] = spectrogram_gradients(model, steady, neurons=[neuron], per_channel=True)[0]
         return maps[neuron]
 
+    @ordinary_tensors
     def drive(self, neuron: int) -> Tensor:
         """Input of the output curve of one neuron, shape (B, T)."""
         if self.form.whole:
@@ -296,6 +303,7 @@ class StagedForward:
                 drives.update(enumerate(bn(kernel(self._input(self._padded()))[:, :, 0]).detach().unbind(1)))
         return drives[neuron]
 
+    @ordinary_tensors
     def rate(self, neuron: int) -> Tensor:
         """Predicted response of one neuron, shape (B, T)."""
         rates = self._memo.rate
@@ -314,6 +322,7 @@ class StagedForward:
                 rates.update(enumerate(every.detach().unbind(-1)))
         return rates[neuron]
 
+    @ordinary_tensors
     def respond(self, stimulus: Tensor) -> Tensor:
         """Response of every neuron (B, N, 1, T) to any stimulus (B, 1, F, T), which is not kept."""
         return self._usable(self.model)(self._input(stimulus)).detach()
