@@ -24,7 +24,7 @@ LAYERS = (
     ),
     ("deepstrf.memory", "deepstrf.writing"),
     ("deepstrf.models.scales", "deepstrf.models.layers", "deepstrf.metrics"),
-    ("deepstrf.models.time_constants", "deepstrf.models.prediction"),
+    ("deepstrf.models.time_constants", "deepstrf.models.prediction", "deepstrf.models.switches"),
     ("deepstrf.models.prefiltering", "deepstrf.models.activations", "deepstrf.models.readouts"),
     ("deepstrf.models.streaming", "deepstrf.models.registry"),
     ("deepstrf.models.checkpoints",),

@@ -1,5 +1,6 @@
 """What a fitted model says about its neurons: tuning, filters, and what is suspicious."""
 
+from deepstrf.analysis.ablation import Switch, ablated, add_switches, switches
 from deepstrf.analysis.diagnosis import Diagnosis, Finding, diagnose
 from deepstrf.analysis.dynamic_strf import DynamicSTRF
 from deepstrf.analysis.modulation import (
@@ -24,7 +25,10 @@ __all__ = [
     "ModulationTransfer",
     "ResponseSurface",
     "Subspace",
+    "Switch",
     "WantedSound",
+    "ablated",
+    "add_switches",
     "bandwidth",
     "best_frequency",
     "diagnose",
@@ -34,5 +38,6 @@ __all__ = [
     "on_off_index",
     "separability_index",
     "subspace",
+    "switches",
     "wanted_sound",
 ]

@@ -23,6 +23,7 @@ from .prediction import evaluating
 from .prefiltering import AdapTrans, ICAdaptation
 from .protocols import Stage, Streamable
 from .readouts import LinearReadout, STRFReadout
+from .switches import has_switches
 
 __all__ = ["Stage", "Stream", "stage_of", "with_past"]
 
@@ -135,6 +136,8 @@ def stage_of(module: nn.Module) -> Stage:
     NotImplementedError
         Nothing is known about a module of this type.
     """
+    if has_switches(module):
+        raise NotImplementedError(f"a {type(module).__name__} with parts that can be switched off is not streamed")
     if hasattr(module, "stream_stage"):
         return module.stream_stage()  # type: ignore[operator]
     cls = type(module)

@@ -135,6 +135,11 @@ def spectrogram_gradients(
     for place, (_, t), gradient in found:
         lags = min(T, t + 1)
         maps.flatten(0, 1)[place, ..., T - lags :] = gradient[..., -lags:]
+    if per_channel:
+        # Behind the prefilter nobody hears of its switches.
+        for name, beside in (("switch_channels", (..., None, None)), ("switch_bands", (..., None))):
+            on = model.prefiltering._buffers.get(name)
+            maps = maps if on is None else maps * on[beside]
     return maps[0] if bins is None else maps
 
 
