@@ -202,6 +202,28 @@ def test_dask_gives_the_same_and_survives_a_killed_worker(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("same_environment")
+@pytest.mark.skipif(sys.platform != "linux", reason="Dask asks only the C library of Linux to give memory back")
+def test_workers_of_dask_keep_memory_that_is_freed_for_the_next_tensor():
+    """Pages that a hundred tensors of a megabyte take anew, as a worker begins and once a fit was sent to it."""
+    code = (
+        "import torch, resource\n"
+        "from deepstrf.training.fit_worker import keep_freed_memory\n"
+        "def taken():\n"
+        "    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "    for _ in range(100): torch.ones(2**18)\n"
+        "    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before\n"
+        "first = taken()\n"
+        "print(keep_freed_memory(), first, taken())"
+    )
+    for asked in (True, False):
+        environment = {k: v for k, v in os.environ.items() if k != "MALLOC_TRIM_THRESHOLD_"}
+        environment |= {"MALLOC_TRIM_THRESHOLD_": "65536"} if asked else {}
+        run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        told, before, after = run.stdout.split()
+        assert told == str(asked)
+        assert not asked or int(before) > 100 * 200 > 10 * int(after)
+
+
 def test_a_client_that_is_killed_goes_on_from_disk(tmp_path):
     distributed = pytest.importorskip("distributed")
     script = Path(__file__).with_name("killed_client.py")

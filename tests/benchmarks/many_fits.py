@@ -1,0 +1,82 @@
+"""How much quicker two Dask workers do many fits than one after the other: ``python tests/benchmarks/many_fits.py``.
+
+Alike LN fits of four simulated neurons, dealt out in rounds: in each, a share of them one after the other in this
+process and the same share on two workers, so that whatever else the machine does meets both. Wall-clock time and
+processor time of both, and the largest difference between any two weights. Workers are up before the clock runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import torch
+
+from deepstrf.models import LinearNonlinear
+from deepstrf.simulate import simulate_population
+from deepstrf.training import FitRecipe, Fitter, fit_jobs, fit_many
+from deepstrf.training.fit_many import FitJob
+
+BANDS, LAGS, NEURONS = 18, 20, 4
+
+
+def jobs(count: int, epochs: int) -> list[FitJob]:
+    """So many fits of one recording, which differ in their seed."""
+    data = simulate_population(NEURONS, seconds=60, sample_rate_hz=16000, n_bands=BANDS, max_hz=8000.0)
+    model = partial(LinearNonlinear, BANDS, LAGS, out_neurons=NEURONS)
+    recipe = FitRecipe(model, Fitter(epochs=epochs, patience=epochs, progress=False))
+    return fit_jobs({"LN": recipe}, data, seeds=range(count))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print a line for each round and one for all."""
+    import distributed
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--fits", type=int, default=64)
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--epochs", type=int, default=20)
+    given = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    dealt = jobs(given.fits, given.epochs)
+    warm = [FitJob(f"warm {i}", dealt[0].recipe, dealt[0].recording, (), 1000 + i) for i in range(2)]
+    fit_many(warm, progress=False, together=1)
+    walls, processors, worst = [0.0, 0.0], [0.0, 0.0], 0.0
+    with (
+        distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        executor = client.get_executor()
+        fit_many(warm, executor=executor, progress=False)
+
+        def spent() -> float:
+            return time.process_time() + sum(client.run(time.process_time).values())
+
+        for i in range(given.rounds):
+            share = dealt[i :: given.rounds]
+            began, before = time.perf_counter(), spent()
+            spread = fit_many(share, executor=executor, progress=False)
+            middle, after = time.perf_counter(), spent()
+            again = time.perf_counter()
+            alone = fit_many(share, progress=False, together=1)
+            two, one = middle - began, time.perf_counter() - again
+            walls = [walls[0] + one, walls[1] + two]
+            processors = [processors[0] + spent() - after, processors[1] + after - before]
+            for a, b in zip(spread, alone, strict=True):
+                differences = [(a.state[k].double() - x.double()).abs().max().item() for k, x in b.state.items()]
+                worst = max(worst, *differences)
+            print(f"round {i + 1}: alone {one:.1f} s, two workers {two:.1f} s: {one / two:.2f} x", flush=True)
+    print(
+        f"{given.fits} fits: alone {walls[0]:.1f} s (processor {processors[0]:.1f} s), two workers {walls[1]:.1f} s "
+        f"(processor, with scheduler and client, {processors[1]:.1f} s): {walls[0] / walls[1]:.2f} x; on two idle "
+        f"cores {2 * processors[0] / processors[1]:.2f} x at best; largest difference of a weight {worst:.2g}"
+    )
+
+
+if __name__ == "__main__":
+    main()
