@@ -87,7 +87,11 @@ def edit(**fields):
     [
         (None, [], "a message must be an object, got None"),
         ([GOOD], [], "a message must be an object"),
-        (changed(type=NOTHING), [], "type must be edit, undo, redo, revert, restore or explain, got None"),
+        (
+            changed(type=NOTHING),
+            [],
+            "type must be one of edit, undo, redo, revert, restore, explain, play, pause, pin, painted, got None",
+        ),
         (changed(type="drag"), [], "type must be .* got 'drag'"),
         (changed(type=["edit"]), [], r"type must be .* got \['edit'\]"),
         (changed(client=NOTHING), [], "client must be a text of 1 to 200 letters, got None"),

@@ -14,6 +14,7 @@ from .session.events import Edit
 
 __all__ = ["MessageError", "Request", "brief", "check_protocol", "is_count", "is_name", "parse"]
 
+KINDS = ("edit", "undo", "redo", "revert", "restore", "explain", "play", "pause", "pin", "painted")
 MAX_EDITS = 4096
 MAX_VALUES = 1_000_000
 MAX_TEXT = 200
@@ -26,7 +27,7 @@ class MessageError(ValueError):
 
 @dataclass(frozen=True)
 class Request:
-    """A checked message: ``kind`` is "edit", "undo", "redo", "revert", "restore" or "explain"."""
+    """A checked message; ``kind`` is one of ``KINDS``."""
 
     kind: str
     client: str
@@ -87,8 +88,8 @@ def parse(content: Any, buffers: Sequence[Any] | None) -> Request:
     if not isinstance(content, dict):
         raise MessageError(f"a message must be an object, got {brief(content)}")
     kind, client = content.get("type"), content.get("client")
-    if kind not in ("edit", "undo", "redo", "revert", "restore", "explain"):
-        raise MessageError(f"type must be edit, undo, redo, revert, restore or explain, got {brief(kind)}")
+    if kind not in KINDS:
+        raise MessageError(f"type must be one of {', '.join(KINDS)}, got {brief(kind)}")
     if not is_name(client):
         raise MessageError(f"client must be a text of 1 to {MAX_TEXT} letters, got {brief(client)}")
     seq = content.get("seq", -1)
@@ -112,6 +113,8 @@ def parse(content: Any, buffers: Sequence[Any] | None) -> Request:
         if not isinstance(trained, bool):
             raise MessageError(f"trained must be true or false, got {brief(trained)}")
         return Request(kind, client, seq, frame=frame, trained=trained)
+    if kind == "pin":
+        return Request(kind, client, seq, index=_index(content.get("index")))
     if kind != "edit":
         return Request(kind, client, seq)
     gesture, phase = content.get("gesture"), content.get("phase")

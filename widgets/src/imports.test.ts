@@ -54,6 +54,8 @@ const ALLOWED: Record<string, string[]> = {
   fits: [...UI, "kernel"],
   // A response that is drawn by hand before it is shown.
   prediction: [...UI, "kernel"],
+  // A fit that moves the bench.
+  play: [...UI, "kernel"],
   // The modules that anywidget loads.
   entry: [
     ...BASE,
@@ -68,6 +70,7 @@ const ALLOWED: Record<string, string[]> = {
     "findings",
     "fits",
     "prediction",
+    "play",
   ],
 };
 

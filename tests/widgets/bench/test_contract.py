@@ -5,10 +5,11 @@ from pathlib import Path
 
 import anywidget
 import pytest
+import torch
 
 from deepstrf.models.layers import ParametricSTRF
 from deepstrf.models.registry import BIAS, KERNELS
-from deepstrf_widgets import BenchWidget
+from deepstrf_widgets import BenchWidget, Player
 from deepstrf_widgets.bench.page_state import kernel_names
 
 CONTRACT = Path(__file__).resolve().parents[3] / "widgets" / "src" / "kernel" / "contract.ts"
@@ -67,6 +68,21 @@ def test_answers_and_errors_have_the_fields_that_typescript_reads(contract, sess
         assert {field for field in wanted if not field.endswith("?")} <= set(content)
         assert set(content) <= {field.rstrip("?") for field in wanted}
         assert wanted["type"] == f'"{content["type"]}"'
+    widget.close()
+
+
+def test_motions_have_the_fields_that_typescript_reads(contract, make_session, monkeypatch):
+    widget, sent = BenchWidget(make_session(dtype=torch.float32)), []
+    monkeypatch.setattr(widget, "send", lambda content, buffers=None: sent.append(content))
+    player = Player(widget.session)
+    player.step(2)
+    player.close()
+    found = [content for content in sent if content["type"] == "motion"]
+    assert set(found[0]) == {field.rstrip("?") for field in fields(contract, "Motion")}
+    assert set(found[0]["scores"]) == set(fields(contract, "Scores"))
+    assert sent[-1]["type"] == "answer"
+    assert set(sent[-1]["parts"]) >= {"kernel", "rate", "affine"}
+    assert set(found[0]["parts"]) == {"gaussians", "affine", "prefilter", "activation"}
     widget.close()
 
 

@@ -38,7 +38,7 @@ COPIES = 5
 """What a page needs for each byte of data: as they are, as text (4/3), in JSON, in the page, as bytes."""
 PER_NEURON = (
     *("gaussians", "trained_gaussians", "kernel", "trained_kernel", "activation", "trained_activation"),
-    *("factors", "trained_factors", "affine", "rate", "trained_rate", "psth"),
+    *("factors", "trained_factors", "affine", "trained_affine", "rate", "trained_rate", "psth"),
 )
 
 RESPONSES = ("rate", "trained_rate", "psth")

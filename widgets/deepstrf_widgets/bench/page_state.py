@@ -29,6 +29,7 @@ __all__ = [
     "json_number",
     "kernel_names",
     "model_info",
+    "moved_arrays",
     "neuron_traits",
     "sound_score",
 ]
@@ -159,6 +160,22 @@ def changed_arrays(session: Snapshot, sound: int, neuron: int, names: Iterable[s
     return {**parts, "rate": as_bytes(session.rate(neuron)[sound, : session.sound_bins[sound]])}
 
 
+def moved_arrays(session: Snapshot, sound: int, neuron: int, *, local: bool) -> dict[str, bytes]:
+    """Arrays of a neuron that a fit has moved: without field and response where the browser computes them itself."""
+    if not local:
+        return changed_arrays(session, sound, neuron, ("strf", "prefilter", "activation"))
+    parts = {"gaussians": _gaussians(session, neuron), "factors": _factors(session, neuron)}
+    if not any(parts.values()):
+        kernel = _field(session.live, neuron)
+        parts["kernel"] = b"" if kernel is None else as_bytes(kernel)
+    return {
+        **{name: part for name, part in parts.items() if part},
+        "affine": as_bytes(affine_of(session.model, neuron)),
+        "prefilter": _prefilter(session),
+        "activation": _activation(session, neuron),
+    }
+
+
 def sound_score(session: Snapshot, neuron: int, sound: int, *, trained: bool = False) -> float | None:
     """Correlation over one sound of several; None where there is one."""
     if len(session.stimulus) == 1:
@@ -204,6 +221,7 @@ def neuron_traits(session: Snapshot, sound: int, neuron: int) -> dict[str, Any]:
         "of_neuron": neuron,
         "trained_prefilter": _prefilter(session, trained=True),
         "trained_activation": _activation(session, neuron, trained=True),
+        "trained_affine": as_bytes(affine_of(session.trained.model, neuron)),
         "trained_gaussians": _gaussians(session, neuron, trained=True),
         "trained_factors": _factors(session, neuron, trained=True),
         "trained_kernel": b"" if trained_kernel is None else as_bytes(trained_kernel),

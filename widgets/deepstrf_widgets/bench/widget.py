@@ -34,6 +34,7 @@ from .page_state import (
     fit_of,
     json_number,
     model_info,
+    moved_arrays,
     neuron_traits,
     sound_score,
 )
@@ -55,6 +56,13 @@ BURST_S = 0.001
 MAX_CLIENTS = 64
 MOST_TEXT = 1_000_000
 """Characters of edits that the browser is asked to keep."""
+
+SHORTEST_S, SCORES_S, PATIENCE_S = 1 / 60, 0.25, 1.0
+"""While a fit moves the model: between two pictures, between two scores, and until a browser counts that does not say
+what it has painted (it may be gone, or its messages wait for a cell)."""
+
+UNPAINTED = 2
+"""Pictures on their way to a browser."""
 
 LONG_AGO = -1
 """A version before the first: whoever has that has nothing."""
@@ -101,6 +109,10 @@ class BenchWidget(BrowserWidget):
     exercise : dict
         Of a lesson that this bench answers: ``name`` and ``done``, shown as a line with a tick once it is done. Empty
         where there is none.
+    playing : bool or None
+        Whether a fit moves the model; None where nothing can be fitted from here.
+    pins : list of list
+        What such a fit leaves alone: names of parameters, as the browser knows them, and the beginning of an index.
     edits : str
         All edits of the session as a text (:func:`state_text`), "" where there are none. The browser keeps it when the
         kernel goes.
@@ -140,6 +152,7 @@ class BenchWidget(BrowserWidget):
     factors = traitlets.Bytes().tag(sync=True)
     trained_factors = traitlets.Bytes().tag(sync=True)
     affine = traitlets.Bytes().tag(sync=True)
+    trained_affine = traitlets.Bytes().tag(sync=True)
     rate = traitlets.Bytes().tag(sync=True)
     trained_rate = traitlets.Bytes().tag(sync=True)
     psth = traitlets.Bytes().tag(sync=True)
@@ -163,6 +176,8 @@ class BenchWidget(BrowserWidget):
     show_gradient = traitlets.Bool(None, allow_none=True).tag(sync=True)
     exercise = traitlets.Dict().tag(sync=True)
     revision = traitlets.Int(0).tag(sync=True)
+    playing = traitlets.Bool(None, allow_none=True).tag(sync=True)
+    pins: Any = traitlets.List().tag(sync=True)
 
     def __init__(
         self,
@@ -184,6 +199,9 @@ class BenchWidget(BrowserWidget):
         self._answer_timer = self.own(Timer(self._answer))
         self._answered_at = -math.inf
         self._hidden = False
+        self._moved = False
+        self._unpainted = self._painted_number = 0
+        self._moved_at = self._scored_at = -math.inf
         self._loop: asyncio.AbstractEventLoop | None = None
         heard_by(session)  # which its snapshots then know
         now = session.snapshot()
@@ -282,6 +300,8 @@ class BenchWidget(BrowserWidget):
         if changes is None:
             return set(now.parameters)
         # A browser that computes the model itself has its own edits already; their end brings the traits.
+        if any(change.fitted for change in changes):
+            return set(now.parameters)
         return {name for change in changes if not (local and change.source is self) for name in change.names}
 
     @one_thread()
@@ -312,6 +332,10 @@ class BenchWidget(BrowserWidget):
             request = parse(content, buffers)
             if request.kind == "explain":
                 self._explain(request)
+            elif request.kind == "painted":
+                self._painted(request.seq)
+            elif request.kind in ("play", "pause", "pin"):
+                self._control_fit(request)
             else:
                 self._apply(request, arrived)
         except (MessageError, KeyError, IndexError, TypeError, ValueError, FitUnderWayError) as error:
@@ -371,6 +395,10 @@ class BenchWidget(BrowserWidget):
             message |= fields
         self.send(message, buffers=arrays)
 
+    def _control_fit(self, request: Request) -> None:
+        """Carry out what the browser asks of a fit."""
+        raise MessageError(f"{request.kind} is for the bench of explore(...), got a single editor")
+
     def _unlocked(self, grid_name: str) -> str:
         """The session's name of a parameter that the browser may edit under its name on the grid."""
         for parameter in self.session.parameters.values():
@@ -413,17 +441,11 @@ class BenchWidget(BrowserWidget):
         begun = time.perf_counter()
         names = self._unsent(now)
         parts = changed_arrays(now, self._sound_of(now), self.neuron, names) if names else {}
-        scores = now.scores(self.neuron)
         message = {
             "type": "answer",
             "version": now.version,
             "neuron": self.neuron,
-            "score": json_number(scores.r),
-            "normalized_score": json_number(scores.normalized),
-            "sound_score": sound_score(now, self.neuron, self._sound_of(now)),
-            "fit": fit_of(scores),
-            "can_undo": now.can_undo,
-            "can_redo": now.can_redo,
+            **self._scores_of(now),
             "revision": self.revision,
             "parts": list(parts),
             "work_ms": round(1e3 * (time.perf_counter() - begun), 3),
@@ -444,6 +466,10 @@ class BenchWidget(BrowserWidget):
         # The bench of a cell that was run again is on no screen: it must cost nothing.
         if change.source is self or self._hidden:
             return
+        if change.fitted and not change.settled and not change.unnamed:
+            self._moved = True
+            self._show_motion()
+            return
 
         def answer() -> None:
             self._answer_later("", change.settled, queued=True)
@@ -454,6 +480,41 @@ class BenchWidget(BrowserWidget):
             answer()
         else:
             loop.call_soon_threadsafe(answer)
+
+    @one_thread()
+    @locked
+    def _show_motion(self) -> None:
+        """Send where a fit has moved the neuron on screen, as often as the browser paints."""
+        since = time.perf_counter() - self._moved_at
+        if not self._moved or since < SHORTEST_S or (self._unpainted >= UNPAINTED and since < PATIENCE_S):
+            return
+        self._moved = False
+        now = self.session.snapshot()
+        parts = moved_arrays(now, self._sound_of(now), self.neuron, local=self.info["local"])
+        message = {"type": "motion", "neuron": self.neuron, "version": now.version, "parts": list(parts)}
+        self._moved_at = time.perf_counter()
+        if self._moved_at - self._scored_at > SCORES_S:
+            self._scored_at = self._moved_at
+            message["scores"] = self._scores_of(now)
+        self._painted_number += 1
+        self._unpainted = min(self._unpainted, UNPAINTED - 1) + 1
+        self.send({**message, "number": self._painted_number}, buffers=list(parts.values()))
+
+    def _painted(self, number: int) -> None:
+        with self._lock:
+            self._unpainted = min(self._unpainted, max(self._painted_number - number, 0))
+        self._show_motion()
+
+    def _scores_of(self, now: Snapshot) -> dict[str, Any]:
+        scores = now.scores(self.neuron)
+        return {
+            "score": json_number(scores.r),
+            "normalized_score": json_number(scores.normalized),
+            "sound_score": sound_score(now, self.neuron, self._sound_of(now)),
+            "fit": fit_of(scores),
+            "can_undo": now.can_undo,
+            "can_redo": now.can_redo,
+        }
 
     @one_thread()
     def _on_width(self, change: dict[str, Any]) -> None:

@@ -27,9 +27,10 @@ from ..figures.following import FollowingFigure
 from ..figures.neuron_figure import neuron_figure
 from ..figures.panel import FiguresPanel
 from ..inside.panel import InsidePanel, can_be_opened
-from ..message_parsing import MessageError
+from ..message_parsing import MessageError, Request
 from ..neuron_gallery.widget import Gallery
 from ..panels import PanelChannel, PanelHost
+from ..play.panel import PlayPanel
 from ..play.player import Player
 from ..session.argument_validation import Sound, neuron_index, refuse_beside_session
 from ..session.events import Change
@@ -72,7 +73,7 @@ class Explorer(BenchWidget, PanelHost):
         can be observed and linked.
     state : str
         All edits as one line of text, for :meth:`restore` in another notebook. Setting it restores them.
-    panels : list of {"figures", "sounds", "gallery", "inside", "findings"}
+    panels : list of {"play", "figures", "sounds", "gallery", "inside", "findings"}
         Which panels are open.
     sounds : StimulusPanel or None
         The choice of another stimulus; None where it was switched off, or no sound can be turned into the bands of the
@@ -81,7 +82,7 @@ class Explorer(BenchWidget, PanelHost):
         All neurons as small pictures, once it has been opened; a click chooses the neuron of the bench.
     """
 
-    PANELS = ("figures", "sounds", "gallery", "inside", "findings")
+    PANELS = ("play", "figures", "sounds", "gallery", "inside", "findings")
     BROWSER_SETS: ClassVar[tuple[str, ...]] = (*BenchWidget.BROWSER_SETS, "panels")
 
     neuron = _NeuronNumber(0).tag(sync=True)
@@ -112,6 +113,8 @@ class Explorer(BenchWidget, PanelHost):
         self._state_told = ""
         self._has_sounds = sounds
         super().__init__(session, neuron=neuron, sound=sound, lock=lock)
+        # Without a recording there is nothing to fit to.
+        self.playing = None if train is None and session.first_responses is None else False
         self._state_told = self.state
         if gallery:
             self.panel("gallery")
@@ -119,6 +122,7 @@ class Explorer(BenchWidget, PanelHost):
         self.panels = [name for name, on in (("figures", figures), ("gallery", gallery)) if on]
         self.own(session.observe(self._tell_state, merged=True))
         self.observe(self._shown_changed, ("of_neuron", "sound"))
+        self.observe(self._selection_changed, ("neuron", "channel", "selected"))
         self.observe(self._rest, ("panels", "width"))
 
     def __repr__(self) -> str:
@@ -150,6 +154,8 @@ class Explorer(BenchWidget, PanelHost):
             return FiguresPanel(
                 self.session, neuron=self.neuron, sound=self.sound, confidence=self._confidence, comm=channel
             )
+        if name == "play":
+            return PlayPanel(self.player, lambda: (self.neuron, self.channel, self.selected), comm=channel)
         if name == "sounds":
             return StimulusPanel(self.session, sound=lambda: self.sound, comm=channel)
         if name == "inside":
@@ -165,6 +171,8 @@ class Explorer(BenchWidget, PanelHost):
             return self.sounds is not None
         if name == "inside":
             return can_be_opened(self.session.snapshot().model)
+        if name == "play":
+            return self.playing is not None
         return name != "gallery" or self.session.live.kernel(0) is not None
 
     @property
@@ -202,6 +210,11 @@ class Explorer(BenchWidget, PanelHost):
         for following in self._following:
             following.repaint()
 
+    def _selection_changed(self, _change: Any) -> None:
+        panel = self._made.get("play")
+        if isinstance(panel, PlayPanel):
+            panel.refresh()
+
     def _rest(self, _change: Any) -> None:
         figures = self._made.get("figures")
         if isinstance(figures, FiguresPanel) and (self.width == 0 or "figures" not in self.panels):
@@ -223,7 +236,29 @@ class Explorer(BenchWidget, PanelHost):
         """The fit that moves this bench, made when it is first asked for."""
         if self._player is None:
             self._player = self.own(Player(self.session, self._train, self._validation))
+            self.own(self._player.observe(self._player_changed))
         return self._player
+
+    def _player_changed(self) -> None:
+        player = self.player
+        playing = player.state == "playing"
+        table = self.session.parameters
+        pins = [[table[name].grid.name, list(index)] for name, index in player.pins if name in table]
+        if playing != self.playing:
+            self.playing = playing
+        if pins != self.pins:
+            self.pins = pins
+
+    def _control_fit(self, request: Request) -> None:
+        if request.kind == "play":
+            self.play()
+        elif request.kind == "pause":
+            self.player.rest()
+        else:
+            names = [name for name, parameter in self.session.parameters.items() if "gaussian" in parameter.axes]
+            pinned = all((name, request.index) in self.player.pins for name in names)
+            for name in names:
+                (self.player.unpin if pinned else self.player.pin)(name, request.index)
 
     def play(self, steps: int | None = None, **settings: Any) -> None:
         """Fit the model from where it stands, in the background: handles, fields, curves and response move along.

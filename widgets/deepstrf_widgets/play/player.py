@@ -7,7 +7,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -96,6 +96,7 @@ class Player:
         self._ended: History | None = None
         self._error: BaseException | None = None
         self._seed: int | None = None
+        self._sizes: tuple[Mapping[str, float], dict[str, float]] | None = None
         self._times: list[float] = []
         self._due = 0.0
         self.trail = Trail()
@@ -133,6 +134,11 @@ class Player:
         return tuple(self._pins)
 
     @property
+    def seed(self) -> int | None:
+        """Of the last random start; None where there was none."""
+        return self._seed
+
+    @property
     def history(self) -> History:
         """Records of the epochs of the fit under way, or of the one that has ended."""
         run = self._run
@@ -146,8 +152,11 @@ class Player:
 
     def rates(self) -> dict[str, float]:
         """Step size of each group of parameters that there is something of to fit."""
-        model, data = self.session.model, self._data()
-        return step_sizes(model, Examples.of(data, "train").responses, self._settings.rates)
+        settings = self._settings
+        if self._sizes is None or self._sizes[0] != settings.rates:
+            responses = Examples.of(self._train_data(), "train").responses
+            self._sizes = settings.rates, step_sizes(self.session.model, responses, settings.rates)
+        return dict(self._sizes[1])
 
     def observe(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call ``callback`` after every step and change of state; returns a function that ends this."""
@@ -185,12 +194,18 @@ class Player:
             self._changed.notify_all()
         self._tell()
 
-    def pause(self) -> None:
-        """Rest after the step under way; returns when the session has it."""
+    def rest(self) -> None:
+        """Ask for a rest after the step under way."""
         with self._changed:
             self._budget = 0
             self._changed.notify_all()
-        self.wait()
+
+    def pause(self) -> None:
+        """Rest after the step under way; returns when the session has it."""
+        self.rest()
+        if threading.current_thread() is not self._thread:
+            with self._changed:
+                self._changed.wait_for(lambda: self._state != "playing")
 
     def step(self, steps: int = 1) -> None:
         """Take so many steps of the optimizer, and return when they are done."""
@@ -355,6 +370,17 @@ class Player:
         self.steps = point.step
         self._tell()
         return point.step
+
+    def show_best(self) -> int:
+        """The same for the step with the highest mean held-out score, or the lowest loss where there is none."""
+        points = [point for point in self.trail.points if point.loss is not None]
+        if not points:
+            raise RuntimeError("there are no steps yet: play first")
+        if all(point.scores is None for point in points):
+            best = min(points, key=lambda point: float(point.loss.nanmean()))  # type: ignore[union-attr]
+        else:
+            best = max((p for p in points if p.scores is not None), key=lambda p: float(p.scores.nanmean()))  # type: ignore[union-attr]
+        return self.show(best.step)
 
     def reset(self) -> None:
         """Back to where the run began: one undo entry. What is pinned stays.

@@ -271,6 +271,8 @@ function listenKeys(
     } else if (command || event.altKey) return;
     else if (key === "t") {
       if (!event.repeat && !state.inGesture) state.setPeek(true);
+    } else if (key === "p" && state.playing !== null && state.selected >= 0) {
+      if (!event.repeat) state.togglePin(state.selected);
     } else if (key === "?") openShortcuts();
     else return;
     consume(event);

@@ -8,6 +8,7 @@ import { button } from "../ui/button";
 import { icon } from "../ui/icons";
 
 const LABELS: Record<string, string> = {
+  play: "Fit",
   figures: "Figures",
   sounds: "Sounds",
   gallery: "All neurons",
@@ -47,7 +48,7 @@ export class Panels {
         ),
     };
     const opener = button(
-      "Panels: figures, sounds, all neurons, inside the network, findings",
+      "Panels: fit, figures, sounds, all neurons, inside the network, findings",
       icon("panels"),
       "icon",
     );

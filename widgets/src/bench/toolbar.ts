@@ -20,6 +20,7 @@ export class Toolbar {
   readonly #redo: HTMLButtonElement;
   readonly #revert: HTMLButtonElement;
   readonly #peek: HTMLButtonElement;
+  readonly #play: HTMLButtonElement;
 
   readonly #state: BenchState;
 
@@ -34,9 +35,11 @@ export class Toolbar {
     this.#redo = button("Redo (Ctrl+Shift+Z)", icon("redo"), "icon");
     this.#revert = button("Revert neuron: back to its trained values", icon("revert"), "icon");
     this.#peek = button("Hold to see the trained values (T)", "Trained", "hold");
+    this.#play = button("Play", icon("play"), "icon");
+    cleanup.listen(this.#play, "click", () => state.play(!state.playing));
     const help = button("Keys and gestures (?)", "?", "icon");
     this.element = element("div.db-toolbar", { role: "toolbar", "aria-label": "Editing" });
-    if (editing) this.element.append(this.#undo, this.#redo, this.#revert, this.#peek, help);
+    if (editing) this.element.append(this.#play, this.#undo, this.#redo, this.#revert, this.#peek, help);
     else this.element.append(this.#peek);
     cleanup.listen(this.#undo, "click", () => state.undo());
     cleanup.listen(this.#redo, "click", () => state.redo());
@@ -55,12 +58,25 @@ export class Toolbar {
     cleanup.listen(this.#peek, "keydown", holdKey(true));
     cleanup.listen(this.#peek, "keyup", holdKey(false));
     cleanup.listen(this.#peek, "contextmenu", (e) => e.preventDefault());
-    const mine: Part[] = ["history", "score", "peek", "info", "neuron", "gesture", "connection"];
+    const mine: Part[] = ["history", "score", "peek", "info", "neuron", "gesture", "connection", "playing"];
     state.watch(cleanup, mine, () => this.#paint());
+  }
+
+  #paintPlay(): void {
+    const { playing, gone } = this.#state;
+    this.#play.hidden = playing === null;
+    this.#play.disabled = gone;
+    const title = playing ? "Pause the fit" : "Play: gradient descent from where the model stands";
+    if (this.#play.title === title) return;
+    this.#play.title = title;
+    setAttribute(this.#play, "aria-label", playing ? "Pause the fit" : "Play: fit from here");
+    setAttribute(this.#play, "aria-pressed", String(playing === true));
+    this.#play.replaceChildren(icon(playing ? "pause" : "play"));
   }
 
   #paint(): void {
     const state = this.#state;
+    this.#paintPlay();
     this.#undo.disabled = state.gone || !state.canUndo;
     this.#redo.disabled = state.gone || !state.canRedo;
     this.#revert.disabled = state.gone || !state.edited;

@@ -31,6 +31,7 @@ export const TRAITS = [
   "factors",
   "trained_factors",
   "affine",
+  "trained_affine",
   "rate",
   "trained_rate",
   "psth",
@@ -55,6 +56,8 @@ export const TRAITS = [
   "show_gradient",
   "exercise",
   "revision",
+  "playing",
+  "pins",
 ] as const;
 
 export type Trait = (typeof TRAITS)[number];
@@ -178,12 +181,16 @@ export interface ExplainRequest {
   frame: number;
   trained: boolean;
 }
+/** Begins or ends that a fit moves the model, or pins a Gaussian (neuron, channel, Gaussian), or lets go of it. */
+export interface FitRequest {
+  type: "play" | "pause" | "pin";
+  client: string;
+  seq: number;
+  index?: number[];
+}
 export type Request = EditRequest | UndoRequest | RevertRequest | RestoreRequest | ExplainRequest;
 export const PARTS = ["gaussians", "kernel", "factors", "prefilter", "activation", "affine", "rate"] as const;
 export type AnswerPart = (typeof PARTS)[number];
-export type TrainedPart = Exclude<AnswerPart, "affine">;
-/** Those that are traits of the trained neuron too, under the name `trained_...`. */
-export const TRAINED_PARTS = PARTS.filter((part): part is TrainedPart => part !== "affine");
 /** What of a score is not blind to gain and offset; null where it is undefined. */
 export interface Fit {
   /** Fraction of variance explained, and that of the variance that is no noise. */
@@ -193,6 +200,15 @@ export interface Fit {
   rate_bias: number | null;
   /** Why the variance explained is less than the square of the correlation; empty where it hardly is. */
   mismatch: string;
+}
+export interface Scores {
+  score: number | null;
+  normalized_score: number | null;
+  /** Of the sound on screen alone; null where there is no other. */
+  sound_score: number | null;
+  fit: Fit;
+  can_undo: boolean;
+  can_redo: boolean;
 }
 export interface Answer {
   type: "answer";
@@ -215,6 +231,16 @@ export interface Answer {
   revision: number;
   /** Arrays that come with the answer: none to edits of a model that the browser computes itself. */
   parts: AnswerPart[];
+}
+/** Where a fit has moved a neuron: field and response are missing where the browser computes them. */
+export interface Motion {
+  type: "motion";
+  number: number;
+  neuron: number;
+  version: number;
+  parts: AnswerPart[];
+  /** Now and then. */
+  scores?: Scores;
 }
 export interface Failure {
   type: "error";
@@ -243,7 +269,7 @@ export interface ExplanationMessage {
   /** The products are of a gradient, and `bias` is what they leave of the rate. */
   is_gradient?: boolean;
 }
-export type Message = Answer | Failure | ExplanationMessage;
+export type Message = Answer | Failure | ExplanationMessage | Motion;
 
 /** An exercise of a lesson that this bench answers; the trait is empty where there is none. */
 export interface BenchExercise {

@@ -4,15 +4,7 @@
  */
 
 import { floats } from "../base/bytes";
-import {
-  type Answer,
-  type Fit,
-  type Info,
-  PARTS,
-  type Request,
-  TRAINED_PARTS,
-  type TrainedPart,
-} from "../kernel/contract";
+import { type Answer, type AnswerPart, type Fit, type Info, PARTS, type Request } from "../kernel/contract";
 import type { Slot } from "../kernel/request-queue";
 import { levelOf } from "../math/fit";
 import { axesOf, LocalSession, type Numbers, type Pair } from "../state/local-session";
@@ -29,8 +21,8 @@ type Base64 = string;
  * What Python writes for one neuron: little-endian float32 in base64. Responses are those to all sounds, one after the
  * other, and with `half` in float16.
  */
-type Own = Exclude<TrainedPart, "prefilter">;
-export type SavedNeuron = Record<Own | `trained_${Own}` | "affine" | "psth", Base64>;
+type Own = Exclude<AnswerPart, "prefilter">;
+export type SavedNeuron = Record<Own | `trained_${Own}` | "psth", Base64>;
 export interface Saved {
   view: string;
   info: Info;
@@ -108,7 +100,7 @@ export class SavedPageModel extends StaticModel {
         kernel: decode(info.kind === "full" ? n[`${prefix}kernel`] : ""),
         activation: decode(n[`${prefix}activation`]),
         rate: this.#part(this.#responses[i][`${prefix}rate`]),
-        affine: decode(n.affine),
+        affine: decode(n[`${prefix}affine`]),
       });
       now.adopt({ ...arrays(""), prefilter });
       trained.adopt({ ...arrays("trained_"), prefilter: trainedPrefilter });
@@ -214,7 +206,7 @@ export class SavedPageModel extends StaticModel {
     const trainedScore = this.#scored("trained");
     const state = {
       ...Object.fromEntries(PARTS.map((part) => [part, encode(arrays[part])])),
-      ...Object.fromEntries(TRAINED_PARTS.map((part) => [`trained_${part}`, encode(then[part])])),
+      ...Object.fromEntries(PARTS.map((part) => [`trained_${part}`, encode(then[part])])),
       ...{ psth: encode(this.#psth), ...this.#flags() },
       ...{ trained_score: trainedScore.score, trained_fit: trainedScore.fit },
       edited: OWN.some((name) => now[name].some((value, i) => value !== trained[name][i])),

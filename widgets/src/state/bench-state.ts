@@ -14,11 +14,13 @@ import {
   COLUMNS,
   type Failure,
   type Message,
+  type Motion,
+  type Scores,
   type Trait,
   type WrittenTrait,
 } from "../kernel/contract";
 import { delivering, LOST } from "../kernel/delivery";
-import { RequestQueue, type Slot } from "../kernel/request-queue";
+import { RequestQueue, type Slot, slotKey } from "../kernel/request-queue";
 import { changed, type Gaussian } from "../math/field";
 import { Moment } from "./moment";
 import { PARTS_OF_TRAIT, type Part } from "./parts";
@@ -28,6 +30,8 @@ export interface Clock {
   now(): number;
   later(callback: () => void, ms: number): () => void;
 }
+
+const FRAME_MS = 16;
 
 /**
  * The views of each widget on this page, by the bytes of its `cf_hz`: they stay the same object, while anywidget gives
@@ -45,6 +49,10 @@ export class BenchState extends ViewState {
   /** The open gesture, and the Gaussian that it moves (-1 for none). */
   #gesture: { id: string; gaussian: number } | null = null;
   #gestures = 0;
+  /** What the hand has set since nothing was ahead of the kernel: a fit that moves the model leaves it there. */
+  #inHand = new Map<string, Slot>();
+  /** The open gesture has taken hold of its Gaussian before it moved it. */
+  #gripped = false;
   /** The revision that the traits must have before they are shown. */
   #expected = 0;
   #dirty = new Set<Trait>();
@@ -89,6 +97,7 @@ export class BenchState extends ViewState {
     listen("msg:custom", (message: Message, buffers?: ArrayLike<unknown>) => {
       if (message?.type === "answer") this.#onAnswer(message, buffers ?? []);
       else if (message?.type === "error") this.#onFailure(message);
+      else if (message?.type === "motion") this.#onMotion(message, buffers ?? []);
       else if (message?.type === "explanation" && message.client === this.client)
         this.moment.answered(message, buffers ?? []);
     });
@@ -162,8 +171,21 @@ export class BenchState extends ViewState {
   beginGesture(k = -1): void {
     this.endGesture();
     this.#gestures += 1;
-    this.#gesture = { id: `${this.client}-${this.#gestures}`, gaussian: k };
+    const id = `${this.client}-${this.#gestures}`;
+    this.#gesture = { id, gaussian: k };
+    if (this.playing && k >= 0 && this.editable) this.#grip(id, k);
     this.#notify("gesture");
+  }
+
+  /** A Gaussian that a fit moves stays where it is from the moment on that it is grabbed. */
+  #grip(id: string, k: number): void {
+    const gaussian = this.gaussian(k);
+    const index = [this.neuron, this.channel, k];
+    const slots = COLUMNS.map((column) => ({ name: `strf.${column}`, index, value: gaussian[column] }));
+    const free = slots.filter(({ name }) => !this.info.locked.includes(name));
+    for (const slot of free) this.#inHand.set(slotKey(slot), slot);
+    this.queue.push(id, free, "move");
+    this.#gripped = true;
   }
 
   /** Change columns of the Gaussian of the open gesture, within their limits. */
@@ -188,6 +210,7 @@ export class BenchState extends ViewState {
     const { locked } = this.info;
     const free = slots.filter(({ name, value }) => Number.isFinite(value) && !locked.includes(name));
     const moved = this.session.apply(free, gesture.id);
+    for (const slot of moved) this.#inHand.set(slotKey(slot), slot);
     if (moved.length > 0) this.queue.push(gesture.id, moved, "move");
     this.#show(moved);
   }
@@ -202,21 +225,40 @@ export class BenchState extends ViewState {
     this.#notify("field", "gesture", ...partsOf(touched));
   }
 
+  /** Let a fit move the model, or rest. */
+  play(on: boolean): void {
+    if (this.gone || this.playing === null) return;
+    this.#sendFit({ type: on ? "play" : "pause" });
+  }
+
+  /** Pin a Gaussian of the channel on screen against the fit, or let go of it. */
+  togglePin(k: number): void {
+    if (this.gone || this.playing === null || k < 0 || k >= this.info.n_gaussians) return;
+    this.#sendFit({ type: "pin", index: [this.neuron, this.channel, k] });
+  }
+
+  #sendFit(request: { type: "play" | "pause" | "pin"; index?: number[] }): void {
+    this.#model.send({ ...request, client: this.client, seq: 0 });
+  }
+
   undo(): void {
     if (this.gone) return;
     this.endGesture();
+    this.#inHand.clear();
     this.queue.command({ type: "undo" });
   }
 
   redo(): void {
     if (this.gone) return;
     this.endGesture();
+    this.#inHand.clear();
     this.queue.command({ type: "redo" });
   }
 
   /** Make the edits that another view of the model had, in place of those that there are. */
   restore(edits: string): void {
     this.endGesture();
+    this.#inHand.clear();
     this.queue.command({ type: "restore", state: edits });
   }
 
@@ -236,6 +278,7 @@ export class BenchState extends ViewState {
     this.endGesture();
     const free = names && this.unlocked(names);
     this.#show(this.session.revert(free, index ?? []));
+    this.#inHand.clear();
     this.queue.command({ type: "revert", names: free, index });
   }
 
@@ -316,10 +359,7 @@ export class BenchState extends ViewState {
     this.canUndo = answer.can_undo;
     this.canRedo = answer.can_redo;
     if (answer.neuron === this.neuron && this.current) {
-      this.score = numberOrNull(answer.score);
-      this.normalizedScore = numberOrNull(answer.normalized_score);
-      this.soundScore = numberOrNull(answer.sound_score);
-      this.fit = answer.fit;
+      this.#takeScores(answer);
       parts.add("score");
       answer.parts.forEach((part, i) => {
         this.kernelArrays[part] = floats(buffers[i]);
@@ -333,6 +373,40 @@ export class BenchState extends ViewState {
       parts.add("rate");
     }
     this.#notify(...parts, ...shown);
+  }
+
+  #takeScores(scores: Scores): void {
+    this.score = numberOrNull(scores.score);
+    this.normalizedScore = numberOrNull(scores.normalized_score);
+    this.soundScore = numberOrNull(scores.sound_score);
+    this.fit = scores.fit;
+  }
+
+  /** A fit has moved the model: all but what is in hand follows. */
+  #onMotion({ number, neuron, parts, scores }: Motion, buffers: ArrayLike<unknown>): void {
+    // When it is painted: the kernel waits for it before it sends more.
+    this.clock.later(() => {
+      if (!this.#closed) this.#model.send({ type: "painted", client: this.client, seq: number });
+    }, FRAME_MS);
+    if (neuron !== this.neuron || !this.current) return;
+    const arrays = this.kernelArrays;
+    if (this.info.local) arrays.rate = arrays.kernel = new Float32Array(0);
+    parts.forEach((part, i) => {
+      arrays[part] = floats(buffers[i]);
+    });
+    const shown: Part[] = [...OF_ARRAYS];
+    if (this.#ahead) {
+      this.now.adopt(arrays);
+      this.session.overlay(this.#inHand.values());
+    } else this.#adopt();
+    if (scores) {
+      this.#takeScores(scores);
+      this.canUndo = scores.can_undo;
+      this.canRedo = scores.can_redo;
+      this.scoreIsOld = false;
+      shown.push("score", "history");
+    }
+    this.#notify(...shown);
   }
 
   #onFailure(failure: Failure): void {
@@ -354,6 +428,7 @@ export class BenchState extends ViewState {
   }
 
   #adopt(): readonly Part[] {
+    this.#inHand.clear();
     this.now.adopt(this.kernelArrays);
     this.session.clearHistory();
     return OF_ARRAYS;
@@ -369,7 +444,8 @@ export class BenchState extends ViewState {
   /** End a gesture for the kernel too; a cancelled one sends what was there before it. The slots that it touched. */
   #end(id: string, cancel: boolean): Slot[] {
     const before = this.session.end(id, cancel);
-    if (before.length > 0) this.queue.push(id, cancel ? before : [], "end");
+    if (before.length > 0 || this.#gripped) this.queue.push(id, cancel ? before : [], "end");
+    this.#gripped = false;
     if (cancel) this.#show(before);
     return before;
   }

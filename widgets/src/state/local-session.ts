@@ -75,7 +75,8 @@ export class Neuron {
     this.activation = Float64Array.from(activation);
     this.affine = affine;
     this.#rate = rate;
-    this.#edited = false;
+    // Without a response the browser computes its own.
+    this.#edited = rate.length === 0;
     this.#field = kernel.length > 0 ? kernel : null;
     this.#computed = null;
     this.version += 1;
@@ -270,6 +271,11 @@ export class LocalSession {
       this.#undone = [];
     }
     return moved;
+  }
+
+  /** Put values over those that have come from elsewhere; no step to undo. */
+  overlay(slots: Iterable<Slot>): void {
+    for (const slot of slots) this.#put(slot);
   }
 
   /** End a gesture; `cancel` takes it back. Its slots with the values before it. */

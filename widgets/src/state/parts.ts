@@ -21,7 +21,9 @@ export type Part =
   | "peek"
   | "gesture"
   | "moment"
-  | "connection";
+  | "connection"
+  | "playing"
+  | "pins";
 
 export const PARTS_OF_TRAIT: Record<Trait, Part[]> = {
   view: [],
@@ -44,6 +46,7 @@ export const PARTS_OF_TRAIT: Record<Trait, Part[]> = {
   factors: ["field"],
   trained_factors: ["field"],
   affine: ["field", "curve"],
+  trained_affine: [],
   rate: ["rate"],
   trained_rate: ["recorded"],
   psth: ["recorded"],
@@ -68,4 +71,6 @@ export const PARTS_OF_TRAIT: Record<Trait, Part[]> = {
   show_gradient: ["field"],
   exercise: [],
   revision: [],
+  playing: ["playing"],
+  pins: ["pins", "selected"],
 };

@@ -4,10 +4,10 @@ import { floats } from "../base/bytes";
 import type { Connection } from "../kernel/connection";
 import {
   type BenchModel,
+  COLUMNS,
   type Fit,
   type Info,
   PARTS,
-  TRAINED_PARTS,
   type Trait,
   type View,
 } from "../kernel/contract";
@@ -57,6 +57,10 @@ export class ViewState {
   error = "";
   /** Counts the states that the kernel has put into the traits. */
   revision = 0;
+  /** A fit moves the model; null where nothing can be fitted from here. */
+  playing: boolean | null = null;
+  /** What it leaves alone: names of parameters and the beginning of an index. */
+  pins: readonly Pin[] = [];
   /** The trained values are on screen while it is held. */
   peek = false;
 
@@ -95,10 +99,10 @@ export class ViewState {
       ({ now: this.now, trained: this.trained } = this.session.add(of));
     }
     for (const part of PARTS) if (traits.has(part)) this.kernelArrays[part] = floats(get(part));
-    const trained = TRAINED_PARTS.filter((part) => traits.has(`trained_${part}`));
+    const trained = PARTS.filter((part) => traits.has(`trained_${part}`));
     for (const part of trained) this.#trainedArrays[part] = floats(get(`trained_${part}`));
-    if (other || trained.length > 0 || traits.has("affine")) {
-      this.trained.adopt({ ...this.#trainedArrays, affine: this.kernelArrays.affine });
+    if (other || trained.length > 0) {
+      this.trained.adopt(this.#trainedArrays);
     }
   }
 
@@ -158,10 +162,21 @@ export class ViewState {
     return this.shown.rate;
   }
 
+  /** Whether a fit leaves a Gaussian of the channel on screen alone. */
+  pinned(k: number): boolean {
+    const place = [this.neuron, this.channel, k];
+    return COLUMNS.every((column) =>
+      this.pins.some(([name, at]) => name === `strf.${column}` && at.every((i, axis) => i === place[axis])),
+    );
+  }
+
   gaussian(k: number, of: Numbers = this.gaussians): Gaussian {
     return gaussianAt(of, this.channel * this.info.n_gaussians + k);
   }
 }
+
+/** Name of a parameter, and the beginning of an index. */
+export type Pin = readonly [string, readonly number[]];
 
 const NO_FIT: Fit = { explained: null, normalized_explained: null, rate_bias: null, mismatch: "" };
 
@@ -189,6 +204,8 @@ const FIELDS: { readonly [Field in keyof ViewState]?: Row<ViewState[Field]> } = 
   edits: ["edits", text],
   error: ["error", text],
   revision: ["revision", Number],
+  playing: ["playing", (value) => (typeof value === "boolean" ? value : null)],
+  pins: ["pins", (value) => (value as Pin[] | undefined) ?? []],
 };
 
 /** Set a field from its trait, where that is one of `traits`. */

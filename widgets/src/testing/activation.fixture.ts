@@ -34,6 +34,7 @@ export function open(
       activation: bytes(values),
       trained_activation: bytes(values),
       affine: bytes([0, 0.05, -1]),
+      trained_affine: bytes([0, 0.05, -1]),
       ...traits,
     },
     { activation: SIGMOID, limits: LIMITS, ...info },

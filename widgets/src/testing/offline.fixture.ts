@@ -51,6 +51,7 @@ export function savedPage(weights: number[], limits: Info["limits"] = {}, of: Ve
       activation: curve,
       trained_activation: curve,
       affine: encode(of.affine),
+      trained_affine: encode(of.affine),
       factors,
       trained_factors: factors,
       rate,

@@ -9,6 +9,8 @@ const PATHS = {
   save: "M8 2.5v7.5M4.5 7 8 10.5 11.5 7M3 13.5h10",
   redo: "M10 3l3 3-3 3M12.5 6H7a4 4 0 0 0 0 8h3",
   revert: "M3 8a5 5 0 1 0 1.6-3.7M3 2.5v3h3",
+  play: "M5 3v10l8-5z",
+  pause: "M5.5 3v10M10.5 3v10",
   panels: "M2.5 2.5h11v4h-11zM2.5 9.5h11v4h-11z",
   enlarge: "M3 6V3h3M10 3h3v3M13 10v3h-3M6 13H3v-3",
 } as const;

@@ -14,6 +14,7 @@ const SHORTCUTS: [string, string][] = [
   ["Backspace", "remove the selected Gaussians"],
   ["Delete, double-click on it", "back to the trained values"],
   ["Shift + click or space", "select one more or one less; drag a box around several, Ctrl + A for all"],
+  ["P", "pin the selected Gaussian: Play leaves it alone; again lets go of it"],
   ["Escape", "cancel the running drag, then select nothing"],
   [
     "Adaptation",

@@ -103,7 +103,8 @@ export class HandleElements {
     const elements = this.#all[k];
     const where = info.channel_names[channel] ? `, ${info.channel_names[channel]}` : "";
     const together = this.#selection.kept && this.#selection.has(k) ? ", selected" : "";
-    const name = `Gaussian ${k + 1} of ${info.n_gaussians}${where}${together}`;
+    const pinned = this.#state.pinned(k) ? ", pinned" : "";
+    const name = `Gaussian ${k + 1} of ${info.n_gaussians}${where}${together}${pinned}`;
     if (!elements.described.changedSince(name, ...Object.values(g))) return;
     const { hz, lagMs, octaves: width, ms } = naturalUnits(g, axes);
     const set = (kind: HandleKind, label: string, ends: number[], now: number, text: string) =>
@@ -136,6 +137,7 @@ export class HandleElements {
     const { x, y, outside } = grid.centre(g);
     const elements = this.#all[k];
     const selected = this.#selection.has(k);
+    const pinned = state.pinned(k);
     const first = k === state.selected;
     const radius = 6.5 + 4.5 * Math.sqrt(Math.min(Math.abs(g.weight) / (heaviest || 1), 1));
     const sign = g.weight > 0 ? "+" : g.weight < 0 ? "−" : "0";
@@ -161,6 +163,7 @@ export class HandleElements {
         "db-faint": g.weight === 0,
         "db-positive": g.weight > 0,
         "db-negative": g.weight < 0,
+        "db-pinned": pinned && kind === "center",
       };
       for (const [name, on] of Object.entries(flags)) handle.classList.toggle(name, on);
       const free = state.unlocked(COLUMNS_OF[kind].map((column) => `strf.${column}`)).length > 0;
