@@ -19,8 +19,8 @@ STATIC = WIDGETS / "deepstrf_widgets" / "static"
 PANELS = ["gallery.js", "sounds.js", "findings.js", "fits.js", "prediction.js", "figures.js", "inside.js", "play.js"]
 NAMES = ["bench.js", *PANELS, "bench.css"]
 # All of them together, as they are and as a server sends them.
-LARGEST_BYTES = 385_000
-LARGEST_GZIP_BYTES = 148_000
+LARGEST_BYTES = 395_000
+LARGEST_GZIP_BYTES = 156_000
 NAMESPACES = {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
 MODULES = [name for name in NAMES if name.endswith(".js")]
 
