@@ -211,7 +211,7 @@ def _gradients(
         end = min(x.shape[-1], (max(times) // step + 1) * step) if causal else x.shape[-1]
         with linearised(model):
             leaf = x[..., :end].detach().expand(len(some), *x.shape[1:-1], end).clone().requires_grad_()
-            response = model(leaf)[torch.arange(len(some)), neurons, 0, times]
+            response = differentiable(model(leaf))[torch.arange(len(some)), neurons, 0, times]
             (gradients,) = torch.autograd.grad(response.sum(), leaf)
         for row, gradient in enumerate(gradients):
             yield start + row, some[row], gradient[..., : times[row] + 1] if causal else gradient
@@ -239,7 +239,7 @@ def _streamed(
     with linearised(model):
         for start in range(0, max(t for _, t in pairs) + 1, size):
             leaf = x[..., start : start + size].detach().repeat(copies, 1, 1, 1).requires_grad_()
-            chunks.append((leaf, chain(stages)(leaf)))
+            chunks.append((leaf, differentiable(chain(stages)(leaf))))
             if len(chunks) > 2:
                 # No later pass comes here: one that keeps nothing frees what was kept for it.
                 old, response = chunks.popleft()
@@ -254,6 +254,13 @@ def _streamed(
                 for place, t, gradient in zip(some, times, gradients, strict=False):
                     after = start + leaf.shape[-1] - 1 - t
                     yield place, pairs[place], gradient[..., : gradient.shape[-1] - after]
+
+
+def differentiable(response: Tensor) -> Tensor:
+    """The response; ValueError where torch cannot say how it depends on the sound."""
+    if not response.requires_grad:
+        raise ValueError("model must be made of operations that torch differentiates, got a response without gradient")
+    return response
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import copy
 import re
+import threading
 import warnings
 
 import numpy as np
@@ -164,6 +165,7 @@ MODELS = {
 }
 # What the warning names; every other model is opened without one.
 SAID = {
+    "curve with a state": "it answers one sound differently each time",
     "hook before the field": "readout.strf has a forward hook",
     "hook on the kernel": "strf.weight.* cannot be edited, as readout.strf.kernel computes another field",
     "hook on the readout": "readout has a forward hook",
@@ -403,3 +405,115 @@ def test_a_model_made_in_inference_mode_is_copied_or_refused(make_session):
     copied.set("strf.weight", 0.7, (0, 0, 0))
     copied.undo()
     torch.testing.assert_close(copied.rate(0), session.rate(0))
+
+
+class Another(LinearNonlinear):
+    """Answers with something else than a model does."""
+
+    answer = staticmethod(lambda response: response)
+
+    def forward(self, stimulus):
+        return self.answer(super().forward(stimulus))
+
+
+def opened_as(answer, monkeypatch):
+    monkeypatch.setattr(Another, "answer", staticmethod(answer))
+    return LiveSession(Another(5, 4, out_neurons=2), torch.rand(5, 30), dt_ms=5.0, cf_hz=CF_HZ)
+
+
+@pytest.mark.parametrize(
+    ("answer", "got"),
+    [
+        (lambda y: (y, 1), "got tuple from Another"),
+        (lambda _: None, "got NoneType from Another"),
+        (lambda y: y.detach().numpy(), "got ndarray from Another"),
+        (lambda y: y.to(torch.complex64), r"got Tensor torch\.complex64 \(1, 2, 1, 30\) from Another"),
+        (lambda y: y[0, 0], r"got Tensor torch\.float32 \(1, 30\) from Another"),
+    ],
+)
+def test_a_model_that_answers_something_else_is_refused(answer, got, monkeypatch):
+    with pytest.raises(TypeError, match=r"model must answer with a tensor of real numbers \(B, N, 1, T\), " + got):
+        opened_as(answer, monkeypatch)
+
+
+class Growing(LinearNonlinear):
+    """Another factor at each call."""
+
+    calls = 0
+
+    def forward(self, stimulus):
+        self.calls += 1
+        return self.calls * super().forward(stimulus)
+
+
+def test_a_model_that_answers_differently_each_time_says_so(monkeypatch):
+    with pytest.warns(UserWarning, match="it answers one sound differently each time"):
+        random = opened_as(lambda y: y + torch.rand(1), monkeypatch)
+    assert torch.equal(random.rate(0), random.rate(0))
+    model = Growing(5, 4, out_neurons=2)
+    with pytest.warns(UserWarning, match="it answers one sound differently each time"):
+        LiveSession(model, torch.rand(5, 30), dt_ms=5.0, cf_hz=CF_HZ)
+
+
+def test_a_model_that_torch_cannot_differentiate_has_no_gradient_map(monkeypatch):
+    session = opened_as(lambda y: torch.tensor(y.tolist()), monkeypatch)
+    assert session.live.gradient_map(0) is None
+
+
+def locked():
+    model = LinearNonlinear(5, 4, out_neurons=2)
+    model.lock = threading.Lock()
+    return model
+
+
+def lazy():
+    model = LinearNonlinear(5, 4, out_neurons=2)
+    model.readout.strf.kernel = nn.LazyConv2d(2, (5, 4))
+    return model
+
+
+def meta():
+    return LinearNonlinear(5, 4, out_neurons=2).to("meta")
+
+
+@pytest.mark.parametrize(
+    ("make", "rule"),
+    [
+        (locked, r"model must be one that copy\.deepcopy copies, .* got LinearNonlinear: cannot pickle"),
+        (lazy, r"model must have all its values, got readout\.strf\.kernel\.weight not initialised: call it once"),
+        (meta, r"model must have all its values, got readout\.strf\.kernel\.weight on the meta device: load its"),
+    ],
+)
+def test_a_model_that_cannot_be_copied_or_has_no_numbers_is_refused(make, rule, recwarn):
+    with pytest.raises((TypeError, ValueError), match=rule):
+        LiveSession(make(), torch.rand(5, 30), dt_ms=5.0, cf_hz=CF_HZ)
+
+
+def test_a_model_sent_to_the_meta_device_later_is_refused_and_may_come_back(make_session):
+    session = make_session()
+    kept, before = copy.deepcopy(session.model.state_dict()), session.rate(0).clone()
+    session.model.to("meta")
+    with pytest.raises(ValueError, match="on the meta device"):
+        session.rate(0)
+    session._edited.model.to_empty(device="cpu").load_state_dict(kept)
+    torch.testing.assert_close(session.rate(0), before)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_a_bench_of_any_type_of_numbers_opens_and_is_saved(dtype, tmp_path):
+    model = LinearNonlinear(5, 4, out_neurons=2).to(dtype)
+    explorer = explore(model, torch.rand(5, 30), torch.rand(2, 1, 30), dt_ms=5.0, cf_hz=CF_HZ, sounds=False)
+    assert explorer.save_html(tmp_path / "page.html").is_file()
+    explorer.close()
+
+
+def test_a_field_of_nan_is_shown(make_session):
+    """A fit that failed must open, to be looked at."""
+    session = make_session()
+    with torch.no_grad():
+        for parameter in session.model.readout.strf.kernel.parameters():
+            parameter.fill_(torch.nan)
+    explorer = explore(session, sounds=False)
+    assert np.isnan(session.value("strf.center_hz")).all()
+    assert explorer.score is None
+    explorer.close()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from deepstrf.deprecation import keywords
@@ -137,7 +138,8 @@ def page_data(bench: BenchWidget, choice: Choice, max_gb: float = LIMIT_GB) -> d
     def played(values: Sequence[Tensor]) -> str:
         """Values (..., T) to each sound, one after the other."""
         parts = [
-            part[..., :bins].detach().cpu().numpy().ravel() for part, bins in zip(values, choice.bins, strict=True)
+            part[..., :bins].detach().to("cpu", torch.float32).numpy().ravel()
+            for part, bins in zip(values, choice.bins, strict=True)
         ]
         return _text(np.concatenate(parts).astype("<f2" if choice.half else "<f4").tobytes())
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 __all__ = ["own_tensors", "private_copy", "runs_as_written", "shareable", "with_tensors"]
 
@@ -21,7 +23,20 @@ _TABLES_ONLY = ("torch.nn.modules.activation", "torch.nn.modules.batchnorm", "to
 
 
 def private_copy(model: Module) -> Module:
-    """The model in evaluation mode, without gradients, with tensors and attributes of its own."""
+    """The model in evaluation mode, without gradients, with tensors and attributes of its own.
+
+    Raises
+    ------
+    ValueError
+        It holds parameters without values.
+    TypeError
+        It cannot be copied.
+    """
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if is_lazy(tensor):
+            raise ValueError(f"model must have all its values, got {name} not initialised: call it once on a sound")
+        if tensor.is_meta:
+            raise ValueError(f"model must have all its values, got {name} on the meta device: load its weights first")
     # What weight norm and pruning compute from the parameters is refused by `deepcopy`, so its values are given to it.
     computed = {
         id(value): value.detach().clone()
@@ -29,7 +44,13 @@ def private_copy(model: Module) -> Module:
         for value in vars(module).values()
         if isinstance(value, Tensor) and value.grad_fn is not None
     }
-    made = copy.deepcopy(model, computed)
+    try:
+        made = copy.deepcopy(model, computed)
+    except (TypeError, RuntimeError, AttributeError, pickle.PicklingError) as error:
+        raise TypeError(
+            "model must be one that copy.deepcopy copies, as a session computes with a copy, got "
+            f"{type(model).__name__}: {error}"
+        ) from error
     for parameter in made.parameters():
         if parameter.is_leaf:  # those of a copied ScriptModule are none
             parameter.requires_grad_(False)

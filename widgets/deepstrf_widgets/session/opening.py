@@ -64,6 +64,8 @@ def restrictions(twin: Twin) -> str:
     parts, form = [], twin.form
     if form.whole:
         parts.append(f"its response is computed as a whole, without its drive, as {form.whole}")
+    if form.varies:
+        parts.append("it answers one sound differently each time, and what is shown is one of its answers")
     for reason in dict.fromkeys(twin.refused.values()):
         names = [name for name, why in twin.refused.items() if why == reason]
         parts.append(f"{', '.join(names)} cannot be edited, as {reason}")
@@ -74,4 +76,4 @@ def restrictions(twin: Twin) -> str:
 
 def is_unexpected(twin: Twin) -> bool:
     """Whether a model is reduced by something that its class does not show."""
-    return bool(twin.refused) or bool(twin.form.whole and not Form.of(twin.model).whole)
+    return twin.form.varies or bool(twin.refused) or bool(twin.form.whole and not Form.of(twin.model).whole)

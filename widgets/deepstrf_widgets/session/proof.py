@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import cast
@@ -23,6 +24,8 @@ EXCERPT = 64
 TOLERANCES = {torch.float64: 1e-8, torch.float32: 1e-4}
 """Differences up to so much of the largest value are rounding; of other types 1e-2."""
 
+CALLED_AS_IT_IS = Form("whole", shareable=True)
+
 ERRORS = (RuntimeError, TypeError, ValueError, NotImplementedError, IndexError, AttributeError, KeyError)
 """What a module raises that is called in a way, or a type, that it was not made for."""
 
@@ -36,7 +39,7 @@ def proven_form(model: NeuralModel, stimulus: Tensor) -> Form:
     """
     form = Form.of(model)
     if not isinstance(model.readout, STRFReadout):
-        return form
+        return form if form.shareable else replace(form, varies=not repeats(model, stimulus[:1]))
     taps = int(getattr(model.readout.strf, "T", 1))
     real = stimulus[:1, ..., : taps + EXCERPT]
     noise = torch.rand(real.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(real)
@@ -53,7 +56,14 @@ def proven_form(model: NeuralModel, stimulus: Tensor) -> Form:
             form = replace(form, field="")
     if not form.whole and not all(trial.rate_agrees(form) for trial in trials):
         form = replace(form, whole=_reason(model), drive_by_neuron=False, rate_by_neuron=False)
-    return form
+    return form if form.shareable else replace(form, varies=not repeats(model, sounds[0]))
+
+
+def repeats(model: NeuralModel, sound: Tensor) -> bool:
+    """Whether a model gives the same answer again: it may be random, or count how often it is called."""
+    called = copy.deepcopy(model)
+    first, second = (StagedForward(called, sound, CALLED_AS_IT_IS).respond(sound.clone()) for _ in range(2))
+    return first.shape == second.shape and _close(first.flatten(1), second.flatten(1))
 
 
 class Trial:

@@ -62,6 +62,8 @@ class Form:
         Whether these stages need the parameters of one neuron only.
     shareable : bool
         Whether threads may call the modules of the model as they are; otherwise each call has a copy.
+    varies : bool
+        Whether two passes of one sound gave two answers.
     """
 
     whole: str = ""
@@ -69,6 +71,7 @@ class Form:
     drive_by_neuron: bool = False
     rate_by_neuron: bool = False
     shareable: bool = False
+    varies: bool = False
 
     @classmethod
     def of(cls, model: NeuralModel) -> Form:
@@ -97,7 +100,7 @@ class Memo:
     drive: dict[int, Tensor] = field(default_factory=dict)
     rate: dict[int, Tensor] = field(default_factory=dict)
     kernel: dict[int, Tensor] = field(default_factory=dict)
-    gradient_map: dict[int, Tensor] = field(default_factory=dict)
+    gradient_map: dict[int, Tensor | None] = field(default_factory=dict)
     alone: dict[tuple[str, int], nn.Module] = field(default_factory=dict)
 
     def copy(self) -> Memo:
@@ -272,7 +275,8 @@ class StagedForward:
         """Linear receptive field of one neuron around the mean sound, (C, F, T), whether or not it has an STRF to show.
 
         Gradient of the response with respect to the spectrogram after the prefilter, where a sound has been steady at
-        the mean level of each band. None for a model that knows no number of lags.
+        the mean level of each band. None for a model that knows no number of lags, or that torch cannot differentiate
+        behind its prefilter.
         """
         if not isinstance(self.model, AudioEncodingModel):
             return None
@@ -281,7 +285,10 @@ class StagedForward:
             model = copy.deepcopy(self.model)
             bins = run_up(model, model.T)
             steady = self.stimulus.mean((0, 3), keepdim=True).expand(-1, -1, -1, bins)
-            maps[neuron] = spectrogram_gradients(model, steady, neurons=[neuron], per_channel=True)[0]
+            try:
+                maps[neuron] = spectrogram_gradients(model, steady, neurons=[neuron], per_channel=True)[0]
+            except ValueError:
+                maps[neuron] = None
         return maps[neuron]
 
     @ordinary_tensors
@@ -324,8 +331,21 @@ class StagedForward:
 
     @ordinary_tensors
     def respond(self, stimulus: Tensor) -> Tensor:
-        """Response of every neuron (B, N, 1, T) to any stimulus (B, 1, F, T), which is not kept."""
-        return self._usable(self.model)(self._input(stimulus)).detach()
+        """Response of every neuron (B, N, 1, T) to any stimulus (B, 1, F, T), which is not kept.
+
+        Raises
+        ------
+        TypeError
+            The model answers with something else.
+        """
+        answer = self._usable(self.model)(self._input(stimulus))
+        if not isinstance(answer, Tensor) or not answer.is_floating_point() or answer.ndim != 4:
+            what = f" {answer.dtype} {tuple(answer.shape)}" if isinstance(answer, Tensor) else ""
+            raise TypeError(
+                "model must answer with a tensor of real numbers (B, N, 1, T), got "
+                f"{type(answer).__name__}{what} from {type(self.model).__name__}"
+            )
+        return answer.detach()
 
     def rates(self) -> Tensor:
         """Predicted response of every neuron, shape (B, N, 1, T)."""

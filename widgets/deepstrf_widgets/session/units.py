@@ -56,7 +56,7 @@ def band_to_hz(band: ArrayLike, cf_hz: ArrayLike) -> Array:
     b = np.asarray(band, dtype=np.float64)
     if axis.size == 1:
         return np.asarray(2.0 ** (axis[0] + b))
-    low = np.clip(np.floor(b), 0, axis.size - 2).astype(np.intp)
+    low = np.clip(np.nan_to_num(np.floor(b)), 0, axis.size - 2).astype(np.intp)
     return np.asarray(2.0 ** (axis[low] + (b - low) * (axis[low + 1] - axis[low])))
 
 
