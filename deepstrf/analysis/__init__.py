@@ -1,6 +1,6 @@
 """What a fitted model says about its neurons: tuning, filters, and what is suspicious."""
 
-from deepstrf.analysis.ablation import Switch, ablated, add_switches, switches
+from deepstrf.analysis.ablation import CHANNELS, Switch, ablated, add_switches, switches, without_switches
 from deepstrf.analysis.diagnosis import Diagnosis, Finding, diagnose
 from deepstrf.analysis.dynamic_strf import DynamicSTRF
 from deepstrf.analysis.modulation import (
@@ -19,6 +19,7 @@ from deepstrf.analysis.tuning import (
 from deepstrf.analysis.wanted_sound import WantedSound, wanted_sound
 
 __all__ = [
+    "CHANNELS",
     "Diagnosis",
     "DynamicSTRF",
     "Finding",
@@ -40,4 +41,5 @@ __all__ = [
     "subspace",
     "switches",
     "wanted_sound",
+    "without_switches",
 ]

@@ -18,7 +18,7 @@ from deepstrf.models.layers import LearnableExponentialDecay
 from deepstrf.models.readouts import LinearReadout
 from deepstrf.models.switches import SWITCH
 
-__all__ = ["Switch", "ablated", "add_switches", "switches"]
+__all__ = ["CHANNELS", "Switch", "ablated", "add_switches", "switches", "without_switches"]
 
 CHANNELS = ("ON", "OFF")
 """Names of the channels after a prefilter that makes two."""
@@ -128,6 +128,18 @@ def ablated(model: NeuralModel, off: Mapping[str, Parts]) -> NeuralModel:
         values = getattr(made.get_submodule(switch.module), switch.buffer)
         for part in [parts] if isinstance(parts, (int, str)) else parts:
             values[_number(switch, part)] = 0
+    return made
+
+
+def without_switches(model: NeuralModel) -> NeuralModel:
+    """A copy of a model without switches, all parts on."""
+    made = copy.deepcopy(model)
+    for module in made.modules():
+        for hooks in (module._forward_hooks, module._forward_pre_hooks):
+            for key in [key for key, hook in hooks.items() if getattr(hook, "__module__", "") == __name__]:
+                del hooks[key]
+        for name in [name for name in module._buffers if name.startswith(SWITCH)]:
+            delattr(module, name)
     return made
 
 

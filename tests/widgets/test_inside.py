@@ -130,6 +130,9 @@ def test_the_wanted_sound_forms_step_by_step_and_can_be_stopped_and_put_on_the_b
         ({"type": "wanted", "rms": -2}, "rms_db must be a positive level"),
         ({"type": "rebuild", "k": 1}, "k must come after a subspace"),
         ({"type": "hear"}, "no sound was found yet"),
+        ({"type": "switch", "name": "heads", "part": 0, "on": False, "gesture": "a"}, "got 'ablation.heads'"),
+        ({"type": "switch", "name": "bands", "part": 99, "on": False, "gesture": "a"}, "must lie within its shape"),
+        ({"type": "switch", "name": "bands", "part": 0, "on": 1, "gesture": "a"}, "name, on and gesture must be"),
         ({"type": "guess"}, "type must be one of moment, subspace"),
         ("hello", "type must be one of"),
     ],
@@ -140,6 +143,33 @@ def test_bad_messages_are_refused(recurrent, message, text):
     panel.wait()
     assert text in panel.error
     assert sent == []
+
+
+def test_parts_are_switched_by_a_drag_which_is_one_undo_entry(recurrent):
+    panel, sent = opened(recurrent)
+    session = recurrent.session
+    assert [(part["name"], len(part["on"])) for part in panel.parts] == [("bands", F), ("units", 70), ("memory", 1)]
+    assert panel.parts[0]["labels"][0] == "0.5 kHz"
+    ask(panel, type="moment", frame=100)
+    for part in (3, 4, 5):
+        ask(panel, type="switch", name="bands", part=part, on=False, gesture="a")
+    ask(panel, type="switch", name="bands", part=None, on=False, gesture="a")
+    assert panel.parts[0]["on"] == "111000" + "1" * (F - 6)
+    assert recurrent.info["restrictions"].startswith("ablated: bands")
+    ask(panel, type="moment", frame=100)
+    fields = [field.reshape(F, -1) for _, field in sent]
+    assert fields[0][3:6].any()
+    assert not fields[1][3:6].any()
+    ask(panel, type="switch", name="memory", part=0, on=False, gesture="b")
+    ask(panel, type="switch", name="memory", part=None, on=False, gesture="b")
+    session.undo()
+    session.undo()
+    assert "0" not in "".join(part["on"] for part in panel.parts)
+    session.redo()
+    ask(panel, type="all_on")
+    assert session.ablated == ""
+    session.undo()
+    assert session.ablated.startswith("bands")
 
 
 def test_a_moment_outside_the_sound_and_a_neuron_at_the_end_of_its_curve_are_said():

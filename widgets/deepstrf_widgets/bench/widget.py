@@ -23,6 +23,7 @@ from ..session.edited_model import FitUnderWayError
 from ..session.events import Change
 from ..session.evidence import heard_by
 from ..session.lock import locked
+from ..session.parameters import ABLATION
 from ..session.reading import Snapshot
 from ..session.serialization import edits_of_state, state_text
 from ..session.session import LiveSession
@@ -292,7 +293,10 @@ class BenchWidget(BrowserWidget):
     def _is_renewed(self, now: Snapshot) -> bool:
         """Whether the traits are of another sound, or of a model that others have changed since."""
         changes = now.changes_since(self._saved)
-        return changes is None or any(change.stimulus or change.unnamed for change in changes)
+        return changes is None or any(
+            change.stimulus or change.unnamed or any(name.startswith(f"{ABLATION}.") for name in change.names)
+            for change in changes
+        )
 
     def _unsent(self, now: Snapshot) -> set[str]:
         """Parameters of which the browser has not been sent the arrays."""

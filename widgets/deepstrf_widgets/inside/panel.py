@@ -13,17 +13,27 @@ import torch
 import traitlets
 from torch import Tensor, nn
 
-from deepstrf.analysis import DynamicSTRF, Subspace, WantedSound, subspace, wanted_sound
+from deepstrf.analysis import (
+    CHANNELS,
+    DynamicSTRF,
+    Subspace,
+    Switch,
+    WantedSound,
+    subspace,
+    switches,
+    wanted_sound,
+)
 from deepstrf.models.audio.audio_model import AudioEncodingModel
 from deepstrf.models.prediction import predict
 from deepstrf.stimuli import Spectrogram
 
 from ..browser_widget import BrowserWidget
 from ..bundle import bundle_source
-from ..message_parsing import MessageError, brief, is_count
+from ..message_parsing import MessageError, brief, is_count, is_name
 from ..session.edited_model import FitUnderWayError
-from ..session.events import Change
+from ..session.events import Change, Edit
 from ..session.lock import locked
+from ..session.parameters import ABLATION
 from ..session.reading import Snapshot
 from ..session.session import LiveSession
 from ..threads import one_thread
@@ -92,6 +102,7 @@ class InsidePanel(BrowserWidget):
     stamp = traitlets.Unicode().tag(sync=True)
     neuron = traitlets.Int(0).tag(sync=True)
     busy = traitlets.Unicode("").tag(sync=True)
+    parts: Any = traitlets.List().tag(sync=True)
 
     def __init__(self, session: LiveSession, *, neuron: int = 0, sound: int = 0, **kwargs: Any) -> None:
         if not can_be_opened(session.snapshot().model):
@@ -136,7 +147,27 @@ class InsidePanel(BrowserWidget):
             "rate_unit": now.response_unit,
             "neuron_names": now.neuron_names,
         }
+        self.parts = [self._part(now, switch) for switch in switches(now.model).values()]
         self.stamp = self._stamp_of(now)
+
+    def _part(self, now: Snapshot, switch: Switch) -> dict[str, Any]:
+        """What the browser draws the switches of one kind from; ``on`` has a letter for each, 1 or 0."""
+        parameter = now.parameters.get(f"{ABLATION}.{switch.name}")
+        on = np.ones(switch.count) if parameter is None else parameter.read()
+        labels: list[str] = []
+        if switch.name == "bands":
+            labels = [f"{hz / 1000:.3g} kHz" for hz in now.cf_hz]
+        elif switch.name == "channels" and switch.count == len(CHANNELS):
+            labels = list(CHANNELS)
+        name, _, layer = switch.name.partition("_")
+        label = f"{name} of layer {layer}" if layer else name
+        return {
+            "name": switch.name,
+            "label": label,
+            "meaning": switch.meaning,
+            "labels": labels,
+            "on": "".join("1" if value >= 1 else "0" for value in on),
+        }
 
     def _stamp_of(self, now: Snapshot) -> str:
         return f"{now.version}/{self.neuron}/{self._sound}"
@@ -156,6 +187,8 @@ class InsidePanel(BrowserWidget):
             "rebuild": self._start_rebuilding,
             "wanted": self._start_wanted,
             "hear": self._hear,
+            "switch": self._switch,
+            "all_on": self._all_on,
             "cancel": lambda _fields: self._background.cancel(),
         }
         self.error = ""
@@ -163,8 +196,23 @@ class InsidePanel(BrowserWidget):
             if kind not in answers:
                 raise MessageError(f"type must be one of {', '.join(answers)}, got {brief(kind)}")
             answers[kind](fields)
-        except (MessageError, FitUnderWayError, *ERRORS) as error:
-            self.error = str(error)
+        except (MessageError, FitUnderWayError, KeyError, IndexError, *ERRORS) as error:
+            self.error = str(error.args[0]) if error.args else str(error)
+
+    @one_thread()
+    def _switch(self, fields: dict[str, Any]) -> None:
+        """Switch a part off or on; what a drag switches is one undo entry."""
+        name, part, on, gesture = (fields.get(key) for key in ("name", "part", "on", "gesture"))
+        if not isinstance(name, str) or not is_name(gesture) or not isinstance(on, bool):
+            raise MessageError(f"name, on and gesture must be a name, a bool and a name, got {brief(fields)}")
+        edits = [] if part is None else [Edit(f"{ABLATION}.{name}", float(on), (_count(fields, "part"),))]
+        self.session.apply(edits, f"inside/{gesture}", settled=part is None, source=self)
+
+    @one_thread()
+    def _all_on(self, _fields: dict[str, Any]) -> None:
+        names = [name for name in self.session.parameters if name.startswith(f"{ABLATION}.")]
+        if names:
+            self.session.revert(names, source=self)
 
     @one_thread()
     @locked

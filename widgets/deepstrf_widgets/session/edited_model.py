@@ -408,7 +408,7 @@ class EditedModel:
         self._finish()
         state, old, new = self.state, self.state.twin.tensors, twin.tensors
         history = History()  # entries are of no use where tensors are others
-        if old.keys() == new.keys() and all(same_type(old[name], new[name]) for name in old):
+        if old.keys() <= new.keys() and all(same_type(old[name], new[name]) for name in old):
             before: Values = {(name, ()): old[name] for name in old if not same_values(old[name], new[name])}
             history = state.history.record(OUTSIDE, before, settled=False, read=self.tried)
         names = frozenset(state.twin.parameters.keys() | twin.parameters)

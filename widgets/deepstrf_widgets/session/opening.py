@@ -9,7 +9,7 @@ from deepstrf.models import NeuralModel
 
 from .argument_validation import Sound, as_batch
 from .model_copy import private_copy
-from .staged_forward import Form
+from .staged_forward import SWITCHED, Form
 from .twin import Twin
 
 __all__ = ["CompiledModel", "is_unexpected", "opened", "restrictions"]
@@ -62,7 +62,7 @@ def opened(model: object, stimulus: Sound) -> tuple[NeuralModel, str]:
 def restrictions(twin: Twin) -> str:
     """What cannot be edited or seen in a model, and why, as one sentence; empty when there is nothing."""
     parts, form = [], twin.form
-    if form.whole:
+    if form.whole not in ("", SWITCHED):
         parts.append(f"its response is computed as a whole, without its drive, as {form.whole}")
     if form.varies:
         parts.append("it answers one sound differently each time, and what is shown is one of its answers")

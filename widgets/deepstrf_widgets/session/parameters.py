@@ -18,10 +18,11 @@ from deepstrf.models import NeuralModel
 from deepstrf.models.layers.constraints import POSITIVE, Constraint, NaturalProperty
 from deepstrf.models.readouts import STRFReadout
 from deepstrf.models.registry import OUTPUT_CURVES, PREFILTERS, Layer, Scale, kernel_entry
+from deepstrf.models.switches import SWITCH
 
 from .units import band_to_hz, frame_to_lag_ms, hz_to_band, lag_ms_to_frame, octaves_per_band
 
-__all__ = ["Index", "Parameter", "channel_names", "parameter_table"]
+__all__ = ["ABLATION", "Index", "Parameter", "channel_names", "parameter_table"]
 
 Array = NDArray[np.float64]
 Index = tuple[int, ...]
@@ -36,6 +37,9 @@ SMALLEST_POSITIVE = 1e-6
 def _same(values: Array, _index: Index) -> Array:
     return values
 
+
+ABLATION = "ablation"
+"""First part of the names of parameters that switch parts of a model off."""
 
 LARGEST = 1e9
 """Limit of parameters that have none of their own: up to it every response stays finite in float32."""
@@ -302,4 +306,15 @@ def parameter_table(model: NeuralModel, *, cf_hz: Array, dt_ms: float, delay_ms:
             rows += _kernel_rows(readout.strf.kernel, cf_hz, dt_ms, delay_ms)
         layer = OUTPUT_CURVES.get(type(readout.activation), Layer())
         rows += _rows(layer, readout.activation, "rate", "activation", "readout.activation", dt_ms)
+    rows += _switch_rows(model)
     return {row.name: row for row in rows}
+
+
+def _switch_rows(model: NeuralModel) -> Iterator[Parameter]:
+    """Rows ``ablation.bands`` and so on of a model with switches: 1 where a part is on, 0 where it is off."""
+    for where, module in model.named_modules():
+        for buffer, raw in module._buffers.items():
+            if buffer.startswith(SWITCH) and raw is not None:
+                name = f"{ABLATION}.{buffer.removeprefix(SWITCH)}"
+                tensor = f"{where}.{buffer}"
+                yield Parameter(name, "", "prefilter", tuple(raw.shape), tensor, raw, _between(0.0, 1.0))

@@ -14,12 +14,13 @@ from torch import Tensor
 
 from deepstrf.models import NeuralModel
 
+from .ablation import ablation_text
 from .argument_validation import SessionInputs, neuron_index
 from .events import Change
 from .explanation import Explanation, explanation_of
 from .history import History
 from .opening import restrictions
-from .parameters import Index, Parameter
+from .parameters import ABLATION, Index, Parameter
 from .scores import NO_SCORE, Score, Scores
 from .staged_forward import StagedForward
 from .twin import Lease, Twin
@@ -102,7 +103,15 @@ class Reading(ABC):
     @property
     def restrictions(self) -> str:
         """What cannot be edited or seen in this model, and why, in one sentence; empty when there is nothing."""
-        return "; ".join(filter(None, (self._opened, restrictions(self._present().twin))))
+        off = self.ablated
+        ablated = f"ablated: {off}" if off else ""
+        return "; ".join(filter(None, (ablated, self._opened, restrictions(self._present().twin))))
+
+    @property
+    def ablated(self) -> str:
+        """What of the model is switched off, in words; empty when all is on."""
+        rows = [p for name, p in self._present().twin.parameters.items() if name.startswith(f"{ABLATION}.")]
+        return ablation_text({p.name.removeprefix(f"{ABLATION}."): p.read() for p in rows}, self.cf_hz)
 
     def changes_since(self, version: int) -> tuple[Change, ...] | None:
         """What has happened after that version, in order; None where it is too long ago to be known."""

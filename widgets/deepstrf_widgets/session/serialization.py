@@ -91,6 +91,7 @@ def edits_of_state(session: LiveSession, text: str) -> list[Edit]:
     if state["neurons"] != session.n_neurons:
         raise ValueError(f"state must be of a model with {session.n_neurons} neurons, got one of {state['neurons']}")
     edits = [Edit(name, value, tuple(index)) for name, index, value in state["edits"]]
+    session.prepare(edit.name for edit in edits)
     now = session.snapshot()
     most = sum(_most_edits(parameter) for parameter in now.parameters.values())
     places = {(name, index) for name, _, index in edits}

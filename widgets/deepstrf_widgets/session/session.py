@@ -11,8 +11,10 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
+from deepstrf.analysis import CHANNELS, add_switches, without_switches
 from deepstrf.deprecation import keywords, renamed
 from deepstrf.models import NeuralModel
+from deepstrf.models.switches import has_switches
 
 from .argument_validation import Sound, checked_inputs, checked_sound, named_index
 from .edited_model import EditedModel, RunStep
@@ -20,7 +22,7 @@ from .events import Change, Edit
 from .history import Slot
 from .model_copy import private_copy
 from .opening import is_unexpected, opened
-from .parameters import Index, Parameter
+from .parameters import ABLATION, Index, Parameter
 from .reading import Played, Reading, State, parameter_of
 from .staged_forward import StagedForward
 from .twin import Twin
@@ -147,7 +149,13 @@ class LiveSession(Reading):
     def save_pretrained(self, save_dir: str | Path, *, metadata: Mapping[str, Any] | None = None) -> Path:
         """Write the edited model as a checkpoint folder and return its path."""
         now = self.snapshot()
-        return now.model.save_pretrained(save_dir, metadata={"edited_by_hand": now.edited(), **(metadata or {})})
+        model, known = now.model, {"edited_by_hand": now.edited()}
+        if has_switches(model):
+            model = without_switches(model)
+        if now.ablated:
+            text = f"the checkpoint has all parts of the model on, also what is off here: {now.ablated}"
+            warnings.warn(text, UserWarning, stacklevel=2)
+        return model.save_pretrained(save_dir, metadata={**known, **(metadata or {})})
 
     # -- another stimulus ----------------------------------------------------------------------------------------
 
@@ -220,6 +228,7 @@ class LiveSession(Reading):
             In place of the index: number or name of the neuron, number of the channel or "ON" or "OFF", number of the
             Gaussian.
         """
+        self.prepare([name])
         parameter = parameter_of(self._present().twin, name)
         self.apply([Edit(name, value, named_index(parameter, index, self.neuron_names, neuron, channel, gaussian))])
 
@@ -253,8 +262,9 @@ class LiveSession(Reading):
         KeyError, IndexError, TypeError, ValueError
             An edit names no parameter, or has a bad index or value. Everything is then as before.
         """
-        settled = gesture is None if settled is None else settled
-        self._edited.edit(self._apply, list(edits), gesture, settled, source, grid)
+        settled, edits = gesture is None if settled is None else settled, list(edits)
+        self.prepare(edit[0] for edit in edits)
+        self._edited.edit(self._apply, edits, gesture, settled, source, grid)
 
     def _apply(self, edits: list[Edit], gesture: str | None, settled: bool, source: object, grid: bool) -> None:
         if not self._edited.state.history.goes_on(gesture):
@@ -265,12 +275,61 @@ class LiveSession(Reading):
         if gesture is not None:
             self._edited.hold(gesture, slots, ends=settled)
 
+    def ablate(
+        self,
+        name: str,
+        parts: Sequence[int | str] | int | str | None = None,
+        *,
+        on: bool = False,
+        source: object = None,
+    ) -> None:
+        """Switch parts of the model off, or with ``on`` on again: one undo entry. No weight changes.
+
+        They are the parameters ``ablation.bands`` and so on, 0 where a part is off, for `set`, ``state`` and ``code``
+        like all others. `save_pretrained` keeps the weights alone.
+
+        Parameters
+        ----------
+        name : str
+            As of `deepstrf.analysis.switches`: "bands", "channels", "units", "heads" or "memory".
+        parts : int, "ON", "OFF", or sequence of these, optional
+            Counted from 0; None is all of that name.
+        on : bool
+            Whether to switch them on.
+        source : object, optional
+            Handed to the observers.
+
+        Raises
+        ------
+        KeyError, IndexError, TypeError
+            The model has no such parts.
+        """
+        self.prepare([f"{ABLATION}.{name}"])
+        parameter = parameter_of(self._present().twin, f"{ABLATION}.{name}")
+        (count,) = parameter.shape
+        chosen = range(count) if parts is None else [parts] if isinstance(parts, (int, str)) else parts
+        numbers: list[Any] = [
+            CHANNELS.index(part) if name == "channels" and part in CHANNELS else part for part in chosen
+        ]
+        self.apply([Edit(parameter.name, float(on), (number,)) for number in numbers], source=source)
+
+    def prepare(self, names: Iterable[object]) -> None:
+        """Give the model switches where one of the named parameters needs them: it answers as before."""
+        wanted = any(isinstance(name, str) and name.startswith(f"{ABLATION}.") for name in names)
+        if wanted and not any(name.startswith(f"{ABLATION}.") for name in self.parameters):
+            trained = self._trained.with_switches()
+            self._edited.edit(add_switches, self._edited.model)
+            self._trained = trained
+            self._present()
+
     def restore(self, edits: Iterable[Edit], *, source: object = None) -> None:
         """Set the parameters to what ``edits`` make of the trained values, all or none: one undo entry.
 
         Parameters and errors are those of :meth:`apply`.
         """
-        self._edited.edit(self._restore, list(edits), source)
+        edits = list(edits)
+        self.prepare(edit[0] for edit in edits)
+        self._edited.edit(self._restore, edits, source)
 
     def _restore(self, edits: list[Edit], source: object) -> None:
         self._edited.compare_values()

@@ -16,6 +16,7 @@ from deepstrf.models.audio.gradient_maps import run_up, spectrogram_gradients
 from deepstrf.models.layers.composition import receptive_field
 from deepstrf.models.readouts import STRFReadout, batch_norm_affine
 from deepstrf.models.registry import KERNELS, is_pointwise, kernel_entry, neuron_axes_of
+from deepstrf.models.switches import has_switches
 
 from .inference import ordinary_tensors
 from .model_copy import shareable, with_tensors
@@ -25,6 +26,7 @@ __all__ = ["Form", "StagedForward", "affine_of", "gain_and_offset", "of_neuron"]
 Module = TypeVar("Module", bound=nn.Module)
 
 FORMULA, COMPOSED = "formula", "composed"
+SWITCHED = "parts of it can be switched off"
 FEW = 16
 """Fields of up to so many neurons are computed one by one, those of more by the module of all."""
 
@@ -77,6 +79,10 @@ class Form:
     def of(cls, model: NeuralModel) -> Form:
         """What the types of the model's parts promise; whether they keep it, :func:`proof.proven_form` finds out."""
         can_share, name, readout = shareable(model), type(model).__name__, model.readout
+        if has_switches(model):
+            kernel = getattr(getattr(readout, "strf", None), "kernel", None)
+            field = "" if kernel is None else FORMULA if kernel_entry(kernel).columns else COMPOSED
+            return cls(SWITCHED, field, shareable=can_share)
         if not isinstance(readout, STRFReadout):
             return cls("its readout is not an STRFReadout", shareable=can_share)
         sliced = bool(kernel_entry(readout.strf.kernel).columns)

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from deepstrf.analysis import add_switches
 from deepstrf.models import NeuralModel
 
 from .history import Slot
@@ -72,6 +73,12 @@ class Twin:
     def fork(self) -> Twin:
         """An equal twin without readers."""
         return Twin(own_tensors(self.model), self._axes, self.form)
+
+    def with_switches(self) -> Twin:
+        """An equal twin whose parts can be switched off; all are on."""
+        model = private_copy(self.model)
+        add_switches(model)
+        return Twin(model, self._axes, Form.of(model))
 
     def lend(self) -> Lease:
         """What a reader must hold as long as it reads."""

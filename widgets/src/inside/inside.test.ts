@@ -4,7 +4,7 @@ import { expect, it, vi } from "vitest";
 import type { Cleanup } from "../base/dom";
 import entry from "../entry/inside";
 import { bytes } from "../testing/bench.fixture";
-import { onEveryPage } from "../testing/mount.fixture";
+import { key, onEveryPage, pointer } from "../testing/mount.fixture";
 
 onEveryPage();
 
@@ -157,6 +157,46 @@ it("the wanted sound is asked for against another neuron, drawn as it forms, and
   expect(text()).toContain("Note: so it is.");
   click("Put on the bench");
   expect(sent.at(-1)).toEqual({ type: "hear" });
+});
+
+it("a drag over parts switches them as the first one was, in one gesture, and a key does the same", () => {
+  const parts = [
+    { name: "channels", label: "channels", meaning: "", labels: ["ON", "OFF"], on: "10" },
+    { name: "units", label: "units", meaning: "", labels: [], on: "1111" },
+  ];
+  const { el, sent, model } = page({ parts });
+  const cells = (name: string) => [...el.querySelectorAll<HTMLElement>(`[data-name=${name}] [data-part]`)];
+  expect(cells("channels").map((cell) => [cell.textContent, cell.getAttribute("aria-checked")])).toEqual([
+    ["ON", "true"],
+    ["OFF", "false"],
+  ]);
+  expect(el.querySelector("[data-name=channels] output")!.textContent).toBe("1 of 2 off");
+  const units = cells("units");
+  const before = sent.length;
+  pointer(units[1], "pointerdown", 0, 0);
+  pointer(units[2], "pointerover", 0, 0);
+  pointer(cells("channels")[0], "pointerover", 0, 0);
+  pointer(units[2], "pointerover", 0, 0);
+  window.dispatchEvent(new Event("pointerup"));
+  pointer(units[3], "pointerover", 0, 0);
+  const { gesture } = sent[before] as { gesture: string };
+  const one = { type: "switch", name: "units", on: false, gesture };
+  expect(sent.slice(before)).toEqual([
+    { ...one, part: 1 },
+    { ...one, part: 2 },
+    { ...one, part: null },
+  ]);
+  model.set("parts", [parts[0], { ...parts[1], on: "1001" }]);
+  key(units[1], " ");
+  const again = sent.slice(-2) as { on: boolean; part: number | null; gesture: string }[];
+  expect(again.map(({ on, part }) => [on, part])).toEqual([
+    [true, 1],
+    [true, null],
+  ]);
+  expect(again[0].gesture).not.toBe(gesture);
+  key(units[1], "ArrowRight");
+  expect(units.map(({ tabIndex }) => tabIndex).filter((index) => index === 0).length).toBeGreaterThan(0);
+  expect(document.activeElement).toBe(units[2]);
 });
 
 it("goes without a trace", () => {

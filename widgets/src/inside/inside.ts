@@ -10,6 +10,7 @@ import { keepKeys } from "../ui/host-keys";
 import { FiltersView } from "./filters";
 import type { InsideMessage } from "./messages";
 import { MomentField } from "./moment-field";
+import { SwitchesView } from "./switches";
 import { WantedView } from "./wanted";
 
 export function mountInside(given: BenchModel, el: HTMLElement, around?: Around): () => void {
@@ -29,7 +30,8 @@ export function mountInside(given: BenchModel, el: HTMLElement, around?: Around)
   const moment = new MomentField(model, around, frames, theme, cleanup);
   const filters = new FiltersView(model, frames, theme, cleanup);
   const wanted = new WantedView(model, frames, theme, cleanup);
-  const parts = [moment, filters, wanted];
+  const switches = new SwitchesView(model, cleanup);
+  const parts = [moment, filters, wanted, switches];
   const lanes = element("div.db-inside-parts", {}, ...parts.map((part) => part.element));
   root.append(lanes, message);
   const repaint = () => {
@@ -51,11 +53,12 @@ export function mountInside(given: BenchModel, el: HTMLElement, around?: Around)
     setText(message, String(model.get("error") ?? ""));
     filters.paintState();
     wanted.paintState();
+    switches.paintState();
     moment.ask();
   };
   model.on("msg:custom", received);
   cleanup.add(() => model.off("msg:custom", received));
-  for (const trait of ["stamp", "busy", "error", "neuron"]) {
+  for (const trait of ["stamp", "busy", "error", "neuron", "parts"]) {
     model.on(`change:${trait}`, changed);
     cleanup.add(() => model.off(`change:${trait}`, changed));
   }

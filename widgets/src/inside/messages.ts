@@ -1,5 +1,14 @@
 /** What the kernel tells of a network. Fields are (F, T) little-endian float32; the last lag is now. */
 
+/** Parts of one kind that can be switched off; `on` has "1" or "0" for each. */
+export interface PartInfo {
+  name: string;
+  label: string;
+  meaning: string;
+  labels: string[];
+  on: string;
+}
+
 export interface InsideInfo {
   dt_ms: number;
   delay_ms: number;
