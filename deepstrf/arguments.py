@@ -115,7 +115,8 @@ def check_floating(**tensors: Any) -> None:
     for name, tensor in tensors.items():
         if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
             kind = tensor.dtype if isinstance(tensor, Tensor) else type(tensor).__name__
-            raise TypeError(f"{name} must be a floating-point tensor, got {kind}")
+            way_out = ": convert it with .float()" if isinstance(tensor, Tensor) else ""
+            raise TypeError(f"{name} must be a floating-point tensor, got {kind}{way_out}")
 
 
 def doubt_units(cf_hz: Tensor, dt_ms: float) -> None:

@@ -23,7 +23,8 @@ class Fitter(FitSettings):
     The defaults are for some minutes of sound, and follow from the model and the data: `Fitter.for_model` shows them. A
     model that is as built starts from the data. The Poisson loss is the likelihood of
     spike counts, weighs bins by their noise, and goes well with the positive rates of the library's output curves;
-    where a model's output or the responses can be negative, the loss is the squared error. Adam with steps of 0.01
+    where a model's output or the responses can be negative, and with a ReLU, which gives rates of exactly 0, the loss
+    is the squared error. Adam with steps of 0.01
     suits receptive fields that a batch norm follows, which makes the fit independent of the kernel's size and of the
     stimulus' mean and unit; the places and widths of Gaussians, which count in bins, take steps of 0.05; networks take
     AdamW with steps of 0.001, and their first layer is fitted as if its sounds had mean 0 and variance 1. Few stimuli

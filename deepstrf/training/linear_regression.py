@@ -274,7 +274,10 @@ def _squared_exponential(place: Tensor, length: float) -> Tensor:
 def _folds(examples: Examples, folds: int) -> Tensor:
     """Fold of each bin (B, T)."""
     if len(examples) < folds:
-        return time_blocks(examples.target, folds).cpu()
+        bins = int((~examples.target.isnan()).flatten(1, 2).any(1).sum())
+        if bins < 2:  # nothing can be left out: the largest penalty is taken
+            return torch.zeros(examples.target.shape[0], examples.target.shape[-1])
+        return time_blocks(examples.target, min(folds, bins)).cpu()
     if folds < 2:
         raise ValueError(f"folds must be at least 2, got {folds}")
     return (torch.arange(len(examples)) % folds)[:, None].expand(-1, examples.target.shape[-1])

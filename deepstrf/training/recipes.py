@@ -25,6 +25,8 @@ SMOOTHNESS = 0.1
 LEAST_MEAN = 0.1
 """Standard deviations: responses with negative values and a mean below this are about 0, as z-scores are."""
 MOST_NAMED = 5
+LEAST_SPREAD = 0.01
+"""SD of a band. With fields of 0.1 (root mean square) the drive then has ten times the SD of the norm's epsilon."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +102,12 @@ def recipe_for(model: nn.Module, responses: Tensor) -> Recipe:
 
 
 def default_loss(model: nn.Module, responses: Tensor) -> Metric:
-    """`poisson_loss` where neither output nor responses can be negative, else `mse_loss`."""
-    return poisson_loss if cannot_be_negative(model) and not bool((responses < 0).any()) else mse_loss
+    """`poisson_loss` where neither output nor responses can be negative, else `mse_loss`.
+
+    A ReLU takes the squared error too: no spike may come where its rate is exactly 0, and it has no slope to leave 0.
+    """
+    rates = cannot_be_negative(model) and not isinstance(output_curve(model), nn.ReLU)
+    return poisson_loss if rates and not bool((responses < 0).any()) else mse_loss
 
 
 def cannot_be_negative(model: nn.Module) -> bool:
@@ -146,6 +152,7 @@ def check_can_follow(model: nn.Module, responses: Tensor, target: Tensor, names:
         raise ValueError("responses must vary in time, got none that does: there is nothing to fit")
     if bool(still.any()):
         warnings.warn(f"responses of {_named(still, names)} never vary: nothing of them is learnt", stacklevel=4)
+    _check_range(model, mean, ~still & recorded.any(1), names)
     if not cannot_be_negative(model):
         return
     lowest = bins.nan_to_num(nan=torch.inf).amin(1)
@@ -164,6 +171,47 @@ def check_can_follow(model: nn.Module, responses: Tensor, target: Tensor, names:
             f"responses of {_named(some, names)} go below 0 (down to {lowest[some].min().item():g}), where the output "
             f"curve {curve} of this model cannot follow: {way_out}",
             stacklevel=4,
+        )
+
+
+def _check_range(model: nn.Module, mean: Tensor, varies: Tensor, names: Sequence[str] | None) -> None:
+    """Refuse mean responses (N,) that lie beyond the ends of a curve without parameters, as of a sigmoid's 0 to 1."""
+    curve = output_curve(model)
+    entry = None if curve is None else OUTPUT_CURVES.get(type(curve))
+    if curve is None or entry is None or next(curve.parameters(), None) is not None:
+        return
+    low, high, _ = (float(end) for end in entry.ends(curve))
+    beyond = varies & ~((mean > low) & (mean < high))
+    # Below 0 the message about rates, which follows, says more.
+    if bool(beyond.any()) and bool((mean[beyond] >= high).any()):
+        kind = type(curve).__name__
+        raise ValueError(
+            f"responses must be in reach of the model, whose output curve {kind} goes from {low:g} to {high:g}; the "
+            f"mean response of {_named(beyond & (mean >= high), names)} is up to {mean[beyond].max().item():g}: give "
+            f"the model output_activation=ParametricSigmoid({len(mean)}), whose range is fitted, or scale the responses"
+        )
+
+
+def warn_of_precision(model: nn.Module) -> None:
+    """Warn of parameters in half precision, whose rounding swallows steps of 0.01 and less."""
+    half = {p.dtype for p in model.parameters() if p.requires_grad and p.dtype in (torch.float16, torch.bfloat16)}
+    if half:
+        kind = ", ".join(sorted(str(dtype).removeprefix("torch.") for dtype in half))
+        warnings.warn(
+            f"parameters in {kind} have two or three digits, and small steps are lost: fit the model in float32 "
+            "(model.float()) and convert it afterwards",
+            stacklevel=5,
+        )
+
+
+def warn_of_tiny_sounds(model: nn.Module, stimuli: Tensor) -> None:
+    """Warn of sounds whose variance is lost beside the epsilon of the batch norm that follows a receptive field."""
+    spread = stimuli.double().std(-1, correction=0).max().item()
+    if strf_readout(model) is not None and 0 < spread < LEAST_SPREAD:
+        warnings.warn(
+            f"stimuli vary by {spread:.2g} (SD of the liveliest band), which is lost beside the epsilon of the batch "
+            f"norm and beside the steps of the optimizer: give levels in dB, or multiply them by {1 / spread:.1g}",
+            stacklevel=5,
         )
 
 

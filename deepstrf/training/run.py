@@ -48,7 +48,13 @@ from deepstrf.training.linear_regression import RidgeFields
 from deepstrf.training.output_units import OutputUnits, is_adaptive
 from deepstrf.training.priors import kernels, penalty
 from deepstrf.training.progress import NonFiniteLossError, Progress
-from deepstrf.training.recipes import check_can_follow, check_loss, recipe_for
+from deepstrf.training.recipes import (
+    check_can_follow,
+    check_loss,
+    recipe_for,
+    warn_of_precision,
+    warn_of_tiny_sounds,
+)
 from deepstrf.training.settings import FitSettings, Metric, NamesParameters
 from deepstrf.training.starts import Axes, heard_by, is_untouched, start_from_data
 from deepstrf.training.under_way import under_way
@@ -95,6 +101,7 @@ class Run:
         check_loss(self.loss, model, train.responses)
         if self.loss in (mse_loss, poisson_loss):
             check_can_follow(model, train.responses, train.target)
+        warn_of_precision(model)
         self.patience = recipe.patience if settings.patience is None else settings.patience
         smoothness = recipe.smoothness if settings.smoothness is None else settings.smoothness
         along = np.broadcast_to(np.asarray(smoothness, dtype=float), 2)
@@ -107,6 +114,8 @@ class Run:
         from_data = settings.start == "data" or (settings.start == "auto" and is_untouched(model))
         self.without_evidence = list(_weights_without_evidence(model, train))
         self.first_layer = standardised_layer(model, train)
+        if self.first_layer is None:
+            warn_of_tiny_sounds(model, train.stimuli)
         self.ridge_fields: RidgeFields | None = None
         if from_data and not resumes:
             if self.first_layer is not None:

@@ -309,6 +309,7 @@ def test_a_checkpoint_larger_than_the_limit_is_not_read(parts, tmp_path):
         quick_fitter(epochs=1).fit(new_model(), *parts, checkpoint=file, max_gb=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:parameters in bfloat16")
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_fits_in_other_types_resume(parts, tmp_path, dtype):
     model = new_model().to(dtype)

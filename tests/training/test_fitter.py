@@ -547,6 +547,7 @@ def test_a_bin_weighs_as_many_trials_as_it_has(parts):
     assert Examples.of((x, train.responses[:4]), "train").judged.shape[2] == 1  # equal numbers: their mean will do
 
 
+@pytest.mark.filterwarnings("ignore:parameters in float16")
 @pytest.mark.parametrize("validated", [False, True])
 def test_half_precision_never_keeps_weights_that_are_not_finite(parts, validated):
     """The last step of an epoch is seen by no training loss."""

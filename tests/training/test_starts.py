@@ -12,6 +12,7 @@ from deepstrf.models import Linear, LinearNonlinear
 from deepstrf.models.activations import ParametricDoubleExponential, ParametricSigmoid, ParametricSoftplus
 from deepstrf.models.audio import ConvNet2D, DNet, NetworkReceptiveField, StateNet, Transformer
 from deepstrf.models.layers import ParametricSTRF, SeparableSTRF
+from deepstrf.simulate import simulate_population
 from deepstrf.training import Fitter, StepSizes, predict, ridge
 from deepstrf.training.recipes import default_loss
 from deepstrf.training.starts import is_untouched
@@ -39,7 +40,7 @@ def score(model, recording):
         (LinearNonlinear(BANDS, LAGS), 0.0, poisson_loss),
         (LinearNonlinear(BANDS, LAGS), -3.0, mse_loss),
         (LinearNonlinear(BANDS, LAGS, output_activation=ParametricSoftplus(1, False)), 0.0, mse_loss),
-        (LinearNonlinear(BANDS, LAGS, output_activation=nn.ReLU()), 0.0, poisson_loss),
+        (LinearNonlinear(BANDS, LAGS, output_activation=nn.ReLU()), 0.0, mse_loss),
         (LinearNonlinear(BANDS, LAGS, output_activation=nn.Tanh()), 0.0, mse_loss),
         (nn.Conv2d(1, 1, 1), 0.0, mse_loss),
     ],
@@ -182,6 +183,7 @@ ZOO = {
     "signed softplus": lambda: new_model(output_activation=ParametricSoftplus(NEURONS, False)),
     "sigmoid": lambda: new_model(output_activation=ParametricSigmoid(NEURONS)),
     "double exponential": lambda: new_model(output_activation=ParametricDoubleExponential(NEURONS)),
+    "rectified": lambda: new_model(output_activation=nn.ReLU()),
     "gaussians": lambda: new_model(kernel=ParametricSTRF(BANDS, LAGS, 1, NEURONS, num_gaussians=2)),
     "network": lambda: NetworkReceptiveField(BANDS, LAGS, out_neurons=NEURONS),
     "mse network": lambda: DNet(BANDS, LAGS, out_neurons=NEURONS),
@@ -209,6 +211,63 @@ def test_a_fit_does_not_depend_on_the_unit_of_the_responses(parts, make, factor)
         fit(epochs=4).fit(model, train, held)
         found.append(predict(model, held[0]) / unit)
     assert_alike(*found)
+
+
+def test_bins_of_1_ms_fit_like_bins_of_5_ms():
+    """The same sounds and spikes in both, and predictions of both held against the spikes in bins of 20 ms."""
+    fine = simulate_population(
+        3, seconds=24, trials=3, snr=0.3, n_bands=8, max_hz=4000.0, sample_rate_hz=8000, dt_ms=1.0, n_lags=60, seed=3
+    )
+    scores = []
+    for recording, step in ((fine, 1), (fine.rebin(5.0, responses="sum"), 5)):
+        train, validation, test = recording.split(0.5, 0.25, 0.25)
+        model = LinearNonlinear(8, 60 // step, out_neurons=3)
+        fit(epochs=25).fit(model, train, validation)
+        pred, gt = (
+            x[..., : x.shape[-1] // (20 // step) * (20 // step)].unflatten(-1, (-1, 20 // step)).sum(-1)
+            for x in (predict(model, test.stimuli), test.responses)
+        )
+        scores.append(corrcoef(pred, gt).item())
+    assert scores[0] > scores[1] - 0.01 > 0.7, scores
+
+
+def test_a_rectified_model_is_better_than_ridge(parts):
+    """Under the Poisson loss it would stand still: a rate of 0 makes spikes impossible, and has no slope."""
+    train, validation = parts
+    history = fit().fit(new_model(output_activation=nn.ReLU()), train, validation)
+    assert history.best.score > history.ridge_score
+
+
+def test_responses_out_of_reach_of_a_curve_are_refused(parts):
+    train, _ = parts
+    hz = train.stimuli, train.responses * 1000
+    with pytest.raises(ValueError, match=r"Sigmoid goes from 0 to 1; the mean response of 3 of 3 neurons.*Parametric"):
+        fit().prepare(new_model(output_activation=nn.Sigmoid()), hz)
+    fit().prepare(new_model(output_activation=ParametricSigmoid(NEURONS)), hz)
+    fit().prepare(new_model(output_activation=nn.Softplus()), hz)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_fit_in_half_precision_is_warned_of(parts, dtype):
+    with pytest.warns(UserWarning, match=r"two or three digits.*model\.float\(\)"):
+        fit(start="model").prepare(new_model().to(dtype), parts[0])
+
+
+def test_sounds_that_hardly_vary_are_warned_of(parts):
+    """Amplitudes in Pa, powers: beside the epsilon of the batch norm they are nothing."""
+    train = parts[0]
+    tiny = train.stimuli * 1e-6, train.responses
+    with pytest.warns(UserWarning, match=r"stimuli vary by .*e-05 .*levels in dB, or multiply them by \de\+04"):
+        fit().prepare(new_model(), tiny)
+    fit().prepare(NetworkReceptiveField(BANDS, LAGS, out_neurons=NEURONS), tiny)  # knows the scale of its sounds
+    fit().prepare(new_model(), (train.stimuli * 1e-2, train.responses))
+
+
+@pytest.mark.parametrize("bins", [1, 2, 4])
+def test_so_few_bins_that_none_can_be_left_out_are_fitted_all_the_same(parts, bins):
+    train, held = ((part.stimuli[:2, ..., 50 : 50 + bins], part.responses[:2, ..., 50 : 50 + bins]) for part in parts)
+    train[1][0, :, 0, 0] += 1.0  # so that every neuron varies
+    fit(epochs=1).fit(new_model(), train, held)
 
 
 def test_a_neuron_in_another_unit_than_its_neighbours_is_fitted_alike(parts):
