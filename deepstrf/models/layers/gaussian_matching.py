@@ -30,6 +30,7 @@ SHRINK_WEIGHTS = 1e-4
 STEPS, TRIES, ENOUGH = 20, 5, 1e-4
 FIRST_DAMPING, LEAST_DAMPING, LESS, MORE = 1e-2, 1e-6, 3.0, 4.0
 MOST_BINS_MOVED, MOST_WIDENED = 2.0, 1.0
+ATOMS_AT_ONCE, NOTHING = 16, 1e-9
 LONG_RUN = 4
 """Runs of bins of equal weight that are this many times as long as the lags need no design matrix."""
 
@@ -260,9 +261,16 @@ def _greedy(H: Tensor, b: Tensor, F: int, T: int, G: int, span: tuple[int, int])
 def _powers(H: Tensor, along_f: Tensor, along_t: Tensor) -> Tensor:
     """a'Ha of each atom of one channel, (atoms along f, atoms along t), positive."""
     F, T = along_f.shape[1], along_t.shape[1]
-    h = H.reshape(F, T, F, T)
-    rows = [((along_t @ torch.einsum("f,ftgu,g->tu", a, h, a)) * along_t).sum(1) for a in along_f]
-    return torch.stack(rows).clamp(min=torch.finfo(H.dtype).tiny)
+    h, found = H.reshape(F, T, F, T), []
+    for atoms in along_f.split(ATOMS_AT_ONCE):
+        # Neighbours of one width see few of the bands: only those are multiplied.
+        seen = (atoms > NOTHING * atoms.amax(1, keepdim=True)).any(0).nonzero()[:, 0]
+        first, last = int(seen[0]), int(seen[-1]) + 1
+        atoms, part = atoms[:, first:last], h[first:last, :, first:last]
+        half = (atoms @ part.reshape(last - first, -1)).view(len(atoms), T, last - first, T)
+        of_lags = torch.einsum("atgu,ag->atu", half, atoms)
+        found.append(((along_t @ of_lags) * along_t).sum(2))
+    return torch.cat(found).clamp(min=torch.finfo(H.dtype).tiny)
 
 
 def _best_weights(H: Tensor, b: Tensor, atoms: Tensor) -> Tensor:

@@ -19,6 +19,9 @@ from .gaussian_matching import lagged_moments, match_gaussians, same_bins
 
 __all__ = ["CausalSTRFConv", "ParametricSTRF", "SeparableSTRF", "gaussian_mixture_kernel", "separable_kernel"]
 
+MOST_PLACES = 2048
+"""Bins of a kernel (times its channels), with which the search for a start takes a few seconds."""
+
 MOST_GROUPS = 32
 """Neurons with as many different gaps are started from moments of their own bins."""
 
@@ -192,7 +195,8 @@ class ParametricSTRF(_Kernel):
         -----
         The weights of each neuron have a root mean square of 1, since a batch norm behind them frees their size, and
         the bias is 0. A neuron that was not recorded, or whose response never varies, keeps its Gaussians. With more
-        than 32 different sets of missing bins, what is missing counts as a neuron's mean response.
+        than 32 different sets of missing bins, what is missing counts as a neuron's mean response. Kernels of more than
+        2048 bins (of bands times taps times channels) are searched on a grid of averaged bands and bins.
 
         Examples
         --------
@@ -222,8 +226,15 @@ class ParametricSTRF(_Kernel):
         moves = _spread(heard, counted) >= MOVES * _spread(heard, counted).amax(1, keepdim=True).clamp(min=1e-300)
         if not bool(moves.any()):
             return
-        for group in lagged_moments(heard, *same_bins(target, weight, MOST_GROUPS), self.T):
-            found = match_gaussians(group, moves, self.T, self.num_gaussians)
+        k_f, k_t = _coarseness(self.C_in, self.F, self.T)
+        n_lags = -(-self.T // k_t)
+        moves = functional.max_pool1d(moves.double(), k_f, ceil_mode=True) > 0
+        coarse = _coarsened(heard, target, weight, k_f, k_t)
+        for group in lagged_moments(coarse[0], *same_bins(*coarse[1:], MOST_GROUPS), n_lags):
+            found = match_gaussians(group, moves, n_lags, self.num_gaussians)
+            found[0] = (k_f * found[0] + (k_f - 1) / 2).clamp(max=self.F - 1)
+            found[1] = (self.T - 1 - k_t * (n_lags - 1 - found[1])).clamp(min=0)
+            found[2], found[3] = k_f * found[2], k_t * found[3]
             size = found[4].square().mean((1, 2)).sqrt()
             known = size > 0
             n, found = group.neurons[known], found[:, known]
@@ -236,6 +247,28 @@ class ParametricSTRF(_Kernel):
 
     def _kernel(self) -> Tensor:
         return gaussian_mixture_kernel(self.P, self.SIG, self.weight, self.F, self.T)
+
+
+def _coarseness(C: int, F: int, T: int) -> tuple[int, int]:
+    """How many bands and how many bins are averaged, so that the search has to do with ``MOST_PLACES`` at most."""
+    k_f, k_t = 1, 1
+    while C * -(-F // k_f) * -(-T // k_t) > MOST_PLACES:
+        if F * k_t >= T * k_f:
+            k_f *= 2
+        else:
+            k_t *= 2
+    return k_f, k_t
+
+
+def _coarsened(heard: Tensor, target: Tensor, weight: Tensor, k_f: int, k_t: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Sounds (B, C, F, T), responses and their weights (B, N, T), averaged over neighbouring bands and bins."""
+    if k_f == k_t == 1:
+        return heard, target, weight
+    sounds = functional.avg_pool2d(heard, (k_f, k_t), ceil_mode=True)
+    total, of_response = (
+        functional.avg_pool1d(x, k_t, ceil_mode=True, count_include_pad=False) for x in (weight, weight * target)
+    )
+    return sounds, torch.where(total > 0, of_response / total.clamp(min=1e-300), 0.0), total
 
 
 def _spread(x: Tensor, counted: Tensor) -> Tensor:

@@ -163,3 +163,27 @@ def test_a_prefilter_stands_before_the_kernel_or_is_asked_for():
     assert built[1].sum() > 3 * built[0].abs().sum()
     with pytest.raises(ValueError, match=r"recording must have responses \(3, 1, R, 600\), got \(3, 2, 1, 600\)"):
         kernel.initialise_from((x, y.repeat(1, 2, 1, 1)), prefiltering=OnOff())
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+def test_kernels_of_very_many_bins_are_searched_on_a_coarse_grid(monkeypatch, gaps):
+    """Two Gaussians of a planted neuron are found at their places, with a sixteenth of the bins."""
+    F, T = 24, 32
+    torch.manual_seed(0)
+    truth = ParametricSTRF(F, T, 1, 1, 2)
+    with torch.no_grad():
+        truth.P[:, 0, 0] = torch.tensor([[16.2, 7.0], [24.0, 15.0]])
+        truth.SIG[:, 0, 0] = torch.tensor([[2.2, 2.0], [3.0, 3.2]])
+        truth.weight[0, 0] = torch.tensor([1.0, -0.8])
+    sounds = torch.rand(4, 1, F, 801)
+    with torch.no_grad():
+        padded = torch.nn.functional.pad(sounds, (T - 1, 0))
+        responses = torch.nn.functional.conv2d(padded, truth.build_kernel())
+    if gaps:
+        responses[1, ..., 100:333] = torch.nan
+    monkeypatch.setattr("deepstrf.models.layers.strf.MOST_PLACES", F * T // 16)
+    found = ParametricSTRF(F, T, 1, 1, 2)
+    found.initialise_from((sounds, responses))
+    order = found.P[1, 0, 0].argsort(descending=True)
+    torch.testing.assert_close(found.P[:, 0, 0, order], truth.P[:, 0, 0], atol=0.8, rtol=0)
+    assert found.weight[0, 0, order[0]] > 0 > found.weight[0, 0, order[1]]
