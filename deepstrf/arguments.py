@@ -6,7 +6,6 @@ Every message names the argument, the rule, and what arrived.
 from __future__ import annotations
 
 import operator
-import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from numbers import Integral, Real
 from typing import Any
@@ -14,6 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+from deepstrf.user_warning import warn_user
 
 __all__ = [
     "as_tensor",
@@ -122,14 +123,12 @@ def check_floating(**tensors: Any) -> None:
 def doubt_units(cf_hz: Tensor, dt_ms: float) -> None:
     """Warn where centre frequencies look like kHz, or a bin width like seconds or microseconds."""
     if cf_hz.numel() and cf_hz.max() <= HIGHEST_TAKEN_FOR_KHZ:
-        warnings.warn(
+        warn_user(
             f"cf_hz ends at {cf_hz.max().item():g} Hz, below what is heard: if it is in kHz, give cf_hz * 1000",
-            UserWarning,
-            stacklevel=4,
         )
     if not LEAST_DT_MS <= dt_ms <= MOST_DT_MS:
         meant = f"seconds, give {1000 * dt_ms:g}" if dt_ms < LEAST_DT_MS else f"microseconds, give {dt_ms / 1000:g}"
-        warnings.warn(f"dt_ms is {dt_ms:g} ms: if it is in {meant}", UserWarning, stacklevel=4)
+        warn_user(f"dt_ms is {dt_ms:g} ms: if it is in {meant}")
 
 
 def as_tensor(name: str, values: Any) -> Tensor:

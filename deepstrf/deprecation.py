@@ -7,21 +7,30 @@ import functools
 import importlib
 import inspect
 import sys
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, TypeVar
 
-__all__ = ["did_you_mean", "keywords", "moved_modules", "renamed", "warn_renamed"]
+from deepstrf.user_warning import warn_user
+
+__all__ = [
+    "did_you_mean",
+    "keywords",
+    "moved_modules",
+    "named_arguments",
+    "present_keywords",
+    "renamed",
+    "warn_renamed",
+]
 
 GONE_IN = "0.3"
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def warn_renamed(old: str, new: str, *, stacklevel: int = 3) -> None:
-    """Warn the caller's caller that ``old`` is called ``new`` now."""
-    warnings.warn(f"{old} is called {new} now and goes in {GONE_IN}", DeprecationWarning, stacklevel=stacklevel)
+def warn_renamed(old: str, new: str) -> None:
+    """Warn the user that ``old`` is called ``new`` now."""
+    warn_user(f"{old} is called {new} now and goes in {GONE_IN}", DeprecationWarning)
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
@@ -37,8 +46,39 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
     return f": did you mean {lower[close[0]]!r}?" if close else ""
 
 
+def present_keywords(
+    called: str, given: Mapping[str, Any], names: Iterable[str] | None, old_names: Mapping[str, str]
+) -> dict[str, Any]:
+    """The keywords of a call under their present names.
+
+    Raises
+    ------
+    TypeError
+        An argument is given under both names, or is not one of ``names`` (None: any); the message has the nearest one.
+    """
+    present = dict(given)
+    for old in given.keys() & old_names.keys():
+        new = old_names[old]
+        if new in given:
+            raise TypeError(f"{called}() takes {new} or its old name {old}, got both")
+        warn_renamed(f"{called}({old}=)", f"{called}({new}=)")
+        present[new] = present.pop(old)
+    for word in present:
+        if names is not None and word not in names:
+            raise TypeError(f"{called}() has no argument {word!r}{did_you_mean(word, names)}")
+    return present
+
+
+def named_arguments(function: Callable[..., Any], *, but_open: bool = True) -> list[str] | None:
+    """Names by which arguments can be given, without ``self``; None where ``but_open`` and it takes any."""
+    parameters = [p for p in inspect.signature(function).parameters.values() if p.name not in ("self", "cls")]
+    if but_open and any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return None
+    return [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+
+
 def keywords(*takers: Callable[..., Any], **old_names: str) -> Callable[[Function], Function]:
-    """Decorator for a public function, whose keywords are then checked by name.
+    """Decorator for a public function, whose keywords are then checked by name, or for a class: all its public methods.
 
     Parameters
     ----------
@@ -64,28 +104,36 @@ def keywords(*takers: Callable[..., Any], **old_names: str) -> Callable[[Functio
     """
 
     def decorate(function: Function) -> Function:
-        parameters = inspect.signature(function).parameters.values()
-        names = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name != "self"]
-        names += [p.name for f in takers for p in inspect.signature(f).parameters.values() if p.kind is p.KEYWORD_ONLY]
-        is_open = not takers and any(p.kind is p.VAR_KEYWORD for p in parameters)
-        called = function.__qualname__.removesuffix(".__init__").rpartition(".<locals>.")[2]
+        if inspect.isclass(function):
+            return _checked_methods(function)  # type: ignore[return-value]
+        taken = [p.name for f in takers for p in inspect.signature(f).parameters.values() if p.kind is p.KEYWORD_ONLY]
+        names = named_arguments(function, but_open=not takers)
+        if names is not None:
+            names += taken
+        called, constructs = function.__qualname__.rpartition(".<locals>.")[2], function.__name__ == "__init__"
 
         @functools.wraps(function)
         def checked(*args: Any, **given: Any) -> Any:
-            for old in given.keys() & old_names.keys():
-                new = old_names[old]
-                if new in given:
-                    raise TypeError(f"{called}() takes {new} or its old name {old}, got both")
-                warn_renamed(f"{called}({old}=)", f"{called}({new}=)")
-                given[new] = given.pop(old)
-            for name in given:
-                if name not in names and not is_open:
-                    raise TypeError(f"{called}() has no argument {name!r}{did_you_mean(name, names)}")
+            if given:
+                name = type(args[0]).__name__ if constructs and args else called
+                given = present_keywords(name, given, names, old_names)
             return function(*args, **given)
 
+        checked.checks_keywords = True  # type: ignore[attr-defined]
         return checked  # type: ignore[return-value]
 
     return decorate
+
+
+def _checked_methods(cls: type) -> type:
+    """The class, whose constructor and own public methods check their keywords."""
+    for name, member in list(vars(cls).items()):
+        function = getattr(member, "__func__", member)  # of a class method or a static one
+        is_public = name == "__init__" or not (name.startswith("_") or name == "forward")
+        if is_public and inspect.isfunction(function) and not hasattr(function, "checks_keywords"):
+            checked = keywords()(function)
+            setattr(cls, name, checked if member is function else type(member)(checked))
+    return cls
 
 
 class renamed:  # noqa: N801 - reads as what it says of an attribute: hear = renamed("play")
@@ -98,7 +146,7 @@ class renamed:  # noqa: N801 - reads as what it says of an attribute: hear = ren
         self.old, self.owner = name, owner.__name__
 
     def _warn(self) -> None:
-        warn_renamed(f"{self.owner}.{self.old}", f"{self.owner}.{self.new}", stacklevel=4)
+        warn_renamed(f"{self.owner}.{self.old}", f"{self.owner}.{self.new}")
 
     def __get__(self, instance: Any, owner: type) -> Any:
         if instance is None:

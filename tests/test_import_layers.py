@@ -15,9 +15,10 @@ PACKAGES = {"deepstrf": ROOT / "deepstrf", "deepstrf_widgets": ROOT / "widgets" 
 # From low to high. A module may import from rows below its own and from its own entry (a file, or a folder with all in
 # it). `__init__` is a folder's own file: it re-exports what lies in the folder, so it may lie higher.
 LAYERS = (
+    ("deepstrf.user_warning",),
+    ("deepstrf.deprecation",),
     (
         "deepstrf.arguments",
-        "deepstrf.deprecation",
         "deepstrf.short_repr",
         "deepstrf.models.protocols",
         "deepstrf.models.recorded_axes",

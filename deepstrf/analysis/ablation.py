@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from deepstrf.arguments import whole_number
+from deepstrf.deprecation import keywords
 from deepstrf.models import NeuralModel
 from deepstrf.models.audio import AudioEncodingModel
 from deepstrf.models.audio.lmu import LMU
@@ -26,6 +27,7 @@ CHANNELS = ("ON", "OFF")
 Parts = Sequence[int | str] | int | str
 
 
+@keywords()
 @dataclass(frozen=True)
 class Switch:
     """Parts of one kind that can be switched off one by one.
@@ -53,6 +55,7 @@ class Switch:
         return SWITCH + self.name
 
 
+@keywords()
 def switches(model: NeuralModel) -> dict[str, Switch]:
     """What can be switched off in a model, by name; a model of another kind has few such parts or none.
 
@@ -74,6 +77,7 @@ def switches(model: NeuralModel) -> dict[str, Switch]:
     return {switch.name: switch for switch, _hook in _found(model)}
 
 
+@keywords()
 def add_switches(model: NeuralModel) -> dict[str, Switch]:
     """`switches`, and the model itself has them from now on, all on: it answers as before, its weights are the same.
 
@@ -90,6 +94,7 @@ def add_switches(model: NeuralModel) -> dict[str, Switch]:
     return found
 
 
+@keywords()
 def ablated(model: NeuralModel, off: Mapping[str, Parts]) -> NeuralModel:
     """A copy of a model with some of its parts switched off: what it answers without them.
 
@@ -131,6 +136,7 @@ def ablated(model: NeuralModel, off: Mapping[str, Parts]) -> NeuralModel:
     return made
 
 
+@keywords()
 def without_switches(model: NeuralModel) -> NeuralModel:
     """A copy of a model without switches, all parts on."""
     made = copy.deepcopy(model)

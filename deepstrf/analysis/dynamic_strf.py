@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from deepstrf.arguments import as_tensor, check_floating, whole_number
+from deepstrf.deprecation import keywords
 from deepstrf.models.audio import AudioEncodingModel
 from deepstrf.models.audio.gradient_maps import linearised
 from deepstrf.models.prediction import as_model_takes, predict
@@ -71,6 +72,7 @@ def as_sounds(model: AudioEncodingModel, stimulus: Spectrogram | ArrayLike) -> T
     return as_model_takes(model, x)
 
 
+@keywords()
 class DynamicSTRF:
     """Receptive field of one neuron at any moment of a sound: the gradient of its response there.
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from deepstrf.analysis.axes import at_bin, check_dt, check_strf, octaves_of, sub_bin_peak
+from deepstrf.deprecation import keywords
 from deepstrf.short_repr import short_repr
 
 HIGHEST_RATE_HZ, RATES = 50.0, 101
@@ -47,6 +48,7 @@ class ModulationTransfer(NamedTuple):
         )
 
 
+@keywords()
 def modulation_transfer(
     strf: Tensor,
     cf_hz: Tensor,
@@ -114,6 +116,7 @@ def modulation_transfer(
     return ModulationTransfer(rate_hz.to(dtype), density_cyc_oct.to(dtype), gain.to(dtype))
 
 
+@keywords()
 def direction_index(transfer: ModulationTransfer) -> Tensor:
     r"""Preference for ripples that move down over those that move up, :math:`(P_+ - P_-) / (P_+ + P_-)`.
 

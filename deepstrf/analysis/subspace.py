@@ -11,6 +11,7 @@ from torch import Tensor
 
 from deepstrf.analysis.dynamic_strf import DynamicSTRF, as_sounds
 from deepstrf.arguments import whole_number
+from deepstrf.deprecation import keywords
 from deepstrf.models.audio import AudioEncodingModel
 from deepstrf.models.prediction import predict
 from deepstrf.stimuli import Spectrogram
@@ -29,6 +30,7 @@ OUTLIERS = 0.01
 NUMBERS_AT_ONCE = 2**24
 
 
+@keywords()
 @dataclass(frozen=True, eq=False)
 class ResponseSurface:
     """Mean response of a neuron as a function of the projections of the sound on two filters."""
@@ -45,6 +47,7 @@ class ResponseSurface:
         return f"ResponseSurface({met} of {cells} cells met by {moments} moments)"
 
 
+@keywords()
 @dataclass(frozen=True, eq=False)
 class Subspace:
     """Filters of one neuron, the most important first, from `subspace`."""
@@ -151,6 +154,7 @@ class Subspace:
         return torch.corrcoef(torch.stack([rebuilt.flatten().double(), model.flatten().double()]))[0, 1].item()
 
 
+@keywords()
 def subspace(
     model: AudioEncodingModel,
     stimulus: Spectrogram | ArrayLike,

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from deepstrf.analysis.axes import at_bin, check_dt, check_heard, check_strf, octaves_of, sub_bin_peak
 from deepstrf.arguments import check_numbers
+from deepstrf.deprecation import keywords
 
 
 def _heard(strf: Tensor, heard: Tensor | None) -> Tensor:
@@ -46,6 +47,7 @@ def _row(strf: Tensor, band: Tensor) -> Tensor:
     return strf.gather(-2, band[..., None, None].expand(*strf.shape[:-2], 1, strf.shape[-1])).squeeze(-2)
 
 
+@keywords()
 def best_frequency(strf: Tensor, cf_hz: Tensor, *, inhibitory: bool = False, heard: Tensor | None = None) -> Tensor:
     """Frequency of the peak of each receptive field, Hz.
 
@@ -83,6 +85,7 @@ def best_frequency(strf: Tensor, cf_hz: Tensor, *, inhibitory: bool = False, hea
     return torch.where(present, at_bin(octaves, place).exp2().to(strf.dtype), torch.nan)
 
 
+@keywords()
 def latency(
     strf: Tensor,
     dt_ms: float,
@@ -137,6 +140,7 @@ def latency(
     return torch.where(present, ((last - place) * dt_ms + delay_ms).clamp(min=0), torch.nan)
 
 
+@keywords()
 def bandwidth(
     strf: Tensor,
     cf_hz: Tensor,
@@ -213,6 +217,7 @@ def _first_crossing(profile: Tensor, start: Tensor, peak: Tensor, height: Tensor
     return torch.where(under.any(-1) & ~unknown, before + fraction, torch.nan)
 
 
+@keywords()
 def separability_index(strf: Tensor, *, heard: Tensor | None = None) -> Tensor:
     r"""How far each receptive field is a product of a frequency and a time profile, :math:`s_1^2 / \sum_i s_i^2`.
 
@@ -247,6 +252,7 @@ def separability_index(strf: Tensor, *, heard: Tensor | None = None) -> Tensor:
     return torch.where(total > 0, power[..., 0] / torch.where(total > 0, total, 1.0), torch.nan)
 
 
+@keywords()
 def on_off_index(strf: Tensor, *, heard: Tensor | None = None) -> Tensor:
     r"""Excitation by ON against excitation by OFF, :math:`(E_{on} - E_{off}) / (E_{on} + E_{off})`.
 

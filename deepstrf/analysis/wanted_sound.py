@@ -10,6 +10,7 @@ from torch import Tensor
 
 from deepstrf.analysis.dynamic_strf import check_model, checked_neuron
 from deepstrf.arguments import check_numbers, whole_number
+from deepstrf.deprecation import keywords
 from deepstrf.models.audio import AudioEncodingModel
 from deepstrf.models.audio.gradient_maps import linearised
 from deepstrf.models.prediction import predict
@@ -23,6 +24,7 @@ STEP_DB = 2.0
 """Of the optimiser in its first step, falling to a tenth."""
 
 
+@keywords()
 @dataclass(frozen=True, eq=False)
 class WantedSound:
     """A spectrogram and what a neuron answers to it, from `wanted_sound`."""
@@ -44,6 +46,7 @@ class WantedSound:
         )
 
 
+@keywords()
 def wanted_sound(
     model: AudioEncodingModel,
     neuron: int,

@@ -15,7 +15,7 @@ from deepstrf.datasets.nems import read_nems
 from deepstrf.datasets.nwb import read_nwb
 from deepstrf.datasets.recording import Recording
 from deepstrf.datasets.source import Source
-from deepstrf.deprecation import did_you_mean
+from deepstrf.deprecation import did_you_mean, keywords
 from deepstrf.writing import replace_file
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def fetch(
     progress: bool = True,
     **options: Any,
 ) -> Recording: ...
+@keywords()
 def fetch(
     name: str | None = None,
     *,

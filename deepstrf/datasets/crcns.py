@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from deepstrf.deprecation import keywords
 from deepstrf.memory import LIMIT_GB, check_memory
 from deepstrf.stimuli import log_mel_spectrogram
 from deepstrf.stimuli.sound_files import ENDINGS
+from deepstrf.user_warning import warn_user
 
 __all__ = ["read_crcns_aa"]
 
@@ -266,4 +266,4 @@ def _rate(before: Sequence[np.ndarray], trials: int) -> float:
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, UserWarning, stacklevel=4)
+    warn_user(message)

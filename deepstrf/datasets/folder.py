@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import os
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,6 +22,7 @@ from deepstrf.datasets.tables import plain_name, read_table
 from deepstrf.deprecation import keywords
 from deepstrf.memory import LIMIT_GB
 from deepstrf.stimuli import log_mel_spectrogram
+from deepstrf.user_warning import warn_user
 from deepstrf.writing import check_file_names, new_files, write_to_disk
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ ROUNDING_S = 1e-6
 Choice = Literal["error", "drop"]
 
 
+@keywords()
 class RecordingFolder(Recording):
     """Recording read from ``stimuli/``, ``spikes.csv`` and, where there is one, ``trials.csv``.
 
@@ -411,7 +412,7 @@ def _implied_trials(fired: Sequence[Trial]) -> list[Trial]:
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, UserWarning, stacklevel=5)
+    warn_user(message)
 
 
 def _check_cells(argument: str, names: Sequence[str]) -> None:

@@ -8,7 +8,6 @@ import math
 import os
 import re
 import tarfile
-import warnings
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from deepstrf.datasets.parts import Part
 from deepstrf.datasets.recording import Recording
 from deepstrf.deprecation import keywords
 from deepstrf.memory import LIMIT_GB, check_memory
+from deepstrf.user_warning import warn_user
 
 if TYPE_CHECKING:
     import h5py
@@ -556,4 +556,4 @@ def _hdf5(where: str) -> Iterator[None]:
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, UserWarning, stacklevel=5)
+    warn_user(message)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from deepstrf.deprecation import keywords
 from deepstrf.memory import LIMIT_GB, check_memory
 from deepstrf.stimuli import Spectrogram, log_mel_spectrogram, read_wav
 from deepstrf.stimuli.sound_files import ENDINGS, MAX_SECONDS
+from deepstrf.user_warning import warn_user
 
 if TYPE_CHECKING:
     import h5py
@@ -395,4 +395,4 @@ def _described(node: Any) -> str:
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, UserWarning, stacklevel=3)
+    warn_user(message)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from deepstrf.deprecation import keywords
 from deepstrf.memory import LIMIT_GB, check_memory
 
 __all__ = ["Part", "collate", "padded"]
@@ -93,6 +94,7 @@ def padded(parts: Sequence[Part], neurons: int, *, max_gb: float = LIMIT_GB) -> 
     return collate([(part.stimulus, part.whole(neurons, R)) for part in parts])
 
 
+@keywords()
 def collate(items: Sequence[Item]) -> Item:
     """Stimuli (B, 1, F, T) and responses (B, N, R, T) of pairs (1, F, T_b) and (N, R_b, T_b) of unequal lengths.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import os
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from deepstrf.datasets.tables import column_name, plain_name, read_table
 from deepstrf.deprecation import keywords
 from deepstrf.memory import LIMIT_GB, check_memory
 from deepstrf.stimuli import log_mel_spectrogram
+from deepstrf.user_warning import warn_user
 
 __all__ = ["read_phy"]
 
@@ -271,15 +271,11 @@ def _check_clocks(
         )
     late = np.flatnonzero(start_s > last)
     if late.size:
-        warnings.warn(
+        warn_user(
             f"{events}: {late.size} of {len(start_s)} presentations (first in row {rows[late[0]]}) begin after the "
             f"last spike of all, at {last:g} s, and count as recorded",
-            UserWarning,
-            stacklevel=4,
         )
     if silent:
-        warnings.warn(
+        warn_user(
             f"{folder}: {len(silent)} of {len(ids)} clusters have no spike within a sound: {shortened(silent)}",
-            UserWarning,
-            stacklevel=4,
         )

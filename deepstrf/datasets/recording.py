@@ -39,6 +39,7 @@ ONE_FOR_ALL = {
 """What recordings that are joined must have in common, and the rule in words."""
 
 
+@keywords()
 class Recording:
     """B stimuli and the responses of N neurons to them.
 

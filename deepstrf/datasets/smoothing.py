@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from deepstrf.deprecation import keywords
 from deepstrf.metrics.pooling import at_least_float32
 
 NUMBERS_AT_ONCE = 2**20
@@ -16,6 +17,7 @@ WINDOWS = ("hann", "gaussian")
 REACH_IN_SIGMA = 3.0
 
 
+@keywords()
 def smooth_responses(
     responses: Tensor, dt_ms: float, width_ms: float, *, window: str = "hann", causal: bool = False
 ) -> Tensor:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from deepstrf.arguments import check_numbers
+from deepstrf.deprecation import keywords
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,6 +17,7 @@ EDGE_BINS = 1e-6
 """A spike this close before an edge belongs to the next bin: 0.57 s is 113.99999999999999 bins of 5 ms."""
 
 
+@keywords()
 def count_spikes(times_s: Sequence[float] | np.ndarray, bins: int, dt_ms: float) -> np.ndarray:
     """How many spikes fall into each bin, bin t being [t, t+1) ``dt_ms``; float32, (bins,).
 
@@ -50,6 +52,7 @@ def count_spikes(times_s: Sequence[float] | np.ndarray, bins: int, dt_ms: float)
     return np.bincount(places[places < bins].astype(np.int64), minlength=bins).astype(np.float32)
 
 
+@keywords()
 def spike_times(counts: np.ndarray, dt_ms: float) -> np.ndarray:
     """Times in s, ascending, that `count_spikes` counts as ``counts``: those of a bin are spread evenly over it.
 
@@ -82,6 +85,7 @@ def spike_times(counts: np.ndarray, dt_ms: float) -> np.ndarray:
     return (bin_of + (rank + 0.5) / np.maximum(whole[bin_of], 1)) * (dt_ms / 1000)
 
 
+@keywords()
 def align(
     spikes: Mapping[str, Sequence[float] | np.ndarray],
     onsets_s: Sequence[float] | np.ndarray,

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from deepstrf.arguments import check_numbers
+from deepstrf.deprecation import keywords
 from deepstrf.metrics.pooling import (
     align,
     by_neurons,
@@ -22,6 +23,7 @@ from deepstrf.metrics.pooling import (
 )
 
 
+@keywords()
 def mse_loss(pred: Tensor, gt: Tensor, *, mask: Tensor | None = None, reduction: str = "mean") -> Tensor:
     r"""Mean squared error of each neuron, :math:`\langle (\hat r - r)^2 \rangle` over its valid bins.
 
@@ -66,6 +68,7 @@ def mse_loss(pred: Tensor, gt: Tensor, *, mask: Tensor | None = None, reduction:
     return reduce_neurons(losses, reduction, counted)
 
 
+@keywords()
 def poisson_loss(
     pred: Tensor,
     gt: Tensor,

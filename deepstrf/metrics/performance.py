@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from deepstrf.arguments import check_choice, check_numbers
+from deepstrf.deprecation import keywords
 from deepstrf.metrics.pooling import (
     POOLINGS,
     align,
@@ -42,6 +43,7 @@ def _deviations(x: Tensor, valid: Tensor, stimuli: int = 1) -> tuple[Tensor, Ten
     return torch.where(defined, centred / scale, 0.0), scale, defined[..., 0]
 
 
+@keywords()
 def corrcoef(
     pred: Tensor, gt: Tensor, *, mask: Tensor | None = None, reduction: str = "mean", pooling: str = "bins"
 ) -> Tensor:
@@ -98,6 +100,7 @@ def corrcoef(
     return reduce_scores(scores, reduction, scorable)
 
 
+@keywords()
 def fve(pred: Tensor, gt: Tensor, *, mask: Tensor | None = None, reduction: str = "mean") -> Tensor:
     r"""Fraction of variance explained, :math:`1 - \sum (r - \hat r)^2 / \sum (r - \bar r)^2` over the valid bins.
 
@@ -138,6 +141,7 @@ def fve(pred: Tensor, gt: Tensor, *, mask: Tensor | None = None, reduction: str 
     return reduce_neurons(values, reduction, defined)
 
 
+@keywords()
 def normalized_corrcoef(
     pred: Tensor,
     responses: Tensor,

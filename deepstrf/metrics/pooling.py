@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from deepstrf.arguments import check_choice, check_floating
+from deepstrf.deprecation import keywords
 
 NUMBERS_AT_ONCE = 2**20
 REDUCTIONS = ("none", "mean", "sum")
@@ -191,6 +192,7 @@ class Summary(NamedTuple):
         return f"{self.mean:.3f} (median {self.median:.3f}{undefined})"
 
 
+@keywords()
 def summary(scores: Tensor) -> Summary:
     """Mean and median of ``scores`` (N,) without NaN, with the count of the undefined beside them.
 

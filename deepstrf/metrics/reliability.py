@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from deepstrf.arguments import check_choice, check_sizes
+from deepstrf.deprecation import keywords
 from deepstrf.metrics.pooling import (
     POOLINGS,
     at_least_float32,
@@ -233,6 +234,7 @@ def _exactly_zero_where_repeats_agree(noise: Tensor, data: _Standardised) -> Ten
     return noise.index_put((suspects,), torch.where(agree, 0.0, noise[suspects]))
 
 
+@keywords()
 def signal_power(
     responses: Tensor, *, mask: Tensor | None = None, reduction: str = "none", pooling: str = "bins"
 ) -> Tensor:
@@ -277,6 +279,7 @@ def signal_power(
     return reduce_neurons(moments.signal * _square_or_zero(moments.scale), reduction)
 
 
+@keywords()
 def noise_power(
     responses: Tensor, *, mask: Tensor | None = None, reduction: str = "none", pooling: str = "bins"
 ) -> Tensor:
@@ -294,6 +297,7 @@ def noise_power(
     return reduce_neurons(moments.noise * _square_or_zero(moments.scale), reduction)
 
 
+@keywords()
 def snr(responses: Tensor, *, mask: Tensor | None = None, reduction: str = "none", pooling: str = "bins") -> Tensor:
     """Signal power over noise power of each neuron, without unit; inf for a cell without noise, NaN for a constant one.
 
@@ -318,6 +322,7 @@ def _number_of_half_splits(repeats: int) -> int:
     return math.comb(repeats, k) * math.comb(repeats - k, k) // 2
 
 
+@keywords()
 def half_splits(repeats: int, *, n_splits: int = MAX_SPLITS, seed: int = 0) -> tuple[Tensor, Tensor]:
     """Two disjoint halves of the repeats for every split: boolean (S,R) twice, each row with ``repeats // 2`` True.
 
@@ -416,6 +421,7 @@ def _ceiling_by_bins(z: Tensor, valid: Tensor, pooling: str) -> Tensor:
     return torch.where(defined, signal / torch.where(defined, variance, 1.0), torch.nan).clamp(0, 1).sqrt()
 
 
+@keywords()
 def compute_CCmax(
     responses: Tensor,
     *,
@@ -491,6 +497,7 @@ def _ceilings(responses: Tensor, mask: Tensor | None, n_splits: int, seed: int, 
     return out
 
 
+@keywords()
 def compute_TTRC(responses: Tensor, *, mask: Tensor | None = None, reduction: str = "none") -> Tensor:
     """Trial-to-trial response correlation: mean Pearson correlation of all pairs of repeats, for each neuron.
 

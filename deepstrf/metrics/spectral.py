@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from deepstrf.arguments import check_numbers, whole_number
+from deepstrf.deprecation import keywords
 from deepstrf.metrics.pooling import align, by_neurons, check_pair
 from deepstrf.short_repr import short_repr
 
@@ -32,6 +33,7 @@ def _segment_bins(stimuli: int, bins: int) -> int:
     return length
 
 
+@keywords()
 def coherence(
     pred: Tensor, gt: Tensor, dt_ms: float, *, mask: Tensor | None = None, segment_bins: int | None = None
 ) -> Coherence:

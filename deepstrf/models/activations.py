@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from deepstrf.arguments import check_sizes
+from deepstrf.deprecation import keywords
 
 from .layers.as_built import mark_as_built
 from .layers.configured import Configured
@@ -51,6 +52,7 @@ SOFTPLUS_LINEAR_ABOVE = 50.0
 """Where softplus(z) and z are the same number, float64 included: exp(-50) = 2e-22."""
 
 
+@keywords()
 def parametric_sigmoid(x: Tensor, b: Tensor, c: Tensor, d: Tensor, a: Tensor | None = None) -> Tensor:
     r"""Sigmoid of each neuron, :math:`b\,\sigma((x - c)/d) + a`.
 
@@ -78,6 +80,7 @@ def parametric_sigmoid(x: Tensor, b: Tensor, c: Tensor, d: Tensor, a: Tensor | N
     return _scaled(torch.sigmoid((x - c) * gain), b, a)
 
 
+@keywords()
 def parametric_double_exponential(x: Tensor, a: Tensor, k: Tensor, s: Tensor, b: Tensor | None = None) -> Tensor:
     r"""Double exponential of each neuron, :math:`a\,\exp(-\exp(k x - s)) + b`.
 
@@ -107,6 +110,7 @@ def parametric_double_exponential(x: Tensor, a: Tensor, k: Tensor, s: Tensor, b:
     return _scaled(torch.exp(-torch.exp(exponent.clamp(max=largest))), a, b)
 
 
+@keywords()
 def parametric_softplus(x: Tensor, beta: Tensor, b: Tensor | None = None) -> Tensor:
     r"""Softplus of each neuron, :math:`\log(1 + e^{\beta x})/\beta + b`.
 
@@ -178,6 +182,7 @@ class _Saturating(_PerNeuron):
         }
 
 
+@keywords()
 class ParametricSigmoid(_Saturating):
     """Saturating sigmoid with four parameters per neuron (see `parametric_sigmoid`).
 
@@ -223,6 +228,7 @@ class ParametricSigmoid(_Saturating):
         return parametric_sigmoid(x, self.b, self.c, self.d, self.a)
 
 
+@keywords()
 class ParametricDoubleExponential(_Saturating):
     """Saturating double exponential with four parameters per neuron (see `parametric_double_exponential`).
 
@@ -268,6 +274,7 @@ class ParametricDoubleExponential(_Saturating):
         return parametric_double_exponential(x, self.a, self.k, self.s, self.b)
 
 
+@keywords()
 class ParametricSoftplus(_PerNeuron):
     """Softplus with a sharpness and a baseline per neuron, unbounded above (see `parametric_softplus`).
 

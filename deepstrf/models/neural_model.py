@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from deepstrf.arguments import whole_number
-from deepstrf.deprecation import GONE_IN, warn_renamed
+from deepstrf.deprecation import GONE_IN, keywords, named_arguments, present_keywords
 from deepstrf.memory import LIMIT_GB
 
 from .checkpoints.construction import Construction
@@ -33,6 +33,7 @@ Model = TypeVar("Model", bound="NeuralModel")
 SLOTS = ("wav2spec", "prefiltering", "core")
 
 
+@keywords()
 class NeuralModel(nn.Module, ABC):
     """Encoding model of N neurons: ``readout(core(prefiltering(wav2spec(x))))``, (B, N, 1, T).
 
@@ -75,16 +76,12 @@ class NeuralModel(nn.Module, ABC):
         if "__init__" not in cls.__dict__:
             return
         init = cls.__dict__["__init__"]
+        names = named_arguments(init)
 
         @functools.wraps(init)
         def recording_init(self: NeuralModel, *args: Any, **kwargs: Any) -> None:
             _check_positional(type(self).__name__, init, len(args))
-            for old in cls._old_arguments.keys() & kwargs.keys():
-                new = cls._old_arguments[old]
-                if new in kwargs:
-                    raise TypeError(f"{type(self).__name__}() takes {new} or its old name {old}, got both")
-                warn_renamed(f"{type(self).__name__}({old}=)", f"{type(self).__name__}({new}=)")
-                kwargs[new] = kwargs.pop(old)
+            kwargs = present_keywords(type(self).__name__, kwargs, names, cls._old_arguments)
             if "_init_kwargs" not in self.__dict__:
                 construction = Construction.record(type(self).__init__, args, kwargs)
                 if construction is not None:
@@ -92,6 +89,7 @@ class NeuralModel(nn.Module, ABC):
             init(self, *args, **kwargs)
             mark_as_built(self)  # again by each subclass: the outermost constructor ends last
 
+        recording_init.checks_keywords = True  # type: ignore[attr-defined]
         setattr(cls, "__init__", recording_init)  # noqa: B010 - a plain assignment is refused by the type checker
 
     def __init__(self, out_neurons: int = 1, *args: Any, **kwargs: Any) -> None:

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from deepstrf.deprecation import keywords
+
 from .protocols import SpectrogramModel, Streamable
 
 __all__ = ["as_model_takes", "evaluating", "predict"]
@@ -26,6 +28,7 @@ def evaluating(model: nn.Module | Streamable | SpectrogramModel) -> Iterator[Non
             module.training = True
 
 
+@keywords()
 def predict(model: nn.Module, stimuli: Tensor, *, batch_size: int = 16) -> Tensor:
     """Response (B, N, 1, T) of a model in evaluation mode, some stimuli at a time, without gradients.
 

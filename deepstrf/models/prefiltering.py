@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from deepstrf.arguments import check_choice, check_numbers, check_sizes
+from deepstrf.deprecation import keywords
 
 from .layers.configured import Configured
 from .layers.constraints import (
@@ -57,6 +58,7 @@ def _band_signals(spectro_in: Tensor, F: int) -> Tensor:
     return spectro_in.squeeze(1)
 
 
+@keywords()
 class ICAdaptation(Configured):
     r"""Adaptation of the inferior colliculus: each band minus its exponential average, half-wave rectified.
 
@@ -117,6 +119,7 @@ class ICAdaptation(Configured):
 Willmore_Adaptation = ICAdaptation
 
 
+@keywords()
 class AdapTrans(Configured):
     r"""Learnable ON and OFF adaptation: present against exponential average of the past, in both directions.
 
@@ -216,6 +219,7 @@ class AdapTrans(Configured):
         return f"F={self.d_on.shape[0]}, kernel_size={self.kernel_size}, learnable={self.learnable}"
 
 
+@keywords()
 class ShortTermPlasticity(Configured):
     r"""Synaptic depression: each band times the share of a resource that it uses up and that recovers.
 
@@ -299,6 +303,7 @@ class ShortTermPlasticity(Configured):
         return f"F={self.d.shape[0]}, learnable={self.learnable}"
 
 
+@keywords()
 def make_prefiltering(
     kind: str,
     n_frequency_bands: int,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from deepstrf.arguments import check_modules, check_sizes
+from deepstrf.deprecation import keywords
 
 from .layers import CausalSTRFConv
 
@@ -18,6 +19,7 @@ LEAKY_SLOPE = 0.1
 POLARITY_NAMES = (("ON", "On", "on", 0), ("OFF", "Off", "off", 1))
 
 
+@keywords()
 class STRFReadout(nn.Module):
     """Receptive field, batch norm and activation of each neuron.
 
@@ -131,6 +133,7 @@ class STRFReadout(nn.Module):
             return _one_polarity(kernel, polarity), self.strf.STRF_bias() * gain + shift
 
 
+@keywords()
 @contextmanager
 def normalising_over(model: nn.Module, counted: Tensor) -> Iterator[None]:
     """Inside, the batch norms of a model in training mode take their statistics from some bins only.
@@ -156,6 +159,7 @@ def normalising_over(model: nn.Module, counted: Tensor) -> Iterator[None]:
             readout._counted = None
 
 
+@keywords()
 def biases_without_effect(model: nn.Module) -> list[nn.Parameter]:
     """Biases of receptive fields that a batch norm in training mode takes away again.
 
@@ -212,6 +216,7 @@ def _one_polarity(kernel: Tensor, polarity: str | int | None) -> Tensor:
     raise ValueError(f"polarity must be None, 'ON' (or 0) or 'OFF' (or 1), got {polarity!r}")
 
 
+@keywords()
 class LinearReadout(nn.Module):
     """Linear projection of the features of each time bin to the neurons, with an optional hidden layer.
 

@@ -6,12 +6,15 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from deepstrf.deprecation import keywords
+
 __all__ = ["SPIKES", "RecordedAxes"]
 
 SPIKES = "spikes/bin"
 """Unit of responses that are counts of spikes."""
 
 
+@keywords()
 @dataclass(frozen=True)
 class RecordedAxes:
     """Units and names that a recording gives to a model, kept as ``model.axes`` and in its checkpoints.

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from deepstrf.arguments import check_choice
+from deepstrf.deprecation import keywords
 
 __all__ = [
     "ERB_bandwidth",
@@ -52,6 +53,7 @@ GREENWOOD_MAPS = {
 }
 
 
+@keywords()
 def apply_elementwise(
     formula: Callable[[Any, Any], Any],
     values: Values,
@@ -108,6 +110,7 @@ def _non_negative(values: Any) -> Any:
     return values >= 0
 
 
+@keywords()
 def Hz_to_mel(f: Values) -> Values:
     r"""Mel value of each frequency, ``2595 log10(1 + f/700)``.
 
@@ -145,6 +148,7 @@ def Hz_to_mel(f: Values) -> Values:
     )
 
 
+@keywords()
 def mel_to_Hz(mel_freqs: Values) -> Values:
     """Frequency of each mel value, ``700 (10^(mel/2595) - 1)``: the inverse of `Hz_to_mel`.
 
@@ -177,6 +181,7 @@ def mel_to_Hz(mel_freqs: Values) -> Values:
     )
 
 
+@keywords()
 def Hz_to_ERB(f: Values) -> Values:
     """ERB-rate (ERB number) of each frequency, ``21.4 log10(0.00437 f + 1)``.
 
@@ -211,6 +216,7 @@ def Hz_to_ERB(f: Values) -> Values:
     )
 
 
+@keywords()
 def ERB_to_Hz(erb: Values) -> Values:
     """Frequency of each ERB-rate value, ``(10^(erb/21.4) - 1)/0.00437``: the inverse of `Hz_to_ERB`.
 
@@ -243,6 +249,7 @@ def ERB_to_Hz(erb: Values) -> Values:
     )
 
 
+@keywords()
 def ERB_bandwidth(f: Values) -> Values:
     """Equivalent rectangular bandwidth at each centre frequency, ``24.7 (0.00437 f + 1)``.
 
@@ -274,6 +281,7 @@ def ERB_bandwidth(f: Values) -> Values:
     )
 
 
+@keywords()
 def Greenwood(x: Values, animal: str = "human") -> Values:
     """Characteristic frequency at each cochlear position, ``A (10^(2.1 x) - k)``.
 
@@ -324,6 +332,7 @@ def Greenwood(x: Values, animal: str = "human") -> Values:
     )
 
 
+@keywords()
 def inverse_Greenwood(f: Values, animal: str = "human") -> Values:
     """Cochlear position of each frequency, ``log10(f/A + k)/2.1``: the inverse of `Greenwood`.
 
@@ -372,6 +381,7 @@ def _greenwood_map(animal: str) -> GreenwoodMap:
     return GREENWOOD_MAPS[animal]
 
 
+@keywords()
 def Mueller(x: Values) -> Values:
     r"""Characteristic frequency at each place of the mouse's cochlea, :math:`10^{(x + 0.565)/0.825}` kHz.
 
@@ -406,6 +416,7 @@ def Mueller(x: Values) -> Values:
     )
 
 
+@keywords()
 def inverse_Mueller(f: Values) -> Values:
     """Place of each frequency in the mouse's cochlea, ``0.825 log10(f/1000) - 0.565``: the inverse of `Mueller`.
 

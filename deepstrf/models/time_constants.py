@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from deepstrf.arguments import check_choice, check_numbers, check_sizes
+from deepstrf.deprecation import keywords
 
 from .scales import (
     ERB_to_Hz,
@@ -36,6 +37,7 @@ WARPS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
 }
 
 
+@keywords()
 def get_CFs(min_freq: float, max_freq: float, n_freqs: int, scale: str) -> Tensor:
     """Centre frequencies equally spaced on a warped axis, both ends included.
 
@@ -83,6 +85,7 @@ def get_CFs(min_freq: float, max_freq: float, n_freqs: int, scale: str) -> Tenso
     return torch.as_tensor(cf_hz, dtype=torch.get_default_dtype())
 
 
+@keywords()
 def freq_to_tau(freqs: Values) -> Values:
     """Adaptation time constant of midbrain neurons at each frequency, ``500 - 105 log10 f``.
 
@@ -119,6 +122,7 @@ def freq_to_tau(freqs: Values) -> Values:
     )
 
 
+@keywords()
 def tau_to_a(time_constants: Values, dt: float = 1) -> Values:
     """Decay factor per time bin of each time constant, ``exp(-dt/tau)``.
 
@@ -153,6 +157,7 @@ def tau_to_a(time_constants: Values, dt: float = 1) -> Values:
     )
 
 
+@keywords()
 def a_to_tau(a: Values, dt: float = 1) -> Values:
     """Time constant of each decay factor, ``-dt/log(a)``: the inverse of `tau_to_a`.
 

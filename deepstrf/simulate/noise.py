@@ -5,9 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from deepstrf.deprecation import keywords
 from deepstrf.metrics.pooling import check_responses
 
 
+@keywords()
 def poisson_spikes(rate: Tensor, trials: int, *, seed: int = 0) -> Tensor:
     """Spike counts (B, N, R, T) of R independent trials, Poisson about a rate.
 
@@ -43,6 +45,7 @@ def poisson_spikes(rate: Tensor, trials: int, *, seed: int = 0) -> Tensor:
     return torch.where(repeated.isnan(), torch.nan, counts)
 
 
+@keywords()
 def expected_snr(rate: Tensor) -> Tensor:
     r"""Signal power over noise power that Poisson spikes about a rate have, for each neuron.
 

@@ -22,6 +22,7 @@ SOUND_S = 5.0
 TONES_PER_OCTAVE = 12
 
 
+@keywords()
 class SimulatedPopulation(Recording):
     """Recording of simulated neurons, with the truth about them: see `simulate_population`.
 
@@ -207,6 +208,7 @@ def random_chords(
     ]  # fmt: skip
 
 
+@keywords()
 def strf_correlation(estimate: Tensor, truth: Tensor) -> Tensor:
     """Pearson correlation (N,) of receptive fields (N, C, F, T) with the true ones, over channels, bands and lags.
 

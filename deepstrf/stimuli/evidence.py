@@ -7,10 +7,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from deepstrf.deprecation import keywords
+
 LEAST_SHARE = 0.05
 """Standard deviation of a band, as a share of the largest, from which on it counts as moving."""
 
 
+@keywords()
 def moving_bands(stimuli: Tensor, bins: Sequence[int] | None = None) -> Tensor:
     """Whether each band of each channel moves in some of the sounds, (C, F) bool.
 
@@ -40,6 +43,7 @@ def moving_bands(stimuli: Tensor, bins: Sequence[int] | None = None) -> Tensor:
     return (variance >= LEAST_SHARE**2 * largest) & (largest > 0)
 
 
+@keywords()
 def heard_weights(stimuli: Tensor, n_lags: int, bins: Sequence[int] | None = None) -> Tensor:
     """Which weights of a receptive field have met a sound that moves at all, (C, F, n_lags) bool, lag 0 last.
 

@@ -12,6 +12,7 @@ from typing import BinaryIO, Literal, NamedTuple
 
 import numpy as np
 
+from deepstrf.deprecation import keywords
 from deepstrf.memory import LIMIT_GB, check_memory
 
 __all__ = ["ENDINGS", "MAX_SECONDS", "read_wav"]
@@ -24,6 +25,7 @@ BYTES_PER_SAMPLE = 8
 """Beside the channels in float32: their average, and its copy."""
 
 
+@keywords()
 def read_wav(
     path: str | os.PathLike[str], *, max_s: float = MAX_SECONDS, max_gb: float = LIMIT_GB
 ) -> tuple[np.ndarray, int]:

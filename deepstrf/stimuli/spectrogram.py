@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import warnings
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +18,7 @@ from deepstrf.memory import LIMIT_GB, check_memory
 from deepstrf.models.prefiltering import get_CFs
 from deepstrf.models.time_constants import WARPS
 from deepstrf.stimuli.sound_files import MAX_SECONDS, read_wav
+from deepstrf.user_warning import warn_user
 
 FRAMES_AT_ONCE = 1024
 NUMBERS_AT_ONCE = 2**24
@@ -28,6 +28,7 @@ QUIET = 0.01
 """Largest sample of sounds that are thought to be in volts or pascal where nothing of them is above the floor."""
 
 
+@keywords()
 @dataclass(frozen=True, eq=False)
 class Spectrogram:
     """A stimulus: ``values`` (F,T) at the centre frequencies ``cf_hz`` (F,) in bins of ``dt_ms``.
@@ -205,11 +206,9 @@ def log_mel_spectrogram(
     check_memory(f"a spectrogram of {n_bands} bands and {n_bins} bins", 4.0 * n_bands * n_bins, max_gb)
     cf_hz = get_CFs(min_hz, max_hz, n_bands, scale)
     if max_hz > rate / 2:
-        warnings.warn(
+        warn_user(
             f"a sound at {float(rate):.10g} Hz holds nothing above {float(rate) / 2:.10g} Hz: "
             f"{int((cf_hz > float(rate) / 2).sum())} of {n_bands} bands are silent",
-            UserWarning,
-            stacklevel=2,
         )
     filters, n_fft = _triangles(float(rate), window_samples, n_bands, min_hz, max_hz, scale, max_gb)
     window = np.hanning(window_samples + 2)[1:-1]
@@ -226,11 +225,9 @@ def log_mel_spectrogram(
         values[:, bins.start : bins.stop] = np.maximum(decibels, 0).T
     loudest = float(np.abs(samples).max())
     if not values.any() and 0 < loudest < QUIET:
-        warnings.warn(
+        warn_user(
             f"every bin of {name or 'a sound'} lies under the floor of {floor_db:g} dB: its largest sample is "
             f"{loudest:.2g} where 1 is full scale; calibration={calibration / loudest:.2g} makes it full scale",
-            UserWarning,
-            stacklevel=2,
         )
     delay_ms = (1000 * window_samples / float(rate) - float(dt_ms)) / 2
     return Spectrogram(torch.from_numpy(values), cf_hz, float(dt_ms), name=name, delay_ms=delay_ms)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from deepstrf.analysis import bandwidth, best_frequency, latency
 from deepstrf.datasets import Recording
+from deepstrf.deprecation import keywords
 from deepstrf.short_repr import short_repr
 from deepstrf.training.batches import Data, Examples, time_blocks
 from deepstrf.training.fitter import Fitter
@@ -35,6 +36,7 @@ class Interval(Protocol):
         """Lower and upper end, (...) each."""
 
 
+@keywords()
 @dataclass(frozen=True, eq=False)
 class Band:
     """Estimate of a fit, and its values when a part of the data is left out.
@@ -86,6 +88,7 @@ def check_level(level: float) -> float:
     return level
 
 
+@keywords()
 def benjamini_hochberg(p_values: Tensor, rate: float = 0.05) -> Tensor:
     """Which of several hypotheses (...) are rejected, bool, so that at most this share of them is so by mistake.
 
@@ -107,6 +110,7 @@ def benjamini_hochberg(p_values: Tensor, rate: float = 0.05) -> Tensor:
     return p_values <= passing.max() if len(passing) else torch.zeros_like(p_values, dtype=torch.bool)
 
 
+@keywords()
 def jackknife(
     fitter: Fitter,
     model: nn.Module,

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from deepstrf.arguments import check_numbers, whole_number
 from deepstrf.datasets import Recording
-from deepstrf.deprecation import did_you_mean
+from deepstrf.deprecation import did_you_mean, keywords
 from deepstrf.metrics import corrcoef, fve, normalized_corrcoef
 from deepstrf.metrics.pooling import summary
 from deepstrf.models.prediction import predict
@@ -44,6 +44,7 @@ class Recipe(Protocol):
         """Model (B, 1, F, T) to (B, N, 1, T); ``validation`` is None where all sounds are to be fitted."""
 
 
+@keywords()
 @dataclass(frozen=True)
 class FitRecipe:
     """A model and how it is fitted, as a `Recipe`.
@@ -111,6 +112,7 @@ def _arguments(build: Any) -> tuple[str, ...] | None:
     return None if any(p.kind is p.VAR_KEYWORD for p in parameters) else tuple(p.name for p in parameters)
 
 
+@keywords()
 @dataclass(frozen=True, eq=False)
 class CrossValidation:
     """Predictions of sounds that were left out, and their scores.
@@ -163,6 +165,7 @@ class _Job:
     skip_bins: int
 
 
+@keywords()
 def cross_validate(
     recipe: nn.Module | Recipe,
     recording: Recording,
@@ -354,6 +357,7 @@ def score_of(name: str, prediction: Tensor, responses: Tensor, skip_bins: int) -
     return SCORES[name](prediction.nan_to_num(nan=0.0), responses, mask=mask, reduction="none").cpu()
 
 
+@keywords()
 def compare(
     models: Mapping[str, nn.Module | Recipe | CrossValidation],
     recording: Recording | None = None,

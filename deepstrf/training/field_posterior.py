@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -18,6 +17,7 @@ from torch.nn import functional
 from deepstrf.analysis import bandwidth, best_frequency, latency
 from deepstrf.arguments import check_sizes
 from deepstrf.datasets import Recording
+from deepstrf.deprecation import keywords
 from deepstrf.models.readouts import STRFReadout
 from deepstrf.models.registry import is_pointwise, neuron_axes_of
 from deepstrf.short_repr import short_repr
@@ -31,6 +31,7 @@ from deepstrf.training.local_prior import (
     hyperparameters,
     mean_and_spread,
 )
+from deepstrf.user_warning import warn_user
 
 ROUNDS = (25, 8)
 """Steps of L-BFGS in each round; between the rounds the output curve is fitted again along the new field."""
@@ -53,6 +54,7 @@ CURVE_STEPS, DAMPED = 12, 6
 Curve = Callable[[Tensor, Sequence[Tensor] | Tensor], Tensor]
 
 
+@keywords()
 @dataclass(frozen=True, eq=False)
 class FieldBand:
     """Fields and their standard errors.
@@ -79,6 +81,7 @@ class FieldBand:
         return torch.erfc(self.estimate.abs() / self.standard_error / math.sqrt(2))
 
 
+@keywords()
 @dataclass(frozen=True, eq=False)
 class DrawnBand:
     """A read-out of the fields, and its values in draws from their posterior.
@@ -104,6 +107,7 @@ class DrawnBand:
         return low, high
 
 
+@keywords()
 @dataclass(frozen=True, eq=False)
 class Posterior(Mapping[str, Interval]):
     """What the data say about the fields of some neurons; a mapping from ``"strf"`` and read-outs to their bands.
@@ -136,6 +140,7 @@ class Posterior(Mapping[str, Interval]):
         return len(self.bands)
 
 
+@keywords()
 def posterior(model: nn.Module, data: Data, *, draws: int = 400, seed: int = 0, progress: bool = True) -> Posterior:
     """Intervals that hold the true field and its tuning about as often as their level says, of LN neurons.
 
@@ -232,11 +237,9 @@ def posterior(model: nn.Module, data: Data, *, draws: int = 400, seed: int = 0, 
             several = several / several.norm(dim=1, keepdim=True)
             sampled[:, n] = torch.stack([design.scattered(draw, 0.0) for draw in several]).float()
     if broken:
-        warnings.warn(
+        warn_user(
             f"the posterior of {len(broken)} of {N} neurons could not be computed (numbers {broken[:5]}): they have "
             "NaN. Fit them again, or leave them out",
-            UserWarning,
-            stacklevel=2,
         )
     bands: dict[str, Interval] = {"strf": FieldBand(unit.float(), error.float())}
     if sampled is not None and isinstance(data, Recording):
@@ -245,6 +248,7 @@ def posterior(model: nn.Module, data: Data, *, draws: int = 400, seed: int = 0, 
     return Posterior(bands, mean.float(), new_model if held else None, noise)
 
 
+@keywords()
 def posterior_mean(model: nn.Module, data: Data, *, progress: bool = True) -> nn.Module:
     """Copy of a fitted LN model with free kernels whose fields are the mean of their `posterior`.
 

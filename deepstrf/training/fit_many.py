@@ -24,6 +24,7 @@ from typing import Any, Protocol, runtime_checkable
 from torch import nn
 
 from deepstrf.arguments import check_numbers, whole_number
+from deepstrf.deprecation import keywords
 from deepstrf.training.cross_validation import FitRecipe
 from deepstrf.training.fit_together import alike, fit_together
 from deepstrf.training.fit_worker import claimed, failed, fit_one, kept, sounds_of, work
@@ -92,6 +93,7 @@ class _Bar:
         self.bar.close()
 
 
+@keywords()
 def fit_many(
     jobs: Sequence[FitJob],
     *,

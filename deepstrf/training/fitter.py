@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from deepstrf.datasets import Recording
+from deepstrf.deprecation import keywords
 from deepstrf.memory import LIMIT_GB
 from deepstrf.models import NeuralModel
 from deepstrf.training.batches import Data, Examples
@@ -17,6 +18,7 @@ from deepstrf.training.run import Run
 from deepstrf.training.settings import FitSettings
 
 
+@keywords()
 class Fitter(FitSettings):
     """Settings of a fit, which `fit` carries out on a model and a recording.
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from deepstrf.deprecation import keywords
 from deepstrf.metrics.pooling import summary
 from deepstrf.short_repr import short_repr
 
@@ -16,6 +17,7 @@ CLEARLY = 0.02
 """Share of ridge regression's score by which a fit must miss it to be called worse."""
 
 
+@keywords()
 @dataclass(frozen=True, eq=False)
 class EpochRecord:
     """Losses and scores of one epoch, for each neuron (N,).
@@ -61,6 +63,7 @@ class EpochRecord:
         return scores.nanmean().item()
 
 
+@keywords()
 @dataclass(eq=False)
 class History:
     """Records of the epochs so far, and which was best.

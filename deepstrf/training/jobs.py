@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from deepstrf.arguments import whole_number
 from deepstrf.datasets import Recording
+from deepstrf.deprecation import keywords
 from deepstrf.short_repr import short_repr
 from deepstrf.training.cross_validation import SCORES, FitRecipe, Recipe, folds_of
 from deepstrf.training.identity import described, digest
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 FORMAT = "deepstrf fit 1"
 
 
+@keywords()
 @dataclass(frozen=True, eq=False)
 class FitJob:
     """One fit: a recipe on the sounds of a recording that are not left out, scored on those.
@@ -53,6 +55,7 @@ class FitJob:
     __repr__ = short_repr
 
 
+@keywords()
 @dataclass(frozen=True, eq=False)
 class FitResult:
     """What became of a job.
@@ -108,6 +111,7 @@ class FitResult:
         return model.eval()
 
 
+@keywords()
 class FitResults(Sequence[FitResult]):
     """Results in the order of the jobs."""
 
@@ -146,6 +150,7 @@ class FitResults(Sequence[FitResult]):
         return pd.DataFrame(rows, index=pd.Index([one.job.name for one in self.results], name="job"))
 
 
+@keywords()
 def fit_jobs(
     recipes: Mapping[str, nn.Module | Recipe],
     recordings: Recording | Mapping[str, Recording],

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from deepstrf.arguments import check_numbers, check_sizes
 from deepstrf.datasets import Recording
+from deepstrf.deprecation import keywords
 from deepstrf.metrics.pooling import mean_over_repeats
 from deepstrf.models.audio import Linear
 from deepstrf.stimuli.evidence import moving_bands
@@ -48,6 +49,7 @@ class _Moments:
         return self.xx - self.x[:, None] * self.x / n, self.xy - self.x[:, None] * self.y / n
 
 
+@keywords()
 def ridge(
     train: Data,
     n_lags: int,

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from deepstrf.arguments import check_numbers
+from deepstrf.deprecation import keywords
 from deepstrf.models.layers import CausalSTRFConv
 from deepstrf.models.layers.composition import receptive_field
 
@@ -28,6 +29,7 @@ Axes = tuple[Tensor, float]
 """Centre frequencies (F,) in Hz, and bin width in ms."""
 
 
+@keywords()
 def roughness(kernel: Tensor, *, cf_hz: Tensor | None = None, dt_ms: float | None = None) -> tuple[Tensor, Tensor]:
     r"""How rough each receptive field is along frequency and along time: its curvature over its own power.
 
@@ -126,6 +128,7 @@ def _forms(place: tuple[float, ...], length: float) -> tuple[Tensor, Tensor]:
     return form * root[:, None] * root, cells
 
 
+@keywords()
 def spread(kernel: Tensor) -> Tensor:
     r"""How evenly the weight of each receptive field is spread: :math:`\sum |w| / \sqrt{K \sum w^2}`, its relative L1.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from deepstrf.deprecation import keywords
 from deepstrf.short_repr import short_repr
 from deepstrf.training.history import History
 
@@ -30,6 +31,7 @@ class NonFiniteLossError(FloatingPointError):
         )
 
 
+@keywords()
 @dataclass(eq=False)
 class Progress:
     """Progress of a fit: the argument of its callbacks.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -12,12 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from deepstrf.deprecation import keywords
 from deepstrf.metrics import mse_loss, poisson_loss
 from deepstrf.models.layers import ParametricSTRF
 from deepstrf.models.registry import OUTPUT_CURVES
 from deepstrf.short_repr import short_repr
 from deepstrf.training.settings import Metric, OptimizerOf
 from deepstrf.training.starts import output_curve, strf_readout
+from deepstrf.user_warning import warn_user
 
 FIELD_PATIENCE, NETWORK_PATIENCE = 10, 30
 FIELD_STEP, GAUSSIAN_STEP, NETWORK_STEP = 0.01, 0.05, 1e-3
@@ -46,6 +47,7 @@ class Recipe:
         return make is own
 
 
+@keywords()
 @dataclass(frozen=True)
 class StepSizes:
     """Optimizer whose parameters have different step sizes, by their names in the model.
@@ -151,7 +153,7 @@ def check_can_follow(model: nn.Module, responses: Tensor, target: Tensor, names:
     if bool((still | ~recorded.any(1)).all()):
         raise ValueError("responses must vary in time, got none that does: there is nothing to fit")
     if bool(still.any()):
-        warnings.warn(f"responses of {_named(still, names)} never vary: nothing of them is learnt", stacklevel=4)
+        warn_user(f"responses of {_named(still, names)} never vary: nothing of them is learnt")
     _check_range(model, mean, ~still & recorded.any(1), names)
     if not cannot_be_negative(model):
         return
@@ -167,10 +169,9 @@ def check_can_follow(model: nn.Module, responses: Tensor, target: Tensor, names:
         )
     some = ~still & (lowest < 0)
     if bool(some.any()):
-        warnings.warn(
+        warn_user(
             f"responses of {_named(some, names)} go below 0 (down to {lowest[some].min().item():g}), where the output "
             f"curve {curve} of this model cannot follow: {way_out}",
-            stacklevel=4,
         )
 
 
@@ -197,10 +198,9 @@ def warn_of_precision(model: nn.Module) -> None:
     half = {p.dtype for p in model.parameters() if p.requires_grad and p.dtype in (torch.float16, torch.bfloat16)}
     if half:
         kind = ", ".join(sorted(str(dtype).removeprefix("torch.") for dtype in half))
-        warnings.warn(
+        warn_user(
             f"parameters in {kind} have two or three digits, and small steps are lost: fit the model in float32 "
             "(model.float()) and convert it afterwards",
-            stacklevel=5,
         )
 
 
@@ -208,10 +208,9 @@ def warn_of_tiny_sounds(model: nn.Module, stimuli: Tensor) -> None:
     """Warn of sounds whose variance is lost beside the epsilon of the batch norm that follows a receptive field."""
     spread = stimuli.double().std(-1, correction=0).max().item()
     if strf_readout(model) is not None and 0 < spread < LEAST_SPREAD:
-        warnings.warn(
+        warn_user(
             f"stimuli vary by {spread:.2g} (SD of the liveliest band), which is lost beside the epsilon of the batch "
             f"norm and beside the steps of the optimizer: give levels in dB, or multiply them by {1 / spread:.1g}",
-            stacklevel=5,
         )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import os
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
@@ -58,6 +57,7 @@ from deepstrf.training.recipes import (
 from deepstrf.training.settings import FitSettings, Metric, NamesParameters
 from deepstrf.training.starts import Axes, heard_by, is_untouched, start_from_data
 from deepstrf.training.under_way import under_way
+from deepstrf.user_warning import warn_user
 
 LONGEST_ANSWER = 256
 """Bins."""
@@ -165,13 +165,11 @@ class Run:
         had_its_time = not progress.stopping and len(history) >= self.patience
         if history.is_below_ridge and had_its_time:
             name = type(self.model).__name__
-            warnings.warn(
+            warn_user(
                 f"this {name} predicts the validation sounds worse than a linear field does: score "
                 f"{history.best.score:.3f}, ridge regression {history.ridge_score:.3f}. It may need more sound, other "
                 "settings or other first values: compare it with deepstrf.training.ridge(train, n_lags), or leave the "
                 "comparison out (baseline=False)",
-                UserWarning,
-                stacklevel=3,
             )
 
     def _run_epochs(self, progress: Progress) -> None:
@@ -447,11 +445,9 @@ class Run:
         try:
             save_checkpoint(self.checkpoint, self._state(), first=False)
         except OSError as error:
-            warnings.warn(
+            warn_user(
                 f"checkpoint {self.checkpoint} could not be written in epoch {len(self.history)} ({error}); the last "
                 "good one stands",
-                UserWarning,
-                stacklevel=2,
             )
 
 

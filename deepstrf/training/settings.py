@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from deepstrf.arguments import check_choice
+from deepstrf.deprecation import keywords
 from deepstrf.metrics import corrcoef
 from deepstrf.short_repr import short_repr
 from deepstrf.training.progress import Progress
@@ -36,6 +37,7 @@ class NamesParameters(Protocol):
 OptimizerOf = Callable[[list[nn.Parameter]], torch.optim.Optimizer] | NamesParameters
 
 
+@keywords()
 @dataclass(frozen=True)
 class FitSettings:
     """Settings of a fit; `deepstrf.training.Fitter` says what each of them does."""

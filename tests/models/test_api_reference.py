@@ -238,5 +238,5 @@ def test_old_names_of_arguments_work_and_warn() -> None:
     ):
         assert zoo.Transformer(token_dim=8).E == 8
     assert type(zoo.StateNet(rnn_type="vanilla").rnn) is type(zoo.StateNet(rnn_type="RNN").rnn) is nn.RNN
-    with pytest.raises(TypeError, match="unexpected keyword argument 'hidden_dim'"):
+    with pytest.raises(TypeError, match="has no argument 'hidden_dim'"):
         zoo.Transformer(hidden_dim=8)

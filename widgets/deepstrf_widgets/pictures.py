@@ -26,6 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 from torch import Tensor
 
+from deepstrf.deprecation import keywords
 from deepstrf.stimuli import Spectrogram
 
 __all__ = [
@@ -73,6 +74,7 @@ DIVERGING = LinearSegmentedColormap.from_list(
 )
 
 
+@keywords()
 class Picture(Figure):
     """A matplotlib figure that Jupyter shows without pyplot, sharp, on a clear ground.
 
@@ -269,6 +271,7 @@ ROW_PX, LINES_PX = 130, 190
 LETTER_PX = 6.5
 
 
+@keywords()
 def spectrogram_picture(
     spectrogram: Spectrogram | Numbers,
     *,
@@ -294,6 +297,7 @@ def spectrogram_picture(
     return stack_picture({name: spectrogram}, dt_ms=dt_ms, cf_hz=cf_hz, colours=(colours,))
 
 
+@keywords()
 def stack_picture(
     spectrograms: Mapping[str, Spectrogram | Numbers],
     lines: Mapping[str, Numbers] | None = None,
@@ -360,6 +364,7 @@ def stack_picture(
     return picture
 
 
+@keywords()
 def strf_picture(
     strf: Numbers,
     *,
@@ -413,6 +418,7 @@ def strf_picture(
     return picture
 
 
+@keywords()
 def lines_picture(
     lines: Mapping[str, Numbers],
     x: Numbers | None = None,
@@ -449,6 +455,7 @@ def lines_picture(
     return picture
 
 
+@keywords()
 def curve_picture(
     curves: Mapping[str, Numbers],
     x: Numbers,
@@ -490,6 +497,7 @@ def curve_picture(
     return picture
 
 
+@keywords()
 def scatter_picture(
     points: Mapping[str, tuple[Numbers, Numbers]],
     *,
@@ -525,6 +533,7 @@ def scatter_picture(
     return picture
 
 
+@keywords()
 def bars_picture(
     bars: Mapping[str, float],
     *,
@@ -562,6 +571,7 @@ def bars_picture(
     return picture
 
 
+@keywords()
 def raster_picture(
     spikes: Numbers,
     *,

@@ -19,10 +19,12 @@ from deepstrf.analysis.diagnosis.scores import above_ceiling, overfitting
 from deepstrf.analysis.diagnosis.tensors import exploding, flipped_sign, not_finite_tensors
 from deepstrf.arguments import checked_names
 from deepstrf.datasets import Recording
+from deepstrf.deprecation import keywords
 from deepstrf.models.readouts import STRFReadout
 from deepstrf.stimuli import Spectrogram
 
 
+@keywords()
 def diagnose(
     model: nn.Module,
     stimulus: Recording | Spectrogram | ArrayLike,

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from deepstrf.deprecation import keywords
+
 SEVERITIES = ("error", "warning", "note")
 """An error makes results wrong; a warning is likely to; a note may mislead a reader of the model."""
 
@@ -37,6 +39,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
 TABLE_WIDTH = 110
 
 
+@keywords()
 @dataclass(frozen=True)
 class Finding:
     """One suspicious thing about a model.
@@ -72,6 +75,7 @@ class Finding:
         return KINDS[self.kind]
 
 
+@keywords()
 class Diagnosis(tuple[Finding, ...]):
     """All findings about a model, the worst first; printed, a table.
 

@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from deepstrf.arguments import check_floating, check_modules, whole_number
+from deepstrf.deprecation import keywords
 from deepstrf.memory import LIMIT_GB
 
 from ..neural_model import NeuralModel
@@ -17,6 +18,7 @@ from .gradient_maps import spectrogram_gradients, waveform_gradients
 __all__ = ["AudioEncodingModel"]
 
 
+@keywords()
 class AudioEncodingModel(NeuralModel):
     """Encoding model of a spectrogram (B, 1, F, T), or of a waveform when ``wav2spec`` makes the spectrogram.
 

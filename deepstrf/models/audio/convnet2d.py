@@ -8,6 +8,7 @@ from typing import ClassVar
 from torch import nn
 
 from deepstrf.arguments import check_modules, whole_number
+from deepstrf.deprecation import keywords
 
 from ..activations import ParametricSoftplus
 from ..layers import CausalLayerNorm
@@ -20,6 +21,7 @@ N_LAYERS = 3
 LEAKY_SLOPE = 0.1
 
 
+@keywords()
 class ConvNet2D(AudioEncodingModel):
     """Each neuron's response read out from three convolutional layers over frequency and time.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from deepstrf.arguments import check_modules, check_numbers
+from deepstrf.deprecation import keywords
 
 from ..layers import LearnableExponentialDecay
 from .network_receptive_field import NetworkReceptiveField
@@ -14,6 +15,7 @@ __all__ = ["DNet"]
 DECAY_LENGTH_IN_TAU = 7.0
 
 
+@keywords()
 class DNet(NetworkReceptiveField):
     """Each neuron's response as a weighted sum of hidden units that leak, each with a receptive field of its own.
 

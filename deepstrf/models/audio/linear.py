@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from deepstrf.arguments import check_modules
+from deepstrf.deprecation import keywords
 
 from ..readouts import STRFReadout
 from .audio_model import AudioEncodingModel
@@ -12,6 +13,7 @@ from .audio_model import AudioEncodingModel
 __all__ = ["Linear"]
 
 
+@keywords()
 class Linear(AudioEncodingModel):
     """Each neuron's response as a receptive field correlated with the recent spectrogram.
 

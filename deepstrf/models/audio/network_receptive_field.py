@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from deepstrf.arguments import check_modules, whole_number
+from deepstrf.deprecation import keywords
 
 from ..activations import ParametricSoftplus
 from ..layers import CausalLayerNorm, CausalSTRFConv
@@ -14,6 +15,7 @@ from .audio_model import AudioEncodingModel
 __all__ = ["NetworkReceptiveField"]
 
 
+@keywords()
 class NetworkReceptiveField(AudioEncodingModel):
     """Each neuron's response as a weighted sum of hidden units, each with a receptive field of its own.
 

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from deepstrf.arguments import check_choice, check_modules, whole_number
+from deepstrf.deprecation import keywords
 
 from ..activations import ParametricSoftplus
 from ..layers import CausalLayerNorm, LocallyConnected1d
@@ -30,6 +31,7 @@ RECURRENT_LAYERS: dict[str, Callable[[int], nn.Module]] = {
 CONNECTIVITIES = ("LC", "FC", "CONV")
 
 
+@keywords()
 class StateNet(AudioEncodingModel):
     """Each neuron's response read out from a recurrent layer that sees one encoded frame at a time.
 

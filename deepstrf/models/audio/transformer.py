@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from deepstrf.arguments import check_modules, check_numbers, whole_number
+from deepstrf.deprecation import keywords
 
 from ..layers import SinusoidalPositionalEncoding, windowed_attention
 from ..readouts import LinearReadout
@@ -23,6 +24,7 @@ FRAMES_AT_ONCE = 128
 """Frames that a stream attends to together: the scores it holds do not grow with the chunk it is given."""
 
 
+@keywords()
 class Transformer(AudioEncodingModel):
     """Each neuron's response read out from a causal transformer over patches of the spectrogram.
 

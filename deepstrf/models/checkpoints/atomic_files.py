@@ -14,11 +14,11 @@ import os
 import shutil
 import time
 import uuid
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from deepstrf.user_warning import warn_user
 from deepstrf.writing import patiently, write_to_disk
 
 __all__ = ["read_files", "replace_files", "valid_folder"]
@@ -82,10 +82,8 @@ def read_files(folder: Path, names: Sequence[str], check: Callable[[Path], None]
             raise OSError(errno.EBUSY, f"{folder} is being changed all the time; its files could not be read together")
         time.sleep(PAUSE_S)
     if interrupted:
-        warnings.warn(
+        warn_user(
             f"the last save into {folder} was interrupted: what is read is the checkpoint from before it",
-            UserWarning,
-            stacklevel=2,
         )
     return contents
 

@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from deepstrf.memory import LIMIT_GB, check_memory
+from deepstrf.user_warning import warn_user
 
 from ..protocols import Savable
 from ..recorded_axes import RecordedAxes
@@ -217,11 +218,9 @@ def load_pretrained_from_dir(
     _give_axes(model, config, folder / CONFIG_FILE)
     for name, content in ((CONFIG_FILE, config), (METADATA_FILE, metadata)):
         if digests.get(name, found := "" if content is None else _digest(content)) != found:
-            warnings.warn(
+            warn_user(
                 f"{folder / name} is not the one that was saved with {WEIGHTS_FILE}: it was changed afterwards, or "
                 "only a part of the folder was copied",
-                UserWarning,
-                stacklevel=3,
             )
     return model.to(map_location).eval(), metadata
 
@@ -238,11 +237,9 @@ def _config_of(model: Savable) -> dict[str, Any]:
     if isinstance(axes, RecordedAxes):
         config[AXES_KEY] = axes.to_json()
     for name, reason in construction.unsaved.items():
-        warnings.warn(
+        warn_user(
             f"argument {name!r} of {type(model).__name__} is not saved ({reason}): give it again when loading, "
             f"from_pretrained(..., extra_kwargs={{{name!r}: ...}})",
-            UserWarning,
-            stacklevel=4,
         )
     return config
 
@@ -347,7 +344,7 @@ def _build(
     values.pop(AXES_KEY, None)
     saved_as = values.pop(CLASS_KEY, None)
     if saved_as != cls.__name__:
-        warnings.warn(f"{file.parent} was saved as {saved_as!r} and is loaded as {cls.__name__!r}", stacklevel=4)
+        warn_user(f"{file.parent} was saved as {saved_as!r} and is loaded as {cls.__name__!r}")
     modules, unsaved = values.pop(MODULES_KEY, {}), values.pop(UNSAVED_KEY, [])
     if not isinstance(modules, dict) or not isinstance(unsaved, list):
         raise ValueError(f"{file} is corrupt: {MODULES_KEY} must be an object and {UNSAVED_KEY} a list")

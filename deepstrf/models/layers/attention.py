@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from deepstrf.arguments import check_numbers, check_sizes
+from deepstrf.deprecation import keywords
 
 __all__ = ["build_causal_window_mask", "windowed_attention"]
 
@@ -28,6 +29,7 @@ DENSE_AT_MOST = 1024
 """Frames up to which it was measured to be as fast when they are no more than four windows."""
 
 
+@keywords()
 def build_causal_window_mask(L: int, window: int | None = None, device: torch.device | str | None = None) -> Tensor:
     """Boolean mask of causal self-attention, True where attention is forbidden.
 
@@ -70,6 +72,7 @@ def build_causal_window_mask(L: int, window: int | None = None, device: torch.de
     return forbidden if window is None else forbidden | (lag >= window)
 
 
+@keywords()
 def windowed_attention(q: Tensor, k: Tensor, v: Tensor, window: int | None, *, dropout: float = 0.0) -> Tensor:
     r"""Softmax attention in which frame i sees frames i-window+1 to i, at a cost in time and memory of L * window.
 

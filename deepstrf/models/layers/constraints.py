@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from deepstrf.deprecation import keywords
+
 __all__ = [
     "FRACTION",
     "MIN_SIGMA",
@@ -71,6 +73,7 @@ def _checked(values: FloatLike, allowed: Callable[[Tensor], Tensor], argument: s
 # value gives; ``argument`` is what the message calls it.
 
 
+@keywords()
 def softplus(raw: Tensor) -> Tensor:
     """``log(1 + exp(raw))`` without a cut-over to the straight line, so that it has an exact inverse.
 
@@ -87,6 +90,7 @@ def softplus(raw: Tensor) -> Tensor:
     return torch.logaddexp(raw, raw.new_zeros(()))
 
 
+@keywords()
 def inverse_softplus(y: FloatLike, argument: str = "y") -> Tensor:
     """Raw value whose softplus is ``y``, positive and finite: ``y + log(1 - exp(-y))``, also for tiny and huge ``y``.
 
@@ -99,11 +103,13 @@ def inverse_softplus(y: FloatLike, argument: str = "y") -> Tensor:
     return y + torch.log(-torch.expm1(-y))
 
 
+@keywords()
 def d_to_a(d: Tensor) -> Tensor:
     """Fraction in (0, 1] of each raw value: ``1/(1 + d^2)``. Inverse: `a_to_d`."""
     return 1.0 / (1.0 + d * d)
 
 
+@keywords()
 def a_to_d(a: FloatLike, argument: str = "a") -> Tensor:
     """Raw value, at least 0, of each decay per time bin ``a`` in (0, 1]: ``sqrt(1/a - 1)``. Inverse of `d_to_a`."""
     a = _checked(a, lambda v: (v > 0) & (v <= 1), argument, "must lie in (0, 1]")
@@ -117,16 +123,19 @@ def learnable_fraction(d: Tensor) -> Tensor:
     return torch.where(d.abs() < LEAST_SLOPE_AT, fraction.detach() + slope * (d - d.detach()), fraction)
 
 
+@keywords()
 def w_to_p(w: FloatLike, argument: str = "w") -> Tensor:
     """Raw value of each weight of the past ``w`` in (0, 1], by the formula of `a_to_d`."""
     return a_to_d(w, argument)
 
 
+@keywords()
 def raw_to_sigma(raw: Tensor) -> Tensor:
     """Standard deviation in bins of each raw width: ``|raw| + 0.27``. Inverse: `sigma_to_raw`."""
     return raw.abs() + MIN_SIGMA
 
 
+@keywords()
 def sigma_to_raw(sigma: FloatLike, argument: str = "sigma") -> Tensor:
     """Raw width, at least 0, of each standard deviation of at least 0.27 bins. Inverse of `raw_to_sigma`."""
     rule = f"must be at least {MIN_SIGMA} bins"
@@ -135,16 +144,19 @@ def sigma_to_raw(sigma: FloatLike, argument: str = "sigma") -> Tensor:
     return (sigma - MIN_SIGMA).clamp_min(0.0)
 
 
+@keywords()
 def d_to_tau(d: Tensor) -> Tensor:
     """Memory in frames of each raw value: ``1 + d^2``. Inverse: `tau_to_d`."""
     return 1.0 + d * d
 
 
+@keywords()
 def tau_to_d(tau: FloatLike, argument: str = "tau") -> Tensor:
     """Raw value, at least 0, of each memory of at least 1 frame: ``sqrt(tau - 1)``. Inverse of `d_to_tau`."""
     return torch.sqrt(_checked(tau, lambda v: (v >= 1) & (v < torch.inf), argument, "must be at least 1 frame") - 1.0)
 
 
+@keywords()
 @dataclass(frozen=True)
 class Constraint:
     """Transform from a raw tensor to natural units, and its inverse, whose second argument is a name for errors."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from deepstrf.arguments import check_numbers, check_sizes
+from deepstrf.deprecation import keywords
 
 from .configured import Configured
 from .constraints import d_to_tau, tau_to_d
@@ -71,6 +72,7 @@ def decay_filter(x: Tensor, a: Tensor, kernel_size: int, unit_gain: bool) -> Ten
     return exponential_filter_by_recursion(x, a, present, past, kernel_size).squeeze(1)
 
 
+@keywords()
 class LearnableExponentialDecay(Configured):
     r"""Low-pass filter of each band by a causal exponential of learnable length.
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from deepstrf.arguments import whole_number
+from deepstrf.deprecation import keywords
 
 __all__ = [
     "HALF_PRECISION",
@@ -120,6 +121,7 @@ def exponential_past(a: Tensor, kernel_size: int) -> Tensor:
     return weights / weights.sum(-1, keepdim=True)
 
 
+@keywords()
 def exponential_kernel(a: Tensor, present: Tensor, past: Tensor, kernel_size: int) -> Tensor:
     """Kernels of `exponential_filter`, last tap the current bin: ``[past * average over lags K-1 .. 1, present]``.
 
@@ -138,6 +140,7 @@ def exponential_kernel(a: Tensor, present: Tensor, past: Tensor, kernel_size: in
     return torch.cat([weights, present.unsqueeze(-1)], dim=-1)
 
 
+@keywords()
 def exponential_filter(x: Tensor, a: Tensor, present: Tensor, past: Tensor, kernel_size: int) -> Tensor:
     r"""Present and exponentially averaged past of each band, for C gain settings at once.
 

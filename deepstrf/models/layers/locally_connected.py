@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from deepstrf.arguments import check_sizes
+from deepstrf.deprecation import keywords
 
 __all__ = ["LocallyConnected1d", "locally_connected"]
 
@@ -22,6 +23,7 @@ MOST_PRODUCTS = {True: 5_000_000, False: 250_000}
 """Numbers of that elementwise product, (B, C_out, C_in K, L), up to which it was faster: for few rows, and for more."""
 
 
+@keywords()
 def locally_connected(
     x: Tensor,
     weights: Tensor,
@@ -69,6 +71,7 @@ def locally_connected(
     return torch.baddbmm(biases.t().unsqueeze(2), filters, columns).permute(2, 1, 0)
 
 
+@keywords()
 class LocallyConnected1d(nn.Module):
     """Between Linear and Conv1d: a filter of limited reach, another one at every output position.
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from deepstrf.arguments import check_numbers, check_sizes
+from deepstrf.deprecation import keywords
 
 __all__ = ["CausalLayerNorm"]
 
 
+@keywords()
 class CausalLayerNorm(nn.Module):
     """Layer norm over one chosen axis, computed apart at every position of all the others.
 

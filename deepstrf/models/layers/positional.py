@@ -6,12 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from deepstrf.arguments import check_sizes
+from deepstrf.deprecation import keywords
 
 __all__ = ["SinusoidalPositionalEncoding"]
 
 LONGEST_WAVE = 10000.0
 
 
+@keywords()
 class SinusoidalPositionalEncoding(nn.Module):
     """Input plus sines and cosines of the position, at frequencies ``10000^(-2i/d_model)``.
 

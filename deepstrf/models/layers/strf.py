@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from deepstrf.arguments import check_modules, check_sizes
+from deepstrf.deprecation import keywords
 
 from .as_built import mark_as_built
 from .composition import receptive_field
@@ -32,6 +33,7 @@ LEAST_SHARE = 1e-16
 """Smallest share of a Gaussian's mass that a bin is given, along one axis; a product of two is a normal number."""
 
 
+@keywords()
 def gaussian_mixture_kernel(P: Tensor, SIG: Tensor, weight: Tensor, F: int, T: int) -> Tensor:
     r"""Receptive field made of Gaussians, each of unit mass on the (F, T) grid times its weight.
 
@@ -79,6 +81,7 @@ def _unit_mass_gaussian(centre: Tensor, sigma: Tensor, size: int) -> Tensor:
     return share - (share * (share < LEAST_SHARE)).detach()
 
 
+@keywords()
 def separable_kernel(weight_f: Tensor, weight_t: Tensor) -> Tensor:
     """Receptive field as the product of a frequency profile and a time profile.
 
@@ -116,6 +119,7 @@ class _Kernel(Configured):
         return functional.conv2d(x, self.build_kernel(), self.bias)
 
 
+@keywords()
 class ParametricSTRF(_Kernel):
     """Receptive-field kernel drawn as a few Gaussians on the (F, T) grid (see `gaussian_mixture_kernel`).
 
@@ -278,6 +282,7 @@ def _spread(x: Tensor, counted: Tensor) -> Tensor:
     return (torch.where(counted, x - mean, 0.0).square().sum((0, 3)) / n).sqrt()
 
 
+@keywords()
 class SeparableSTRF(_Kernel):
     """Rank-one receptive-field kernel: a frequency profile times a time profile per channel pair.
 
@@ -341,6 +346,7 @@ def _sizes_of(kernel: nn.Module | None) -> dict[str, int]:
     return sizes
 
 
+@keywords()
 class CausalSTRFConv(nn.Module):
     """Causal receptive-field convolution: T-1 zeros on the left, then an (F, T) kernel without padding.
 

@@ -8,7 +8,6 @@ import json
 import math
 import os
 import re
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from torch import Tensor
 
 from deepstrf.deprecation import keywords
 from deepstrf.memory import LIMIT_GB, check_memory
+from deepstrf.user_warning import warn_user
 from deepstrf.writing import check_file_names, write_or_replace
 
 from ..bundle import bundle_text
@@ -307,6 +307,7 @@ def save_html(
     return path
 
 
+@keywords()
 def save_module(
     bench: BenchWidget,
     path: str | Path,
@@ -353,11 +354,9 @@ def save_module(
 def _warn_of_licence(bench: BenchWidget, path: Path) -> None:
     source = bench.session.source
     if source is not None and not source.redistribution:
-        warnings.warn(
+        warn_user(
             f"{path} holds sounds and responses of {source.name!r} (licence: {source.licence}), which must not be "
             "passed on: keep it to yourself, or save one with sounds of your own (session.set_stimulus)",
-            UserWarning,
-            stacklevel=4,
         )
 
 

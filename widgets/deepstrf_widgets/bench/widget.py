@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import traitlets
 
-from deepstrf.deprecation import warn_renamed
+from deepstrf.deprecation import keywords, warn_renamed
 from deepstrf.models.audio.audio_model import AudioEncodingModel
 
 from ..browser_widget import BrowserWidget, TraitValueError
@@ -74,11 +74,12 @@ class _Stage(traitlets.Enum):
 
     def validate(self, obj: Any, value: Any) -> Any:
         if value == "adaptation":
-            warn_renamed('stage "adaptation"', '"prefilter"', stacklevel=6)  # the caller of traitlets
+            warn_renamed('stage "adaptation"', '"prefilter"')
             value = "prefilter"
         return super().validate(obj, value)
 
 
+@keywords()
 class BenchWidget(BrowserWidget):
     """Receptive field and response of one neuron of a :class:`LiveSession`, to edit in the browser.
 

@@ -61,6 +61,7 @@ class _State(traitlets.Unicode):
             restore_state(obj.session, value)
 
 
+@keywords()
 class Explorer(BenchWidget, PanelHost):
     """The bench of one session with its panels, as one widget. Made by :func:`explore`.
 

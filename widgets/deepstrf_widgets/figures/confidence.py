@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from deepstrf.deprecation import keywords
 from deepstrf.training import Interval, benjamini_hochberg
 
 from ..session.reading import Reading
@@ -28,6 +29,7 @@ READOUTS = {
 }
 
 
+@keywords()
 class Confidence:
     """Bands of a fit, checked against the session that shows them.
 

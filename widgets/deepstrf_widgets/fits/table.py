@@ -13,6 +13,7 @@ import ipywidgets
 import traitlets
 
 from deepstrf.arguments import check_choice
+from deepstrf.deprecation import keywords
 from deepstrf.training import FitJob, FitResult
 
 from ..browser_widget import BrowserWidget
@@ -62,6 +63,7 @@ class FitRows(BrowserWidget):
         self._on_open(int(job))
 
 
+@keywords()
 class FitTable(Owner, ipywidgets.VBox):
     """Live table of `deepstrf.training.fit_many`, for notebooks: ``fit_many(jobs, progress=FitTable())``.
 

@@ -40,6 +40,7 @@ SOON_S, LATER_S = 0.03, 0.5
 """How long after a change a few neurons, or many, are computed again: the bench's own answer goes first."""
 
 
+@keywords()
 class Gallery(BrowserWidget):
     """Small multiples of the receptive fields of a :class:`LiveSession`, to sort, to filter and to choose from.
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from deepstrf.datasets import Recording
-from deepstrf.deprecation import did_you_mean
+from deepstrf.deprecation import did_you_mean, keywords
 from deepstrf.models.checkpoints import built_anew
 from deepstrf.training import Fitter, History, NonFiniteLossError, Progress
 from deepstrf.training.batches import Data, Examples, settle_batch_norms
@@ -46,6 +46,7 @@ PLAYED: WeakSet[nn.Module] = WeakSet()
 STATES = ("ready", "playing", "paused", "done", "failed")
 
 
+@keywords()
 class Player:
     """Fits the model of a session from where it stands, and moves the session along.
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from deepstrf.arguments import check_choice
 from deepstrf.datasets import Recording
+from deepstrf.deprecation import keywords
 from deepstrf.metrics import mse_loss, poisson_loss
 from deepstrf.training import Fitter, Progress
 from deepstrf.training.batches import Data, Examples, stimuli_and_responses
@@ -30,6 +31,7 @@ SEGMENT = 2_000
 """Epochs after which a fit is begun again from where it stands, so that its records do not grow without end."""
 
 
+@keywords()
 @dataclass(frozen=True)
 class PlaySettings:
     """Settings of a fit that moves the bench; where nothing is said, those of `deepstrf.training.Fitter`.

@@ -11,6 +11,7 @@ import traitlets
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from deepstrf.deprecation import keywords
 from deepstrf.stimuli import Spectrogram
 
 from ..browser_widget import BrowserWidget, TraitValueError
@@ -34,6 +35,7 @@ class DrawnScore(NamedTuple):
     share: float
 
 
+@keywords()
 class DrawnPrediction(BrowserWidget):
     """A plot on which the user draws a response by hand, before :meth:`reveal` shows what it is.
 

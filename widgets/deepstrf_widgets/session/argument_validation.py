@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from numbers import Integral
 from typing import NamedTuple
@@ -20,6 +19,7 @@ from deepstrf.models import NeuralModel
 from deepstrf.models.prefiltering import get_CFs
 from deepstrf.models.recorded_axes import SPIKES, RecordedAxes
 from deepstrf.stimuli import Spectrogram
+from deepstrf.user_warning import warn_user
 
 from .parameters import Index, Parameter, channel_names
 
@@ -110,18 +110,14 @@ def checked_inputs(
 def _doubt_axes(known: RecordedAxes, dt_ms: float, cf_hz: NDArray[np.float64]) -> None:
     """Warn where a stimulus has other bins or bands than the recording that the model was fitted to."""
     if not math.isclose(dt_ms, known.dt_ms, rel_tol=SAME):
-        warnings.warn(
+        warn_user(
             f"the model was fitted to bins of {known.dt_ms:g} ms, the stimulus has bins of {dt_ms:g} ms: its lags and "
             "time constants mean other times here",
-            UserWarning,
-            stacklevel=5,
         )
     if len(known.cf_hz) == len(cf_hz) and not np.allclose(cf_hz, known.cf_hz, rtol=SAME, atol=0):
-        warnings.warn(
+        warn_user(
             f"the model was fitted to bands from {known.cf_hz[0]:.5g} to {known.cf_hz[-1]:.5g} Hz, the stimulus has "
             f"bands from {cf_hz[0]:.5g} to {cf_hz[-1]:.5g} Hz: its fields mean other frequencies here",
-            UserWarning,
-            stacklevel=5,
         )
 
 
@@ -281,9 +277,7 @@ def _checked_dt(dt_ms: float) -> float:
 def _checked_cf(cf_hz: ArrayLike | None, F: int) -> NDArray[np.float64]:
     """Centre frequencies (F,) in Hz; without any the default axis, with a warning."""
     if cf_hz is None:
-        warnings.warn(
-            f"cf_hz was not given: {F} mel-spaced bands from 500 to 20000 Hz are assumed", UserWarning, stacklevel=4
-        )
+        warn_user(f"cf_hz was not given: {F} mel-spaced bands from 500 to 20000 Hz are assumed")
         cf_hz = get_CFs(500.0, 20000.0, F, "mel")
     try:
         cf = np.asarray(cf_hz, dtype=np.float64)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from deepstrf.models import NeuralModel
 from deepstrf.training.under_way import turns_of
+from deepstrf.user_warning import warn_user
 
 from .events import Change
 from .history import OUTSIDE, History, Slot, Values
@@ -390,7 +390,7 @@ class EditedModel:
         before = restrictions(self.state.twin)
         taken = self._adopt(watch, twin)
         if taken and is_unexpected(twin) and restrictions(twin) != before:
-            warnings.warn(restrictions(twin), UserWarning, stacklevel=6)
+            warn_user(restrictions(twin))
         return taken
 
     @locked

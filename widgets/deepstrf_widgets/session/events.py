@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from numpy.typing import ArrayLike
 
+from deepstrf.deprecation import keywords
+
 from .parameters import Index
 
 __all__ = ["Change", "Edit"]
@@ -20,6 +22,7 @@ class Edit(NamedTuple):
     index: Index = ()  # type: ignore[assignment]  # hides tuple.index, which is not called on an edit
 
 
+@keywords()
 @dataclass(frozen=True)
 class Change:
     """What an edit, undo, redo, revert, another sound or a change of the model from outside touched.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from deepstrf.deprecation import keywords
 from deepstrf.models.audio.audio_model import AudioEncodingModel
 from deepstrf.models.audio.gradient_maps import spectrogram_gradients
 from deepstrf.models.readouts import STRFReadout
@@ -22,6 +23,7 @@ ROUNDINGS = {torch.float64: 1e-9, torch.float32: 1e-4}
 """Sums that differ by so much of the sizes of their terms are the same; of other types 1e-2."""
 
 
+@keywords()
 @dataclass(frozen=True, repr=False)
 class Explanation:
     """Why one neuron's response is as high as it is in one bin.

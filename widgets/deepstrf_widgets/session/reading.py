@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from deepstrf.deprecation import keywords
 from deepstrf.models import NeuralModel
 
 from .ablation import ablation_text
@@ -70,6 +71,7 @@ class State:
         return replace(self, version=change.version, recent=(*self.recent, change)[-MAX_RECENT:], **parts)
 
 
+@keywords()
 class Reading(ABC):
     """What a session and its snapshots have in common: each method reads one state."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from deepstrf.analysis import CHANNELS, add_switches, without_switches
 from deepstrf.deprecation import keywords, renamed
 from deepstrf.models import NeuralModel
 from deepstrf.models.switches import has_switches
+from deepstrf.user_warning import warn_user
 
 from .argument_validation import Sound, checked_inputs, checked_sound, named_index
 from .edited_model import EditedModel, RunStep
@@ -30,6 +30,7 @@ from .twin import Twin
 __all__ = ["LiveSession"]
 
 
+@keywords()
 class LiveSession(Reading):
     """A neuron model that is edited by hand, one gesture at a time, on one stimulus batch.
 
@@ -114,7 +115,7 @@ class LiveSession(Reading):
             self._first = Played.of(first, trained)
             self._edited = EditedModel(edited, twin, live, self._first)
         if self._opened or is_unexpected(twin):
-            warnings.warn(self.restrictions, UserWarning, stacklevel=3)
+            warn_user(self.restrictions)
 
     def __repr__(self) -> str:
         (B, _, F, T), N = self.stimulus.shape, self.n_neurons
@@ -154,7 +155,7 @@ class LiveSession(Reading):
             model = without_switches(model)
         if now.ablated:
             text = f"the checkpoint has all parts of the model on, also what is off here: {now.ablated}"
-            warnings.warn(text, UserWarning, stacklevel=2)
+            warn_user(text)
         return model.save_pretrained(save_dir, metadata={**known, **(metadata or {})})
 
     # -- another stimulus ----------------------------------------------------------------------------------------

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import traitlets
 
+from deepstrf.deprecation import keywords
+
 from ..browser_widget import BrowserWidget
 from ..bundle import bundle_source
 from ..message_parsing import MessageError, brief
@@ -70,6 +72,7 @@ class Slider(traitlets.HasTraits):
         return {**shown, "min": self.min, "max": self.max, "step": self.step}
 
 
+@keywords()
 class StimulusPanel(PanelHost):
     """Choice of the stimulus of a session: its first one, a synthetic sound, a sound file, or a painting.
 

@@ -12,7 +12,7 @@ import traitlets
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deepstrf.deprecation import renamed
+from deepstrf.deprecation import keywords, renamed
 from deepstrf.stimuli import Spectrogram
 
 from ..browser_widget import BrowserWidget
@@ -91,6 +91,7 @@ def parse_paint(
     return PaintedFrames(values.astype(np.float32), start, total, settled)
 
 
+@keywords()
 class SpectrogramPainter(BrowserWidget):
     """A canvas on which the user paints the stimulus of a session: tones, sweeps, bursts of noise.
 

@@ -33,6 +33,7 @@ LOAD_S, ANSWER_S = 10.0, 1.0
 confirmation, which may be queued behind a running cell (such as one with :meth:`TrainingView.wait`)."""
 
 
+@keywords()
 class TrainingView(Owner, ipywidgets.VBox):
     """View of a fit: buttons, progress, weights, losses and scores. Made by :func:`train`.
 
