@@ -566,7 +566,7 @@ class Recording:
 def _names(argument: str, names: Sequence[str] | None, kind: str, count: int) -> tuple[str, ...]:
     """The names, or numbered ones; ValueError unless there are ``count`` different ones."""
     if names is None:
-        return tuple(f"{kind} {i}" for i in range(count))
+        return tuple(f"{kind} {i}" for i in range(1, count + 1))
     found = checked_names(argument, names)
     if len(found) != count or len(set(found)) != count:
         raise ValueError(f"{argument} must be {count} different names, got {found}")

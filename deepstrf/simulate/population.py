@@ -156,7 +156,7 @@ def simulate_population(
         dt_ms=spectrograms[0].dt_ms,
         cf_hz=spectrograms[0].cf_hz,
         stimulus_names=[f"sound_{b:03d}" for b in range(len(spectrograms))],
-        neuron_names=[f"neuron_{n:03d}" for n in range(n_neurons)],
+        neuron_names=[f"neuron_{n:03d}" for n in range(1, n_neurons + 1)],
         bins=bins,
         delay_ms=spectrograms[0].delay_ms,
     )

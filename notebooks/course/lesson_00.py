@@ -22,6 +22,6 @@ def _(my_answer, demo):
     return Question(
         my_answer,
         "a" if share >= 0.8 else "c" if share <= 0.1 else "b",
-        hints=["Look at the OFF field of neuron 1, and at what is left of the response without it."],
+        hints=["Look at the OFF field of neuron 2, and at what is left of the response without it."],
         because=f"r goes from {with_off:.2f} to {without_off:.2f}.",
     )

@@ -111,7 +111,7 @@ def _(index_of_two, neuron):
     "downward", "session", kind="gesture", stumble="Moving the blobs in frequency by little: swap them in time."
 )
 def _(session, CF_HZ, DT_MS):
-    """The bench itself is the answer: its neuron 4 as it stands."""
+    """The bench itself is the answer: its neuron 5 as it stands."""
 
     def preference(model):
         field = model.readout.effective_STRF("ON")[0][4]

@@ -112,7 +112,7 @@ def _(trials_for_half, DT_MS):
 
 @lesson.exercise("by hand", "session", kind="gesture", stumble="Watching r alone, which is blind to gain and offset.")
 def _(session, demo):
-    """The bench itself is the answer: variance explained, with the output curve of neuron 0 alone."""
+    """The bench itself is the answer: variance explained, with the output curve of neuron 1 alone."""
     rate = session.rate(0)
     now = fve(rate[:, None, None], demo.responses[:, :1]).item()
     others = [

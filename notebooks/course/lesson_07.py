@@ -20,7 +20,7 @@ def _(my_count, planted, before, after):
     untouched = [kind for kind, n in planted.items() if abs(after[n] - before[n]) < 0.01]
     assert sorted(untouched) == ["exploding", "flipped_sign"]
     assert after[planted["dead"]].isnan() and after[planted["saturated"]].isnan()
-    bars = {f"{n}": score for n, score in enumerate(after.nan_to_num(0.0).tolist())}
+    bars = {f"{n}": score for n, score in enumerate(after.nan_to_num(0.0).tolist(), 1)}
     return Question(
         my_count,
         len(untouched),

@@ -33,6 +33,9 @@ FAULTS = """() => {
     if (box.left < frame.left - 1 || box.right > frame.right + 1) found.push(`outside: ${name(e)}`);
     if (e.matches('button') && e.scrollWidth > e.clientWidth + 1) found.push(`cut: ${name(e)}`);
   }
+  for (const e of root.querySelectorAll('.db-score-row, .db-tuning')) {
+    if (seen(e) && e.scrollWidth > e.clientWidth + 1) found.push(`cut: ${name(e)}`);
+  }
   const heads = '.db-header :is(button, input, output), .db-head :is(button, h3), .db-tab';
   const controls = [...root.querySelectorAll(heads)].filter(seen)
     .map((e) => [e, e.getBoundingClientRect()]);
@@ -86,6 +89,13 @@ def test_nothing_is_cut_or_lies_over_another(open_saved: Callable[..., Page], wi
     assert beside is (width >= 750)
     if width >= 750:
         assert boxes[".db-header"]["bottom"] - boxes[".db-header"]["top"] < 40  # one row
+        rows = page.locator(f"{ROOT} .db-strf .db-form-head .db-button")
+        assert len({round(top) for top in rows.evaluate_all("(all) => all.map((one) => one.offsetTop)")}) == 1
+        last = page.locator(f"{ROOT} .db-tab").last.bounding_box()
+        title = page.locator(f"{ROOT} .db-response .db-title").first.bounding_box()
+        assert last is not None
+        assert title is not None
+        assert title["x"] - (last["x"] + last["width"]) >= 12
     ARTEFACTS.mkdir(exist_ok=True)
     if ratio == 1.0:
         page.screenshot(path=ARTEFACTS / f"layout-{width}.png", full_page=True)

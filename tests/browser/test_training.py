@@ -59,10 +59,10 @@ def test_pause_scrub_stop_restore(
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_role("button", name="Resume")).to_be_visible()
     last = notebook.kernel_eval("view.epoch")
-    expect(page.locator(TITLE)).to_have_text(f"neuron_000 · after epoch {last}")
+    expect(page.locator(TITLE)).to_have_text(f"neuron_001 · after epoch {last}")
     page.locator(".noUi-handle").focus()
     page.keyboard.press("ArrowLeft")
-    expect(page.locator(TITLE)).to_have_text(f"neuron_000 · after epoch {last - 1}")
+    expect(page.locator(TITLE)).to_have_text(f"neuron_001 · after epoch {last - 1}")
     assert notebook.kernel_eval("view.epoch") == last - 1
     page.locator(".widget-dropdown select").select_option("neuron_002")
     expect(page.locator(TITLE)).to_have_text(f"neuron_002 · after epoch {last - 1}")

@@ -220,10 +220,10 @@ def test_writing_refuses_what_a_folder_cannot_hold(tmp_path):
         write(tmp_path, recording, waveforms[:1], RATE_HZ)
     with pytest.raises(ValueError, match=r"waveforms must last as long .* 0\.3 s for 'x', got 0\.2 s"):
         write(tmp_path, recording, waveforms[::-1], RATE_HZ)
-    with pytest.raises(ValueError, match=r"recording must hold spike counts: in trial 0 of 'neuron 0' with 'x', coun"):
+    with pytest.raises(ValueError, match=r"recording must hold spike counts: in trial 0 of 'neuron 1' with 'x', coun"):
         write(tmp_path, recording.smoothed(15.0), waveforms, RATE_HZ)
     recording.responses[0, 0, 0, 7] = torch.nan
-    with pytest.raises(ValueError, match=r"must hold whole trials, got 1 gaps in trial 0 of 'neuron 0' with 'x'"):
+    with pytest.raises(ValueError, match=r"must hold whole trials, got 1 gaps in trial 0 of 'neuron 1' with 'x'"):
         write(tmp_path, recording, waveforms, RATE_HZ)
     assert not any(tmp_path.iterdir())
 

@@ -176,7 +176,7 @@ def test_rebin_and_crop_agree_with_arrays():
 def test_sites_are_joined_with_nan_elsewhere():
     a, b = ragged(0)[0], ragged(1, neurons=3)[0]
     both = Recording.concatenate({"A": a, "B": b})
-    assert both.neuron_names == ("A/neuron 0", "A/neuron 1", "B/neuron 0", "B/neuron 1", "B/neuron 2")
+    assert both.neuron_names == ("A/neuron 1", "A/neuron 2", "B/neuron 1", "B/neuron 2", "B/neuron 3")
     assert len(both) == 6
     assert sum(p.responses.numel() for p in both._parts) == sum(
         p.responses.numel() for one in (a, b) for p in one._parts
@@ -185,9 +185,9 @@ def test_sites_are_joined_with_nan_elsewhere():
         assert same(both[i][1][:2], a[i][1])
         assert bool(both[i][1][2:].isnan().all())
         assert same(both[3 + i][1][2:], b[i][1])
-    again = both.select(neurons=[f"B/neuron {n}" for n in (2, 0)], stimuli=[4])
+    again = both.select(neurons=[f"B/neuron {n}" for n in (3, 1)], stimuli=[4])
     assert same(again[0][1][:, :1], b[1][1][[2, 0]][:, :1])
-    with pytest.raises(ValueError, match="different names, got 'neuron 0' twice: a mapping of sites"):
+    with pytest.raises(ValueError, match="different names, got 'neuron 1' twice: a mapping of sites"):
         Recording.concatenate([a, b])
 
 
@@ -200,7 +200,7 @@ def test_sessions_of_the_same_neurons_add_trials():
     assert len(both) == 3
     assert np.array_equal(both[0][1].numpy(), np.concatenate([responses[0], responses[0] + 1], 1))
     with pytest.raises(
-        ValueError, match=r"must not repeat each other, but all trials of neuron 'neuron 0' with 's0\.0'"
+        ValueError, match=r"must not repeat each other, but all trials of neuron 'neuron 1' with 's0\.0'"
     ):
         Recording.concatenate([a, a], same_neurons=True)
     moved = Recording.from_arrays(

@@ -71,8 +71,8 @@ def test_collate_pads_repeats_too():
 
 def test_numbered_names_and_repr():
     plain = Recording(torch.zeros(2, 1, 3, 200), torch.zeros(2, 1, 1, 200), dt_ms=5, cf_hz=CF_HZ)
-    assert plain.neuron_names == ("neuron 0",)
-    assert plain.stimulus_names == ("stimulus 0", "stimulus 1")
+    assert plain.neuron_names == ("neuron 1",)
+    assert plain.stimulus_names == ("stimulus 1", "stimulus 2")
     assert repr(plain) == "Recording(2 stimuli, 2 s in bins of 5 ms, 3 bands 500-2000 Hz, 1 neurons, up to 1 trials)"
 
 
@@ -177,7 +177,7 @@ X, Y = torch.zeros(2, 1, 3, 4), torch.zeros(2, 1, 1, 4)
         (X, Y, {"stimulus_names": ["a", "a"]}, ValueError, r"stimulus_names must be 2 different names"),
         (X, Y, {"bins": [4, 5]}, ValueError, r"bins must be 2 lengths from 1 to T = 4, got \(4, 5\)"),
         (X, Y, {"bins": [4]}, ValueError, r"bins must be 2 lengths"),
-        (X, Y, {"bins": [4, 3]}, ValueError, "responses must be NaN after the 3 bins of stimulus 'stimulus 1'"),
+        (X, Y, {"bins": [4, 3]}, ValueError, "responses must be NaN after the 3 bins of stimulus 'stimulus 2'"),
     ],
 )
 def test_errors_of_construction(stimuli, responses, options, error, message):
@@ -187,13 +187,13 @@ def test_errors_of_construction(stimuli, responses, options, error, message):
 
 def test_old_names_of_the_neurons_work_and_warn():
     plain = Recording(torch.zeros(1, 1, 2, 9), torch.zeros(1, 2, 1, 9), dt_ms=5.0, cf_hz=torch.tensor([1e3, 2e3]))
-    assert plain.neuron_names == ("neuron 0", "neuron 1")
+    assert plain.neuron_names == ("neuron 1", "neuron 2")
     with pytest.warns(DeprecationWarning, match="Recording.unit_names is called Recording.neuron_names now"):
         assert plain.unit_names == plain.neuron_names
     with pytest.warns(
         DeprecationWarning, match=r"Recording.select\(units=\) is called Recording.select\(neurons=\) now"
     ):
-        assert plain.select(units=[1]).neuron_names == ("neuron 1",)
+        assert plain.select(units=[1]).neuron_names == ("neuron 2",)
 
 
 def test_arrays_are_taken():

@@ -45,7 +45,7 @@ def least_squares(train, validation, *, seed, penalty=0.0):
 def test_predictions_are_those_of_a_slow_loop_over_left_out_sounds():
     data = recording()
     found = cross_validate(least_squares, data, folds=None, validation=None)
-    assert sorted(found.folds) == [[f"stimulus {b}"] for b in range(6)]
+    assert sorted(found.folds) == [[f"stimulus {b}"] for b in range(1, 7)]
     for b, n in enumerate(BINS):
         rest = [i for i in range(6) if i != b]
         expected = least_squares(data.select(stimuli=rest), None, seed=0)(data[b][0][None])[0]
@@ -77,9 +77,9 @@ def test_no_recipe_is_shown_what_it_is_judged_by():
 def test_labels_are_never_divided():
     found = cross_validate(least_squares, recording(), folds=3, by=["a", "a", "b", "c", "c", "c"], validation=None)
     assert sorted(found.folds, key=len) == [
-        ["stimulus 2"],
-        ["stimulus 0", "stimulus 1"],
-        [f"stimulus {b}" for b in (3, 4, 5)],
+        ["stimulus 3"],
+        ["stimulus 1", "stimulus 2"],
+        [f"stimulus {b}" for b in (4, 5, 6)],
     ]
 
 

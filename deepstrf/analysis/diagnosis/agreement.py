@@ -200,8 +200,8 @@ def another_neuron(
         if i in skip or not (swapped or copied):
             continue
         sentence = (
-            f"On {where} the prediction of neuron {j} correlates {float(score[k]):.2f} with its recorded response, its "
-            f"own {float(r[i]):.2f}: the response may belong to the other. Compare the order of the neurons in the "
+            f"On {where} the prediction of neuron {j + 1} correlates {float(score[k]):.2f} with its recorded response, "
+            f"its own {float(r[i]):.2f}: the response may belong to the other. Compare the order of the neurons in the "
             "recording with that of the model."
         )
         evidence = {"score": float(r[i]), "other": j, "best_score": float(score[k])}

@@ -54,7 +54,7 @@ def silent_bands(model: nn.Module, sample: Sample, cf_hz: Tensor | None) -> list
 
 
 def _spans(bands: Tensor, cf_hz: Tensor | None) -> str:
-    """Runs of neighbouring bands in words: "bands 0 to 3, 12" or with their frequencies."""
+    """Runs of neighbouring bands in words: "bands 1 to 4, 13" or with their frequencies."""
     runs: list[list[int]] = []
     for band in bands.tolist():
         if runs and band == runs[-1][-1] + 1:
@@ -63,11 +63,11 @@ def _spans(bands: Tensor, cf_hz: Tensor | None) -> str:
             runs.append([band])
 
     def named(band: int) -> str:
-        return str(band) if cf_hz is None else f"{float(cf_hz[band]) / 1000:.3g}"
+        return str(band + 1) if cf_hz is None else f"{float(cf_hz[band]) / 1000:.3g}"
 
     text = ", ".join(named(run[0]) + (f" to {named(run[-1])}" if len(run) > 1 else "") for run in runs[:4])
     text += ", …" if len(runs) > 4 else ""
-    return f"bands {text}, counted from 0" if cf_hz is None else f"{text} kHz"
+    return f"bands {text}" if cf_hz is None else f"{text} kHz"
 
 
 def uncertain_tuning(

@@ -49,7 +49,7 @@ class Finding:
     kind : str
         A key of ``KINDS``, such as "dead"; `diagnose` says what each means.
     neuron : int or None
-        None where it concerns the whole model.
+        Its index, from 0; texts count from 1. None where it concerns the whole model.
     sentence : str
         What was seen, in units, and what to do about it.
     evidence : mapping of str to float
@@ -90,7 +90,7 @@ class Diagnosis(tuple[Finding, ...]):
     --------
     >>> Diagnosis([Finding("dead", 2, "Its response stays at 0.", {"mean": 0.0})])
     Diagnosis: 1 finding (1 error)
-    error    dead           neuron 2
+    error    dead           neuron 3
              Its response stays at 0.
     >>> Diagnosis()
     Diagnosis: nothing suspicious
@@ -116,12 +116,13 @@ class Diagnosis(tuple[Finding, ...]):
         return tuple(finding for finding in self if finding.kind == kind)
 
     def whom(self, finding: Finding) -> str:
-        """Neuron that a finding concerns, as text: "neuron 2, onset", or "the model"."""
+        """Neuron that a finding concerns, as text, counted from 1: "neuron 3, onset", or "the model"."""
         if finding.neuron is None:
             return "the model"
         name = "" if self.neuron_names is None else self.neuron_names[finding.neuron]
-        number = f"neuron {finding.neuron}"
-        return number if name in ("", number) else f"{number}, {name}"
+        number = f"neuron {finding.neuron + 1}"
+        # Recordings of earlier versions hold names that count from 0.
+        return number if name in ("", number, f"neuron {finding.neuron}") else f"{number}, {name}"
 
     @property
     def summary(self) -> str:

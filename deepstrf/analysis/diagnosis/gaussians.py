@@ -39,7 +39,7 @@ def off_grid(model: nn.Module, dt_ms: float | None) -> list[Finding]:
                 ms = "" if dt_ms is None else f" ({taps * dt_ms:.2g} ms)"
                 where.append(f"{taps:.2g} bins{ms} beyond {'the longest lag' if tap < 0 else 'lag 0'}")
             sentence = (
-                f"Gaussian {g} (counted from 0){_channel(field, c)}{_unit(model, name, o)} is centred "
+                f"Gaussian {g + 1}{_channel(field, c)}{_unit(model, name, o)} is centred "
                 f"{' and '.join(where)} of its field; its whole mass is pressed against the edge. "
                 "Move it back onto the grid, or set its weight to 0."
             )
@@ -64,7 +64,7 @@ def overlapping(model: nn.Module) -> list[Finding]:
         for o, c, g, h in pairs.nonzero().tolist():
             distance = (centre[:, o, c, g] - centre[:, o, c, h]).abs()
             sentence = (
-                f"Gaussians {g} and {h} (counted from 0){_channel(field, c)}{_unit(model, name, o)} lie on top of "
+                f"Gaussians {g + 1} and {h + 1}{_channel(field, c)}{_unit(model, name, o)} lie on top of "
                 f"each other: {float(distance[0]):.2g} bands and {float(distance[1]):.2g} bins apart, of the "
                 f"same widths (cosine {float(cosine[o, c, g, h]):.4f}). One does the work of both: set one weight "
                 "to their sum and the other to 0, or fit fewer Gaussians."
@@ -98,10 +98,10 @@ def _neuron(model: nn.Module, name: str, unit: int) -> int | None:
 
 
 def _unit(model: nn.Module, name: str, unit: int) -> str:
-    return "" if _neuron(model, name, unit) is not None else f" of unit {unit} of {name}"
+    return "" if _neuron(model, name, unit) is not None else f" of unit {unit + 1} of {name}"
 
 
 def _channel(field: ParametricSTRF, channel: int) -> str:
     if field.C_in == 1:
         return ""
-    return f" of {POLARITIES[channel]}" if field.C_in == 2 else f" of channel {channel}"
+    return f" of {POLARITIES[channel]}" if field.C_in == 2 else f" of channel {channel + 1}"

@@ -310,7 +310,7 @@ def test_gaussians_of_a_hidden_layer_belong_to_no_neuron():
         model.core[0].kernel.P[0, 1] = 30.0
     finding = only(diagnose(model, simulate().stimuli), "off_grid", None)
     assert finding.evidence["unit"] == 1
-    assert "of unit 1 of core.0.kernel" in finding.sentence
+    assert "of unit 2 of core.0.kernel" in finding.sentence
 
 
 def test_the_cosine_of_two_gaussians_is_that_of_their_samples_on_a_fine_grid():
@@ -567,7 +567,7 @@ def test_bands_that_the_sounds_never_move():
     assert finding.evidence == {"bands": 3, "of": BANDS, "fields_ruled": 1}
     named = [f"{float(population.cf_hz[n]) / 1000:.3g}" for n in (2, 8, 9)]
     assert f"({named[0]}, {named[1]} to {named[2]} kHz)" in finding.sentence
-    assert "(bands 2, 8 to 9, counted from 0)" in diagnose(model, x)[0].sentence
+    assert "(bands 3, 9 to 10)" in diagnose(model, x)[0].sentence
 
 
 class Given:

@@ -113,7 +113,7 @@ def test_a_page_holds_the_profiles_of_a_product(make_session, tmp_path):
         ([], ValueError, r"neurons must be at least one and all different, got \[\]"),
         ([0, 3], IndexError, r"neurons must lie in \[0, 2\], got 3"),
         ([1.5], TypeError, "neurons must be an integer or a name, got 1.5"),
-        (["a"], ValueError, "neurons must be one of the 3 names, such as 'neuron 0'"),
+        (["a"], ValueError, "neurons must be one of the 3 names, such as 'neuron 1'"),
     ],
 )
 def test_wrong_neurons_are_an_error_and_the_file_stays(bench, tmp_path, neurons, error, message):

@@ -71,8 +71,8 @@ def test_of_one_sound_there_is_no_score_of_its_own(make_session):
 
 def test_sounds_without_names_are_numbered_and_names_that_repeat_are_refused(make_session):
     session = make_session(sounds=3)
-    assert session.sound_names == ["0", "1", "2"]
-    assert session.sound_index("2") == 2
+    assert session.sound_names == ["sound 1", "sound 2", "sound 3"]
+    assert session.sound_index("sound 2") == 1
     played = session._edited.state.played
     session._edited.state = session._edited.state.__class__(
         **{**vars(session._edited.state), "played": played.__class__(**{**vars(played), "sounds": ("a", "a", "b")})}
@@ -96,7 +96,7 @@ def test_a_sound_that_there_is_not_is_refused(session, wrong):
 def test_another_stimulus_with_fewer_sounds_leaves_the_last_of_them(session, make_stimulus):
     bench = BenchWidget(session, sound=2)
     session.set_stimulus(make_stimulus(frames=17).float())
-    assert (bench.sound, session.sound_names, session.sound_bins) == (0, ["0"], [17])
+    assert (bench.sound, session.sound_names, session.sound_bins) == (0, ["sound 1"], [17])
     bench.refresh()
     assert (bench.info["sound"], bench.info["n_sounds"], bench.info["n_frames"]) == (0, 1, 17)
     session.set_stimulus()

@@ -102,7 +102,7 @@ def test_traits_hold_the_neuron_on_screen(make_session):
 
 
 def test_a_neuron_may_be_named(session):
-    widget = BenchWidget(session, neuron="neuron 2")
+    widget = BenchWidget(session, neuron="neuron 3")
     assert_shows(widget, 2)
     widget.close()
 
@@ -117,7 +117,7 @@ def test_info_describes_the_session(widget):
     sizes = ("n_neurons", "n_bands", "n_lags", "n_channels", "n_gaussians", "n_frames", "dt_ms")
     assert [widget.info[name] for name in sizes] == [3, 5, 4, 2, 2, 30, 5.0]
     assert (widget.info["kind"], widget.info["channel_names"]) == ("gaussians", ["ON", "OFF"])
-    assert widget.info["neuron_names"] == ["neuron 0", "neuron 1", "neuron 2"]
+    assert widget.info["neuron_names"] == ["neuron 1", "neuron 2", "neuron 3"]
     assert widget.info["has_responses"] is True
 
 
@@ -295,7 +295,7 @@ def test_each_view_names_itself(session, kind, view):
         ({"session": "s"}, TypeError, "session must be a LiveSession, got str"),
         ({"neuron": 3}, IndexError, r"neuron must lie in \[0, 2\], got 3"),
         ({"neuron": 1.0}, TypeError, "neuron must be an integer or a name, got 1.0"),
-        ({"neuron": "neuron 7"}, ValueError, r"neuron must be one of the 3 names, .* got 'neuron 7': did you mean"),
+        ({"neuron": "neuron 8"}, ValueError, r"neuron must be one of the 3 names, .* got 'neuron 8': did you mean"),
         ({"sound": 1}, IndexError, r"sound must lie in \[0, 0\], got 1"),
         ({"sound": True}, TypeError, r"sound must be an integer or a name, got True"),
     ],

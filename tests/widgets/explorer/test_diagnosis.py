@@ -46,9 +46,9 @@ def test_one_row_for_each_finding_with_its_evidence(sick):
     assert view.found == diagnose(session.model, session.stimulus, session.responses, dt_ms=5.0)
     shown = texts(view)
     assert [row["can_show"] for row in view.rows] == [True] * 3
-    assert "error · not finite · neuron 5, five" in shown[0]
+    assert "error · not finite · neuron 6, five" in shown[0]
     assert "output curve" in shown[0]
-    assert "neuron 4, <b>four</b>" in shown[1]
+    assert "neuron 5, <b>four</b>" in shown[1]
     assert "receptive field" in shown[1]
     assert "(1 error, 1 warning, 1 note)" in view.title
     view.close()
@@ -69,9 +69,9 @@ def test_repr_is_readable_and_holds_no_numbers_that_a_fit_gives(sick):
     view = sick.diagnose()
     assert repr(view) == (
         "DiagnosisView: 3 findings (1 error, 1 warning, 1 note)\n"
-        "  error    not_finite     neuron 5, five\n"
-        "  warning  off_grid       neuron 4, <b>four</b>\n"
-        "  note     flipped_sign   neuron 1, offset, 8 kHz"
+        "  error    not_finite     neuron 6, five\n"
+        "  warning  off_grid       neuron 5, <b>four</b>\n"
+        "  note     flipped_sign   neuron 2, offset, 8 kHz"
     )
     view.close()
 

@@ -80,7 +80,7 @@ def test_the_demo_can_be_explored():
         ({"stimulus": None}, TypeError, "stimulus must be given with a model, got None"),
         ({"model": "LN"}, TypeError, "model must be a deepstrf NeuralModel, got str"),
         ({"neuron": 7}, IndexError, r"neuron must lie in \[0, 2\], got 7"),
-        ({"neuron": "neuron 8"}, ValueError, r"neuron must be one of the 3 names, .* got 'neuron 8': did you mean"),
+        ({"neuron": "neuron 9"}, ValueError, r"neuron must be one of the 3 names, .* got 'neuron 9': did you mean"),
         ({"locked": ["strf"]}, TypeError, r"explore\(\) has no argument 'locked': did you mean 'lock'\?"),
         ({"sound": 3}, IndexError, r"sound must lie in \[0, 0\], got 3"),
         ({"dt_ms": -5}, ValueError, "dt_ms must be positive and finite in ms, got -5"),
@@ -107,20 +107,20 @@ def test_a_wrong_neuron_is_refused(shown):
 
 
 def test_neurons_go_by_name(session, tmp_path):
-    explorer = explore(session, neuron="neuron 2", gallery=True, figures=False)
+    explorer = explore(session, neuron="neuron 3", gallery=True, figures=False)
     assert explorer.neuron == explorer.gallery.selected == 2
-    explorer.neuron = "neuron 1"
+    explorer.neuron = "neuron 2"
     assert explorer.bench.neuron == 1
-    assert explorer.figure("neuron 0").layout.title.text.startswith("neuron 0")
-    assert explorer.figure().layout.title.text.startswith("neuron 1")
-    assert neuron_figure(session, "neuron 2").layout.title.text.startswith("neuron 2")
-    page = explorer.save_html(tmp_path / "bench.html", neurons=["neuron 2", 0]).read_text(encoding="utf-8")
+    assert explorer.figure("neuron 1").layout.title.text.startswith("neuron 1")
+    assert explorer.figure().layout.title.text.startswith("neuron 2")
+    assert neuron_figure(session, "neuron 3").layout.title.text.startswith("neuron 3")
+    page = explorer.save_html(tmp_path / "bench.html", neurons=["neuron 3", 0]).read_text(encoding="utf-8")
     assert '"neuron_names": ["neuron 3", "neuron 1"]' in page
-    page = explorer.save_html(tmp_path / "bench.html", neurons="neuron 1").read_text(encoding="utf-8")
+    page = explorer.save_html(tmp_path / "bench.html", neurons="neuron 2").read_text(encoding="utf-8")
     assert '"neuron_names": ["neuron 2"]' in page
-    with pytest.raises(ValueError, match=r"neurons must be at least one and all different, got \['neuron 1', 1\]"):
-        explorer.save_html(tmp_path / "bench.html", neurons=["neuron 1", 1])
-    with pytest.raises(ValueError, match=r"neuron must be one of the 3 names, such as 'neuron 0', .* got 'x'"):
+    with pytest.raises(ValueError, match=r"neurons must be at least one and all different, got \['neuron 2', 1\]"):
+        explorer.save_html(tmp_path / "bench.html", neurons=["neuron 2", 1])
+    with pytest.raises(ValueError, match=r"neuron must be one of the 3 names, such as 'neuron 1', .* got 'x'"):
         explorer.neuron = "x"
     explorer.close()
 
@@ -255,7 +255,7 @@ def test_neuron_score_state_and_edited_can_be_observed_and_linked(make_session):
     assert {"state", "edited"} <= set(notified)
     assert other.state == one.state != ""
     assert other.session.value("strf.weight", (0, 0, 0)) == 2.0
-    one.neuron = "neuron 2"
+    one.neuron = "neuron 3"
     assert other.neuron == 2
     one.undo()
     assert not other.session.edited()
@@ -392,10 +392,10 @@ def test_a_figure_widget_follows(shown):
     np.testing.assert_array_equal(traces(figures)["model"].y, before)
     shown.neuron = 2
     assert_up_to_date(shown, figures)
-    assert figures.layout.title.text.startswith("neuron 2 · r ")
-    fixed = shown.figure_widget("neuron 1")
+    assert figures.layout.title.text.startswith("neuron 3 · r ")
+    fixed = shown.figure_widget("neuron 2")
     shown.neuron = 0
-    assert fixed.layout.title.text.startswith("neuron 1")
+    assert fixed.layout.title.text.startswith("neuron 2")
 
 
 def move(session, weight, *, settled=False):

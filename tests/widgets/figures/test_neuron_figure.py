@@ -89,7 +89,7 @@ def test_the_title_has_the_name_as_text_and_the_scores(make_session, make_stimul
     assert session.normalized_score(1) is None
     assert "CCnorm" not in neuron_figure(session, 1).layout.title.text
     session.set_stimulus(make_stimulus(frames=31))
-    assert neuron_figure(session, 0).layout.title.text == "neuron 0"
+    assert neuron_figure(session, 0).layout.title.text == "neuron 1"
 
 
 def test_all_time_axes_move_together(session):

@@ -113,7 +113,7 @@ def test_shows_the_receptive_fields_of_the_session(make, kernel, neurons):
         "has_scores": True,
         "kernels_given": False,
     }
-    assert one.names == [f"neuron {n}" for n in range(neurons)]
+    assert one.names == [f"neuron {n}" for n in range(1, neurons + 1)]
 
 
 def test_one_channel_and_no_responses_leave_their_columns_empty(make):
@@ -230,14 +230,14 @@ def test_order_is_that_of_a_slow_sort(make_session, values, descending, low, hig
 
 
 def test_names_are_sorted_with_their_numbers_and_found_by_every_word(make_model, make_stimulus):
-    names = ["unit 10", "unit 2", "Unit 1 <b>"]
+    names = ["unit 20", "unit 3", "Unit 2 <b>"]
     one = gallery(make_model(), make_stimulus(), cf_hz=np.geomspace(500, 16000, 5), neuron_names=names, sort="name")
     assert one.shown.tolist() == [2, 1, 0]
     one.descending = True
     assert one.shown.tolist() == [0, 1, 2]
     one.sort, one.descending, one.search = "index", False, "UNIT <B>"
     assert one.shown.tolist() == [2]
-    one.search = "0"  # the number of the first, and part of the name of none else
+    one.search = "1"  # the number of the first, and part of the name of none else
     assert one.shown.tolist() == [0]
     one.close()
 
@@ -311,16 +311,16 @@ def test_a_gallery_takes_a_recording_arrays_and_a_name(make_model, make_stimulus
     stimulus, responses = make_stimulus(), make_responses().double()
     recording = Recording(stimulus, responses, dt_ms=5.0, cf_hz=torch.from_numpy(cf_hz))
     made = [
-        gallery(model, recording, selected="neuron 2"),
-        gallery(model, stimulus.numpy(), responses.numpy(), cf_hz=cf_hz, selected="neuron 2"),
+        gallery(model, recording, selected="neuron 3"),
+        gallery(model, stimulus.numpy(), responses.numpy(), cf_hz=cf_hz, selected="neuron 3"),
         gallery(model, stimulus, responses, cf_hz=cf_hz, selected=2),
     ]
     for one in made:
         assert one.selected == 2
         np.testing.assert_array_equal(column(one, "score"), column(made[-1], "score"))
         one.close()
-    with pytest.raises(ValueError, match=r"selected must be one of the 3 names, .* got 'neuron 5': did you mean"):
-        gallery(model, recording, selected="neuron 5")
+    with pytest.raises(ValueError, match=r"selected must be one of the 3 names, .* got 'neuron 6': did you mean"):
+        gallery(model, recording, selected="neuron 6")
 
 
 def test_a_model_alone_is_shown_without_scores(make_model):

@@ -254,7 +254,7 @@ def test_a_wrong_argument_is_named(make_model, make_stimulus, wrong, error, mess
         (-1, IndexError, r"neuron must lie in \[0, 2\], got -1"),
         (1.0, TypeError, "neuron must be an integer or a name, got 1.0"),
         (True, TypeError, "neuron must be an integer or a name, got True"),
-        ("0", ValueError, "neuron must be one of the 3 names, such as 'neuron 0', or a number from 0, got '0'$"),
+        ("0", ValueError, "neuron must be one of the 3 names, such as 'neuron 1', or a number from 0, got '0'$"),
         ("Neuron 1", ValueError, r"got 'Neuron 1': did you mean 'neuron 1'\?"),
     ],
 )

@@ -95,7 +95,7 @@ def test_a_sound_that_there_is_not_is_refused(session):
 
 
 def test_neurons_have_names(session):
-    assert session.explain("neuron 1", 10.0).neuron == 1
+    assert session.explain("neuron 2", 10.0).neuron == 1
 
 
 def test_without_a_batch_norm_gain_and_offset_are_one_and_nothing(make_model, make_stimulus):
@@ -157,7 +157,7 @@ def test_a_kernel_that_is_not_linear_is_refused(make_stimulus):
 
 def test_the_text_is_short(session):
     text = repr(session.explain(0, 100.0))
-    assert text.startswith("Explanation(neuron 0, 102.5 ms: ON ")
+    assert text.startswith("Explanation(neuron 1, 102.5 ms: ON ")
     assert "batch norm" in text
     assert "drive" in text
     assert len(text) < 160

@@ -299,9 +299,9 @@ def test_the_old_order_of_arguments_works_and_warns(parts):
 
 def test_arrays_are_fitted_and_neurons_go_by_name(train, parts):
     arrays = [(part.stimuli.double().numpy(), part.responses.double().numpy()) for part in parts]
-    view = train(quick_fitter(epochs=1), data=arrays, neuron="neuron 2")
+    view = train(quick_fitter(epochs=1), data=arrays, neuron="neuron 3")
     assert view.neuron == 2
-    view.neuron = "neuron 1"
+    view.neuron = "neuron 2"
     assert view.neuron == 1
     view.wait(WAIT_S)
     with pytest.warns(UserWarning, match="cf_hz"):
@@ -397,7 +397,7 @@ def test_a_model_with_on_and_off_and_tensors_without_a_recording(train):
     field = fitted.effective_STRF()[0][0]
     for channel, name in enumerate(("STRF, ON", "STRF, OFF")):
         np.testing.assert_allclose(shown[name].z, field[channel], atol=6e-5 * float(field.abs().max()))
-    assert view.figures.layout.title.text == "neuron 0 · after epoch 2"
+    assert view.figures.layout.title.text == "neuron 1 · after epoch 2"
     assert view.figures.layout.xaxis.title.text == "lag (bins)"
     with pytest.warns(UserWarning, match="cf_hz"):
         assert view.explore(figures=False).session.n_neurons == NEURONS

@@ -180,7 +180,7 @@ def page_data(bench: BenchWidget, choice: Choice, max_gb: float = LIMIT_GB) -> d
 
 
 def _name(name: str, number: int, what: str) -> str:
-    """A name for a page that counts anew: one that is a number, counted from 0, as it is counted on screen."""
+    """A name for a page that counts anew: one that is a number from 0 as it is counted on screen."""
     return f"{what} {number + 1}" if name in (str(number), f"{what} {number}") else name
 
 

@@ -199,7 +199,7 @@ class TuningTable:
         A neuron without a value passes no range and stands last, whichever the direction. Equal ones stand by number.
         """
         names, words = self.session.neuron_names, search.lower().split()
-        passes = np.array([all(word in f"{i} {name}".lower() for word in words) for i, name in enumerate(names)])
+        passes = np.array([all(word in f"{i} {name}".lower() for word in words) for i, name in enumerate(names, 1)])
         for measure, (low, high) in ranges.items():
             values = self.table[:, COLUMNS.index(measure)]
             passes &= (values >= (-math.inf if low is None else low)) & (values <= (math.inf if high is None else high))

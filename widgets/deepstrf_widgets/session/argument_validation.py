@@ -153,10 +153,10 @@ def checked_sound(stimulus: Sound, responses: ArrayLike | Tensor | None, first: 
 
 
 def _sounds_of(stimulus: Sound, batch: Tensor) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Names and lengths of the sounds of a batch; without names their numbers, counted from 0."""
+    """Names and lengths of the sounds of a batch; without names "sound 1", "sound 2"."""
     if isinstance(stimulus, Recording):
         return tuple(stimulus.stimulus_names), tuple(stimulus.bins)
-    return tuple(str(b) for b in range(len(batch))), (batch.shape[3],) * len(batch)
+    return tuple(f"sound {b}" for b in range(1, len(batch) + 1)), (batch.shape[3],) * len(batch)
 
 
 def neuron_index(names: Sequence[str], neuron: int | str, argument: str = "neuron") -> int:
@@ -313,7 +313,7 @@ def _checked_responses(responses: ArrayLike | Tensor, stimulus: Tensor, N: int) 
 def _checked_names(names: Sequence[str] | None, N: int) -> list[str]:
     """One name a neuron."""
     if names is None:
-        return [f"neuron {n}" for n in range(N)]
+        return [f"neuron {n}" for n in range(1, N + 1)]
     found = checked_names("neuron_names", names)
     if len(found) != N:
         raise ValueError(f"neuron_names must have one name per neuron ({N}), got {len(found)}")

@@ -163,7 +163,7 @@ class Reading(ABC):
 
     @property
     def sound_names(self) -> list[str]:
-        """Name of each sound of the stimulus batch; where it came without names the numbers, counted from 0."""
+        """Name of each sound of the stimulus batch; where it came without names "sound 1", "sound 2"."""
         return list(self._present().played.sounds)
 
     @property

@@ -328,7 +328,7 @@ def _names_of(data: Data) -> list[str]:
     if isinstance(data, Recording):
         return list(data.neuron_names)
     check_responses(data[1], "responses of train")
-    return [f"neuron {n}" for n in range(data[1].shape[1])]
+    return [f"neuron {n}" for n in range(1, data[1].shape[1] + 1)]
 
 
 @keywords()

@@ -34,7 +34,7 @@ export class Toolbar {
     this.#undo = button("Undo (Ctrl+Z)", icon("undo"), "icon");
     this.#redo = button("Redo (Ctrl+Shift+Z)", icon("redo"), "icon");
     this.#revert = button("Revert neuron: back to its trained values", icon("revert"), "icon");
-    this.#peek = button("Hold to see the trained values (T)", "Trained", "hold");
+    this.#peek = button("Hold to see the trained values (T)", "Hold: trained", "hold");
     this.#play = button("Play", icon("play"), "icon");
     cleanup.listen(this.#play, "click", () => state.play(!state.playing));
     const help = button("Keys and gestures (?)", "?", "icon");
@@ -79,7 +79,7 @@ export class Toolbar {
     this.#paintPlay();
     this.#undo.disabled = state.gone || !state.canUndo;
     this.#redo.disabled = state.gone || !state.canRedo;
-    this.#revert.disabled = state.gone || !state.edited;
+    this.#revert.disabled = state.gone || !state.canRevert(null);
     this.#peek.setAttribute("aria-pressed", String(state.peek));
     setAttribute(this.score, "data-old", state.scoreIsOld && !state.peek);
     this.score.hidden = !state.info.has_responses;

@@ -3,6 +3,7 @@
 import { Cleanup, closest, element, setText } from "../base/dom";
 import type { BenchModel } from "../kernel/contract";
 import { delivering, LOST } from "../kernel/delivery";
+import { bringEditors } from "../ui/bring-editors";
 import { button } from "../ui/button";
 import { keepKeys } from "../ui/host-keys";
 
@@ -34,7 +35,7 @@ export function mountFindings(given: BenchModel, el: HTMLElement): () => void {
     if (finding === undefined) return;
     model.send({ type: "show", finding: Number(finding) });
     // Where the bench is further up, its editor comes into view.
-    root.parentElement?.closest(".deepstrf-bench")?.scrollIntoView({ block: "nearest" });
+    bringEditors(root);
   });
   const paint = () => {
     setText(title, String(model.get("title") ?? ""));

@@ -211,7 +211,7 @@ export function orderOf(
   const limits = Object.entries(ranges) as [Measure, [number | null, number | null]][];
   const found: number[] = [];
   for (let i = 0; i < data.info.n_neurons; i++) {
-    const text = words.length ? `${i} ${data.names[i]}`.toLowerCase() : "";
+    const text = words.length ? `${i + 1} ${data.names[i]}`.toLowerCase() : "";
     const passes = limits.every(([measure, [low, high]]) => {
       const value = data.value(i, measure);
       return value >= (low ?? Number.NEGATIVE_INFINITY) && value <= (high ?? Number.POSITIVE_INFINITY);

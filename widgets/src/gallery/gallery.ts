@@ -8,6 +8,7 @@ import { download } from "../export/download-menu";
 import { pictureOf } from "../export/page-to-svg";
 import type { BenchModel, Bytes } from "../kernel/contract";
 import { delivering, LOST } from "../kernel/delivery";
+import { bringEditors } from "../ui/bring-editors";
 import { keepKeys } from "../ui/host-keys";
 import { Shortcuts } from "../ui/shortcuts";
 import { GalleryControls } from "./controls";
@@ -96,6 +97,7 @@ export function mountGallery(given: BenchModel, el: HTMLElement): () => void {
     },
     cleanup,
   );
+  cleanup.listen(grid.element, "click", () => bringEditors(root));
   const foot = element("div.db-gallery-foot", {}, pointed, legend);
   const name = () => `${data.info.model} gallery`;
   const picture = () => {

@@ -3,6 +3,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { bytes } from "../testing/bench.fixture";
 import { mount, onEveryPage, settle } from "../testing/mount.fixture";
+import { bringEditors } from "../ui/bring-editors";
 import { PanelModel } from "./panel-model";
 
 onEveryPage();
@@ -52,6 +53,17 @@ describe("a panel", () => {
     expect(model.get("selected")).toBe(1);
     expect((model.get("kernels") as DataView).getFloat32(0, true)).toBe(4);
     expect(root.querySelector("[data-panel=gallery] .db-panel-body")?.textContent).toBe("the gallery");
+  });
+
+  it("brings the editors of its bench into view, however high the bench is", () => {
+    const { root } = mount();
+    const scrolled = vi.fn();
+    (root.querySelector(".db-panels") as HTMLElement).scrollIntoView = scrolled;
+    const panel = root.appendChild(document.createElement("div"));
+    bringEditors(panel);
+    expect(scrolled).toHaveBeenCalledExactlyOnceWith({ block: "nearest" });
+    bringEditors(document.createElement("div")); // one that stands alone
+    expect(scrolled).toHaveBeenCalledOnce();
   });
 
   it("that is not on the page asks the kernel for its code", async () => {

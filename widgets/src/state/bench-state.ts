@@ -264,12 +264,24 @@ export class BenchState extends ViewState {
 
   /** Back to the trained values: one Gaussian of the channel on screen, or all of the neuron. */
   revert(k: number | null): void {
-    if (k === null) this.revertNames(null, [this.neuron]);
-    else
-      this.revertNames(
-        COLUMNS.map((column) => `strf.${column}`),
-        [this.neuron, this.channel, k],
-      );
+    this.revertNames(...this.#revertible(k));
+  }
+
+  /** Whether that would change anything: not where all that is edited is locked, or the prefilter's, which all neurons share. */
+  canRevert(k: number | null): boolean {
+    const [names, index] = this.#revertible(k);
+    if (k !== null || this.canRevertNames(names, index)) return this.canRevertNames(names, index);
+    // What is edited and is not here, only the kernel knows.
+    return this.edited && !this.session.edited;
+  }
+
+  #revertible(k: number | null): [string[] | null, number[]] {
+    if (k === null) return [null, [this.neuron]];
+    return [COLUMNS.map((column) => `strf.${column}`), [this.neuron, this.channel, k]];
+  }
+
+  canRevertNames(names: string[] | null, index: number[] | null): boolean {
+    return this.current && !this.gone && this.session.canRevert(names, index ?? []);
   }
 
   /** Back to the trained values of the named parameters, or of all of a neuron, at a part of their index or as a whole. */

@@ -182,9 +182,17 @@ describe("the history", () => {
     const { session } = made();
     const w = { name: "prefilter.w", index: [0] };
     session.apply([{ ...w, value: 0.31 }, weight(4)]);
+    expect(session.canRevert(null, [0])).toBe(true);
     session.revert(null, [0]);
     expect([session.read(w), read(session)]).toEqual([0.31, vector.gaussians[4]]);
+    // What is left of the edits is not this neuron's.
+    expect([session.canRevert(null, [0]), session.edited, session.canRevert(null)]).toEqual([
+      false,
+      true,
+      true,
+    ]);
     session.revert(null);
+    expect([session.edited, session.canRevert(null)]).toEqual([false, false]);
     expect(session.read(w)).toBe(vector.rows[vector.prefilter.rows.indexOf("prefilter.w") * vector.F]);
   });
 
@@ -201,8 +209,16 @@ describe("the history", () => {
     const edited = () => places.map((place, i) => session.read(place) !== before[i]);
     session.apply(places.map((place, i) => ({ ...place, value: 0.31 + i / 100 })));
     expect(edited()).toEqual([true, true, true, true, true]);
+    expect([session.canRevert(["strf.weight"], [0, 0]), session.canRevert(["strf.frame"])]).toEqual([
+      true,
+      false,
+    ]);
     session.revert(["strf.weight"], [0, 0]);
     expect(edited()).toEqual([false, true, true, true, true]);
+    expect([session.canRevert(["strf.weight"], [0, 0]), session.canRevert(["strf.weight"])]).toEqual([
+      false,
+      true,
+    ]);
     session.revert(null, [0]);
     expect(edited()).toEqual([false, false, true, true, false]);
     session.revert(["prefilter.w"], [0]);

@@ -307,6 +307,27 @@ export class LocalSession {
     return this.apply(slots);
   }
 
+  /** Whether `revert` would change anything. */
+  canRevert(names: string[] | null, index: readonly number[] = []): boolean {
+    for (const [name, parameter] of this.#parameters) {
+      const shared = parameter.array === "prefilter";
+      if (this.info.locked.includes(name) || (names ? !names.includes(name) : shared && index.length > 0))
+        continue;
+      const own = [...this.neurons].filter(([n]) => shared || index.length === 0 || n === index[0]);
+      const inner = shared ? index : index.slice(1);
+      if (own.some(([, pair]) => differs(pair, parameter, inner))) return true;
+    }
+    return false;
+  }
+
+  /** Whether any value differs from the trained one, of what is locked or shared too. */
+  get edited(): boolean {
+    const pairs = [...this.neurons.values()];
+    return [...this.#parameters.values()].some((parameter) =>
+      pairs.some((pair) => differs(pair, parameter, [])),
+    );
+  }
+
   get canUndo(): boolean {
     return this.#done.length > 0;
   }
@@ -360,6 +381,21 @@ export class LocalSession {
     const i = offset + stride * inner.reduce((sum, at, axis) => sum * shape[axis] + at, 0);
     return i < values.length ? { values, i } : null;
   }
+}
+
+/** Whether a value of a neuron differs from the trained one: of one parameter, at a part of its index. */
+function differs(
+  { now, trained }: Pair,
+  { array, offset, stride, shape }: Parameter,
+  index: readonly number[],
+) {
+  const count = shape.slice(index.length).reduce((product, size) => product * size, 1);
+  const first = count * index.reduce((flat, at, axis) => flat * shape[axis] + at, 0);
+  const [values, before] = [now[array], trained[array]];
+  for (let i = first; i < first + count; i++) {
+    if (values[offset + stride * i] !== before[offset + stride * i]) return true;
+  }
+  return false;
 }
 
 /** Every place of a parameter: of each neuron, or of none. */

@@ -47,13 +47,17 @@ describe("the numbers of an output curve", () => {
     expect(state.inGesture).toBe(false);
   });
 
-  it("leave undo to the bench, and revert to the trained curve", () => {
-    const { editor, fixture } = open();
+  it("leave undo to the bench, and revert to the trained curve where they differ from it", () => {
+    const back = (editor: ActivationEditor) =>
+      editor.element.querySelector<HTMLButtonElement>(".db-button") as HTMLButtonElement;
+    expect(back(open().editor).disabled).toBe(true);
+    const { editor, fixture } = open(VALUES, {}, { trained_activation: bytes([0.4, 1, 0, 1]) });
     const [a] = inputs(editor);
     key(a, "z", { ctrlKey: true });
     expect(fixture.last.request.type).toBe("undo");
     fixture.answer({});
-    editor.element.querySelector<HTMLButtonElement>(".db-button")?.click();
+    expect(back(editor).disabled).toBe(false);
+    back(editor).click();
     expect(fixture.last.request).toMatchObject({
       type: "revert",
       names: ["a", "b", "c", "d"].map((n) => `activation.${n}`),

@@ -64,7 +64,9 @@ export class CurveNumbers {
       input.disabled = !this.#editable(name);
       this.#fields.show(input, String(Number((values[name] ?? 0).toPrecision(DIGITS))));
     }
-    this.#back.disabled = !names.some((name) => this.#editable(name));
+    this.#back.disabled = !names.some(
+      (name) => this.#editable(name) && state.canRevertNames([longName(name)], [state.neuron]),
+    );
   }
 
   #editable(name: string): boolean {

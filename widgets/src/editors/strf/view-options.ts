@@ -39,6 +39,7 @@ export class ViewOptions {
   }
 
   get unit(): string {
+    if (this.#state.info.kind === "gradient") return "gradient";
     return this.#withGain && this.#hasGain ? "drive" : "weight";
   }
 

@@ -7,7 +7,7 @@ import { kernelOf } from "../../../math/field";
 import { SavedPageModel } from "../../../offline/saved-page";
 import { BenchState } from "../../../state/bench-state";
 import { AXES, bytes, Fixture } from "../../../testing/bench.fixture";
-import { edits, frame, handle, key, onEveryPage, pointer } from "../../../testing/mount.fixture";
+import { edits, frame, handle, key, onEveryPage, pointer, settle } from "../../../testing/mount.fixture";
 import { savedPage, vector } from "../../../testing/offline.fixture";
 import {
   doubleClick,
@@ -106,7 +106,7 @@ describe("adding", () => {
     for (const name of ["Add", "Duplicate", "Remove"]) {
       expect([button(name).disabled, button(name).title]).toEqual([true, "Weights are locked here"]);
     }
-    expect(button("Revert").disabled).toBe(false);
+    expect(button("Revert").title).toBe("Everything is as it was trained");
     for (const name of ["a", "d", "Backspace"]) key(stage, name);
     doubleClick(canvas, 254, 57.5);
     expect(fixture.sent).toHaveLength(0);
@@ -115,6 +115,23 @@ describe("adding", () => {
     key(stage, "a", { ctrlKey: true });
     frame();
     expect(find(".db-readout").textContent).toBe("");
+  });
+
+  it("is not reverted where it is as it was trained", async () => {
+    const { fixture, button } = four({ selected: 0 });
+    expect([button("Revert").disabled, button("Revert").title]).toEqual([
+      true,
+      "Everything is as it was trained",
+    ]);
+    fixture.model.set(
+      "trained_gaussians",
+      bytes([...FOUR.flat().map((value, i) => value + Number(i === 4)), ...REST.flat()]),
+    );
+    await settle();
+    expect(button("Revert").disabled).toBe(false);
+    fixture.model.set("selected", 1);
+    await settle();
+    expect(button("Revert").disabled).toBe(true);
   });
 
   it("waits for the neuron on screen and for the trained values to go", () => {

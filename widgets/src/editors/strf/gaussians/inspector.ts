@@ -164,7 +164,8 @@ export class Inspector {
     setText(this.#several, several ? `${n} Gaussians selected` : "");
     setText(this.#of, several ? `numbers of ${own}` : k >= 0 && kept ? "Shift+Space adds others" : "");
     ACTS.forEach(([act, , title], i) => {
-      const why = this.#group.whyNot(act);
+      const same = act === "revert" && !this.#selection.all.some((k) => this.#state.canRevert(k));
+      const why = this.#group.whyNot(act) || (same ? "Everything is as it was trained" : "");
       this.#buttons[i].disabled = why !== "";
       setAttribute(this.#buttons[i], "title", why || title);
     });
