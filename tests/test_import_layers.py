@@ -45,6 +45,7 @@ LAYERS = (
     ("deepstrf_widgets.figures", "deepstrf_widgets.pictures", "deepstrf_widgets.play"),
     ("deepstrf_widgets.bench", "deepstrf_widgets.panels"),
     (
+        "deepstrf_widgets.comparison",
         "deepstrf_widgets.inside",
         "deepstrf_widgets.neuron_gallery",
         "deepstrf_widgets.prediction",

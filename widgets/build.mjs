@@ -33,6 +33,7 @@ const bench = {
     { in: "src/entry/findings.ts", out: "findings" },
     { in: "src/entry/figures.ts", out: "figures" },
     { in: "src/entry/inside.ts", out: "inside" },
+    { in: "src/entry/comparison.ts", out: "comparison" },
     { in: "src/entry/play.ts", out: "play" },
     { in: "src/entry/bench.css", out: "bench" },
   ],
@@ -63,6 +64,7 @@ function printSizes() {
     "prediction.js",
     "figures.js",
     "inside.js",
+    "comparison.js",
     "play.js",
     "bench.css",
   ]) {

@@ -86,7 +86,7 @@ def add_switches(model: NeuralModel) -> dict[str, Switch]:
     found = {}
     for switch, hook in _found(model):
         module = model.get_submodule(switch.module)
-        if switch.buffer not in module._buffers:
+        if not hasattr(module, switch.buffer):
             like = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
             module.register_buffer(switch.buffer, like.new_ones(switch.count).detach(), persistent=False)
             hook(module)

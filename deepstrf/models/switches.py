@@ -12,4 +12,4 @@ SWITCH = "switch_"
 
 def has_switches(module: nn.Module) -> bool:
     """Whether the module, or one inside it, has switches."""
-    return any(name.startswith(SWITCH) for part in module.modules() for name in part._buffers)
+    return any(name.rpartition(".")[2].startswith(SWITCH) for name, _ in module.named_buffers())

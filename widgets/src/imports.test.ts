@@ -46,6 +46,8 @@ const ALLOWED: Record<string, string[]> = {
   stimulus: [...UI, "kernel", "panels"],
   // Plotly's graphs of one neuron.
   figures: [...UI, "kernel", "panels"],
+  // Two models beside each other.
+  comparison: [...UI, "kernel", "panels"],
   // What a network responds to.
   inside: [...UI, "kernel", "panels"],
   // What is suspicious in a model, as a list.
@@ -67,6 +69,7 @@ const ALLOWED: Record<string, string[]> = {
     "stimulus",
     "figures",
     "inside",
+    "comparison",
     "findings",
     "fits",
     "prediction",

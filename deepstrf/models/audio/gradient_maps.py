@@ -138,7 +138,7 @@ def spectrogram_gradients(
     if per_channel:
         # Behind the prefilter nobody hears of its switches.
         for name, beside in (("switch_channels", (..., None, None)), ("switch_bands", (..., None))):
-            on = model.prefiltering._buffers.get(name)
+            on = getattr(model.prefiltering, name, None)
             maps = maps if on is None else maps * on[beside]
     return maps[0] if bins is None else maps
 

@@ -157,6 +157,8 @@ class BenchWidget(BrowserWidget):
     trained_affine = traitlets.Bytes().tag(sync=True)
     rate = traitlets.Bytes().tag(sync=True)
     trained_rate = traitlets.Bytes().tag(sync=True)
+    other_rate = traitlets.Bytes().tag(sync=True)
+    other_name = traitlets.Unicode().tag(sync=True)
     psth = traitlets.Bytes().tag(sync=True)
     trials = traitlets.Bytes().tag(sync=True)
     score = traitlets.Float(None, allow_none=True).tag(sync=True)

@@ -19,8 +19,11 @@ from deepstrf.training import History, Interval
 from deepstrf.training.batches import Data
 
 from ..bench.html_export import save_html, save_module
+from ..bench.page_state import as_bytes
 from ..bench.widget import BenchWidget
 from ..browser_widget import BrowserWidget
+from ..comparison.other_model import OtherModel
+from ..comparison.panel import ComparisonPanel
 from ..figures.confidence import Confidence
 from ..figures.figure_widget import figure_widget
 from ..figures.following import FollowingFigure
@@ -38,6 +41,7 @@ from ..session.explanation import Explanation
 from ..session.serialization import restore_state, state_text, to_code
 from ..session.session import LiveSession
 from ..stimulus.panel import StimulusPanel
+from ..threads import one_thread
 from .diagnosis import DiagnosisView
 
 __all__ = ["Explorer", "explore"]
@@ -76,6 +80,8 @@ class Explorer(BenchWidget, PanelHost):
         All edits as one line of text, for :meth:`restore` in another notebook. Setting it restores them.
     panels : list of {"play", "figures", "sounds", "gallery", "inside", "findings"}
         Which panels are open.
+    other : OtherModel or None
+        The model that was given to compare with.
     sounds : StimulusPanel or None
         The choice of another stimulus; None where it was switched off, or no sound can be turned into the bands of the
         session.
@@ -83,7 +89,7 @@ class Explorer(BenchWidget, PanelHost):
         All neurons as small pictures, once it has been opened; a click chooses the neuron of the bench.
     """
 
-    PANELS = ("play", "figures", "sounds", "gallery", "inside", "findings")
+    PANELS = ("play", "figures", "sounds", "gallery", "inside", "comparison", "findings")
     BROWSER_SETS: ClassVar[tuple[str, ...]] = (*BenchWidget.BROWSER_SETS, "panels")
 
     neuron = _NeuronNumber(0).tag(sync=True)
@@ -105,7 +111,9 @@ class Explorer(BenchWidget, PanelHost):
         confidence: Mapping[str, Interval] | None = None,
         train: Data | None = None,
         validation: Data | None = None,
+        other: object = None,
     ) -> None:
+        self.other = None if other is None else OtherModel(session, other)
         self._train, self._validation = train, validation
         self._player: Player | None = None
         self._confidence = None if confidence is None else Confidence(confidence, session)
@@ -122,6 +130,10 @@ class Explorer(BenchWidget, PanelHost):
         self.can_open = [name for name in self.PANELS if self._is_possible(name)]
         self.panels = [name for name, on in (("figures", figures), ("gallery", gallery)) if on]
         self.own(session.observe(self._tell_state, merged=True))
+        if self.other is not None:
+            self.other_name = self.other.name
+            self._show_other()
+            self.own(session.observe(lambda change: self._show_other() if change.stimulus else None))
         self.observe(self._shown_changed, ("of_neuron", "sound"))
         self.observe(self._selection_changed, ("neuron", "channel", "selected"))
         self.observe(self._rest, ("panels", "width"))
@@ -161,6 +173,12 @@ class Explorer(BenchWidget, PanelHost):
             return StimulusPanel(self.session, sound=lambda: self.sound, comm=channel)
         if name == "inside":
             return InsidePanel(self.session, neuron=self.neuron, sound=self.sound, comm=channel)
+        if name == "comparison":
+            if self.other is None:
+                raise ValueError('comparison needs a second model: explore(..., other=model_b), or other="trained"')
+            return ComparisonPanel(
+                self.session, self.other, choose=self._choose, neuron=self.neuron, sound=self.sound, comm=channel
+            )
         if name == "findings":
             return DiagnosisView(self, confidence=self.confidence, comm=channel)
         gallery = Gallery(self.session, selected=self.neuron, confidence=self.confidence, comm=channel)
@@ -170,6 +188,8 @@ class Explorer(BenchWidget, PanelHost):
     def _is_possible(self, name: str) -> bool:
         if name == "sounds":
             return self.sounds is not None
+        if name == "comparison":
+            return self.other is not None
         if name == "inside":
             return can_be_opened(self.session.snapshot().model)
         if name == "play":
@@ -208,6 +228,10 @@ class Explorer(BenchWidget, PanelHost):
         inside = self._made.get("inside")
         if isinstance(inside, InsidePanel):
             inside.show(self.neuron, self.sound)
+        comparison = self._made.get("comparison")
+        if isinstance(comparison, ComparisonPanel):
+            comparison.show(self.neuron, self.sound)
+        self._show_other()
         for following in self._following:
             following.repaint()
 
@@ -215,6 +239,18 @@ class Explorer(BenchWidget, PanelHost):
         panel = self._made.get("play")
         if isinstance(panel, PlayPanel):
             panel.refresh()
+
+    def _choose(self, neuron: int) -> None:
+        self.neuron = neuron
+
+    @one_thread()
+    def _show_other(self, _change: object = None) -> None:
+        """Put the response of the other model into its trait."""
+        if self.other is None:
+            return
+        now = self.session.snapshot()
+        sound, rate = min(self.sound, len(now.stimulus) - 1), self.other.rate(now, self.neuron)
+        self.other_rate = b"" if rate is None else as_bytes(rate[sound, : now.sound_bins[sound]])
 
     def _rest(self, _change: Any) -> None:
         figures = self._made.get("figures")
@@ -426,6 +462,7 @@ def explore(
     confidence: Mapping[str, Interval] | None = None,
     train: Data | None = None,
     validation: Data | None = None,
+    other: object = None,
 ) -> Explorer:
     """Editor, response and panels of a model on a stimulus as one widget, to show in a notebook.
 
@@ -451,6 +488,11 @@ def explore(
     train, validation : Recording, or tuple of arrays (B, 1, F, T) and (B, N, R, T), optional
         What :meth:`Explorer.play` fits to, and what its score is held out on. When None, the sounds and responses on
         screen, of which the last fifth is held out.
+
+    other : NeuralModel, LiveSession or "trained", optional
+        A second model B of the same neurons, of any kind: its response is drawn over that of A, and the panel
+        "Compare" has both fields, the scores of all neurons, and where in the sound the two differ most. Neurons are
+        matched by name where both have names, else by number. "trained" is the model as it was before the edits.
 
     Returns
     -------
@@ -489,4 +531,5 @@ def explore(
         confidence=confidence,
         train=train,
         validation=validation,
+        other=other,
     )

@@ -312,9 +312,8 @@ def parameter_table(model: NeuralModel, *, cf_hz: Array, dt_ms: float, delay_ms:
 
 def _switch_rows(model: NeuralModel) -> Iterator[Parameter]:
     """Rows ``ablation.bands`` and so on of a model with switches: 1 where a part is on, 0 where it is off."""
-    for where, module in model.named_modules():
-        for buffer, raw in module._buffers.items():
-            if buffer.startswith(SWITCH) and raw is not None:
-                name = f"{ABLATION}.{buffer.removeprefix(SWITCH)}"
-                tensor = f"{where}.{buffer}"
-                yield Parameter(name, "", "prefilter", tuple(raw.shape), tensor, raw, _between(0.0, 1.0))
+    for tensor, raw in model.named_buffers():
+        buffer = tensor.rpartition(".")[2]
+        if buffer.startswith(SWITCH):
+            name = f"{ABLATION}.{buffer.removeprefix(SWITCH)}"
+            yield Parameter(name, "", "prefilter", tuple(raw.shape), tensor, raw, _between(0.0, 1.0))

@@ -13,6 +13,7 @@ const LABELS: Record<string, string> = {
   sounds: "Sounds",
   gallery: "All neurons",
   inside: "Inside the network",
+  comparison: "Compare",
   findings: "Findings",
 };
 
@@ -40,6 +41,7 @@ export class Panels {
           }),
         ),
       moment: () => state.moment.frame,
+      pin: (frame) => state.moment.pin(frame),
       onMoment: (changed, until) =>
         until.add(
           state.onChange((parts) => {

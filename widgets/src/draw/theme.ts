@@ -11,6 +11,7 @@ export interface Theme {
   model: string;
   trained: string;
   recorded: string;
+  other: string;
   on: string;
   off: string;
   font: string;
@@ -35,6 +36,7 @@ export function readTheme(root: HTMLElement): Theme {
     model: read("model"),
     trained: read("trained"),
     recorded: read("recorded"),
+    other: read("other"),
     on: read("on"),
     off: read("off"),
     font: style.fontFamily || "sans-serif",

@@ -43,6 +43,7 @@ function page(given: Record<string, unknown> = {}) {
     neuron: () => 0,
     onRate: () => {},
     moment: () => frame,
+    pin: () => {},
     onMoment: (changed: () => void, until: Cleanup) => {
       moved.add(changed);
       until.add(() => moved.delete(changed));

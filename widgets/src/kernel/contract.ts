@@ -34,6 +34,8 @@ export const TRAITS = [
   "trained_affine",
   "rate",
   "trained_rate",
+  "other_rate",
+  "other_name",
   "psth",
   "trials",
   "score",

@@ -61,6 +61,7 @@ export class ResponseView {
   #image: LongImage | null = null;
   #stimulusRange: [number, number] = [0, 1];
   #hoverX: number | null = null;
+  #pinned: number | null = null;
   #trainedLabel = "";
 
   readonly #state: BenchState;
@@ -179,6 +180,11 @@ export class ResponseView {
       this.#frameQueue.request(this.#paintLower);
       this.#frameQueue.request(this.#paintHover);
     } else if (has("moment")) this.#frameQueue.request(this.#paintHover);
+    const { pinned } = this.#state.moment;
+    if (has("moment") && pinned !== this.#pinned) {
+      this.#pinned = pinned;
+      if (pinned !== null) this.#time.reveal(pinned);
+    }
   }
 
   #makeImage(): void {
@@ -232,7 +238,14 @@ export class ResponseView {
     setAttribute(this.element, "data-stale", state.current ? null : "true");
     this.#paintLegend();
     const held = state.inGesture;
-    const moving = this.#range.follow(now, held, state.now.rate, state.trained.rate, state.psth);
+    const moving = this.#range.follow(
+      now,
+      held,
+      state.now.rate,
+      state.trained.rate,
+      state.psth,
+      state.otherRate,
+    );
     if (moving) this.#frameQueue.request(this.#paintLower);
     setAttribute(
       this.#curves,
@@ -265,6 +278,7 @@ export class ResponseView {
     const shown = [
       psth,
       trainedRate,
+      state.otherRate,
       peek,
       info,
       from,
@@ -293,6 +307,14 @@ export class ResponseView {
       traceLine(ctx, trainedRate, this.#time.window, box, place);
       ctx.stroke();
     }
+    if (state.otherRate.length) {
+      ctx.strokeStyle = theme.other;
+      ctx.lineWidth = 1;
+      ctx.setLineDash([]);
+      ctx.beginPath();
+      traceLine(ctx, state.otherRate, this.#time.window, box, place);
+      ctx.stroke();
+    }
     ctx.restore();
     drawFrame(ctx, theme, box);
     const ticks = linearTicks(low, high, Math.floor(box.height / 30));
@@ -302,12 +324,14 @@ export class ResponseView {
 
   #paintLegend(): void {
     const state = this.#state;
-    const label = `${state.info.has_responses}/${state.peek}`;
+    const { otherName } = state;
+    const label = `${state.info.has_responses}/${state.peek}/${otherName}`;
     if (label === this.#trainedLabel) return;
     this.#trainedLabel = label;
     const entries: [string, string][] = [["model", state.peek ? "model as trained" : "model"]];
     if (state.info.has_responses) entries.unshift(["recorded", "recorded"]);
     if (!state.peek) entries.push(["trained", "as trained"]);
+    if (otherName) entries.push(["other", `B: ${otherName}`]);
     this.#legend.replaceChildren(...legend(entries));
   }
 

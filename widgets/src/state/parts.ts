@@ -49,6 +49,8 @@ export const PARTS_OF_TRAIT: Record<Trait, Part[]> = {
   trained_affine: [],
   rate: ["rate"],
   trained_rate: ["recorded"],
+  other_rate: ["recorded"],
+  other_name: ["recorded"],
   psth: ["recorded"],
   trials: ["recorded"],
   score: ["score"],

@@ -25,6 +25,9 @@ export class ViewState {
   channel = 0;
   selected = -1;
   psth: Numbers = new Float32Array(0);
+  /** Response of another model of this neuron, and what that is called; empty without one. */
+  otherRate: Numbers = new Float32Array(0);
+  otherName = "";
   /** Recorded trials, (n_trials, n_frames); empty while the lane that shows them is closed. */
   trials = new Float32Array(0);
   /** Gradient map (C, F, T); empty until it is requested. */
@@ -185,6 +188,8 @@ type Row<Value> = readonly [Trait, (value: unknown) => Value];
 const FIELDS: { readonly [Field in keyof ViewState]?: Row<ViewState[Field]> } = {
   stimulus: ["stimulus", floats],
   psth: ["psth", floats],
+  otherRate: ["other_rate", floats],
+  otherName: ["other_name", text],
   trials: ["trials", floats],
   gradient: ["gradient", floats],
   showGradient: ["show_gradient", (value) => (typeof value === "boolean" ? value : null)],
