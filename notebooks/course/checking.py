@@ -98,10 +98,19 @@ MOST_EMPTY = 0.1
 """Share of the time that a drawing may leave out."""
 
 
-def drawing(plot: Drawn, truth: Any, *, goal: float, hints: Sequence[str], because: str = "") -> Question:
-    """Question whose answer is a drawing: right from the correlation ``goal`` on. The truth is shown after that, not before.
+def drawing(
+    plot: Drawn,
+    truth: Any,
+    *,
+    goal: float,
+    by: Literal["r", "explained"] = "r",
+    hints: Sequence[str],
+    because: str = "",
+) -> Question:
+    """Question whose answer is a drawing: right where ``by`` reaches ``goal``. The truth is shown after that, not before.
 
-    Nothing drawn is no answer, and neither is a flat line: it has no correlation.
+    ``by`` is the correlation, or the fraction of variance explained, which sees size and offset too. Nothing drawn is no
+    answer; a flat line has no correlation and explains nothing.
     """
     score = plot.score(truth)
 
@@ -110,9 +119,9 @@ def drawing(plot: Drawn, truth: Any, *, goal: float, hints: Sequence[str], becau
             return None
         if score.share < 1 - MOST_EMPTY:
             return f"Draw to the end first: {100 * (1 - score.share):.0f} % of the time is still empty."
-        return score.r >= goal  # False for NaN, that of a flat line
+        return (score.r if by == "r" else score.explained) >= goal  # False for NaN, that of a flat line
 
-    said = "It is flat. " if math.isnan(score.r) else f"r = {score.r:.2f}. "
+    said = "It is flat. " if math.isnan(score.r) else f"r = {score.r:.2f}, variance explained {score.explained:.2f}. "
     return Question(
         plot,
         judge,

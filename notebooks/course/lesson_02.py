@@ -1,12 +1,14 @@
 """What the exercises of "Why does a steady tone fall silent?" expect."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from deepstrf.models.prefiltering import freq_to_tau, tau_to_a
 from deepstrf_widgets import pictures
 
-from .checking import Question
+from .checking import Question, drawing
 from .lesson import Lesson
 
 lesson = Lesson(2)
@@ -46,14 +48,6 @@ def _(on_at_the_end, on, off, w, level_db, DT_MS):
     at_tau = 100 + round(185.0 / DT_MS)
     excess = float((on[at_tau] - on[499]) / (on[100] - on[499]))
     assert abs(excess - np.exp(-1)) < 0.01 and off[100] == 0 and on[500] == 0 and abs(off[500] - on[100]) < 0.1
-
-    def picture():
-        print(f"after one time constant {excess:.2f} of the excess is left (1/e = {np.exp(-1):.2f})")
-        print(f"ON  in the first bin of the rise: {on[100]:.0f} dB, OFF: {off[100]:.0f} dB")
-        print(f"OFF in the first bin of the fall: {off[500]:.0f} dB, ON:  {on[500]:.0f} dB")
-        lines = {"level": level_db[0, 0, 0], "ON": on, "OFF": off}
-        return pictures.lines_picture(lines, DT_MS / 1000 * torch.arange(800), x_label="time (s)", y_label="dB")
-
     return Question(
         on_at_the_end,
         float(on[499]),
@@ -61,8 +55,32 @@ def _(on_at_the_end, on, off, w, level_db, DT_MS):
         unit="dB",
         hints=["Now m is 60 too.", "60 - 0.75 x 60"],
         because="A quarter of the level: (1 - w) of it always stays. Both filters sum to 1 - w.",
-        show=picture,
     )
+
+
+@lesson.exercise("draw ON", "drawn_on", kind="drawing", stumble="After the fall: ON is 0 and comes back slowly.")
+def _(drawn_on, on, off, level_db, DT_MS):
+    def picture():
+        excess = float((on[100 + round(185.0 / DT_MS)] - on[499]) / (on[100] - on[499]))
+        print(f"after one time constant {excess:.2f} of the excess is left (1/e = {np.exp(-1):.2f})")
+        print(f"ON  in the first bin of the rise: {on[100]:.0f} dB, OFF: {off[100]:.0f} dB")
+        print(f"OFF in the first bin of the fall: {off[500]:.0f} dB, ON:  {on[500]:.0f} dB")
+        drawn_on.reveal(on)
+        lines = {"level": level_db[0, 0, 0], "ON": on, "OFF": off}
+        return pictures.lines_picture(lines, DT_MS / 1000 * torch.arange(800), x_label="time (s)", y_label="dB")
+
+    question = drawing(
+        drawn_on,
+        on,
+        goal=0.6,
+        by="explained",
+        hints=[
+            "The two numbers above are its first bin of the jump and its last. How does it come from one to the other?",
+            "After the fall x is 20 and m nearly 60: ON = max(0, x - w m). Before the jump it is not 0.",
+        ],
+        because="Most at first, then less and less; after the fall nothing, until the average has forgotten.",
+    )
+    return replace(question, show=picture)
 
 
 @lesson.exercise(

@@ -5,12 +5,13 @@ import torch
 
 from deepstrf.analysis import direction_index, latency, modulation_transfer, separability_index
 from deepstrf.models.layers import CausalSTRFConv, ParametricSTRF
+from deepstrf_widgets import LiveSession
 
 from .checking import Question
 from .lesson import Lesson
 
 lesson = Lesson(3)
-check, grade, solution = lesson.check, lesson.grade, lesson.solution
+check, follow, grade, solution = lesson.check, lesson.follow, lesson.grade, lesson.solution
 
 
 @lesson.exercise("drive", "drive", kind="function", stumble="Cutting T - 1 columns, or flipping the kernel.")
@@ -104,6 +105,28 @@ def _(index_of_two, neuron):
             "They are equal. The index is s1² / (s1² + s2²).",
         ],
         because="A separable layer can catch only one of the two, or something between them.",
+    )
+
+
+@lesson.exercise("why", "lag_of_the_largest_ms", kind="number", stumble="They read the stretch of sound, not the products.")
+def _(lag_of_the_largest_ms, demo, DT_MS, DELAY_MS):
+    trained = LiveSession(demo.model, demo.stimulus, demo.responses)
+    highest = int(trained.rate(4).argmax())
+    products = trained.explain(4, DT_MS * (highest + 0.5)).products
+    assert 1200 < DT_MS * highest < 1300
+    _, taps = products.shape[1:]
+    largest = int(products.abs().amax((0, 1)).argmax())
+    lag_ms = DT_MS * (taps - 1 - largest) + DELAY_MS
+    return Question(
+        lag_of_the_largest_ms,
+        lag_ms,
+        within=10.0,
+        unit="ms",
+        hints=[
+            "The products are the last of the three pictures; lag runs to 0 = now at its right edge.",
+            "It lies where the field has its largest blob: look there first, then at the products.",
+        ],
+        because=f"{lag_ms:.1f} ms before it: there the largest blob of the field meets sound.",
     )
 
 

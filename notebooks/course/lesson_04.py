@@ -8,11 +8,11 @@ from deepstrf.metrics import fve
 from deepstrf.models.activations import parametric_double_exponential
 from deepstrf_widgets import pictures
 
-from .checking import Question
+from .checking import Question, drawing
 from .lesson import Lesson
 
 lesson = Lesson(4)
-check, grade, solution = lesson.check, lesson.grade, lesson.solution
+check, follow, grade, solution = lesson.check, lesson.follow, lesson.grade, lesson.solution
 GOAL = 0.6  # variance explained
 
 
@@ -49,6 +49,22 @@ def _(gain_at_threshold):
             "-a k / e, with a = 1.5 and k = -3.5.",
         ],
         because="-a k / e. A negative k makes a rising curve.",
+    )
+
+
+@lesson.exercise("draw the rate", "drawn_rate", kind="drawing", stumble="They copy the drive: below the threshold it counts for nothing.")
+def _(drawn_rate, drive, second, curves, x):
+    rate = np.interp(drive[0, second].numpy(), x.numpy(), curves["double exponential"].numpy())
+    return drawing(
+        drawn_rate,
+        rate,
+        goal=0.6,
+        by="explained",
+        hints=[
+            "Where the drive is well below the threshold, the rate is the baseline. Can it be negative?",
+            "Where the drive is 1 or more, the rate is near its ceiling: the curve is done rising there.",
+        ],
+        because="A flat line with a peak wherever the drive exceeds the threshold.",
     )
 
 

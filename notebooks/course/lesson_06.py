@@ -65,22 +65,6 @@ def _(ceiling, SNR, score_of_truth, truth, test):
     )
 
 
-@lesson.exercise("trials", "my_trials", kind="number", stumble="Solving 0.95 for the share of power: square it first.")
-def _(my_trials, SNR):
-    formula = ceilings(SNR)
-    needed = int((formula >= 0.95).nonzero()[0]) + 1
-    assert needed > 2 * (int((formula >= 0.9).nonzero()[0]) + 1)
-    return Question(
-        my_trials,
-        needed,
-        hints=(
-            "Try ceiling(trials, 0.4) for more and more trials; the answer lies beyond 20.",
-            "0.95 squared is the share of the signal: solve s / (s + 1/R) = 0.9025 for R, and round up.",
-        ),
-        because="The last steps to the ceiling are the dearest.",
-    )
-
-
 @lesson.exercise("worth of the prior", "prior_is_worth", stumble="Reading along the lower curve from 40 s.")
 def _(prior_is_worth, seconds, without, smooth):
     enough = [s for s in seconds if without[s]["field"] >= smooth[40]["field"]]

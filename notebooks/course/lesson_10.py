@@ -5,11 +5,11 @@ import torch
 
 from deepstrf_widgets.pictures import lines_picture, strf_picture
 
-from .checking import Question
+from .checking import Question, drawing
 from .lesson import Lesson
 
 lesson = Lesson(10)
-check, grade, solution = lesson.check, lesson.grade, lesson.solution
+check, follow, grade, solution = lesson.check, lesson.follow, lesson.grade, lesson.solution
 
 
 def letter(r):
@@ -18,6 +18,22 @@ def letter(r):
 
 
 HINTS = ("The Gaussians are 0.3 octaves wide (standard deviation). How much do the two overlap?",)
+
+
+@lesson.exercise(
+    "draw the response", "drawn_response", kind="drawing", stumble="They draw the sound itself: the response is 30 ms later."
+)
+def _(drawn_response, neuron, rate):
+    return drawing(
+        drawn_response,
+        rate(neuron([2800.0], [30.0]))[0, 0, 0, :80],
+        goal=0.4,
+        hints=[
+            "Follow the row at 2.8 kHz from left to right. A response comes 30 ms after each bright patch in it.",
+            "Leave the other rows out: a patch a few bands away does nothing. Two patches in a row make a longer response.",
+        ],
+        because="From one row of the sound, shifted. The rest is in how large each peak is.",
+    )
 
 
 @lesson.exercise("half an octave", "half_an_octave", stumble="(a): half an octave is more than one standard deviation.")

@@ -8,6 +8,7 @@ exercise what it counts and where students stumble, ``nbgrader/`` has one assign
 from __future__ import annotations
 
 import importlib
+import json
 import re
 import shutil
 import sys
@@ -21,16 +22,18 @@ import nbformat
 from deepstrf.datasets import Recording
 from nbformat import NotebookNode
 
+from . import measure
 from .lesson import Exercise, Lesson, solutions
 
 __all__ = ["Place", "assignment", "exercises", "instructor", "lesson_of", "make", "minutes", "solved", "student"]
 
 NOTEBOOKS = Path(__file__).resolve().parents[1]
 CHECK = re.compile(r'^check\("(.*)"\)$')
-ONLY_FOR_LECTURERS = shutil.ignore_patterns("solutions", "make_course.py", "__pycache__")
+ONLY_FOR_LECTURERS = shutil.ignore_patterns("solutions", "make_course.py", "measure.py", "run_seconds.json", "__pycache__")
 WORDS_PER_MINUTE = 120
-MINUTES_FOR = {"choice": 1.5, "word": 1.5, "number": 2.0, "function": 4.0, "list": 4.0, "gesture": 3.0}
+MINUTES_FOR = {"choice": 1.5, "word": 1.5, "number": 2.0, "function": 4.0, "list": 4.0, "gesture": 3.0, "drawing": 3.0}
 MINUTES_FOR_A_WIDGET = 1.0
+WIDGET = re.compile(r"(explore|explorer|follow|drawn_\w+|view|STRFEditor|ResponseView|gallery)\b")
 NBGRADER_CONFIG = '''"""Settings of the assignments; the name of the course and of the exchange are yours."""
 
 c = get_config()
@@ -136,17 +139,19 @@ def _marking(name: str, exercise: Exercise, *, solution: bool) -> dict[str, obje
     }
 
 
-def minutes(notebook: NotebookNode, number: int) -> int:
-    """What a notebook takes: an estimate in steps of five.
+def minutes(notebook: NotebookNode, name: str) -> int:
+    """What a notebook takes, in steps of five.
 
-    Reading at 120 words a minute, 1.5 to 4 minutes for an exercise by its kind, one minute for each widget.
+    What it computes is measured (`measure`). Reading counts 120 words a minute, half of the speed of silent readers
+    (Brysbaert 2019), as texts with formulas are read twice; an exercise 1.5 to 4 minutes by its kind, each widget one.
     """
     texts = [re.sub(r"\*\*Sources?\.\*\*.*", "", c.source, flags=re.DOTALL) for c in notebook.cells if c.cell_type == "markdown"]
     reading = sum(len(text.split()) for text in texts) / WORDS_PER_MINUTE
-    answering = sum(MINUTES_FOR[exercise.kind] for exercise in lesson_of(number).exercises.values())
-    widgets = sum(re.search(r"^(explore|explorer|view|STRFEditor|ResponseView|gallery)\b", cell.source.splitlines()[-1]) is not None
-                  for cell in notebook.cells if cell.cell_type == "code" and cell.source)
-    return 5 * max(1, round((reading + answering + MINUTES_FOR_A_WIDGET * widgets) / 5))
+    answering = sum(MINUTES_FOR[exercise.kind] for exercise in lesson_of(int(name[:2])).exercises.values())
+    shown = [cell.source.splitlines()[-1] for cell in notebook.cells if cell.cell_type == "code" and cell.source]
+    widgets = sum(WIDGET.match(line) is not None for line in shown)
+    computing = json.loads(measure.FILE.read_text())[name] / 60
+    return 5 * max(1, round((reading + answering + MINUTES_FOR_A_WIDGET * widgets + computing) / 5))
 
 
 def _warn_of_licences(folder: Path) -> None:
@@ -199,7 +204,7 @@ def make(target: Path) -> None:
         nbformat.write(assignment(notebook, number), source / path.name)
         asked = lesson_of(number).exercises.values()
         points = sum(exercise.points for exercise in asked)
-        rows.append(f"| {path.stem} | {minutes(notebook, number)} | {len(asked)} | {points} |")
+        rows.append(f"| {path.stem} | {minutes(notebook, path.stem)} | {len(asked)} | {points} |")
     text = "# Lessons\n\nA solved copy gets all points, an untouched one none.\n\n" + "\n".join(rows) + "\n"
     (target / "instructor" / "README.md").write_text(text)
 

@@ -332,14 +332,14 @@ def test_drawing_is_judged_before_the_truth_is_shown(drawn, capsys):
     assert capsys.readouterr().out.startswith("Your turn")
     plot.draw([0, 495], [8, 0])
     lesson.check("draw")
-    assert capsys.readouterr().out == "Not yet. r = -0.87. Look again.\n"
+    assert capsys.readouterr().out == "Not yet. r = -0.87, variance explained -1.35. Look again.\n"
     assert not plot.revealed
-    plot.draw([0, 245, 250], [1, 1, 5])
+    plot.draw([0, 245, 250], [1, 1, 5])  # errors of 1 and 3 where the variance is 16: 1 - 5/16
     lesson.check("draw")
-    assert capsys.readouterr().out == "Yes. r = 1.00. It jumps.\n"
+    assert capsys.readouterr().out == "Yes. r = 1.00, variance explained 0.69. It jumps.\n"
     assert plot.revealed
     lesson.check("draw")
-    assert capsys.readouterr().out == "Yes. r = 1.00. It jumps.\n"
+    assert capsys.readouterr().out == "Yes. r = 1.00, variance explained 0.69. It jumps.\n"
 
 
 def test_flat_line_and_half_a_drawing_are_no_answer(drawn, capsys):
