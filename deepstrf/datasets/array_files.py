@@ -108,7 +108,7 @@ def load_arrays(path: Path, *, max_gb: float = LIMIT_GB) -> dict[str, Any]:
     if ending == ".mat":
         with path.open("rb") as file:
             is_hdf5 = HDF5 in file.read(1024)
-        return _hdf5(path, max_gb) if is_hdf5 else _matlab(path)
+        return _hdf5(path, max_gb) if is_hdf5 else _matlab(path, max_gb)
     raise ValueError(f"{path} must end with .npz, .npy or .mat, got {path.suffix!r}")
 
 
@@ -133,35 +133,50 @@ def _numpy(path: Path, max_gb: float) -> dict[str, Any]:
         raise ValueError(f"{path} cannot be read as a NumPy file: {error}") from error
 
 
-def _matlab(path: Path) -> dict[str, Any]:
+def _matlab(path: Path, max_gb: float) -> dict[str, Any]:
     """Arrays of a MATLAB file before version 7.3."""
     try:
         import scipy.io  # type: ignore[import-untyped]
     except ImportError as error:
         raise ImportError("reading .mat needs the package scipy: pip install 'deepstrf-lab[mat]'") from error
+    from scipy.io.matlab import MatReadError  # type: ignore[import-untyped]
+
+    if not path.stat().st_size:
+        raise ValueError(f"{path} is empty: it has 0 bytes")
     try:
         found = scipy.io.loadmat(path)
+    except MatReadError as error:
+        raise ValueError(f"{path} cannot be read as a MATLAB file: {error}") from error
     except (ValueError, TypeError, OSError, NotImplementedError, KeyError, zlib.error, EOFError, IndexError) as error:
         raise ValueError(f"{path} cannot be read as a MATLAB file: {error}") from error
     result: dict[str, Any] = {}
     for name, value in found.items():
         if not name.startswith("__"):
-            result.update(_members(name, value))
+            result.update(_members(name, value, max_gb))
     return result
 
 
-def _members(name: str, value: Any) -> dict[str, Any]:
+def _members(name: str, value: Any, max_gb: float) -> dict[str, Any]:
     """A variable, or the fields of a struct as name.field; cells are lists."""
     if isinstance(value, np.ndarray) and value.dtype.names:
         if value.size != 1:
             return {}
         fields: dict[str, Any] = {}
         for field in value.dtype.names:
-            fields.update(_members(f"{name}.{field}", value[field].reshape(-1)[0]))
+            fields.update(_members(f"{name}.{field}", value[field].reshape(-1)[0], max_gb))
         return fields
     if isinstance(value, np.ndarray) and value.dtype == object:
-        return {name: [np.asarray(one) for one in value.ravel(order="F")]}
-    return {name: value}
+        return {name: [_dense(name, one, max_gb) for one in value.ravel(order="F")]}
+    return {name: _dense(name, value, max_gb)}
+
+
+def _dense(name: str, value: Any, max_gb: float) -> np.ndarray:
+    """An array, also of a sparse matrix, as which some programs keep spike trains."""
+    if not hasattr(value, "toarray"):
+        return np.asarray(value)
+    check_memory(f"the sparse matrix {name!r}", float(np.prod(value.shape)) * value.dtype.itemsize, max_gb)
+    dense: np.ndarray = value.toarray()
+    return dense
 
 
 def _hdf5(path: Path, max_gb: float) -> dict[str, Any]:

@@ -38,6 +38,8 @@ CLOCKS = {1: "seconds", 1000: "milliseconds", SAMPLES_HZ: "samples", 1000000: "m
 """What times are tried as where none lies within its sound: ticks a second, the slowest clock first."""
 WRITTEN = {1: "'s'", 1000: "'ms'", 1000000: "'us'"}
 SHARE_THAT_FITS = 0.9
+LONGEST_STOP = 50.0
+"""Lengths of its sound at which a trial may stop without doubt."""
 ROUNDING_S = 1e-6
 """A spike this little before the onset is one at the onset: times were subtracted from each other."""
 
@@ -129,6 +131,8 @@ class RecordingFolder(Recording):
             check_choice(TIME_UNITS, time_unit=time_unit)
             time_unit = TIME_UNITS[time_unit]
         check_numbers("must be a positive number of seconds", lambda x: 0 < x < float("inf"), time_unit=time_unit)
+        if self.folder.is_file():
+            raise ValueError(f"folder must be a folder, {self.folder} is a file: unpack it if it is an archive")
         if not self.folder.is_dir():
             raise FileNotFoundError(f"there is no folder {self.folder}")
         tables = _Tables(self.folder, encoding, max_gb)
@@ -305,7 +309,45 @@ class _Tables:
             _warn(f"{len(time) - inside.sum()} of {len(time)} spikes of {self.file} lie outside their sounds")
         self.time_s, self.trial_of_spike, self.row = time[inside], self.trial_of_spike[inside], self.row[inside]
         self._warn_of_order()
+        self._check_spans(duration_s)
         return rates
+
+    def _check_spans(self, duration_s: dict[str, float]) -> None:
+        """Refuse starts and stops that leave no trial anything of its sound, and warn of what they leave out."""
+        if not self.spans:
+            return
+        length = np.asarray([duration_s[name] for _, name, _ in self.trials])
+        spans = [self.spans.get(trial, (np.nan, np.nan)) for trial in self.trials]
+        start, stop = np.where(np.isnan(spans), [-np.inf, np.inf], spans).T
+        outside = (start >= length) | (stop <= 0)
+        where = self.file.with_name(TRIALS_FILE)
+        if outside.any():
+            at = int(np.argmax(outside))
+            unit, name, number = self.trials[at]
+            said = (
+                f"from {start[at]:g} to {stop[at]:g} s, trial {number} of unit {unit!r}, while {name} lasts "
+                f"{length[at]:g} s"
+            )
+            if outside.all():
+                raise ValueError(
+                    f"{where}: start_s and stop_s must count from the onset of the sound, but no trial overlaps its "
+                    f"sound, here {said}: times of the session? deepstrf.datasets.align counts spikes from each onset"
+                )
+            _warn(f"{where}: {outside.sum()} of {len(outside)} trials do not overlap their sound, first {said}")
+        ended = np.isfinite(stop)
+        if ended.any() and np.median(stop[ended] / length[ended]) > LONGEST_STOP:
+            _warn(
+                f"{where}: stop_s lies {np.median(stop[ended] / length[ended]):.3g} times as late as the sounds end: "
+                "is it in milliseconds? It must be in s from the onset"
+            )
+        trial = self.trial_of_spike
+        lost = (self.time_s < start[trial] - ROUNDING_S) | (self.time_s > stop[trial] + ROUNDING_S)
+        if lost.any():
+            at = int(np.argmax(lost))
+            _warn(
+                f"{self.file}: {lost.sum()} of {len(lost)} spikes lie outside start_s and stop_s of their trial in "
+                f"{TRIALS_FILE} (first in row {self.row[at]}) and are left out"
+            )
 
     def _guess(self, time: np.ndarray, length: np.ndarray) -> str:
         """What the times may be, where none of them lies within its sound."""

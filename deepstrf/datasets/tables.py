@@ -8,6 +8,7 @@ import csv
 import io
 import re
 import unicodedata
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,22 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+PACKED = {
+    b"PK\x03\x04": "a workbook of Excel or Numbers, or a zip file: save it as CSV, or unpack it",
+    b"\xd0\xcf\x11\xe0": "a workbook of an old Excel: save it as CSV",
+    b"\x1f\x8b": "compressed by gzip: unpack it",
+    b"\x89HDF": "a file of HDF5 or MATLAB 7.3: write a table, or see deepstrf.datasets.read_arrays",
+    b"MATLAB": "a file of MATLAB: write a table (writetable), or see deepstrf.datasets.read_arrays",
+}
+"""What files that are no text begin with."""
+OTHER_NUMBERS = {
+    r"[+-]?\d{1,3}([ ,.'\u00a0\u2009\u202f]\d{3})+([.,]\d+)?": "write it without marks between the thousands",
+    r"[+-]?\d*[.,]?\d+[dD][+-]?\d+": "write its exponent with E",
+    r"[\u2212\u2012\u2013]\s*\d.*": "write its sign as a plain -",
+    r".*\d[:/-]\d.*": "write seconds from the onset of the sound, no date or time of day",
+    r"[+-]?\d*[.,]?\d+\s*[^\W\d_]{1,3}": "write it without its unit (see time_unit)",
+}
+"""Numbers that are no plain ones, and what to do about them."""
 MOST_COLUMNS = 1000
 BYTES_PER_ROW = 100
 """What a row costs here and in who reads spikes from it: numbers of unit, stimulus, trial, bin, and copies of them."""
@@ -114,9 +131,14 @@ def _without_marks(name: str) -> str:
 def _utf8_of(file: Path, encoding: str | None, needed: Sequence[str], max_gb: float) -> bytes:
     """The file's text in UTF-8 without a mark, with "\\n" between its lines."""
     if not file.is_file():
-        raise FileNotFoundError(f"{file} is missing: it must be a table with the columns {','.join(needed)}")
+        alike = sorted(one.name for one in file.parent.glob("*") if one.stem.casefold() == file.stem.casefold())
+        beside = f"; beside it lies {alike[0]!r}: save or rename it as {file.name}" if alike else ""
+        raise FileNotFoundError(f"{file} is missing: it must be a table with the columns {','.join(needed)}{beside}")
     check_memory(str(file), 4.0 * file.stat().st_size, max_gb)
     data = file.read_bytes()
+    for start, what in PACKED.items():
+        if data.startswith(start):
+            raise ValueError(f"{file} is {what}: a table must be plain text, with commas, semicolons or tabs")
     marked = next(((mark, name) for mark, name in BYTE_ORDER_MARKS if data.startswith(mark)), (b"", "utf-8"))
     text = ""
     try:
@@ -127,7 +149,11 @@ def _utf8_of(file: Path, encoding: str | None, needed: Sequence[str], max_gb: fl
     except UnicodeError as error:
         at = getattr(error, "start", 0) + len(marked[0])
         row = 1 + data.count(b"\n", 0, at)
-        way_out = "; encoding='cp1252' reads what Excel writes on Windows" if encoding is None else ""
+        way_out = (
+            "; encoding='cp1252' reads what Excel writes on Windows (cp1253 in Greek, cp1251 in Russian, gbk ...)"
+            if encoding is None
+            else ""
+        )
         raise ValueError(
             f"{file}, row {row}: its text must be {encoding or marked[1].upper()}, got byte 0x{data[at]:02x}{way_out}"
         ) from None
@@ -177,7 +203,8 @@ class _Header:
         shown = _shown(",".join(name for name in names if name))
         if missing := [name for name in needed if name not in names]:
             raise ValueError(
-                f"{file} lacks the column {missing[0]!r}: its first row must name {','.join(needed)}, got {shown}"
+                f"{file} lacks the column {missing[0]!r}: its first row must name {','.join(needed)}, got {shown}; "
+                "above it there may be no title or remark, and between columns commas, semicolons, tabs or bars"
             )
         if twice := [name for name in needed if names.count(name) > 1]:
             raise ValueError(f"{file}, row {row}: the column {twice[0]!r} must stand there once, got {shown}")
@@ -274,13 +301,22 @@ def _as_numbers(file: Path, cells: pd.Series, name: str, header: _Header) -> pd.
     bad = np.flatnonzero((numbers.isna() & (shown != "")).to_numpy())
     if bad.size:
         raise ValueError(
-            f"{file}, row {bad[0] + header.row + 1}: {name} must be {_kind(name)}, got {_shown(shown.iloc[bad[0]])}"
+            f"{file}, row {bad[0] + header.row + 1}: {name} must be {_kind(name)}, got "
+            f"{_shown(shown.iloc[bad[0]])}{_way_out(shown.iloc[bad[0]])}"
         )
     return numbers
 
 
 def _kind(name: str) -> str:
     return "a whole number" if name == "trial" else "a finite number of seconds"
+
+
+def _way_out(text: str) -> str:
+    """How a number must be written that was written so."""
+    for pattern, words in OTHER_NUMBERS.items():
+        if re.fullmatch(pattern, text):
+            return f": {words}"
+    return ""
 
 
 @dataclass(frozen=True)
@@ -324,6 +360,15 @@ class _Names:
                 rule = f"be written alike everywhere, got {spelling[plain]!r} and {one!r}" if plain else "not be empty"
                 raise ValueError(f"{file}, row {row}: {name} must {rule}")
             place[number] = places.setdefault(plain, len(places))
+        alike: dict[str, str] = {}
+        for one in places if name == "unit" else ():
+            other = alike.setdefault(unicodedata.normalize("NFKC", one).casefold(), one)
+            if other != one:
+                warnings.warn(
+                    f"{file}: the units {other!r} and {one!r} differ in capitals or look alike, and are read as two",
+                    UserWarning,
+                    stacklevel=2,
+                )
         return pd.Categorical.from_codes(place[self.number], list(places))
 
 

@@ -303,6 +303,18 @@ def test_npz_and_mat_of_both_versions_give_the_same(tmp_path):
     assert alike(read_arrays(tmp_path / "b.mat", **NAMES), first)
 
 
+def test_sparse_matrices_of_matlab_are_read(tmp_path):
+    io, sparse = pytest.importorskip("scipy.io"), pytest.importorskip("scipy.sparse")
+    data = arrays()
+    data["resp"] = data["resp"][:, 0]
+    io.savemat(tmp_path / "a.mat", data)
+    io.savemat(tmp_path / "b.mat", data | {"resp": sparse.csc_matrix(data["resp"])})
+    assert alike(read_arrays(tmp_path / "a.mat", **NAMES), read_arrays(tmp_path / "b.mat", **NAMES))
+    io.savemat(tmp_path / "c.mat", data | {"resp": sparse.csc_matrix((10**5, 10**5))})
+    with pytest.raises(ValueError, match=r"the sparse matrix 'resp' needs 75 GB of memory, limit 2 GB; raise it"):
+        read_arrays(tmp_path / "c.mat", **NAMES)
+
+
 def test_cells_and_numbered_arrays_are_sounds_of_several_lengths(tmp_path):
     io = pytest.importorskip("scipy.io")
     made, (sounds, responses) = ragged()
@@ -336,6 +348,10 @@ def test_array_files_are_refused_with_the_way_out(tmp_path):
         (tmp_path / name).write_bytes(b"nonsense" * 40)
         with pytest.raises(ValueError, match=rf"{name} cannot be read"):
             read_arrays(tmp_path / name, cf_hz=CF_HZ, dt_ms=5)
+    for content in (b"", b"stim", b"\0" * 130):
+        (tmp_path / "c.mat").write_bytes(content)
+        with pytest.raises(ValueError, match=r"c\.mat (cannot be read as a MATLAB file|is empty)"):
+            read_arrays(tmp_path / "c.mat", cf_hz=CF_HZ, dt_ms=5)
     (tmp_path / "d.txt").write_text("1")
     with pytest.raises(ValueError, match=r"d\.txt must end with \.npz, \.npy or \.mat, got '\.txt'"):
         read_arrays(tmp_path / "d.txt")

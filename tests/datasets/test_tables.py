@@ -320,3 +320,60 @@ def test_a_million_spikes_take_twice_the_time_of_the_reader_alone(tmp_path):
         seconds(RecordingFolder, tmp_path, **SETTINGS) / seconds(pd.read_csv, tmp_path / "spikes.csv") for _ in range(5)
     ]
     assert min(ratios) <= 2
+
+
+@pytest.mark.parametrize(
+    ("written", "way_out"),
+    [
+        ("'1,021.5'", "without marks between the thousands"),
+        ("1 021", "without marks between the thousands"),
+        ("2.1500D-02", "write its exponent with E"),
+        ("\u22120.02", "write its sign as a plain -"),
+        ("0:00:00.0215", "no date or time of day"),
+        ("2024-01-02 10:00", "no date or time of day"),
+        ("21.5 ms", "without its unit"),
+    ],
+)
+def test_numbers_of_other_programs_are_refused_with_how_to_write_them(read, written, way_out):
+    row = f"u1,a,0,{written}\n".replace("'", '"')
+    with pytest.raises(ValueError, match=rf"row 11: time_s must be a finite number of seconds, got .*: .*{way_out}"):
+        read(table() + row)
+
+
+@pytest.mark.parametrize(
+    ("start", "what"),
+    [(b"PK\x03\x04", "workbook"), (b"\x1f\x8b\x08", "compressed by gzip"), (b"\x89HDF\r\n", "HDF5 or MATLAB 7.3")],
+)
+def test_files_that_are_no_text_say_what_they_are(read, start, what):
+    with pytest.raises(ValueError, match=rf"spikes\.csv is .*{what}.*: a table must be plain text"):
+        read(start + bytes(range(256)))
+
+
+def test_what_lies_in_the_place_of_folder_and_table_is_named(read, tmp_path):
+    read(table())
+    (tmp_path / "spikes.csv").rename(tmp_path / "Spikes.XLSX")
+    with pytest.raises(FileNotFoundError, match=r"beside it lies 'Spikes\.XLSX': save or rename it as spikes\.csv"):
+        RecordingFolder(tmp_path)
+    with pytest.raises(ValueError, match=r"folder must be a folder, .*Spikes\.XLSX is a file: unpack it"):
+        RecordingFolder(tmp_path / "Spikes.XLSX")
+
+
+def test_units_whose_names_look_alike_are_two_with_a_warning(read):
+    for other, unit in (("U1", "u1"), ("\u03bc1", "\u00b51")):
+        with pytest.warns(UserWarning, match=rf"the units '{unit}' and '{other}' differ in capitals or look alike"):
+            assert read(in_units(1).replace("u1", unit) + f"{other},a,0,0.3\n").neuron_names == (unit, other)
+
+
+def test_starts_and_stops_that_leave_nothing_or_lose_spikes(read):
+    def spans(*rows):
+        return "unit,stimulus,trial,start_s,stop_s\n" + "".join(f"u1,a,{i},{x},{y}\n" for i, (x, y) in enumerate(rows))
+
+    clock = spans(*((1234.5 + 2 * i, 1235 + 2 * i) for i in range(3)))
+    with pytest.raises(ValueError, match=r"trials\.csv: .* no trial overlaps its sound, here from 1234\.5 to 1235 s"):
+        read(table(), clock)
+    with pytest.warns(UserWarning, match=r"1 of 3 trials do not overlap their sound, first from 0\.5 to 1 s, trial 2"):
+        assert read(table(ROWS[:5]), spans((0, 0.5), (0, 0.5), (0.5, 1))).responses.nansum() == 5
+    with pytest.warns(UserWarning, match=r"spikes\.csv: 2 of 9 spikes lie outside .* \(first in row 9\) and are left"):
+        assert read(table(), spans((0, 0.5), (0, 0.5), (0, 0.3))).responses.nansum() == 7
+    with pytest.warns(UserWarning, match=r"stop_s lies 1e\+03 times as late as the sounds end: is it in milliseconds"):
+        assert_right(read(table(), spans((0, 500), (0, 500), (0, 500))))
