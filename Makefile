@@ -26,6 +26,9 @@ LOWEST_TORCH ?=
 # Where `make course` writes to.
 COURSE ?= dist/course
 
+# Every kernel and every worker of the tests imports what lies here: compiled once, whatever the surroundings say.
+unexport PYTHONDONTWRITEBYTECODE
+
 # What `make quick` compares with.
 BASE ?= origin/main
 
@@ -75,7 +78,7 @@ vitest: $(VENV)/.test widgets/node_modules/.installed ## the tests of the browse
 
 nbval: $(VENV)/.test ## run the notebooks and compare with their stored outputs
 	$(say) "Notebooks against their stored outputs"
-	@$(py) -m pytest --nbval notebooks
+	@OMP_NUM_THREADS=1 $(py) -m pytest --nbval -n auto --dist loadfile notebooks
 
 browser: $(VENV)/.test ## drive JupyterLab in Chromium (screenshots go to artefacts/)
 	$(say) "Browser tests"
@@ -140,6 +143,7 @@ format: $(VENV)/.test widgets/node_modules/.installed ## format Python and TypeS
 
 clean: ## remove everything that the other commands made
 	rm -rf $(VENV) widgets/node_modules dist artefacts .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(py):
 	@command -v "$(PYTHON)" >/dev/null || \

@@ -303,7 +303,7 @@ def test_the_kink_passes_and_values_stay() -> None:
 @pytest.mark.slow
 def test_maps_of_many_bins_take_less_than_three_times_their_memory():
     """They took 17 to 33 times as much: the backend kept memory for each length of the sound."""
-    model = LinearNonlinear(34, 40, out_neurons=40).eval()
+    model = LinearNonlinear(34, 40, out_neurons=20).eval()
     stimulus = torch.randn(34, 400)
     model.STRF_gradmap(stimulus, bins=range(5))
     peak, maps = peak_bytes(lambda: model.STRF_gradmap(stimulus, bins=range(100, 400)))
