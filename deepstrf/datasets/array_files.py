@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import lzma
+import math
 import os
 import re
+import struct
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -14,11 +18,20 @@ import numpy as np
 from deepstrf.datasets.assembly import shortened
 from deepstrf.datasets.recording import Recording
 from deepstrf.deprecation import keywords
-from deepstrf.memory import LIMIT_GB, check_memory
+from deepstrf.memory import GB, LIMIT_GB, check_memory
 
 __all__ = ["load_arrays", "read_arrays"]
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
+PIECE = 2**20
+COMPRESSED = 15
+"""Type of an element of a MATLAB file that is deflated."""
+
+UNREADABLE = (
+    ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError, OSError, EOFError, MemoryError,
+    AssertionError, SyntaxError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
+)  # fmt: skip
+"""What NumPy, SciPy and h5py raise for a file that is damaged, or locked with a password, or says more than it has."""
 
 
 @keywords(Recording.from_arrays)
@@ -85,8 +98,12 @@ def read_arrays(
             cf_hz=axis.ravel() if isinstance(axis, np.ndarray) else axis,
             **options,
         )
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"{path}: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    except TypeError as error:
+        given = {"stimulus": stimulus, "responses": responses, "cf_hz": cf_hz}
+        in_file = tuple(name for name, value in given.items() if isinstance(value, str))
+        raise (ValueError if str(error).startswith(in_file) else TypeError)(f"{path}: {error}") from error
 
 
 def load_arrays(path: Path, *, max_gb: float = LIMIT_GB) -> dict[str, Any]:
@@ -122,14 +139,12 @@ def _numpy(path: Path, max_gb: float) -> dict[str, Any]:
             return {"": opened}
         with opened:
             return {name: opened[name] for name in opened.files}
-    except ValueError as error:
+    except UNREADABLE as error:
         if "Object arrays" in str(error):
             raise ValueError(
                 f"{path} holds Python objects, which are not read because they can run code: save sounds of several "
                 "lengths as stimulus_0, stimulus_1, ... and responses_0, ..."
             ) from None
-        raise ValueError(f"{path} cannot be read as a NumPy file: {error}") from error
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, KeyError, SyntaxError) as error:
         raise ValueError(f"{path} cannot be read as a NumPy file: {error}") from error
 
 
@@ -139,21 +154,44 @@ def _matlab(path: Path, max_gb: float) -> dict[str, Any]:
         import scipy.io  # type: ignore[import-untyped]
     except ImportError as error:
         raise ImportError("reading .mat needs the package scipy: pip install 'deepstrf-lab[mat]'") from error
-    from scipy.io.matlab import MatReadError  # type: ignore[import-untyped]
-
     if not path.stat().st_size:
         raise ValueError(f"{path} is empty: it has 0 bytes")
+    unreadable = (*UNREADABLE, scipy.io.matlab.MatReadError)
+    try:
+        listed = scipy.io.whosmat(path)
+    except unreadable as error:
+        raise ValueError(f"{path} cannot be read as a MATLAB file: {error}") from error
+    stated = sum(math.prod(map(float, shape)) for _, shape, kind in listed if kind not in ("cell", "struct", "sparse"))
+    check_memory(str(path), max(8 * stated, _unpacked_bytes(path, max_gb)), max_gb)
     try:
         found = scipy.io.loadmat(path)
-    except MatReadError as error:
-        raise ValueError(f"{path} cannot be read as a MATLAB file: {error}") from error
-    except (ValueError, TypeError, OSError, NotImplementedError, KeyError, zlib.error, EOFError, IndexError) as error:
+    except unreadable as error:
         raise ValueError(f"{path} cannot be read as a MATLAB file: {error}") from error
     result: dict[str, Any] = {}
     for name, value in found.items():
         if not name.startswith("__"):
             result.update(_members(name, value, max_gb))
     return result
+
+
+def _unpacked_bytes(path: Path, max_gb: float) -> int:
+    """How large the variables of a MATLAB file are when they are inflated; counted until it is more than the limit."""
+    data, total, at = memoryview(path.read_bytes()), 0, 128
+    order = ">" if bytes(data[126:128]) == b"MI" else "<"
+    while at + 8 <= len(data) and total <= max_gb * GB:
+        kind, size = struct.unpack_from(f"{order}II", data, at)
+        packed, inflate = bytes(data[at + 8 : at + 8 + size]), zlib.decompressobj()
+        at += 8 + size
+        if kind != COMPRESSED:
+            total += len(packed)
+            continue
+        try:
+            while packed and total <= max_gb * GB:
+                total += len(inflate.decompress(packed, PIECE))
+                packed = inflate.unconsumed_tail
+        except zlib.error:
+            break  # which the reader says better
+    return total
 
 
 def _members(name: str, value: Any, max_gb: float) -> dict[str, Any]:
@@ -204,7 +242,9 @@ def _hdf5(path: Path, max_gb: float) -> dict[str, Any]:
     try:
         with h5py.File(path, "r") as file:
             file.visititems(visit)
-    except (OSError, RuntimeError, KeyError, TypeError, AttributeError) as error:
+    except UNREADABLE as error:
+        if str(error).startswith(str(path)):
+            raise
         raise ValueError(f"{path} cannot be read as a MATLAB file: {error}") from error
     return result
 

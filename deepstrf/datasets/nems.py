@@ -43,6 +43,7 @@ LOWEST_HZ, HIGHEST_HZ = 200.0, 20000.0
 EDGE_BINS = 1e-4
 LIMIT_OF_ARCHIVE = 200
 """Times its own size that an archive may hold: text compresses some 20 times."""
+MOST_BINS = 2.0**53
 
 
 @keywords()
@@ -166,6 +167,8 @@ def _opened(path: Path) -> Iterator[_Files]:
         if path.is_dir():
             yield _Files(path, None)
             return
+        if not path.is_file():
+            raise ValueError(f"{path} must be a folder or an archive, got a device or a pipe")
         with tarfile.open(path) as archive:
             yield _Files(path, archive)
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
@@ -235,7 +238,7 @@ class _Recording:
             channels = [str(one) for one in said["chans"]]
             fs, segments = float(said["fs"]), np.asarray(said.get("segments") or [[0, 0]], dtype=np.float64)
             last = int(segments.max())
-        except (KeyError, TypeError, ValueError, UnicodeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
             raise ValueError(f"{where} must hold name, chans, fs and segments: {error!r}") from error
         if not (fs > 0 and math.isfinite(fs)):
             raise ValueError(f"{where}: fs must be positive (bins per second), got {fs}")
@@ -278,15 +281,18 @@ class _Recording:
             )
             for one in wanted
         ]
-        return Recording._of(
-            parts,
-            len(rows),
-            dt_ms=1000 / stim.fs,
-            cf_hz=torch.from_numpy(np.asarray(axis, dtype=np.float32)),
-            neuron_names=[resp.channels[i] for i in rows],
-            stimulus_names=[one.name for one in wanted],
-            unit="0 to 1, log" if scaling else "a.u.",
-        )
+        try:
+            return Recording._of(
+                parts,
+                len(rows),
+                dt_ms=1000 / stim.fs,
+                cf_hz=torch.from_numpy(np.asarray(axis, dtype=np.float32)),
+                neuron_names=[resp.channels[i] for i in rows],
+                stimulus_names=[one.name for one in wanted],
+                unit="0 to 1, log" if scaling else "a.u.",
+            )
+        except ValueError as error:
+            raise ValueError(f"{self.files.path}: {error}") from error
 
     def _sounds(self, prefix: str) -> list[_Sound]:
         """Epochs that are sounds, in the order of their first repeat, in bins of the stimulus."""
@@ -297,7 +303,8 @@ class _Recording:
         where = self.files.where(self.epochs)
         table = self._table(self.epochs)
         fs = self.stimulus.fs
-        end_bin = self._last_bin(table["end"].max() * fs)
+        ends = table["end"][np.isfinite(table["end"])]
+        end_bin = self._last_bin(min(ends.max() * fs, MOST_BINS) if len(ends) else 0.0)
         found: dict[str, list[tuple[int, int]]] = {}
         for row, name, start, end in zip(table.index, table["name"], table["start"], table["end"], strict=True):
             if not name.startswith(prefix):

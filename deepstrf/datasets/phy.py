@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from deepstrf.arguments import check_numbers
+from deepstrf.datasets.array_files import load_arrays
 from deepstrf.datasets.assembly import Trial, assemble, shortened
 from deepstrf.datasets.choice import chosen
 from deepstrf.datasets.recording import Recording
@@ -176,10 +177,7 @@ def _numbers(file: Path, max_gb: float) -> np.ndarray:
     if not file.is_file():
         raise FileNotFoundError(f"{file} is missing: it must be there in a folder of Kilosort or Phy")
     check_memory(str(file), 4.0 * file.stat().st_size, max_gb)
-    try:
-        values = np.load(file, allow_pickle=False)
-    except (ValueError, OSError, EOFError, SyntaxError) as error:
-        raise ValueError(f"{file} cannot be read as a NumPy file: {error}") from error
+    values = load_arrays(file, max_gb=max_gb)[""]
     if values.ndim not in (1, 2) or values.size != len(values) or values.dtype.kind not in "iuf":
         raise ValueError(f"{file} must hold numbers of shape (n,) or (n, 1), got {values.dtype} of {values.shape}")
     if values.dtype.kind == "f" and not (np.isfinite(values).all() and (values == np.rint(values)).all()):
@@ -199,7 +197,7 @@ def _rate(folder: Path) -> float:
                 isinstance(x, ast.Name) and x.id == "sample_rate" for x in node.targets
             ):
                 return float(ast.literal_eval(node.value))
-    except (SyntaxError, ValueError, TypeError) as error:
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
         raise ValueError(f"{file} must say sample_rate = a number: {way_out} ({error})") from error
     raise ValueError(f"{file} must say sample_rate = a number, got no such line: {way_out}")
 

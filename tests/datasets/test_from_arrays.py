@@ -2,12 +2,14 @@
 
 import copy
 import pickle
+import re
+import zlib
 
 import numpy as np
 import pytest
 import torch
 
-from deepstrf.datasets import Recording, read_arrays
+from deepstrf.datasets import Recording, array_files, read_arrays
 
 CF_HZ = [500.0, 1000.0, 2000.0]
 RNG = np.random.default_rng(0)
@@ -360,3 +362,57 @@ def test_array_files_are_refused_with_the_way_out(tmp_path):
     np.savez(tmp_path / "f.npz", **{**arrays(), "dt": CF_HZ})
     with pytest.raises(ValueError, match=r"f\.npz: dt_ms must be one number \(ms\), got \(3,\)"):
         read_arrays(tmp_path / "f.npz", **NAMES)
+
+
+def zeros_mat(path, megabytes):
+    """A MATLAB file of some kB whose one variable, deflated, is so large."""
+    size, inflated = megabytes * 10**6, bytearray()
+    for kind, data in ((6, b"\x06\0\0\0\0\0\0\0"), (5, (1).to_bytes(4, "little") + (size // 8).to_bytes(4, "little"))):
+        inflated += kind.to_bytes(4, "little") + len(data).to_bytes(4, "little") + data
+    inflated += (1).to_bytes(4, "little") + (8).to_bytes(4, "little") + b"stimulus"
+    head = (14).to_bytes(4, "little") + (len(inflated) + 8 + size).to_bytes(4, "little")
+    pack = zlib.compressobj(9)
+    packed = pack.compress(head + bytes(inflated) + (9).to_bytes(4, "little") + size.to_bytes(4, "little"))
+    for _ in range(megabytes):
+        packed += pack.compress(bytes(10**6))
+    packed += pack.flush()
+    element = (15).to_bytes(4, "little") + len(packed).to_bytes(4, "little") + packed
+    path.write_bytes(b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM" + element)
+
+
+def test_a_small_matlab_file_with_a_large_variable_is_refused_before_it_is_inflated(tmp_path):
+    path = tmp_path / "a.mat"
+    zeros_mat(path, 20)
+    assert path.stat().st_size < 100_000
+    assert array_files._unpacked_bytes(path, 1.0) > 20e6
+    with pytest.raises(ValueError, match=r"a\.mat needs 0\.0\d+ GB of memory, limit 0\.01 GB; raise it with max_gb="):
+        read_arrays(path, dt_ms=5.0, max_gb=0.01)
+
+
+def npy(header):
+    text = header.encode() + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.mat", b""),
+        ("a.mat", b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM" + b"\x0f\0\0\0\xff\xff\xff\xff"),
+        ("a.npy", npy("{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999999999999,)}")),
+        ("a.npy", npy("{'descr': '<f8', 'fortran_order': False, 'shape': (100000000000000000,)}")),
+        ("a.npy", npy("((((")),
+    ],
+)
+def test_an_array_file_that_says_more_than_it_holds_is_refused_by_name(name, data, tmp_path):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(ValueError, match=rf"{re.escape(name)} (cannot be read as|needs)"):
+        read_arrays(tmp_path / name, stimulus="", responses=np.zeros((1, 2)), dt_ms=5.0, cf_hz=CF_HZ)
+
+
+def test_an_array_of_another_kind_in_a_file_is_the_fault_of_the_file(tmp_path):
+    good = {"stimulus": np.zeros((3, 4)), "responses": np.zeros((1, 4)), "dt_ms": 5.0, "cf_hz": np.array(CF_HZ)}
+    for name, other in (("stimulus", np.zeros((3, 4), complex)), ("responses", np.array([["a"] * 4]))):
+        np.savez(tmp_path / "a.npz", **{**good, name: other})
+        with pytest.raises(ValueError, match=rf"a\.npz: {name} must be a tensor or an array of numbers"):
+            read_arrays(tmp_path / "a.npz")

@@ -1,6 +1,7 @@
 """Recordings in the layout of NEMS, written by the tests number for number."""
 
 import json
+import os
 import shutil
 import tarfile
 
@@ -231,3 +232,36 @@ def test_sites_and_axes_of_ones_own(tmp_path):
     assert torch.equal(found.cf_hz, torch.tensor([1e3, 2e3, 3e3, 4e3]))
     with pytest.raises(ValueError, match=r"cf_hz must have shape \(4,\) for the bands of .*stim\.json, got \(2,\)"):
         read_nems(path, site="other", cf_hz=[1e3, 2e3])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "rule"),
+    [
+        (f"{SITE}.stim.json", "[" * 100_000, r"stim\.json must hold name, chans, fs and segments"),
+        (
+            f"{SITE}.resp.json",
+            '{"chans": ["a"], "fs": 100, "segments": [[0, 1e400]]}',
+            r"resp\.json must hold name, chans",
+        ),
+        (f"{SITE}.resp.epoch.csv", "name,start,end\n", "epochs must begin the names of some epochs"),
+        (f"{SITE}.resp.epoch.csv", "name,start,end\nx,0,inf\n", "epochs must begin the names of some epochs"),
+    ],
+)
+def test_nested_infinite_and_empty_files_are_refused_by_name(name, text, rule, tmp_path):
+    path = write(tmp_path / "a")
+    (path / name).write_text(text)
+    with pytest.raises(ValueError, match=rule):
+        read_nems(path)
+
+
+def test_infinite_responses_are_refused_by_the_name_of_the_recording(tmp_path):
+    resp = RESP.copy()
+    resp[3, 1] = np.inf
+    with pytest.raises(ValueError, match=r"here.*: responses must be finite or NaN"):
+        read_nems(write(tmp_path / "here", resp=resp))
+
+
+def test_a_pipe_is_no_archive(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="pipe must be a folder or an archive, got a device or a pipe"):
+        read_nems(tmp_path / "pipe")

@@ -138,3 +138,15 @@ def test_rows_of_the_table_that_are_refused(events, options, error, message, tmp
     path = write(tmp_path / "a", events=events)
     with pytest.raises(error, match=message):
         read_phy(path, events=path / "events.csv", **options, **OPTIONS)
+
+
+def test_spike_times_and_parameters_that_cannot_be_parsed_are_refused_by_name(tmp_path):
+    folder = write(tmp_path / "a")
+    kept = (folder / "spike_times.npy").read_bytes()
+    (folder / "spike_times.npy").write_bytes(b"\x93NUMPY\x01\x00\x05\x00((((\n")
+    with pytest.raises(ValueError, match=r"spike_times\.npy cannot be read as a NumPy file"):
+        read_phy(folder, events=folder / "events.csv", **OPTIONS)
+    (folder / "spike_times.npy").write_bytes(kept)
+    (folder / "params.py").write_text("sample_rate = " + "(" * 5000)
+    with pytest.raises(ValueError, match=r"params\.py must say sample_rate = a number"):
+        read_phy(folder, events=folder / "events.csv", **OPTIONS)
