@@ -25,8 +25,14 @@ from tests.adversary.doors import Attempt, Door
 from tests.adversary.page_messages import COMPARED, ODD, Cell, Raised, stale_rate
 
 WITHIN = {"sounds": ("file", "paint")}
-TYPES = ("figure", "library", "choose", "turn", "ready", "paint", "copy", "file", "show", "again", "explain", "x")
-FIELDS = ("value", "knob", "finding", "name", "size", "at", "seq", "start", "n_frames", "settled", "frame", "trained")
+TYPES = (
+    *("figure", "library", "choose", "turn", "ready", "paint", "copy", "file", "show", "again", "explain", "play"),
+    *("set", "rate", "pin", "moment", "switch", "subspace", "x"),
+)
+FIELDS = (
+    *("value", "knob", "finding", "name", "size", "at", "seq", "start", "n_frames", "settled", "frame", "trained"),
+    *("step", "what", "settings", "group", "part", "on", "gesture"),
+)
 JSON_ODD = [value for value in ODD if not isinstance(value, bytes)]
 
 
@@ -60,6 +66,18 @@ class Panels:
                 {"type": "turn", "knob": str(rng.choice(knobs)), "value": float(10 * rng.normal())},
             ],
             "file": [{"type": "file", "name": "a.wav", "size": len(self.file), "at": 0}],
+            "play": [
+                *({"type": one} for one in ("play", "pause", "step", "best", "reset", "new", "repeat")),
+                {"type": "show", "step": int(rng.integers(4))},
+                {"type": "pin", "what": str(rng.choice(["gaussian", "field", "curve", "prefilter"]))},
+                {"type": "set", "settings": {"loss": "mse"}},
+                {"type": "rate", "group": "strf", "value": float(rng.normal())},
+            ],
+            "inside": [
+                *({"type": one} for one in ("all_on", "hear", "cancel", "rebuild", "wanted")),
+                {"type": "moment", "frame": int(rng.integers(120))},
+                {"type": "switch", "name": "gaussian", "part": 0, "on": True, "gesture": "g"},
+            ],
             "paint": [
                 {"type": "ready"},
                 {"type": "copy"},
@@ -136,6 +154,7 @@ class Panels:
             return f"the cell raised {self.cell.errors.pop()!r}"
         if self.raised.errors:
             return f"an answer raised {self.raised.errors.pop()}"
+        self.explorer.panel("play").player.pause()
         json.dumps(self.sent, allow_nan=False, default=_buffer)
         panel = str(rng.choice(self.explorer.PANELS))
         self.sent.clear()
