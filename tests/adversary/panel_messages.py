@@ -31,7 +31,7 @@ TYPES = (
 )
 FIELDS = (
     *("value", "knob", "finding", "name", "size", "at", "seq", "start", "n_frames", "settled", "frame", "trained"),
-    *("step", "what", "settings", "group", "part", "on", "gesture"),
+    *("neuron", "step", "what", "settings", "group", "part", "on", "gesture"),
 )
 JSON_ODD = [value for value in ODD if not isinstance(value, bytes)]
 
@@ -44,7 +44,7 @@ class Panels:
         demo = deepstrf.load_demo()
         sound, responses = demo.stimulus.values[..., :100], demo.responses[..., :100]
         dt_ms, cf_hz = demo.stimulus.dt_ms, demo.stimulus.cf_hz
-        self.explorer = explore(demo.model, sound, responses, dt_ms=dt_ms, cf_hz=cf_hz)
+        self.explorer = explore(demo.model, sound, responses, dt_ms=dt_ms, cf_hz=cf_hz, other="trained")
         self.session, self.sent, self.tried = self.explorer.session, [], 0
         self.explorer.send = lambda content, buffers=None: self.sent.append(content)
         self.cell, self.raised = Cell(self.session), Raised()
@@ -60,6 +60,7 @@ class Panels:
         good: dict[str, list[dict[str, Any]]] = {
             "figures": [{"type": "figure"}, {"type": "library"}],
             "gallery": [{"type": "ready"}],
+            "comparison": [{"type": "ready"}, {"type": "choose", "neuron": int(rng.integers(7))}],
             "findings": [{"type": "again"}, {"type": "show", "finding": int(rng.integers(-1, 4))}],
             "sounds": [
                 {"type": "choose", "value": str(rng.choice(["first", "file", "paint", *SOUNDS]))},
@@ -84,7 +85,8 @@ class Panels:
                 {"type": "paint", "client": "c", "seq": self.tried, "start": 0, "n_frames": T, "settled": True},
             ],
         }
-        content = dict(good[panel][int(rng.integers(len(good[panel])))])
+        known = good.get(panel) or [{"type": str(rng.choice(TYPES))}]
+        content = dict(known[int(rng.integers(len(known)))])
         painted = rng.uniform(painter.info["low"], painter.info["high"], (painter.info["n_bands"], min(T, 10)))
         buffers: list[Any] = [self.file if panel == "file" else painted.astype("<f4").tobytes()]
         odd = JSON_ODD[int(rng.integers(len(JSON_ODD)))]
