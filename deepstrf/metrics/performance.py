@@ -91,7 +91,8 @@ def corrcoef(
         pred, gt, valid = align(pred, gt, mask)
         x, _, x_defined = _deviations(pred, valid, stimuli)
         y, _, y_defined = _deviations(gt, valid, stimuli)
-        defined = x_defined & y_defined
+        # Among several sounds, one whose prediction is NaN would count as constant.
+        defined = x_defined & y_defined & ~(pred.isnan() & valid).any(-1)
         squares = torch.where(defined, x.square().sum(-1) * y.square().sum(-1), 1.0)
         r = ((x * y).sum(-1) / squares.sqrt()).clamp(-1, 1)
         return torch.where(defined, r, torch.nan), y_defined
@@ -192,7 +193,8 @@ def normalized_corrcoef(
     Returns
     -------
     Tensor, shape (N,) or ()
-        Near or under 1 (noise can carry an estimate above it); NaN where the repeats share no signal.
+        Near or under 1 (noise can carry an estimate above it); NaN where the repeats share no signal, and where the
+        prediction is NaN in a recorded bin.
 
     Raises
     ------
@@ -218,6 +220,8 @@ def normalized_corrcoef(
     if method == "schoppe":
         product = moments.pred_variance * moments.signal
         value = moments.pred_covariance / torch.where(product > 0, product, torch.nan).sqrt()
+        unknown = pred.isnan() & valid_bins(responses, mask).any(2, keepdim=True)
+        value = torch.where(unknown.any(-1).any(0)[:, 0], torch.nan, value)
     else:
         ceiling = compute_CCmax(responses, mask=mask, n_splits=n_splits, seed=seed, pooling=pooling)
         repeated = valid_bins(responses, mask)

@@ -388,3 +388,18 @@ def test_errors():
             score(pred[..., 1:], gt)
         with pytest.raises(ValueError, match="mask must broadcast to the responses' shape"):
             score(pred, gt, mask=torch.ones(7, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("method", ["schoppe", "hsu"])
+@pytest.mark.parametrize("pooling", ["bins", "sounds"])
+def test_a_prediction_that_is_nan_in_a_recorded_bin_has_no_score(method, pooling):
+    torch.manual_seed(0)
+    signal = torch.randn(3, 3, 1, 200)
+    repeats = signal + torch.randn(3, 3, 4, 200)
+    repeats[1, 2, :, 7] = torch.nan
+    broken = signal.clone()
+    broken[0, 0, 0, 5] = torch.nan
+    broken[1, 2, 0, 7] = torch.nan  # where nothing was recorded
+    scores = normalized_corrcoef(broken, repeats, method, reduction="none", pooling=pooling)
+    assert scores.isnan().tolist() == [True, False, False]
+    assert normalized_corrcoef(broken, repeats, method, pooling=pooling) == pytest.approx(scores.nansum().item() / 3)
