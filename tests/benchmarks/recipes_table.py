@@ -1,11 +1,14 @@
 """What a default fit of each model reaches beside ridge and the noise ceiling, on simulated neurons or a folder.
 
-    python tests/benchmarks/recipes_table.py [FOLDER] [--folds 1] [--seeds 2] [--models DNet] [--seconds 60]
+    python tests/benchmarks/recipes_table.py [FOLDER] [--folds 1] [--seeds 2] [--models DNet] [--adaptation none]
+                                             [--seconds 20] [--output softplus] [--write docs/fits.md]
 
 FOLDER is a folder of recordings as `deepstrf.datasets.RecordingFolder` reads it; without it, twelve neurons are
-simulated with each of two output curves under song-like sounds of unequal length. A fifth of the sounds is for the test
+simulated with an output curve under song-like sounds of unequal length. A fifth of the sounds is for the test
 and a fifth for early stopping, in turn. Every model has its default settings and starts from other random weights with
-each seed; scores are correlations with the responses to the test sounds.
+each seed; scores are correlations with the responses to the test sounds. A run of all models takes five minutes with
+two seeds; with ``--write`` its rows replace those of the page, and the others stay, so that a table of more seeds is
+made in pieces: ``--models DNet StateNet --seeds 5 --write docs/fits.md``.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -42,7 +45,8 @@ from deepstrf.training import Fitter, StepSizes, predict, ridge
 from deepstrf.training.recipes import recipe_for
 
 WINDOW_MS, BANDS, GAUSSIANS, FOLDS = 100.0, 34, 8, 5
-ADAPTATIONS = ("none", "adaptrans")
+ADAPTATIONS, OUTPUTS = ("none", "adaptrans"), ("softplus", "sigmoid")
+HEADER = "| model, adaptation | r | less ridge | spread | seeds | seconds | settings | |\n" + 8 * "|---" + "|\n"
 
 
 class Row(NamedTuple):
@@ -129,14 +133,20 @@ def score(model: nn.Module, test: Recording) -> Tensor:
 
 
 def rows(
-    recording: Recording, fold: int, *, seeds: int, names: list[str] | None, seconds: float
+    recording: Recording,
+    fold: int,
+    *,
+    seeds: int,
+    names: list[str] | None,
+    seconds: float,
+    kinds: Sequence[str] = ADAPTATIONS,
 ) -> Iterator[tuple[str, Row]]:
     """Every row of the table, as it is ready; a fit ends after so many seconds of processor time."""
     train, validation, test = split(recording, fold)
     began = time.process_time()
     baseline = ridge(train, round(WINDOW_MS / recording.dt_ms))
     yield "ridge", Row(score(baseline, test)[None], time.process_time() - began)
-    for kind in ADAPTATIONS:
+    for kind in kinds:
         for name, make in models(recording, kind).items():
             if names is not None and name not in names:
                 continue
@@ -144,7 +154,10 @@ def rows(
             for seed in range(seeds):
                 torch.manual_seed(seed)
                 model, began = make(), time.process_time()
-                fitter = Fitter(seed=seed, progress=False, callbacks=[partial(_stop_after, began + seconds)])
+                # The table itself says what stays below ridge.
+                fitter = Fitter(
+                    seed=seed, progress=False, baseline=False, callbacks=[partial(_stop_after, began + seconds)]
+                )
                 fitter.fit(model, train, validation)
                 scores.append(score(model, test))
                 spent += time.process_time() - began
@@ -157,12 +170,18 @@ def _stop_after(limit: float, progress: object) -> None:
 
 
 def table(
-    recording: Recording, *, folds: int, seeds: int, names: list[str] | None, seconds: float
+    recording: Recording,
+    *,
+    folds: int,
+    seeds: int,
+    names: list[str] | None,
+    seconds: float,
+    kinds: Sequence[str] = ADAPTATIONS,
 ) -> dict[str, list[Row]]:
     """Rows of all folds, by model, printed when each fold is done."""
     found: dict[str, list[Row]] = {}
     for fold in range(folds):
-        for name, row in rows(recording, fold, seeds=seeds, names=names, seconds=seconds):
+        for name, row in rows(recording, fold, seeds=seeds, names=names, seconds=seconds, kinds=kinds):
             found.setdefault(name, []).append(row)
             means = " ".join(f"{x:.3f}" for x in row.scores.mean(0).tolist()[:4])
             print(f"  fold {fold} {name:34} {row.scores.nanmean():.3f}  ({means})  {row.seconds:6.1f} s", flush=True)
@@ -176,28 +195,47 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--folds", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--models", nargs="*")
+    parser.add_argument("--adaptation", choices=ADAPTATIONS, nargs="*", default=list(ADAPTATIONS))
     parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--output", choices=OUTPUTS, default=OUTPUTS[0])
+    parser.add_argument("--write", type=Path, metavar="PAGE")
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    recordings = (
-        {str(given.folder): RecordingFolder(given.folder, late_spikes="drop", n_bands=BANDS, max_hz=20000.0)}
-        if given.folder
-        else {f"simulated, {output}": simulated(output=output) for output in ("softplus", "sigmoid")}
-    )
-    for name, recording in recordings.items():
-        print(f"{name}: {recording}")
-        print(f"  noise ceiling {compute_CCmax(recording.responses).nanmean():.3f}, for the mean over the trials")
-        found = table(recording, folds=given.folds, seeds=given.seeds, names=given.models, seconds=given.seconds)
-        baseline = torch.stack([row.scores[0] for row in found["ridge"]]).nanmean()
-        print("\n| model, adaptation | r | less ridge | spread | seconds | settings | |\n|---|---|---|---|---|---|---|")
-        for model, parts in found.items():
-            mean = torch.stack([row.scores for row in parts]).nanmean()
-            word = "below ridge" if mean < baseline - 0.005 else ""
-            spread, took = max(row.spread for row in parts), sum(row.seconds for row in parts) / len(parts)
-            print(
-                f"| {model} | {mean:.3f} | {mean - baseline:+.3f} | {spread:.3f} | {took:.1f} | "
-                f"{settings(model, recording)} | {word} |"
-            )
+    if given.folder:
+        part = "recorded"
+        recording: Recording = RecordingFolder(given.folder, late_spikes="drop", n_bands=BANDS, max_hz=20000.0)
+    else:
+        part, recording = f"simulated, {given.output}", simulated(output=given.output)
+    print(f"{given.folder or part}: {recording}")
+    print(f"  noise ceiling {compute_CCmax(recording.responses).nanmean():.3f}, for the mean over the trials")
+    found = table(
+        recording, folds=given.folds, seeds=given.seeds, names=given.models, kinds=given.adaptation,
+        seconds=given.seconds,
+    )  # fmt: skip
+    baseline = torch.stack([row.scores[0] for row in found["ridge"]]).nanmean()
+    lines = {}
+    for model, parts in found.items():
+        mean = torch.stack([row.scores for row in parts]).nanmean()
+        word = "below ridge" if mean < baseline - 0.005 else ""
+        spread, took = max(row.spread for row in parts), sum(row.seconds for row in parts) / len(parts)
+        seeds = len(parts[0].scores)
+        lines[model] = (
+            f"| {model} | {mean:.3f} | {mean - baseline:+.3f} | {spread:.3f} | {seeds} | {took:.1f} | "
+            f"{settings(model, recording)} | {word} |"
+        )
+    print("\n" + HEADER + "\n".join(lines.values()))
+    if given.write:
+        write(given.write, part, lines, recording)
+
+
+def write(page: Path, part: str, lines: dict[str, str], recording: Recording) -> None:
+    """Put rows into the table of a page between ``<!-- PART -->`` and ``<!-- end of PART -->``; others stay."""
+    before, rest = page.read_text(encoding="utf-8").split(f"<!-- {part} -->\n")
+    old, after = rest.split(f"<!-- end of {part} -->")
+    rows = {line.strip("| ").split(" | ")[0]: line for line in old.splitlines() if line.startswith("| ")} | lines
+    order = ["ridge", *(f"{name}, {kind}" for kind in ADAPTATIONS for name in models(recording, kind))]
+    body = "\n".join(rows[name] for name in order if name in rows)
+    page.write_text(f"{before}<!-- {part} -->\n{HEADER}{body}\n<!-- end of {part} -->{after}", encoding="utf-8")
 
 
 def settings(row: str, recording: Recording) -> str:

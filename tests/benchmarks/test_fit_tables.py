@@ -6,6 +6,8 @@ import pytest
 
 from tests.benchmarks import gaussian_table, recipes_table
 
+PARTS = ("recorded",)
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("truth", gaussian_table.TRUTHS)
@@ -26,22 +28,41 @@ def test_models_by_default_reach_ridge_whatever_the_seed():
         assert row.spread <= 0.03, name
 
 
-def test_the_table_says_which_models_stay_below_ridge(capsys, monkeypatch):
+def test_the_table_says_which_models_stay_below_ridge_and_writes_their_rows_into_the_page(
+    capsys, monkeypatch, tmp_path
+):
     small = recipes_table.simulated(2, 10)
     monkeypatch.setattr(recipes_table, "simulated", lambda output: small)
-    recipes_table.main(["--seeds", "1", "--models", "Transformer", "--seconds", "0.1"])
+    page = tmp_path / "fits.md"
+    kept, old = (
+        "| DNet, none | 0.500 | +0.100 | 0.010 | 5 | 1.0 | mse |  |",
+        "| Transformer, none | 9 | 9 | 9 | 9 | 9 | |  |",
+    )
+    part = "simulated, softplus"
+    page.write_text(f"Before\n<!-- {part} -->\n{kept}\n{old}\n<!-- end of {part} -->\nAfter\n")
+    arguments = ["--seeds", "1", "--models", "Transformer", "--adaptation", "none", "--seconds", "0.1"]
+    recipes_table.main([*arguments, "--write", str(page)])
     printed = capsys.readouterr().out
     assert "Transformer, none" in printed
     assert "below ridge" in printed
+    written = page.read_text().splitlines()
+    assert (written[0], written[-1]) == ("Before", "After")
+    assert [line.split(" | ")[0] for line in written if line.startswith("| ")] == [
+        "| model, adaptation", "| ridge", "| DNet, none", "| Transformer, none",
+    ]  # fmt: skip
+    assert kept in written
+    assert old not in written
 
 
 def test_the_page_has_every_model_with_both_adaptations_and_says_which_stay_below_ridge():
     page = Path(__file__).resolve().parents[2] / "docs" / "fits.md"
-    lines = page.read_text(encoding="utf-8").splitlines()
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
-    by_name = {row[0]: row for row in rows if len(row) == 7}
+    text = page.read_text(encoding="utf-8")
     small = recipes_table.simulated(2, 10)
     names = {f"{name}, {kind}" for kind in recipes_table.ADAPTATIONS for name in recipes_table.models(small, kind)}
-    assert names | {"ridge"} == by_name.keys() - {"model, adaptation"}
-    for name in names:
-        assert (by_name[name][6] == "below ridge") == (float(by_name[name][2]) < -0.005), name
+    for part in PARTS:
+        lines = text.split(f"<!-- {part} -->")[1].split(f"<!-- end of {part} -->")[0].splitlines()
+        rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
+        by_name = {row[0]: row for row in rows}
+        assert names | {"ridge"} == by_name.keys() - {"model, adaptation"}, part
+        for name in names:
+            assert (by_name[name][7] == "below ridge") == (float(by_name[name][2]) < -0.005), (part, name)
