@@ -9,6 +9,8 @@ import torch
 from matplotlib.colors import to_rgb, to_rgba
 from matplotlib.image import imread
 
+from deepstrf.datasets import Recording
+from deepstrf.models import Linear
 from deepstrf.stimuli import Spectrogram
 from deepstrf_widgets import pictures
 from deepstrf_widgets.pictures import (
@@ -235,6 +237,22 @@ def test_raster_has_a_row_for_each_trial_over_the_psth():
     assert corners[:, 1].max() == 1.0  # the mean of 0 and 2
     assert (lower.get_xlabel(), lower.get_ylabel(), upper.get_ylabel()) == ("time (s)", "spikes/bin", "trial")
     assert lower.get_xlim() == (0.0, pytest.approx(0.04))
+
+
+def test_pictures_of_responses_have_the_unit_of_their_recording():
+    sounds, responses = torch.rand(1, 1, 3, 20), torch.rand(1, 2, 1, 20)
+    recording = Recording(sounds, responses, dt_ms=5.0, cf_hz=torch.tensor([500.0, 1000.0, 2000.0]), response_unit="mV")
+    model = Linear(3, 4, out_neurons=2)
+    with pytest.raises(TypeError, match="knows its unit, got Linear"):
+        pictures.curve_picture({"a": [0.0, 1.0]}, [0.0, 1.0], y_label=model)
+    model.axes = recording.axes
+    for knows in (recording, model):
+        made = [
+            pictures.stack_picture({"sound": sounds[0, 0]}, {"a": responses[0, 0, 0]}, y_label=knows).axes[1],
+            pictures.curve_picture({"a": [0.0, 1.0]}, [0.0, 1.0], y_label=knows).axes[0],
+            pictures.raster_picture(responses[0, 0], dt_ms=5.0, y_label=knows).axes[1],
+        ]
+        assert [axes.get_ylabel() for axes in made] == ["mV"] * 3
 
 
 def test_picture_is_a_sharp_clear_png_that_is_always_the_same(tmp_path):

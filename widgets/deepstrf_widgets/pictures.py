@@ -26,7 +26,10 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 from torch import Tensor
 
+from deepstrf.datasets import Recording
 from deepstrf.deprecation import keywords
+from deepstrf.models import NeuralModel
+from deepstrf.models.recorded_axes import SPIKES
 from deepstrf.stimuli import Spectrogram
 
 __all__ = [
@@ -43,6 +46,7 @@ __all__ = [
 
 Array = NDArray[np.float64]
 Numbers = ArrayLike | Tensor
+KnowsItsUnit = Recording | NeuralModel
 
 PX_PER_INCH = 96
 SHARPNESS = 1.5
@@ -186,6 +190,20 @@ def label_axes(axes: Axes, x_label: str, y_label: str, title: str, *, log_x: boo
     dress(axes, title, grid=True)
 
 
+def _unit_label(label: str | KnowsItsUnit) -> str:
+    """A label as it is, or the unit of the responses of a recording, or of a model that was fitted to one."""
+    if isinstance(label, str):
+        return label
+    known = getattr(label, "axes", label)
+    unit = getattr(known, "response_unit", None)
+    if not isinstance(unit, str):
+        raise TypeError(
+            "y_label must be a text, a Recording, or a model that was fitted to one and so knows its unit, got "
+            f"{type(label).__name__}"
+        )
+    return unit
+
+
 def dress(axes: Axes, title: str, *, grid: bool = False) -> None:
     """Grey text and edges, no ground."""
     axes.set_facecolor("none")
@@ -305,7 +323,7 @@ def stack_picture(
     dt_ms: float | None = None,
     cf_hz: Numbers | None = None,
     colours: Sequence[Colours] = (),
-    y_label: str = "spikes/bin",
+    y_label: str | KnowsItsUnit = SPIKES,
     recorded: Numbers | None = None,
 ) -> Picture:
     """Picture of spectrograms above one another, and lines below them, over one time axis in s.
@@ -319,8 +337,8 @@ def stack_picture(
     dt_ms, cf_hz : as in :func:`spectrogram_picture`
     colours : sequence of {"level", "on", "off"}
         One for each spectrogram; "level" for those that have none.
-    y_label : str
-        What the lines show, with its unit.
+    y_label : str, or a Recording or a model that was fitted to one
+        What the lines show, with its unit: a recording's ``response_unit``.
     recorded : array-like, shape (T,), optional
         Grey area behind the lines.
     """
@@ -356,7 +374,7 @@ def stack_picture(
     last = grid[-1]
     if lines is not None:
         draw_lines(last, lines, seconds[:-1], recorded=recorded)
-        last.set_ylabel(y_label)
+        last.set_ylabel(_unit_label(y_label))
         dress(last, "", grid=True)
     last.set_xlabel(unit)
     for axes in grid[:-1]:
@@ -463,7 +481,7 @@ def curve_picture(
     drive: Numbers | None = None,
     marks: Mapping[str, tuple[float, float]] | None = None,
     x_label: str = "drive",
-    y_label: str = "spikes/bin",
+    y_label: str | KnowsItsUnit = SPIKES,
     title: str = "",
 ) -> Picture:
     """Picture of output curves over the drive, with how often each drive occurs as a grey histogram.
@@ -477,7 +495,9 @@ def curve_picture(
         Drives that occur; those outside ``x`` are left out.
     marks : mapping of str to (drive, rate), optional
         Points with a label.
-    x_label, y_label, title : str
+    x_label, title : str
+    y_label : str, or a Recording or a model that was fitted to one
+        Its ``response_unit``.
     """
     picture = Picture()
     axes = picture.subplots()
@@ -493,7 +513,7 @@ def curve_picture(
         axes.plot([at], [height], "o", color=GREY, markersize=6)
         away = (8, -12) if number % 2 == 0 else (8, 6)
         axes.annotate(label, (at, height), xytext=away, textcoords="offset points", color=GREY, fontsize=9)
-    label_axes(axes, x_label, y_label, title)
+    label_axes(axes, x_label, _unit_label(y_label), title)
     return picture
 
 
@@ -577,7 +597,7 @@ def raster_picture(
     *,
     dt_ms: float,
     lines: Mapping[str, Numbers] | None = None,
-    y_label: str = "spikes/bin",
+    y_label: str | KnowsItsUnit = SPIKES,
     title: str = "",
 ) -> Picture:
     """Picture of spikes, one row for each trial, and below it their mean over the trials (the PSTH) in grey.
@@ -590,7 +610,9 @@ def raster_picture(
         Bin width, ms.
     lines : mapping of str to array-like, shape (T,), optional
         Drawn over the PSTH.
-    y_label, title : str
+    y_label : str, or a Recording or a model that was fitted to one
+        Its ``response_unit``.
+    title : str
     """
     counts = as_numbers("spikes", spikes, 2)
     seconds = np.arange(counts.shape[1]) * check_positive("dt_ms", dt_ms, "ms") / 1000
@@ -605,6 +627,6 @@ def raster_picture(
     upper.tick_params(labelbottom=False)
     dress(upper, title)
     draw_lines(lower, lines or {}, seconds, recorded=counts.mean(0))
-    label_axes(lower, "time (s)", y_label, "")
+    label_axes(lower, "time (s)", _unit_label(y_label), "")
     lower.set_xlim(0, seconds[-1] + dt_ms / 1000)
     return picture
