@@ -29,10 +29,13 @@ COURSE ?= dist/course
 # Every kernel and every worker of the tests imports what lies here: compiled once, whatever the surroundings say.
 unexport PYTHONDONTWRITEBYTECODE
 
+# Where `make site` writes to.
+SITE ?= dist/site
+
 # What `make quick` compares with.
 BASE ?= origin/main
 
-.PHONY: help lab test quick lint types unit vitest nbval browser hosts lowest adversary notebooks bundle watch wheel bench binder course graded format clean
+.PHONY: help lab test quick lint types unit vitest nbval browser hosts lowest adversary notebooks bundle watch wheel bench binder course graded site format clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -136,6 +139,10 @@ course: $(VENV)/.lab ## write the course's versions for students, lecturers and 
 graded: $(VENV)/.test ## give out and mark every lesson with nbgrader, in an environment with the extra `course`
 	@$(pip_install) -e '.[course]'
 	@COURSE=whole $(py) -m pytest -q tests/notebooks/test_nbgrader.py
+
+site: $(VENV)/.lab ## write the static site (live bench, course, API reference) into SITE (dist/site)
+	@$(pip_install) -e '.[site]'
+	@OMP_NUM_THREADS=1 $(py) docs/make_site.py "$(abspath $(SITE))"
 
 format: $(VENV)/.test widgets/node_modules/.installed ## format Python and TypeScript
 	@$(py) -m ruff check --fix . && $(py) -m ruff format .
