@@ -17,6 +17,7 @@ from deepstrf_widgets.play.player import recording_of
 from deepstrf_widgets.play.settings import data_of, fitter_of, step_sizes
 from deepstrf_widgets.play.trail import Point, Trail
 from deepstrf_widgets.session.model_copy import private_copy
+from deepstrf_widgets.session.serialization import restore_state, state_text, to_code
 
 CENTRE = ("strf.center_hz", (0, 0, 1))
 
@@ -498,3 +499,34 @@ def test_a_session_of_a_network_plays_too():
         assert torch.equal(before[name], tensor), name
     player.step(1)
     player.close()
+
+
+@pytest.mark.parametrize("kernel", ["gaussians", "full"])
+def test_revert_state_and_code_hold_what_no_editor_shows(make_session, kernel):
+    """The gain and the statistics of the batch norm move in a fit as well."""
+    session, other = (make_session(kernel, dtype=torch.float32) for _ in range(2))
+    before = {name: tensor.clone() for name, tensor in session.model.state_dict().items()}
+    player = Player(session)
+    player.pin("prefilter")  # of all neurons: what is edited of it counts for each
+    player.step(3)
+    player.close()
+    after = {name: tensor.clone() for name, tensor in session.model.state_dict().items()}
+    moved = {name for name in after if not torch.equal(before[name], after[name])}
+    assert {"readout.bn.weight", "readout.bn.running_var"} <= moved
+    restore_state(other, state_text(session))
+    for name, tensor in other.model.state_dict().items():
+        if tensor.is_floating_point():
+            torch.testing.assert_close(tensor, after[name], rtol=1e-5, atol=1e-6)
+    coded = make_session(kernel, dtype=torch.float32)
+    exec(to_code(session), {"session": coded})
+    torch.testing.assert_close(coded.rate(1), session.rate(1), rtol=1e-4, atol=1e-5)
+    assert session.edited(0)
+    session.revert(index=(0,))
+    assert not session.edited(0)
+    assert session.edited(1)
+    session.revert()
+    for name, tensor in session.model.state_dict().items():
+        if tensor.is_floating_point():
+            assert torch.equal(tensor, before[name]), name
+    session.undo()
+    assert session.edited(1)

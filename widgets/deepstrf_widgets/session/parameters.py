@@ -22,7 +22,7 @@ from deepstrf.models.switches import SWITCH
 
 from .units import band_to_hz, frame_to_lag_ms, hz_to_band, lag_ms_to_frame, octaves_per_band
 
-__all__ = ["ABLATION", "Index", "Parameter", "channel_names", "parameter_table"]
+__all__ = ["ABLATION", "TENSORS", "Index", "Parameter", "channel_names", "other_tensors", "parameter_table"]
 
 Array = NDArray[np.float64]
 Index = tuple[int, ...]
@@ -40,6 +40,9 @@ def _same(values: Array, _index: Index) -> Array:
 
 ABLATION = "ablation"
 """First part of the names of parameters that switch parts of a model off."""
+
+TENSORS = "tensors"
+"""First part of the names of tensors that no editor shows, such as the gain of a batch norm; a fit moves them."""
 
 LARGEST = 1e9
 """Limit of parameters that have none of their own: up to it every response stays finite in float32."""
@@ -317,3 +320,24 @@ def _switch_rows(model: NeuralModel) -> Iterator[Parameter]:
         if buffer.startswith(SWITCH):
             name = f"{ABLATION}.{buffer.removeprefix(SWITCH)}"
             yield Parameter(name, "", "prefilter", tuple(raw.shape), tensor, raw, _between(0.0, 1.0))
+
+
+def other_tensors(model: NeuralModel, named: dict[str, Parameter]) -> dict[str, Parameter]:
+    """Rows ``tensors.readout.bn.weight`` and so on: all numbers of a model that stand in no row of its table."""
+    shown = {parameter.tensor for parameter in named.values()}
+    rows = {}
+    for name, raw in (*model.named_parameters(), *model.named_buffers()):
+        if name in shown or not raw.is_floating_point() or SWITCH in name:
+            continue
+        own = name.startswith("readout.bn.") and raw.ndim > 0
+        row = Parameter(
+            f"{TENSORS}.{name}",
+            "",
+            "drive" if own else "prefilter",
+            tuple(raw.shape),
+            name,
+            raw.detach(),
+            _between(-LARGEST, LARGEST),
+        )
+        rows[row.name] = row
+    return rows

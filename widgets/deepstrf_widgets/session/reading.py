@@ -147,6 +147,16 @@ class Reading(ABC):
         return self._trained.parameters
 
     @property
+    def other_parameters(self) -> dict[str, Parameter]:
+        """Numbers of the model that no editor shows and a fit moves, by name, such as ``tensors.readout.bn.weight``."""
+        return self._present().twin.others
+
+    @property
+    def trained_other_parameters(self) -> dict[str, Parameter]:
+        """The same of the model as the session began."""
+        return self._trained.others
+
+    @property
     def stimulus(self) -> Tensor:
         """The stimulus batch, shape (B, 1, F, T)."""
         return self._present().live.stimulus
@@ -274,9 +284,9 @@ class Reading(ABC):
 
     def edited(self, neuron: int | str | None = None) -> bool:
         """Whether any parameter differs from its trained value, of one neuron or of the whole model."""
-        state, trained = self._present(), self._trained.parameters
+        state, trained = self._present(), {**self._trained.parameters, **self._trained.others}
         own = () if neuron is None else (self._neuron(neuron),)
-        for name, parameter in state.twin.parameters.items():
+        for name, parameter in (*state.twin.parameters.items(), *state.twin.others.items()):
             at = parameter.prefix + (own if parameter.per_neuron else ())
             if name not in trained or not torch.equal(parameter.raw[at], trained[name].raw[at]):
                 return True
@@ -337,7 +347,7 @@ def parameter_of(twin: Twin, name: str, *, grid: bool = False) -> Parameter:
         There is none of that name.
     """
     try:
-        parameter = twin.parameters[name]
+        parameter = twin.parameters.get(name) or twin.others[name]
     except (KeyError, TypeError):
         reason = twin.refused.get(name) if isinstance(name, str) else None
         if reason:

@@ -30,13 +30,15 @@ _FIRST = ("strf.center_hz",)
 def changed_values(session: LiveSession) -> Iterator[Edit]:
     """Edits, in natural units, that make the trained model what it is now."""
     now = session.snapshot()
-    both = [name for name in now.parameters if name in now.trained_parameters]
+    mine = {**now.parameters, **now.other_parameters}
+    trained_ones = {**now.trained_parameters, **now.trained_other_parameters}
+    both = [name for name in mine if name in trained_ones]
     for name in sorted(both, key=lambda name: name not in _FIRST):
-        parameter, trained = now.parameters[name], now.trained_parameters[name]
+        parameter, trained = mine[name], trained_ones[name]
         unequal = parameter.raw[parameter.prefix] != trained.raw[trained.prefix]
         differs = unequal.reshape(parameter.shape).cpu().numpy()
         values = parameter.read()
-        rows = [(int(n),) for n in range(len(differs))] if parameter.per_neuron else [()]
+        rows = [(int(n),) for n in range(len(differs))] if parameter.per_neuron and parameter.shape else [()]
         for row in rows:
             places = np.argwhere(differs[row])
             # An array would also set what was not changed, and training may have left that outside the limits.
@@ -93,7 +95,8 @@ def edits_of_state(session: LiveSession, text: str) -> list[Edit]:
     edits = [Edit(name, value, tuple(index)) for name, index, value in state["edits"]]
     session.prepare(edit.name for edit in edits)
     now = session.snapshot()
-    most = sum(_most_edits(parameter) for parameter in now.parameters.values())
+    every = (*now.parameters.values(), *now.other_parameters.values())
+    most = sum(_most_edits(parameter) for parameter in every)
     places = {(name, index) for name, _, index in edits}
     if len(edits) > most or len(places) < len(edits):
         raise ValueError(

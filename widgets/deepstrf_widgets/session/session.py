@@ -26,6 +26,7 @@ from .parameters import ABLATION, Index, Parameter
 from .reading import Played, Reading, State, parameter_of
 from .staged_forward import StagedForward
 from .twin import Twin
+from .watch import same_values
 
 __all__ = ["LiveSession"]
 
@@ -334,7 +335,8 @@ class LiveSession(Reading):
 
     def _restore(self, edits: list[Edit], source: object) -> None:
         self._edited.compare_values()
-        self._try_trained([(parameter, ()) for parameter in self._edited.state.twin.parameters.values()])
+        twin = self._edited.state.twin
+        self._try_trained([(parameter, ()) for parameter in (*twin.parameters.values(), *twin.others.values())])
         for edit in edits:
             self._try(edit)
         self._edited.keep(None, True, source)
@@ -362,7 +364,7 @@ class LiveSession(Reading):
         self._edited.compare_values()
         twin = self._edited.state.twin
         if names is None:
-            every = twin.parameters.values()
+            every = (*twin.parameters.values(), *twin.others.values())
             chosen = [p for p in every if not index or (p.per_neuron and len(index) <= len(p.shape))]
         else:
             chosen = [parameter_of(twin, name) for name in names]
@@ -454,6 +456,11 @@ class LiveSession(Reading):
 
     def _try_trained(self, places: Iterable[tuple[Parameter, Index]]) -> None:
         for parameter, index in places:
-            if parameter.name in self._trained.parameters:
-                name, at = parameter.tensor, parameter.prefix + index
+            name, at = parameter.tensor, parameter.prefix + index
+            there = parameter.name in self._trained.parameters or parameter.name in self._trained.others
+            # Of what no editor shows, only what has moved: it has no name that observers know.
+            if there and not (
+                parameter.name in self._trained.others
+                and same_values(self._trained.tensors[name][at], self._edited.tried((name, at)))
+            ):
                 self._edited.write((name, at), self._trained.tensors[name][at])

@@ -13,7 +13,7 @@ from deepstrf.models import NeuralModel
 
 from .history import Slot
 from .model_copy import own_tensors, private_copy
-from .parameters import Parameter, parameter_table
+from .parameters import Parameter, other_tensors, parameter_table
 from .proof import proven_form
 from .staged_forward import FORMULA, Form
 
@@ -67,7 +67,7 @@ class Twin:
     def prove(self, stimulus: Tensor) -> None:
         """Find out how it may be computed; this runs the model's own code."""
         self.form = proven_form(self.model, stimulus)
-        for known in ("_table", "_by_tensor"):
+        for known in ("_table", "_by_tensor", "others"):
             vars(self).pop(known, None)
 
     def fork(self) -> Twin:
@@ -118,6 +118,13 @@ class Twin:
     def refused(self) -> dict[str, str]:
         """What could be edited in a model of these types but not in this one, and why."""
         return self._table[1]
+
+    @cached_property
+    def others(self) -> dict[str, Parameter]:
+        """All tensors of numbers that stand in no row of ``parameters``, as rows: a fit moves them, no editor does."""
+        refused = set(self.tensors) - {p.tensor for p in self.parameters.values()}
+        found = other_tensors(self.model, self.parameters)
+        return {name: row for name, row in found.items() if row.tensor in refused}
 
     @cached_property
     def _by_tensor(self) -> dict[str, list[Parameter]]:
