@@ -76,7 +76,6 @@ OLD_PATHS = {
     "deepstrf.utils.file_set": ("deepstrf.models.checkpoints.atomic_files", "replace_files"),
     "deepstrf.utils.hub": ("deepstrf.models.checkpoints", "save_pretrained_to_dir"),
     "deepstrf.utils.model_card": ("deepstrf.models.checkpoints.model_card", "write_model_card"),
-    "deepstrf_widgets.background_fit": ("deepstrf_widgets.training.background_fit", "BackgroundFit"),
     "deepstrf_widgets.changes": ("deepstrf_widgets.session", "Change"),
     "deepstrf_widgets.confidence": ("deepstrf_widgets.figures", "Confidence"),
     "deepstrf_widgets.diagnosis": ("deepstrf_widgets.explorer.diagnosis", "DiagnosisView"),

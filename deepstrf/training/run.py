@@ -91,7 +91,7 @@ class Run:
         *,
         max_gb: float = LIMIT_GB,
     ) -> None:
-        _check_fits(model, train, validation)
+        check_fits(model, train, validation)
         self.model, self.train, self.validation = model, train, validation
         named = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
         if not named:
@@ -451,7 +451,7 @@ class Run:
             )
 
 
-def _check_fits(model: nn.Module, train: Examples, validation: Examples | None) -> None:
+def check_fits(model: nn.Module, train: Examples, validation: Examples | None) -> None:
     """ValueError unless the model gives a response for each recorded neuron."""
     for name, examples in (("train", train), ("validation", validation)):
         if examples is None:

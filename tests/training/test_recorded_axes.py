@@ -7,10 +7,9 @@ import pytest
 import torch
 
 from deepstrf.datasets import Recording
-from deepstrf.models.audio import Linear, LinearNonlinear
-from deepstrf.training import Fitter, History, ridge
-from deepstrf_widgets import explore
-from deepstrf_widgets.training.figure import FigureState, TrainingFigure
+from deepstrf.models.audio import Linear
+from deepstrf.training import Fitter, ridge
+from deepstrf_widgets import explore, train
 
 F, T, N = 5, 4, 2
 CF = [400.0, 900.0, 2000.0, 4500.0, 11000.0]
@@ -78,12 +77,13 @@ def test_a_checkpoint_brings_them_back_and_the_bench_uses_them(fitted, tmp_path)
     assert Linear.from_pretrained(tmp_path / "edited").axes == fitted.axes
 
 
-def test_the_live_view_of_a_fit_has_the_unit_too():
-    model = LinearNonlinear(F, T, out_neurons=N)
-    shown = TrainingFigure(model, recording(), ["a 1", "b 2"], scores=False)
-    weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    names = {trace.name for trace in shown.figure(FigureState(0, 0, weights, History())).data}
-    assert "output curve (mV)" in names
+def test_a_fit_on_the_bench_has_the_unit_too():
+    model = Linear(F, T, out_neurons=N)
+    bench = train(model, Fitter(epochs=1), recording())
+    bench.wait(60)
+    assert bench.info["rate_unit"] == "mV"
+    assert model.axes.response_unit == "mV"
+    bench.close()
 
 
 def test_a_model_that_was_never_fitted_to_a_recording_has_none(tmp_path):

@@ -16,7 +16,6 @@ from deepstrf.training import Fitter
 from deepstrf_widgets import BenchWidget, Explorer, Gallery, LiveSession, SpectrogramPainter, StimulusPanel, lifetime
 from deepstrf_widgets.lifetime import Owner, Timer
 from deepstrf_widgets.stimulus.file_button import SoundFile
-from deepstrf_widgets.training.background_fit import BackgroundFit
 
 INSTANCES = ipywidgets.widgets.widget._instances
 
@@ -117,7 +116,7 @@ def session(demo):
 
 
 def train(demo):
-    data = demo.stimulus.values[None, None], demo.responses
+    data = demo.stimulus, demo.responses
     return deepstrf_widgets.train(demo.model, Fitter(epochs=1), data)
 
 
@@ -140,7 +139,6 @@ def fail(*_args, **_kwargs):
 def test_a_constructor_that_fails_late_leaves_nothing_open(session, demo, name, monkeypatch):
     begun = len(INSTANCES)
     monkeypatch.setattr(LiveSession, "observe", fail)
-    monkeypatch.setattr(BackgroundFit, "start", fail)
     if name in ("painter", "file"):
         monkeypatch.setattr(ipywidgets.Widget, "on_msg", fail)
     with pytest.raises(RuntimeError, match="planted"):
@@ -308,14 +306,14 @@ def test_what_is_made_inside_another_is_the_other_ones(shell, session):
 
 def test_a_training_cell_that_is_run_again_stops_its_fit_and_keeps_no_weights(shell, demo):
     model, begun = copy.deepcopy(demo.model).requires_grad_(True), threading.Event()
-    data = demo.stimulus.values[None, None, ..., :100], demo.responses[..., :100]
+    data = demo.stimulus, demo.responses
     shell.run("a", "1")
     view = deepstrf_widgets.train(model, Fitter(epochs=100_000, callbacks=[lambda _: begun.set()]), data)
     assert begun.wait(60)
     shell.run("a", "2")
     again = deepstrf_widgets.train(model, Fitter(epochs=2), data)  # of the same model, which nobody fits any more
-    assert view.state == "stopped by hand"
-    assert view.epochs == ()
+    assert view.history.stopped == "stopped by hand"
+    assert len(view.player.trail) == 0
     assert len(view.history.records)
     again.wait(60)
     again.close()

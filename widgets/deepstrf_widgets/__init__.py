@@ -36,7 +36,7 @@ _NAMES = {
     "prediction": ("DrawnPrediction",),
     "session": ("Change", "Edit", "Explanation", "LiveSession"),
     "stimulus": ("SpectrogramPainter", "StimulusPanel"),
-    "training": ("TrainingView", "train"),
+    "training": ("train",),
 }
 _HOMES = {name: room for room, names in _NAMES.items() for name in names}
 
@@ -46,7 +46,6 @@ moved_modules(
     {
         f"{__name__}.{old}": f"{__name__}.{new}"
         for old, new in {
-            "background_fit": "training.background_fit",
             "changes": "session",
             "confidence": "figures",
             "diagnosis": "explorer.diagnosis",

@@ -62,6 +62,9 @@ SHORTEST_S, SCORES_S, PATIENCE_S = 1 / 60, 0.25, 1.0
 """While a fit moves the model: between two pictures, between two scores, and until a browser counts that does not say
 what it has painted (it may be gone, or its messages wait for a cell)."""
 
+PICTURE_REST, SCORE_REST = 4, 10
+"""So many times as long as a picture or a score took to compute, none is: the fit has the rest."""
+
 UNPAINTED = 2
 """Pictures on their way to a browser."""
 
@@ -206,6 +209,7 @@ class BenchWidget(BrowserWidget):
         self._moved = False
         self._unpainted = self._painted_number = 0
         self._moved_at = self._scored_at = -math.inf
+        self._rest_s = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         heard_by(session)  # which its snapshots then know
         now = session.snapshot()
@@ -493,16 +497,23 @@ class BenchWidget(BrowserWidget):
     def _show_motion(self) -> None:
         """Send where a fit has moved the neuron on screen, as often as the browser paints."""
         since = time.perf_counter() - self._moved_at
-        if not self._moved or since < SHORTEST_S or (self._unpainted >= UNPAINTED and since < PATIENCE_S):
+        if (
+            not self._moved
+            or since < max(SHORTEST_S, self._rest_s)
+            or (self._unpainted >= UNPAINTED and since < PATIENCE_S)
+        ):
             return
         self._moved = False
+        begun = time.perf_counter()
         now = self.session.snapshot()
         parts = moved_arrays(now, self._sound_of(now), self.neuron, local=self.info["local"])
         message = {"type": "motion", "neuron": self.neuron, "version": now.version, "parts": list(parts)}
         self._moved_at = time.perf_counter()
         if self._moved_at - self._scored_at > SCORES_S:
-            self._scored_at = self._moved_at
             message["scores"] = self._scores_of(now)
+            # What a long recording takes is not taken from the fit.
+            self._scored_at = time.perf_counter() + SCORE_REST * (time.perf_counter() - self._moved_at)
+        self._rest_s = PICTURE_REST * (self._moved_at - begun)
         self._painted_number += 1
         self._unpainted = min(self._unpainted, UNPAINTED - 1) + 1
         self.send({**message, "number": self._painted_number}, buffers=list(parts.values()))

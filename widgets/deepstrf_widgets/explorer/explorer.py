@@ -112,6 +112,7 @@ class Explorer(BenchWidget, PanelHost):
         train: Data | None = None,
         validation: Data | None = None,
         other: object = None,
+        player: Player | None = None,
     ) -> None:
         self.other = None if other is None else OtherModel(session, other)
         self._train, self._validation = train, validation
@@ -123,12 +124,15 @@ class Explorer(BenchWidget, PanelHost):
         self._has_sounds = sounds
         super().__init__(session, neuron=neuron, sound=sound, lock=lock)
         # Without a recording there is nothing to fit to.
-        self.playing = None if train is None and session.first_responses is None else False
+        self.playing = None if train is None and player is None and session.first_responses is None else False
+        if player is not None:
+            self._take_player(player)
         self._state_told = self.state
         if gallery:
             self.panel("gallery")
         self.can_open = [name for name in self.PANELS if self._is_possible(name)]
-        self.panels = [name for name, on in (("figures", figures), ("gallery", gallery)) if on]
+        open_first = (("play", player is not None), ("figures", figures), ("gallery", gallery))
+        self.panels = [name for name, on in open_first if on]
         self.own(session.observe(self._tell_state, merged=True))
         if self.other is not None:
             self.other_name = self.other.name
@@ -272,9 +276,13 @@ class Explorer(BenchWidget, PanelHost):
     def player(self) -> Player:
         """The fit that moves this bench, made when it is first asked for."""
         if self._player is None:
-            self._player = self.own(Player(self.session, self._train, self._validation))
-            self.own(self._player.observe(self._player_changed))
+            return self._take_player(Player(self.session, self._train, self._validation))
         return self._player
+
+    def _take_player(self, player: Player) -> Player:
+        self._player = self.own(player)
+        self.own(player.observe(self._player_changed))
+        return player
 
     def _player_changed(self) -> None:
         player = self.player
@@ -332,6 +340,15 @@ class Explorer(BenchWidget, PanelHost):
     def wait(self, timeout: float | None = None) -> History:
         """History of the fit, once it rests or has ended: see :meth:`Player.wait`."""
         return self.player.wait(timeout)
+
+    @property
+    def history(self) -> History:
+        """Records of the epochs of the fit so far."""
+        return self.player.history
+
+    def stop(self) -> None:
+        """End the fit of :func:`train` after the step under way: the model then has its best weights."""
+        self.player.stop()
 
     def pin(self, what: str | Sequence[str], **where: Any) -> None:
         """Hold parameters where they are while the fit plays: see :meth:`Player.pin`.
@@ -395,6 +412,11 @@ class Explorer(BenchWidget, PanelHost):
         if isinstance(figures, FiguresPanel):
             figures.confidence = self._confidence
             figures.show(self.neuron, self.sound)
+
+    def let_go(self) -> None:
+        """Forget the values of a run: the cell that made the bench is run again."""
+        if self._player is not None:
+            self._player.let_go()
 
     def undo(self) -> None:
         """Undo the last gesture."""

@@ -27,13 +27,14 @@ from deepstrf.training.run import Run
 from ..session.argument_validation import named_index
 from ..session.edited_model import RunStep
 from ..session.model_copy import private_copy
+from ..session.opening import CompiledModel
 from ..session.parameters import Index
 from ..session.reading import Reading, parameter_of
 from ..session.session import LiveSession
 from ..session.twin import tensors_of
-from ..threads import one_thread
+from ..threads import one_thread, rest_threads
 from .settings import PlaySettings, data_of, fitter_of, step_sizes
-from .trail import Point, Trail
+from .trail import TRAIL_MB, Point, Trail
 
 __all__ = ["Pin", "Player"]
 
@@ -43,6 +44,7 @@ Pin = tuple[str, Index]
 PLAYED: WeakSet[nn.Module] = WeakSet()
 """Models that are moved by a player: another one beside it would take every step back."""
 
+STOPPED = "stopped by hand"
 STATES = ("ready", "playing", "paused", "done", "failed")
 
 
@@ -65,6 +67,8 @@ class Player:
         A fit to carry out as it is, with its number of epochs and its patience; the model then has its best weights.
     checkpoint : str or path, optional
         Of that fit.
+    megabytes : float
+        Room for the values that the run passes through.
     """
 
     def __init__(
@@ -75,6 +79,7 @@ class Player:
         *,
         fitter: Fitter | None = None,
         checkpoint: str | Path | None = None,
+        megabytes: float = TRAIL_MB,
     ) -> None:
         self.session, self._train, self._validation = session, train, validation
         self._fitter, self._checkpoint = fitter, checkpoint
@@ -86,7 +91,10 @@ class Player:
         self._thread: threading.Thread | None = None
         self._state, self._message = "ready", ""
         self._budget: int | None = 0
-        self._closing = self._renewing = self._is_open = False
+        self._closing = self._renewing = self._is_open = self._stopping = False
+        self._ready: Run | None = None
+        # Sums depend on the number of threads, and a new one begins with torch's own.
+        self._threads = torch.get_num_threads()
         self._run_id = ""
         self._runs = 0
         self._fitted: nn.Module | None = None
@@ -100,7 +108,7 @@ class Player:
         self._sizes: tuple[Mapping[str, float], dict[str, float]] | None = None
         self._times: list[float] = []
         self._due = 0.0
-        self.trail = Trail()
+        self.trail = Trail(megabytes)
         self.steps = 0
 
     def __repr__(self) -> str:
@@ -164,6 +172,19 @@ class Player:
         self._observers.append(callback)
         return lambda: self._observers.remove(callback) if callback in self._observers else None
 
+    def prepare(self) -> None:
+        """Check a fitter's fit, so that its errors come at once; what its checkpoint holds is in the model then.
+
+        Raises
+        ------
+        Exception
+            As of `Fitter.prepare`.
+        """
+        run = self._prepared()
+        if run.history.records:
+            self._exchange(settled=True)
+        self._ready = run
+
     # -- control, in any thread ----------------------------------------------------------------------------------
 
     def play(self, steps: int | None = None) -> None:
@@ -191,6 +212,7 @@ class Player:
                 PLAYED.add(self.session.model)
                 atexit.register(self.close)
                 self._thread = threading.Thread(target=self._work, name="deepstrf-play", daemon=True)
+                rest_threads()
                 self._thread.start()
             self._changed.notify_all()
         self._tell()
@@ -201,12 +223,24 @@ class Player:
             self._budget = 0
             self._changed.notify_all()
 
+    def stop(self) -> None:
+        """End a fitter's fit after the step under way: the model then has its best weights. Returns when it has."""
+        with self._changed:
+            if self._thread is None or self._fitter is None:
+                return
+            self._stopping, self._budget = True, None
+            self._set_state("playing")
+        self._wait_for_rest()
+
     def pause(self) -> None:
         """Rest after the step under way; returns when the session has it."""
         self.rest()
+        self._wait_for_rest()
+
+    def _wait_for_rest(self) -> None:
         if threading.current_thread() is not self._thread:
             with self._changed:
-                self._changed.wait_for(lambda: self._state != "playing")
+                self._changed.wait_for(lambda: self._thread is None or self._state != "playing")
 
     def step(self, steps: int = 1) -> None:
         """Take so many steps of the optimizer, and return when they are done."""
@@ -466,6 +500,8 @@ class Player:
 
     def _work(self) -> None:
         exact = self._fitter is not None
+        if exact:
+            torch.set_num_threads(self._threads)
         with contextlib.nullcontext() if exact else one_thread():
             try:
                 while not self._closing:
@@ -484,9 +520,10 @@ class Player:
     def _fit(self) -> bool:
         """Carry out one fit, until it ends or has to begin again; True when there is no more to do."""
         try:
-            run = self._prepared()
+            run, self._ready = self._ready or self._prepared(), None
             history = run.to_the_end()
-            if self._fitter is None:
+            if self._fitter is None or self._closing:
+                self._ended = history
                 return False
             self._ended = history
             self._exchange(settled=True)
@@ -514,12 +551,15 @@ class Player:
         settings = self._settings
         if self._fitter is not None:
             fitter = replace(self._fitter, progress=False, callbacks=(*self._fitter.callbacks, self))
-            run = fitter.prepare(self._fitted, self._train_data(), self._validation, checkpoint=self._checkpoint)
+            run = fitter.prepare(
+                _inner(self._fitted), self._train_data(), self._validation, checkpoint=self._checkpoint
+            )
             session.model.axes = getattr(self._fitted, "axes", None)
         else:
             train, held_out = data_of(settings, self._train_data(), self._validation)
             responses = Examples.of(train, "train").responses
-            run = fitter_of(settings, self._fitted, responses, self).prepare(self._fitted, train, held_out)
+            inner = _inner(self._fitted)
+            run = fitter_of(settings, inner, responses, self).prepare(inner, train, held_out)
             _carry_over(self._run, run)
         self._run, self._examples = run, run.train
         if not self.trail.points:
@@ -548,8 +588,8 @@ class Player:
 
     def on_batch(self, progress: Progress) -> None:
         """After a batch; the last of an epoch counts when the epoch is complete."""
-        if self._closing:
-            progress.stop("closed")
+        if self._closing or self._stopping:
+            progress.stop(STOPPED)
         elif progress.batch < progress.batches:
             self._after_step(progress, None, None)
 
@@ -631,8 +671,8 @@ class Player:
                 self._renewing |= self._exchange(settled=False) and self._has_other_coordinates()
             elif self._fitter is None:
                 self._renewing = True
-        if self._closing:
-            progress.stop("closed")
+        if self._closing or self._stopping:
+            progress.stop(STOPPED)
         elif self._renewing and self._fitter is None:
             progress.stop("settings")
 
@@ -723,6 +763,11 @@ def recording_of(session: LiveSession) -> Data:
         unit=now.stimulus_unit,
         response_unit=session.response_unit,
     )
+
+
+def _inner(model: nn.Module) -> nn.Module:
+    """The module that is fitted: that inside, where a model has no parts of its own."""
+    return model.compiled if isinstance(model, CompiledModel) else model
 
 
 def _sentence(error: BaseException) -> str:

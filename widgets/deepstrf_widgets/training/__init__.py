@@ -1,5 +1,5 @@
-"""A fit in a background thread and its live view: losses, scores and parameters as they form."""
+"""A fit on the bench: ``train`` opens it with its panel Fit."""
 
-from .view import TrainingView, train
+from .fit_on_bench import train
 
-__all__ = ["TrainingView", "train"]
+__all__ = ["train"]
