@@ -1,11 +1,12 @@
 /** Panels below the bench: a menu in its toolbar opens and closes them. */
 
-import { type Cleanup, closest, consume, element, setAttribute } from "../base/dom";
+import { type Cleanup, closest, element, setAttribute } from "../base/dom";
 import type { BenchModel } from "../kernel/contract";
 import { type Around, mountPanel } from "../panels/mount-panel";
 import type { BenchState } from "../state/bench-state";
 import { button } from "../ui/button";
 import { icon } from "../ui/icons";
+import { menu } from "../ui/menu";
 
 const LABELS: Record<string, string> = {
   play: "Fit",
@@ -54,8 +55,6 @@ export class Panels {
       icon("panels"),
       "icon",
     );
-    setAttribute(opener, "aria-haspopup", "menu");
-    const list = element("div.db-options", { role: "menu", "aria-label": "Panels", hidden: true });
     for (const name of (model.get("can_open") as string[] | undefined) ?? []) {
       const item = element(
         "button.db-button",
@@ -64,35 +63,14 @@ export class Panels {
       );
       item.dataset.panel = name;
       this.#items.set(name, item);
-      list.append(item);
     }
-    this.menu = element("span.db-panels-menu", { hidden: this.#items.size === 0 }, opener, list);
-    const show = (on: boolean) => {
-      list.hidden = !on;
-      setAttribute(opener, "aria-expanded", String(on));
-      if (on) (list.firstElementChild as HTMLElement | null)?.focus();
-    };
-    show(false);
-    cleanup.listen(opener, "click", () => show(list.hidden === true));
+    const items = [...this.#items.values()];
+    const { element: made, list } = menu("db-panels-menu", opener, "Panels", items, cleanup);
+    this.menu = made;
+    made.hidden = items.length === 0;
     cleanup.listen(list, "click", (event) => {
       const name = closest(event.target, "[data-panel]")?.dataset.panel;
       if (name) this.#toggle(name);
-    });
-    cleanup.listen<FocusEvent>(this.menu, "focusout", (event) => {
-      if (!this.menu.contains(event.relatedTarget as Node | null)) show(false);
-    });
-    cleanup.listen<KeyboardEvent>(this.menu, "keydown", (event) => {
-      const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-      const items = [...this.#items.values()];
-      if (step && list.hidden) show(true);
-      else if (step) {
-        const at = items.indexOf(event.target as HTMLElement);
-        items[(at + step + items.length) % items.length].focus();
-      } else if (event.key === "Escape" && !list.hidden) {
-        show(false);
-        opener.focus();
-      } else return;
-      consume(event);
     });
     const follow = () => this.#follow();
     model.on("change:panels", follow);

@@ -1,8 +1,9 @@
 /** A button with a small menu: what is on screen as a picture, PNG or SVG. */
 
-import { type Cleanup, closest, consume, element, setAttribute } from "../base/dom";
+import { type Cleanup, closest, element } from "../base/dom";
 import { button } from "../ui/button";
 import { icon } from "../ui/icons";
+import { menu } from "../ui/menu";
 import type { Picture } from "./page-to-svg";
 
 const KINDS = ["PNG", "SVG"] as const;
@@ -21,24 +22,14 @@ export interface Source {
 
 /** The button and its menu for a picture of `what`. */
 export function download(what: string, source: Source, cleanup: Cleanup): HTMLElement {
-  const opener = button(`Save a picture: ${what}`, icon("save"), "icon");
   const items = KINDS.map((kind) => element("button.db-button", { role: "menuitem", tabindex: -1 }, kind));
-  const menu = element("div.db-options", { role: "menu", "aria-label": `Save a picture: ${what}` }, ...items);
-  const made = element("span.db-download", {}, opener, menu);
-  setAttribute(opener, "aria-haspopup", "menu");
+  const label = `Save a picture: ${what}`;
+  const opened = menu("db-download", button(label, icon("save"), "icon"), label, items, cleanup);
   let failed = false;
-  const open = (on: boolean) => {
-    menu.hidden = !on;
-    setAttribute(opener, "aria-expanded", String(on));
-    if (on) items[0].focus();
-  };
-  open(false);
-  cleanup.listen(opener, "click", () => open(menu.hidden === true));
-  cleanup.listen(menu, "click", async (event) => {
+  cleanup.listen(opened.list, "click", async (event) => {
     const kind = KINDS[items.indexOf(closest(event.target, "button") as HTMLButtonElement)];
     if (!kind) return;
-    open(false);
-    opener.focus();
+    opened.close();
     try {
       const picture = source.picture();
       offer(
@@ -52,25 +43,10 @@ export function download(what: string, source: Source, cleanup: Cleanup): HTMLEl
       source.setError(`No ${kind} of this: ${error instanceof Error ? error.message : error}`);
     }
   });
-  cleanup.listen<FocusEvent>(made, "focusout", (event) => {
-    if (!made.contains(event.relatedTarget as Node | null)) open(false);
-  });
-  cleanup.listen<KeyboardEvent>(made, "keydown", (event) => {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (step && menu.hidden) open(true);
-    else if (step) {
-      const at = items.indexOf(document.activeElement as HTMLButtonElement);
-      items[(at + step + items.length) % items.length].focus();
-    } else if (event.key === "Escape" && !menu.hidden) {
-      open(false);
-      opener.focus();
-    } else return;
-    consume(event);
-  });
-  return made;
+  return opened.element;
 }
 
-/** CurveFeatures as the name of a file on any system. */
+/** A name that files can have on any system. */
 export const safe = (words: string): string =>
   words
     .replace(/[^\p{L}\p{N}]+/gu, "-")
