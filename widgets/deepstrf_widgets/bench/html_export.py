@@ -24,7 +24,9 @@ from deepstrf.writing import check_file_names, write_or_replace
 
 from ..bundle import bundle_text
 from ..session.argument_validation import neuron_index
-from .page_state import model_info, neuron_traits
+from ..session.reading import Snapshot
+from .page_state import as_bytes, model_info, neuron_traits
+from .spikes import recorded_spikes
 from .widget import BenchWidget
 
 __all__ = ["save_html", "save_module"]
@@ -41,6 +43,9 @@ PER_NEURON = (
     *("gaussians", "trained_gaussians", "kernel", "trained_kernel", "activation", "trained_activation"),
     *("factors", "trained_factors", "affine", "trained_affine", "rate", "trained_rate", "psth"),
 )
+
+MOST_SAVED_SPIKES = 1000
+"""Of one neuron to one sound in a page: some trials."""
 
 RESPONSES = ("rate", "trained_rate", "psth")
 """Those of them that are as long as the sounds."""
@@ -121,7 +126,18 @@ def page_bytes(bench: BenchWidget, choice: Choice) -> int:
     bins, n = sum(choice.bins), len(choice.neurons)
     responses = sum(1 for name in RESPONSES if state[name])
     played = choice.value_bytes * bins * (len(bench.session.cf_hz) + n * responses)
-    return len(bundle_text("bench.js")) + len(bundle_text("bench.css")) + 4 * (n * own + played) // 3
+    now = bench.session.snapshot()
+    heard = sum(len(spikes) for neuron in choice.neurons for spikes in _spikes(now, choice, neuron))
+    return len(bundle_text("bench.js")) + len(bundle_text("bench.css")) + 4 * (n * own + played + heard) // 3
+
+
+def _spikes(now: Snapshot, choice: Choice, neuron: int) -> list[bytes]:
+    """Spikes of the recorded trials of a neuron, to each sound."""
+    responses = now.responses
+    if responses is None:
+        return [b"" for _ in choice.sounds]
+    parts = (responses[b, neuron, :, :bins] for b, bins in zip(choice.sounds, choice.bins, strict=True))
+    return [as_bytes(recorded_spikes(part, MOST_SAVED_SPIKES)) for part in parts]
 
 
 def page_data(bench: BenchWidget, choice: Choice, max_gb: float = LIMIT_GB) -> dict[str, Any]:
@@ -143,7 +159,7 @@ def page_data(bench: BenchWidget, choice: Choice, max_gb: float = LIMIT_GB) -> d
         ]
         return _text(np.concatenate(parts).astype("<f2" if choice.half else "<f4").tobytes())
 
-    def neuron_data(neuron: int) -> dict[str, str]:
+    def neuron_data(neuron: int) -> dict[str, Any]:
         state = neuron_traits(now, sounds[first], neuron)
         rate, trained, psth = now.rate(neuron), now.trained.rate(neuron), now.psth(neuron)
         return {
@@ -151,6 +167,7 @@ def page_data(bench: BenchWidget, choice: Choice, max_gb: float = LIMIT_GB) -> d
             "rate": played([rate[b] for b in sounds]),
             "trained_rate": played([trained[b] for b in sounds]),
             "psth": "" if psth is None else played([psth[b] for b in sounds]),
+            "spikes": [_text(spikes) for spikes in _spikes(now, choice, neuron)],
         }
 
     state = neuron_traits(now, sounds[first], neurons[0])

@@ -20,6 +20,7 @@ from ..session.reading import Snapshot
 from ..session.scores import Score
 from ..session.staged_forward import StagedForward, affine_of
 from .capabilities import activation_slot, is_local, prefilter_slot, receptive_field_kind
+from .spikes import recorded_spikes
 
 __all__ = [
     "as_bytes",
@@ -193,6 +194,10 @@ def fit_of(score: Score) -> dict[str, Any]:
     }
 
 
+def _trials_of(session: Snapshot, neuron: int, sound: int, bins: int) -> Tensor | None:
+    return None if session.responses is None else session.responses[sound, neuron, :, :bins]
+
+
 def explanation_message(found: Explanation) -> tuple[dict[str, Any], list[bytes]]:
     """An explanation for the browser, and its arrays: the stretch of sound, then the products."""
 
@@ -227,6 +232,7 @@ def neuron_traits(session: Snapshot, sound: int, neuron: int) -> dict[str, Any]:
         "trained_kernel": b"" if trained_kernel is None else as_bytes(trained_kernel),
         "trained_rate": as_bytes(session.trained.rate(neuron)[sound, :bins]),
         "psth": b"" if psth is None else as_bytes(psth[sound, :bins]),
+        "spikes": as_bytes(recorded_spikes(_trials_of(session, neuron, sound, bins))),
         "score": json_number(session.score(neuron)),
         "sound_score": sound_score(session, neuron, sound),
         "trained_sound_score": sound_score(session, neuron, sound, trained=True),

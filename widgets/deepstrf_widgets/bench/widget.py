@@ -163,6 +163,7 @@ class BenchWidget(BrowserWidget):
     other_rate = traitlets.Bytes().tag(sync=True)
     other_name = traitlets.Unicode().tag(sync=True)
     psth = traitlets.Bytes().tag(sync=True)
+    spikes = traitlets.Bytes().tag(sync=True)
     trials = traitlets.Bytes().tag(sync=True)
     score = traitlets.Float(None, allow_none=True).tag(sync=True)
     trained_score = traitlets.Float(None, allow_none=True).tag(sync=True)

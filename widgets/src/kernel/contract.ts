@@ -37,6 +37,7 @@ export const TRAITS = [
   "other_rate",
   "other_name",
   "psth",
+  "spikes",
   "trials",
   "score",
   "trained_score",

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { clicks, drawSpikes, SAMPLE_RATE, seeded, synthesise } from "./sound";
+import { clicks, drawSpikes, SAMPLE_RATE, seeded, synthesise, trialSpikes } from "./sound";
 
 const energy = (sound: ArrayLike<number>, from: number, to: number) => {
   let sum = 0;
@@ -60,4 +60,13 @@ describe("spikes", () => {
     expect(energy(sound, 0.0145, 0.0498)).toBe(0);
     expect(Math.max(...sound.map(Math.abs))).toBeLessThanOrEqual(1);
   });
+});
+
+it("spikes of a recorded trial are heard in their own bins, and no other trial's are", () => {
+  // Three trials of 10 bins: two spikes in bin 4 of the second one.
+  const spikes = [3, 2, 14, 14, 19, 24];
+  const times = trialSpikes(spikes, 1, 10, 0, 10, 5, seeded(1));
+  expect(times.map((time) => Math.floor((time * 1000) / 5))).toEqual([4, 4, 9]);
+  expect(trialSpikes(spikes, 1, 10, 5, 10, 5, seeded(1)).length).toBe(1);
+  expect(trialSpikes([], 0, 10, 0, 10, 5, seeded(1))).toEqual([]);
 });

@@ -41,6 +41,24 @@ export function drawSpikes(
   return times.sort((a, b) => a - b);
 }
 
+/** Times in s of the spikes of one recorded trial in frames [from, to), uniform within their bins; see the trait `spikes`. */
+export function trialSpikes(
+  spikes: ArrayLike<number>,
+  trial: number,
+  n: number,
+  from: number,
+  to: number,
+  dtMs: number,
+  random: () => number,
+): number[] {
+  const times: number[] = [];
+  for (let i = 1; i < spikes.length; i++) {
+    const bin = spikes[i] - trial * n;
+    if (bin >= from && bin < to) times.push(((bin - from + random()) * dtMs) / 1000);
+  }
+  return times.sort((a, b) => a - b);
+}
+
 /**
  * Frames [from, to) of a spectrogram (F, n) in dB as sound: one tone a band, its level interpolated between the bins.
  * Bands above half the sample rate are left out.

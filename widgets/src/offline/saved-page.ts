@@ -22,7 +22,10 @@ type Base64 = string;
  * other, and with `half` in float16.
  */
 type Own = Exclude<AnswerPart, "prefilter">;
-export type SavedNeuron = Record<Own | `trained_${Own}` | "psth", Base64>;
+export type SavedNeuron = Record<Own | `trained_${Own}` | "psth", Base64> & {
+  /** Of recorded trials to each sound, as the trait `spikes`; pages of before have none. */
+  spikes?: Base64[];
+};
 export interface Saved {
   view: string;
   info: Info;
@@ -71,6 +74,7 @@ export class SavedPageModel extends StaticModel {
   /** Where each sound begins, and where the last ends, in bins of all. */
   readonly #starts: number[];
   readonly #responses: Responses[];
+  readonly #spikes: Base64[][];
   readonly #later: (answer: () => void) => void;
 
   /** `later` runs an answer, as from a kernel, once the sender has finished what it is doing. */
@@ -90,6 +94,7 @@ export class SavedPageModel extends StaticModel {
     this.#responses = saved.neurons.map(({ rate, trained_rate, psth }) => ({
       ...{ rate: played(rate), trained_rate: played(trained_rate), psth: played(psth) },
     }));
+    this.#spikes = saved.neurons.map(({ spikes }) => spikes ?? []);
     this.#session.begin(info, axesOf(info, cfHz), new Float32Array(0));
     const [prefilter, trainedPrefilter] = [decode(saved.prefilter), decode(saved.trained_prefilter)];
     saved.neurons.forEach((n, i) => {
@@ -208,6 +213,7 @@ export class SavedPageModel extends StaticModel {
       ...Object.fromEntries(PARTS.map((part) => [part, encode(arrays[part])])),
       ...Object.fromEntries(PARTS.map((part) => [`trained_${part}`, encode(then[part])])),
       ...{ psth: encode(this.#psth), ...this.#flags() },
+      spikes: encode(decode(this.#spikes[this.#neuron][this.get("sound") as number] ?? "")),
       ...{ trained_score: trainedScore.score, trained_fit: trainedScore.fit },
       edited: OWN.some((name) => now[name].some((value, i) => value !== trained[name][i])),
       of_neuron: this.#neuron,

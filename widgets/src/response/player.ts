@@ -3,20 +3,28 @@
 import { type Cleanup, element, setAttribute } from "../base/dom";
 import type { Window } from "../draw/line";
 import type { Frames } from "../draw/surface";
-import { clicks, drawSpikes, SAMPLE_RATE, seeded, synthesise } from "../math/sound";
+import { clicks, drawSpikes, SAMPLE_RATE, seeded, synthesise, trialSpikes } from "../math/sound";
 import type { BenchState } from "../state/bench-state";
+import { Mixer, VOICES, type Voice } from "./mixer";
 
 /** Longest stretch that is played at once: it is rendered before it starts. */
 const LONGEST_S = 30;
 
+interface Heard {
+  source: AudioBufferSourceNode;
+  gain: GainNode;
+}
+
 export class Player {
   readonly element: HTMLButtonElement;
+  readonly mixer: HTMLElement;
   /** Frame that plays now; null while nothing does. */
   frame: number | null = null;
   #context: AudioContext | null = null;
-  #source: AudioBufferSourceNode | null = null;
+  #voices: Record<Voice, Heard | null> | null = null;
   #start = { at: 0, from: 0, to: 0 };
 
+  readonly #mixer: Mixer;
   readonly #state: BenchState;
   readonly #frameQueue: Frames;
   readonly #window: () => Window;
@@ -35,6 +43,9 @@ export class Player {
     this.#moved = moved;
     this.element = element("button.db-button.db-play", {}, "▶ play");
     this.element.hidden = typeof AudioContext === "undefined";
+    this.#mixer = new Mixer(state, this.#mix, cleanup);
+    this.mixer = this.#mixer.element;
+    this.mixer.hidden = this.element.hidden;
     this.#label();
     cleanup.listen(this.element, "click", () => this.toggle());
     cleanup.add(() => {
@@ -45,7 +56,7 @@ export class Player {
   }
 
   toggle(): void {
-    if (this.#source) this.stop();
+    if (this.#voices) this.stop();
     else this.play();
   }
 
@@ -60,43 +71,70 @@ export class Player {
     const to = Math.min(Math.ceil(this.#window().to), from + most, info.n_frames);
     const sound = synthesise(state.stimulus, info.n_frames, axes.cfHz, info.dt_ms, from, to);
     const seconds = sound.length / SAMPLE_RATE;
+    const { trial } = this.#mixer;
+    const random = seeded(3);
+    const spikes =
+      trial === null
+        ? drawSpikes(state.psth, from, to, info.dt_ms, random)
+        : trialSpikes(state.spikes, trial, info.n_frames, from, to, info.dt_ms, random);
     const model = clicks(drawSpikes(state.rate, from, to, info.dt_ms, seeded(2)), seconds);
-    const recorded = info.has_responses
-      ? clicks(drawSpikes(state.psth, from, to, info.dt_ms, seeded(3)), seconds)
-      : model;
-    const buffer = this.#context.createBuffer(2, sound.length, SAMPLE_RATE);
-    [recorded, model].forEach((spikes, ear) => {
-      buffer.copyToChannel(
-        sound.map((value, i) => value + spikes[i]),
-        ear,
-      );
-    });
-    const source = this.#context.createBufferSource();
-    source.buffer = buffer;
-    source.connect(this.#context.destination);
-    source.onended = () => {
-      if (this.#source === source) this.stop();
+    const silent = new Float32Array(sound.length);
+    // Without a recording the model is heard in both ears.
+    const left = info.has_responses ? silent : model;
+    const at = this.#context.currentTime;
+    const voices = {
+      sound: this.#voice("sound", sound, sound),
+      recorded: info.has_responses ? this.#voice("recorded", clicks(spikes, seconds), silent) : null,
+      model: this.#voice("model", left, model),
     };
-    this.#source = source;
-    this.#start = { at: this.#context.currentTime, from, to };
-    source.start();
+    voices.sound.source.onended = () => {
+      if (this.#voices === voices) this.stop();
+    };
+    this.#voices = voices;
+    this.#start = { at, from, to };
+    for (const voice of Object.values(voices)) voice?.source.start(at);
     this.#label();
     this.#follow();
   }
 
   stop(): void {
-    const source = this.#source;
-    this.#source = null;
+    const voices = this.#voices;
+    this.#voices = null;
     this.frame = null;
-    if (!source) return;
-    source.stop();
-    source.disconnect();
+    if (!voices) return;
+    for (const voice of Object.values(voices)) {
+      voice?.source.stop();
+      voice?.source.disconnect();
+      voice?.gain.disconnect();
+    }
     this.#label();
     this.#moved();
   }
 
+  /** Two ears through a volume of their own. */
+  #voice(name: Voice, left: Float32Array<ArrayBuffer>, right: Float32Array<ArrayBuffer>): Heard {
+    const context = this.#context as AudioContext;
+    const buffer = context.createBuffer(2, left.length, SAMPLE_RATE);
+    buffer.copyToChannel(left, 0);
+    buffer.copyToChannel(right.length === left.length ? right : right.slice(0, left.length), 1);
+    const source = context.createBufferSource();
+    const gain = context.createGain();
+    source.buffer = buffer;
+    gain.gain.value = this.#mixer.volumes[name];
+    source.connect(gain);
+    gain.connect(context.destination);
+    return { source, gain };
+  }
+
+  readonly #mix = (): void => {
+    for (const name of VOICES) {
+      const voice = this.#voices?.[name];
+      if (voice) voice.gain.gain.value = this.#mixer.volumes[name];
+    }
+  };
+
   readonly #follow = (): void => {
-    if (!this.#source || !this.#context) return;
+    if (!this.#voices || !this.#context) return;
     const { at, from, to } = this.#start;
     const seconds = this.#context.currentTime - at;
     this.frame = Math.min(from + (seconds * 1000) / this.#state.info.dt_ms, to);
@@ -105,10 +143,10 @@ export class Player {
   };
 
   #label(): void {
-    const on = this.#source !== null;
+    const on = this.#voices !== null;
     this.element.textContent = on ? "■ stop" : "▶ play";
     const ears = this.#state.info.has_responses
-      ? "recorded spikes left, the model's right"
+      ? "spikes of a recorded trial left, the model's right"
       : "the model's spikes as clicks";
     const title = on
       ? "Stop (Space)"

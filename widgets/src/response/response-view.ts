@@ -110,7 +110,7 @@ export class ResponseView {
     this.#time = new TimeAxis(this.#stage, () => this.#box(this.#lower), axisAsk, cleanup);
     const playerMoved = () => this.#frameQueue.request(this.#paintHover);
     this.#player = new Player(state, frameQueue, () => this.#time.window, playerMoved, cleanup);
-    this.#time.tools.prepend(this.#player.element);
+    this.#time.tools.prepend(this.#player.element, this.#player.mixer);
     cleanup.listen<MouseEvent>(this.#stage, "click", (event) => this.#onClick(event));
     cleanup.listen<KeyboardEvent>(this.#stage, "keydown", (event) => {
       if (event.target !== this.#stage || event.ctrlKey || event.altKey || event.metaKey) return;

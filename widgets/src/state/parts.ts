@@ -52,6 +52,7 @@ export const PARTS_OF_TRAIT: Record<Trait, Part[]> = {
   other_rate: ["recorded"],
   other_name: ["recorded"],
   psth: ["recorded"],
+  spikes: ["recorded"],
   trials: ["recorded"],
   score: ["score"],
   trained_score: ["score"],

@@ -25,6 +25,8 @@ export class ViewState {
   channel = 0;
   selected = -1;
   psth: Numbers = new Float32Array(0);
+  /** How many recorded trials are known spike by spike, then `trial * n_frames + frame` of every spike in them. */
+  spikes: Numbers = new Float32Array(0);
   /** Response of another model of this neuron, and what that is called; empty without one. */
   otherRate: Numbers = new Float32Array(0);
   otherName = "";
@@ -188,6 +190,7 @@ type Row<Value> = readonly [Trait, (value: unknown) => Value];
 const FIELDS: { readonly [Field in keyof ViewState]?: Row<ViewState[Field]> } = {
   stimulus: ["stimulus", floats],
   psth: ["psth", floats],
+  spikes: ["spikes", floats],
   otherRate: ["other_rate", floats],
   otherName: ["other_name", text],
   trials: ["trials", floats],
