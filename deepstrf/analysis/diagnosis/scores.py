@@ -82,7 +82,8 @@ def overfitting(train: Sample, held_out: Sample, skip: Collection[int]) -> list[
     if train.responses is None or held_out.responses is None:
         return []
     (a, a_error), (b, b_error) = _trial_score(train, train.responses), _trial_score(held_out, held_out.responses)
-    lost = KEPT**0.5 * a - b
+    # A prediction that is upside down on both has learnt no noise.
+    lost = torch.where(a > 0, KEPT**0.5 * a - b, torch.nan)
     error = (KEPT * a_error.square() + b_error.square()).sqrt()
     found = []
     for i in beyond_chance(lost, error, len(a), skip):
