@@ -13,7 +13,7 @@ COPY --chown=jovyan . .
 RUN python -m pip install --no-cache-dir uv \
     && uv pip install --system --no-cache --torch-backend cpu "$(grep '^torch==' constraints.txt)" \
     && python -m pip install --no-cache-dir -c constraints.txt '.[course,data]' jupyterhub
-USER jovyan
+USER 1000
 ENV OMP_NUM_THREADS=1 JUPYTER_CONFIG_PATH=/home/jovyan/deepstrf-lab/widgets/jupyter
 EXPOSE 8888
 CMD ["jupyter", "lab", "--ip=0.0.0.0", "--no-browser", "--LabApp.default_url=/lab/tree/notebooks/00_tour.ipynb"]
