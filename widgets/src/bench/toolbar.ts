@@ -34,7 +34,8 @@ export class Toolbar {
     this.#undo = button("Undo (Ctrl+Z)", icon("undo"), "icon");
     this.#redo = button("Redo (Ctrl+Shift+Z)", icon("redo"), "icon");
     this.#revert = button("Revert neuron: back to its trained values", icon("revert"), "icon");
-    this.#peek = button("Hold to see the trained values (T)", "Hold: trained", "hold");
+    this.#peek = button("Hold to see the trained values (T)", "", "hold");
+    this.#peek.append(element("span.db-wide", {}, "Hold: "), "trained");
     this.#play = button("Play", icon("play"), "icon");
     cleanup.listen(this.#play, "click", () => state.play(!state.playing));
     const help = button("Keys and gestures (?)", "?", "icon");
