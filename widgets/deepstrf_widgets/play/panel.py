@@ -65,10 +65,12 @@ class PlayPanel(BrowserWidget):
 
     def refresh(self) -> None:
         """Bring the traits up to date."""
+        # Read before: the session may call others meanwhile, who must not find this lock held.
+        status, curves = self._status(), self._curves()
         with self._told:
             self._told_at = time.monotonic()
             with self.hold_sync():
-                self.status, self.curves = self._status(), self._curves()
+                self.status, self.curves = status, curves
 
     def _player_changed(self) -> None:
         if self.player.state != "playing" or time.monotonic() - self._told_at > SHORTEST_S:
