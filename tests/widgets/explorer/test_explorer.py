@@ -208,7 +208,10 @@ def test_a_panel_gets_its_state_and_its_code_and_is_told_of_changes(session):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"panel": "clock"}, "panel must be one of play, figures, sounds, gallery, inside, findings, got 'clock'"),
+        (
+            {"panel": "clock"},
+            "panel must be one of play, figures, sounds, gallery, inside, comparison, findings, got 'clock'",
+        ),
         ({"client": 3}, "client must be a name, got 3"),
         ({"data": None}, "method must be one of open, module, update, custom, got None"),
         ({"data": {"method": "shout"}}, "method must be one of open, module, update, custom, got 'shout'"),
