@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import nbformat
-from playwright.sync_api import ConsoleMessage, Locator, Page, Route
+from playwright.sync_api import ConsoleMessage, Locator, Page
 
 from tests.browser.lab import Server
 
@@ -53,8 +53,9 @@ THEME = """async (name) => {
 class NotebookPage:
     """One notebook in one browser page.
 
-    ``console_errors`` are the page's errors, and ``blocked`` the requests to another host than 127.0.0.1, which were
-    not let out. Watching each request costs time: a benchmark goes without (Chromium itself knows no other host).
+    ``console_errors`` are the page's errors, and ``blocked`` the requests to another host than 127.0.0.1, which fail:
+    `CHROMIUM_ARGS` leave Chromium no other. Watching each request costs time: a benchmark goes without. They are not
+    routed through Python, which would switch the browser's cache off.
     """
 
     page: Page
@@ -68,7 +69,7 @@ class NotebookPage:
         self.page.on("pageerror", lambda error: self.console_errors.append(str(error)))
         self.page.on("websocket", lambda socket: self._on_socket(socket.url))
         if self.watch_requests:
-            self.page.route("**/*", self._on_request)
+            self.page.on("request", lambda request: self._on_request(request.url))
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type == "error":
@@ -78,12 +79,9 @@ class NotebookPage:
         if urlsplit(url).hostname != "127.0.0.1":
             self.blocked.append(url)
 
-    def _on_request(self, route: Route) -> None:
-        if urlsplit(route.request.url).hostname in ("127.0.0.1", None):  # None: blob and data addresses
-            route.continue_()
-        else:
-            self.blocked.append(route.request.url)
-            route.abort()
+    def _on_request(self, url: str) -> None:
+        if urlsplit(url).hostname not in ("127.0.0.1", None):  # None: blob and data addresses
+            self.blocked.append(url)
 
     def open(self, name: str, *, port: int | None = None) -> None:
         """Open the notebook; afterwards it is on screen and its kernel answers."""

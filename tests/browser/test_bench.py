@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from tests.browser.bench_page import CURVES, FIELD, ROOT, BenchPage
 from tests.browser.lab import Server
-from tests.browser.notebook import NotebookPage, write_notebook
+from tests.browser.notebook import NotebookPage
 
 pytestmark = pytest.mark.browser
 
@@ -26,12 +26,9 @@ FIRST = (0, 0, 0)
 
 
 @pytest.fixture
-def bench(open_page: Callable[..., NotebookPage], server: Server) -> Iterator[BenchPage]:
+def bench(run_cells: Callable[..., NotebookPage]) -> Iterator[BenchPage]:
     """The demo's bench with its Plotly figure, its first Gaussian selected; the browser reports no error."""
-    write_notebook(server.folder / "bench.ipynb", LOAD)
-    notebook = open_page(1280, 1000)
-    notebook.open("bench.ipynb")
-    notebook.run_all()
+    notebook = run_cells("bench.ipynb", LOAD)
     notebook.bring(ROOT)
     bench = BenchPage(notebook)
     bench.wait_for_plot()

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.bench_page import ROOT, BenchPage
-from tests.browser.lab import Server
-from tests.browser.notebook import SECOND, NotebookPage, write_notebook
+from tests.browser.notebook import SECOND, NotebookPage
 
 pytestmark = pytest.mark.browser
 
@@ -47,11 +46,8 @@ MODEL_COLOUR = f"""() => {{
 
 
 @pytest.fixture
-def bench(open_page: Callable[..., NotebookPage], server: Server) -> Iterator[BenchPage]:
-    write_notebook(server.folder / "figures.ipynb", CELL)
-    notebook = open_page(1280, 1000)
-    notebook.open("figures.ipynb")
-    notebook.run_all()
+def bench(run_cells: Callable[..., NotebookPage]) -> Iterator[BenchPage]:
+    notebook = run_cells("figures.ipynb", CELL)
     notebook.bring(ROOT)
     bench = BenchPage(notebook)
     bench.page.wait_for_function(WHOLE, arg=GRAPHS, timeout=60 * SECOND)
@@ -62,12 +58,14 @@ def bench(open_page: Callable[..., NotebookPage], server: Server) -> Iterator[Be
 
 def test_run_all_on_a_slow_machine_finds_the_traces_each_time(bench: BenchPage) -> None:
     notebook, page = bench.notebook, bench.page
-    page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
+    throttle = page.context.new_cdp_session(page)
+    throttle.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
     for _ in range(RUNS):
         notebook.run_all()
         notebook.bring(PANEL)
         page.wait_for_function(WHOLE, arg=GRAPHS, timeout=120 * SECOND)
         assert page.evaluate(TRACES)["response"] == ["recorded", "trained", "model"]
+    throttle.send("Emulation.setCPUThrottlingRate", {"rate": 1})
 
 
 def test_the_line_follows_the_drag_and_settles_within_0_3_s(bench: BenchPage) -> None:
