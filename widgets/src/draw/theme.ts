@@ -43,14 +43,14 @@ export function readTheme(root: HTMLElement): Theme {
   };
 }
 
-/** Calls back when Jupyter's theme, the system's scheme or the preference for less motion changes. */
+/** Calls back when the host's theme, the system's scheme or the preference for less motion changes. */
 export function watchTheme(root: HTMLElement, cleanup: Cleanup, onChange: () => void): void {
-  const { body } = root.ownerDocument;
+  const { body, documentElement } = root.ownerDocument;
   const observer = new MutationObserver(onChange);
-  observer.observe(body, {
-    attributes: true,
-    attributeFilter: ["data-jp-theme-light", "data-jp-theme-name", "class"],
-  });
+  const told = ["data-jp-theme-light", "data-jp-theme-name", "data-theme", "theme", "class"];
+  for (const place of [documentElement, body]) {
+    observer.observe(place, { attributes: true, attributeFilter: told });
+  }
   cleanup.add(() => observer.disconnect());
   for (const query of ["(prefers-color-scheme: dark)", "(prefers-reduced-motion: reduce)"]) {
     cleanup.listen(matchMedia(query), "change", onChange);
