@@ -81,6 +81,15 @@ it("one question is under way at a time, and the newest moment takes the place o
   expect(sent.length).toBe(2);
 });
 
+it("the field stays where the cursor was when the pointer leaves", () => {
+  const { sent, at, answer } = page();
+  answer(1);
+  at(2);
+  answer(2);
+  at(null);
+  expect(sent.at(-1)).toEqual({ type: "moment", frame: 2 });
+});
+
 it("a question whose answer is lost does not end the panel", () => {
   const { sent, at } = page();
   vi.advanceTimersByTime(6000);

@@ -19,6 +19,8 @@ export class MomentField {
   readonly #plot: Plot;
   #askedAt = Number.NEGATIVE_INFINITY;
   #asked = "";
+  /** Where the cursor was last: the field stays when the pointer leaves. */
+  #last: number | null = null;
   #answered = "";
   /** Colours reach as far as the largest field since the neuron, the sound or the model was another: moments compare. */
   #reach = { stamp: "", size: 0 };
@@ -52,11 +54,12 @@ export class MomentField {
     this.#plot.requestPaint();
   }
 
-  /** The bin under the time cursor; without one that of the highest response, so that there is something to see. */
+  /** The bin where the time cursor is, or was last; before that, that of the highest response, so that there is something to see. */
   #frame(): number | null {
     const chosen = this.#around?.moment() ?? null;
     const rate = this.#around?.rate() ?? [];
-    if (chosen !== null) return chosen < rate.length ? chosen : null;
+    if (chosen !== null && chosen < rate.length) this.#last = chosen;
+    if (this.#last !== null && this.#last < rate.length) return this.#last;
     let best = 0;
     for (let i = 1; i < rate.length; i++) if (rate[i] > rate[best]) best = i;
     return rate.length > 0 ? best : null;
