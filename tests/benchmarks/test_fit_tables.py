@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import gaussian_table, recipes_table
+from deepstrf.simulate import simulate_population
+from deepstrf.training import ridge
+from tests.benchmarks import gaussian_table, recipes_table, which_model
 
 PARTS = ("recorded",)
 
@@ -66,3 +68,40 @@ def test_the_page_has_every_model_with_both_adaptations_and_says_which_stay_belo
         assert names | {"ridge"} == by_name.keys() - {"model, adaptation"}, part
         for name in names:
             assert (by_name[name][7] == "below ridge") == (float(by_name[name][2]) < -0.005), (part, name)
+
+
+def test_the_page_is_written_between_its_markers_and_an_interrupted_run_goes_on(tmp_path, monkeypatch):
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{which_model.BEGIN}\nold\n{which_model.END}\nafter\n")
+    small = simulate_population(3, seconds=25, sample_rate_hz=8000, n_bands=8, max_hz=4000.0)
+    monkeypatch.setattr(which_model, "populations", lambda: {"three": lambda: small})
+    linear = {name: lambda train, validation, seed: ridge(train, 5) for name in ("ridge", "again")}
+    monkeypatch.setattr(which_model, "models", lambda recording: linear)
+    options = ["--keep", str(tmp_path / "keep"), "--page", str(page)]
+    which_model.main([*options, "--models", "ridge"])
+    assert "old" in page.read_text()
+    which_model.main(options)
+    first = page.read_text()
+    assert first.startswith("before\n")
+    assert first.endswith("after\n")
+    assert "old" not in first
+    assert "| again | " in first
+    assert "+0.000 (+0.000 to +0.000)" in first
+    monkeypatch.setattr(which_model, "cross_validate", lambda *_, **__: pytest.fail("fitted again"))
+    which_model.main(options)
+    assert page.read_text() == first
+    page.write_text("no markers")
+    with pytest.raises(ValueError, match=r"page\.md must have the lines '<!-- table"):
+        which_model.write(page, "")
+
+
+def test_the_page_of_models_has_every_model_with_every_population():
+    text = which_model.PAGE.read_text(encoding="utf-8")
+    table = text.partition(which_model.BEGIN)[2].partition(which_model.END)[0]
+    parts = table.split("### ")[1:]
+    titles = [part.partition("\n")[0] for part in parts]
+    assert titles[-2:] == list(which_model.populations())
+    small = recipes_table.simulated(2, 10)
+    for part in parts:
+        rows = [line.split("|")[1].strip() for line in part.splitlines() if line.startswith("| ")]
+        assert rows == ["model", *which_model.models(small)]
