@@ -42,6 +42,10 @@ class Request:
     trained: bool = False
 
 
+DRAWN = "drawn"
+"""The one binary trait that a browser sets: a drawn response. Every other widget refuses it by its name."""
+
+
 def check_protocol(data: Any) -> None:
     """Refuse what the browser's half of ipywidgets never sends.
 
@@ -60,7 +64,7 @@ def check_protocol(data: Any) -> None:
     state, paths = data.get("state", {}), data.get("buffer_paths", [])
     if not isinstance(state, dict):
         raise MessageError(f"state must be an object, got {brief(state)}")
-    if paths != []:
+    if paths not in ([], [[DRAWN]]):
         raise MessageError(
             f"buffer_paths must be empty, as no trait that the browser sets is binary, got {brief(paths)}"
         )
