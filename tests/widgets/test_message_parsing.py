@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from deepstrf_widgets import BenchWidget, Edit
-from deepstrf_widgets.message_parsing import MAX_EDITS, MessageError, check_protocol, parse
+from deepstrf_widgets.message_parsing import MAX_EDITS, MessageError, check_protocol, is_finite, parse
 
 GOOD = {
     "type": "edit",
@@ -313,3 +313,13 @@ def test_what_no_browser_sends_by_the_protocol_is_refused(session, data, rule, c
     assert rule.split(",")[0].replace("\\", "") in widget.error
     assert not caplog.records
     assert widget.neuron == 0
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400), float("inf"), float("nan"), True, "1", None, [1]])
+def test_what_no_float_holds_is_no_finite_number(value):
+    assert not is_finite(value)
+
+
+@pytest.mark.parametrize("value", [0, -1, 2**70, 1e308, np.float32(0.5), np.int64(3)])
+def test_finite_numbers_of_python_and_numpy(value):
+    assert is_finite(value)

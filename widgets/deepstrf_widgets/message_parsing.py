@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import numpy as np
 
 from .session.events import Edit
 
-__all__ = ["MessageError", "Request", "brief", "check_protocol", "is_count", "is_name", "parse"]
+__all__ = ["MessageError", "Request", "brief", "check_protocol", "is_count", "is_finite", "is_name", "parse"]
 
 KINDS = ("edit", "undo", "redo", "revert", "restore", "explain", "play", "pause", "pin", "painted")
 MAX_EDITS = 4096
@@ -169,6 +170,14 @@ def is_name(value: object) -> TypeGuard[str]:
 def is_count(value: object) -> TypeGuard[int]:
     """Whether ``value`` is a whole number that JavaScript holds exactly."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
+
+
+def is_finite(value: object) -> TypeGuard[float]:
+    """Whether ``value`` is a number that a float holds; an integer of JSON may be larger."""
+    try:
+        return isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def brief(value: Any) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -24,6 +23,7 @@ from ..browser_widget import BrowserWidget, TraitValueError
 from ..bundle import bundle_source
 from ..figures.confidence import Confidence
 from ..lifetime import Timer
+from ..message_parsing import is_finite
 from ..session.argument_validation import Sound, neuron_index, refuse_beside_session
 from ..session.events import Change
 from ..session.evidence import silence_text
@@ -436,8 +436,7 @@ def _whole(name: str, value: Any, high: int) -> int:
 
 
 def _is_end(value: Any) -> bool:
-    is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    return value is None or (is_number and math.isfinite(value))
+    return value is None or is_finite(value)
 
 
 def _checked_kernels(kernels: ArrayLike | Tensor, session: LiveSession) -> Tensor:

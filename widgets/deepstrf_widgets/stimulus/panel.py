@@ -15,7 +15,7 @@ from deepstrf.deprecation import keywords
 
 from ..browser_widget import BrowserWidget
 from ..bundle import bundle_source
-from ..message_parsing import MessageError, brief
+from ..message_parsing import MessageError, brief, is_finite
 from ..panels import PanelChannel, PanelHost
 from ..session.edited_model import FitUnderWayError
 from ..session.events import Change
@@ -193,7 +193,7 @@ class StimulusPanel(PanelHost):
             knob, value = content.get("knob"), content.get("value")
             if not isinstance(knob, str) or knob not in self.knobs:
                 raise MessageError(f"knob must be one of {', '.join(self.knobs) or 'none'}, got {brief(knob)}")
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            if not is_finite(value):
                 raise MessageError(f"value must be a finite number, got {brief(value)}")
             self.knobs[knob].value = float(value)
         else:
