@@ -301,6 +301,7 @@ def test_what_a_moment_is_asked_with_is_checked():
         ({"method": "update", "state": [0]}, r"state must be an object, got \[0\]"),
         ({"method": "update", "state": {"neuron": 1}, "buffer_paths": [["x", 0]]}, "buffer_paths must be empty"),
         ({"method": "update", "state": {"neuron": 1}, "buffer_paths": None}, "buffer_paths must be empty"),
+        ({"method": "update", "state": {}, "buffer_paths": [["drawn"]]}, "buffer_paths must be empty"),
         ({"method": "update", "state": {"neuron": float("nan")}}, "state must hold JSON with finite numbers"),
         ({"method": "update", "state": {"lanes": deep(100_000)}}, "state must hold JSON"),
     ],

@@ -34,6 +34,8 @@ class BrowserWidget(Owner, anywidget.AnyWidget):
     """
 
     BROWSER_SETS: ClassVar[tuple[str, ...]] = ()
+    BROWSER_SETS_BYTES: ClassVar[tuple[str, ...]] = ()
+    """Those of ``BROWSER_SETS`` that are binary."""
     _esm: Any
     comm: Any
     _css = bundle_source("bench.css")
@@ -64,7 +66,7 @@ class BrowserWidget(Owner, anywidget.AnyWidget):
 
     def _handle_msg(self, msg: dict[str, Any]) -> None:
         try:
-            check_protocol(msg["content"]["data"])
+            check_protocol(msg["content"]["data"], self.BROWSER_SETS_BYTES)
         except MessageError as error:
             self.error = str(error)
         else:

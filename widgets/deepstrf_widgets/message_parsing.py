@@ -43,17 +43,21 @@ class Request:
     trained: bool = False
 
 
-DRAWN = "drawn"
-"""The one binary trait that a browser sets: a drawn response. Every other widget refuses it by its name."""
-
-
-def check_protocol(data: Any) -> None:
+def check_protocol(data: Any, binary: Sequence[str] = ()) -> None:
     """Refuse what the browser's half of ipywidgets never sends.
+
+    Parameters
+    ----------
+    data : object
+        Of the message, decoded from JSON.
+    binary : sequence of str
+        Traits that the browser may set to bytes, which travel beside the JSON.
 
     Raises
     ------
     MessageError
-        ``data`` is no object with a method of the protocol, or an update with anything but values of JSON.
+        ``data`` is no object with a method of the protocol, or an update with anything but values of JSON and these
+        traits.
     """
     method = data.get("method") if isinstance(data, dict) else None
     if not isinstance(method, str) or method not in PROTOCOL:
@@ -65,10 +69,10 @@ def check_protocol(data: Any) -> None:
     state, paths = data.get("state", {}), data.get("buffer_paths", [])
     if not isinstance(state, dict):
         raise MessageError(f"state must be an object, got {brief(state)}")
-    if paths not in ([], [[DRAWN]]):
-        raise MessageError(
-            f"buffer_paths must be empty, as no trait that the browser sets is binary, got {brief(paths)}"
-        )
+    if paths not in ([], *([[name]] for name in binary)):
+        allowed = " or ".join(f'[["{name}"]]' for name in binary)
+        rule = f"empty or {allowed}" if binary else "empty, as no trait that the browser sets is binary"
+        raise MessageError(f"buffer_paths must be {rule}, got {brief(paths)}")
     try:
         json.dumps(state, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:

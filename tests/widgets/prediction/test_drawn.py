@@ -12,6 +12,7 @@ import torch
 
 from deepstrf.stimuli import Spectrogram
 from deepstrf_widgets import DrawnPrediction
+from deepstrf_widgets.prediction import drawn
 
 N = 20
 SOURCE = Path(__file__).resolve().parents[3] / "widgets" / "src" / "prediction" / "prediction.ts"
@@ -69,6 +70,59 @@ def test_a_drawing_made_before_the_truth_was_shown_stays(plot):
     plot.clear()
     assert not plot.revealed
     assert np.isnan(plot.values).all()
+
+
+@pytest.fixture
+def run_cell(monkeypatch):
+    def run(cell, number):
+        monkeypatch.setattr(drawn, "running_cell", lambda: (cell, number))
+
+    monkeypatch.setattr(drawn, "_UNFINISHED", {})
+    return run
+
+
+def make(title="ON"):
+    return DrawnPrediction(N, high=60.0, unit="dB", title=title)
+
+
+def test_a_cell_that_is_run_again_keeps_the_drawing_until_the_truth_is_shown(run_cell):
+    run_cell("a", "1")
+    plot, other = make(), make("OFF")
+    plot.set_state({"drawn": memoryview(raw([5.0] * N))})
+    run_cell("a", "2")
+    plot, other = make(), make("OFF")
+    assert plot.values[0] == 5.0
+    assert np.isnan(other.values).all()
+    plot.reveal(np.linspace(0, 60, N))
+    plot.close()
+    run_cell("a", "3")
+    assert np.isnan(make().values).all()
+    run_cell("b", "4")
+    assert np.isnan(make("OFF").values).all()
+
+
+def test_two_alike_plots_of_one_cell_keep_a_drawing_each(run_cell):
+    run_cell("a", "1")
+    plots = make(), make()
+    for plot, value in zip(plots, (5.0, 6.0), strict=True):
+        assert np.isnan(plot.values).all()
+        plot.draw([0], [value])
+    run_cell("a", "2")
+    assert [make().values[0], make().values[0]] == [5.0, 6.0]
+
+
+def test_the_message_of_a_stroke_passes_the_check_of_the_protocol(plot):
+    def message(paths):
+        state = {} if paths else {"error": ""}
+        data = {"method": "update", "state": state, "buffer_paths": paths}
+        return {"content": {"data": data}, "buffers": [memoryview(raw([5.0] * N))]}
+
+    plot._handle_msg(message([["drawn"]]))
+    np.testing.assert_array_equal(plot.values, np.full(N, 5.0))
+    assert not plot.error
+    plot._handle_msg(message([["truth"]]))
+    assert 'buffer_paths must be empty or [["drawn"]], got' in plot.error
+    assert not plot.revealed
 
 
 def test_python_draws_lines_between_points(plot):

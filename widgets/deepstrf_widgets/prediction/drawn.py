@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
@@ -16,10 +17,15 @@ from deepstrf.stimuli import Spectrogram
 
 from ..browser_widget import BrowserWidget, TraitValueError
 from ..bundle import bundle_source
+from ..lifetime import running_cell
 
 __all__ = ["DrawnPrediction", "DrawnScore"]
 
 Array = NDArray[np.float32]
+
+_UNFINISHED: dict[tuple[str, str, int], tuple[str, bytes]] = {}
+"""Drawings whose truth is not shown yet, with the run of the cell that made their plot; by the id of the cell, what the
+plot asks for, and how many alike that run had made before."""
 
 
 class DrawnScore(NamedTuple):
@@ -41,8 +47,9 @@ class DrawnPrediction(BrowserWidget):
 
     The pen follows the pointer; from the keyboard the arrows move it, and Space draws a straight line from where it was
     last set down. Ctrl+Z takes a stroke back. It draws in the browser alone, and Python has the drawing at the end of
-    each stroke. A page without a kernel (a notebook on GitHub, an export) shows no plot: the line of text that stands
-    there says so.
+    each stroke. A cell that is run again (Shift+Enter in the plot does that) keeps the drawing until the truth is
+    shown; the button Clear begins anew. A page without a kernel (a notebook on GitHub, an export) shows no plot: the
+    line of text that stands there says so.
 
     Parameters
     ----------
@@ -87,6 +94,7 @@ class DrawnPrediction(BrowserWidget):
     """
 
     BROWSER_SETS: ClassVar[tuple[str, ...]] = ("drawn",)
+    BROWSER_SETS_BYTES: ClassVar[tuple[str, ...]] = ("drawn",)
     _esm = bundle_source("prediction.js")
 
     view = traitlets.Unicode("prediction").tag(sync=True)
@@ -144,6 +152,14 @@ class DrawnPrediction(BrowserWidget):
         shown = {} if sound is None else {"sound": _bytes(sound.values), "cf_hz": _bytes(sound.cf_hz)}
         drawn = np.full(n_bins, np.nan, dtype="<f4").tobytes()
         self._shown_with = drawn
+        self._place: tuple[str, str, int] | None = None
+        if (running := running_cell()) is not None:
+            cell, self._run = running
+            alike = 0
+            while (kept := _UNFINISHED.get((cell, json.dumps(info), alike))) and kept[0] == self._run:
+                alike += 1
+            self._place = cell, json.dumps(info), alike
+            drawn = kept[1] if kept else drawn
         bands = b"".join(curve.tobytes() for curve in curves.values())
         super().__init__(info=info, given=bands, drawn=drawn, **shown, **kwargs)
 
@@ -231,6 +247,8 @@ class DrawnPrediction(BrowserWidget):
         self._shown_with = self.drawn
         with self.hold_sync():
             self.truth = _curve("truth", truth, self.info["n_bins"]).tobytes()
+            if self._place is not None:
+                _UNFINISHED.pop(self._place, None)
             parts = [f"r = {found.r:.2f}"] if math.isfinite(found.r) else []
             parts += [f"{100 * found.explained:.0f} % of the variance explained"] if found.explained > 0 else []
             self.said = "Shown. " + ", ".join(parts)
@@ -249,6 +267,11 @@ class DrawnPrediction(BrowserWidget):
         if self.truth and raw != self._shown_with:
             raise TraitValueError("drawn must stay as it was when the truth was shown, got another drawing")
         return raw
+
+    @traitlets.observe("drawn")
+    def _keep_drawn(self, change: Any) -> None:
+        if self._place is not None and not self.revealed:
+            _UNFINISHED[self._place] = self._run, change.new
 
     def _received(self, _widget: Any, content: Any, buffers: Any) -> None:
         self.error = "the browser sends no messages here, it sets the drawing"
