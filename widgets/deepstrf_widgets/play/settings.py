@@ -147,6 +147,7 @@ def fitter_of(
         smoothness=settings.smoothness,
         sparsity=settings.sparsity,
         start="model",
+        baseline=False,
         seed=settings.seed,
         progress=False,
         callbacks=(callback,),
