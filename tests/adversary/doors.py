@@ -42,10 +42,11 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Door:
-    """How many hostile inputs the whole campaign tries, and how one is made in a folder of its own."""
+    """How many hostile inputs the whole campaign tries, how one is made in a folder of its own, and what ends them."""
 
     count: int
     make: Callable[[np.random.Generator, Path], Attempt]
+    end: Callable[[], object] = lambda: None
 
 
 def outcome(attempt: Attempt) -> tuple[str, str]:

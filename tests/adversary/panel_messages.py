@@ -184,4 +184,11 @@ def messages(rng: np.random.Generator, _folder: Path) -> Attempt:
     return Attempt(lambda: panels_of_process().answer(rng), (), is_right=lambda fault: fault == "", may_refuse=False)
 
 
-DOORS = {"panel messages": Door(5_000, messages)}
+def end() -> None:
+    """Close the explorer of this process, its fit with it."""
+    if panels_of_process.cache_info().currsize:
+        panels_of_process().explorer.close()
+        panels_of_process.cache_clear()
+
+
+DOORS = {"panel messages": Door(5_000, messages, end)}

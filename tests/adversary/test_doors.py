@@ -13,6 +13,12 @@ from tests.adversary.doors import outcome
 SHARE = 50
 
 
+@pytest.fixture(autouse=True)
+def ended(name):
+    yield
+    DOORS[name].end()
+
+
 @pytest.mark.parametrize("name", DOORS)
 def test_hostile_inputs_are_answered_or_refused_by_name(name, capfd):
     faults = {}

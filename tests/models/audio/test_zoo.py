@@ -282,7 +282,10 @@ def test_a_wrong_shape_is_named(name: str, prefilter: str, shape: tuple[int, ...
 @every_model
 @pytest.mark.parametrize(
     ("stimulus", "kind"),
-    [(torch.ones(1, 1, F, 9, dtype=torch.long), r"torch\.int64"), (np.ones((1, 1, F, 9)), "ndarray")],
+    [
+        (torch.ones(1, 1, F, 9, dtype=torch.long), r"torch\.int64: convert it with \.float\(\)"),
+        (np.ones((1, 1, F, 9)), "ndarray"),
+    ],
 )
 def test_a_stimulus_of_another_kind_is_named(name: str, stimulus: Any, kind: str) -> None:
     with pytest.raises(TypeError, match=f"^stimulus must be a floating-point tensor, got {kind}$"):
