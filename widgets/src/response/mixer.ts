@@ -26,7 +26,11 @@ export class Mixer {
     const opener = button("Mixer: how loud sound, recorded and predicted spikes are", "♪", "icon");
     setAttribute(opener, "aria-haspopup", "true");
     const rows = VOICES.map((voice) => {
-      const slider = element("input", { type: "range", min: 0, max: 1, step: 0.05, value: 1 });
+      // Its label alone would give it the name of the chooser of sounds.
+      const slider = element("input", {
+        ...{ type: "range", min: 0, max: 1, step: 0.05, value: 1 },
+        "aria-label": `volume: ${voice}`,
+      });
       const row = element(
         "label.db-mixer-row",
         { "data-voice": voice },
