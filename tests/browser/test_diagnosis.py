@@ -54,7 +54,7 @@ def test_rows_are_read_in_both_themes_and_jump(open_page: Callable[..., Notebook
     notebook.run_all()
     notebook.bring(ROOT)
     page = notebook.page
-    text = page.locator(ROW).get_by_text("Gaussian 2 (counted from 0) of OFF")
+    text = page.locator(ROW).get_by_text("Gaussian 3 of OFF")
     text.scroll_into_view_if_needed()
     for dark in (False, True):
         notebook.use_theme(dark)
@@ -71,7 +71,7 @@ def test_rows_are_read_in_both_themes_and_jump(open_page: Callable[..., Notebook
     notebook.kernel_eval("bench.revert() or bench.session.set('strf.center_hz', 4000.0, (4, 1, 2))")
     page.get_by_text("the model has been edited since").wait_for()
     page.get_by_role("button", name="Look again").click()
-    page.locator(ROW).get_by_text("Gaussian 2 (counted from 0) of OFF").wait_for(state="detached")
+    page.locator(ROW).get_by_text("Gaussian 3 of OFF").wait_for(state="detached")
     expect(show).to_have_count(1)
     assert notebook.console_errors == []
     assert notebook.blocked == []
