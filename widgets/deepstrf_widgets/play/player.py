@@ -397,14 +397,18 @@ class Player:
         RuntimeError
             Nothing has been played yet.
         """
-        if not self.trail.points:
-            raise RuntimeError("there are no steps yet: play first")
-        self.pause()
+        self._pause_played()
         point = self.trail.nearest(step)
         self._write(point.values, self._run_id)
         self.steps = point.step
         self._tell()
         return point.step
+
+    def _pause_played(self) -> None:
+        """Rest, where there is a run to go back through."""
+        if not self.trail.points:
+            raise RuntimeError("there are no steps yet: play first")
+        self.pause()
 
     def show_best(self) -> int:
         """The same for the step with the highest mean held-out score, or the lowest loss where there is none."""
@@ -425,9 +429,7 @@ class Player:
         RuntimeError
             Nothing has been played yet.
         """
-        if not self.trail.points:
-            raise RuntimeError("there are no steps yet: play first")
-        self.pause()
+        self._pause_played()
         self._begin_at(self.trail.points[0].values)
 
     def new_start(self, seed: int | None = None) -> int:
