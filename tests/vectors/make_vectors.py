@@ -208,7 +208,7 @@ def forward_model(prefilter: str, kernel: str, activation: str, F: int, T: int, 
 def forwards() -> list[dict[str, Any]]:
     """Every step of the forward pass of each model above, for its second neuron, with what the kernel sends of it."""
     from deepstrf_widgets import LiveSession
-    from deepstrf_widgets.bench.capabilities import activation_slot, prefilter_slot, receptive_field_kind
+    from deepstrf_widgets.bench.page_state import model_info
     from deepstrf_widgets.session.staged_forward import affine_of
 
     F, T, N, n, neuron = 5, 6, 2, 24, 1
@@ -219,7 +219,7 @@ def forwards() -> list[dict[str, Any]]:
         stimulus = 3 * torch.rand(F, n, dtype=torch.float64) - 0.5
         session = LiveSession(model, stimulus, dt_ms=5.0, cf_hz=np.geomspace(500, 8000, F))
         names = session.parameters
-        slots = prefilter_slot(session.model, names), activation_slot(session.model, names)
+        info = model_info(session, (), 0)
         columns = ("center_hz", "center_ms", "sigma_oct", "sigma_ms", "weight")
         gaussians = (
             [session.value(f"strf.{c}", (neuron,), grid=True) for c in columns] if "strf.weight" in names else []
@@ -231,15 +231,16 @@ def forwards() -> list[dict[str, Any]]:
                 "T": T,
                 "dt_ms": 5.0,
                 "cf_hz": session.cf_hz.tolist(),
-                "kind": receptive_field_kind(session.live, names),
-                "prefilter": slots[0],
-                "activation": slots[1],
+                **{name: info[name] for name in ("kind", "columns", "prefilter", "activation")},
                 "n_channels": int(session.live.kernel(neuron).shape[0]),
                 "n_gaussians": int(gaussians[0].shape[1]) if gaussians else 0,
                 "stimulus": stimulus.flatten().tolist(),
-                "rows": [min(v, 1e308) for row in slots[0]["rows"] for v in session.value(row).tolist()],
-                "curve": [float(session.value(f"activation.{c}", (neuron,))) for c in slots[1]["names"]],
+                "rows": [min(v, 1e308) for row in info["prefilter"]["rows"] for v in session.value(row).tolist()],
+                "curve": [float(session.value(f"activation.{c}", (neuron,))) for c in info["activation"]["names"]],
                 "gaussians": np.stack(gaussians, axis=-1).ravel().tolist() if gaussians else [],
+                "factors": [
+                    float(v) for c in info["columns"] for v in session.value(c["name"], (neuron,), grid=True).flat
+                ],
                 "kernel": session.live.kernel(neuron).flatten().tolist(),
                 "affine": affine_of(session.model, neuron).tolist(),
                 "adapted": session.live.prefiltered().flatten().tolist(),

@@ -9,10 +9,11 @@ import torch
 from torch import nn
 
 from deepstrf.models import LinearNonlinear
+from deepstrf.models.layers.configured import Configured
 from deepstrf.models.layers.constraints import POSITIVE, inverse_softplus, natural_property
-from deepstrf.models.registry import KERNELS, OUTPUT_CURVES, PREFILTERS, Column, OutputCurve
+from deepstrf.models.registry import KERNELS, OUTPUT_CURVES, PREFILTERS, Column, Kernel, OutputCurve
 from deepstrf_widgets import LiveSession
-from deepstrf_widgets.bench.page_state import changed_arrays, model_info
+from deepstrf_widgets.bench.page_state import changed_arrays, model_info, moved_arrays
 from deepstrf_widgets.session.serialization import to_code
 
 WIDGETS = Path(__file__).resolve().parents[2] / "widgets"
@@ -116,6 +117,41 @@ def test_the_browser_receives_a_curve_that_names_its_formula(monkeypatch, make_s
     info = model_info(make_session(), (), 0)
     assert (info["activation"]["kind"], info["local"]) == ("square", True)
     assert '  square: {"formula": "gain max(x − threshold, 0)²", "columns": [' in export.registry_text()
+
+
+class Ripple(Configured):
+    """``gain cos(2 pi density f)`` at every lag: a kernel that this library does not have."""
+
+    arguments = ("F", "T", "C_in", "C_out")
+    bias = None
+
+    def __init__(self, F, T, C_in, C_out):
+        super().__init__()
+        self.F, self.T, self.C_in, self.C_out = F, T, C_in, C_out
+        self.density = nn.Parameter(torch.linspace(0.1, 0.3, C_out)[:, None].repeat(1, C_in))
+        self.gain = nn.Parameter(torch.ones(C_out, C_in))
+
+    def build_kernel(self, device=None):
+        f = torch.arange(self.F, dtype=self.gain.dtype)[:, None]
+        field = self.gain[..., None, None] * torch.cos(2 * torch.pi * self.density[..., None, None] * f)
+        return field.expand(-1, -1, -1, self.T)
+
+    def forward(self, x):
+        return nn.functional.conv2d(x, self.build_kernel())
+
+
+def test_the_browser_receives_the_columns_of_a_kernel_that_names_its_formula(monkeypatch, export):
+    entry = Kernel("ripple", (Column("density", "density", unit="cycles per band"), Column("gain", "gain")))
+    monkeypatch.setitem(KERNELS, Ripple, entry)
+    model = LinearNonlinear(F, T, out_neurons=N, kernel=Ripple(F, T, 1, N), output_activation=nn.Identity()).eval()
+    session = LiveSession(model, torch.rand(F, 20), dt_ms=5.0, cf_hz=np.geomspace(500, 8000, F))
+    info = model_info(session, (), 0)
+    assert (info["kind"], info["local"]) == ("ripple", True)
+    assert info["columns"] == [{"name": "strf.density", "shape": [1]}, {"name": "strf.gain", "shape": [1]}]
+    session.set("strf.gain", 2.0, (1, 0))
+    for arrays in (changed_arrays(session, 0, 1, ["strf.gain"]), moved_arrays(session, 0, 1, local=True)):
+        np.testing.assert_allclose(np.frombuffer(arrays["factors"], "<f4"), [0.3, 2.0], rtol=1e-6)
+    assert "  ripple: {" in export.registry_text()
 
 
 def test_kinds_are_unique():

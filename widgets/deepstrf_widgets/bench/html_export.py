@@ -174,7 +174,7 @@ def page_data(bench: BenchWidget, choice: Choice, max_gb: float = LIMIT_GB) -> d
     if not info["local"]:
         # Nothing can answer an edit: the page shows the receptive field as it is.
         kind = "none" if info["kind"] == "none" else "full"
-        info |= {"kind": kind, "n_gaussians": 0, "limits": {}}
+        info |= {"kind": kind, "n_gaussians": 0, "columns": [], "limits": {}}
         info["prefilter"] = {**info["prefilter"], "kind": "other", "rows": []}
         info["activation"] = {**info["activation"], "kind": "other", "names": []}
     info["n_trials"] = 0  # they would be most of the page

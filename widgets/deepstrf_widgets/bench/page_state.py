@@ -81,6 +81,7 @@ def model_info(session: Snapshot, locked: Iterable[str], sound: int) -> dict[str
         "dt_ms": session.dt_ms,
         "delay_ms": session.delay_ms,
         "kind": kind,
+        "columns": [{"name": name, "shape": list(names[name].shape[1:])} for name in _columns(names.values(), kind)],
         "channel_names": channel_names(C),
         "neuron_names": session.neuron_names,
         "stimulus_unit": session.stimulus_unit,
@@ -127,10 +128,16 @@ def _gaussians(session: Snapshot, neuron: int, *, trained: bool = False) -> byte
     return as_bytes(np.stack(_values(session, names, (neuron,), trained), axis=-1)) if names else b""
 
 
+def _columns(parameters: Iterable[Parameter], kind: str) -> list[str]:
+    """Names of the columns that ``factors`` holds: of every kernel that is made from fewer numbers but Gaussians."""
+    made = kind not in ("gaussians", "full") and any(entry.kind == kind != UNKNOWN for entry in KERNELS.values())
+    return kernel_names(parameters, kind) if made else []
+
+
 def _factors(session: Snapshot, neuron: int, *, trained: bool = False) -> bytes:
-    """Frequency profiles (C, F), then time profiles (C, T); nothing for a field that is no product."""
-    names = kernel_names(session.parameters.values(), "separable")
-    return b"".join(as_bytes(profiles) for profiles in _values(session, names, (neuron,), trained))
+    """The columns of a kernel one after the other, such as frequency profiles (C, F), then time profiles (C, T)."""
+    names = _columns(session.parameters.values(), receptive_field_kind(session.live, session.parameters))
+    return b"".join(as_bytes(column) for column in _values(session, names, (neuron,), trained))
 
 
 def _prefilter(session: Snapshot, *, trained: bool = False) -> bytes:

@@ -110,6 +110,8 @@ export interface Info {
   /** How long before the middle of a bin lies that of the sound that it describes. */
   delay_ms: number;
   kind: Kind;
+  /** What the trait `factors` holds one after the other, of one neuron each; empty for Gaussians and free fields. */
+  columns: { name: EditName; shape: number[] }[];
   channel_names: string[];
   neuron_names: string[];
   stimulus_unit: string;

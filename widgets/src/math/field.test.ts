@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import models from "../../../tests/vectors/forward.json";
 import vectors from "../../../tests/vectors/units.json";
-import { changed, kernelOf, type Limits, limitsOf, naturalUnits, outer } from "./field";
+import { changed, fieldOf, kernelOf, type Limits, limitsOf, naturalUnits } from "./field";
 import { gaussianMixtureKernel, MIN_SIGMA } from "./gaussians";
 
 const cfHz = [500, 900, 2000, 4100, 8000, 9000];
@@ -72,11 +72,23 @@ it("kernelOf is the mixture of the Gaussians on the grid", () => {
   });
 });
 
-it("outer is, channel by channel, the product of the two profiles in every cell", () => {
+it("a separable field is, channel by channel, the product of the two profiles in every cell", () => {
   const frequency = [2, 3, 5, 7];
   const time = [11, 13, 17, 19, 23, 29];
-  const field = outer([...frequency, ...time], 2, { ...axes, F: 2, T: 3 });
+  const columns = [
+    { name: "strf.factor_f", shape: [2, 2] },
+    { name: "strf.factor_t", shape: [2, 3] },
+  ];
+  const values = Float64Array.from([...frequency, ...time]);
+  const field = fieldOf({ kind: "separable", n_channels: 2, columns }, values, { ...axes, F: 2, T: 3 });
   expect([...field]).toEqual([22, 26, 34, 33, 39, 51, 95, 115, 145, 133, 161, 203]);
+});
+
+it.each(models.filter(({ columns }) => columns.length > 0))("fieldOf is torch's kernel ($name)", (model) => {
+  const { F, T, factors, kernel } = model;
+  const field = fieldOf(model, Float64Array.from(factors), { ...axes, F, T });
+  expect(field).toHaveLength(kernel.length);
+  for (const [i, value] of kernel.entries()) expect(field[i]).toBeCloseTo(value, 9);
 });
 
 it.each(models.filter(({ kind }) => kind === "gaussians"))("kernelOf is torch's kernel ($name)", (model) => {

@@ -2,6 +2,7 @@
 
 import { clamp } from "../base/clamp";
 import { gaussianMixtureKernel, MIN_SIGMA } from "./gaussians";
+import type { KERNELS } from "./registry";
 import { bandToHz, frameToLagMs, octavesPerBand } from "./units";
 
 /** A place on the grid, both fractional; frame T - 1 is now. */
@@ -82,12 +83,42 @@ export function gaussianAt(gaussians: ArrayLike<number>, k: number): Gaussian {
   };
 }
 
-/** The kernels (C, F, T) of a neuron from its frequency profiles (C, F) and, after them, its time profiles (C, T). */
-export function outer(factors: ArrayLike<number>, C: number, { F, T }: Axes): Float64Array {
-  const field = new Float64Array(C * F * T);
-  for (let i = 0; i < field.length; i++) {
-    const row = Math.floor(i / T);
-    field[i] = factors[row] * factors[C * F + Math.floor(row / F) * T + (i % T)];
-  }
-  return field;
+type Made = Exclude<keyof typeof KERNELS, "gaussians" | "full">;
+type Columns = Record<string, ArrayLike<number>>;
+
+/** The kernels (C, F, T) of a neuron from the values (C, ...) of the columns in the registry, by their names there. */
+const FIELDS: Record<Made, (columns: Columns, C: number, axes: Axes) => Float64Array> = {
+  separable: ({ factor_f: inFrequency, factor_t: inTime }, C, { F, T }) => {
+    const field = new Float64Array(C * F * T);
+    for (let i = 0; i < field.length; i++) {
+      const row = Math.floor(i / T);
+      field[i] = inFrequency[row] * inTime[Math.floor(row / F) * T + (i % T)];
+    }
+    return field;
+  },
+};
+
+/** Count of the values of an array. */
+export const sizeOf = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1);
+
+/** What a field is made of that has neither Gaussians nor cells of its own. */
+interface Composition {
+  kind: string;
+  n_channels: number;
+  columns: readonly { name: string; shape: readonly number[] }[];
+}
+
+/** The kernels (C, F, T) of a neuron from `values`, those of its columns one after the other. */
+export function fieldOf(
+  { kind, n_channels, columns }: Composition,
+  values: Float32Array | Float64Array,
+  axes: Axes,
+): Float64Array {
+  let at = 0;
+  const named = columns.map(({ name, shape }) => {
+    const size = sizeOf(shape);
+    at += size;
+    return [name.replace("strf.", ""), values.subarray(at - size, at)];
+  });
+  return FIELDS[kind as Made](Object.fromEntries(named), n_channels, axes);
 }

@@ -37,7 +37,7 @@ function error(ours: ArrayLike<number>, theirs: number[]): number {
 
 describe("the forward pass", () => {
   it.each(vectors.map((v) => [v.name, v] as const))("is torch's: %s", (_, v) => {
-    const forward = new Forward(shapeOf(v), v.stimulus);
+    const forward = new Forward(shapeOf(v), Float64Array.from(v.stimulus));
     const { drive, rate } = run(forward, v);
     // Both compute in float64; the natural units of a width cost some digits on the way.
     expect(error(forward.adapted, v.adapted)).toBeLessThan(1e-9);
@@ -49,13 +49,13 @@ describe("the forward pass", () => {
   it.each(vectors.filter((v) => v.n_gaussians > 0).map((v) => [v.name, v] as const))(
     "takes an edit up as a fresh one would: %s",
     (_, v) => {
-      const worn = new Forward(shapeOf(v), v.stimulus);
+      const worn = new Forward(shapeOf(v), Float64Array.from(v.stimulus));
       run(worn, v);
       const gaussians = v.gaussians.map((value, i) => (i === 7 ? value * 0.9 : i === 4 ? -2 : value));
       const rows = v.rows.map((value, i) => (i === 1 ? value * 1.5 : value));
       run(worn, v, { gaussians });
       const then = run(worn, v, { gaussians, rows });
-      const fresh = run(new Forward(shapeOf(v), v.stimulus), v, { gaussians, rows });
+      const fresh = run(new Forward(shapeOf(v), Float64Array.from(v.stimulus)), v, { gaussians, rows });
       expect(Array.from(then.drive)).toEqual(Array.from(fresh.drive));
       expect(error(then.drive, v.drive)).toBeGreaterThan(1e-3);
     },
@@ -64,7 +64,7 @@ describe("the forward pass", () => {
   it.each(vectors.filter((v) => v.kind === "full").map((v) => [v.name, v] as const))(
     "takes a painted stroke up as a fresh one would: %s",
     (_, v) => {
-      const worn = new Forward(shapeOf(v), v.stimulus);
+      const worn = new Forward(shapeOf(v), Float64Array.from(v.stimulus));
       run(worn, v);
       const kernel = [...v.kernel];
       for (let dab = 0; dab < 40; dab++) {
@@ -72,7 +72,7 @@ describe("the forward pass", () => {
         kernel[at] = dab % 5 ? Math.sin(dab) : 0;
         kernel[(at + 1) % kernel.length] += 0.25;
         const then = run(worn, { ...v, kernel });
-        const fresh = run(new Forward(shapeOf(v), v.stimulus), { ...v, kernel });
+        const fresh = run(new Forward(shapeOf(v), Float64Array.from(v.stimulus)), { ...v, kernel });
         expect(error(then.drive, [...fresh.drive])).toBeLessThan(1e-12);
       }
       expect(error(run(worn, { ...v, kernel }).drive, v.drive)).toBeGreaterThan(1e-3);

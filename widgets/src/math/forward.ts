@@ -9,7 +9,7 @@
 import { type Curve, curveOf } from "./curves";
 import { type Axes, gaussianAt } from "./field";
 import { unitMass } from "./gaussians";
-import { adaptBand, decayOf, depletionOf, depressBand, filtersOf, type Prefilter } from "./prefilters";
+import { adaptBand, type Prefilter, valuesOf } from "./prefilters";
 
 export interface Shape {
   axes: Axes;
@@ -36,7 +36,7 @@ type Numbers = ArrayLike<number>;
 export class Forward {
   /** After adaptation, (C, F, n). */
   readonly adapted: Float64Array;
-  readonly #stimulus: Numbers;
+  readonly #stimulus: Float32Array | Float64Array;
   #prefilterRows: Float64Array = new Float64Array(0);
   #gaussians: Float64Array = new Float64Array(0);
   readonly #parts: Float64Array[];
@@ -46,7 +46,7 @@ export class Forward {
 
   constructor(
     readonly shape: Shape,
-    stimulus: Numbers,
+    stimulus: Float32Array | Float64Array,
   ) {
     const { channels, axes, frames, gaussians } = shape;
     this.#stimulus = stimulus;
@@ -57,7 +57,7 @@ export class Forward {
 
   /** Adapt the bands whose parameters changed; rows as in the trait `prefilter`. */
   adapt(rows: Float64Array): boolean {
-    const { axes, frames: n, prefilter, taps } = this.shape;
+    const { axes, frames: n, prefilter, taps, channels } = this.shape;
     const { F, dtMs } = axes;
     const before = this.#prefilterRows;
     if (prefilter === "none") {
@@ -74,15 +74,11 @@ export class Forward {
       for (let r = 0; same && r < count; r++) same = rows[r * F + f] === before[r * F + f];
       if (same) continue;
       touched = true;
-      if (prefilter === "plasticity") {
-        const { recovery, strength } = depletionOf(rows, f, F, dtMs);
-        depressBand(this.#stimulus, f * n, n, recovery, strength, this.adapted, f * n);
-        continue;
-      }
-      filtersOf(prefilter, rows, f, F).forEach(({ tauMs, present, past }, channel) => {
-        const to = (channel * F + f) * n;
-        adaptBand(this.#stimulus, f * n, n, decayOf(tauMs, dtMs), present, past, taps, this.adapted, to);
-      });
+      const band = this.#stimulus.subarray(f * n, (f + 1) * n);
+      const out = Array.from({ length: channels }, (_, c) =>
+        this.adapted.subarray((c * F + f) * n, (c * F + f + 1) * n),
+      );
+      adaptBand(prefilter, band, valuesOf(prefilter, rows, f, F), dtMs, taps, out);
     }
     if (touched) this.#prefilterRows = Float64Array.from(rows);
     return touched;

@@ -7,7 +7,7 @@
 import { COLUMNS, type Info } from "../kernel/contract";
 import { type Slot, slotKey } from "../kernel/request-queue";
 import type { Curve } from "../math/curves";
-import { type Axes, kernelOf, outer } from "../math/field";
+import { type Axes, fieldOf, kernelOf, sizeOf } from "../math/field";
 import { Forward } from "../math/forward";
 import type { Prefilter } from "../math/prefilters";
 
@@ -19,7 +19,7 @@ export interface Arrays {
   gaussians: Numbers;
   /** (C, F, T) */
   kernel: Numbers;
-  /** Frequency profiles (C, F), then time profiles (C, T), of a field that is their product. */
+  /** Values of `info.columns`, one after the other. */
   factors: Numbers;
   /** Values of `info.prefilter.rows`, (rows, F). */
   prefilter: Numbers;
@@ -131,7 +131,7 @@ export class Neuron {
   #makeField(): Float64Array {
     const { info, axes } = this.#session;
     if (info.n_gaussians > 0) return kernelOf(this.gaussians, info.n_gaussians, axes);
-    return this.factors.length > 0 ? outer(this.factors, info.n_channels, axes) : this.cells.slice();
+    return info.columns.length > 0 ? fieldOf(info, this.factors, axes) : this.cells.slice();
   }
 
   #compute() {
@@ -162,9 +162,10 @@ function parametersOf(info: Info, { F, T }: Axes): Map<string, Parameter> {
   };
   if (G > 0) for (const [i, name] of COLUMNS.entries()) add(`strf.${name}`, "gaussians", i, [C, G], 5);
   else if (info.kind === "full") add("strf.kernel", "cells", 0, [C, F, T]);
-  else if (info.kind === "separable") {
-    add("strf.factor_f", "factors", 0, [C, F]);
-    add("strf.factor_t", "factors", C * F, [C, T]);
+  let offset = 0;
+  for (const { name, shape } of info.columns) {
+    add(name, "factors", offset, shape);
+    offset += sizeOf(shape);
   }
   for (const [row, name] of info.prefilter.rows.entries()) add(name, "prefilter", row * F, [F]);
   for (const [i, name] of info.activation.names.entries()) add(`activation.${name}`, "activation", i, []);
@@ -389,7 +390,7 @@ function differs(
   { array, offset, stride, shape }: Parameter,
   index: readonly number[],
 ) {
-  const count = shape.slice(index.length).reduce((product, size) => product * size, 1);
+  const count = sizeOf(shape.slice(index.length));
   const first = count * index.reduce((flat, at, axis) => flat * shape[axis] + at, 0);
   const [values, before] = [now[array], trained[array]];
   for (let i = first; i < first + count; i++) {

@@ -20,6 +20,7 @@ export const INFO: Info = {
   dt_ms: 10,
   delay_ms: 0,
   kind: "gaussians",
+  columns: [],
   channel_names: ["ON", "OFF"],
   neuron_names: ["first", "<b>bold</b>", "third"],
   stimulus_unit: "dB",

@@ -19,6 +19,7 @@ export function savedPage(weights: number[], limits: Info["limits"] = {}, of: Ve
   const info: Info = {
     ...INFO,
     kind: of.kind as Info["kind"],
+    columns: of.columns,
     n_neurons: weights.length,
     n_bands: of.F,
     n_lags: of.T,
@@ -38,9 +39,8 @@ export function savedPage(weights: number[], limits: Info["limits"] = {}, of: Ve
       ...limits,
     },
   };
-  const profiles = of.kind === "separable" ? of.n_channels * (of.F + of.T) : 0;
   const neuron = (weight: number) => {
-    const factors = encode(Array.from({ length: profiles }, (_, i) => Math.sin(weight + i)));
+    const factors = encode(of.factors.map((_, i) => Math.sin(weight + i)));
     const gaussians = encode(of.gaussians.map((v, i) => (i === 4 ? weight : v)));
     const [kernel, curve, rate] = [of.kernel, of.curve, of.rate].map(encode);
     return {

@@ -7,7 +7,7 @@ import { type Cleanup, consume, element, setAttribute, setText } from "../../bas
 import { frequency } from "../../base/format";
 import { Eased, type Frames, PaintInputs, Surface } from "../../draw/surface";
 import { reducedMotion, type Theme } from "../../draw/theme";
-import { type BandFilter, depletionOf, filtersOf, steadyDepletion } from "../../math/prefilters";
+import { type BandFilter, depletionOf, filtersOf, steadyDepletion, valuesOf } from "../../math/prefilters";
 import type { BenchState } from "../../state/bench-state";
 import { Segments } from "../../ui/segments";
 import { ThrottledAnnouncer } from "../../ui/throttled-announcer";
@@ -195,14 +195,14 @@ export class PrefilterEditor {
 
   /** Share of the resource in a steady sound of the band's mean level, now and (where it was another) as trained. */
   #resourceOf(band: number, ghosts: ArrayLike<number> | null, longest: number): ArrayLike<number>[] {
-    const { axes, prefilter, stimulus } = this.#state;
+    const { axes, info, prefilter, stimulus } = this.#state;
     const frames = stimulus.length / axes.F;
     let total = 0;
     for (let t = band * frames; t < (band + 1) * frames; t++) total += Math.max(stimulus[t], 0);
     const n = Math.floor(longest / axes.dtMs) + 1;
     const of = (rows: ArrayLike<number>) => {
-      const { recovery, strength } = depletionOf(rows, band, axes.F, axes.dtMs);
-      return steadyDepletion(frames > 0 ? total / frames : 0, recovery, strength, n);
+      const depletion = depletionOf(valuesOf(info.prefilter.kind, rows, band, axes.F), axes.dtMs);
+      return steadyDepletion(frames > 0 ? total / frames : 0, depletion, n);
     };
     const edited = ghosts && this.tools.curves.some((c) => this.tools.edited(c));
     return edited ? [of(prefilter), of(ghosts)] : [of(prefilter)];

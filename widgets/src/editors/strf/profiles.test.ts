@@ -12,6 +12,10 @@ const LIMITS = { "strf.factor_f": [-1e9, 1e9], "strf.factor_t": [-1e9, 1e9] };
 const FACTORS = [0, 0.5, 1, 0.25, 1, 1, 1, 1, 0, 0, 0.5, 1, 0.75, 1, 1, 1, 1, 1];
 
 onEveryPage();
+const COLUMNS = [
+  { name: "strf.factor_f", shape: [C, F] },
+  { name: "strf.factor_t", shape: [C, T] },
+];
 
 function made(info: object = {}) {
   const kernel = Array.from({ length: C * F * T }, (_, i) => {
@@ -24,7 +28,7 @@ function made(info: object = {}) {
       ...{ kernel: bytes(kernel), trained_kernel: bytes(kernel) },
       ...{ factors: bytes(FACTORS), trained_factors: bytes(FACTORS) },
     },
-    { kind: "separable", n_gaussians: 0, limits: LIMITS as never, ...info },
+    { kind: "separable", columns: COLUMNS, n_gaussians: 0, limits: LIMITS as never, ...info },
   );
   const stage = root.querySelector<HTMLElement>(".db-strf .db-stage")!;
   const slider = (axis: string) => root.querySelector<HTMLElement>(`[data-profile="strf.factor_${axis}"]`)!;
