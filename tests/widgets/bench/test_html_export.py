@@ -63,6 +63,23 @@ def test_chosen_neurons_are_counted_anew(bench, tmp_path):
     np.testing.assert_array_equal(numbers(data["neurons"][1]["rate"]), bench.session.rate(0)[0].float())
 
 
+def test_a_page_keeps_edits_that_it_cannot_make(bench, tmp_path):
+    """Of neurons that it does not have and of what no editor of it sets; those that are no numbers never come back."""
+    session = bench.session
+    session.set("strf.weight", 2.0, (0, 0, 0))
+    session.set("strf.weight", 3.0, (2, 1, 0))
+    session.set("strf.bias", 0.5, (2,))
+    session.set("prefilter.tau_on_ms", 33.0, (1,))
+    _, data = data_of(save_html(bench, tmp_path / "some.html", neurons=[2]))
+    data["origin"]["fixed"].sort()
+    assert data["origin"] == {
+        "n_neurons": session.n_neurons,
+        "neurons": [2],
+        "sounds": [0],
+        "fixed": [["strf.bias", [2], 0.5], ["strf.weight", [0, 0, 0], 2.0]],
+    }
+
+
 def test_names_and_titles_are_text(session, tmp_path):
     names = ["<b>one</b>", "</script><script>alert(1)</script>", "three"]
     other = LiveSession(session.model, session.stimulus, dt_ms=5.0, cf_hz=CF_HZ, neuron_names=names)

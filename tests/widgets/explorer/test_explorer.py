@@ -1,9 +1,13 @@
 """The explorer: its arguments, its figures that follow the session, and how often they are painted."""
 
 import asyncio
+import base64
 import gc
 import gzip
+import json
 import weakref
+import zlib
+from contextlib import closing
 
 import ipywidgets
 import numpy as np
@@ -16,6 +20,7 @@ from deepstrf_widgets import BenchWidget, Edit, Explorer, LiveSession, explore
 from deepstrf_widgets.bundle import bundle_text
 from deepstrf_widgets.figures import neuron_figure
 from deepstrf_widgets.panels import PanelChannel
+from deepstrf_widgets.session.serialization import state_text
 
 CF_HZ = np.array([500.0, 900.0, 2000.0, 7000.0, 16000.0])
 
@@ -276,6 +281,29 @@ def test_a_state_can_be_set(shown):
     assert (shown.session.value("strf.weight") == 4.0).all()
     with pytest.raises(ValueError, match="state"):
         shown.state = "nonsense"
+
+
+def test_a_state_holds_what_is_on_screen_and_may_be_an_address(shown, make_session):
+    """Its numbers are told to observers; another bench shows what it has of them."""
+    told = []
+    shown.observe(lambda change: told.append(change.new), "state")
+    shown.neuron, shown.channel = 2, 1
+    assert told[-1] == shown.state
+    with closing(explore(make_session())) as other:
+        other.restore(f"https://somewhere/page.html?x=1#{shown.state.replace('=', '%3D')}")
+        assert (other.neuron, other.channel) == (2, 1)
+        other.state = state_text(other.session)
+        assert (other.neuron, other.channel) == (0, 0)
+        other.state = state_text(other.session, {"neuron": 1, "sound": 7})
+        assert (other.neuron, other.sound) == (1, 0)
+
+
+@pytest.mark.parametrize("view", [[1], {"neuron": -1}, {"neuron": True}, {"sound": 0.5}, "x"])
+def test_a_state_with_no_numbers_of_what_is_on_screen_is_an_error_and_changes_nothing(shown, view):
+    data = zlib.compress(json.dumps({"neurons": 3, "edits": [["strf.weight", [0, 0, 0], 4.0]], "view": view}).encode())
+    with pytest.raises(ValueError, match=r"state must be a text from explorer\.state"):
+        shown.restore("deepstrf1:" + base64.urlsafe_b64encode(data).decode())
+    assert not shown.session.edited()
 
 
 # -- figures ------------------------------------------------------------------------------------------------------

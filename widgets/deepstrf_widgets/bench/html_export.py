@@ -24,7 +24,9 @@ from deepstrf.writing import check_file_names, write_or_replace
 
 from ..bundle import bundle_text
 from ..session.argument_validation import neuron_index
+from ..session.parameters import ABLATION
 from ..session.reading import Snapshot
+from ..session.serialization import changed_values
 from .page_state import as_bytes, model_info, neuron_traits
 from .spikes import recorded_spikes
 from .widget import BenchWidget
@@ -185,6 +187,7 @@ def page_data(bench: BenchWidget, choice: Choice, max_gb: float = LIMIT_GB) -> d
     return {
         "view": "explorer",
         "info": info,
+        "origin": _origin(bench, now, choice, local=info["local"]),
         "cf_hz": _text(bench.cf_hz),
         "stimulus": played([now.stimulus[b, 0] for b in sounds]),
         "bins": list(choice.bins),
@@ -193,6 +196,30 @@ def page_data(bench: BenchWidget, choice: Choice, max_gb: float = LIMIT_GB) -> d
         "neuron": neurons.index(bench.neuron) if bench.neuron in neurons else 0,
         "channel": bench.channel,
         "neurons": [neuron_data(neuron) for neuron in neurons],
+    }
+
+
+def _origin(bench: BenchWidget, now: Snapshot, choice: Choice, *, local: bool) -> dict[str, Any]:
+    """What the page needs to write and to read texts of `state_text`: the numbers there of its neurons and sounds.
+
+    ``fixed`` are the edits that the page cannot make itself, and so keeps.
+    """
+    shown = set(choice.neurons)
+    own = {name for name in now.parameters if name != "strf.bias" and not name.startswith(f"{ABLATION}.")}
+
+    def is_fixed(name: str, index: Sequence[int]) -> bool:
+        here = not now.parameters[name].per_neuron or (len(index) > 0 and index[0] in shown) if name in own else False
+        return not local or not here
+
+    return {
+        "n_neurons": now.n_neurons,
+        "neurons": list(choice.neurons),
+        "sounds": list(choice.sounds),
+        "fixed": [
+            [name, list(index), np.asarray(value).tolist()]
+            for name, value, index in changed_values(bench.session)
+            if is_fixed(name, index) and np.isfinite(value).all()
+        ],
     }
 
 

@@ -38,7 +38,7 @@ from ..play.player import Player
 from ..session.argument_validation import Sound, neuron_index, refuse_beside_session
 from ..session.events import Change
 from ..session.explanation import Explanation
-from ..session.serialization import restore_state, state_text, to_code
+from ..session.serialization import VIEW, restore_state, state_text, to_code, view_of_state
 from ..session.session import LiveSession
 from ..stimulus.panel import StimulusPanel
 from ..threads import one_thread
@@ -55,14 +55,14 @@ class _NeuronNumber(traitlets.Int):
 
 
 class _State(traitlets.Unicode):
-    """All edits of the session as they are now; setting it restores them."""
+    """All edits of the session as they are now, and what is on screen; setting it restores them."""
 
     def get(self, obj: Any, cls: Any = None) -> str:
-        return state_text(obj.session)
+        return state_text(obj.session, {name: getattr(obj, name) for name in VIEW})
 
     def set(self, obj: Any, value: Any) -> None:
-        if value != state_text(obj.session):
-            restore_state(obj.session, value)
+        if value != self.get(obj):
+            obj.restore(value)
 
 
 @keywords()
@@ -77,7 +77,8 @@ class Explorer(BenchWidget, PanelHost):
         Number of the neuron on screen; it may be set by name. Like ``score``, ``edited`` and ``state`` a trait, which
         can be observed and linked.
     state : str
-        All edits as one line of text, for :meth:`restore` in another notebook. Setting it restores them.
+        All edits, with the neuron, sound and channel on screen, as one line of text, for :meth:`restore` in another
+        notebook or behind the ``#`` of a saved page's address. Setting it restores them.
     panels : list of {"play", "figures", "sounds", "gallery", "inside", "findings"}
         Which panels are open.
     other : OtherModel or None
@@ -133,7 +134,8 @@ class Explorer(BenchWidget, PanelHost):
         self.can_open = [name for name in self.PANELS if self._is_possible(name)]
         open_first = (("play", player is not None), ("figures", figures), ("gallery", gallery))
         self.panels = [name for name, on in open_first if on]
-        self.own(session.observe(self._tell_state, merged=True))
+        self.own(session.observe(self._session_told, merged=True))
+        self.observe(self._tell_state, VIEW)
         if self.other is not None:
             self.other_name = self.other.name
             self._show_other()
@@ -261,9 +263,11 @@ class Explorer(BenchWidget, PanelHost):
         if isinstance(figures, FiguresPanel) and (self.width == 0 or "figures" not in self.panels):
             figures.rest()
 
-    def _tell_state(self, change: Change) -> None:
-        if not change.settled or not (change.names or change.unnamed):
-            return
+    def _session_told(self, change: Change) -> None:
+        if change.settled and (change.names or change.unnamed):
+            self._tell_state()
+
+    def _tell_state(self, _change: object = None) -> None:
         before, self._state_told = self._state_told, self.state
         if before != self._state_told:
             self.notify_change(
@@ -436,8 +440,20 @@ class Explorer(BenchWidget, PanelHost):
         return to_code(self.session)
 
     def restore(self, state: str) -> None:
-        """Set the parameters to those of another explorer's :attr:`state`; see :func:`restore_state` for the errors."""
+        """Set the parameters to those of another explorer's :attr:`state`, or of the address of a saved page.
+
+        Neuron, channel and sound of that bench come on screen where this one has them. See :func:`restore_state` for
+        the errors.
+        """
         restore_state(self.session, state)
+        counts = {
+            "neuron": self.session.n_neurons,
+            "sound": len(self.session.stimulus),
+            "channel": self.info["n_channels"],
+        }
+        for name, number in view_of_state(state).items():
+            if number < counts[name]:
+                setattr(self, name, number)
 
     def why(self, neuron: int | str, time_ms: float) -> Explanation:
         """Why the response is as high as it is at a moment of the sound on screen: see :meth:`LiveSession.explain`."""

@@ -6,8 +6,9 @@ import base64
 import json
 import math
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 
@@ -15,11 +16,14 @@ from .events import Edit
 from .parameters import LARGEST, Index, Parameter
 from .session import LiveSession
 
-__all__ = ["edits_of_state", "restore_state", "state_text", "to_code"]
+__all__ = ["changed_values", "edits_of_state", "restore_state", "state_text", "to_code", "view_of_state"]
 
 PREFIX = "deepstrf1:"
 MOST_CHARACTERS = 10_000_000
 MOST_SHOWN = 300
+VIEW = ("neuron", "sound", "channel")
+"""What of a view goes into a text."""
+
 FEW = 8
 """Up to so many changed numbers of one neuron are listed one by one, more of them as an array where any value goes."""
 
@@ -59,10 +63,16 @@ def to_code(session: LiveSession) -> str:
     return "".join(lines)
 
 
-def state_text(session: LiveSession) -> str:
-    """One line of letters that holds what was changed, for :func:`restore_state` in another notebook."""
+def state_text(session: LiveSession, view: Mapping[str, int] | None = None) -> str:
+    """One line of letters that holds what was changed, for :func:`restore_state` in another notebook.
+
+    Saved pages keep the same text behind the ``#`` of their address (``widgets/src/offline/state-text.ts``). ``view``
+    is what is on screen: numbers from 0 of neuron, sound and channel, of which those that are 0 need no mention.
+    """
     edits = [[name, list(index), np.asarray(value).tolist()] for name, value, index in changed_values(session)]
-    data = json.dumps({"neurons": session.n_neurons, "edits": edits}).encode()
+    shown = {name: number for name, number in (view or {}).items() if number}
+    state = {"neurons": session.n_neurons, "edits": edits, **({"view": shown} if shown else {})}
+    data = json.dumps(state).encode()
     return PREFIX + base64.urlsafe_b64encode(zlib.compress(data, 9)).decode("ascii")
 
 
@@ -85,6 +95,12 @@ def restore_state(session: LiveSession, text: str) -> None:
         raise ValueError(f"state does not fit this model: {reason[:MOST_SHOWN]}") from error
     except ValueError as error:
         raise ValueError(f"state does not fit this model: {str(error)[:MOST_SHOWN]}") from error
+
+
+def view_of_state(text: str) -> dict[str, int]:
+    """What was on screen, by the names of `VIEW`: numbers from 0; ValueError where the text is none of `state_text`."""
+    view = _parsed(text)["view"]
+    return {name: view.get(name, 0) for name in VIEW}
 
 
 def edits_of_state(session: LiveSession, text: str) -> list[Edit]:
@@ -124,7 +140,11 @@ def _parsed(text: Any) -> dict[str, Any]:
         raise TypeError(f"state must be a text from explorer.state, got {type(text).__name__}")
     shown = text if len(text) <= 40 else text[:37] + "..."
     wrong = ValueError(f"state must be a text from explorer.state ({PREFIX}...), got {shown!r}")
-    if not text.startswith(PREFIX) or len(text) > MOST_CHARACTERS:
+    if len(text) > MOST_CHARACTERS:
+        raise wrong
+    # Also the whole address of a saved page.
+    text = unquote(text[text.find("#") + 1 :])
+    if not text.startswith(PREFIX):
         raise wrong
     try:
         packed = base64.b64decode(text[len(PREFIX) :].strip(), altchars=b"-_", validate=True)
@@ -145,5 +165,8 @@ def _parsed(text: Any) -> dict[str, Any]:
         for edit in edits
     )
     if not good or type(state.get("neurons")) is not int:
+        raise wrong
+    view = state.setdefault("view", {})
+    if not isinstance(view, dict) or any(type(n) is not int or n < 0 for n in view.values()):
         raise wrong
     return state

@@ -19,6 +19,7 @@ import { channelChooser } from "./channel-chooser";
 import { Chooser } from "./chooser";
 import { exerciseLine } from "./exercise-line";
 import { offerLeftEdits } from "./left-edits";
+import { linkButton } from "./link-button";
 import { MessageLine } from "./message-line";
 import { Panels } from "./panels";
 import { followRoom, fullScreenButton } from "./room";
@@ -52,8 +53,16 @@ function stagesOf(view: View, info: Info): StageName[] {
   return stages;
 }
 
-/** Show a view in `el`; `saved` tells that it has no kernel, and none is expected. */
-export function mount(model: BenchModel, el: HTMLElement, saved = false): () => void {
+/**
+ * Show a view in `el`. `page` is that of a bench that has no kernel, and expects none: it gives the address of what is
+ * on screen.
+ */
+export function mount(
+  model: BenchModel,
+  el: HTMLElement,
+  page?: (cleanup: Cleanup) => () => Promise<string>,
+): () => void {
+  const saved = page !== undefined;
   const cleanup = new Cleanup();
   const clock = {
     now: () => performance.now(),
@@ -174,6 +183,7 @@ export function mount(model: BenchModel, el: HTMLElement, saved = false): () => 
     below.menu,
     fullScreenButton(root, (text) => state.setError(text), cleanup),
   );
+  if (page) toolbar.element.append(linkButton(page(cleanup), state, cleanup));
   followRoom(root, cleanup);
   watchPixelRatio(cleanup, requestPaint);
   watchWidth(root, state, clock, cleanup);

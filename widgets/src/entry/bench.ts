@@ -2,16 +2,22 @@
 
 import { mount } from "../bench/bench";
 import type { BenchModel } from "../kernel/contract";
+import { followAddress } from "../offline/address";
 import { DATA_ID, type Saved, SavedPageModel } from "../offline/saved-page";
+
+/** `whole`: the page is this bench and nothing else. */
+function show(saved: Saved, el: HTMLElement, whole: boolean): () => void {
+  const model = new SavedPageModel(saved);
+  return mount(model, el, (cleanup) => followAddress(model, whole, window, cleanup));
+}
 
 const data = globalThis.document?.getElementById(DATA_ID);
 if (data?.parentElement) {
-  const model = new SavedPageModel(JSON.parse(data.textContent ?? "") as Saved);
-  mount(model, data.parentElement, true);
+  show(JSON.parse(data.textContent ?? "") as Saved, data.parentElement, true);
 }
 
 export default {
   render: ({ model, el }: { model: BenchModel; el: HTMLElement }) => mount(model, el),
   /** Show a saved bench, which needs no kernel, in an element. */
-  show: (saved: Saved, el: HTMLElement) => mount(new SavedPageModel(saved), el, true),
+  show: (saved: Saved, el: HTMLElement) => show(saved, el, false),
 };

@@ -8,6 +8,7 @@ import { type Answer, type AnswerPart, type Fit, type Info, PARTS, type Request 
 import type { Slot } from "../kernel/request-queue";
 import { levelOf } from "../math/fit";
 import { axesOf, LocalSession, type Numbers, type Pair } from "../state/local-session";
+import { type Origin, StateText } from "./state-text";
 import { StaticModel } from "./static-model";
 
 /** Id of the element that carries the data of a saved page. */
@@ -29,6 +30,8 @@ export type SavedNeuron = Record<Own | `trained_${Own}` | "psth", Base64> & {
 export interface Saved {
   view: string;
   info: Info;
+  /** What of the bench in Python the page has. */
+  origin: Origin;
   cf_hz: Base64;
   /** All sounds, (F, bins) each, one after the other. */
   stimulus: Base64;
@@ -76,6 +79,7 @@ export class SavedPageModel extends StaticModel {
   readonly #responses: Responses[];
   readonly #spikes: Base64[][];
   readonly #later: (answer: () => void) => void;
+  readonly #text: StateText;
 
   /** `later` runs an answer, as from a kernel, once the sender has finished what it is doing. */
   constructor(saved: Saved, later: (answer: () => void) => void = (answer) => queueMicrotask(answer)) {
@@ -113,6 +117,7 @@ export class SavedPageModel extends StaticModel {
       const [first] = this.#session.neurons.values();
       now.prefilter = first.now.prefilter;
     });
+    this.#text = new StateText(this.#session, saved.origin);
     this.#play(info.sound);
     this.#publish();
     this.save_changes();
@@ -123,6 +128,24 @@ export class SavedPageModel extends StaticModel {
       else return;
       this.#later(() => this.#publish());
     };
+  }
+
+  /** The whole state as a text: all edits, and what is on screen. `explorer.restore` takes it, too. */
+  state(): Promise<string> {
+    const [neuron, sound, channel] = ["neuron", "sound", "channel"].map((name) => this.get(name) as number);
+    return this.#text.write({ neuron, sound, channel });
+  }
+
+  /** Make the page what such a text holds: one step to undo. An Error says why nothing has been changed. */
+  async restore(text: string): Promise<void> {
+    const { neuron, sound, channel } = await this.#text.read(text);
+    if (sound !== this.get("sound")) {
+      this.set("sound", sound);
+      this.#play(sound);
+    }
+    this.set("neuron", neuron);
+    this.set("channel", channel);
+    this.#publish();
   }
 
   /** What of values over all sounds, `rows` of them a bin, is of the sound on screen. */

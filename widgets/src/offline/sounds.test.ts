@@ -27,6 +27,7 @@ function twoSounds(): Saved {
     psth: encode(part(psth)),
   });
   Object.assign(saved.info, { n_sounds: 2, sound_names: ["birdsong", "1"], score_over: "sound" });
+  saved.origin.sounds = [0, 1];
   return { ...saved, bins: [N, 9], stimulus: encode([...vector.stimulus, ...bands]) };
 }
 

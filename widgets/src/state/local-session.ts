@@ -291,6 +291,43 @@ export class LocalSession {
     return before;
   }
 
+  /** Whether there is such a place, of a parameter that all neurons share, of one of each, or none. */
+  whose(name: string): "all" | "each" | "nobody" {
+    const parameter = this.#parameters.get(name);
+    if (!parameter) return "nobody";
+    return parameter.array === "prefilter" ? "all" : "each";
+  }
+
+  /** Shape of a parameter, of one neuron where each has its own. */
+  shapeOf(name: string): readonly number[] {
+    return this.#parameters.get(name)?.shape ?? [];
+  }
+
+  /** Every value that is not the trained one. */
+  *changes(): Generator<Slot> {
+    for (const [name, { array, offset, stride, shape }] of this.#parameters) {
+      const size = shape.reduce((product, n) => product * n, 1);
+      for (const [n, { now, trained }] of this.neurons) {
+        for (let i = 0; i < size; i++) {
+          const value = now[array][offset + stride * i];
+          if (value === trained[array][offset + stride * i]) continue;
+          const inner = indexOf(i, shape);
+          yield { name, index: array === "prefilter" ? inner : [n, ...inner], value };
+        }
+        // They share one array.
+        if (array === "prefilter") break;
+      }
+    }
+  }
+
+  /** Make these the only values that are not the trained ones: one step to undo. */
+  restore(slots: Slot[]): void {
+    const wanted = new Map<string, Slot>();
+    for (const slot of this.changes()) wanted.set(slotKey(slot), { ...slot, value: this.read(slot, true) });
+    for (const slot of slots) wanted.set(slotKey(slot), slot);
+    this.apply([...wanted.values()]);
+  }
+
   /** Set parameters back to their trained values: all that may be edited, or some, at a part of their index. */
   revert(names: string[] | null, index: number[] = []): Slot[] {
     const { locked } = this.info;
@@ -397,6 +434,17 @@ function differs(
     if (values[offset + stride * i] !== before[offset + stride * i]) return true;
   }
   return false;
+}
+
+/** Index of the value number `flat` in C order. */
+function indexOf(flat: number, shape: readonly number[]): number[] {
+  let rest = flat;
+  return shape.map((_, axis) => {
+    const inner = shape.slice(axis + 1).reduce((product, n) => product * n, 1);
+    const at = Math.floor(rest / inner);
+    rest %= inner;
+    return at;
+  });
 }
 
 /** Every place of a parameter: of each neuron, or of none. */

@@ -62,6 +62,7 @@ export function savedPage(weights: number[], limits: Info["limits"] = {}, of: Ve
   return {
     view: "explorer",
     info,
+    origin: { n_neurons: weights.length, neurons: weights.map((_, i) => i), sounds: [0], fixed: [] },
     cf_hz: encode(of.cf_hz),
     stimulus: encode(of.stimulus),
     bins: [info.n_frames],

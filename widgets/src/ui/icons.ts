@@ -12,6 +12,7 @@ const PATHS = {
   play: "M5 3v10l8-5z",
   pause: "M5.5 3v10M10.5 3v10",
   panels: "M2.5 2.5h11v4h-11zM2.5 9.5h11v4h-11z",
+  link: "M6.5 9.5l3-3M7 4.5 8.8 2.7a2.6 2.6 0 0 1 3.7 3.7L10.7 8.2M9 11.5l-1.8 1.8a2.6 2.6 0 0 1-3.7-3.7L5.3 7.8",
   enlarge: "M3 6V3h3M10 3h3v3M13 10v3h-3M6 13H3v-3",
 } as const;
 
