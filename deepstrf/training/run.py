@@ -523,7 +523,8 @@ def _seeded(seed: int, epoch: int, device: torch.device) -> Iterator[torch.Gener
     """
     number = _seed_of(seed, epoch)
     with _own_random_numbers(device):
-        torch.manual_seed(number)
+        # Of the processor's numbers alone: torch.manual_seed also notes a traceback for devices that are not there yet.
+        (torch.default_generator if device.type == "cpu" else torch).manual_seed(number)
         yield torch.Generator().manual_seed(number)
 
 

@@ -16,6 +16,7 @@ from .as_built import mark_as_built
 from .composition import receptive_field
 from .configured import Configured
 from .constraints import WIDTH, natural_property, raw_to_sigma, sigma_to_raw
+from .correlation import correlate, is_plain
 from .gaussian_matching import lagged_moments, match_gaussians, same_bins
 
 __all__ = ["CausalSTRFConv", "ParametricSTRF", "SeparableSTRF", "gaussian_mixture_kernel", "separable_kernel"]
@@ -116,7 +117,7 @@ class _Kernel(Configured):
 
     def forward(self, x: Tensor) -> Tensor:
         """Correlation of ``x`` (B, C_in, F, T_in + T - 1) with the kernel plus bias: (B, C_out, 1, T_in)."""
-        return functional.conv2d(x, self.build_kernel(), self.bias)
+        return correlate(x, self.build_kernel(), self.bias)
 
 
 @keywords()
@@ -406,7 +407,10 @@ class CausalSTRFConv(nn.Module):
         """
         if x.dim() != 4 or x.shape[1] != self.C_in or x.shape[2] != self.F:
             raise ValueError(f"x must have shape (B, {self.C_in}, {self.F}, T), got {tuple(x.shape)}")
-        return self.kernel(self.pad(x))
+        padded = self.pad(x)
+        if torch.is_grad_enabled() and not torch.jit.is_tracing() and is_plain(self.kernel):
+            return correlate(padded, self.kernel.weight, self.kernel.bias)
+        return self.kernel(padded)
 
     def STRF_weight(self) -> Tensor:
         """Effective kernel, shape (C_out, C_in, F, T): a detached copy on the CPU.

@@ -13,6 +13,7 @@ from deepstrf.models.audio import ConvNet2D
 from deepstrf.training import Fitter
 from deepstrf_widgets import Edit, LiveSession, explore
 from deepstrf_widgets.play import Player, PlaySettings
+from deepstrf_widgets.play import player as player_module
 from deepstrf_widgets.play.player import recording_of
 from deepstrf_widgets.play.settings import data_of, fitter_of, step_sizes
 from deepstrf_widgets.play.trail import Point, Trail
@@ -467,6 +468,31 @@ def test_a_trail_thins_itself_and_keeps_both_ends():
     assert steps == sorted(set(steps))
     assert max(np.diff(steps)) <= 130
     assert trail.nearest(500).step == min(steps, key=lambda step: abs(step - 500))
+
+
+@given(st.lists(st.integers(1, 7), min_size=1, max_size=120), st.integers(4, 20))
+def test_a_trail_knows_which_points_stay_until_it_is_thinned_again(steps, most):
+    trail, step = Trail(points=most), 0
+    for by in steps:
+        stride, kept = trail._stride, trail.keeps(step)
+        trail.add(Point(step, {}))
+        newest, step = step, step + by
+        trail.add(Point(step, {}))
+        if trail._stride == stride:
+            assert (newest in [point.step for point in trail.points]) == kept
+        step += 1
+
+
+def test_held_out_scores_are_looked_at_from_time_to_time_and_where_it_rests(player, monkeypatch):
+    """Three sounds in batches of two: every second step ends an epoch."""
+    scored = lambda: [point.step for point in player.trail.points if point.scores is not None]  # noqa: E731
+    monkeypatch.setattr(player_module, "SCORES_S", 1e9)
+    player.step(8)
+    assert scored() == [2, 8]
+    monkeypatch.setattr(player_module, "SCORES_S", 0.0)
+    player.step(8)
+    assert scored() == [2, 8, 10, 12, 14, 16]
+    assert player.show_best() in scored()
 
 
 def test_twenty_runs_leave_no_tensors_behind(session, player):

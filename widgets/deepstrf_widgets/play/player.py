@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import math
 import os
 import threading
 import time
@@ -20,9 +21,10 @@ from torch import Tensor, nn
 from deepstrf.datasets import Recording
 from deepstrf.deprecation import did_you_mean, keywords
 from deepstrf.models.checkpoints import built_anew
+from deepstrf.models.prediction import predict
 from deepstrf.training import Fitter, History, NonFiniteLossError, Progress
 from deepstrf.training.batches import Data, Examples, settle_batch_norms
-from deepstrf.training.run import Run
+from deepstrf.training.run import Run, check_fits
 
 from ..session.argument_validation import named_index
 from ..session.edited_model import RunStep
@@ -45,6 +47,9 @@ PLAYED: WeakSet[nn.Module] = WeakSet()
 """Models that are moved by a player: another one beside it would take every step back."""
 
 STOPPED = "stopped by hand"
+SCORES_S = 0.25
+"""At least from one look at the held-out scores to the next: on a small model it costs as much as a step."""
+
 STATES = ("ready", "playing", "paused", "done", "failed")
 
 
@@ -101,6 +106,8 @@ class Player:
         self._tensors: dict[str, Tensor] = {}
         self._known: dict[str, Tensor] = {}
         self._examples: Examples | None = None
+        self._held_out: Examples | None = None
+        self._scored_at = -math.inf
         self._run: Run | None = None
         self._ended: History | None = None
         self._error: BaseException | None = None
@@ -561,7 +568,11 @@ class Player:
             train, held_out = data_of(settings, self._train_data(), self._validation)
             responses = Examples.of(train, "train").responses
             inner = _inner(self._fitted)
-            run = fitter_of(settings, inner, responses, self).prepare(inner, train, held_out)
+            # Nothing ends this fit but the user, so it need not be judged after every step: see `_scores`.
+            run = fitter_of(settings, inner, responses, self).prepare(inner, train)
+            self._held_out = None if held_out is None else Examples.of(held_out, "validation")
+            if self._held_out is not None:
+                check_fits(inner, run.train, self._held_out)
             _carry_over(self._run, run)
         self._run, self._examples = run, run.train
         if not self.trail.points:
@@ -586,7 +597,20 @@ class Player:
     def __call__(self, progress: Progress) -> None:
         """After an epoch."""
         record = progress.history.records[-1]
-        self._after_step(progress, record.train_loss, record.scores)
+        self._after_step(progress, record.train_loss, record.scores if self._fitter is not None else self._scores())
+
+    def _scores(self) -> Tensor | None:
+        """Held-out scores (N,) of the model as it is now; None between two times at which they are looked at."""
+        run, held_out, now = self._run, self._held_out, time.monotonic()
+        will_rest = self._budget is not None and self._budget <= 1
+        due = now - self._scored_at >= SCORES_S and self.trail.keeps(self.steps + 1)
+        if run is None or held_out is None or not (due or will_rest):
+            return None
+        self._scored_at = now
+        with torch.no_grad():
+            pred = predict(run.model, held_out.stimuli)
+            scores: Tensor = run.settings.score(pred, held_out.responses, reduction="none").cpu()
+        return scores
 
     def on_batch(self, progress: Progress) -> None:
         """After a batch; the last of an epoch counts when the epoch is complete."""

@@ -63,6 +63,13 @@ class Trail:
             points = (points[0], *points[1:-1][1::2], points[-1])
         self.points = points
 
+    def keeps(self, step: int) -> bool:
+        """Whether a point there would stay when others follow."""
+        steps = [point.step for point in self.points if point.step < step]
+        if len(steps) > 2 and steps[-1] - steps[-2] < self._stride:
+            steps.pop()
+        return len(steps) < 2 or step - steps[-1] >= self._stride
+
     def nearest(self, step: float) -> Point:
         """The point nearest to a step; IndexError where there is none at all."""
         return min(self.points, key=lambda point: abs(point.step - step)) if self.points else self.points[0]
