@@ -407,10 +407,10 @@ class CausalSTRFConv(nn.Module):
         """
         if x.dim() != 4 or x.shape[1] != self.C_in or x.shape[2] != self.F:
             raise ValueError(f"x must have shape (B, {self.C_in}, {self.F}, T), got {tuple(x.shape)}")
-        padded = self.pad(x)
-        if torch.is_grad_enabled() and not torch.jit.is_tracing() and is_plain(self.kernel):
-            return correlate(padded, self.kernel.weight, self.kernel.bias)
-        return self.kernel(padded)
+        padded, kernel = self.pad(x), self.kernel
+        if torch.is_grad_enabled() and not torch.jit.is_tracing() and is_plain(kernel):
+            return correlate(padded, kernel.weight, kernel.bias)
+        return kernel(padded)
 
     def STRF_weight(self) -> Tensor:
         """Effective kernel, shape (C_out, C_in, F, T): a detached copy on the CPU.
