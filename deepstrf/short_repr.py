@@ -13,6 +13,7 @@ from torch import Tensor, nn
 __all__ = ["short_repr"]
 
 MOST_ITEMS = 4
+MOST_CHARACTERS = 80
 
 
 def short_repr(self: Any) -> str:
@@ -47,4 +48,8 @@ def _short(value: Any) -> str:
     if isinstance(value, (list, tuple)) and type(value) in (list, tuple):
         shown = [_short(item) for item in value[:MOST_ITEMS]] + ["..."] * (len(value) > MOST_ITEMS)
         return f"[{', '.join(shown)}]" if isinstance(value, list) else f"({', '.join(shown)}{',' * (len(value) == 1)})"
-    return repr(value)
+    if isinstance(value, dict):
+        pairs = [f"{_short(key)}: {_short(item)}" for key, item in list(value.items())[:MOST_ITEMS]]
+        return f"{{{', '.join(pairs + ['...'] * (len(value) > MOST_ITEMS))}}}"
+    text = repr(value)
+    return text if not isinstance(value, str) or len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}...'"

@@ -12,7 +12,8 @@ import torch
 NAN, INF = float("nan"), float("inf")
 NO_NUMBERS: tuple[Any, ...] = ("many", None, [], True, object(), np.ones(2), torch.ones(2), 1j)
 AXES: tuple[Any, ...] = (
-    [1.0, 2.0, 4.0],
+    [1.0, 1.0, 1.0],
+    ["low", "middle", "high"],
     np.ones(3),
     torch.ones(3),
     torch.tensor([4.0, 2.0, 1.0]),
@@ -38,6 +39,15 @@ BAD: dict[str, tuple[Any, ...]] = {
     "choice": ("?", "", None, 3, ["mel"], np.ones(2)),
     "module": (3, "ReLU", torch.nn.ReLU, [torch.nn.ReLU()]),
     "tensor": (None, 3.0, [1.0], np.ones((2, 3)), torch.ones(2, 3, dtype=torch.long)),
+    "field": (
+        None,
+        3.0,
+        [1.0],
+        "many",
+        np.ones((2, 3), dtype=int),
+        np.ones((2, 3)) * 1j,
+        torch.ones(2, 3, dtype=torch.long),
+    ),
     "axis": (None, 3.0, *AXES),
     "optional axis": (3.0, *AXES),
     "mask": (True, 1, [True], np.ones(2, dtype=bool), torch.ones(2), torch.ones(17, dtype=torch.bool)),

@@ -6,23 +6,32 @@ import pytest
 import torch
 
 import deepstrf
-from deepstrf.analysis import modulation_transfer
+from deepstrf.analysis import DynamicSTRF, modulation_transfer
 from deepstrf.metrics import coherence
-from deepstrf.training import Band, EpochRecord, Fitter, History, Progress
+from deepstrf.training import Band, EpochRecord, FitJob, FitRecipe, FitResult, Fitter, History, Progress
 
 STRF, CF_HZ, LOSS = torch.rand(6, 1, 34, 40), torch.linspace(500.0, 2000.0, 34), torch.rand(119)
 RECORD = EpochRecord(1, LOSS, LOSS, LOSS, 0.01, 2.0)
+RECORDING = deepstrf.Recording(torch.rand(9, 1, 34, 99), torch.rand(9, 119, 10, 99), dt_ms=5.0, cf_hz=CF_HZ)
 
 PRINTED = {
+    "DynamicSTRF": DynamicSTRF(deepstrf.LinearNonlinear(), torch.rand(9, 1, 34, 99)),
     "Band": Band(STRF, torch.rand(10, *STRF.shape)),
     "Coherence": coherence(torch.rand(1, 2, 1, 400), torch.rand(1, 2, 3, 400), 5.0),
     "Demo": deepstrf.load_demo(),
     "EpochRecord": RECORD,
+    "FitResult": FitResult(
+        FitJob("a", FitRecipe(deepstrf.LinearNonlinear()), RECORDING),
+        {"r": LOSS},
+        [STRF] * 9,
+        deepstrf.LinearNonlinear().state_dict(),
+        error="Traceback\n" * 99,
+    ),
     "Fitter": Fitter(optimizer=partial(torch.optim.AdamW, lr=1e-3), callbacks=[print]),
     "History": History([RECORD] * 200, best_epoch=3),
     "ModulationTransfer": modulation_transfer(STRF, CF_HZ, 5.0),
     "Progress": Progress(deepstrf.LinearNonlinear(), 200, History([RECORD] * 200)),
-    "Recording": deepstrf.Recording(torch.rand(9, 1, 34, 99), torch.rand(9, 119, 10, 99), dt_ms=5.0, cf_hz=CF_HZ),
+    "Recording": RECORDING,
     "Spectrogram": deepstrf.Spectrogram(torch.rand(34, 1000), CF_HZ, 5.0),
 }
 
@@ -31,7 +40,7 @@ PRINTED = {
 def test_it_is_one_line(name):
     text = repr(PRINTED[name])
     assert text.startswith(f"{name}(")
-    assert len(text) <= 400
+    assert len(text) <= (800 if name == "FitResult" else 400)
     assert "\n" not in text
 
 

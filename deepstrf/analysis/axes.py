@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
-from deepstrf.arguments import check_floating, check_numbers
+from deepstrf.arguments import as_tensor, check_floating, check_numbers
 
 
-def check_strf(strf: Tensor, *, min_ndim: int = 2) -> Tensor:
+def check_strf(strf: Tensor | ArrayLike, *, min_ndim: int = 2) -> Tensor:
     """The receptive fields (..., F, T) detached and at least in float32.
 
     Raises
     ------
     TypeError
-        Not a floating-point tensor.
+        Not a tensor or an array of floating-point numbers.
     ValueError
         Too few axes, an empty one, or values that are not finite.
     """
+    strf = as_tensor("strf", strf)
     check_floating(strf=strf)
     if strf.ndim < min_ndim or 0 in strf.shape:
         wanted = "(..., F, T)" if min_ndim == 2 else "(..., 2, F, T)"
@@ -28,7 +30,7 @@ def check_strf(strf: Tensor, *, min_ndim: int = 2) -> Tensor:
     return strf.float() if strf.dtype in (torch.float16, torch.bfloat16) else strf
 
 
-def check_heard(heard: Tensor | None, strf: Tensor) -> Tensor | None:
+def check_heard(heard: Tensor | ArrayLike | None, strf: Tensor) -> Tensor | None:
     """``heard`` in the shape of ``strf`` (..., F, T) on its device, or None.
 
     Raises
@@ -38,8 +40,9 @@ def check_heard(heard: Tensor | None, strf: Tensor) -> Tensor | None:
     """
     if heard is None:
         return None
-    if not isinstance(heard, Tensor) or heard.dtype != torch.bool:
-        raise TypeError(f"heard must be a bool tensor, got {getattr(heard, 'dtype', type(heard).__name__)}")
+    heard = as_tensor("heard", heard)
+    if heard.dtype != torch.bool:
+        raise TypeError(f"heard must be a bool tensor, got {heard.dtype}")
     try:
         return heard.to(strf.device).expand(strf.shape)
     except RuntimeError:
@@ -48,18 +51,17 @@ def check_heard(heard: Tensor | None, strf: Tensor) -> Tensor | None:
         ) from None
 
 
-def octaves_of(cf_hz: Tensor, strf: Tensor) -> Tensor:
+def octaves_of(cf_hz: Tensor | ArrayLike, strf: Tensor) -> Tensor:
     """``log2(cf_hz)`` (F,) in float64, on the device of the receptive fields.
 
     Raises
     ------
     TypeError
-        Not a tensor.
+        Not a tensor or an array of numbers.
     ValueError
         Another length than the F of ``strf``, or not positive and ascending.
     """
-    if not isinstance(cf_hz, Tensor):
-        raise TypeError(f"cf_hz must be a tensor, got {type(cf_hz).__name__}")
+    cf_hz = as_tensor("cf_hz", cf_hz)
     if cf_hz.shape != strf.shape[-2:-1]:
         raise ValueError(f"cf_hz must have shape (F,) with F = {strf.shape[-2]}, got {tuple(cf_hz.shape)}")
     if not (bool((cf_hz > 0).all()) and bool((cf_hz.diff() > 0).all())):

@@ -56,7 +56,7 @@ def as_sounds(model: AudioEncodingModel, stimulus: Spectrogram | ArrayLike) -> T
         raise ValueError(
             "model must take spectrograms, but its wav2spec takes a waveform; give it model.wav2spec(sound)"
         )
-    values = stimulus.values if isinstance(stimulus, Spectrogram) else as_tensor("stimulus", stimulus)
+    values = stimulus.values if isinstance(stimulus, Spectrogram) else as_tensor("stimulus", stimulus).detach()
     check_floating(stimulus=values)
     x = values[None, None] if values.dim() == 2 else values
     if x.dim() != 4 or x.shape[1:3] != (1, model.F) or 0 in x.shape:
@@ -125,6 +125,10 @@ class DynamicSTRF:
         """To the whole sounds, (B, L)."""
         self.reach = self._reach()
         """Length of the stretches of sound, in bins."""
+
+    def __repr__(self) -> str:
+        sounds, bins = self.responses.shape
+        return f"DynamicSTRF({type(self.model).__name__}, neuron {self.neuron}, {sounds} sounds of {bins} bins)"
 
     def __call__(self, moments: Sequence[tuple[int, int]] | Tensor) -> Tensor:
         """Fields (M, 1, F, window) at ``moments``, M pairs of a sound and a bin; last index is lag 0.

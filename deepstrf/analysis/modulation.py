@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from deepstrf.analysis.axes import at_bin, check_dt, check_strf, octaves_of, sub_bin_peak
+from deepstrf.arguments import as_tensor
 from deepstrf.deprecation import keywords
 from deepstrf.short_repr import short_repr
 
@@ -50,12 +52,12 @@ class ModulationTransfer(NamedTuple):
 
 @keywords()
 def modulation_transfer(
-    strf: Tensor,
-    cf_hz: Tensor,
+    strf: Tensor | ArrayLike,
+    cf_hz: Tensor | ArrayLike,
     dt_ms: float,
     *,
-    rate_hz: Tensor | None = None,
-    density_cyc_oct: Tensor | None = None,
+    rate_hz: Tensor | ArrayLike | None = None,
+    density_cyc_oct: Tensor | ArrayLike | None = None,
 ) -> ModulationTransfer:
     r"""Amplitude of the response to a moving ripple of amplitude 1, for every rate and density.
 
@@ -66,15 +68,15 @@ def modulation_transfer(
 
     Parameters
     ----------
-    strf : Tensor, shape (..., F, T)
+    strf : Tensor or array, shape (..., F, T)
         Lag 0 in the last tap.
-    cf_hz : Tensor, shape (F,)
+    cf_hz : Tensor or array, shape (F,)
         Centre frequencies, Hz, ascending.
     dt_ms : float
         Bin width, ms.
-    rate_hz : Tensor, shape (W,), optional
+    rate_hz : Tensor or array, shape (W,), optional
         w, ascending. By default 101 from -50 to 50 Hz, or to half the bin rate if that is less.
-    density_cyc_oct : Tensor, shape (D,), optional
+    density_cyc_oct : Tensor or array, shape (D,), optional
         :math:`\Omega`, ascending. By default 41 from 0 to 4 cycles per octave, or to where the bands that lie farthest
         apart no longer sample a cycle twice, if that is less.
 
@@ -101,10 +103,10 @@ def modulation_transfer(
     if density_cyc_oct is None:
         widest = octaves.diff().max().item() if len(octaves) > 1 else 1.0
         density_cyc_oct = torch.linspace(0, min(HIGHEST_DENSITY, 0.5 / widest), DENSITIES, dtype=torch.float64)
+    rate_hz, density_cyc_oct = as_tensor("rate_hz", rate_hz), as_tensor("density_cyc_oct", density_cyc_oct)
     for name, axis in (("rate_hz", rate_hz), ("density_cyc_oct", density_cyc_oct)):
-        if not isinstance(axis, Tensor) or axis.ndim != 1 or len(axis) == 0 or not bool((axis.diff() > 0).all()):
-            got = tuple(axis.shape) if isinstance(axis, Tensor) else type(axis).__name__
-            raise ValueError(f"{name} must be an ascending tensor of one axis, got {got}")
+        if axis.ndim != 1 or len(axis) == 0 or not bool((axis.diff() > 0).all()):
+            raise ValueError(f"{name} must be ascending, of one axis, got shape {tuple(axis.shape)}")
     rate_hz, density_cyc_oct = (x.to(strf.device, torch.float64) for x in (rate_hz, density_cyc_oct))
     lag_s = torch.arange(strf.shape[-1] - 1, -1, -1, dtype=torch.float64, device=strf.device) * (dt_ms / 1000)
     along_time = torch.polar(torch.ones((), dtype=torch.float64), -2 * torch.pi * torch.outer(lag_s, rate_hz))

@@ -16,14 +16,17 @@ from __future__ import annotations
 import math
 
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from deepstrf.analysis.axes import at_bin, check_dt, check_heard, check_strf, octaves_of, sub_bin_peak
 from deepstrf.arguments import check_numbers
 from deepstrf.deprecation import keywords
 
+Array = Tensor | ArrayLike
 
-def _heard(strf: Tensor, heard: Tensor | None) -> Tensor:
+
+def _heard(strf: Tensor, heard: Array | None) -> Tensor:
     """The fields, 0 where there was no sound."""
     mask = check_heard(heard, strf)
     return strf if mask is None else torch.where(mask, strf, 0.0)
@@ -48,17 +51,17 @@ def _row(strf: Tensor, band: Tensor) -> Tensor:
 
 
 @keywords()
-def best_frequency(strf: Tensor, cf_hz: Tensor, *, inhibitory: bool = False, heard: Tensor | None = None) -> Tensor:
+def best_frequency(strf: Array, cf_hz: Array, *, inhibitory: bool = False, heard: Array | None = None) -> Tensor:
     """Frequency of the peak of each receptive field, Hz.
 
     Parameters
     ----------
-    strf : Tensor, shape (..., F, T)
-    cf_hz : Tensor, shape (F,)
+    strf : Tensor or array, shape (..., F, T)
+    cf_hz : Tensor or array, shape (F,)
         Centre frequencies, Hz, ascending.
     inhibitory : bool
         Of the most negative value rather than the most positive one.
-    heard : bool Tensor, optional
+    heard : bool Tensor or array, optional
         Weights that have met a sound.
 
     Returns
@@ -87,12 +90,12 @@ def best_frequency(strf: Tensor, cf_hz: Tensor, *, inhibitory: bool = False, hea
 
 @keywords()
 def latency(
-    strf: Tensor,
+    strf: Array,
     dt_ms: float,
     *,
     delay_ms: float = 0.0,
     inhibitory: bool = False,
-    heard: Tensor | None = None,
+    heard: Array | None = None,
 ) -> Tensor:
     """Time from a sound to the peak of its effect on the response, ms: the lag of the peak, plus ``delay_ms``.
 
@@ -101,14 +104,14 @@ def latency(
 
     Parameters
     ----------
-    strf : Tensor, shape (..., F, T)
+    strf : Tensor or array, shape (..., F, T)
     dt_ms : float
         Bin width, ms.
     delay_ms : float
         Of the stimuli, ms: `Spectrogram.delay_ms`, `Recording.delay_ms`. 0 for bins that describe their own time.
     inhibitory : bool
         Of the most negative value rather than the most positive one.
-    heard : bool Tensor, optional
+    heard : bool Tensor or array, optional
         Weights that have met a sound.
 
     Returns
@@ -142,12 +145,12 @@ def latency(
 
 @keywords()
 def bandwidth(
-    strf: Tensor,
-    cf_hz: Tensor,
+    strf: Array,
+    cf_hz: Array,
     *,
     level: float = 0.5,
     inhibitory: bool = False,
-    heard: Tensor | None = None,
+    heard: Array | None = None,
 ) -> Tensor:
     r"""Width of each receptive field along frequency at its peak lag, octaves.
 
@@ -158,14 +161,14 @@ def bandwidth(
 
     Parameters
     ----------
-    strf : Tensor, shape (..., F, T)
-    cf_hz : Tensor, shape (F,)
+    strf : Tensor or array, shape (..., F, T)
+    cf_hz : Tensor or array, shape (F,)
         Centre frequencies, Hz, ascending.
     level : float
         In (0, 1).
     inhibitory : bool
         Of the most negative value rather than the most positive one.
-    heard : bool Tensor, optional
+    heard : bool Tensor or array, optional
         Weights that have met a sound.
 
     Returns
@@ -218,7 +221,7 @@ def _first_crossing(profile: Tensor, start: Tensor, peak: Tensor, height: Tensor
 
 
 @keywords()
-def separability_index(strf: Tensor, *, heard: Tensor | None = None) -> Tensor:
+def separability_index(strf: Array, *, heard: Array | None = None) -> Tensor:
     r"""How far each receptive field is a product of a frequency and a time profile, :math:`s_1^2 / \sum_i s_i^2`.
 
     The :math:`s_i` are its singular values. 1 is separable; the least is 1/min(F, T). (One minus this is the
@@ -226,8 +229,8 @@ def separability_index(strf: Tensor, *, heard: Tensor | None = None) -> Tensor:
 
     Parameters
     ----------
-    strf : Tensor, shape (..., F, T)
-    heard : bool Tensor, optional
+    strf : Tensor or array, shape (..., F, T)
+    heard : bool Tensor or array, optional
         Weights that have met a sound.
 
     Returns
@@ -253,7 +256,7 @@ def separability_index(strf: Tensor, *, heard: Tensor | None = None) -> Tensor:
 
 
 @keywords()
-def on_off_index(strf: Tensor, *, heard: Tensor | None = None) -> Tensor:
+def on_off_index(strf: Array, *, heard: Array | None = None) -> Tensor:
     r"""Excitation by ON against excitation by OFF, :math:`(E_{on} - E_{off}) / (E_{on} + E_{off})`.
 
     E is the sum of the positive values of a channel: 1 for a neuron that only onsets excite, -1 for one that only
@@ -261,9 +264,9 @@ def on_off_index(strf: Tensor, *, heard: Tensor | None = None) -> Tensor:
 
     Parameters
     ----------
-    strf : Tensor, shape (..., 2, F, T)
+    strf : Tensor or array, shape (..., 2, F, T)
         Channel 0 ON, channel 1 OFF.
-    heard : bool Tensor, optional
+    heard : bool Tensor or array, optional
         Weights that have met a sound.
 
     Returns

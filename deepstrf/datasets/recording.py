@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +13,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from deepstrf.arguments import as_tensor, check_choice, check_floating, check_numbers, checked_names
+from deepstrf.arguments import as_tensor, check_choice, check_floating, check_numbers, checked_names, whole_number
 from deepstrf.datasets.arrays import parts_of_arrays
 from deepstrf.datasets.joining import joined
 from deepstrf.datasets.parts import Item, Part, collate, padded
@@ -21,7 +21,7 @@ from deepstrf.datasets.recording_file import check_parts, read_recording, write_
 from deepstrf.datasets.resampling import HOWS, resampled
 from deepstrf.datasets.smoothing import smooth_responses
 from deepstrf.datasets.source import Source
-from deepstrf.deprecation import keywords, renamed
+from deepstrf.deprecation import did_you_mean, keywords, renamed
 from deepstrf.memory import LIMIT_GB
 from deepstrf.metrics.pooling import check_responses
 from deepstrf.models.recorded_axes import SPIKES, RecordedAxes
@@ -104,7 +104,7 @@ class Recording:
         response_unit: str = SPIKES,
     ) -> None:
         stimuli, responses, cf_hz = (
-            as_tensor(name, values)
+            as_tensor(name, values).detach()
             for name, values in (("stimuli", stimuli), ("responses", responses), ("cf_hz", cf_hz))
         )
         check_responses(responses)
@@ -421,7 +421,7 @@ class Recording:
 
         Raises
         ------
-        ValueError
+        TypeError, ValueError
             There is no such neuron or stimulus, one is named twice, or none is left.
         """
         b = _indices("stimuli", range(len(self)) if stimuli is None else stimuli, self.stimulus_names)
@@ -574,13 +574,24 @@ def _names(argument: str, names: Sequence[str] | None, kind: str, count: int) ->
 
 
 def _indices(argument: str, wanted: Sequence[int | str], names: tuple[str, ...]) -> list[int]:
-    """Numbers of what is wanted by number or name."""
+    """Numbers of what is wanted by number, which counts from the end where it is negative, or by name."""
+    if isinstance(wanted, (str, bytes)) or not isinstance(wanted, Iterable):
+        raise TypeError(f"{argument} must be a sequence of numbers and names, got {wanted!r}")
     found = []
     for one in wanted:
-        number = names.index(one) if isinstance(one, str) and one in names else one
-        if isinstance(number, str) or not -len(names) <= number < len(names):
-            raise ValueError(f"{argument} must be numbers below {len(names)} or names among {list(names)}, got {one!r}")
-        found.append(int(number) % len(names))
+        if isinstance(one, str):
+            if one not in names:
+                shown = f"{list(names[:4])}{' and so on' * (len(names) > 4)}"
+                raise ValueError(
+                    f"{argument} must be numbers below {len(names)} or names among {shown}, got {one!r}"
+                    f"{did_you_mean(one, names)}"
+                )
+            found.append(names.index(one))
+            continue
+        number = whole_number(f"each of {argument}", one, None)
+        if not -len(names) <= number < len(names):
+            raise ValueError(f"{argument} must be numbers below {len(names)} or names, got {number}")
+        found.append(number % len(names))
     if not found or len(set(found)) < len(found):
         raise ValueError(f"{argument} must be at least one and all different, got {list(wanted)}")
     return found

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
+from deepstrf.arguments import as_tensor
 from deepstrf.deprecation import keywords
 
 from .protocols import SpectrogramModel, Streamable
@@ -29,14 +31,14 @@ def evaluating(model: nn.Module | Streamable | SpectrogramModel) -> Iterator[Non
 
 
 @keywords()
-def predict(model: nn.Module, stimuli: Tensor, *, batch_size: int = 16) -> Tensor:
+def predict(model: nn.Module, stimuli: Tensor | ArrayLike, *, batch_size: int = 16) -> Tensor:
     """Response (B, N, 1, T) of a model in evaluation mode, some stimuli at a time, without gradients.
 
     Parameters
     ----------
     model : Module
         Its mode is left as it was.
-    stimuli : Tensor, shape (B, 1, F, T)
+    stimuli : Tensor or array, shape (B, 1, F, T)
         On any device, of any floating-point type: each batch is converted to those of the model.
     batch_size : int
         Stimuli at a time, at least 1.
@@ -46,8 +48,9 @@ def predict(model: nn.Module, stimuli: Tensor, *, batch_size: int = 16) -> Tenso
     Tensor, shape (B, N, 1, T)
         Where ``stimuli`` are.
     """
+    sounds = as_tensor("stimuli", stimuli)
     with torch.no_grad(), evaluating(model):
-        return torch.cat([model(as_model_takes(model, x)).to(stimuli.device) for x in stimuli.split(batch_size)])
+        return torch.cat([model(as_model_takes(model, x)).to(sounds.device) for x in sounds.split(batch_size)])
 
 
 def as_model_takes(model: nn.Module, x: Tensor) -> Tensor:

@@ -162,7 +162,7 @@ def stimuli_and_responses(data: Data, name: str) -> tuple[Tensor, Tensor]:
         return data.stimuli, data.responses
     if not (isinstance(data, tuple) and len(data) == 2):
         raise TypeError(f"{name} must be a Recording or (stimuli, responses), got {type(data).__name__}")
-    sound, responses = data[0], as_tensor(f"responses of {name}", data[1])
+    sound, responses = data[0], as_tensor(f"responses of {name}", data[1]).detach()
     if isinstance(sound, Spectrogram):
         return sound.values[None, None], responses[None] if responses.ndim == 3 else responses
-    return as_tensor(f"stimuli of {name}", sound), responses
+    return as_tensor(f"stimuli of {name}", sound).detach(), responses

@@ -10,9 +10,10 @@ import functools
 from collections.abc import Iterator
 
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from deepstrf.arguments import check_numbers
+from deepstrf.arguments import as_tensor, check_floating, check_numbers
 from deepstrf.deprecation import keywords
 from deepstrf.models.layers import CausalSTRFConv
 from deepstrf.models.layers.composition import receptive_field
@@ -30,7 +31,9 @@ Axes = tuple[Tensor, float]
 
 
 @keywords()
-def roughness(kernel: Tensor, *, cf_hz: Tensor | None = None, dt_ms: float | None = None) -> tuple[Tensor, Tensor]:
+def roughness(
+    kernel: Tensor | ArrayLike, *, cf_hz: Tensor | ArrayLike | None = None, dt_ms: float | None = None
+) -> tuple[Tensor, Tensor]:
     r"""How rough each receptive field is along frequency and along time: its curvature over its own power.
 
     Along an axis in octaves or ms, u, it is that of the natural cubic spline k through the weights,
@@ -45,16 +48,17 @@ def roughness(kernel: Tensor, *, cf_hz: Tensor | None = None, dt_ms: float | Non
 
     Parameters
     ----------
-    kernel : Tensor, shape (N, C, F, T)
-    cf_hz : Tensor, shape (F,), optional
+    kernel : Tensor or array, shape (N, C, F, T)
+        Differentiable.
+    cf_hz : Tensor or array, shape (F,), optional
         Centre frequencies, Hz, positive and ascending.
     dt_ms : float, optional
         Bin width, ms.
 
     Raises
     ------
-    ValueError
-        ``cf_hz`` is not as said, or ``dt_ms`` is not positive.
+    TypeError, ValueError
+        No floating-point numbers or another shape, ``cf_hz`` is not as said, or ``dt_ms`` is not positive.
 
     Returns
     -------
@@ -66,9 +70,11 @@ def roughness(kernel: Tensor, *, cf_hz: Tensor | None = None, dt_ms: float | Non
     Wu, David & Gallant (2006), Annu. Rev. Neurosci. 29:477, on smoothness as a prior; Green & Silverman (1994),
     Nonparametric regression and generalized linear models, section 2.1, on the curvature of a spline.
     """
+    kernel = _fields(kernel)
     F, T = kernel.shape[2:]
     along = [_in_bins(kernel, 2) if cf_hz is None else None, _in_bins(kernel, 3) if dt_ms is None else None]
     if cf_hz is not None:
+        cf_hz = as_tensor("cf_hz", cf_hz)
         if cf_hz.shape != (F,) or not bool((cf_hz > 0).all()) or not bool((cf_hz.diff() > 0).all()):
             raise ValueError(f"cf_hz must be {F} ascending frequencies above 0 Hz, got {cf_hz}")
         along[0] = _on_axis(kernel, _octaves(cf_hz), ROUGH_OCTAVES, 2)
@@ -76,6 +82,14 @@ def roughness(kernel: Tensor, *, cf_hz: Tensor | None = None, dt_ms: float | Non
         check_numbers("must be positive (ms)", lambda ms: 0 < ms < float("inf"), dt_ms=dt_ms)
         along[1] = _on_axis(kernel, _ms(T, dt_ms), ROUGH_MS, 3)
     return along[0], along[1]  # type: ignore[return-value]
+
+
+def _fields(kernel: Tensor | ArrayLike) -> Tensor:
+    fields = as_tensor("kernel", kernel)
+    check_floating(kernel=fields)
+    if fields.ndim != 4:
+        raise ValueError(f"kernel must have shape (N, C, F, T), got {tuple(fields.shape)}")
+    return fields
 
 
 def _octaves(cf_hz: Tensor) -> Tensor:
@@ -129,7 +143,7 @@ def _forms(place: tuple[float, ...], length: float) -> tuple[Tensor, Tensor]:
 
 
 @keywords()
-def spread(kernel: Tensor) -> Tensor:
+def spread(kernel: Tensor | ArrayLike) -> Tensor:
     r"""How evenly the weight of each receptive field is spread: :math:`\sum |w| / \sqrt{K \sum w^2}`, its relative L1.
 
     K is its number of samples. 1 when all have the same size, :math:`1/\sqrt{K}` when all but one are zero, 0.80 for
@@ -137,18 +151,24 @@ def spread(kernel: Tensor) -> Tensor:
 
     Parameters
     ----------
-    kernel : Tensor, shape (N, C, F, T)
+    kernel : Tensor or array, shape (N, C, F, T)
+        Differentiable.
 
     Returns
     -------
     Tensor, shape (N,)
         0 for a field that is zero.
 
+    Raises
+    ------
+    TypeError, ValueError
+        No floating-point numbers, or another shape.
+
     References
     ----------
     Hoyer (2004), J. Mach. Learn. Res. 5:1457.
     """
-    flat = kernel.flatten(1)
+    flat = _fields(kernel).flatten(1)
     power = flat.square().sum(1)
     return flat.abs().sum(1) / (flat.shape[1] * torch.where(power > 0, power, 1.0)).sqrt()
 

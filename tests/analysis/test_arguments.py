@@ -20,14 +20,14 @@ from tests.refusals import Cases, assert_refused, refusals
 
 FIELD = {"strf": torch.rand(2, 3, 4)}
 TUNED = {**FIELD, "cf_hz": torch.tensor([1000.0, 2000.0, 4000.0])}
-KINDS = {"strf": "tensor", "cf_hz": "axis"}
+KINDS = {"strf": "field", "cf_hz": "axis"}
 
 CASES: Cases = {
     best_frequency: (TUNED, KINDS),
-    latency: ({**FIELD, "dt_ms": 5.0}, {"strf": "tensor", "dt_ms": "positive", "delay_ms": "number"}),
+    latency: ({**FIELD, "dt_ms": 5.0}, {"strf": "field", "dt_ms": "positive", "delay_ms": "number"}),
     bandwidth: (TUNED, {**KINDS, "level": "inside 0 and 1"}),
-    separability_index: (FIELD, {"strf": "tensor"}),
-    on_off_index: (FIELD, {"strf": "tensor"}),
+    separability_index: (FIELD, {"strf": "field"}),
+    on_off_index: (FIELD, {"strf": "field"}),
     modulation_transfer: (
         {**TUNED, "dt_ms": 5.0},
         {**KINDS, "dt_ms": "positive", "rate_hz": "optional axis", "density_cyc_oct": "optional axis"},

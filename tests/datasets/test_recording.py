@@ -132,6 +132,12 @@ def test_folds_leave_out_every_stimulus_once(k):
 
 def test_errors_of_parts():
     whole, _ = recording()
+    with pytest.raises(TypeError, match="each of neurons must be an int, got bool"):
+        whole.select(neurons=[True])
+    with pytest.raises(TypeError, match="neurons must be a sequence of numbers and names, got 'u1'"):
+        whole.select(neurons="u1")
+    with pytest.raises(ValueError, match=r"names among \['u0', 'u1'\], got 'U1': did you mean 'u1'"):
+        whole.select(neurons=["U1"])
     with pytest.raises(ValueError, match=r"neurons must be numbers below 2 or names among \['u0', 'u1'\], got 'u7'"):
         whole.select(neurons=["u7"])
     with pytest.raises(ValueError, match=r"stimuli must be numbers below 5 .*, got 5"):

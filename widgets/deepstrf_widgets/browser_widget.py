@@ -13,12 +13,28 @@ from deepstrf.deprecation import did_you_mean
 from .bundle import bundle_source
 from .lifetime import Owner
 from .message_parsing import MessageError, check_protocol
+from .session.argument_validation import neuron_index
 
-__all__ = ["BrowserWidget", "TraitValueError"]
+__all__ = ["BrowserWidget", "NeuronNumber", "TraitValueError"]
 
 
 class TraitValueError(traitlets.TraitError, ValueError):
     """A trait was given a wrong value: an error of the trait, which takes it back, and of the value."""
+
+
+class NeuronError(TraitValueError, IndexError, TypeError):
+    """A trait was given no neuron of the session: what `neuron_index` raises, and an error of the trait."""
+
+
+class NeuronNumber(traitlets.Int):
+    """Number of a neuron of the widget's ``session``; it may be set by name."""
+
+    def validate(self, obj: Any, value: Any) -> int:
+        """The number; NeuronError where there is no such neuron."""
+        try:
+            return neuron_index(obj.session.neuron_names, value, str(self.name))
+        except (IndexError, TypeError, ValueError) as error:
+            raise NeuronError(str(error)) from None
 
 
 class BrowserWidget(Owner, anywidget.AnyWidget):

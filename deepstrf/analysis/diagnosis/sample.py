@@ -79,7 +79,7 @@ def sample_of(model: nn.Module, name: str, stimulus: Any, responses: Any = None,
     elif isinstance(stimulus, Spectrogram):
         dt_ms = stimulus.dt_ms if dt_ms is None else dt_ms
         stimulus = stimulus.values
-    stimulus = as_tensor(name, stimulus)
+    stimulus = as_tensor(name, stimulus).detach()
     check_floating(**{name: stimulus})
     stimuli = stimulus[(None,) * max(0, 4 - stimulus.ndim)] if stimulus.ndim >= 2 else stimulus
     if stimuli.ndim != 4 or stimuli.shape[1] != 1 or 0 in stimuli.shape:
@@ -92,7 +92,7 @@ def sample_of(model: nn.Module, name: str, stimulus: Any, responses: Any = None,
         raise ValueError(f"model must answer with shape (B, N, 1, T) = ({B}, N, 1, {T}), got {tuple(predicted.shape)}")
     predicted = predicted.to(torch.promote_types(predicted.dtype, torch.float32))
     if responses is not None:
-        responses = as_tensor(f"responses of {name}", responses)
+        responses = as_tensor(f"responses of {name}", responses).detach()
         if responses.ndim == 3 and B == 1:
             responses = responses[None]
         check_responses(responses, f"responses of {name}")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from deepstrf.arguments import check_modules, check_sizes
+from deepstrf.arguments import as_tensor, check_modules, check_sizes
 from deepstrf.deprecation import keywords
 
 from .as_built import mark_as_built
@@ -212,7 +212,7 @@ class ParametricSTRF(_Kernel):
         [3.0, 17.0]
         """
         stimuli, responses = recording if isinstance(recording, tuple) else (recording.stimuli, recording.responses)
-        heard, responses = torch.as_tensor(stimuli).detach(), torch.as_tensor(responses).detach()
+        heard, responses = as_tensor("stimuli", stimuli).detach(), as_tensor("responses", responses).detach()
         if prefiltering is not None:
             with torch.no_grad():
                 heard = prefiltering(heard)

@@ -16,7 +16,7 @@ import traitlets
 
 from deepstrf.demo import load_demo
 from deepstrf.models import LinearNonlinear, StateNet
-from deepstrf_widgets import BenchWidget, Edit, Explorer, LiveSession, explore
+from deepstrf_widgets import BenchWidget, Edit, Explorer, Gallery, LiveSession, explore
 from deepstrf_widgets.bundle import bundle_text
 from deepstrf_widgets.figures import neuron_figure
 from deepstrf_widgets.panels import PanelChannel
@@ -109,6 +109,24 @@ def test_a_wrong_neuron_is_refused(shown):
     with pytest.raises(IndexError, match=r"neuron must lie in \[0, 2\], got 5"):
         shown.neuron = 5
     assert shown.neuron == 0
+
+
+@pytest.mark.parametrize("value", [5, -1, "x", 1.5, None, True])
+def test_a_browser_that_names_no_neuron_is_told(shown, value):
+    shown.set_state({"neuron": value})
+    assert shown.error.startswith("neuron must ")
+    assert shown.neuron == 0
+
+
+def test_the_widgets_of_a_session_take_a_neuron_by_name(session):
+    bench, gallery = BenchWidget(session), Gallery(session)
+    bench.neuron, gallery.selected = "neuron 2", np.str_("neuron 3")
+    assert (bench.neuron, gallery.selected) == (1, 2)
+    with pytest.raises(ValueError, match=r"selected must be one of the 3 names, .* got 'neurn 1': did you mean"):
+        gallery.selected = "neurn 1"
+    assert gallery.selected == 2
+    bench.close()
+    gallery.close()
 
 
 def test_neurons_go_by_name(session, tmp_path):

@@ -256,7 +256,7 @@ def test_ranges_choose_neurons(make):
 # -- what may be set -----------------------------------------------------------------------------------------------
 
 WRONG = {
-    "selected": (3, r"selected must be a whole number in \[0, 2\], got 3"),
+    "selected": (3, r"selected must lie in \[0, 2\], got 3"),
     "channel": (2, r"channel must be a whole number in \[0, 1\], got 2"),
     "columns": (-1, r"columns must be a whole number in \[0, 100\], got -1"),
     "sort": ("size", "sort must be one of index, name, .*, got 'size'"),

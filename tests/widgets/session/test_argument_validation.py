@@ -215,7 +215,7 @@ WRONG = [
     ({"stimulus": torch.zeros(1, 2, 5, 30)}, ValueError, r"stimulus must have shape .*\(1, 2, 5, 30\)"),
     ({"stimulus": torch.zeros(5, 0)}, ValueError, r"stimulus must have shape .* nothing empty, got \(1, 1, 5, 0\)"),
     ({"stimulus": torch.zeros(30)}, ValueError, r"stimulus must have shape .*\(30,\)"),
-    ({"stimulus": torch.full((5, 30), torch.nan)}, ValueError, "stimulus must hold finite .* got NaN"),
+    ({"stimulus": torch.full((5, 30), torch.nan)}, ValueError, "stimulus must hold finite .* that are NaN"),
     ({"stimulus": torch.zeros(5, 30, dtype=torch.int64)}, ValueError, "stimulus must hold finite floating-point"),
     ({"responses": ["spikes"]}, TypeError, "responses must be a tensor or an array of numbers, got list"),
     (

@@ -14,7 +14,7 @@ import traitlets
 from deepstrf.deprecation import keywords, warn_renamed
 from deepstrf.models.audio.audio_model import AudioEncodingModel
 
-from ..browser_widget import BrowserWidget, TraitValueError
+from ..browser_widget import BrowserWidget, NeuronNumber, TraitValueError
 from ..bundle import bundle_source
 from ..lifetime import Timer, running_loop
 from ..message_parsing import MessageError, Request, is_count, is_name, parse
@@ -43,7 +43,7 @@ from .still import with_still
 
 __all__ = ["ActivationEditor", "AdapTransEditor", "BenchWidget", "ResponseView", "STRFEditor"]
 
-COUNTS = {"neuron": "n_neurons", "sound": "n_sounds", "channel": "n_channels", "selected": "n_gaussians"}
+COUNTS = {"sound": "n_sounds", "channel": "n_channels", "selected": "n_gaussians"}
 """Traits that number something, by the field of ``info`` that counts it."""
 
 LANES = ("drive", "trials", "residual", "why")
@@ -141,7 +141,7 @@ class BenchWidget(BrowserWidget):
     view = traitlets.Unicode("explorer").tag(sync=True)
     cf_hz = traitlets.Bytes().tag(sync=True)
     stimulus = traitlets.Bytes().tag(sync=True)
-    neuron = traitlets.Int(0).tag(sync=True)
+    neuron = NeuronNumber(0).tag(sync=True)
     of_neuron = traitlets.Int(0).tag(sync=True)
     sound = traitlets.Int(0).tag(sync=True)
     channel = traitlets.Int(0).tag(sync=True)
@@ -322,7 +322,7 @@ class BenchWidget(BrowserWidget):
         gradient = self.session.live.gradient_map(self.of_neuron) if self.show_gradient else None
         self.gradient = b"" if gradient is None else as_bytes(gradient)
 
-    @traitlets.validate("neuron", "sound", "channel", "selected")
+    @traitlets.validate("sound", "channel", "selected")
     def _check_number(self, proposal: Any) -> int:
         name, low = proposal.trait.name, -1 if proposal.trait.name == "selected" else 0
         # Another stimulus may not be in ``info`` yet.

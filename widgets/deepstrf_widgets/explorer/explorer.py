@@ -47,13 +47,6 @@ from .diagnosis import DiagnosisView
 __all__ = ["Explorer", "explore"]
 
 
-class _NeuronNumber(traitlets.Int):
-    """Number of a neuron; it may be set by name."""
-
-    def validate(self, obj: Any, value: Any) -> int:
-        return neuron_index(obj.session.neuron_names, value)
-
-
 class _State(traitlets.Unicode):
     """All edits of the session as they are now, and what is on screen; setting it restores them."""
 
@@ -93,7 +86,6 @@ class Explorer(BenchWidget, PanelHost):
     PANELS = ("play", "figures", "sounds", "gallery", "inside", "comparison", "findings")
     BROWSER_SETS: ClassVar[tuple[str, ...]] = (*BenchWidget.BROWSER_SETS, "panels")
 
-    neuron = _NeuronNumber(0).tag(sync=True)
     state = _State().tag(sync=True, to_json=lambda text, widget: widget.edits)
     panels = traitlets.List(traitlets.Enum(PANELS)).tag(sync=True)
     can_open = traitlets.List(traitlets.Enum(PANELS)).tag(sync=True)

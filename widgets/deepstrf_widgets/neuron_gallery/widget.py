@@ -19,12 +19,12 @@ from deepstrf.models import NeuralModel
 from deepstrf.models.readouts import STRFReadout
 from deepstrf.training import Interval
 
-from ..browser_widget import BrowserWidget, TraitValueError
+from ..browser_widget import BrowserWidget, NeuronNumber, TraitValueError
 from ..bundle import bundle_source
 from ..figures.confidence import Confidence
 from ..lifetime import Timer
 from ..message_parsing import is_finite
-from ..session.argument_validation import Sound, neuron_index, refuse_beside_session
+from ..session.argument_validation import Sound, refuse_beside_session
 from ..session.events import Change
 from ..session.evidence import silence_text
 from ..session.lock import locked
@@ -100,7 +100,7 @@ class Gallery(BrowserWidget):
     # Arrays that change in place: the state holds all of them, a change sends only its rows.
     kernels = traitlets.Any().tag(sync=True, to_json=lambda array, _widget: array.tobytes())
     table = traitlets.Any().tag(sync=True, to_json=lambda array, _widget: array.tobytes())
-    selected = traitlets.Int(0).tag(sync=True)
+    selected = NeuronNumber(0).tag(sync=True)
     channel = traitlets.Int(None, allow_none=True).tag(sync=True)
     columns = traitlets.Int(0).tag(sync=True)
     sort = traitlets.Unicode("index").tag(sync=True)
@@ -131,8 +131,6 @@ class Gallery(BrowserWidget):
     ) -> None:
         if not isinstance(session, LiveSession):
             raise TypeError(f"session must be a LiveSession, got {type(session).__name__}")
-        if isinstance(selected, str):
-            selected = neuron_index(session.neuron_names, selected, "selected")
         self.session = session
         if kernels is not None and confidence is not None:
             raise ValueError("confidence must be None where kernels are given: its bands are those of the model")
@@ -231,10 +229,6 @@ class Gallery(BrowserWidget):
 
         self.own(unlink)
         return link
-
-    @traitlets.validate("selected")
-    def _check_selected(self, proposal: Any) -> int:
-        return _whole("selected", proposal["value"], self.info["n_neurons"] - 1)
 
     @traitlets.validate("channel")
     def _check_channel(self, proposal: Any) -> int | None:

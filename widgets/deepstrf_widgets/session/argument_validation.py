@@ -261,8 +261,10 @@ def as_batch(stimulus: Sound, F: int | None) -> Tensor:
         )
     if F is not None and batch.shape[2] != F:
         raise ValueError(f"stimulus must have the model's F = {F} frequency bands, got {batch.shape[2]}")
-    if not batch.is_floating_point() or not bool(torch.isfinite(batch).all()):
-        raise ValueError("stimulus must hold finite floating-point numbers, got NaN, infinity or another type")
+    if not batch.is_floating_point():
+        raise ValueError(f"stimulus must hold finite floating-point numbers, got {batch.dtype}: convert it to float")
+    if strange := int((~torch.isfinite(batch)).sum()):
+        raise ValueError(f"stimulus must hold finite floating-point numbers, got {strange} that are NaN or infinity")
     return batch.detach().clone()
 
 
@@ -280,9 +282,9 @@ def _checked_cf(cf_hz: ArrayLike | None, F: int) -> NDArray[np.float64]:
         warn_user(f"cf_hz was not given: {F} mel-spaced bands from 500 to 20000 Hz are assumed")
         cf_hz = get_CFs(500.0, 20000.0, F, "mel")
     try:
-        cf = np.asarray(cf_hz, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"cf_hz must be an array of frequencies in Hz, got {cf_hz!r}") from error
+        cf = as_tensor("cf_hz", cf_hz).detach().cpu().double().numpy()
+    except TypeError:
+        raise TypeError(f"cf_hz must be an array of frequencies in Hz, got {cf_hz!r}") from None
     if cf.shape != (F,):
         raise ValueError(f"cf_hz must have one frequency per band, shape ({F},), got {cf.shape}")
     if not np.all(np.isfinite(cf)) or np.any(cf <= 0) or np.any(np.diff(cf) <= 0):
