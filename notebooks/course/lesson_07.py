@@ -34,19 +34,21 @@ def _(my_count, planted, before, after):
 
 
 @lesson.exercise(
-    "list", "my_list", kind="list", points=2, stumble="dead and saturated exchanged: at which rate does the flat line lie?"
+    "list", "my_list", kind="list", points=2, stumble="dead and saturated exchanged: at which rate does the flat line lie? Python's index in place of the number on the bench."
 )
 def _(my_list, planted):
     is_list = isinstance(my_list, dict)
     answered = {kind: n for kind, n in my_list.items() if n is not None} if is_list else {}
-    right = [kind for kind in planted if kind in answered and answered[kind] == planted[kind]]
+    right = [kind for kind in planted if kind in answered and answered[kind] == planted[kind] + 1]
+    from_0 = bool(answered) and all(answered[kind] == n for kind, n in planted.items() if kind in answered)
+    counted = "Are these the numbers of the bench, from 1? " if from_0 else ""
     return Question(
         (answered or None) if is_list else my_list,
         lambda answer: bool(answer.items()) and len(right) == len(planted) == len(answer),
         hints=(
-            f"{len(right)} of 6 are right. Two responses never change: at which rate do they stay?",
-            f"{len(right)} of 6 are right. Look for a negative gain, and for the largest weight.",
-            f"{len(right)} of 6 are right. One centre in row 0 of P is below 0; and in one neuron two "
+            f"{counted}{len(right)} of 6 are right. Two responses never change: at which rate do they stay?",
+            f"{counted}{len(right)} of 6 are right. Look for a negative gain, and for the largest weight.",
+            f"{counted}{len(right)} of 6 are right. One centre in row 0 of P is below 0; and in one neuron two "
             "columns of P are nearly equal.",
         ),
         because="All six, by looking.",

@@ -131,8 +131,8 @@ def _(my_order, hidden_2, LAGS):
 @lesson.exercise("level 2", "moves_2", kind="gesture", stumble="Tuning the inhibition before the excitation is in place.")
 def _(moves_2, level_2, hidden_2, axes):
     hints = (
-        "Put Gaussian 0 on the warm patch of the STA, and tune it first.",
-        "Gaussian 1 belongs on the cool patch. Then find its weight.",
+        "Put Gaussian 1 on the warm patch of the STA, and tune it first.",
+        "Gaussian 2 belongs on the cool patch. Then find its weight.",
         "With both Gaussians on their patches, let Python finish: climb(level_2).",
     )
     return matched(level_2, moves_2, hidden_2, 0.95, (*PLACES, "strf.weight"), hints, axes)

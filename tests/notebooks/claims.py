@@ -33,5 +33,6 @@ CLAIMS: dict[int, dict[str, str]] = {
         "sets = json.loads((Path(d.__file__).parent / 'catalogue.json').read_text())['sets']\n"
         "assert sets['nat4-a1']['megabytes'] == 108"
     },
+    12: {"2.8": "assert HIDDEN_HZ == 2800.0"},
 }
 BOUNDS = {6: {"75", "100"}}

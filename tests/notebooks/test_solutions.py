@@ -167,7 +167,7 @@ WRONG = {
     },
     7: {
         "untouched": "[0, 1, 3, 6]",
-        "list": "[dict.fromkeys(my_list, 0), {**my_list, 'extra': 1}, {k: my_list[k] for k in list(my_list)[:5]}]",
+        "list": "[{k: n - 1 for k, n in my_list.items()}, dict.fromkeys(my_list, 1), {**my_list, 'extra': 1}, {k: my_list[k] for k in list(my_list)[:5]}]",
         "turn round": "[lambda m, n: m]",
         "learnt noise": "['a', 'b']",
         "looks ahead": "[lambda m, x: True, lambda m, x: False]",
@@ -199,6 +199,11 @@ WRONG = {
         "explainable share": "[lambda r, c: r / c, lambda r, c: r**2, lambda r, c: 0.5625]",
         "best model": "['ridge', 'LN', 'StateNet', 'gauss']",
         "sound by sound": "[0, 5, 7]",
+    },
+    12: {
+        "two starts": "['a', 'c']",
+        "reach": "[2.2, 0.3, 0.6, 1.6, -1.1]",
+        "wide start": "['a', 'b']",
     },
 }
 
@@ -261,6 +266,19 @@ FORBIDDEN = {
         "level 3": [
             "moves_3 = None; level_3.set('strf.weight', 0.0, (0, 0))",
             "moves_3 = None; level_3.set('activation.b', 0.5, (0,))",
+        ],
+    },
+    12: {
+        "near enough": [
+            "session_near.set('strf.center_hz', 2800.0, (0, 0, 0))",  # the hand alone
+            "bench_near.step(3)",  # Play alone, from afar
+            "session_near.set('strf.sigma_oct', 1.2, (0, 0, 0)), bench_near.step(325)",  # locked
+            "session_near.set('strf.weight', 0.0, (0, 0, 0))",
+        ],
+        "wide enough": [
+            "session_wide.set('strf.sigma_oct', 1.2, (0, 0, 0))",
+            "session_wide.set('strf.center_hz', 2500.0, (0, 0, 0)), bench_wide.step(60)",  # locked
+            "bench_wide.step(3)",
         ],
     },
 }
