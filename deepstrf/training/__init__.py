@@ -7,6 +7,7 @@ from deepstrf.training.field_posterior import DrawnBand, FieldBand, Posterior, p
 from deepstrf.training.fit_many import FitJob, FitProgress, FitResult, FitResults, fit_jobs, fit_many
 from deepstrf.training.fitter import Fitter
 from deepstrf.training.history import EpochRecord, History
+from deepstrf.training.kernel_regression import kernel_ridge
 from deepstrf.training.linear_regression import ridge
 from deepstrf.training.priors import roughness, spread
 from deepstrf.training.progress import NonFiniteLossError, Progress
@@ -39,6 +40,7 @@ __all__ = [
     "fit_jobs",
     "fit_many",
     "jackknife",
+    "kernel_ridge",
     "posterior",
     "posterior_mean",
     "predict",

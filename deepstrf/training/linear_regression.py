@@ -7,6 +7,7 @@ import functools
 import operator
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -176,24 +177,31 @@ def ridge_fields(
     basis = _prior_basis(axes, moving, n_lags, smoothness)
     target, _ = mean_over_repeats(responses, ~responses.isnan())
     count = (~responses.isnan()).sum(2)
-    fold_of = _folds(examples, folds) if alpha == "folds" else torch.zeros(heard.shape[0], heard.shape[-1])
+    fold_of = folds_of_bins(examples, folds) if alpha == "folds" else torch.zeros(heard.shape[0], heard.shape[-1])
     kernel = torch.zeros(N, *heard.shape[1:3], n_lags, dtype=torch.float64)
     mean_drive, spread, mean_rate = torch.zeros(3, N, dtype=torch.float64)
     for neurons in _of_equal_weights(count):
-        parts = _moments(
+        parts = moments_of(
             heard, basis, target[:, neurons, 0], count[:, neurons[0]], (responses[:, neurons] ** 2).nansum(2), fold_of,
             examples.bins,
         )  # fmt: skip
         if not parts:  # not recorded at all
             continue
         whole = functools.reduce(operator.add, parts)
-        weights = _solved(whole, parts, alpha)
+        weights = solved(whole, parts, alpha)
         covariance, _ = whole.centred()
         n = whole.n.clamp(min=1)
         mean_drive[neurons], mean_rate[neurons] = whole.x @ weights / n, whole.y / n
         spread[neurons] = ((covariance @ weights * weights).sum(0) / n).clamp(min=0)
         kernel[neurons] = basis.fields(weights)
     return RidgeFields(kernel, mean_drive, spread, mean_rate)
+
+
+class Features(Protocol):
+    """What is made of the recent sound before it is regressed on."""
+
+    def seen(self, x: Tensor) -> Tensor:
+        """(T, rank) of a sound (C, F, T), float64."""
 
 
 class _Basis:
@@ -273,7 +281,7 @@ def _squared_exponential(place: Tensor, length: float) -> Tensor:
     return torch.exp(-0.5 * ((place[:, None] - place) / length) ** 2)
 
 
-def _folds(examples: Examples, folds: int) -> Tensor:
+def folds_of_bins(examples: Examples, folds: int) -> Tensor:
     """Fold of each bin (B, T)."""
     if len(examples) < folds:
         bins = int((~examples.target.isnan()).flatten(1, 2).any(1).sum())
@@ -293,8 +301,8 @@ def _of_equal_weights(count: Tensor) -> list[Tensor]:
     return [torch.tensor(group) for group in groups.values()]
 
 
-def _moments(
-    x: Tensor, basis: _Basis, y: Tensor, count: Tensor, squares: Tensor, fold_of: Tensor, bins: tuple[int, ...]
+def moments_of(
+    x: Tensor, basis: Features, y: Tensor, count: Tensor, squares: Tensor, fold_of: Tensor, bins: tuple[int, ...]
 ) -> list[_Moments]:
     """Moments of each fold. x (B, C, F, T), mean response y (B, N, T), its trials (B, T), squares (B, N, T)."""
     made: dict[float, _Moments] = {}
@@ -316,7 +324,7 @@ def _moments(
     return list(made.values())
 
 
-def _solved(whole: _Moments, parts: list[_Moments], alpha: float | str) -> Tensor:
+def solved(whole: _Moments, parts: list[_Moments], alpha: float | str) -> Tensor:
     """Weights (D, N), each neuron with its own penalty unless that is given."""
     covariance, cross = whole.centred()
     values, vectors = torch.linalg.eigh(covariance)
@@ -324,7 +332,7 @@ def _solved(whole: _Moments, parts: list[_Moments], alpha: float | str) -> Tenso
     if not isinstance(alpha, str):
         return vectors @ (turned / (values[:, None] + alpha))
     sizes = torch.from_numpy(PENALTIES) * values.mean().clamp(min=torch.finfo(torch.float64).tiny)
-    error = _gcv_errors(whole, values, turned, sizes) if alpha == "gcv" else -_correlations(whole, parts, sizes)
+    error = _gcv_errors(whole, values, turned, sizes) if alpha == "gcv" else -correlations_of(whole, parts, sizes)
     # A neuron that says nothing (constant, or one fold) takes the largest penalty.
     best = torch.where(error.isnan().all(0), len(sizes) - 1, error.nan_to_num(nan=torch.inf).argmin(0))
     return vectors @ (turned / (values[:, None] + sizes[best]))
@@ -342,7 +350,7 @@ def _gcv_errors(whole: _Moments, values: Tensor, turned: Tensor, sizes: Tensor) 
     return torch.stack(errors)
 
 
-def _correlations(whole: _Moments, parts: list[_Moments], sizes: Tensor) -> Tensor:
+def correlations_of(whole: _Moments, parts: list[_Moments], sizes: Tensor) -> Tensor:
     """Correlation (penalties, N) over all bins of what was predicted of each part from the others."""
     p, pp, py = (torch.zeros(len(sizes), whole.y.shape[0], dtype=torch.float64) for _ in range(3))
     for part in parts:

@@ -3,6 +3,7 @@
 from .audio_model import AudioEncodingModel
 from .convnet2d import ConvNet2D
 from .dnet import DNet
+from .kernel_regression import KernelRegression
 from .linear import Linear
 from .linear_nonlinear import LinearNonlinear
 from .network_receptive_field import NetworkReceptiveField
@@ -13,6 +14,7 @@ __all__ = [
     "AudioEncodingModel",
     "ConvNet2D",
     "DNet",
+    "KernelRegression",
     "Linear",
     "LinearNonlinear",
     "NetworkReceptiveField",
