@@ -2,9 +2,9 @@
 
     python tests/benchmarks/many_fits.py [--at-once] [--fits 64] [--neurons 4] [--seconds 60] [--epochs 20]
 
-Alike LN fits of simulated neurons, dealt out in rounds: in each, a share of them one after the other in this process and
-the same share in the other way, so that whatever else the machine does meets both. Wall-clock time and processor time of
-both, and the largest difference between any two weights. Workers are up before the clock runs.
+Alike LN fits of simulated neurons, dealt out in rounds: in each, a share of them one after the other in this process
+and the same share in the other way, so that whatever else the machine does meets both. Wall-clock time and processor
+time of both, and the largest difference between any two weights. Workers are up before the clock runs.
 """
 
 from __future__ import annotations
