@@ -92,8 +92,8 @@ class BenchPage:
             self.notebook.kernel_eval(f"{self.name}.session.rate({bench}.neuron)[{bench}.sound][:400].tolist()")
         )
 
-    def drag(self, dx: float, dy: float, gaussian: int = 0) -> None:
-        """Drag the centre of a Gaussian by (dx, dy) pixels, let go, and leave the bench."""
+    def drag(self, dx: float, dy: float, gaussian: int = 0, *, settle: bool = True) -> None:
+        """Drag the centre of a Gaussian by (dx, dy) pixels, let go, and leave the bench; wait until it has settled."""
         box = self.handle(gaussian).bounding_box()
         if box is None:
             raise RuntimeError(f"the handle of Gaussian {gaussian} is not on screen")
@@ -103,7 +103,8 @@ class BenchPage:
         self.page.mouse.move(x + dx, y + dy, steps=12)
         self.page.mouse.up()
         self.page.mouse.move(2, 2)
-        self.settle()
+        if settle:
+            self.settle()
 
 
 def open_panel(page: Page, name: str) -> None:

@@ -166,6 +166,7 @@ def serve(
     environment: Mapping[str, str] | None = None,
     base: str = "/",
     before: Sequence[str] = (),
+    port: int | None = None,
 ) -> Iterator[Server]:
     """A server of the folder ``home / "notebooks"`` as long as the context lasts.
 
@@ -183,6 +184,8 @@ def serve(
         Path under which the server answers, as behind a JupyterHub ("/user/x/").
     before : sequence of str
         What stands before the command, such as Binder's start script.
+    port : int, optional
+        That of an earlier server, whose pages then find this one; a free one when None.
 
     Raises
     ------
@@ -193,6 +196,6 @@ def serve(
     folder.mkdir(parents=True, exist_ok=True)
     module, exposed, notebooks = APPS[app]
     command = [*before, sys.executable, "-m", module, f"--ServerApp.root_dir={folder}", *exposed]
-    server = Server(free_port(), folder, home / "server.log", base, notebooks)
+    server = Server(port or free_port(), folder, home / "server.log", base, notebooks)
     with running(server, [*command, *options], {**own_folders(home), **(environment or {})}):
         yield server

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import BrowserContext, expect
 
-from tests.browser.bench_page import ROOT, BenchPage
-from tests.browser.lab import Server
+from tests.browser.bench_page import ROOT, BenchPage, open_panel
+from tests.browser.conftest import fresh_page
+from tests.browser.lab import OUR_JUPYTER, Server, serve
 from tests.browser.notebook import READY, SECOND, NotebookPage, write_notebook
 
 pytestmark = pytest.mark.browser
@@ -98,6 +100,7 @@ def test_an_interrupt_and_a_long_cell_leave_the_bench_live(bench: BenchPage) -> 
 
 
 def test_a_lost_connection_is_reported_and_edits_go_on_when_it_is_back(bench: BenchPage) -> None:
+    """Once the host connects anew, then the websocket closes, as a proxy or a laptop that slept does."""
     before = bench.value("strf.center_hz", FIRST)
     bench.page.evaluate(f"""() => {{
       window.states = [];
@@ -107,7 +110,26 @@ def test_a_lost_connection_is_reported_and_edits_go_on_when_it_is_back(bench: Be
     }}""")
     bench.page.wait_for_function("() => window.states.includes('lost') && window.states.at(-1) === 'live'")
     bench.drag(0, -30)
-    assert bench.value("strf.center_hz", FIRST) != before
+    between = bench.value("strf.center_hz", FIRST)
+    assert between != before
+    bench.page.evaluate(f"""() => {{
+      const kernel = {KERNEL};
+      const settings = kernel.serverSettings;
+      window.real = settings.WebSocket;
+      settings.WebSocket = class {{
+        constructor() {{ setTimeout(() => this.onclose?.({{}})); }}
+        close() {{}}
+        send() {{}}
+      }};
+      kernel._ws.close();
+    }}""")
+    says(bench, "lost")
+    expect(bench.page.locator(f"{ROOT} .db-message")).to_contain_text("trying again")
+    bench.drag(0, -30, settle=False)
+    bench.page.evaluate(f"() => {{ {KERNEL}.serverSettings.WebSocket = window.real; }}")
+    says(bench, "live")
+    bench.settle()
+    assert bench.value("strf.center_hz", FIRST) != between
 
 
 def test_a_second_view_is_whole_after_the_first_has_been_closed(bench: BenchPage) -> None:
@@ -129,3 +151,70 @@ def test_a_second_view_is_whole_after_the_first_has_been_closed(bench: BenchPage
     assert bench.value("strf.center_hz", FIRST) != before
     assert bench.notebook.kernel_eval("bench.bench.width > 0")
     says(bench, "live")
+
+
+def test_f5_keeps_the_bench_and_one_that_was_saved_pretends_nothing_beside_a_fresh_kernel(bench: BenchPage) -> None:
+    page, handle = bench.page, "() => document.querySelector('.db-handle').style.transform"
+    moved, before = page.evaluate(handle), bench.value("strf.center_hz", FIRST)
+    page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+    page.reload()
+    page.wait_for_selector(f"{ROOT} .db-handle")
+    page.evaluate(READY)
+    bench.notebook.bring(ROOT)
+    bench.settle()
+    assert page.evaluate(handle) == moved
+    says(bench, "live")
+    bench.drag(0, -30)
+    assert bench.value("strf.center_hz", FIRST) != before
+    page.evaluate("""async () => {
+      await window.jupyterapp.commands.execute('@jupyter-widgets/jupyterlab-manager:saveWidgetState');
+      await window.jupyterapp.commands.execute('docmanager:save');
+      await window.jupyterapp.shell.currentWidget.sessionContext.shutdown();
+    }""")
+    bench.notebook.open("state.ipynb")
+    page.wait_for_selector(f"{ROOT} .db-handle")
+    says(bench, "gone")
+    bench.notebook.bring(ROOT)
+    assert_handles_rest(bench)
+    bench.notebook.run_all()
+    says(bench, "live")
+    bench.page.get_by_role("button", name="Put them back").click()
+    bench.notebook.wait_for_kernel("bench.session.edited()")
+
+
+def test_a_server_that_was_restarted_has_lost_the_kernel(cache: BrowserContext, tmp_path: Path) -> None:
+    with serve(tmp_path, environment=OUR_JUPYTER) as server:
+        write_notebook(server.folder / "state.ipynb", CELL)
+        notebook = fresh_page(cache, server, 1280, 900)
+        bench = BenchPage(notebook)
+        notebook.open("state.ipynb")
+        notebook.run_all()
+        notebook.bring(ROOT)
+        bench.page.set_default_timeout(60 * SECOND)
+        bench.drag(-40, 20)
+        thrown: list[str] = []
+        bench.page.on("pageerror", lambda error: thrown.append(str(error)))
+    says(bench, "lost")
+    with serve(tmp_path, environment=OUR_JUPYTER, port=server.port):
+        says(bench, "gone")
+        assert_handles_rest(bench)
+        assert thrown == []
+        bench.page.close()
+
+
+def test_panels_whose_kernel_is_gone_say_so_and_throw_nothing(bench: BenchPage) -> None:
+    page = bench.page
+    for name in ("Fit", "Figures", "All neurons", "Findings"):
+        open_panel(page, name)
+    page.wait_for_function(f"() => document.querySelectorAll('{ROOT} .db-panel .deepstrf-bench').length === 4")
+    bench.settle()
+    page.evaluate(CALL, "import os; os._exit(1)")
+    says(bench, "gone")
+    for button in page.locator(f"{ROOT} .db-panel .deepstrf-bench button:visible:enabled").all():
+        button.click(force=True, timeout=5 * SECOND)
+    for slider in page.locator(f"{ROOT} .db-panel [role=slider]:visible").all()[:6]:
+        slider.focus()
+        page.keyboard.press("ArrowUp")
+    canvas = page.locator(f"{ROOT} .db-view-gallery canvas").first.bounding_box()
+    assert canvas is not None
+    page.mouse.click(canvas["x"] + 20, canvas["y"] + 20)

@@ -31,8 +31,10 @@ FAULTS = """() => {
     if (!seen(e)) continue;
     const box = e.getBoundingClientRect();
     if (box.left < frame.left - 1 || box.right > frame.right + 1) found.push(`outside: ${name(e)}`);
-    if (e.matches('button') && e.scrollWidth > e.clientWidth + 1) found.push(`cut: ${name(e)}`);
+    if (e.matches('button, h3') && e.scrollWidth > e.clientWidth + 1) found.push(`cut: ${name(e)}`);
   }
+  const model = root.querySelector('.db-model-name');
+  if (model && seen(model) && model.clientWidth < 36) found.push(`one letter: ${name(model)}`);
   for (const e of root.querySelectorAll('.db-score-row, .db-tuning')) {
     if (seen(e) && e.scrollWidth > e.clientWidth + 1) found.push(`cut: ${name(e)}`);
   }

@@ -29,8 +29,8 @@ PANELS = [
 ]
 NAMES = ["bench.js", *PANELS, "bench.css"]
 # All of them together, as they are and as a server sends them.
-LARGEST_BYTES = 420_000
-LARGEST_GZIP_BYTES = 165_000
+LARGEST_BYTES = 430_000
+LARGEST_GZIP_BYTES = 170_000
 NAMESPACES = {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
 MODULES = [name for name in NAMES if name.endswith(".js")]
 

@@ -199,6 +199,28 @@ def test_the_figure_on_screen_follows_neuron_and_edits(session, bands):
     explorer.close()
 
 
+def test_the_bench_has_what_its_figure_has(session, bands):
+    """Of the neuron on screen, until the bands are taken away."""
+    explorer = explore(session, confidence=bands, neuron=1)
+    try:
+        np.testing.assert_array_equal(np.frombuffer(explorer.unsure, "<f4").reshape(C, F, T) != 0, unsure_cells())
+        assert explorer.certainty["pale"] == "faded: within the scatter of such fits"
+        assert explorer.certainty["readouts"][0] == [
+            "best frequency 4.1 kHz [3.8, 4.4]",
+            "latency 15 ms [8, 22]",
+            "bandwidth 0.75 oct",
+        ]
+        explorer.neuron = 0
+        assert np.frombuffer(explorer.unsure, "<f4").any() == explorer._confidence.unsure(0).any()
+        explorer.confidence = {"latency": bands["latency"]}
+        assert (explorer.unsure, explorer.certainty["pale"]) == (b"", "")
+        assert explorer.certainty["readouts"] == [["latency 15 ms [8, 22]"]] * 2
+        explorer.confidence = None
+        assert (explorer.unsure, explorer.certainty) == (b"", {})
+    finally:
+        explorer.close()
+
+
 def test_bands_can_be_set_and_removed(session, bands):
     explorer = explore(session)
     assert explorer.confidence is None

@@ -118,7 +118,7 @@ def test_a_file_is_what_its_waveform_is(kind):
         (b"no sound at all", r"^my<i>\.wav is not a sound that can be read"),
         (wav()[1][:9000], r"^my<i>\.wav is cut short: its header promises 35144 bytes"),
         (wav(61.0, 8000)[1], r"^my<i>\.wav is too long: 61\.0 s, the limit max_s is 60 s$"),
-        (b"\0" * 32_000_001, r"^my<i>\.wav is too large: 32\.0 MB, the limit is 32 MB$"),
+        (b"\0" * 32_000_001, r"^my<i>\.wav is too large: 32\.0 MB, the limit is 32 MB: cut it, or "),
     ],
 )
 def test_a_bad_file_is_refused_by_its_name(content, message):
@@ -227,7 +227,8 @@ def test_a_file_that_the_browser_refused_is_reported_with_its_size(panel, sessio
     panel.choice.value = "file"
     assert panel.upload.info["max_bytes"] == 32_000_000
     panel.upload._received(panel.upload, {"type": "file", "name": "<i>.wav", "size": 70_000_000}, [])
-    assert panel.message == "<i>.wav is too large: 70.0 MB, the limit is 32 MB"
+    assert panel.message.startswith("<i>.wav is too large: 70.0 MB, the limit is 32 MB: cut it, or")
+    assert panel.message.endswith("hand it over with session.set_stimulus(...)")
     assert panel.status == panel.message
     assert session.on_first_stimulus
 

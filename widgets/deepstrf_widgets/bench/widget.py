@@ -114,6 +114,11 @@ class BenchWidget(BrowserWidget):
     exercise : dict
         Of a lesson that this bench answers: ``name`` and ``done``, shown as a line with a tick once it is done. Empty
         where there is none.
+    unsure : bytes
+        Which weights (C, F, T) of the trained field on screen a fit is not sure of, as float32 that are not 0; empty
+        where nothing is known. They are pale.
+    certainty : dict
+        ``readouts``, the tuning of each channel with its intervals, and ``pale``, what it means that a weight is pale.
     playing : bool or None
         Whether a fit moves the model; None where nothing can be fitted from here.
     pins : list of list
@@ -183,6 +188,8 @@ class BenchWidget(BrowserWidget):
     gradient = traitlets.Bytes().tag(sync=True)
     show_gradient = traitlets.Bool(None, allow_none=True).tag(sync=True)
     exercise = traitlets.Dict().tag(sync=True)
+    unsure = traitlets.Bytes().tag(sync=True)
+    certainty = traitlets.Dict().tag(sync=True)
     revision = traitlets.Int(0).tag(sync=True)
     playing = traitlets.Bool(None, allow_none=True).tag(sync=True)
     pins: Any = traitlets.List().tag(sync=True)

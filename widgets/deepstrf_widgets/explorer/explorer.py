@@ -126,6 +126,7 @@ class Explorer(BenchWidget, PanelHost):
         self.can_open = [name for name in self.PANELS if self._is_possible(name)]
         open_first = (("play", player is not None), ("figures", figures), ("gallery", gallery))
         self.panels = [name for name, on in open_first if on]
+        self._tell_certainty()
         self.own(session.observe(self._session_told, merged=True))
         self.observe(self._tell_state, VIEW)
         if self.other is not None:
@@ -230,6 +231,7 @@ class Explorer(BenchWidget, PanelHost):
         if isinstance(comparison, ComparisonPanel):
             comparison.show(self.neuron, self.sound)
         self._show_other()
+        self._tell_certainty()
         for following in self._following:
             following.repaint()
 
@@ -249,6 +251,21 @@ class Explorer(BenchWidget, PanelHost):
         now = self.session.snapshot()
         sound, rate = min(self.sound, len(now.stimulus) - 1), self.other.rate(now, self.neuron)
         self.other_rate = b"" if rate is None else as_bytes(rate[sound, : now.sound_bins[sound]])
+
+    def _tell_certainty(self) -> None:
+        """Put into the traits how sure a fit is of the field on screen."""
+        known = self._confidence
+        unsure = None if known is None else known.unsure(self.neuron)
+        with self.hold_sync():
+            self.unsure = b"" if unsure is None else as_bytes(unsure)
+            self.certainty = (
+                {}
+                if known is None
+                else {
+                    "readouts": [known.readouts(self.neuron, c) for c in range(self.info["n_channels"])],
+                    "pale": "" if unsure is None else known.meaning,
+                }
+            )
 
     def _rest(self, _change: Any) -> None:
         figures = self._made.get("figures")
@@ -392,12 +409,12 @@ class Explorer(BenchWidget, PanelHost):
 
     @property
     def confidence(self) -> Mapping[str, Interval] | None:
-        """What is certain of the fields, drawn in figures and gallery: of :func:`deepstrf.training.posterior`, or None.
+        """What is certain of the fields, drawn in bench, figures and gallery, or None.
 
-        Weights that may be zero are pale, and the tuning is written with its intervals; the fields are drawn at unit
-        norm, because their size is known only together with the output curve. (Of `deepstrf.training.jackknife`, which
-        takes any model: weights within the scatter of such fits are pale.) The bands are those of the trained field:
-        while it is edited, nothing is pale.
+        Of :func:`deepstrf.training.posterior`: weights that may be zero are pale, and the tuning is written with its
+        intervals; figures draw the fields at unit norm, because their size is known only together with the output
+        curve. (Of `deepstrf.training.jackknife`, which takes any model: weights within the scatter of such fits are
+        pale.) The bands are those of the trained field: while it is edited, nothing is pale.
         """
         return None if self._confidence is None else self._confidence.bands
 
@@ -408,6 +425,7 @@ class Explorer(BenchWidget, PanelHost):
         if isinstance(figures, FiguresPanel):
             figures.confidence = self._confidence
             figures.show(self.neuron, self.sound)
+        self._tell_certainty()
 
     def let_go(self) -> None:
         """Forget the values of a run: the cell that made the bench is run again."""

@@ -80,9 +80,14 @@ class Confidence:
 
     @property
     def faded(self) -> str:
-        """What it means that a weight is pale."""
+        """What it means that a weight is pale, below fields as they are drawn with these bands."""
+        return f"at unit norm; {self.meaning}" if self.unit_norm else self.meaning
+
+    @property
+    def meaning(self) -> str:
+        """The same without a word about the size of the field."""
         if self.unit_norm:
-            return f"at unit norm; faded: may be zero (of the rest at most {MISTAKES:.0%} are)"
+            return f"faded: may be zero (of the rest at most {MISTAKES:.0%} are)"
         return "faded: within the scatter of such fits"
 
     def unsure(self, neuron: int) -> NDArray[np.bool_] | None:

@@ -18,7 +18,16 @@ from ..session.reading import Reading, Snapshot
 from .confidence import Confidence
 from .style import CLEAR, DIGITS, DIVERGING, FAINT, GREY, TICKS_KHZ, rounded
 
-__all__ = ["LANES", "UNSURE", "figure_traces", "figure_updates", "neuron_figure", "title_of", "tuning_lines"]
+__all__ = [
+    "LANES",
+    "UNSURE",
+    "figure_traces",
+    "figure_updates",
+    "neuron_figure",
+    "title_of",
+    "tuning_lines",
+    "weight_title",
+]
 
 COUNTS = [[0.0, "rgba(128,128,128,0)"], [1.0, "rgba(128,128,128,1)"]]
 SPECTROGRAMS = {"stimulus": "Cividis", "ON": "OrRd", "OFF": "Blues"}
@@ -132,6 +141,11 @@ def tuning_lines(
     return lines
 
 
+def weight_title(confidence: Confidence | None) -> str:
+    """What the colours of the fields are: weights, or those over the norm of the field."""
+    return "weight / norm" if confidence is not None and confidence.unit_norm else "weight"
+
+
 def _fields(drawn: dict[str, dict[str, Any]]) -> list[str]:
     return [name for name in drawn if name.startswith("STRF") and not name.endswith(UNSURE)]
 
@@ -219,7 +233,7 @@ def neuron_figure(
             "y": 0.0,
             "yanchor": "bottom",
             "thickness": 10,
-            "title": {"text": "weight"},
+            "title": {"text": weight_title(confidence)},
         }
         figure.add_trace(heat, row=rows + 1, col=column)
         if name + UNSURE in drawn:

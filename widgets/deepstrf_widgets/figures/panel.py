@@ -25,7 +25,7 @@ from ..session.lock import locked
 from ..session.session import LiveSession
 from ..threads import one_thread
 from .confidence import Confidence
-from .neuron_figure import LANES, UNSURE, figure_traces, tuning_lines
+from .neuron_figure import LANES, UNSURE, figure_traces, tuning_lines, weight_title
 
 __all__ = ["FiguresPanel"]
 
@@ -154,6 +154,7 @@ class FiguresPanel(BrowserWidget):
             "fields": fields,
             "dt_ms": now.dt_ms,
             "delay_ms": now.delay_ms,
+            "weights": weight_title(self.confidence),
             "khz": [round(float(khz), 4) for khz in now.cf_hz / 1e3],
         }
 

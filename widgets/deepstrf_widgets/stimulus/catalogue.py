@@ -218,7 +218,10 @@ def sound_from_bytes(content: bytes, name: str, cf_hz: NDArray[np.float64], dt_m
 
 def too_large(name: str, size: int) -> ValueError:
     """The error of a file of so many bytes."""
-    return ValueError(f"{_file_name(name)} is too large: {size / 1e6:.1f} MB, the limit is {MAX_FILE_MB} MB")
+    return ValueError(
+        f"{_file_name(name)} is too large: {size / 1e6:.1f} MB, the limit is {MAX_FILE_MB} MB: cut it, or make a "
+        "spectrogram of it in a cell and hand it over with session.set_stimulus(...)"
+    )
 
 
 def _file_name(name: str) -> str:

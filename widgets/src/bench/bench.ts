@@ -184,7 +184,7 @@ export function mount(
     fullScreenButton(root, (text) => state.setError(text), cleanup),
   );
   if (page) toolbar.element.append(linkButton(page(cleanup), state, cleanup));
-  followRoom(root, cleanup);
+  followRoom(root, name, cleanup);
   watchPixelRatio(cleanup, requestPaint);
   watchWidth(root, state, clock, cleanup);
   followKernel(model, el, state, cleanup);

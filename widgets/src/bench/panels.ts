@@ -42,6 +42,7 @@ export class Panels {
           }),
         ),
       moment: () => state.moment.frame,
+      hover: (frame) => state.moment.hover(frame),
       pin: (frame) => state.moment.pin(frame),
       onMoment: (changed, until) =>
         until.add(

@@ -20,10 +20,14 @@ function heightInView(root: HTMLElement): number {
   return innerHeight;
 }
 
-/** Tell the style sheet of the view how wide it is and how high what is around it. */
-export function followRoom(root: HTMLElement, cleanup: Cleanup): void {
+/** Less of the model's name than this says nothing. */
+const LEAST_NAME_PX = 40;
+
+/** Tell the style sheet of the view how wide it is, how high what is around it, and whether the name of the model has room. */
+export function followRoom(root: HTMLElement, name: HTMLElement, cleanup: Cleanup): void {
   const measure = () => {
     if (root.clientWidth === 0) return;
+    setAttribute(root, "data-nameless", false);
     const width = root.clientWidth;
     setAttribute(root, "data-narrow", width < TWO_PX);
     setAttribute(root, "data-compact", width < SMALL_PX || (width >= TWO_PX && width < WIDE_PX));
@@ -36,6 +40,14 @@ export function followRoom(root: HTMLElement, cleanup: Cleanup): void {
   const observer = new ResizeObserver(measure);
   observer.observe(root);
   cleanup.add(() => observer.disconnect());
+  const names = new ResizeObserver(() => {
+    const { clientWidth, scrollWidth } = name;
+    if (clientWidth > 0 && clientWidth < Math.min(scrollWidth, LEAST_NAME_PX)) {
+      setAttribute(root, "data-nameless", true);
+    }
+  });
+  names.observe(name);
+  cleanup.add(() => names.disconnect());
   cleanup.listen(window, "resize", measure);
   // A printed page has another width, for which nothing is painted anew: handles and axes would lie beside the picture.
   cleanup.listen(window, "beforeprint", () => setStyle(root, "width", `${root.offsetWidth}px`));

@@ -3,6 +3,7 @@
 import { expect, it } from "vitest";
 import entry from "../entry/comparison";
 import { StaticModel } from "../offline/static-model";
+import { fakeAround } from "../testing/around.fixture";
 import { bytes } from "../testing/bench.fixture";
 import { onEveryPage } from "../testing/mount.fixture";
 import { type Row, sorted } from "./comparison";
@@ -30,14 +31,13 @@ it("rows are sorted by a column either way, those without a value last", () => {
 
 it("scores, moments and fields are shown; a row chooses its neuron, a moment is pinned on the bench", () => {
   const sent: unknown[] = [];
-  const pinned: number[] = [];
+  const { around, at, pinned } = fakeAround();
   const el = document.createElement("div");
   document.body.append(el);
   const traits = { info: INFO, rows: ROWS, neuron: 2, error: "", cf_hz: bytes([500, 1000]) };
   const moments = [{ frame: 250, difference: -1.5 }];
   const model = new StaticModel({ ...traits, moments }, (content) => sent.push(content));
-  const around = { pin: (frame: number) => pinned.push(frame) };
-  const stop = entry.render({ model, el, around: around as never });
+  const stop = entry.render({ model, el, around });
   expect(el.textContent).toContain(
     "A: LinearNonlinear, on this bench · B: StateNet · 2 of 3 neurons matched",
   );
@@ -53,6 +53,9 @@ it("scores, moments and fields are shown; a row chooses its neuron, a moment is 
   expect(jump.textContent).toBe("1.252 s: −1.5");
   jump.click();
   expect(pinned).toEqual([250]);
+  expect(jump.hasAttribute("aria-current")).toBe(false);
+  at(250);
+  expect(jump.getAttribute("aria-current")).toBe("true");
   model.set("moments", []);
   expect(el.textContent).toContain("They do not differ on this sound");
   stop();

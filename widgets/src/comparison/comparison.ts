@@ -146,6 +146,12 @@ export function mountComparison(given: BenchModel, el: HTMLElement, around?: Aro
     }
   };
 
+  /** The place where the time cursor is. */
+  const markMoment = () => {
+    for (const one of moments.querySelectorAll<HTMLElement>("[data-frame]"))
+      setAttribute(one, "aria-current", Number(one.dataset.frame) === around?.moment() && "true");
+  };
+  around?.onMoment(markMoment, cleanup);
   const paintMoments = () => {
     const found = (model.get("moments") as Moment[] | undefined) ?? [];
     const buttons = found.map(({ frame, difference }) => {
@@ -159,6 +165,7 @@ export function mountComparison(given: BenchModel, el: HTMLElement, around?: Aro
     });
     const none = element("span.db-muted", {}, "They do not differ on this sound.");
     moments.replaceChildren(...(buttons.length > 0 ? buttons : [none]));
+    markMoment();
   };
   cleanup.listen(moments, "click", (event) => {
     const frame = closest(event.target, "[data-frame]")?.dataset.frame;

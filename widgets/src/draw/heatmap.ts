@@ -61,6 +61,29 @@ export function fillFrames(
   return image;
 }
 
+/** How much of their colour weights keep that may be zero. */
+const PALE = 0.3;
+
+/** Move the cells of a picture of `fillImage` where `where` is not 0 towards the colour of zero. */
+export function fade(
+  canvas: HTMLCanvasElement,
+  image: ImageData,
+  where: ArrayLike<number>,
+  offset: number,
+  colours: Table,
+): void {
+  const { width, height, data } = image;
+  const ground = new Uint8Array(colours.buffer, 4 * 128, 3);
+  for (let r = 0; r < height; r++) {
+    for (let c = 0; c < width; c++) {
+      if (!where[offset + r * width + c]) continue;
+      const at = 4 * ((height - 1 - r) * width + c);
+      for (let i = 0; i < 3; i++) data[at + i] = ground[i] + PALE * (data[at + i] - ground[i]);
+    }
+  }
+  canvas.getContext("2d")?.putImageData(image, 0, 0);
+}
+
 const BAR = { gap: 8, width: 10 };
 
 /** A vertical colour bar right of a plot, with its numbers on the right and its unit above them. */

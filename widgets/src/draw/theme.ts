@@ -52,7 +52,12 @@ export function watchTheme(root: HTMLElement, cleanup: Cleanup, onChange: () => 
     observer.observe(place, { attributes: true, attributeFilter: told });
   }
   cleanup.add(() => observer.disconnect());
-  for (const query of ["(prefers-color-scheme: dark)", "(prefers-reduced-motion: reduce)"]) {
+  const queries = [
+    "(prefers-color-scheme: dark)",
+    "(prefers-reduced-motion: reduce)",
+    "(forced-colors: active)",
+  ];
+  for (const query of queries) {
     cleanup.listen(matchMedia(query), "change", onChange);
   }
 }

@@ -22,6 +22,8 @@ export interface Figure {
   dt_ms: number;
   delay_ms: number;
   khz: number[];
+  /** What the colours of the fields are. */
+  weights: string;
   peaks: Record<string, number>;
   /** Tuning with its intervals, by field. */
   tuning: Record<string, string>;
@@ -31,6 +33,8 @@ const UNSURE = ", unsure";
 const UNSURE_OPACITY = 0.3;
 const LANE_PX = 88;
 const FIELD_PX = 200;
+/** Right of a field; the last has its colour bar there, and the others are as wide as that. */
+const FIELD_RIGHT_PX = 86;
 const TICKS_KHZ = [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100];
 const CLEAR = "rgba(0,0,0,0)";
 const GRID = "rgba(128,128,128,0.25)";
@@ -70,9 +74,11 @@ function traceOf(name: string, values: Named, figure: Figure, theme: Theme): Tra
     const [, lags] = values.shape;
     const x = Array.from({ length: lags }, (_, i) => (lags - 1 - i) * figure.dt_ms + figure.delay_ms);
     const peak = figure.peaks[name] || 1;
+    const isLast = name === figure.fields[figure.fields.length - 1];
+    const bar = { thickness: 10, title: { text: figure.weights, side: "right" }, outlinewidth: 0 };
     const opacity = name.endsWith(UNSURE) ? UNSURE_OPACITY : 1;
-    const colours = { colorscale: scale(diverging(theme.dark)), zmin: -peak, zmax: peak, showscale: false };
-    return { type: "heatmap", name, x, y: figure.khz, z: rows(values), opacity, ...colours };
+    const colours = { colorscale: scale(diverging(theme.dark)), zmin: -peak, zmax: peak, showscale: isLast };
+    return { type: "heatmap", name, x, y: figure.khz, z: rows(values), opacity, colorbar: bar, ...colours };
   }
   const tables: Record<string, () => Table> = {
     stimulus: sequential,
@@ -110,7 +116,7 @@ export function layoutOf(graph: string, figure: Figure, theme: Theme, width: num
   return {
     width,
     height: inner + MARGIN.t + bottom,
-    margin: { ...MARGIN, b: bottom },
+    margin: { ...MARGIN, b: bottom, ...(isField(graph) ? { r: FIELD_RIGHT_PX } : {}) },
     title: { text: lane?.title ?? graph, font: { size: 13 }, x: 0.5, y: 1, yanchor: "top", pad: { t: 6 } },
     showlegend: graph === "response",
     legend: { orientation: "h", x: 1, xanchor: "right", y: 1, yanchor: "bottom" },

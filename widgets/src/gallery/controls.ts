@@ -1,6 +1,7 @@
 /** What chooses among the neurons of a gallery: search, order, channel, which fields, and ranges of read-outs. */
 
 import { type Cleanup, element, setAttribute, setText } from "../base/dom";
+import { typedNumber } from "../base/format";
 import { Segments } from "../ui/segments";
 import {
   DESCRIBED,
@@ -156,8 +157,8 @@ export class GalleryControls {
     const { label, unit } = DESCRIBED[measure];
     const end = (side: string) =>
       element("input", {
-        type: "number",
-        step: "any",
+        type: "text",
+        inputmode: "decimal",
         class: "db-number",
         placeholder: side === "least" ? "from" : "to",
         "aria-label": `${label}, at ${side}${unit ? ` (${unit})` : ""}`,
@@ -174,10 +175,10 @@ export class GalleryControls {
     let valid = true;
     for (const { measure, ends } of this.#fields) {
       const [low, high] = ends.map((end) =>
-        end.value === "" ? null : Number(end.value) * DESCRIBED[measure].per,
+        end.value.trim() === "" ? null : typedNumber(end.value) * DESCRIBED[measure].per,
       );
       const crossed = low !== null && high !== null && low > high;
-      const wrong = crossed || ends.some((end) => end.validity?.badInput);
+      const wrong = crossed || [low, high].some((end) => end !== null && Number.isNaN(end));
       for (const end of ends) setAttribute(end, "aria-invalid", wrong ? "true" : null);
       if (wrong) valid = false;
       else if (low !== null || high !== null) ranges[measure] = [low, high];

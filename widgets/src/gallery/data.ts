@@ -4,6 +4,7 @@ import { floats } from "../base/bytes";
 import { fixed, frequency, milliseconds, octaves, signed } from "../base/format";
 import { numbered } from "../base/names";
 import type { BenchModel, Bytes } from "../kernel/contract";
+import { tuningOf } from "../math/tuning";
 
 /** Every trait of the gallery; the Python class has the same names. */
 export const GALLERY_TRAITS = [
@@ -164,6 +165,25 @@ export class GalleryData {
     return label === String(neuron + 1) ? `neuron ${label}` : label;
   }
 
+  /**
+   * "inhibition 4.2 kHz, 35 ms" of a neuron whose largest weight is negative, empty for others: the read-outs are those of
+   * what excites.
+   */
+  inhibition(neuron: number): string {
+    const { n_channels, n_bands, n_lags, dt_ms, delay_ms } = this.info;
+    const size = n_bands * n_lags;
+    const field = this.kernels.subarray(neuron * this.cells, (neuron + 1) * this.cells);
+    const lowest = field.reduce((least, weight) => Math.min(least, weight), 0);
+    if (lowest === 0 || -lowest <= field.reduce((most, weight) => Math.max(most, weight), 0)) return "";
+    const channel = Math.min(Math.floor(field.indexOf(lowest) / size), n_channels - 1);
+    const opposite = Float64Array.from(
+      field.subarray(channel * size, (channel + 1) * size),
+      (weight) => -weight,
+    );
+    const { bestHz, latencyMs } = tuningOf(opposite, n_bands, n_lags, this.cfHz, dt_ms, delay_ms);
+    return `inhibition ${frequency(bestHz)}, ${milliseconds(latencyMs)}`;
+  }
+
   /** All read-outs of one neuron with their units. */
   described(neuron: number): string {
     const texts = measuresOf(this.info).map((m) =>
@@ -171,7 +191,8 @@ export class GalleryData {
         ? `r = ${measured(m, this.value(neuron, m))}`
         : `${DESCRIBED[m].label} ${measured(m, this.value(neuron, m))}`,
     );
-    return (this.value(neuron, "edited") === 1 ? ["edited", ...texts] : texts).join(", ");
+    const edited = this.value(neuron, "edited") === 1 ? "edited" : "";
+    return [edited, this.inhibition(neuron), ...texts].filter(Boolean).join(", ");
   }
 
   /** "ON 4.2 kHz, 35 ms: +0.012" for one cell of a receptive field. */

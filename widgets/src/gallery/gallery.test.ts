@@ -186,7 +186,7 @@ describe("data", () => {
     const data = new GalleryData(new Gallery().model);
     expect(data.label(0)).toBe("1 · unit 10");
     expect(data.described(1)).toBe(
-      "edited, best frequency 1.1 kHz, latency 5.0 ms, bandwidth 0.50 oct, separability 0.90, ON/OFF index +0.25, r = 0.10",
+      "edited, inhibition 500 Hz, 15 ms, best frequency 1.1 kHz, latency 5.0 ms, bandwidth 0.50 oct, separability 0.90, ON/OFF index +0.25, r = 0.10",
     );
     expect(data.described(3)).toContain("r = –");
     // Cell 5 of neuron 0 holds 5 - 127: band 1, lag 2 of 0..3, so one bin of 5 ms before now; peak 2.
@@ -194,6 +194,16 @@ describe("data", () => {
       `ON 2.0 kHz, 10 ms: −${((122 / 127) * 2).toFixed(1)}`,
     );
     expect(data.span()).toBe("0.5–8 kHz");
+  });
+
+  it("says where a field inhibits whose largest weight is negative", () => {
+    const data = new GalleryData(new Gallery().model);
+    data.kernels.fill(0);
+    const [band, lag] = [1, F > 0 ? 2 : 0];
+    data.kernels[data.cells + band * T + lag] = 80;
+    expect(data.described(1)).not.toContain("inhibition");
+    data.kernels[data.cells + F * T + band * T + lag] = -127;
+    expect(data.described(1)).toMatch(/^edited, inhibition 2\.0 kHz, 5\.0 ms, best frequency 1\.1 kHz/);
   });
 
   it("takes the rows of a patch over, and the kernels in place for every view of the model", () => {
@@ -281,7 +291,9 @@ describe("list box", () => {
     );
     expect(new Set(cards.map((card) => card.getAttribute("aria-setsize")))).toEqual(new Set([String(N)]));
     expect(cards[0].getAttribute("aria-selected")).toBe("true");
-    expect(cards[1].getAttribute("aria-description")).toMatch(/^edited, best frequency 1\.1 kHz, latency/);
+    expect(cards[1].getAttribute("aria-description")).toMatch(
+      /^edited, inhibition 500 Hz, 15 ms, best frequency 1\.1 kHz, latency/,
+    );
     expect(cards[0].textContent).toBe("1 · unit 10 r 0.00 1.0 kHz 0.0 ms");
   });
 
@@ -421,6 +433,12 @@ describe("controls", () => {
     expect(gallery.order).toEqual([2, 3, 4]);
     gallery.type("best frequency, at most", "1");
     expect(gallery.model.get("ranges")).toEqual({ best_frequency_hz: [1200, 1400] });
+    expect(gallery.one("input[aria-label^='best frequency, at most']").getAttribute("aria-invalid")).toBe(
+      "true",
+    );
+    gallery.type("best frequency, at most", "1,5");
+    expect(gallery.model.get("ranges")).toEqual({ best_frequency_hz: [1200, 1500] });
+    gallery.type("best frequency, at most", "1,5 kHz");
     expect(gallery.one("input[aria-label^='best frequency, at most']").getAttribute("aria-invalid")).toBe(
       "true",
     );

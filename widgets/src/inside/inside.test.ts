@@ -1,8 +1,8 @@
 // @vitest-environment happy-dom
 
 import { expect, it, vi } from "vitest";
-import type { Cleanup } from "../base/dom";
 import entry from "../entry/inside";
+import { fakeAround } from "../testing/around.fixture";
 import { bytes } from "../testing/bench.fixture";
 import { key, onEveryPage, pointer } from "../testing/mount.fixture";
 
@@ -36,31 +36,34 @@ function page(given: Record<string, unknown> = {}) {
     save_changes: () => {},
     send: (content: unknown) => sent.push(content as Record<string, unknown>),
   };
-  let frame: number | null = null;
-  const moved = new Set<() => void>();
-  const around = {
-    rate: () => [1, 4, 2],
-    neuron: () => 0,
-    onRate: () => {},
-    moment: () => frame,
-    pin: () => {},
-    onMoment: (changed: () => void, until: Cleanup) => {
-      moved.add(changed);
-      until.add(() => moved.delete(changed));
-    },
-  };
+  const { around, at, moved } = fakeAround([1, 4, 2]);
   const el = document.createElement("div");
   document.body.append(el);
   const stop = entry.render({ model: model as never, el, around });
-  const at = (next: number | null) => {
-    frame = next;
-    for (const changed of moved) changed();
-  };
   const tell = (content: object, ...buffers: DataView[]) => emit("msg:custom", content, buffers);
   const answer = (of: number) =>
     tell({ type: "moment", frame: of, stamp: values.stamp, text: "", shape: [2, 1] }, bytes([1, -2]));
   return { el, model, sent, stop, at, tell, answer, callbacks, moved, text: () => el.textContent ?? "" };
 }
+
+it("labels the ends of a row of switches", () => {
+  const named = {
+    name: "bands",
+    label: "bands",
+    meaning: "",
+    labels: ["0.5 kHz", "1 kHz", "2 kHz"],
+    on: "111",
+  };
+  const counted = { name: "units", label: "units", meaning: "", labels: [], on: "11111" };
+  const { el } = page({ parts: [named, counted] });
+  const ends = [...el.querySelectorAll(".db-switch-ends")].map((row) =>
+    [...row.children].map((end) => end.textContent),
+  );
+  expect(ends).toEqual([
+    ["0.5 kHz", "2 kHz"],
+    ["1", "5"],
+  ]);
+});
 
 it("without a cursor the moment of the highest response is shown, and it is called a gradient with its unit", () => {
   const { sent, answer, text } = page();

@@ -129,12 +129,30 @@ function groupOf({ name, label, meaning, on, labels }: PartInfo): HTMLElement {
     }),
   );
   const more = on.length > MOST ? ` (the first ${MOST} of ${on.length})` : "";
+  // Of many parts in an order, such as bands, the ends say which is which.
+  const ends = [labels[0], labels[labels.length - 1]].map(
+    (text, i) => text ?? String(i === 0 ? 1 : on.length),
+  );
+  const scale = element(
+    "span.db-switch-ends",
+    { "aria-hidden": "true" },
+    ...ends.map((end) => element("span", {}, end)),
+  );
   const wide = labels.length > 0 && labels.length <= 2;
   return element(
     "div.db-switch-group",
     { role: "group", "aria-label": label, "data-name": name, "data-wide": wide },
     element("span.db-switch-name", { title: meaning }, `${label}${more}`),
-    element("span.db-switch-cells", {}, ...cells.map((cell, n) => (wide ? withText(cell, labels[n]) : cell))),
+    element(
+      "span.db-switch-row",
+      {},
+      element(
+        "span.db-switch-cells",
+        {},
+        ...cells.map((cell, n) => (wide ? withText(cell, labels[n]) : cell)),
+      ),
+      ...(wide ? [] : [scale]),
+    ),
     element("output"),
   );
 }

@@ -58,6 +58,8 @@ export const TRAITS = [
   "gradient",
   "show_gradient",
   "exercise",
+  "unsure",
+  "certainty",
   "revision",
   "playing",
   "pins",
@@ -275,6 +277,12 @@ export interface ExplanationMessage {
   is_gradient?: boolean;
 }
 export type Message = Answer | Failure | ExplanationMessage | Motion;
+
+/** How sure a fit is of the field of a neuron, as trained: what is written below each channel, and what pale means. */
+export interface Certainty {
+  readouts: string[][];
+  pale: string;
+}
 
 /** An exercise of a lesson that this bench answers; the trait is empty where there is none. */
 export interface BenchExercise {

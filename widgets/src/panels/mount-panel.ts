@@ -14,6 +14,8 @@ export interface Around {
   onRate(changed: () => void, cleanup: Cleanup): void;
   /** The bin under the time cursor, hovered, played or pinned; null where there is none. */
   moment(): number | null;
+  /** The pointer is at a bin of the sound on screen, or at none. */
+  hover(frame: number | null): void;
   /** Keep a bin under the time cursor. */
   pin(frame: number): void;
   /** Called when it is another one, until the cleanup runs. */

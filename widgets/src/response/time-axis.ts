@@ -26,10 +26,12 @@ export class TimeAxis {
     this.#stage = stage;
     this.#box = box;
     this.#changed = changed;
+    const whole = button("Show the whole sound (0)", "whole");
+    whole.append(element("span.db-wide", {}, " sound"));
     const tools: [HTMLButtonElement, () => void][] = [
       [button("Zoom out (Ctrl and wheel)", "−", "icon"), () => this.zoom(ZOOM)],
       [button("Zoom in (Ctrl and wheel)", "+", "icon"), () => this.zoom(1 / ZOOM)],
-      [button("Show the whole sound (0)", "whole sound"), () => this.whole()],
+      [whole, () => this.whole()],
     ];
     for (const [tool, act] of tools) {
       cleanup.listen(tool, "click", act);

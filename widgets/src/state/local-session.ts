@@ -366,6 +366,14 @@ export class LocalSession {
     );
   }
 
+  /** The same of the receptive fields alone. */
+  get fieldEdited(): boolean {
+    const pairs = [...this.neurons.values()];
+    return [...this.#parameters].some(
+      ([name, parameter]) => name.startsWith("strf.") && pairs.some((pair) => differs(pair, parameter, [])),
+    );
+  }
+
   get canUndo(): boolean {
     return this.#done.length > 0;
   }

@@ -73,6 +73,8 @@ export const PARTS_OF_TRAIT: Record<Trait, Part[]> = {
   gradient: ["field"],
   show_gradient: ["field"],
   exercise: [],
+  unsure: ["field"],
+  certainty: ["field"],
   revision: [],
   playing: ["playing"],
   pins: ["pins", "selected"],

@@ -4,6 +4,7 @@ import { floats } from "../base/bytes";
 import type { Connection } from "../kernel/connection";
 import {
   type BenchModel,
+  type Certainty,
   COLUMNS,
   type Fit,
   type Info,
@@ -34,6 +35,9 @@ export class ViewState {
   trials = new Float32Array(0);
   /** Gradient map (C, F, T); empty until it is requested. */
   gradient: Numbers = new Float32Array(0);
+  /** Weights (C, F, T) of the trained field that a fit is not sure of are not 0; empty where nothing is known. */
+  unsure: Numbers = new Float32Array(0);
+  certainty: Certainty = NOTHING_KNOWN;
   /** Whether it is requested; null where it cannot be computed. */
   showGradient: boolean | null = null;
   /** Which lanes are open, and which stage of the model is edited ("" where none has been chosen). */
@@ -175,6 +179,11 @@ export class ViewState {
     );
   }
 
+  /** The field on screen is not the trained one, of which alone a fit can be sure. */
+  get fieldEdited(): boolean {
+    return !this.peek && this.session.fieldEdited;
+  }
+
   gaussian(k: number, of: Numbers = this.gaussians): Gaussian {
     return gaussianAt(of, this.channel * this.info.n_gaussians + k);
   }
@@ -183,6 +192,7 @@ export class ViewState {
 /** Name of a parameter, and the beginning of an index. */
 export type Pin = readonly [string, readonly number[]];
 
+const NOTHING_KNOWN: Certainty = { readouts: [], pale: "" };
 const NO_FIT: Fit = { explained: null, normalized_explained: null, rate_bias: null, mismatch: "" };
 
 /** The trait behind a field, and how it is read. */
@@ -195,6 +205,8 @@ const FIELDS: { readonly [Field in keyof ViewState]?: Row<ViewState[Field]> } = 
   otherName: ["other_name", text],
   trials: ["trials", floats],
   gradient: ["gradient", floats],
+  unsure: ["unsure", floats],
+  certainty: ["certainty", (value) => ({ ...NOTHING_KNOWN, ...(value as Partial<Certainty> | undefined) })],
   showGradient: ["show_gradient", (value) => (typeof value === "boolean" ? value : null)],
   lanes: ["lanes", (value) => (value as string[] | undefined) ?? []],
   stage: ["stage", text],

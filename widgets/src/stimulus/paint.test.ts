@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { floats } from "../base/bytes";
 import bench from "../entry/sounds";
 import { StaticModel } from "../offline/static-model";
+import { fakeAround } from "../testing/around.fixture";
 import { bytes } from "../testing/bench.fixture";
 import { key, onEveryPage, pointer, settle } from "../testing/mount.fixture";
 import type { PaintMessage } from "./paint";
@@ -30,6 +31,8 @@ class Page {
   readonly model: StaticModel;
   readonly stop: () => void;
 
+  readonly cursor = fakeAround();
+
   constructor(info = {}) {
     const traits = { view: "paint", info: { ...INFO, ...info }, cf_hz: bytes(CF) };
     this.model = new StaticModel(
@@ -37,7 +40,7 @@ class Page {
       (content, buffers) => this.sent.push({ ...(content as Sent), values: floats(buffers[0]) }),
     );
     document.body.append(this.el);
-    this.stop = bench.render({ model: this.model, el: this.el });
+    this.stop = bench.render({ model: this.model, el: this.el, around: this.cursor.around });
     this.answerAll();
     this.sent = [];
     vi.advanceTimersByTime(200);
@@ -106,6 +109,20 @@ onEveryPage();
 afterEach(() => {
   page.stop();
   page.el.remove();
+});
+
+it("shows the time cursor of the bench", () => {
+  page = new Page();
+  const line = page.find(".db-time-cursor");
+  expect(line.hidden).toBe(true);
+  page.cursor.at(20);
+  vi.advanceTimersByTime(40);
+  expect([line.hidden, line.style.left]).toEqual([false, "205px"]);
+  page.cursor.at(N);
+  vi.advanceTimersByTime(40);
+  expect(line.hidden).toBe(true);
+  page.stop();
+  expect(page.cursor.moved.size).toBe(0);
 });
 
 describe("pointer and keys", () => {

@@ -10,6 +10,7 @@ import type { BenchModel, Bytes } from "../kernel/contract";
 import { delivering, LOST } from "../kernel/delivery";
 import { PatchQueue } from "../kernel/patch-queue";
 import { bandToHz } from "../math/units";
+import type { Around } from "../panels/mount-panel";
 import { keepKeys } from "../ui/host-keys";
 import { Shortcuts } from "../ui/shortcuts";
 import { setAria } from "../ui/slider-handle";
@@ -69,7 +70,7 @@ export class PaintView {
   #hover: Cell | null = null;
   #requested = false;
 
-  constructor(model: BenchModel, el: HTMLElement, cleanup: Cleanup) {
+  constructor(model: BenchModel, el: HTMLElement, around: Around | undefined, cleanup: Cleanup) {
     this.#model = delivering(model, () => this.#showMessage(LOST, true));
     const info = model.get("info") as PaintInfo;
     this.#info = info;
@@ -122,6 +123,7 @@ export class PaintView {
       from: this.#from,
       hover: this.#hover,
       width: this.#tools.tool === "noise" ? 0 : this.#tools.width,
+      moment: around?.moment() ?? null,
     });
     const { announce } = announcer;
     this.#plot = new PaintPlot(
@@ -134,6 +136,7 @@ export class PaintView {
       announce,
       cleanup,
     );
+    around?.onMoment(() => this.#plot.requestPaint(), cleanup);
     const title = element("h3.db-title", {}, "Painted sound");
     const head = element("div.db-head", {}, title, this.#readout, this.#tools.history);
     this.#root.append(this.#tools.element, head, this.#plot.element, this.#message, shortcuts.element);
@@ -399,8 +402,8 @@ export class PaintView {
   }
 }
 
-export function mountPaint(model: BenchModel, el: HTMLElement): () => void {
+export function mountPaint(model: BenchModel, el: HTMLElement, around?: Around): () => void {
   const cleanup = new Cleanup();
-  new PaintView(model, el, cleanup);
+  new PaintView(model, el, around, cleanup);
   return () => cleanup.run();
 }

@@ -22,6 +22,8 @@ export interface Marks {
   /** Where the pointer is, and how many bands its brush has; 0 for none. */
   hover: Cell | null;
   width: number;
+  /** The bin under the time cursor of the bench; null where there is none. */
+  moment: number | null;
 }
 
 export class PaintPlot {
@@ -34,7 +36,8 @@ export class PaintPlot {
     "aria-description": "Arrows move, Space paints, Delete erases",
   });
   readonly #brush = element("div.db-paint-ring", { "aria-hidden": "true", hidden: true });
-  readonly #plot = element("div.db-plot", {}, this.#picture, this.cursor, this.#brush);
+  readonly #moment = element("div.db-time-cursor", { "aria-hidden": "true", hidden: true });
+  readonly #plot = element("div.db-plot", {}, this.#picture, this.#moment, this.cursor, this.#brush);
   readonly element = element("div.db-stage", {}, this.#canvas, this.#plot);
   grid = new Grid({ x: 0, y: 0, width: 1, height: 1 }, 1, 1);
   readonly #surface: Surface;
@@ -108,7 +111,9 @@ export class PaintPlot {
 
   readonly #paint = (now: number): void => {
     this.#paintCells();
-    const { at, from, hover, width } = this.marks();
+    const { at, from, hover, width, moment } = this.marks();
+    this.#moment.hidden = moment === null || moment >= this.painting.n;
+    if (moment !== null) setStyle(this.#moment, "left", `${px(this.grid.x(moment) - this.grid.box.x)}px`);
     this.#brush.hidden = hover === null || width === 0;
     if (hover) this.#lay(this.#brush, hover, DAB_FRAMES, width);
     const { frame, band } = from ?? at;

@@ -3,7 +3,7 @@
 import { Cleanup, element, setAttribute, setText } from "../base/dom";
 import type { BenchModel } from "../kernel/contract";
 import { delivering, LOST } from "../kernel/delivery";
-import { mountPanel } from "../panels/mount-panel";
+import { type Around, mountPanel } from "../panels/mount-panel";
 import { keepKeys } from "../ui/host-keys";
 
 interface Slider {
@@ -20,7 +20,7 @@ interface Slider {
 /** Sounds that are a panel of their own. */
 const PANELS = ["file", "paint"];
 
-export function mountSounds(given: BenchModel, el: HTMLElement): () => void {
+export function mountSounds(given: BenchModel, el: HTMLElement, around?: Around): () => void {
   const cleanup = new Cleanup();
   const status = element("p.db-message", { role: "status", "aria-live": "polite" });
   const model = delivering(given, () => setText(status, LOST));
@@ -46,7 +46,7 @@ export function mountSounds(given: BenchModel, el: HTMLElement): () => void {
     shown = chosen;
     close?.();
     inside.replaceChildren();
-    close = PANELS.includes(chosen) ? mountPanel(model, chosen, client, inside) : null;
+    close = PANELS.includes(chosen) ? mountPanel(model, chosen, client, inside, around) : null;
   };
   const paintKnobs = () => {
     const sliders = (model.get("sliders") as Slider[] | undefined) ?? [];

@@ -36,6 +36,8 @@ const KEYS: Record<string, Act | "all" | undefined> = {
   backspace: "remove",
   delete: "revert",
 };
+const EDITED = "edited: intervals as trained";
+
 const COMMANDS: typeof KEYS = { a: "all", d: "duplicate" };
 
 export class StrfEditor {
@@ -65,6 +67,8 @@ export class StrfEditor {
   readonly #view: ViewOptions;
   readonly #slope = new GradientPicture();
   readonly #tuning = element("p.db-tuning");
+  /** Below it: how sure a fit is of the field. */
+  readonly #certainty = element("p.db-certainty.db-muted", { hidden: true });
   /** Over the picture: what is under the pointer, or else the tuning. */
   readonly #overlay = element("div.db-overlay", {}, this.#readout, this.#tuning);
   readonly #tooled = new PaintInputs();
@@ -88,6 +92,7 @@ export class StrfEditor {
         this.handles.updateAria();
         this.#brush.updateAria();
         this.#profiles.updateAria();
+        this.#paintCertainty();
         setText(this.#tuning, tuningText(this.#pictures, state.axes, state.info.unheard, state.channel));
       },
     );
@@ -135,7 +140,7 @@ export class StrfEditor {
       cleanup,
     );
     const head = element("div.db-head", {}, this.#title, element("span.db-spring"), this.#view.element);
-    const parts = [head, this.#tools.element, this.#stage, this.#inspector.element, help];
+    const parts = [head, this.#tools.element, this.#stage, this.#certainty, this.#inspector.element, help];
     this.element = element("section.db-strf", {}, ...parts);
     setAttribute(this.element, "aria-label", "Receptive field");
     this.#surface = new Surface(this.#canvas, cleanup, () => this.requestPaint());
@@ -331,6 +336,17 @@ export class StrfEditor {
     }
     setText(this.#readout, text);
     this.#tuning.hidden = text !== "";
+  }
+
+  #paintCertainty(): void {
+    const { certainty, channel, fieldEdited } = this.#state;
+    const lines = [
+      ...(certainty.readouts[channel] ?? []),
+      certainty.pale && fieldEdited ? EDITED : certainty.pale,
+    ];
+    const text = lines.filter(Boolean).join(" · ");
+    this.#certainty.hidden = text === "";
+    setText(this.#certainty, text);
   }
 
   #describe(): void {

@@ -2,7 +2,7 @@
 
 import { element } from "../../base/dom";
 import { diverging } from "../../draw/colormap";
-import { fillImage } from "../../draw/heatmap";
+import { fade, fillImage } from "../../draw/heatmap";
 import { extent } from "../../draw/line";
 import { Eased, PaintInputs } from "../../draw/surface";
 import { reducedMotion } from "../../draw/theme";
@@ -39,12 +39,17 @@ export class FieldPicture {
   }
 
   /** Show the weights of the channel on screen, which come times `gain`. Whether that was needed. */
-  paint({ kernel, channel, axes }: BenchState, weights: Numbers, gain: number, dark: boolean): boolean {
+  paint(state: BenchState, weights: Numbers, gain: number, dark: boolean): boolean {
+    const { kernel, channel, axes, unsure } = state;
     const { F, T } = axes;
+    const pale = unsure.length === kernel.length && !state.fieldEdited ? unsure : null;
     const reach = this.reach * Math.abs(gain);
     this.element.hidden = weights.length !== F * T || F * T === 0;
-    if (!this.#painted.changedSince(kernel, channel, reach, gain, dark) || this.element.hidden) return false;
-    fillImage(this.element, weights, F, T, [-reach, reach], diverging(dark));
+    if (!this.#painted.changedSince(kernel, channel, reach, gain, dark, pale) || this.element.hidden)
+      return false;
+    const colours = diverging(dark);
+    const image = fillImage(this.element, weights, F, T, [-reach, reach], colours);
+    if (pale && image) fade(this.element, image, pale, channel * F * T, colours);
     return true;
   }
 }
