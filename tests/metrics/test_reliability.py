@@ -94,6 +94,15 @@ def test_chance_on_one_sound_does_not_depend_on_the_pooling(missing):
     torch.testing.assert_close(bins.chance, sounds.chance)
 
 
+def test_two_repeats_of_short_slow_noise_seldom_pass_for_a_signal():
+    g = torch.Generator().manual_seed(0)
+    y = torch.randn(12, 2000, 2, 20, generator=g, dtype=torch.float64)
+    for t in range(1, 20):
+        y[..., t] = 0.9 * y[..., t - 1] + math.sqrt(1 - 0.9**2) * y[..., t]
+    found = pooled_pair_moments(y, pooling="bins", chance=True).significant(0.05).double().mean().item()
+    assert 0.02 < found < 0.09
+
+
 @pytest.mark.parametrize("missing", [0.0, 0.4])
 @pytest.mark.parametrize("repeats", [2, 7])
 def test_powers_are_unbiased(missing, repeats):
@@ -308,6 +317,12 @@ def test_ccmax_within_sounds_is_that_of_sounds_without_their_means(repeats, gaps
             variance += ((means - means.mean()) ** 2).sum()
         value = compute_CCmax(y, pooling="sounds")[n].item()
         assert value == pytest.approx(math.sqrt(signal / variance), abs=1e-10)
+
+
+def test_a_sound_of_one_bin_says_nothing_of_ccmax_within_sounds():
+    y = data()
+    y[2, ..., 1:] = torch.nan
+    torch.testing.assert_close(compute_CCmax(y, pooling="sounds"), compute_CCmax(y[:2], pooling="sounds"))
 
 
 def test_ccmax_bounds():

@@ -111,6 +111,16 @@ def test_a_nonlinear_kernel_is_refused():
         list(kernels(model))
 
 
+def test_a_penalty_with_axes_counts_curvature_in_octaves_and_ms_of_fields_with_these_bands():
+    field = LinearNonlinear(6, 5, out_neurons=2).double()
+    cf_hz, weight = torch.logspace(9, 13, 6, base=2.0, dtype=torch.float64), torch.tensor([1.0, 2.0]).double()
+    kernel = next(kernels(field))
+    for axes, bands in (((cf_hz, 4.0), cf_hz), ((cf_hz[:5], 4.0), None)):
+        along_f, along_t = roughness(kernel, cf_hz=bands, dt_ms=4.0)
+        expected = (weight * (0.3 * along_f + 0.2 * along_t)).sum()
+        assert_close(penalty(field, (0.3, 0.2), 0.0, weight, axes), expected)
+
+
 def test_penalty_of_neurons_and_of_hidden_units():
     weight = torch.tensor([1.0, 2.0, 0.5])
     model = LinearNonlinear(6, 5, out_neurons=3)

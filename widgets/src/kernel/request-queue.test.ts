@@ -345,4 +345,17 @@ describe("over a line whose answers are late, doubled, out of order and lost", (
     ]);
     expect(out[0].values).toEqual([9, 1, 2, 3, 4, 5]);
   });
+
+  it("joins painted neighbours of two profiles whatever the order in which they were painted", () => {
+    const { out, queue } = made();
+    queue.push("g", [slot(1)], "move");
+    for (let i = 0; i < 3; i++)
+      for (const name of ["strf.factor_t", "strf.factor_f"]) queue.push("g", [slot(i, i, name)], "move");
+    queue.answer(1, 5);
+    expect((out[1].request as EditRequest).edits).toEqual([
+      { name: "strf.factor_f", index: [0, 0, 0], count: 3 },
+      { name: "strf.factor_t", index: [0, 0, 0], count: 3 },
+    ]);
+    expect(out[1].values).toEqual([0, 1, 2, 0, 1, 2]);
+  });
 });

@@ -143,6 +143,7 @@ describe.each(SATURATING)("the features of a %s", (kind) => {
     close(gain(0), MIN_GAIN);
     close(gain(1e12), MAX_GAIN);
     close(gain(-1e12), -MAX_GAIN);
+    if (kind === "sigmoid") close(toFeatures(kind, { ...p, d: 1e-9 }).slope, (2 * MAX_GAIN) / 4);
     const turned = toFeatures(kind, { ...p, ...moveFeature(kind, p, "slope", -0.7, anywhere) });
     expect(turned.threshold).toBeCloseTo(1, 12);
     expect(turned.slope).toBeCloseTo(-0.7, 12);
