@@ -1,12 +1,16 @@
 """A small share of the tables of default fits, on simulated neurons."""
 
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
+from deepstrf.datasets import read_nems
 from deepstrf.simulate import simulate_population
-from deepstrf.training import ridge
-from tests.benchmarks import gaussian_table, recipes_table, which_model
+from deepstrf.training import Fitter, kernel_ridge, ridge
+from tests.benchmarks import gaussian_table, left_out_sounds, public_recordings, recipes_table, song_cells, which_model
 
 PARTS = ("recorded",)
 
@@ -105,3 +109,51 @@ def test_the_page_of_models_has_every_model_with_every_population():
     for part in parts:
         rows = [line.split("|")[1].strip() for line in part.splitlines() if line.startswith("| ")]
         assert rows == ["model", *which_model.models(small)]
+
+
+def test_song_cells_hear_songs_without_sound_above_8_khz_and_every_model_has_a_row():
+    made = [song_cells.song(np.random.default_rng(seed)) for seed in range(3)]
+    assert len({len(one) for one in made}) == 3
+    for one in made:
+        power = np.abs(np.fft.rfft(one)) ** 2
+        assert (
+            power[np.fft.rfftfreq(len(one), 1 / song_cells.RATE_HZ) > song_cells.SONG_HZ + 1].sum() < 1e-9 * power.sum()
+        )
+    found = song_cells.cells(2, 12)
+    assert [len(part) for part in found[:3]] == [8, 2, 2]
+    assert bool((found.true_hz < song_cells.SONG_HZ).all())
+    rows = song_cells.fitted(found, fitter=Fitter(epochs=1, progress=False))
+    assert list(rows) == ["ridge", *song_cells.models(found.train)]
+    for name, (r, off, seconds) in rows.items():
+        assert r.shape == off.shape == (2,), name
+        assert bool((r > 0.2).all()), name
+        assert bool((off >= 0).all()), name
+        assert seconds > 0
+    # A field that is the truth lies on the truth.
+    model = ridge(found.train, song_cells.LAGS)
+    with torch.no_grad():
+        kernel = model.readout.strf.kernel.weight
+        kernel.zero_()
+        at = [(found.train.cf_hz.log2() - hz.log2()).abs().argmin() for hz in found.true_hz]
+        for n, band in enumerate(at):
+            kernel[n, 0, band, 5] = 1.0
+    assert bool(((song_cells.tuned_to(model, found.train) / found.true_hz).log2().abs() < 0.2).all())
+
+
+def test_every_recipe_of_left_out_sounds_has_its_row(tmp_path, capsys, monkeypatch):
+    small = simulate_population(2, seconds=15, sample_rate_hz=8000, n_bands=8, max_hz=4000.0)
+    monkeypatch.setattr(left_out_sounds, "RecordingFolder", lambda *_, **__: small)
+    monkeypatch.setattr(left_out_sounds, "kernel_ridge", partial(kernel_ridge, n_points=50))
+    left_out_sounds.main([str(tmp_path), "--folds", "2", "--models", "ridge", "kernel ridge"])
+    rows = [line.split("|")[1].strip() for line in capsys.readouterr().out.splitlines()]
+    assert rows == ["model", "---", "noise ceiling", "ridge", "kernel ridge"]
+    for recipe, validation in left_out_sounds.recipes(small).values():
+        assert callable(recipe)
+        assert validation in (None, 0.2)
+
+
+def test_a_public_recording_of_this_machine_is_read_in_its_layout(tmp_path):
+    path = public_recordings.write(tmp_path, 3, 10)
+    found = read_nems(path)
+    assert (len(found.neuron_names), len(found), found.bins) == (3, 10, (150,) * 10)
+    assert public_recordings.peak_mb(path, [0, 2]) < 200
