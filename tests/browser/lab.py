@@ -1,14 +1,17 @@
-"""A real Jupyter server for a test: own port, token and folders, and an end when the test ends."""
+"""Servers for tests, each with a port of its own and an end when the test ends: Jupyter's, and one of plain files."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
+import http.server
 import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -199,3 +202,15 @@ def serve(
     server = Server(port or free_port(), folder, home / "server.log", base, notebooks)
     with running(server, [*command, *options], {**own_folders(home), **(environment or {})}):
         yield server
+
+
+@contextlib.contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """The address of a plain file server of ``folder`` as long as the context lasts."""
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +11,7 @@ from playwright.sync_api import Browser, expect
 
 from deepstrf.demo import load_demo
 from deepstrf_widgets import BenchWidget, LiveSession, save_module
+from tests.browser.lab import serving
 from tests.browser.notebook import SECOND
 
 pytestmark = pytest.mark.browser
@@ -35,11 +33,8 @@ def address(tmp_path: Path) -> Iterator[str]:
     session = LiveSession(demo.model, stimuli, dt_ms=demo.stimulus.dt_ms, cf_hz=demo.stimulus.cf_hz)
     save_module(BenchWidget(session), tmp_path / "bench.mjs")
     (tmp_path / "index.html").write_text(PAGE)
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with serving(tmp_path) as address:
+        yield address
 
 
 def test_a_bare_page_loads_the_module_and_says_why_the_response_is_high(chromium: Browser, address: str) -> None:

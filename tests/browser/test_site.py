@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import importlib.util
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser.bench_page import CURVES, FIELD, ROOT, BenchPage
+from tests.browser.lab import serving
 from tests.browser.notebook import SECOND
 
 pytestmark = pytest.mark.browser
@@ -48,11 +46,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     out.mkdir()
     site.first_page(out, [lesson])
     site.notebook_page(lesson, out)
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(out))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with serving(out) as address:
+        yield address
 
 
 def test_a_drag_on_the_first_page_moves_field_and_response(chromium: Browser, address: str) -> None:

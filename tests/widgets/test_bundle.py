@@ -16,18 +16,7 @@ from deepstrf_widgets.bundle import bundle_source
 ROOT = Path(__file__).resolve().parents[2]
 WIDGETS = ROOT / "widgets"
 STATIC = WIDGETS / "deepstrf_widgets" / "static"
-PANELS = [
-    "gallery.js",
-    "sounds.js",
-    "findings.js",
-    "fits.js",
-    "prediction.js",
-    "figures.js",
-    "inside.js",
-    "comparison.js",
-    "play.js",
-]
-NAMES = ["bench.js", *PANELS, "bench.css"]
+NAMES = sorted(path.name.replace(".ts", ".js") for path in (WIDGETS / "src" / "entry").iterdir())
 # All of them together, as they are and as a server sends them.
 LARGEST_BYTES = 430_000
 LARGEST_GZIP_BYTES = 170_000

@@ -32,8 +32,10 @@ const ALLOWED: Record<string, string[]> = {
   state: KERNEL,
   // Pages without a kernel.
   offline: STATE,
+  // What the editors have in common.
+  editors: EDITOR,
   // One editor for each stage of a model.
-  ...Object.fromEntries(EDITORS.map((room) => [room, EDITOR])),
+  ...Object.fromEntries(EDITORS.map((room) => [room, [...EDITOR, "editors"]])),
   // Sound, recorded and predicted response on one time axis.
   response: EDITOR,
   // Widgets inside others: their models, and the code that only some views need.
@@ -83,7 +85,7 @@ const product = Object.keys(sources).filter((file) => !/\.(test|fixture)\.ts$/.t
 /** "./editors/strf/marks.ts" stands in the room "editors/strf". */
 function roomOf(file: string): string {
   const [, room, inner] = file.split("/");
-  return room === "editors" ? `${room}/${inner}` : room;
+  return room === "editors" && !inner.endsWith(".ts") ? `${room}/${inner}` : room;
 }
 
 /** Files that a file imports, types included. */

@@ -323,7 +323,7 @@ class Player:
         channel: int | str | None = None,
         gaussian: int | None = None,
     ) -> None:
-        """Hold parameters exactly where they are, whatever the fit finds; the user's own hand still moves them.
+        """Hold parameters exactly where they are, whatever the fit finds; the user can still edit them.
 
         Parameters
         ----------

@@ -18,8 +18,8 @@ import { sharesBeyond } from "../../math/drive-summary";
 import type { BenchState } from "../../state/bench-state";
 import type { Numbers } from "../../state/local-session";
 import { legend } from "../../ui/legend";
-import { ThrottledAnnouncer } from "../../ui/throttled-announcer";
 import { Tip } from "../../ui/tip";
+import { StageEditor } from "../stage-editor";
 import { DriveSummary } from "./drive";
 import { explanation, parametersOf } from "./features";
 import { CurveHandles } from "./handles";
@@ -41,7 +41,7 @@ const MARGIN = { left: 54, right: 20, top: 26, bottom: 40 };
 /** A floor below this share of the axis is silence. */
 const SILENCE = 0.1;
 
-export class ActivationEditor {
+export class ActivationEditor extends StageEditor {
   readonly element: HTMLElement;
   readonly handles: CurveHandles;
   readonly #canvas = element("canvas.db-canvas.db-over", { role: "img" });
@@ -62,21 +62,9 @@ export class ActivationEditor {
   readonly drive: DriveSummary;
   #plot: Plot | null = null;
   #hover: { x: number; y: number } | null = null;
-  readonly #announcer: ThrottledAnnouncer;
-
-  readonly #state: BenchState;
-  readonly #frameQueue: Frames;
-  readonly #theme: () => Theme;
 
   constructor(state: BenchState, frameQueue: Frames, theme: () => Theme, cleanup: Cleanup) {
-    this.#state = state;
-    this.#frameQueue = frameQueue;
-    this.#theme = theme;
-    this.#announcer = new ThrottledAnnouncer(
-      frameQueue,
-      () => state.inGesture,
-      () => this.#announce(),
-    );
+    super(state, frameQueue, theme);
     this.drive = new DriveSummary(state);
     const helpId = `db-curve-help-${state.client}`;
     const help = element(
@@ -121,11 +109,6 @@ export class ActivationEditor {
     );
   }
 
-  /** Paint in the next frame. */
-  requestPaint(): void {
-    this.#frameQueue.request(this.#paint);
-  }
-
   /** Leave a running drag; `cancel` puts the curve back to where it was. True when there was one. */
   release(cancel: boolean): boolean {
     return this.handles.release(cancel);
@@ -135,18 +118,18 @@ export class ActivationEditor {
 
   /** The formula of the curve, where the browser knows it. */
   get #kind(): Curve | null {
-    const { kind } = this.#state.info.activation;
+    const { kind } = this.state.info.activation;
     return isCurve(kind) ? kind : null;
   }
 
   #curve(kind: Curve, values: Numbers): (drive: number) => number {
-    return curveOf(kind, parametersOf(this.#state, values));
+    return curveOf(kind, parametersOf(this.state, values));
   }
 
   /** Bring axes and histogram up to date. */
   #follow(kind: Curve, now: number): void {
     const drive = this.drive;
-    const state = this.#state;
+    const state = this.state;
     const axes = this.#axes;
     if (axes.set && (state.inGesture || state.peek)) drive.follow(axes.drive, true);
     else {
@@ -166,15 +149,15 @@ export class ActivationEditor {
 
   // ---- paint ------------------------------------------------------------------------------------------------
 
-  readonly #paint = (now: number): void => {
-    const state = this.#state;
+  protected readonly paint = (now: number): void => {
+    const state = this.state;
     const kind = this.#kind;
     setAttribute(this.element, "data-stale", state.current ? null : "true");
     setText(this.#title, `Output curve${state.peek ? " · trained" : ""}`);
     this.#stage.hidden = kind === null;
     const { width, height } = this.#surfaces.canvas;
     if (kind === null || width === 0) {
-      this.#announcer.announce(now);
+      this.announcer.announce(now);
       return;
     }
     this.#follow(kind, now);
@@ -182,7 +165,7 @@ export class ActivationEditor {
     const box = inset(this.#surfaces.canvas, MARGIN);
     const plot = new Plot(box, axes.drive, axes.rate);
     this.#plot = plot;
-    const theme = this.#theme();
+    const theme = this.theme();
     const about = [width, height, devicePixelRatio, theme, ...axes.drive, ...axes.rate, kind];
     if (this.#painted.frame.changedSince(...about, state.info)) this.#paintFrame(plot, theme);
     if (this.#painted.data.changedSince(...about, this.drive.current, state.trained.activation, state.peek)) {
@@ -192,17 +175,17 @@ export class ActivationEditor {
     this.handles.paint(plot);
     this.#paintMarks(plot);
     this.#paintTip(plot);
-    this.#announcer.announce(now);
+    this.announcer.announce(now);
   };
 
   #paintFrame(plot: Plot, theme: Theme): void {
     layOver(this.#overlay, plot.box);
     const ctx = this.#surfaces.frame.begin();
-    if (ctx) paintAxes(ctx, theme, plot, this.#state.info.rate_unit);
+    if (ctx) paintAxes(ctx, theme, plot, this.state.info.rate_unit);
   }
 
   #paintData(plot: Plot, theme: Theme, kind: Curve): void {
-    const state = this.#state;
+    const state = this.state;
     const summary = this.drive.current;
     const ghost = isEditable(kind) && !state.peek;
     this.#paintLegend(ghost);
@@ -220,7 +203,7 @@ export class ActivationEditor {
 
   #paintCurve(plot: Plot, theme: Theme, kind: Curve): void {
     const ctx = this.#surfaces.canvas.begin();
-    if (ctx) paintCurve(ctx, theme, plot, this.#curve(kind, this.#state.activation));
+    if (ctx) paintCurve(ctx, theme, plot, this.#curve(kind, this.state.activation));
   }
 
   #paintLegend(ghost: boolean): void {
@@ -237,7 +220,7 @@ export class ActivationEditor {
     const { kind, moving } = handles;
     const { baseline, ceiling, threshold = 0 } = kind ? toFeatures(kind, handles.parameters) : {};
     const [hub, end] = [handles.at("threshold"), handles.at("slope")];
-    const over = hover && !this.#state.inGesture && holds(plot.box, hover);
+    const over = hover && !this.state.inGesture && holds(plot.box, hover);
     const cross = moving === "threshold" ? threshold : over ? plot.driveAt(hover.x) : null;
     this.#marks.paint(
       plot,
@@ -255,23 +238,27 @@ export class ActivationEditor {
     else this.#tip.hide();
   }
 
-  #announce(): void {
+  protected get dragging(): boolean {
+    return this.state.inGesture;
+  }
+
+  protected describe(): void {
     this.#numbers.paint();
     this.handles.updateAria();
     this.#paintReadout();
-    const { label } = this.#state.info.activation;
+    const { label } = this.state.info.activation;
     const plain = this.handles.kind ? "Handles move it." : explanation(this.#kind ?? "other", label);
     setAttribute(
       this.#canvas,
       "aria-label",
-      `Output curve of neuron ${this.#state.neuron + 1}, ${label}: drive in arbitrary units to the right, rate in ` +
-        `${this.#state.info.rate_unit} upward. ${this.#shares()} ${plain}`,
+      `Output curve of neuron ${this.state.neuron + 1}, ${label}: drive in arbitrary units to the right, rate in ` +
+        `${this.state.info.rate_unit} upward. ${this.#shares()} ${plain}`,
     );
   }
 
   /** "silent 62 % of the time, saturated 0 %" */
   #shares(): string {
-    const state = this.#state;
+    const state = this.state;
     const kind = this.#kind;
     const plot = this.#plot;
     const { rate } = state;
@@ -289,7 +276,7 @@ export class ActivationEditor {
     const plot = this.#plot;
     const hover = this.#hover;
     const kind = this.#kind;
-    const state = this.#state;
+    const state = this.state;
     if (!plot || !hover || !kind || state.inGesture || !holds(plot.box, hover)) {
       setText(this.#readout, this.#shares());
       return;
@@ -308,13 +295,13 @@ export class ActivationEditor {
 
   #onHover(event: PointerEvent): void {
     // Measuring a place makes the browser lay out the page, and during a drag nothing is read out.
-    if (this.#state.inGesture) return;
+    if (this.state.inGesture) return;
     this.#setHover(pointIn(this.#stage, event));
   }
 
   #setHover(at: { x: number; y: number } | null): void {
     this.#hover = at;
-    this.#frameQueue.request(this.#paintHover);
+    this.frames.request(this.#paintHover);
   }
 
   readonly #paintHover = (): void => {

@@ -10,8 +10,8 @@ import { reducedMotion, type Theme } from "../../draw/theme";
 import { type BandFilter, depletionOf, filtersOf, steadyDepletion, valuesOf } from "../../math/prefilters";
 import type { BenchState } from "../../state/bench-state";
 import { Segments } from "../../ui/segments";
-import { ThrottledAnnouncer } from "../../ui/throttled-announcer";
 import { Tip } from "../../ui/tip";
+import { StageEditor } from "../stage-editor";
 import { type Curve, isTau, levelOf, ROUNDER, rounded, tauRange } from "./curves";
 import { ACTIVE_KEYS, PrefilterGestures } from "./gestures";
 import { PrefilterInspector } from "./inspector";
@@ -48,7 +48,7 @@ function choicesOf(curves: Curve[]): { value: string; text: string; title: strin
 
 const namesOf = (curves: Curve[]) => curves.map(({ label }) => label).join(" and ");
 
-export class PrefilterEditor {
+export class PrefilterEditor extends StageEditor {
   readonly element: HTMLElement;
   readonly tools: PrefilterTools;
   readonly gestures: PrefilterGestures;
@@ -72,21 +72,9 @@ export class PrefilterEditor {
   readonly #reach = new Eased();
   readonly #framed = new PaintInputs();
   #captioned = "";
-  readonly #announcer: ThrottledAnnouncer;
-
-  readonly #state: BenchState;
-  readonly #frameQueue: Frames;
-  readonly #theme: () => Theme;
 
   constructor(state: BenchState, frameQueue: Frames, theme: () => Theme, cleanup: Cleanup) {
-    this.#state = state;
-    this.#frameQueue = frameQueue;
-    this.#theme = theme;
-    this.#announcer = new ThrottledAnnouncer(
-      frameQueue,
-      () => this.gestures.dragging,
-      () => this.#announce(),
-    );
+    super(state, frameQueue, theme);
     const helpId = `db-adapt-help-${state.client}`;
     const help = element(
       "p.db-hidden",
@@ -117,11 +105,6 @@ export class PrefilterEditor {
     state.watch(cleanup, ["info", "prefilter", "neuron", "peek", "gesture"], () => this.requestPaint());
   }
 
-  /** Paint in the next frame. */
-  requestPaint(): void {
-    this.#frameQueue.request(this.#paint);
-  }
-
   /** Leave a running drag and end its gesture; `cancel` puts everything back to where it was. */
   release(cancel: boolean): boolean {
     return this.gestures.release(cancel);
@@ -135,9 +118,9 @@ export class PrefilterEditor {
 
   // ---- paint ------------------------------------------------------------------------------------------------
 
-  readonly #paint = (now: number): void => {
+  protected readonly paint = (now: number): void => {
     const tools = this.tools;
-    const state = this.#state;
+    const state = this.state;
     const surface = this.#surface;
     const { info, prefilter, axes } = state;
     const trained = state.trained.prefilter;
@@ -157,7 +140,7 @@ export class PrefilterEditor {
     };
     const layout = layoutOf(surface.width, surface.height, axes.F, tools.lower, ranges);
     const ghosts = !state.peek && trained.length === prefilter.length ? trained : null;
-    const colours = this.#theme();
+    const colours = this.theme();
     const edited = ghosts ? curves.filter((curve) => tools.edited(curve)) : [];
     const shown = edited.map((curve) => curve.name).join();
     const seen = [surface.width, surface.height, devicePixelRatio, axes, shown, ghosts, colours];
@@ -167,7 +150,7 @@ export class PrefilterEditor {
       this.#caption.style.top = `${layout.kernel.box.y - 21}px`;
     }
     const band = Math.min(tools.shown, axes.F - 1);
-    const { kind } = this.#state.info.prefilter;
+    const { kind } = this.state.info.prefilter;
     const kernels = filtersOf(kind, prefilter, band, axes.F);
     const before = ghosts ? filtersOf(kind, ghosts, band, axes.F) : [];
     this.#marks.paint({
@@ -186,7 +169,7 @@ export class PrefilterEditor {
     });
     this.gestures.paint(layout);
     this.#paintTip(layout, band);
-    this.#announcer.announce(now);
+    this.announcer.announce(now);
   };
 
   get #isDepression(): boolean {
@@ -195,7 +178,7 @@ export class PrefilterEditor {
 
   /** Share of the resource in a steady sound of the band's mean level, now and (where it was another) as trained. */
   #resourceOf(band: number, ghosts: ArrayLike<number> | null, longest: number): ArrayLike<number>[] {
-    const { axes, info, prefilter, stimulus } = this.#state;
+    const { axes, info, prefilter, stimulus } = this.state;
     const frames = stimulus.length / axes.F;
     let total = 0;
     for (let t = band * frames; t < (band + 1) * frames; t++) total += Math.max(stimulus[t], 0);
@@ -208,7 +191,11 @@ export class PrefilterEditor {
     return edited ? [of(prefilter), of(ghosts)] : [of(prefilter)];
   }
 
-  #announce(): void {
+  protected get dragging(): boolean {
+    return this.gestures.dragging;
+  }
+
+  protected describe(): void {
     this.#paintCaption();
     this.#inspector.paint();
     this.gestures.updateAria();
@@ -217,7 +204,7 @@ export class PrefilterEditor {
 
   #paintHead(plain: boolean): void {
     const tools = this.tools;
-    const state = this.#state;
+    const state = this.state;
     const { prefilter } = state.info;
     setText(this.#title, `Adaptation${state.peek ? " · trained" : ""}`);
     this.#stage.hidden = this.#chooser.element.hidden = this.#back.hidden = this.#scope.hidden = plain;
@@ -255,7 +242,7 @@ export class PrefilterEditor {
   /** Axes hold still in a gesture and glide to their new ends afterwards. */
   #follow(now: number): void {
     const tools = this.tools;
-    const state = this.#state;
+    const state = this.state;
     const { axes, info } = state;
     const { kind, taps } = info.prefilter;
     if (this.#isDepression) {
@@ -307,7 +294,7 @@ export class PrefilterEditor {
 
   /** As `#follow`, of a depression: axes of tau and strength, and as much time as the slowest band needs. */
   #followDepression(now: number): void {
-    const state = this.#state;
+    const state = this.state;
     const { axes } = state;
     const valuesOf = ({ row }: Curve) =>
       [state.prefilter, state.trained.prefilter].flatMap((from) =>
@@ -338,7 +325,7 @@ export class PrefilterEditor {
   /** The numbers beside the point that moves. */
   #paintTip(layout: Layout, band: number): void {
     const tools = this.tools;
-    const state = this.#state;
+    const state = this.state;
     const active = tools.activeCurves;
     const [first] = active;
     if (!tools.busy || !first) {
@@ -363,7 +350,7 @@ export class PrefilterEditor {
   /** Numbers of the band whose kernels are shown. */
   #paintCaption(): void {
     const tools = this.tools;
-    const state = this.#state;
+    const state = this.state;
     const { axes, prefilter } = state;
     const band = Math.min(tools.shown, axes.F - 1);
     const parts = tools.curves.map((curve) => {

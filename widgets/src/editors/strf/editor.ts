@@ -10,8 +10,8 @@ import type { Theme } from "../../draw/theme";
 import { type Gaussian, gaussianAt } from "../../math/field";
 import { bandToHz, frameToLagMs } from "../../math/units";
 import type { BenchState } from "../../state/bench-state";
-import { ThrottledAnnouncer } from "../../ui/throttled-announcer";
 import { Tip } from "../../ui/tip";
+import { StageEditor } from "../stage-editor";
 import { type Around, drawAround } from "./axes";
 import { FieldBrush } from "./brush";
 import { BrushTools } from "./brush-tools";
@@ -40,7 +40,7 @@ const EDITED = "edited: intervals as trained";
 
 const COMMANDS: typeof KEYS = { a: "all", d: "duplicate" };
 
-export class StrfEditor {
+export class StrfEditor extends StageEditor {
   readonly element: HTMLElement;
   readonly handles: Handles;
   readonly #surface: Surface;
@@ -73,29 +73,9 @@ export class StrfEditor {
   readonly #overlay = element("div.db-overlay", {}, this.#readout, this.#tuning);
   readonly #tooled = new PaintInputs();
   readonly #framed = new PaintInputs();
-  readonly #announcer: ThrottledAnnouncer;
-
-  readonly #state: BenchState;
-  readonly #frameQueue: Frames;
-  readonly #theme: () => Theme;
 
   constructor(state: BenchState, frameQueue: Frames, theme: () => Theme, cleanup: Cleanup) {
-    this.#state = state;
-    this.#frameQueue = frameQueue;
-    this.#theme = theme;
-    this.#announcer = new ThrottledAnnouncer(
-      frameQueue,
-      () => this.#dragging,
-      () => {
-        this.#describe();
-        this.#inspector.paint();
-        this.handles.updateAria();
-        this.#brush.updateAria();
-        this.#profiles.updateAria();
-        this.#paintCertainty();
-        setText(this.#tuning, tuningText(this.#pictures, state.axes, state.info.unheard, state.channel));
-      },
-    );
+    super(state, frameQueue, theme);
     const helpId = `db-help-${state.client}`;
     const help = element(
       "p.db-hidden",
@@ -158,24 +138,32 @@ export class StrfEditor {
     );
   }
 
-  /** Paint in the next frame. */
-  requestPaint(): void {
-    this.#frameQueue.request(this.#paint);
-  }
-
   release(cancel: boolean): boolean {
     return [this.handles, this.#areaSelect, this.#brush, this.#profiles]
       .map((tool) => tool.release(cancel))
       .includes(true);
   }
 
-  get #dragging(): boolean {
+  protected describe(): void {
+    this.#describeField();
+    this.#inspector.paint();
+    this.handles.updateAria();
+    this.#brush.updateAria();
+    this.#profiles.updateAria();
+    this.#paintCertainty();
+    setText(
+      this.#tuning,
+      tuningText(this.#pictures, this.state.axes, this.state.info.unheard, this.state.channel),
+    );
+  }
+
+  protected get dragging(): boolean {
     return [this.handles, this.#areaSelect, this.#brush, this.#profiles].some((tool) => tool.dragging);
   }
 
   /** Weights (F, T) of the channel on screen. */
   get #weights() {
-    const { kernel, channel, axes } = this.#state;
+    const { kernel, channel, axes } = this.state;
     const cells = axes.F * axes.T;
     return kernel.subarray(channel * cells, (channel + 1) * cells);
   }
@@ -198,11 +186,11 @@ export class StrfEditor {
     }
     this.#group.act(act, at);
     if (act === "remove") this.#stage.focus({ preventScroll: true });
-    else if (act !== "revert") this.handles.focus(this.#state.selected, at !== undefined);
+    else if (act !== "revert") this.handles.focus(this.state.selected, at !== undefined);
   }
 
   #onKey(event: KeyboardEvent): void {
-    const state = this.#state;
+    const state = this.state;
     const selection = this.#selection;
     if (event.target instanceof HTMLInputElement || event.altKey || state.info.kind !== "gaussians") return;
     const key = event.key.toLowerCase();
@@ -230,9 +218,9 @@ export class StrfEditor {
 
   // ---- paint ------------------------------------------------------------------------------------------------
 
-  readonly #paint = (now: number): void => {
-    const state = this.#state;
-    const theme = this.#theme;
+  protected readonly paint = (now: number): void => {
+    const state = this.state;
+    const theme = this.theme;
     const { info, axes } = state;
     const colours = theme();
     const accent = info.n_channels > 1 && state.channel === 1 ? "off" : info.n_channels > 1 ? "on" : "none";
@@ -276,7 +264,7 @@ export class StrfEditor {
     const drawn = this.#brush.tip ?? this.#profiles.tip;
     if (drawn) this.#tip.show(...drawn, box);
     else this.#paintTip(grid);
-    this.#announcer.announce(now);
+    this.announcer.announce(now);
     this.#paintReadout(this.#pictures);
   };
 
@@ -286,11 +274,11 @@ export class StrfEditor {
     const { box } = grid;
     layOver(this.#plot, box);
     this.#overlay.style.right = `${this.#surface.width - box.x - box.width}px`;
-    drawAround(ctx, theme, grid, this.#state.axes, around);
+    drawAround(ctx, theme, grid, this.state.axes, around);
   }
 
   #paintMarks(grid: Grid): void {
-    const state = this.#state;
+    const state = this.state;
     const { info } = state;
     const ghosts: Ghost[] = [];
     const selected: Gaussian[] = [];
@@ -311,7 +299,7 @@ export class StrfEditor {
 
   /** The numbers beside the handle that moves. */
   #paintTip(grid: Grid): void {
-    const state = this.#state;
+    const state = this.state;
     const k = state.selected;
     if (!this.handles.busy || k < 0) {
       this.#tip.hide();
@@ -322,7 +310,7 @@ export class StrfEditor {
   }
 
   #paintReadout(kernel: ArrayLike<number>): void {
-    const state = this.#state;
+    const state = this.state;
     const hover = this.#hover;
     const grid = this.#grid;
     const { F, T, cfHz, dtMs, delayMs } = state.axes;
@@ -339,7 +327,7 @@ export class StrfEditor {
   }
 
   #paintCertainty(): void {
-    const { certainty, channel, fieldEdited } = this.#state;
+    const { certainty, channel, fieldEdited } = this.state;
     const lines = [
       ...(certainty.readouts[channel] ?? []),
       certainty.pale && fieldEdited ? EDITED : certainty.pale,
@@ -349,8 +337,8 @@ export class StrfEditor {
     setText(this.#certainty, text);
   }
 
-  #describe(): void {
-    const state = this.#state;
+  #describeField(): void {
+    const state = this.state;
     const painted = this.#view.instead(this.#surface.width) ? "covered" : "painted";
     const plain = PLAIN[this.#brush.available ? painted : this.#profiles.free ? "drawn" : state.info.kind];
     setAttribute(this.#stage, "aria-label", plain ? "Receptive field" : "Gaussians");
@@ -362,14 +350,14 @@ export class StrfEditor {
 
   #onHover(event: PointerEvent): void {
     // Measuring a place makes the browser lay out the page, and during a drag nothing is read out.
-    if (this.#dragging) return;
+    if (this.dragging) return;
     this.#setHover(pointIn(this.#canvas, event));
   }
 
   #setHover(at: { x: number; y: number } | null): void {
     this.#hover = at;
-    if (!this.#dragging) this.#brush.hover(at);
-    this.#frameQueue.request(this.#paintHover);
+    if (!this.dragging) this.#brush.hover(at);
+    this.frames.request(this.#paintHover);
   }
 
   readonly #paintHover = (): void => {
