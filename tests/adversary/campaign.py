@@ -86,7 +86,7 @@ def watch(name: str, count: int, first: int = 0) -> dict[str, float]:
             figures[report["kind"]] += 1
             slowest, peak_gb = max(slowest, report["seconds"]), max(peak_gb, report["gb"])
             if report["kind"] in ("wrong", "raw"):
-                print(f"    {name} {report['number']}: {report['kind']}: {report['message'][:400]}", flush=True)
+                print(f"    {name} {report['number']}: {report['kind']}: {report['message']}", flush=True)
         worker.kill()
         worker.wait()
         reader.join()

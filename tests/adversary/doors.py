@@ -7,6 +7,7 @@ error of another kind, or one that names no file), *hung* (more than 20 s), *dea
 
 from __future__ import annotations
 
+import traceback
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+TOLD = 20_000
+"""Characters of a wrong answer that are told."""
 
 REFUSALS = (ValueError, FileNotFoundError, MemoryError)
 
@@ -62,8 +66,9 @@ def outcome(attempt: Attempt) -> tuple[str, str]:
             return "raw", f"names no file: {type(error).__name__}: {message}"
         return ("refused" if attempt.may_refuse else "wrong"), message
     except Exception as error:  # noqa: BLE001 - whatever else comes out is what is looked for
-        return "raw", f"{type(error).__name__}: {error}"
-    return ("right", "") if is_right else ("wrong", repr(answer)[:300])
+        place = "".join(traceback.format_exception(error, limit=-6))
+        return "raw", f"{type(error).__name__}: {error}\n{place}"
+    return ("right", "") if is_right else ("wrong", repr(answer)[:TOLD])
 
 
 def damaged(rng: np.random.Generator, data: bytes, head: int = 256) -> bytes:

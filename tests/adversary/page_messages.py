@@ -7,6 +7,7 @@ forward pass of its model gives.
 
 from __future__ import annotations
 
+import collections
 import functools
 import json
 import logging
@@ -27,6 +28,9 @@ from tests.adversary.doors import Attempt, Door
 
 COMPARED = 20
 """One in so many inputs is followed by a comparison with a fresh forward pass."""
+
+KEPT = 12
+"""Messages that a fault tells: the last ones may only have shown what an earlier one has done."""
 
 ODD: list[Any] = [
     *(None, True, False, 0, -1, 1, 7, 2**31, 2**53, -(2**63), 10**400, 0.5, -0.0, 1e308, float("nan"), float("inf")),
@@ -102,6 +106,7 @@ class Bench:
         self.shapes = {p.grid.name: p.shape for p in self.session.parameters.values()}
         self.widget, self.sent, self.seq, self.tried = BenchWidget(self.session), [], 0, 0
         self.widget.send = lambda content, buffers=None: self.sent.append(content)
+        self.received: collections.deque[str] = collections.deque(maxlen=KEPT)
         self.cell, self.raised = Cell(self.session), Raised()
 
     def request(self, rng: np.random.Generator) -> tuple[Any, list[Any]]:
@@ -174,6 +179,7 @@ class Bench:
 
     def receive(self, data: Any, buffers: list[Any]) -> None:
         """Let a message of the browser arrive."""
+        self.received.append(f"{data!r} {buffers!r}"[:1000])
         self.widget._handle_msg({"content": {"data": data}, "buffers": buffers})
 
     def answer(self, rng: np.random.Generator) -> str:
@@ -184,9 +190,13 @@ class Bench:
         try:
             for _ in range(int(rng.integers(1, 4))):
                 self.receive(*self.data(rng))
+        except Exception as error:
+            error.add_note(f"after {list(self.received)}")
+            raise
         finally:
             self.cell.switch(False)
-        return self.fault(rng)
+        fault = self.fault(rng)
+        return fault and f"{fault}; {beside=}; after {list(self.received)}"
 
     def fault(self, rng: np.random.Generator) -> str:
         """What is wrong now."""

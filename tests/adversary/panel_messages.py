@@ -7,6 +7,7 @@ opens afterwards, and the session gives what a fresh forward pass of its model g
 
 from __future__ import annotations
 
+import collections
 import functools
 import io
 import json
@@ -22,7 +23,7 @@ from deepstrf_widgets import explore
 from deepstrf_widgets.browser_widget import BrowserWidget
 from deepstrf_widgets.stimulus.catalogue import SOUNDS
 from tests.adversary.doors import Attempt, Door
-from tests.adversary.page_messages import COMPARED, ODD, Cell, Raised, stale_rate
+from tests.adversary.page_messages import COMPARED, KEPT, ODD, Cell, Raised, stale_rate
 
 WITHIN = {"sounds": ("file", "paint")}
 TYPES = (
@@ -47,6 +48,7 @@ class Panels:
         self.explorer = explore(demo.model, sound, responses, dt_ms=dt_ms, cf_hz=cf_hz, other="trained")
         self.session, self.sent, self.tried = self.explorer.session, [], 0
         self.explorer.send = lambda content, buffers=None: self.sent.append(content)
+        self.received: collections.deque[str] = collections.deque(maxlen=KEPT)
         self.cell, self.raised = Cell(self.session), Raised()
         file = io.BytesIO()
         soundfile.write(file, 0.1 * np.sin(np.arange(4000)), 16_000, format="WAV")
@@ -141,15 +143,24 @@ class Panels:
 
     def receive(self, content: Any, buffers: list[Any]) -> None:
         """Let a message of the browser arrive."""
+        self.received.append(f"{content!r} {buffers!r}"[:1000])
         self.explorer._handle_msg({"content": {"data": {"method": "custom", "content": content}}, "buffers": buffers})
 
     def answer(self, rng: np.random.Generator) -> str:
-        """What is wrong after a few messages; empty when all is well."""
+        """What is wrong after a few messages, with the last of them; empty when all is well."""
+        fault = self.fault(rng)
+        return fault and f"{fault}; after {list(self.received)}"
+
+    def fault(self, rng: np.random.Generator) -> str:
+        """What is wrong after a few messages."""
         self.tried += 1
         self.cell.switch(bool(rng.integers(2)))
         try:
             for _ in range(int(rng.integers(1, 4))):
                 self.receive(*self.message(rng))
+        except Exception as error:
+            error.add_note(f"after {list(self.received)}")
+            raise
         finally:
             self.cell.switch(False)
         if self.cell.errors:
