@@ -81,7 +81,7 @@ def switches(model: NeuralModel) -> dict[str, Switch]:
 def add_switches(model: NeuralModel) -> dict[str, Switch]:
     """`switches`, and the model itself has them from now on, all on: it answers as before, its weights are the same.
 
-    They are buffers that no checkpoint holds. A second call adds none. A model with switches is not streamed.
+    They are buffers that no checkpoint holds. A second call adds what is missing, after an interrupt. A model with switches is not streamed.
     """
     found = {}
     for switch, hook in _found(model):
@@ -89,7 +89,7 @@ def add_switches(model: NeuralModel) -> dict[str, Switch]:
         if not hasattr(module, switch.buffer):
             like = next((p for p in model.parameters() if p.is_floating_point()), torch.empty(0))
             module.register_buffer(switch.buffer, like.new_ones(switch.count).detach(), persistent=False)
-            hook(module)
+        hook(module)
         found[switch.name] = switch
     return found
 
@@ -195,11 +195,13 @@ def _listener(attach: Callable[..., None], rule: Callable[..., Any], name: str) 
 
 
 def _before(module: nn.Module, rule: Callable[[nn.Module, tuple[Any, ...]], Any]) -> None:
-    module.register_forward_pre_hook(rule)
+    if rule not in module._forward_pre_hooks.values():
+        module.register_forward_pre_hook(rule)
 
 
 def _after(module: nn.Module, rule: Callable[[nn.Module, tuple[Any, ...], Any], Any]) -> None:
-    module.register_forward_hook(rule)
+    if rule not in module._forward_hooks.values():
+        module.register_forward_hook(rule)
 
 
 def _silence_bands(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:

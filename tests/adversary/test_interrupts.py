@@ -12,16 +12,19 @@ from typing import Any
 import pytest
 import torch
 
+import deepstrf.analysis.ablation
 import deepstrf_widgets
 from deepstrf_widgets import Edit, LiveSession
+from deepstrf_widgets.session.edited_model import RunStep
 from deepstrf_widgets.session.serialization import restore_state, state_text
+from deepstrf_widgets.session.twin import tensors_of
 from tests.adversary.scale import WHOLE
 from tests.widgets.conftest import build_responses, build_session, build_stimulus
 
 pytestmark = [pytest.mark.slow] if WHOLE else []
 
 
-PACKAGE = deepstrf_widgets.__path__[0]
+PACKAGES = (deepstrf_widgets.__path__[0], deepstrf.analysis.ablation.__file__)
 POINTS = 40
 """Of each operation in the share; all of them in the whole."""
 
@@ -46,7 +49,7 @@ REFUSED = [Edit("strf.weight", 0.8, (0, 0, 0)), Edit("strf.weight", float("nan")
 
 
 def refused(act: Callable[[], object]) -> None:
-    with pytest.raises((KeyError, ValueError)):
+    with pytest.raises((IndexError, KeyError, ValueError)):
         act()
 
 
@@ -66,6 +69,15 @@ def adopt(session: LiveSession) -> None:
     session.rate(0)
 
 
+def exchange(session: LiveSession) -> None:
+    """A step of a fit, one tensor of which is pinned."""
+    tensors = {name: 1.01 * tensor for name, tensor in tensors_of(session.model).items()}
+    pins = {"readout.bn.weight": torch.ones(3, dtype=torch.bool)}
+    session.open_run("fit")
+    session.exchange("fit", RunStep(tensors, {}, pins, settled=True, source=None))
+    session.close_run("fit")
+
+
 OPERATIONS: dict[str, Callable[[LiveSession], object]] = {
     "set": lambda session: session.set("strf.weight", 0.9, (0, 0, 0)),
     "apply": lambda session: session.apply(SEVERAL),
@@ -80,16 +92,25 @@ OPERATIONS: dict[str, Callable[[LiveSession], object]] = {
     "read": read_everything,
     "refresh": lambda session: session.refresh(),
     "change from outside": adopt,
+    "first ablation": lambda session: session.ablate("bands", [1]),
+    "ablation": lambda session: session.ablate("channels", "OFF"),
+    "all on": lambda session: session.revert(["ablation.bands"]),
+    "refused ablation": lambda session: refused(lambda: session.ablate("bands", [0, 99])),
+    "step of a fit": exchange,
 }
+ABLATIONS = ("ablation", "all on", "refused ablation")
+"""Of a session in which something is off already."""
 
 
 class Interrupt(KeyboardInterrupt):
     """Told from a real one."""
 
 
-def prepared() -> LiveSession:
+def prepared(name: str = "") -> LiveSession:
     """A session with something to undo, something to redo, and something computed."""
     session = build_session()
+    if name in ABLATIONS:
+        session.ablate("bands", [2])
     session.set("strf.weight", 0.5, (0, 0, 0))
     session.set("activation.beta", 2.0, (1,))
     session.set("strf.center_hz", 1500.0, (1, 0, 0))
@@ -99,8 +120,10 @@ def prepared() -> LiveSession:
 
 
 def values(session: LiveSession) -> tuple[Any, ...]:
-    """All that counts at this moment."""
-    return tuple(session.value(name).tobytes() for name in sorted(session.parameters)), session.stimulus.shape
+    """All that counts at this moment; switches that are all on change nothing."""
+    found = {name: session.value(name) for name in sorted(session.parameters)}
+    counted = {name: value for name, value in found.items() if not (name.startswith("ablation.") and value.all())}
+    return tuple((name, value.tobytes()) for name, value in counted.items()), session.stimulus.shape
 
 
 def walked(session: LiveSession) -> tuple[Any, ...]:
@@ -123,16 +146,19 @@ def walked(session: LiveSession) -> tuple[Any, ...]:
     return tuple(seen), undone, redone
 
 
-def interrupted(
-    operation: Callable[[LiveSession], object], at: int, opcodes: bool
-) -> tuple[LiveSession, list[Any], int]:
+def interrupted(name: str, at: int, opcodes: bool) -> tuple[LiveSession, list[Any], int]:
     """A session after an operation with an interrupt at its line (or instruction) ``at``; how many there are."""
-    session, notified = prepared(), []
+    session, notified = prepared(name), []
     session.observe(lambda _change: notified.append(unwatched(values, session)))
+    return session, notified, stopped_at(lambda: OPERATIONS[name](session), at, opcodes=opcodes)
+
+
+def stopped_at(act: Callable[[], object], at: int, *, opcodes: bool = False) -> int:
+    """Number of the lines (or instructions) of the packages that an act runs in this thread, interrupted at ``at``."""
     count = 0
 
     def trace(frame: FrameType, _event: str, _argument: object) -> Any:
-        if not frame.f_code.co_filename.startswith(PACKAGE):
+        if not frame.f_code.co_filename.startswith(PACKAGES):
             return None
         frame.f_trace_opcodes = opcodes
         return local
@@ -149,12 +175,12 @@ def interrupted(
     before = sys.gettrace()
     sys.settrace(trace)
     try:
-        operation(session)
+        act()
     except Interrupt:
         pass
     finally:
         sys.settrace(before)
-    return session, notified, count
+    return count
 
 
 def unwatched(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -184,7 +210,16 @@ def fault(session: LiveSession, notified: list[Any], start: tuple[Any, ...], goo
         return "a rate is not the model's"
     if (notified[-1] if notified else start) != values(session):
         return "observers are behind"
-    return "" if walked(session) in good else "neither the state before nor the one after"
+    if walked(session) not in good:
+        return "neither the state before nor the one after"
+    if any(name.startswith("ablation.") for name in session.parameters):
+        session.ablate("bands")
+        if not torch.equal(session.rate(0), session.model(torch.zeros_like(session.stimulus))[:, 0, 0].detach()):
+            return "a switch does nothing"
+        session.revert()
+        if session.edited():
+            return "revert leaves something off"
+    return ""
 
 
 @pytest.mark.parametrize(
@@ -192,7 +227,7 @@ def fault(session: LiveSession, notified: list[Any], start: tuple[Any, ...], goo
 )
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_an_interrupt_leaves_the_state_before_or_after(name: str, opcodes: bool) -> None:
-    operation, session = OPERATIONS[name], prepared()
+    operation, session = OPERATIONS[name], prepared(name)
     start, good = values(session), [walked(session)]
     if name == "gesture":
         session.apply([Edit("strf.weight", 0.8, (0, 0, 0))], "g")
@@ -203,12 +238,12 @@ def test_an_interrupt_leaves_the_state_before_or_after(name: str, opcodes: bool)
         session = prepared()
     operation(session)
     good.append(walked(session))
-    _, _, points = interrupted(operation, -1, opcodes)
+    _, _, points = interrupted(name, -1, opcodes)
     step = max(1, points // POINTS) if not WHOLE else OPCODE_STEP if opcodes else 1
     faults: Counter[str] = Counter()
     places: dict[str, int] = {}
     for at in range(1, points + 1, step):
-        session, notified, _ = interrupted(operation, at, opcodes)
+        session, notified, _ = interrupted(name, at, opcodes)
         found = fault(session, notified, start, good)
         if found:
             faults[found] += 1

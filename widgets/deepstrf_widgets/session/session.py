@@ -317,12 +317,14 @@ class LiveSession(Reading):
 
     def prepare(self, names: Iterable[object]) -> None:
         """Give the model switches where one of the named parameters needs them: it answers as before."""
-        wanted = any(isinstance(name, str) and name.startswith(f"{ABLATION}.") for name in names)
-        if wanted and not any(name.startswith(f"{ABLATION}.") for name in self.parameters):
-            trained = self._trained.with_switches()
-            self._edited.edit(add_switches, self._edited.model)
-            self._trained = trained
-            self._present()
+        if not any(isinstance(name, str) and name.startswith(f"{ABLATION}.") for name in names):
+            return
+        # First what revert goes back to: no thread may meet switches that it knows nothing of. Both are done again
+        # where an interrupt came between.
+        if not has_switches(self._trained.model):
+            self._trained = self._trained.with_switches()
+        self._edited.edit(add_switches, self._edited.model)
+        self._present()
 
     def restore(self, edits: Iterable[Edit], *, source: object = None) -> None:
         """Set the parameters to what ``edits`` make of the trained values, all or none: one undo entry.
