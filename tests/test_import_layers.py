@@ -23,7 +23,7 @@ LAYERS = (
         "deepstrf.models.protocols",
         "deepstrf.models.recorded_axes",
     ),
-    ("deepstrf.memory", "deepstrf.writing"),
+    ("deepstrf.locking", "deepstrf.memory", "deepstrf.writing"),
     ("deepstrf.models.scales", "deepstrf.models.layers", "deepstrf.metrics"),
     ("deepstrf.models.time_constants", "deepstrf.models.prediction", "deepstrf.models.switches"),
     ("deepstrf.models.prefiltering", "deepstrf.models.activations", "deepstrf.models.readouts"),

@@ -81,7 +81,8 @@ def switches(model: NeuralModel) -> dict[str, Switch]:
 def add_switches(model: NeuralModel) -> dict[str, Switch]:
     """`switches`, and the model itself has them from now on, all on: it answers as before, its weights are the same.
 
-    They are buffers that no checkpoint holds. A second call adds what is missing, after an interrupt. A model with switches is not streamed.
+    They are buffers that no checkpoint holds. A second call adds what is missing, as after an interrupt. A model with
+    switches is not streamed.
     """
     found = {}
     for switch, hook in _found(model):

@@ -10,6 +10,8 @@ from weakref import WeakKeyDictionary
 
 from torch import nn
 
+from deepstrf.locking import locked
+
 __all__ = ["Turns", "turns_of", "under_way"]
 
 
@@ -21,7 +23,8 @@ class Turns:
     """
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._queue: deque[object] = deque()
         self._owner: int | None = None
 
@@ -33,18 +36,28 @@ class Turns:
             return
         turn = object()
         try:
-            with self._changed:
-                self._queue.append(turn)
-                self._changed.wait_for(lambda: self._queue[0] is turn)
-            self._owner = threading.get_ident()
+            self._wait_for(turn)
             yield
         finally:
-            with self._changed:
-                if self._owner == threading.get_ident():
-                    self._owner = None
-                if turn in self._queue:
-                    self._queue.remove(turn)
-                self._changed.notify_all()
+            try:
+                self._give_back(turn)
+            finally:
+                # Again, if an interrupt came into it: nobody else would ever have a turn.
+                self._give_back(turn)
+
+    @locked
+    def _wait_for(self, turn: object) -> None:
+        self._queue.append(turn)
+        self._changed.wait_for(lambda: self._queue[0] is turn)
+        self._owner = threading.get_ident()
+
+    @locked
+    def _give_back(self, turn: object) -> None:
+        if self._owner == threading.get_ident():
+            self._owner = None
+        if turn in self._queue:
+            self._queue.remove(turn)
+        self._changed.notify_all()
 
 
 _FITS: WeakKeyDictionary[nn.Module, Turns] = WeakKeyDictionary()

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 import torch
 
-import deepstrf.analysis.ablation
 import deepstrf_widgets
+from deepstrf import locking
+from deepstrf.analysis import ablation
+from deepstrf.training import under_way
 from deepstrf_widgets import Edit, LiveSession
 from deepstrf_widgets.session.edited_model import RunStep
 from deepstrf_widgets.session.serialization import restore_state, state_text
@@ -24,7 +26,7 @@ from tests.widgets.conftest import build_responses, build_session, build_stimulu
 pytestmark = [pytest.mark.slow] if WHOLE else []
 
 
-PACKAGES = (deepstrf_widgets.__path__[0], deepstrf.analysis.ablation.__file__)
+PACKAGES = (deepstrf_widgets.__path__[0], *(one.__file__ for one in (ablation, locking, under_way)))
 POINTS = 40
 """Of each operation in the share; all of them in the whole."""
 
@@ -250,3 +252,22 @@ def test_an_interrupt_leaves_the_state_before_or_after(name: str, opcodes: bool)
             places.setdefault(found, at)
     print(f"{name}: {len(range(1, points + 1, step))} points of {points}, {sum(faults.values())} bad")
     assert not faults, f"{dict(faults)}, first at {places}"
+
+
+def test_an_interrupted_read_beside_a_fit_gives_its_turn_back() -> None:
+    """The fit is another thread's; while it goes on a read waits for the end of a step."""
+    session = prepared()
+    with under_way.under_way(session.model) as turns:
+        count = stopped_at(lambda: session.rate(0), -1)
+        for at in range(1, count + 1, 1 if WHOLE else max(1, count // POINTS)):
+            stopped_at(lambda: session.rate(0), at)
+            taken: list[bool] = []
+
+            def step(taken: list[bool] = taken) -> None:
+                with turns.take():
+                    taken.append(True)
+
+            thread = threading.Thread(target=step, daemon=True)
+            thread.start()
+            thread.join(HUNG_S)
+            assert taken, f"no step is taken after an interrupt at {at} of {count}"

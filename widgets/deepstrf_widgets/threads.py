@@ -10,15 +10,36 @@ from contextlib import contextmanager
 
 import torch
 
+from deepstrf.locking import locked
+
 __all__ = ["one_thread", "rest_threads"]
 
 OMP_PAUSE_SOFT = 1  # OpenMP 5.0, section 3.2.43
 
 
-_lock = threading.Lock()
-_inside = 0
-_outside = 0
-"""Threads that torch had before the first of those that are now inside `one_thread`."""
+class _Threads:
+    """Who is inside `one_thread`, and how many threads torch had before the first of them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._inside: frozenset[object] = frozenset()
+        self._outside = 0
+
+    @locked
+    def enter(self, who: object) -> None:
+        if not self._inside:
+            self._outside = torch.get_num_threads()
+        self._inside |= {who}
+        torch.set_num_threads(1)
+
+    @locked
+    def leave(self, who: object) -> None:
+        if who in self._inside:
+            self._inside -= {who}
+            torch.set_num_threads(self._outside)
+
+
+_THREADS = _Threads()
 
 
 @contextmanager
@@ -31,18 +52,12 @@ def one_thread() -> Iterator[None]:
     The computations of an answer are small, and the browser needs the other cores during a gesture: torch's threads
     then wait for one another. On two busy cores the kernel of one neuron took 0.08 ms with one thread, 47 ms with two.
     """
-    global _inside, _outside
-    with _lock:
-        if _inside == 0:
-            _outside = torch.get_num_threads()
-        _inside += 1
-        torch.set_num_threads(1)
+    who = object()
     try:
+        _THREADS.enter(who)
         yield
     finally:
-        with _lock:
-            _inside -= 1
-            torch.set_num_threads(_outside)
+        _THREADS.leave(who)
 
 
 def rest_threads() -> None:

@@ -108,8 +108,12 @@ def _text(data: bytes) -> str:
 
 @dataclass(frozen=True)
 class Choice:
-    """What of a bench goes into a page: neurons, sounds and how much of each, all counted from 0."""
+    """What of a bench goes into a page: neurons, sounds and how much of each, all counted from 0.
 
+    ``now`` is its session as it was when that was chosen: another thread may play other sounds meanwhile.
+    """
+
+    now: Snapshot
     neurons: Sequence[int]
     sounds: Sequence[int]
     bins: Sequence[int]
@@ -123,19 +127,18 @@ class Choice:
 
 def page_bytes(bench: BenchWidget, choice: Choice) -> int:
     """About how large a page is: base64 takes 4 letters for 3 bytes, and the program stands beside the data."""
-    state = bench.neuron_state(choice.neurons[0])
+    state = bench.neuron_state(choice.neurons[0], choice.now)
     own = sum(len(state[name]) for name in PER_NEURON if name not in RESPONSES)
     bins, n = sum(choice.bins), len(choice.neurons)
     responses = sum(1 for name in RESPONSES if state[name])
     played = choice.value_bytes * bins * (len(bench.session.cf_hz) + n * responses)
-    now = bench.session.snapshot()
-    heard = sum(len(spikes) for neuron in choice.neurons for spikes in _spikes(now, choice, neuron))
+    heard = sum(len(spikes) for neuron in choice.neurons for spikes in _spikes(choice, neuron))
     return len(bundle_text("bench.js")) + len(bundle_text("bench.css")) + 4 * (n * own + played + heard) // 3
 
 
-def _spikes(now: Snapshot, choice: Choice, neuron: int) -> list[bytes]:
+def _spikes(choice: Choice, neuron: int) -> list[bytes]:
     """Spikes of the recorded trials of a neuron, to each sound."""
-    responses = now.responses
+    responses = choice.now.responses
     if responses is None:
         return [b"" for _ in choice.sounds]
     parts = (responses[b, neuron, :, :bins] for b, bins in zip(choice.sounds, choice.bins, strict=True))
@@ -149,7 +152,7 @@ def page_data(bench: BenchWidget, choice: Choice, max_gb: float = LIMIT_GB) -> d
         COPIES * page_bytes(bench, choice),
         max_gb,
     )
-    now, neurons, sounds = bench.session.snapshot(), choice.neurons, choice.sounds
+    now, neurons, sounds = choice.now, choice.neurons, choice.sounds
     first = sounds.index(bench.sound) if bench.sound in sounds else 0
     info = model_info(now, bench.locked_in(now), sounds[first])
 
@@ -169,7 +172,7 @@ def page_data(bench: BenchWidget, choice: Choice, max_gb: float = LIMIT_GB) -> d
             "rate": played([rate[b] for b in sounds]),
             "trained_rate": played([trained[b] for b in sounds]),
             "psth": "" if psth is None else played([psth[b] for b in sounds]),
-            "spikes": [_text(spikes) for spikes in _spikes(now, choice, neuron)],
+            "spikes": [_text(spikes) for spikes in _spikes(choice, neuron)],
         }
 
     state = neuron_traits(now, sounds[first], neurons[0])
@@ -230,15 +233,15 @@ def _name(name: str, number: int, what: str) -> str:
 
 def _chosen(bench: BenchWidget, neurons: Choices, sounds: Choices, seconds: float | None, dtype: str) -> Choice:
     """What goes into the page, checked."""
-    session = bench.session
+    now = bench.session.snapshot()
     if dtype not in ("float32", "float16"):
         raise ValueError(f"dtype must be 'float32' or 'float16', got {dtype!r}")
     if seconds is not None and not seconds > 0:
         raise ValueError(f"seconds must be positive, got {seconds}")
     chosen = []
     for argument, names, wanted in (
-        ("neurons", session.neuron_names, neurons),
-        ("sounds", session.sound_names, sounds),
+        ("neurons", now.neuron_names, neurons),
+        ("sounds", now.sound_names, sounds),
     ):
         one = isinstance(wanted, (int, np.integer, str))
         listed: Any = range(len(names)) if wanted is None else [wanted] if one else wanted
@@ -246,9 +249,9 @@ def _chosen(bench: BenchWidget, neurons: Choices, sounds: Choices, seconds: floa
         if not found or len(set(found)) < len(found):
             raise ValueError(f"{argument} must be at least one and all different, got {list(listed)}")
         chosen.append(found)
-    most = math.inf if seconds is None else max(1, round(1e3 * seconds / session.dt_ms))
-    bins = [int(min(session.sound_bins[b], most)) for b in chosen[1]]
-    return Choice(chosen[0], chosen[1], bins, dtype == "float16")
+    most = math.inf if seconds is None else max(1, round(1e3 * seconds / now.dt_ms))
+    bins = [int(min(now.sound_bins[b], most)) for b in chosen[1]]
+    return Choice(now, chosen[0], chosen[1], bins, dtype == "float16")
 
 
 def _check_size(bench: BenchWidget, choice: Choice, max_mb: float) -> None:
@@ -347,7 +350,7 @@ def save_html(
         code=bundle_text("bench.js").replace("</script", "<\\/script"),
     )
     write_or_replace(path, text.encode("utf-8", "replace"), _is_page)
-    _warn_of_licence(bench, path)
+    _warn_of_licence(choice.now, path)
     return path
 
 
@@ -391,12 +394,12 @@ def save_module(
     data = json.dumps(page_data(bench, choice, max_gb), allow_nan=False)
     text = MODULE.format(mark=MODULE_MARK, css=json.dumps(bundle_text("bench.css")), code=code, data=data)
     write_or_replace(path, text.encode("utf-8", "replace"), _is_module)
-    _warn_of_licence(bench, path)
+    _warn_of_licence(choice.now, path)
     return path
 
 
-def _warn_of_licence(bench: BenchWidget, path: Path) -> None:
-    source = bench.session.source
+def _warn_of_licence(now: Snapshot, path: Path) -> None:
+    source = now.source
     if source is not None and not source.redistribution:
         warn_user(
             f"{path} holds sounds and responses of {source.name!r} (licence: {source.licence}), which must not be "

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import traitlets
 
 from deepstrf.deprecation import keywords, warn_renamed
+from deepstrf.locking import locked
 from deepstrf.models.audio.audio_model import AudioEncodingModel
 
 from ..browser_widget import BrowserWidget, NeuronNumber, TraitValueError
@@ -22,7 +23,6 @@ from ..session.argument_validation import neuron_index
 from ..session.edited_model import FitUnderWayError
 from ..session.events import Change
 from ..session.evidence import heard_by
-from ..session.lock import locked
 from ..session.parameters import ABLATION
 from ..session.reading import Snapshot
 from ..session.serialization import edits_of_state, state_text
@@ -527,9 +527,12 @@ class BenchWidget(BrowserWidget):
         self.send({**message, "number": self._painted_number}, buffers=list(parts.values()))
 
     def _painted(self, number: int) -> None:
-        with self._lock:
-            self._unpainted = min(self._unpainted, max(self._painted_number - number, 0))
+        self._note_painted(number)
         self._show_motion()
+
+    @locked
+    def _note_painted(self, number: int) -> None:
+        self._unpainted = min(self._unpainted, max(self._painted_number - number, 0))
 
     def _scores_of(self, now: Snapshot) -> dict[str, Any]:
         scores = now.scores(self.neuron)

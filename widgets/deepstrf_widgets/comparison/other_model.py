@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from deepstrf.locking import locked
 from deepstrf.models import NeuralModel
 from deepstrf.models.audio import AudioEncodingModel
 from deepstrf.models.audio.gradient_maps import run_up, spectrogram_gradients
@@ -64,7 +65,7 @@ class OtherModel:
             )
         except ValueError as error:
             raise ValueError(f"other must answer the sounds of the session: {error}") from error
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._played: tuple[Tensor, StagedForward, Scores | None] | None = None
         self.partner, self.matching = matched(
             session.neuron_names, self._own.neuron_names, named=_are_names(session.neuron_names) and bool(names)
@@ -110,14 +111,14 @@ class OtherModel:
         one, two = (nn.functional.pad(field.float().cpu(), (lags - field.shape[-1], 0)) for field in (one, two))
         return one, two, kind
 
+    @locked
     def _stages(self, now: Snapshot) -> tuple[StagedForward, Scores | None]:
-        with self._lock:
-            if self._played is None or self._played[0] is not now.stimulus:
-                state = self._own.live
-                stages = StagedForward(state.model, now.stimulus.to(state.stimulus), state.form)
-                responses = now.responses
-                self._played = now.stimulus, stages, None if responses is None else Scores(responses)
-            return self._played[1:]
+        if self._played is None or self._played[0] is not now.stimulus:
+            state = self._own.live
+            stages = StagedForward(state.model, now.stimulus.to(state.stimulus), state.form)
+            responses = now.responses
+            self._played = now.stimulus, stages, None if responses is None else Scores(responses)
+        return self._played[1:]
 
 
 def matched(ours: Sequence[str], theirs: Sequence[str], *, named: bool) -> tuple[list[int | None], str]:

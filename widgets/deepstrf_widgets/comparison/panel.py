@@ -12,12 +12,13 @@ import torch
 import traitlets
 from torch import Tensor
 
+from deepstrf.locking import locked
+
 from ..browser_widget import BrowserWidget
 from ..bundle import bundle_source
 from ..lifetime import Timer
 from ..message_parsing import MessageError, brief, is_count
 from ..session.events import Change
-from ..session.lock import locked
 from ..session.session import LiveSession
 from ..threads import one_thread
 from .other_model import OtherModel
@@ -122,12 +123,13 @@ class ComparisonPanel(BrowserWidget):
     @locked
     def _score(self) -> None:
         now = self.session.snapshot()
-        stale, self._stale = self._stale, set()
+        stale = set(self._stale)
         rows = list(self.rows)
         for n in sorted(stale):
             a, b = _finite(now.score(n)), _finite(self.other.score(now, n))
             rows[n] = {**rows[n], "a": a, "b": b, "gain": None if a is None or b is None else a - b}
         self.rows = rows
+        self._stale -= stale
 
     @one_thread()
     @locked

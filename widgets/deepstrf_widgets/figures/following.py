@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from deepstrf.locking import locked
+
 from ..lifetime import Owner, Timer
 from ..session.events import Change
-from ..session.lock import locked
+from ..session.reading import Snapshot
 from ..session.session import LiveSession
 from ..threads import one_thread
 from .confidence import Confidence
@@ -65,13 +67,21 @@ class FollowingFigure(Owner):
     @one_thread()
     @locked
     def _repaint(self) -> None:
-        now = self._session.snapshot()
+        renewed = self._new_stimulus
+        try:
+            # Before the session is read: a stimulus that comes meanwhile is drawn the next time.
+            self._new_stimulus = False
+            self._draw(self._session.snapshot(), renewed=renewed)
+        except BaseException:
+            self._new_stimulus |= renewed
+            raise
+
+    def _draw(self, now: Snapshot, *, renewed: bool) -> None:
         neuron, sound = self._neuron(), min(self._sound(), len(now.stimulus) - 1)
         figure = self._figure
         with figure.batch_update():
-            if self._new_stimulus:
-                self._new_stimulus = False
-                self._put(neuron_figure(self._session, neuron, sound=sound, confidence=self._confidence))
+            if renewed:
+                self._put(neuron_figure(now, neuron, sound=sound, confidence=self._confidence))
             updates = figure_updates(now, neuron, sound=sound, confidence=self._confidence)
             for part in (*figure.data, *figure.layout.annotations):
                 for name, value in updates.get(part.name, {}).items():

@@ -14,6 +14,8 @@ import numpy as np
 import traitlets
 from numpy.typing import NDArray
 
+from deepstrf.locking import locked
+
 from ..browser_widget import BrowserWidget
 from ..bundle import bundle_source
 from ..lifetime import Timer
@@ -21,7 +23,6 @@ from ..message_parsing import brief
 from ..session.argument_validation import neuron_index
 from ..session.events import Change
 from ..session.evidence import heard_by
-from ..session.lock import locked
 from ..session.session import LiveSession
 from ..threads import one_thread
 from .confidence import Confidence

@@ -14,6 +14,7 @@ import traitlets
 
 from deepstrf.arguments import check_choice
 from deepstrf.deprecation import keywords
+from deepstrf.locking import locked
 from deepstrf.training import FitJob, FitResult
 
 from ..browser_widget import BrowserWidget
@@ -121,61 +122,64 @@ class FitTable(Owner, ipywidgets.VBox):
 
     def begin(self, jobs: Sequence[FitJob], results: Sequence[FitResult | None]) -> None:
         """Show these jobs, with the results that there are already."""
-        with self._lock:
-            self.jobs, self.results = list(jobs), list(results)
-            self.attempts = {}
-            self._on_disk = sum(one is not None for one in results)
-            self._began, self.running, self.opened = time.monotonic(), True, None
-            self.close_owned(*filter(None, [self.bench]))
-            self.bench, self.children = None, (self.table,)
-            self._show()
+        self._begin(jobs, results)
         ipython = sys.modules.get("IPython")
         if not self._shown and ipython is not None and ipython.get_ipython() is not None:
             ipython.display.display(self)
 
+    @locked
+    def _begin(self, jobs: Sequence[FitJob], results: Sequence[FitResult | None]) -> None:
+        self.jobs, self.results = list(jobs), list(results)
+        self.attempts = {}
+        self._on_disk = sum(one is not None for one in results)
+        self._began, self.running, self.opened = time.monotonic(), True, None
+        self.close_owned(*filter(None, [self.bench]))
+        self.bench, self.children = None, (self.table,)
+        self._show()
+
+    @locked
     def done(self, i: int, result: FitResult) -> None:
         """Show the result of job i."""
-        with self._lock:
-            self.results[i] = result
-            self._show_soon()
+        self.results[i] = result
+        self._show_soon()
 
+    @locked
     def again(self, i: int, attempts: int) -> None:
         """Show that job i is handed out once more."""
-        with self._lock:
-            self.attempts[i] = attempts
-            self._show_soon()
+        self.attempts[i] = attempts
+        self._show_soon()
 
+    @locked
     def end(self) -> None:
         """Show that no more will come."""
-        with self._lock:
-            self.running = False
-            self._show()
+        self.running = False
+        self._show()
 
     # -- for the browser -----------------------------------------------------------------------------------------
 
+    @locked
     def show_job(self, job: int) -> None:
         """Put the model of a job on the bench below, on the sounds that were left out of its fit (without any: on all).
 
         Where that cannot be done, the table says why.
         """
-        with self._lock:
-            result = self.results[job]
-            try:
-                if result is None:
-                    raise RuntimeError(f"job {self.jobs[job].name!r} is not done yet")
-                recording = result.job.recording
-                sounds = recording.select(stimuli=list(result.job.left_out)) if result.job.left_out else recording
-                best = result.scores[self.score].nan_to_num(nan=-math.inf).argmax().item() if result.scores else 0
-                model: Any = result.model
-                bench = explore(model, sounds, neuron=int(best))
-            except (RuntimeError, TypeError, ValueError) as error:
-                self.table.error = str(error).strip().rpartition("\n")[2]
-                return
-            self.close_owned(*filter(None, [self.bench]))
-            self.bench, self.opened = self.own(bench), job
-            self.children = (self.table, bench)
-            self.table.error = ""
-            self._show()
+        result = self.results[job]
+        try:
+            if result is None:
+                raise RuntimeError(f"job {self.jobs[job].name!r} is not done yet")
+            recording = result.job.recording
+            sounds = recording.select(stimuli=list(result.job.left_out)) if result.job.left_out else recording
+            best = result.scores[self.score].nan_to_num(nan=-math.inf).argmax().item() if result.scores else 0
+            model: Any = result.model
+            bench = explore(model, sounds, neuron=int(best))
+        except (RuntimeError, TypeError, ValueError) as error:
+            self.table.error = str(error).strip().rpartition("\n")[2]
+            return
+        self.close_owned(*filter(None, [self.bench]))
+        self.bench, self.opened = self.own(bench), job
+        self.children = (self.table, bench)
+        self.table.error = ""
+        self._show()
 
     def _show_soon(self) -> None:
         """Send the state now, or when enough time has passed since the last one was sent."""
@@ -187,15 +191,15 @@ class FitTable(Owner, ipywidgets.VBox):
             self._timer.daemon = True
             self._timer.start()
 
+    @locked
     def _show(self) -> None:
-        with self._lock:
-            self._stop_timer()
-            if self.closed:
-                return
-            self._sent = time.monotonic()
-            with self.table.hold_sync():
-                self.table.rows = [self._row(i) for i in range(len(self.jobs))]
-                self.table.info = self._info()
+        self._stop_timer()
+        if self.closed:
+            return
+        self._sent = time.monotonic()
+        with self.table.hold_sync():
+            self.table.rows = [self._row(i) for i in range(len(self.jobs))]
+            self.table.info = self._info()
 
     def _stop_timer(self) -> None:
         timer, self._timer = self._timer, None

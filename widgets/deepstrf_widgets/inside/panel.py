@@ -23,6 +23,7 @@ from deepstrf.analysis import (
     switches,
     wanted_sound,
 )
+from deepstrf.locking import locked
 from deepstrf.models.audio.audio_model import AudioEncodingModel
 from deepstrf.models.prediction import predict
 from deepstrf.stimuli import Spectrogram
@@ -32,7 +33,6 @@ from ..bundle import bundle_source
 from ..message_parsing import MessageError, brief, is_count, is_name
 from ..session.edited_model import FitUnderWayError
 from ..session.events import Change, Edit
-from ..session.lock import locked
 from ..session.parameters import ABLATION
 from ..session.reading import Snapshot
 from ..session.session import LiveSession

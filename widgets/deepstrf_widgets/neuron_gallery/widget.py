@@ -15,6 +15,7 @@ from torch import Tensor
 
 from deepstrf.arguments import as_tensor
 from deepstrf.deprecation import keywords, renamed
+from deepstrf.locking import locked, locked_by
 from deepstrf.models import NeuralModel
 from deepstrf.models.readouts import STRFReadout
 from deepstrf.training import Interval
@@ -27,7 +28,6 @@ from ..message_parsing import is_finite
 from ..session.argument_validation import Sound, refuse_beside_session
 from ..session.events import Change
 from ..session.evidence import silence_text
-from ..session.lock import locked
 from ..session.parameters import channel_names
 from ..session.session import LiveSession
 from .tuning_table import COLUMNS, FEW, MEASURES, SORTS, TuningTable
@@ -322,10 +322,9 @@ class Gallery(BrowserWidget):
         self._stale_scores.update(scores)
 
     @locked
-    def _take_stale(self) -> tuple[list[int], list[int]]:
-        taken = sorted(self._stale_fields), sorted(self._stale_scores)
-        self._stale_fields, self._stale_scores = set(), set()
-        return taken
+    def _unmark(self, fields: Iterable[int], scores: Iterable[int]) -> None:
+        self._stale_fields.difference_update(fields)
+        self._stale_scores.difference_update(scores)
 
     def _fields_chosen(self, _change: Any) -> None:
         if (self._tuning.trained, self._tuning.with_gain) == (self.trained, self.with_gain):
@@ -334,16 +333,23 @@ class Gallery(BrowserWidget):
         self._tuning.trained, self._tuning.with_gain = self.trained, self.with_gain
         self._tuning.read_fields(every)
         self._tuning.read_edited()
-        self._take_stale()
+        self._unmark(every, ())
         self._mark_stale((), every)
         self._send_all()
         self._refresh_timer.start(SOON_S)
 
+    @locked_by("_refreshing")
     def refresh(self) -> None:
         """Compute and send now what edits have made stale; it happens by itself when the kernel is idle."""
         self._refresh_timer.close()
-        with self._refreshing:
-            self._refresh(*self._take_stale())
+        stale, stale_scores = (sorted(one.copy()) for one in (self._stale_fields, self._stale_scores))
+        try:
+            # Before they are computed: what is edited meanwhile is stale again.
+            self._unmark(stale, stale_scores)
+            self._refresh(stale, stale_scores)
+        except BaseException:
+            self._mark_stale(stale, stale_scores)
+            raise
 
     def _refresh(self, stale: list[int], stale_scores: list[int]) -> None:
         if not stale and not stale_scores:

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import traitlets
 
+from deepstrf.locking import locked
+
 from ..browser_widget import BrowserWidget
 from ..bundle import bundle_source
 from ..message_parsing import MessageError, brief, is_count
@@ -55,7 +57,7 @@ class PlayPanel(BrowserWidget):
 
     def __init__(self, player: Player, shown: Shown, **kwargs: Any) -> None:
         self.player, self._shown = player, shown
-        self._told = threading.Lock()
+        self._lock = threading.RLock()
         self._told_at = -math.inf
         super().__init__(status=self._status(), curves=self._curves(), **kwargs)
         self.own(player.observe(self._player_changed))
@@ -66,11 +68,13 @@ class PlayPanel(BrowserWidget):
     def refresh(self) -> None:
         """Bring the traits up to date."""
         # Read before: the session may call others meanwhile, who must not find this lock held.
-        status, curves = self._status(), self._curves()
-        with self._told:
-            self._told_at = time.monotonic()
-            with self.hold_sync():
-                self.status, self.curves = status, curves
+        self._show(self._status(), self._curves())
+
+    @locked
+    def _show(self, status: dict[str, Any], curves: bytes) -> None:
+        self._told_at = time.monotonic()
+        with self.hold_sync():
+            self.status, self.curves = status, curves
 
     def _player_changed(self) -> None:
         if self.player.state != "playing" or time.monotonic() - self._told_at > SHORTEST_S:

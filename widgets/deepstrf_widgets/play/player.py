@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from deepstrf.datasets import Recording
 from deepstrf.deprecation import did_you_mean, keywords
+from deepstrf.locking import locked
 from deepstrf.models.checkpoints import built_anew
 from deepstrf.models.prediction import predict
 from deepstrf.training import Fitter, History, NonFiniteLossError, Progress
@@ -33,7 +34,7 @@ from ..session.opening import CompiledModel
 from ..session.parameters import Index
 from ..session.reading import Reading, parameter_of
 from ..session.session import LiveSession
-from ..session.twin import tensors_of
+from ..session.twin import Twin, tensors_of
 from ..threads import one_thread, rest_threads
 from .settings import PlaySettings, data_of, fitter_of, step_sizes
 from .trail import TRAIL_MB, Point, Trail
@@ -92,7 +93,8 @@ class Player:
         self._pins: dict[Pin, None] = {}
         self._masks: dict[str, Tensor] = {}
         self._observers: list[Callable[[], None]] = []
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._thread: threading.Thread | None = None
         self._state, self._message = "ready", ""
         self._budget: int | None = 0
@@ -208,46 +210,65 @@ class Player:
             raise TypeError(f"steps must be a whole number, got {steps!r}")
         if steps is not None and steps < 1:
             raise ValueError(f"steps must be at least 1, got {steps}")
-        with self._changed:
-            if self._closing:
-                raise RuntimeError("the bench of this fit is closed: open another with explore(session)")
-            if self._thread is None and self.session.model in PLAYED:
-                raise RuntimeError("model is being fitted already by another bench: pause and close that one first")
-            self._budget, self._message, self._error = steps, "", None
-            self._set_state("playing")
-            if self._thread is None:
-                PLAYED.add(self.session.model)
-                atexit.register(self.close)
-                self._thread = threading.Thread(target=self._work, name="deepstrf-play", daemon=True)
-                rest_threads()
-                self._thread.start()
-            self._changed.notify_all()
+        self._play(steps)
         self._tell()
 
+    @locked
+    def _play(self, steps: int | None) -> None:
+        if self._closing:
+            raise RuntimeError("the bench of this fit is closed: open another with explore(session)")
+        before = self._state, self._budget, self._message, self._error
+        begins = self._thread is None
+        if begins and self.session.model in PLAYED:
+            raise RuntimeError("model is being fitted already by another bench: pause and close that one first")
+        try:
+            self._budget, self._message, self._error = steps, "", None
+            self._set_state("playing")
+            if begins:
+                self._begin()
+            self._changed.notify_all()
+        except BaseException:
+            # Interrupted: a thread that was started waits for this lock, and then finds that it is not wanted.
+            if begins:
+                self._thread = None
+                PLAYED.discard(self.session.model)
+                atexit.unregister(self.close)
+            self._state, self._budget, self._message, self._error = before
+            raise
+
+    def _begin(self) -> None:
+        PLAYED.add(self.session.model)
+        atexit.register(self.close)
+        rest_threads()
+        self._thread = threading.Thread(target=self._work_if_wanted, name="deepstrf-play", daemon=True)
+        self._thread.start()
+
+    @locked
     def rest(self) -> None:
         """Ask for a rest after the step under way."""
-        with self._changed:
-            self._budget = 0
-            self._changed.notify_all()
+        self._budget = 0
+        self._changed.notify_all()
 
     def stop(self) -> None:
         """End a fitter's fit after the step under way: the model then has its best weights. Returns when it has."""
-        with self._changed:
-            if self._thread is None or self._fitter is None:
-                return
+        self._ask_to_stop()
+        self._wait_for_rest()
+
+    @locked
+    def _ask_to_stop(self) -> None:
+        if self._thread is not None and self._fitter is not None:
             self._stopping, self._budget = True, None
             self._set_state("playing")
-        self._wait_for_rest()
 
     def pause(self) -> None:
         """Rest after the step under way; returns when the session has it."""
         self.rest()
         self._wait_for_rest()
 
+    @locked
     def _wait_for_rest(self) -> None:
         if threading.current_thread() is not self._thread:
-            with self._changed:
-                self._changed.wait_for(lambda: self._thread is None or self._state != "playing")
+            self._changed.wait_for(lambda: self._thread is None or self._state != "playing")
 
     def step(self, steps: int = 1) -> None:
         """Take so many steps of the optimizer, and return when they are done."""
@@ -266,14 +287,17 @@ class Player:
         Exception
             The error that has ended a fitter's fit, such as `NonFiniteLossError`.
         """
-        if threading.current_thread() is not self._thread:
-            with self._changed:
-                rests = self._changed.wait_for(lambda: self._state != "playing", timeout)
-            if not rests:
-                raise TimeoutError(f"the fit has not ended within timeout = {timeout:g} s")
+        if not self._rests_within(timeout):
+            raise TimeoutError(f"the fit has not ended within timeout = {timeout:g} s")
         if self._fitter is not None and self._error is not None:
             raise self._error
         return self.history
+
+    @locked
+    def _rests_within(self, timeout: float | None) -> bool:
+        return threading.current_thread() is self._thread or self._changed.wait_for(
+            lambda: self._state != "playing", timeout
+        )
 
     def set(self, **settings: Any) -> None:
         """Change settings (see :class:`PlaySettings`); the fit goes on with them from where it stands.
@@ -289,23 +313,29 @@ class Player:
                 raise TypeError(f"settings have no {name!r}{did_you_mean(name, known)}")
         if self._fitter is not None and set(settings) - {"speed"}:
             raise ValueError(f"{', '.join(settings)} are those of the fitter here: give train(...) another one")
-        made = replace(self._settings, **settings)
-        with self._changed:
-            self._renewing |= replace(made, speed=None) != replace(self._settings, speed=None)
-            self._settings = made
-            self._changed.notify_all()
+        self._change_settings(settings)
         self._tell()
+
+    @locked
+    def _change_settings(self, settings: dict[str, Any]) -> None:
+        made = replace(self._settings, **settings)
+        self._renewing |= replace(made, speed=None) != replace(self._settings, speed=None)
+        self._settings = made
+        self._changed.notify_all()
 
     def close(self) -> None:
         """End for good, after the step under way."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify_all()
+        self._ask_to_close()
         thread = self._thread
         if thread is not None and thread.is_alive() and threading.current_thread() is not thread:
             thread.join()
         self._observers.clear()
         self.let_go()
+
+    @locked
+    def _ask_to_close(self) -> None:
+        self._closing = True
+        self._changed.notify_all()
 
     def let_go(self) -> None:
         """Forget the values of the run, which are large."""
@@ -337,7 +367,8 @@ class Player:
         KeyError, IndexError, TypeError, ValueError
             There is no such parameter, neuron, channel or Gaussian.
         """
-        self._set_pins({**self._pins, **dict.fromkeys(self._places(what, index, neuron, channel, gaussian))})
+        more = dict.fromkeys(self._places(what, index, neuron, channel, gaussian))
+        self._set_pins(lambda pins: {**pins, **more})
 
     def unpin(
         self,
@@ -350,13 +381,13 @@ class Player:
     ) -> None:
         """Let go of what :meth:`pin` holds at the same place or within it; of all when nothing is said."""
         if what is None:
-            self._set_pins({})
+            self._set_pins(lambda _pins: {})
             return
         gone = self._places(what, index, neuron, channel, gaussian)
         self._set_pins(
-            {
+            lambda pins: {
                 (name, at): None
-                for name, at in self._pins
+                for name, at in pins
                 if not any(name == other and at[: len(place)] == place for other, place in gone)
             }
         )
@@ -381,8 +412,13 @@ class Player:
             raise ValueError(f"what must be parameters with such an axis, got {', '.join(names)}")
         return places
 
-    def _set_pins(self, pins: dict[Pin, None]) -> None:
-        twin = self.session._present().twin
+    def _set_pins(self, change: Callable[[dict[Pin, None]], dict[Pin, None]]) -> None:
+        self._change_pins(change, self.session._present().twin)
+        self._tell()
+
+    @locked
+    def _change_pins(self, change: Callable[[dict[Pin, None]], dict[Pin, None]], twin: Twin) -> None:
+        pins = change(self._pins)  # what another thread has pinned meanwhile is there
         masks: dict[str, Tensor] = {}
         for name, index in pins:
             parameter = twin.parameters[name]
@@ -390,7 +426,6 @@ class Player:
             mask = masks.setdefault(parameter.tensor, torch.zeros(like.shape, dtype=torch.bool))
             mask[parameter.prefix + index] = True
         self._pins, self._masks = pins, masks
-        self._tell()
 
     # -- the way back --------------------------------------------------------------------------------------------
 
@@ -490,22 +525,31 @@ class Player:
         self._write(values, f"play-start-{time.monotonic_ns()}")
         self.trail.clear()
         self.steps, self._run_id = 0, ""
-        with self._changed:
-            self._renewing = True
-            if self._state in ("done", "failed"):
-                self._set_state("ready")
+        self._ask_to_renew()
         self._tell()
+
+    @locked
+    def _ask_to_renew(self) -> None:
+        self._renewing = True
+        if self._state in ("done", "failed"):
+            self._set_state("ready")
 
     def _write(self, values: dict[str, Tensor], run: str) -> None:
         """Put values into the session, pinned ones aside."""
         step = RunStep({name: v.clone() for name, v in values.items()}, {}, self._masks, settled=True, source=self)
-        self.session.open_run(run)
         try:
+            self.session.open_run(run)
             self.session.exchange(run, step)
         finally:
             self.session.close_run(run)
 
     # -- in the thread -------------------------------------------------------------------------------------------
+
+    def _work_if_wanted(self) -> None:
+        with self._changed:
+            wanted = self._thread is threading.current_thread()
+        if wanted:
+            self._work()
 
     def _work(self) -> None:
         exact = self._fitter is not None
@@ -554,7 +598,8 @@ class Player:
                 parameter.requires_grad_(flags[name].requires_grad)
             self._fitted, self._tensors, self._run = model, tensors_of(model), None
         self._take_over()
-        self._set_pins({pin: None for pin in self._pins if pin[0] in session.parameters})
+        known = session.parameters
+        self._set_pins(lambda pins: {pin: None for pin in pins if pin[0] in known})
         with self._changed:
             self._renewing = False
         settings = self._settings
@@ -738,10 +783,10 @@ class Player:
 
     # -- small parts ---------------------------------------------------------------------------------------------
 
+    @locked
     def _set_state(self, state: str) -> None:
-        with self._changed:
-            self._state = state
-            self._changed.notify_all()
+        self._state = state
+        self._changed.notify_all()
 
     def _tell(self) -> None:
         for callback in list(self._observers):

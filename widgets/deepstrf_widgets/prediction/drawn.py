@@ -210,9 +210,20 @@ class DrawnPrediction(BrowserWidget):
 
     def clear(self) -> None:
         """Take the drawing and the truth away."""
-        with self.hold_sync():
-            self.truth, self.said = b"", ""
-            self.drawn = np.full(self.info["n_bins"], np.nan, dtype="<f4").tobytes()
+        self._put(truth=b"", said="", drawn=np.full(self.info["n_bins"], np.nan, dtype="<f4").tobytes())
+
+    def _put(self, **traits: Any) -> None:
+        """Set several traits in their order, all of them also where an interrupt comes between."""
+
+        def put() -> None:
+            for name, value in traits.items():
+                setattr(self, name, value)
+
+        try:
+            with self.hold_sync():
+                put()
+        finally:
+            put()
 
     def score(self, truth: ArrayLike | Tensor) -> DrawnScore:
         """How near the drawing is to the truth, which is not shown.
@@ -244,14 +255,13 @@ class DrawnPrediction(BrowserWidget):
             ``truth`` is not of ``n_bins`` finite numbers.
         """
         found = self.score(truth)
+        shown = _curve("truth", truth, self.info["n_bins"]).tobytes()
+        parts = [f"r = {found.r:.2f}"] if math.isfinite(found.r) else []
+        parts += [f"{100 * found.explained:.0f} % of the variance explained"] if found.explained > 0 else []
         self._shown_with = self.drawn
-        with self.hold_sync():
-            self.truth = _curve("truth", truth, self.info["n_bins"]).tobytes()
-            if self._place is not None:
-                _UNFINISHED.pop(self._place, None)
-            parts = [f"r = {found.r:.2f}"] if math.isfinite(found.r) else []
-            parts += [f"{100 * found.explained:.0f} % of the variance explained"] if found.explained > 0 else []
-            self.said = "Shown. " + ", ".join(parts)
+        self._put(truth=shown, said="Shown. " + ", ".join(parts))
+        if self._place is not None:
+            _UNFINISHED.pop(self._place, None)
         return found
 
     @traitlets.validate("drawn")

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from deepstrf.locking import locked
 from deepstrf.models import NeuralModel
 from deepstrf.training.under_way import turns_of
 from deepstrf.user_warning import warn_user
@@ -17,7 +18,7 @@ from deepstrf.user_warning import warn_user
 from .events import Change
 from .history import OUTSIDE, History, Slot, Values
 from .inference import ordinary_tensors
-from .lock import lock_of, locked
+from .lock import lock_of
 from .notifications import Observers
 from .opening import is_unexpected, restrictions
 from .parameters import Index

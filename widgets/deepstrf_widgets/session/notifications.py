@@ -8,8 +8,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from deepstrf.locking import locked
+
 from .events import Change
-from .lock import locked
 
 __all__ = ["Observers"]
 

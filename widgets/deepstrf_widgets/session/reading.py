@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from deepstrf.datasets.source import Source
 from deepstrf.deprecation import keywords
 from deepstrf.models import NeuralModel
 
@@ -44,14 +45,17 @@ class Played:
     trained: StagedForward
     live_scores: Scores | None
     trained_scores: Scores | None
+    source: Source | None = None
 
     @classmethod
-    def of(cls, inputs: SessionInputs, trained: StagedForward) -> Played:
+    def of(cls, inputs: SessionInputs, trained: StagedForward, source: Source | None = None) -> Played:
         """A stimulus that nothing has been computed on; ``trained`` is the trained model on any."""
         batch, responses = inputs.stimulus, inputs.responses
         live_scores, trained_scores = (None if responses is None else Scores(responses) for _ in range(2))
         trained = StagedForward(trained.model, batch, trained.form)
-        return cls(batch, responses, inputs.unit, inputs.sounds, inputs.bins, trained, live_scores, trained_scores)
+        return cls(
+            batch, responses, inputs.unit, inputs.sounds, inputs.bins, trained, live_scores, trained_scores, source
+        )
 
 
 @dataclass(frozen=True)
@@ -170,6 +174,11 @@ class Reading(ABC):
     def responses(self) -> Tensor | None:
         """What was recorded to the stimulus, (B, N, R, T)."""
         return self._present().played.responses
+
+    @property
+    def source(self) -> Source | None:
+        """Recording of the catalogue that the stimulus is from; None for any other."""
+        return self._present().played.source
 
     @property
     def sound_names(self) -> list[str]:

@@ -98,7 +98,6 @@ class LiveSession(Reading):
             )
             self.dt_ms, self.delay_ms, self.cf_hz = first.dt_ms, first.delay_ms, first.cf_hz
             self.neuron_names, self.response_unit = first.neuron_names, first.response_unit
-            self.source = self._first_source = getattr(stimulus, "source", None)
             axes = {"cf_hz": self.cf_hz, "dt_ms": self.dt_ms, "delay_ms": self.delay_ms}
             edited = private_copy(model) if copy_model else model.eval()
             if any(tensor.is_inference() for tensor in (*edited.parameters(), *edited.buffers())):
@@ -113,7 +112,7 @@ class LiveSession(Reading):
             self._trained = twin.fork()
             live, trained = (StagedForward(one.model, first.stimulus, one.form) for one in (twin, self._trained))
             live.check_answer()
-            self._first = Played.of(first, trained)
+            self._first = Played.of(first, trained, getattr(stimulus, "source", None))
             self._edited = EditedModel(edited, twin, live, self._first)
         if self._opened or is_unexpected(twin):
             warn_user(self.restrictions)
@@ -190,14 +189,14 @@ class LiveSession(Reading):
             if stimulus is None:
                 if responses is not None:
                     raise TypeError("responses must be given with their stimulus, got no stimulus")
-                played = Played.of(self._inputs, self._first.trained)
+                played = Played.of(self._inputs, self._first.trained, self._first.source)
             else:
                 inputs = self._inputs._replace(unit=now.played.unit)
-                played = Played.of(checked_sound(stimulus, responses, inputs), now.played.trained)
+                sound = checked_sound(stimulus, responses, inputs)
+                played = Played.of(sound, now.played.trained, getattr(stimulus, "source", None))
             live = StagedForward(now.live.model, played.batch.to(now.live.stimulus), now.live.form)
             live.check_answer()
         self._edited.use(self._play, now.version, live, played, settled, source)
-        self.source = self._first_source if stimulus is None else getattr(stimulus, "source", None)
 
     hear, first_sound = renamed("set_stimulus"), renamed("on_first_stimulus")
 
