@@ -18,6 +18,7 @@ from .layers.constraints import (
     as_float_tensor,
     inverse_softplus,
     learnable_fraction,
+    learnable_rate,
     natural_property,
     softplus,
     w_to_p,
@@ -279,8 +280,7 @@ class ShortTermPlasticity(Configured):
     def resource(self, spectro_in: Tensor, *, before: Tensor | None = None) -> Tensor:
         """Share (B, 1, F, T) of the resource as each bin begins, in (0, 1]; ``before`` (B, F) is that of the first."""
         x = torch.relu(_band_signals(spectro_in, self.d.shape[0]))
-        # a = 1 / (1 + d^2) = exp(-r)
-        return depletion(x, torch.log1p(self.d.square()), softplus(self.raw_u), before=before).unsqueeze(1)
+        return depletion(x, learnable_rate(self.d), softplus(self.raw_u), before=before).unsqueeze(1)
 
     def forward(self, spectro_in: Tensor) -> Tensor:
         """Depressed spectrogram (B, 1, F, T), non-negative; ValueError for another shape."""

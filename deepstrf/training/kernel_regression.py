@@ -62,7 +62,7 @@ def kernel_ridge(
     *,
     n_points: int = 800,
     alpha: float | str = "folds",
-    ranges: Sequence[float] = RANGES,
+    ranges: float | Sequence[float] = RANGES,
     length: float = 0.8,
     sharpness: float | Sequence[float] = (1.5, 3.0),
     folds: int = 5,
@@ -92,12 +92,12 @@ def kernel_ridge(
         At most the bins of ``train``.
     alpha : float or "folds"
         Penalty on single trials, or chosen among 17.
-    ranges : sequence of float
-        In the unit of the stimuli (dB), positive; inf keeps all levels.
+    ranges : float, or sequence of float
+        In the unit of the stimuli (dB), positive; inf keeps all levels. Of several the best is taken.
     length : float
         Of the Gaussian kernel, over the root mean square distance of the sounds in the window from their mean.
     sharpness : float, or sequence of float
-        Positive; of several the best is taken. 0.5 listens widely, 3 to little but the peak.
+        Positive, of several the best is taken. 0.5 listens widely, 3 to little but the peak.
     folds : int
         Whole sounds, or pieces of the recorded time when there are fewer sounds.
     prefiltering : Module, optional
@@ -129,17 +129,13 @@ def kernel_ridge(
     check_sizes(n_lags=n_lags, n_points=n_points, folds=folds)
     whole_number("seed", seed, None)
     check_numbers("must be positive", lambda x: 0 < x < float("inf"), length=length)
-    for one in np.atleast_1d(sharpness):
-        check_numbers("must be positive", lambda x: 0 < x < float("inf"), sharpness=float(one))
     if isinstance(alpha, str):
         if alpha != "folds":
             raise ValueError(f"alpha must be a number or 'folds', got {alpha!r}")
     else:
         check_numbers("must be positive", lambda x: 0 < x < float("inf"), alpha=alpha)
-    if not len(ranges) or not np.size(sharpness):
-        raise ValueError("ranges and sharpness must hold at least one value each")
-    if not all(one > 0 for one in ranges):
-        raise ValueError(f"ranges must hold positive ranges of levels (dB), got {tuple(ranges)}")
+    levels = _several("ranges", ranges, torch.inf)
+    powers = _several("sharpness", sharpness, torch.finfo(torch.float64).max)
     examples = Examples.of(train, "train")
     F, N = examples.stimuli.shape[2], examples.target.shape[1]
     n_points = min(n_points, sum(examples.bins))
@@ -151,7 +147,7 @@ def kernel_ridge(
     axes = (train.cf_hz, train.dt_ms) if isinstance(train, Recording) else None
     search = _Search(heard, examples, axes, n_lags, alpha, folds, length)
     points = _drawn(examples.bins, n_points, seed)
-    windows = search.windows(ranges, np.atleast_1d(sharpness).tolist())
+    windows = search.windows(levels, powers)
     with torch.no_grad():
         scale = Scale(examples.target.cpu())
         for n, of_neuron in enumerate(zip(*windows, strict=True)):
@@ -166,6 +162,17 @@ def kernel_ridge(
     if isinstance(train, Recording):
         model.axes = train.axes
     return model
+
+
+def _several(name: str, values: float | Sequence[float], most: float) -> list[float]:
+    """Positive numbers that were given as one or several."""
+    try:
+        found: list[float] = np.atleast_1d(np.asarray(values, dtype=float)).ravel().tolist()
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number or several, got {values!r}") from None
+    if not found or not all(0 < one <= most for one in found):
+        raise ValueError(f"{name} must hold at least one value, all of them positive, got {values!r}")
+    return found
 
 
 def _put(readout: SimilarSounds, n: int, fit: Fit) -> None:
@@ -250,12 +257,14 @@ class _Search:
         covariance, _ = whole.centred()
         sizes = torch.from_numpy(PENALTIES) * (covariance.trace() / len(covariance)).clamp(min=1e-300)
         sizes = sizes if isinstance(self.alpha, str) else torch.tensor([self.alpha], dtype=torch.float64)
-        scores = correlations_of(whole, parts, sizes)[:, 0].nan_to_num(nan=-torch.inf)
-        weights = solved(whole, parts, sizes[scores.argmax()].item())
+        scores = correlations_of(whole, parts, sizes)[:, 0]
+        # Where nothing can be left out, the largest penalty is taken.
+        best = len(sizes) - 1 if bool(scores.isnan().all()) else int(scores.nan_to_num(nan=-torch.inf).argmax())
+        weights = solved(whole, parts, sizes[best].item())
         bias = (whole.y - whole.x @ weights) / whole.n
         stored = points.new_zeros(len(points), *window.weights.shape)
         stored[:, window.weights > 0] = points
-        return Fit(window, stored, (basis.root @ weights)[:, 0], bias.item(), scores.max().item())
+        return Fit(window, stored, (basis.root @ weights)[:, 0], bias.item(), scores[best].nan_to_num().item())
 
 
 def _neighbours(place: Tensor, reach: float) -> Tensor:

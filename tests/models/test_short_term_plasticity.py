@@ -31,6 +31,20 @@ def test_the_resource_is_that_of_a_slow_loop(tau_bins, u):
     torch.testing.assert_close(module(x.view(1, 1, 1, -1)).flatten(), x.clamp(min=0) * found)
 
 
+def test_a_start_without_recovery_can_learn():
+    """To the resource of a = 0.9, from 1, where log(1 + d^2) has slope 0."""
+    x = torch.rand(2, 1, 3, 200, generator=torch.Generator().manual_seed(0))
+    wanted = ShortTermPlasticity([0.9] * 3, [0.2] * 3, learnable=False)(x)
+    module = ShortTermPlasticity([1.0] * 3, [0.2] * 3)
+    torch.testing.assert_close(module.resource(x)[..., 1:], torch.exp(-0.2 * x.cumsum(-1))[..., :-1])
+    optimizer = torch.optim.Adam(module.parameters(), lr=0.02)
+    for _ in range(300):
+        optimizer.zero_grad()
+        (module(x) - wanted).square().mean().backward()
+        optimizer.step()
+    assert module.a.tolist() == pytest.approx([0.9] * 3, abs=0.02)
+
+
 def test_blocks_agree_with_one_bin_after_the_other():
     x = torch.rand(2, 3, 200, dtype=torch.float64) * 60
     r, u = torch.tensor([0.01, 0.1, 2.0]).double(), torch.tensor([0.001, 0.05, 1.0]).double()

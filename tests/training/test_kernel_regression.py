@@ -111,9 +111,10 @@ def test_the_model_is_saved_streamed_and_causal(tmp_path):
     [
         ({"alpha": "gcv"}, "alpha must be a number or 'folds', got 'gcv'"),
         ({"alpha": 0.0}, "alpha must be positive"),
-        ({"ranges": ()}, "at least one value each"),
-        ({"ranges": (0.0,)}, r"ranges must hold positive ranges of levels \(dB\), got \(0.0,\)"),
-        ({"sharpness": -1.0}, "sharpness must be positive"),
+        ({"ranges": ()}, "ranges must hold at least one value"),
+        ({"ranges": (0.0,)}, r"ranges must hold at least one value, all of them positive, got \(0.0,\)"),
+        ({"sharpness": -1.0}, "sharpness must hold at least one value, all of them positive, got -1"),
+        ({"sharpness": (1.0, torch.inf)}, "sharpness must hold"),
         ({"length": 0.0}, "length must be positive"),
         ({"n_points": 0}, "n_points must be at least 1"),
     ],
@@ -121,3 +122,25 @@ def test_the_model_is_saved_streamed_and_causal(tmp_path):
 def test_settings_that_break_their_rule_are_refused(setting, message):
     with pytest.raises(ValueError, match=message):
         kernel_ridge(data(), LAGS, **setting)
+
+
+def test_ranges_that_are_no_numbers_are_refused_and_one_number_will_do():
+    with pytest.raises(TypeError, match="ranges must be a number or several, got 'loud'"):
+        kernel_ridge(data(), LAGS, ranges="loud")
+    x, _ = data()
+    model = kernel_ridge(data(), LAGS, n_points=20, ranges=3.0, sharpness=2.0)
+    assert model.readout.floor.tolist() == pytest.approx([x.max().item() - 3] * N)
+
+
+@pytest.mark.parametrize("sounds", [0.0, 3.0])
+def test_sounds_that_never_change_leave_the_mean_response(sounds):
+    x, y = data(missing=False)
+    model = kernel_ridge((torch.full_like(x, sounds), y), LAGS, n_points=20)
+    torch.testing.assert_close(predict(model, x.float())[0, :, 0, 50], y.mean((0, 2, 3)).float())
+
+
+def test_a_neuron_that_was_recorded_in_one_sound_takes_the_largest_penalty():
+    x, y = data(missing=False)
+    y[[0, 2, 3], 0] = torch.nan
+    found = predict(kernel_ridge((x, y), LAGS, n_points=20), x.float())
+    assert found[:, 0].std() < 0.05 * found[:, 1].std()

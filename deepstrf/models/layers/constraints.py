@@ -123,6 +123,13 @@ def learnable_fraction(d: Tensor) -> Tensor:
     return torch.where(d.abs() < LEAST_SLOPE_AT, fraction.detach() + slope * (d - d.detach()), fraction)
 
 
+def learnable_rate(d: Tensor) -> Tensor:
+    """Rate ``log(1 + d^2)`` of which `d_to_a` is the decay, ``exp(-rate)``, with a slope as of `learnable_fraction`."""
+    rate = torch.log1p(d.square())
+    slope = 2 * LEAST_SLOPE_AT / (1 + LEAST_SLOPE_AT**2)
+    return torch.where(d.abs() < LEAST_SLOPE_AT, rate.detach() + slope * (d - d.detach()), rate)
+
+
 @keywords()
 def w_to_p(w: FloatLike, argument: str = "w") -> Tensor:
     """Raw value of each weight of the past ``w`` in (0, 1], by the formula of `a_to_d`."""
