@@ -228,4 +228,19 @@ describe("the history", () => {
     for (let i = 0; i < 3; i++) session.undo();
     expect(edited()).toEqual([true, true, true, true, true]);
   });
+
+  it("can be reverted at the band, or the Gaussian, that was edited, and at no other", () => {
+    const { session } = made();
+    session.apply([
+      { name: "prefilter.w", index: [1], value: 0.125 },
+      { name: "strf.weight", index: [0, 1, 2], value: 9 },
+    ]);
+    const at = (name: string, ...places: number[][]) =>
+      places.map((index) => session.canRevert([name], index));
+    expect(at("prefilter.w", [0], [1], [2])).toEqual([false, true, false]);
+    expect(at("strf.weight", [0, 1, 2], [0, 1, 1], [0, 0], [0, 1], [0])).toEqual([
+      ...[true, false, false],
+      ...[true, true],
+    ]);
+  });
 });
