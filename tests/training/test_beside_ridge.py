@@ -79,7 +79,7 @@ def test_arrays_without_octaves_and_scores_of_other_scales_compare_too(parts, da
     assert history.ridge.shape == (NEURONS,)
 
 
-def test_no_word_where_nobody_asked_or_the_fit_was_cut_short(parts):
+def test_no_comparison_where_it_was_not_asked_for_or_the_fit_was_stopped(parts):
     train, validation = parts
     with warnings.catch_warnings():
         warnings.simplefilter("error")

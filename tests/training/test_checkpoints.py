@@ -219,7 +219,7 @@ def scaled(by):
 )  # fmt: skip
 # SequentialLR of torch 2.2 calls its schedulers in the way of which it warns.
 @pytest.mark.filterwarnings("ignore:The epoch parameter in .scheduler.step:UserWarning")
-def test_losses_and_schedules_of_one_s_own_are_told_apart_by_their_code(parts, tmp_path, first, second, message):
+def test_user_losses_and_schedules_are_distinguished_by_their_code(parts, tmp_path, first, second, message):
     file = tmp_path / "fit.pt"
     quick_fitter(epochs=1, **first).fit(new_model(), *parts, checkpoint=file)
     with pytest.raises(ValueError, match=f"another fit: {message}"):

@@ -119,7 +119,7 @@ def test_epochs_without_a_score_are_never_best(parts):
         ([[0.6, 0.6, math.nan], [0.7, 0.6, math.nan], [0.6, 0.5, math.nan]], 2),
     ],
 )
-def test_a_neuron_that_dies_does_not_make_an_epoch_the_best(parts, scores, best):
+def test_a_neuron_without_a_score_does_not_make_an_epoch_the_best(parts, scores, best):
     calls = iter(torch.tensor(scores))
 
     def score(pred, gt, *, reduction):

@@ -136,7 +136,7 @@ def spectrogram_gradients(
         lags = min(T, t + 1)
         maps.flatten(0, 1)[place, ..., T - lags :] = gradient[..., -lags:]
     if per_channel:
-        # Behind the prefilter nobody hears of its switches.
+        # Sounds given behind the prefilter do not pass its switches.
         for name, beside in (("switch_channels", (..., None, None)), ("switch_bands", (..., None))):
             on = getattr(model.prefiltering, name, None)
             maps = maps if on is None else maps * on[beside]

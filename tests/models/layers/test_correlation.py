@@ -43,7 +43,7 @@ def test_derivatives_of_first_and_second_order():
 
 
 @pytest.mark.parametrize("missing", [0, 1, 2])
-def test_a_gradient_that_nobody_wants_is_left_out(missing):
+def test_a_gradient_that_is_not_needed_is_not_computed(missing):
     inputs = tensors()
     inputs[missing] = inputs[missing].detach()
     wanted = [tensor for tensor in inputs if tensor.requires_grad]

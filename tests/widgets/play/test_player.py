@@ -154,7 +154,7 @@ def test_edits_are_not_refused_and_the_fit_goes_on_from_them(session, player):
     assert session.value(*CENTRE) == held
 
 
-def test_what_is_held_stays_at_the_hand_until_the_gesture_ends(session, player):
+def test_what_is_dragged_stays_where_the_user_moves_it_until_the_gesture_ends(session, player):
     player.step(1)
     session.apply([Edit(CENTRE[0], 6000.0, CENTRE[1])], "drag", settled=False)
     held, other = session.value(*CENTRE), session.value("strf.center_hz", (0, 0, 0))
@@ -200,7 +200,7 @@ def test_pins_hold_exactly_and_nothing_else(session, player, what, where):
     assert not all(np.array_equal(session.value(*pin), value) for pin, value in pinned.items())
 
 
-def test_a_pinned_handle_is_moved_by_the_hand_and_stays_there(session, player):
+def test_a_pinned_handle_can_be_dragged_and_stays_there(session, player):
     player.pin("strf", neuron=0, channel=0, gaussian=1)
     player.step(1)
     session.set(CENTRE[0], 3000.0, CENTRE[1])
@@ -241,7 +241,7 @@ def test_undo_takes_the_whole_run_back_in_one_step(session, player):
     assert same(before, values(session))
 
 
-def test_undo_while_it_plays_takes_back_the_run_with_what_the_hand_did_in_it(session, player):
+def test_undo_while_it_plays_takes_back_the_run_with_the_edits_made_in_it(session, player):
     before = values(session)
     steps = threading.Semaphore(0)
     stop = session.observe(lambda change: steps.release() if change.fitted else None)

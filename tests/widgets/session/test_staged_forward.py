@@ -222,3 +222,16 @@ def test_one_receptive_field_is_correlated_as_torch_does(B, C, F, T, K):
     expected = torch.nn.functional.conv2d(x, kernel[None])[:, 0, 0]
     torch.testing.assert_close(chain.correlate(x, kernel), expected, rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(chain.correlate(x.mT.contiguous().mT, kernel), expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", ["kernel", "linear_field", "gradient_map", "drive", "rate"])
+def test_a_neuron_of_a_stage_is_a_number_from_0(make_session, method):
+    session = make_session()
+    ask = getattr(session.live, method)
+    torch.testing.assert_close(ask(torch.tensor(1)), ask(np.int8(1)), rtol=0, atol=0)
+    for wrong in (-1, session.n_neurons):
+        with pytest.raises(IndexError, match=rf"neuron must lie in \[0, {session.n_neurons - 1}\], got {wrong}"):
+            ask(wrong)
+    for wrong in ("neuron 1", 1.0, True, None):
+        with pytest.raises(TypeError, match="neuron must be an int, got"):
+            ask(wrong)

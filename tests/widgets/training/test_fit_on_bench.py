@@ -106,7 +106,7 @@ def test_stop_keeps_the_best_weights_and_the_way_back_is_open(train, parts, same
     assert same({name: state(model)[name] for name in first}, first)
 
 
-def test_what_the_hand_holds_stays_while_it_is_trained(train):
+def test_what_the_user_drags_is_not_moved_by_training(train):
     model = new_model()
     bench = train(quick_fitter(epochs=30, patience=30), model)
     bench.pin("activation.b", neuron=0)

@@ -321,7 +321,7 @@ class Explorer(BenchWidget, PanelHost):
     def play(self, steps: int | None = None, **settings: Any) -> None:
         """Fit the model from where it stands, in the background: handles, fields, curves and response move along.
 
-        A parameter that somebody drags meanwhile stays under the hand. Undo takes the whole run back.
+        A parameter that the user drags meanwhile stays where it is dragged. Undo takes the whole run back.
 
         Parameters
         ----------

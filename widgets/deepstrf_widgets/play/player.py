@@ -59,7 +59,7 @@ class Player:
     """Fits the model of a session from where it stands, and moves the session along.
 
     Each step of the optimizer is one change of the session, and the whole run is one undo entry. What a user holds in
-    an open gesture stays where the hand has it, what is pinned stays as it is, and what is edited meanwhile is where
+    an open gesture stays where the user moves it, what is pinned stays as it is, and what is edited meanwhile is where
     the fit goes on from. It never starts anew unless :meth:`new_start` is called.
 
     Parameters

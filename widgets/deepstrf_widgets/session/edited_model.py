@@ -301,7 +301,7 @@ class EditedModel:
     # -- a fit that moves the session ----------------------------------------------------------------------------
 
     def hold(self, gesture: str, slots: Iterable[Slot], *, ends: bool) -> None:
-        """Note what the gesture of a user has in hand, until it ends."""
+        """Keep what the gesture of a user sets from being moved by a fit, until the gesture ends."""
         held = self._held.pop(gesture, {})
         if not ends:
             self._held[gesture] = held | dict.fromkeys(slots)

@@ -440,7 +440,7 @@ class LiveSession(Reading):
         Raises
         ------
         FitUnderWayError
-            Another fit has the model itself in hand.
+            Another fit trains the model itself.
         """
         return self._edited.edit(self._edited.take_step, run, step)
 

@@ -10,6 +10,7 @@ from typing import TypeVar, cast
 import torch
 from torch import Tensor, nn
 
+from deepstrf.arguments import whole_number
 from deepstrf.models import NeuralModel
 from deepstrf.models.audio.audio_model import AudioEncodingModel
 from deepstrf.models.audio.gradient_maps import run_up, spectrogram_gradients
@@ -239,14 +240,21 @@ class StagedForward:
             found = self._memo.padded = pad(core(self._input(self.prefiltered()))).detach()
         return found
 
+    def _number(self, neuron: int) -> int:
+        """The neuron as a plain int from 0, which what is remembered goes by; TypeError or IndexError for another."""
+        number = whole_number("neuron", neuron, None)
+        if not 0 <= number < self.model.O:
+            raise IndexError(f"neuron must lie in [0, {self.model.O - 1}], got {number}")
+        return number
+
     def kernel(self, neuron: int) -> Tensor | None:
         """STRF of one neuron, shape (C, F, T), last index lag 0; None when the model has none to show."""
         # Behind a core the frequency axis of a kernel is the core's, not the stimulus's: nothing to draw.
-        return self._kernel(neuron) if isinstance(self.model.core, nn.Identity) else None
+        return self.linear_field(neuron) if isinstance(self.model.core, nn.Identity) else None
 
     def linear_field(self, neuron: int) -> Tensor | None:
         """As `kernel`, also behind a core, whose bands are not those of the stimulus."""
-        return self._kernel(neuron)
+        return self._kernel(self._number(neuron))
 
     def seen_by_field(self, sound: int) -> Tensor:
         """What the receptive fields see of one sound, after prefilter and core, (C, F, T)."""
@@ -258,7 +266,7 @@ class StagedForward:
         first = self.kernel(neurons[0])
         if first is None or len(neurons) <= FEW:
             return None if first is None else torch.stack([cast(Tensor, self.kernel(n)) for n in neurons])
-        return self._usable(self._readout).STRF_weight().to(first)[list(neurons)]
+        return self._usable(self._readout).STRF_weight().to(first)[[self._number(n) for n in neurons]]
 
     @ordinary_tensors
     def _kernel(self, neuron: int) -> Tensor | None:
@@ -286,7 +294,7 @@ class StagedForward:
         """
         if not isinstance(self.model, AudioEncodingModel):
             return None
-        maps = self._memo.gradient_map
+        maps, neuron = self._memo.gradient_map, self._number(neuron)
         if neuron not in maps:
             model = copy.deepcopy(self.model)
             bins = run_up(model, model.T)
@@ -302,7 +310,7 @@ class StagedForward:
         """Input of the output curve of one neuron, shape (B, T)."""
         if self.form.whole:
             raise ValueError(f"{type(self.model).__name__} has no separate drive: {self.form.whole}")
-        drives = self._memo.drive
+        drives, neuron = self._memo.drive, self._number(neuron)
         if neuron not in drives:
             readout = self._readout
             if self.form.drive_by_neuron:
@@ -319,7 +327,7 @@ class StagedForward:
     @ordinary_tensors
     def rate(self, neuron: int) -> Tensor:
         """Predicted response of one neuron, shape (B, T)."""
-        rates = self._memo.rate
+        rates, neuron = self._memo.rate, self._number(neuron)
         if neuron not in rates:
             if self.form.whole:
                 rates.update(enumerate(self.respond(self.stimulus)[:, :, 0].unbind(1)))

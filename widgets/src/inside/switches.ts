@@ -55,7 +55,7 @@ export class SwitchesView {
       const off = [...on].filter((one) => one === "0").length;
       setText(group.querySelector("output") as Element, off === 0 ? "" : `${off} of ${on.length} off`);
       for (const [n, one] of [...group.querySelectorAll<HTMLElement>("[data-part]")].entries()) {
-        if (this.#drag) continue; // what the hand has done is ahead of the kernel
+        if (this.#drag) continue; // what the user has switched is ahead of the kernel
         paint(one, on[n] === "1", labels[n] ?? String(n + 1));
       }
     }

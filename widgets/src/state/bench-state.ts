@@ -49,10 +49,10 @@ export class BenchState extends ViewState {
   /** The open gesture, and the Gaussian that it moves (-1 for none). */
   #gesture: { id: string; gaussian: number } | null = null;
   #gestures = 0;
-  /** What the hand has set since nothing was ahead of the kernel: a fit that moves the model leaves it there. */
-  #inHand = new Map<string, Slot>();
-  /** The open gesture has taken hold of its Gaussian before it moved it. */
-  #gripped = false;
+  /** What the user has set since the kernel last knew all of it: a fit that moves the model does not change it. */
+  #userEdits = new Map<string, Slot>();
+  /** The open gesture keeps its Gaussian from a fit, though it may not have moved it yet. */
+  #fixed = false;
   /** The revision that the traits must have before they are shown. */
   #expected = 0;
   #dirty = new Set<Trait>();
@@ -173,19 +173,19 @@ export class BenchState extends ViewState {
     this.#gestures += 1;
     const id = `${this.client}-${this.#gestures}`;
     this.#gesture = { id, gaussian: k };
-    if (this.playing && k >= 0 && this.editable) this.#grip(id, k);
+    if (this.playing && k >= 0 && this.editable) this.#fix(id, k);
     this.#notify("gesture");
   }
 
-  /** A Gaussian that a fit moves stays where it is from the moment on that it is grabbed. */
-  #grip(id: string, k: number): void {
+  /** Keep a Gaussian from a fit from the moment on that it is grabbed. */
+  #fix(id: string, k: number): void {
     const gaussian = this.gaussian(k);
     const index = [this.neuron, this.channel, k];
     const slots = COLUMNS.map((column) => ({ name: `strf.${column}`, index, value: gaussian[column] }));
     const free = slots.filter(({ name }) => !this.info.locked.includes(name));
-    for (const slot of free) this.#inHand.set(slotKey(slot), slot);
+    for (const slot of free) this.#userEdits.set(slotKey(slot), slot);
     this.queue.push(id, free, "move");
-    this.#gripped = true;
+    this.#fixed = true;
   }
 
   /** Change columns of the Gaussian of the open gesture, within their limits. */
@@ -210,7 +210,7 @@ export class BenchState extends ViewState {
     const { locked } = this.info;
     const free = slots.filter(({ name, value }) => Number.isFinite(value) && !locked.includes(name));
     const moved = this.session.apply(free, gesture.id);
-    for (const slot of moved) this.#inHand.set(slotKey(slot), slot);
+    for (const slot of moved) this.#userEdits.set(slotKey(slot), slot);
     if (moved.length > 0) this.queue.push(gesture.id, moved, "move");
     this.#show(moved);
   }
@@ -244,21 +244,21 @@ export class BenchState extends ViewState {
   undo(): void {
     if (this.gone) return;
     this.endGesture();
-    this.#inHand.clear();
+    this.#userEdits.clear();
     this.queue.command({ type: "undo" });
   }
 
   redo(): void {
     if (this.gone) return;
     this.endGesture();
-    this.#inHand.clear();
+    this.#userEdits.clear();
     this.queue.command({ type: "redo" });
   }
 
   /** Make the edits that another view of the model had, in place of those that there are. */
   restore(edits: string): void {
     this.endGesture();
-    this.#inHand.clear();
+    this.#userEdits.clear();
     this.queue.command({ type: "restore", state: edits });
   }
 
@@ -290,7 +290,7 @@ export class BenchState extends ViewState {
     this.endGesture();
     const free = names && this.unlocked(names);
     this.#show(this.session.revert(free, index ?? []));
-    this.#inHand.clear();
+    this.#userEdits.clear();
     this.queue.command({ type: "revert", names: free, index });
   }
 
@@ -394,7 +394,7 @@ export class BenchState extends ViewState {
     this.fit = scores.fit;
   }
 
-  /** A fit has moved the model: all but what is in hand follows. */
+  /** A fit has moved the model: all but what the user has set follows. */
   #onMotion({ number, neuron, parts, scores }: Motion, buffers: ArrayLike<unknown>): void {
     // When it is painted: the kernel waits for it before it sends more.
     this.clock.later(() => {
@@ -409,7 +409,7 @@ export class BenchState extends ViewState {
     const shown: Part[] = [...OF_ARRAYS];
     if (this.#ahead) {
       this.now.adopt(arrays);
-      this.session.overlay(this.#inHand.values());
+      this.session.overlay(this.#userEdits.values());
     } else this.#adopt();
     if (scores) {
       this.#takeScores(scores);
@@ -440,7 +440,7 @@ export class BenchState extends ViewState {
   }
 
   #adopt(): readonly Part[] {
-    this.#inHand.clear();
+    this.#userEdits.clear();
     this.now.adopt(this.kernelArrays);
     this.session.clearHistory();
     return OF_ARRAYS;
@@ -456,8 +456,8 @@ export class BenchState extends ViewState {
   /** End a gesture for the kernel too; a cancelled one sends what was there before it. The slots that it touched. */
   #end(id: string, cancel: boolean): Slot[] {
     const before = this.session.end(id, cancel);
-    if (before.length > 0 || this.#gripped) this.queue.push(id, cancel ? before : [], "end");
-    this.#gripped = false;
+    if (before.length > 0 || this.#fixed) this.queue.push(id, cancel ? before : [], "end");
+    this.#fixed = false;
     if (cancel) this.#show(before);
     return before;
   }

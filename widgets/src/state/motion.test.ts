@@ -1,4 +1,4 @@
-/** A fit moves the model while the hand holds a part of it. */
+/** A fit moves the model while the user drags a part of it. */
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -29,7 +29,7 @@ describe("a fit that moves the model", () => {
     expect([...state.gaussians]).toEqual(moved(0.25));
   });
 
-  it("leaves what the hand moves where the hand has it, and moves all else", () => {
+  it("leaves what the user drags where it is dragged, and moves all else", () => {
     const { fixture, state } = made();
     state.beginGesture(1);
     state.edit({ band: 2.5 });
@@ -57,7 +57,7 @@ describe("a fit that moves the model", () => {
     expect(edits(fixture)).toEqual([]);
   });
 
-  it("goes on after the hand has let go and the kernel knows it", () => {
+  it("moves a parameter again once its drag has ended and the kernel knows of it", () => {
     const { fixture, state } = made();
     state.beginGesture(1);
     state.edit({ band: 2.5 });
@@ -108,7 +108,7 @@ describe("a fit that moves the model", () => {
     expect([whole.state.pinned(0), whole.state.pinned(1)]).toEqual([true, true]);
   });
 
-  it("never moves what is in hand, in whatever order motions, drags and answers come", () => {
+  it("never moves what is dragged, in whatever order motions, drags and answers come", () => {
     const act = fc.oneof(
       fc.record({ kind: fc.constant("motion"), by: fc.double({ min: -0.2, max: 0.2, noNaN: true }) }),
       fc.record({ kind: fc.constant("drag"), by: fc.double({ min: 0, max: 3, noNaN: true }) }),
