@@ -248,8 +248,9 @@ def settings(row: str, recording: Recording) -> str:
     by_name = isinstance(steps, StepSizes)
     optimizer, lr = (steps.optimizer, steps.lr) if by_name else (steps.func, steps.keywords["lr"])
     sizes = f"{lr:g}, places and widths {max(steps.by_name.values()):g}" if by_name else f"{lr:g}"
+    loss = {"poisson_loss": "Poisson", "mse_loss": "mse"}[chosen.loss.__name__]
     return (
-        f"{chosen.loss.__name__}, {optimizer.__name__} {sizes}, patience {chosen.patience}, "
+        f"{loss}, {optimizer.__name__} {sizes}, patience {chosen.patience}, "
         f"smoothness {chosen.smoothness:g}"
     )
 

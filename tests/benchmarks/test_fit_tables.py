@@ -12,7 +12,7 @@ from deepstrf.simulate import simulate_population
 from deepstrf.training import Fitter, kernel_ridge, ridge
 from tests.benchmarks import gaussian_table, left_out_sounds, public_recordings, recipes_table, song_cells, which_model
 
-PARTS = ("recorded",)
+PARTS = ("recorded", "simulated, softplus")
 
 
 @pytest.mark.slow
