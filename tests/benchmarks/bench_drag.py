@@ -2,8 +2,10 @@
 
     python tests/benchmarks/bench_drag.py [--stage strf] [--neurons 119] [--frames 2000] [--no-bars] [--json FILE]
 
-Needs Chromium. Prints the figures of the drag, the same with a slower line between browser and server, and those of the
-same edit by way of ``ipywidgets.interact`` and a new Plotly figure. The exit status is 1 when a bar is missed.
+Needs Chromium. Prints the figures of the drag, the same with a slower line between browser and server, and those of a
+slider by way of ``ipywidgets.interact`` and a new Plotly figure. ``--model convnet2d`` takes a model that only the
+kernel computes, ``--plain-jupyter`` leaves out the settings of ``make lab``, ``--slow-cpu 4`` slows the page down. The
+exit status is 1 when a bar is missed.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,19 +42,22 @@ MEDIAN_MS, P95_MS, SETTLE_MS = 45, 80, 120
 LAG_GROWTH_MS = 1000 / 60  # one frame: less than that cannot be seen
 FAR_SHARE = 0.9  # of the local repaint rate that must be left over the slower line
 
+MODELS = {
+    "gaussians": "from deepstrf.demo.population import build_model\nmodel = build_model({neurons}).eval()",
+    "convnet2d": "from deepstrf.models import ConvNet2D\nmodel = ConvNet2D(34, out_neurons={neurons}).eval()",
+}
 SESSION = """
 import numpy as np
 import torch
-from deepstrf.demo.population import build_model
 from deepstrf_widgets import LiveSession, explore
 torch.manual_seed(0)
-model = build_model({neurons}).eval()
+{model}
 stimulus = 60 * torch.rand(34, {frames})
 responses = torch.poisson(torch.rand(1, {neurons}, 4, {frames}))
 session = LiveSession(model, stimulus, responses, dt_ms=5.0, cf_hz=np.geomspace(500, 20000, 34))
-# In the middle of the axes: no value of the drag is clamped.
-session.set("strf.center_hz", 3000.0, (0, 0, 0))
-session.set("strf.center_ms", 100.0, (0, 0, 0))
+if "strf.center_hz" in session.parameters:  # in the middle of the axes: no value of the drag is clamped
+    session.set("strf.center_hz", 3000.0, (0, 0, 0))
+    session.set("strf.center_ms", 100.0, (0, 0, 0))
 """
 EXPLORE = """
 bench = explore(session, figures={figures})
@@ -63,10 +69,15 @@ import plotly.graph_objects as go
 from ipywidgets import FloatSlider, interact
 from plotly.subplots import make_subplots
 
+name = "strf.weight" if "strf.weight" in session.parameters else next(iter(session.parameters))
+at = (0, 0, 0)[: session.value(name).ndim]
+has_field = hasattr(session.model, "STRF_weight")
+
 def show(weight):
-    session.set("strf.weight", weight, (0, 0, 0))
+    session.set(name, weight, at)
     figure = make_subplots(rows=1, cols=2)
-    figure.add_trace(go.Heatmap(z=session.model.STRF_weight()[0, 0].numpy()), row=1, col=1)
+    field = session.model.STRF_weight()[0, 0] if has_field else stimulus[:, :40]
+    figure.add_trace(go.Heatmap(z=field.numpy()), row=1, col=1)
     figure.add_trace(go.Scatter(y=session.rate(0)[0].numpy()), row=1, col=2)
     figure.update_layout(title=f"{weight:.3f}")
     return figure
@@ -164,24 +175,35 @@ def drag(
 
 
 @contextlib.contextmanager
-def opened(browser: Browser, server: Server, name: str, port: int | None = None) -> Iterator[NotebookPage]:
-    """A notebook whose cells have run, in a page of its own, with the probe watching."""
+def opened(
+    browser: Browser, server: Server, name: str, port: int | None = None, *, slow_cpu: float = 1
+) -> Iterator[NotebookPage]:
+    """A notebook whose cells have run, in a page of its own, with the probe watching; then its processor is slowed."""
     page = browser.new_page(viewport={"width": 1280, "height": 1000})
     page.set_default_timeout(60_000)
     page.add_init_script(path=HERE / "drag_probe.js")
     notebook = NotebookPage(page, server, watch_requests=False)
     notebook.open(name, port=port)
     notebook.run_all()
+    if slow_cpu > 1:
+        page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": slow_cpu})
     yield notebook
     notebook.shut_down()
 
 
 def measure_bench(
-    browser: Browser, server: Server, debugging_port: int, stage: str, *, figures: bool, port: int | None = None
+    browser: Browser,
+    server: Server,
+    debugging_port: int,
+    stage: str,
+    *,
+    figures: bool,
+    port: int | None = None,
+    slow_cpu: float = 1,
 ) -> DragFigures:
     """Figures of a drag in one stage of the explorer, once its Plotly figures are there."""
     handle, picture = STAGES[stage]
-    with opened(browser, server, "bench.ipynb", port) as notebook:
+    with opened(browser, server, "bench.ipynb", port, slow_cpu=slow_cpu) as notebook:
         notebook.bring(PLOT if figures else handle)
         notebook.page.evaluate("(watched) => { __drag.watched = watched; }", {"field": picture, "rate": RATE})
         drag(notebook, debugging_port, handle, circle)  # the first gesture warms up both sides
@@ -225,35 +247,38 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--no-bars", action="store_true", help="print only; exit status 0")
     parser.add_argument("--no-figures", action="store_true", help="the bench without Plotly figures below it")
     parser.add_argument("--no-interact", action="store_true", help="leave the comparison with interact out")
+    parser.add_argument("--model", choices=MODELS, default="gaussians")
+    parser.add_argument("--plain-jupyter", action="store_true", help="without the settings of make lab")
+    parser.add_argument("--slow-cpu", type=float, default=1, help="how many times slower the page computes")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     options = parser.parse_args(arguments)
     path = find_chromium()
     if path is None:
         print("no Chromium: install it (Debian: apt-get install chromium) or name it with CHROMIUM", file=sys.stderr)
         return 2
-    cells = SESSION.format(neurons=options.neurons, frames=options.frames)
+    model = MODELS[options.model].format(neurons=options.neurons)
+    cells = SESSION.format(model=model, neurons=options.neurons, frames=options.frames)
     figures = not options.no_figures
     found: dict[str, DragFigures] = {}
     with (
         tempfile.TemporaryDirectory() as home,
         sync_playwright() as playwright,
-        serve(Path(home), environment=OUR_JUPYTER) as server,
+        serve(Path(home), environment={} if options.plain_jupyter else OUR_JUPYTER) as server,
     ):
         write_notebook(server.folder / "bench.ipynb", cells, EXPLORE.format(figures=figures, stage=options.stage))
         write_notebook(server.folder / "interact.ipynb", cells, INTERACT)
         debugging = free_port()
         switches = [*CHROMIUM_ARGS, f"--remote-debugging-port={debugging}"]
         browser = playwright.chromium.launch(executable_path=path, args=switches)
-        found["explorer"] = measure_bench(browser, server, debugging, options.stage, figures=figures)
+        measure = partial(measure_bench, browser, server, debugging, options.stage, figures=figures)
+        found["explorer"] = measure(slow_cpu=options.slow_cpu)
         with delayed(server.port, FAR_MS) as port:
-            found[f"explorer, {FAR_MS} ms further away"] = measure_bench(
-                browser, server, debugging, options.stage, figures=figures, port=port
-            )
+            found[f"explorer, {FAR_MS} ms further away"] = measure(slow_cpu=options.slow_cpu, port=port)
         if not options.no_interact:
             found["interact with a new Plotly figure"] = measure_interact(browser, server, debugging)
         browser.close()
     size = f"{options.neurons} neurons, 34 bands, 40 lags, {options.frames} frames"
-    print(f"{size}; {options.stage}; {POINTER_HZ} Hz for {SECONDS} s")
+    print(f"{options.model}, {size}; {options.stage}; {POINTER_HZ} Hz for {SECONDS} s")
     for name, measured in found.items():
         print(f"\n{name}", *measured.lines(), sep="\n  ")
     near, far, *interact = found.values()

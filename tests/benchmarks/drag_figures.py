@@ -22,6 +22,7 @@ class DragFigures:
     work_ms: float
     settle_ms: float
     lag_growth_ms: float
+    in_flight: int = 0
 
     def lines(self) -> list[str]:
         """One line per figure, for people."""
@@ -34,6 +35,7 @@ class DragFigures:
             f"kernel's work             {self.work_ms:6.1f} ms an answer (median)",
             f"settled after release     {self.settle_ms:6.1f} ms",
             f"lag growth, 3rd - 1st s   {self.lag_growth_ms:6.1f} ms",
+            f"requests in flight        {self.in_flight:6d} at most",
         ]
 
 
@@ -89,6 +91,15 @@ def growth(moves: Sequence[float], delays: Sequence[float], start: float) -> flo
     return third - first if np.isfinite(first) else float("inf")
 
 
+def most_in_flight(record: dict[str, Any]) -> int:
+    """The most requests that had left and were not yet acknowledged, at any time."""
+    most = 0
+    for place, send in enumerate(record["sends"]):
+        seen = max((answer["seq"] for answer in record["answers"] if answer["at"] <= send["at"]), default=-1)
+        most = max(most, sum(other["seq"] > seen for other in record["sends"][: place + 1]))
+    return most
+
+
 def drag_figures(record: dict[str, Any], *, text: str | None = None) -> DragFigures:
     """Figures of a recorded drag; ``text`` names the watched text where there are no answers to follow."""
     start = next(pointer["at"] for pointer in record["pointers"] if pointer["kind"] == "pointerdown")
@@ -119,4 +130,5 @@ def drag_figures(record: dict[str, Any], *, text: str | None = None) -> DragFigu
         work_ms=float(np.median(work)) if work else float("nan"),
         settle_ms=max(settled - end, 0.0),
         lag_growth_ms=growth(moves, delays, start),
+        in_flight=most_in_flight(record),
     )

@@ -12,7 +12,15 @@ import pytest
 
 from tests.benchmarks.bench_drag import missed_bars
 from tests.benchmarks.delay_proxy import delayed
-from tests.benchmarks.drag_figures import DragFigures, drag_figures, first_at_least, growth, rate_of, response_times
+from tests.benchmarks.drag_figures import (
+    DragFigures,
+    drag_figures,
+    first_at_least,
+    growth,
+    most_in_flight,
+    rate_of,
+    response_times,
+)
 
 ROUND_TRIP_MS = 60
 
@@ -160,3 +168,11 @@ def test_missed_bar_is_reported(field: str, value: float, expected: str) -> None
 def test_slower_repaint_over_the_slower_line_is_reported() -> None:
     (message,) = missed_bars(GOOD, dataclasses.replace(GOOD, local_fps=30))
     assert "local repaint with 150 ms more must stay within 90% of 58.0 frames/s, got 30.0" in message
+
+
+def test_requests_in_flight_are_those_that_no_answer_has_reached() -> None:
+    sends = [{"at": at, "seq": seq} for seq, at in enumerate((0, 10, 20, 30))]
+    answers = [{"at": 15, "seq": 1}, {"at": 25, "seq": 2}]
+    assert most_in_flight({"sends": sends, "answers": answers}) == 2
+    assert most_in_flight({"sends": sends, "answers": []}) == 4
+    assert most_in_flight({"sends": [], "answers": []}) == 0
