@@ -25,7 +25,7 @@ from nbformat import NotebookNode
 from . import measure
 from .lesson import Exercise, Lesson, solutions
 
-__all__ = ["Place", "assignment", "exercises", "instructor", "lesson_of", "make", "minutes", "solved", "student"]
+__all__ = ["Place", "assignment", "exercises", "instructor", "lesson_of", "make", "minutes", "parts_of_minutes", "solved", "student", "table_of_minutes"]
 
 NOTEBOOKS = Path(__file__).resolve().parents[1]
 CHECK = re.compile(r'^check\("(.*)"\)$')
@@ -33,7 +33,7 @@ ONLY_FOR_LECTURERS = shutil.ignore_patterns("solutions", "make_course.py", "meas
 WORDS_PER_MINUTE = 120
 MINUTES_FOR = {"choice": 1.5, "word": 1.5, "number": 2.0, "function": 4.0, "list": 4.0, "gesture": 3.0, "drawing": 3.0}
 MINUTES_FOR_A_WIDGET = 1.0
-WIDGET = re.compile(r"(explore|explorer|follow|drawn_\w+|view|STRFEditor|ResponseView|gallery)\b")
+WIDGET = "application/vnd.jupyter.widget-view+json"
 NBGRADER_CONFIG = '''"""Settings of the assignments; the name of the course and of the exchange are yours."""
 
 c = get_config()
@@ -139,19 +139,36 @@ def _marking(name: str, exercise: Exercise, *, solution: bool) -> dict[str, obje
     }
 
 
-def minutes(notebook: NotebookNode, name: str) -> int:
-    """What a notebook takes, in steps of five.
+def parts_of_minutes(notebook: NotebookNode, name: str) -> dict[str, float]:
+    """What the minutes of a notebook are made of: reading, exercises, widgets, computing.
 
     What it computes is measured (`measure`). Reading counts 120 words a minute, half of the speed of silent readers
-    (Brysbaert 2019), as texts with formulas are read twice; an exercise 1.5 to 4 minutes by its kind, each widget one.
+    (Brysbaert 2019), as texts with formulas are read twice; an exercise 1.5 to 4 minutes by its kind, each
+    widget in the stored outputs one.
     """
     texts = [re.sub(r"\*\*Sources?\.\*\*.*", "", c.source, flags=re.DOTALL) for c in notebook.cells if c.cell_type == "markdown"]
-    reading = sum(len(text.split()) for text in texts) / WORDS_PER_MINUTE
-    answering = sum(MINUTES_FOR[exercise.kind] for exercise in lesson_of(int(name[:2])).exercises.values())
-    shown = [cell.source.splitlines()[-1] for cell in notebook.cells if cell.cell_type == "code" and cell.source]
-    widgets = sum(WIDGET.match(line) is not None for line in shown)
-    computing = json.loads(measure.FILE.read_text())[name] / 60
-    return 5 * max(1, round((reading + answering + MINUTES_FOR_A_WIDGET * widgets + computing) / 5))
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return {
+        "reading": sum(len(text.split()) for text in texts) / WORDS_PER_MINUTE,
+        "exercises": sum(MINUTES_FOR[exercise.kind] for exercise in lesson_of(int(name[:2])).exercises.values()),
+        "widgets": MINUTES_FOR_A_WIDGET * sum(WIDGET in output.get("data", {}) for output in outputs),
+        "computing": json.loads(measure.FILE.read_text())[name] / 60,
+    }
+
+
+def minutes(notebook: NotebookNode, name: str) -> int:
+    """What a notebook takes, in steps of five: the sum of its `parts_of_minutes`."""
+    return 5 * max(1, round(sum(parts_of_minutes(notebook, name).values()) / 5))
+
+
+def table_of_minutes() -> str:
+    """Markdown table of what the minutes of each lesson are made of."""
+    rows = ["| lesson | reading | exercises | widgets | computing | said |", "|---|---|---|---|---|---|"]
+    for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        parts = parts_of_minutes(notebook, path.stem).values()
+        rows.append(f"| {path.stem} | {' | '.join(f'{part:.1f}' for part in parts)} | {minutes(notebook, path.stem)} |")
+    return "\n".join(rows) + "\n"
 
 
 def _warn_of_licences(folder: Path) -> None:

@@ -10,7 +10,7 @@ import nbformat
 import pytest
 import torch
 from course import make_course
-from claims import CLAIMS
+from claims import CLAIMS, WORDS
 from course.lesson import solutions
 from course.make_course import exercises, lesson_of, make, solved
 from deepstrf.datasets import Recording
@@ -386,7 +386,7 @@ def test_student_s_version_passes_with_the_instructor_s_answers_and_with_nothing
         last = "ANSWER_1 = dict(moves_1)\n" + last
     # A student runs a check more than once, and after "Run All" too: no second run may fail.
     again = [nbformat.v4.new_code_cell(notebook.cells[index].source) for index in checks]
-    claims = [nbformat.v4.new_code_cell(code) for code in CLAIMS.get(number, {}).values()]
+    claims = [nbformat.v4.new_code_cell(code) for code in (*CLAIMS.get(number, {}).values(), *WORDS.get(number, {}).values())]
     notebook.cells += [*again, *claims, nbformat.v4.new_code_cell(last)]
     run(notebook, course / "student")
     for cell in [*(notebook.cells[index] for index in checks), *again]:

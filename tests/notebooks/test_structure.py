@@ -7,7 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from course.make_course import minutes
+from course.make_course import MINUTES_FOR, MINUTES_FOR_A_WIDGET, WORDS_PER_MINUTE, minutes, table_of_minutes
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 LESSONS = sorted(path for path in FOLDER.glob("*.ipynb") if path.name != "00_tour.ipynb")
@@ -106,3 +106,14 @@ def test_sources_and_the_next_lesson_stand_at_the_end(path: Path) -> None:
 def test_links_between_notebooks_lead_somewhere(path: Path) -> None:
     texts = [cell.source for cell in cells_of(path) if cell.cell_type == "markdown"]
     assert [name for text in texts for name in LINK.findall(text) if not (FOLDER / name).exists()] == []
+
+
+def test_the_teacher_s_page_says_how_the_minutes_come_about() -> None:
+    page = (FOLDER.parent / "docs" / "teaching.md").read_text()
+    assert table_of_minutes() in page
+    assert f"at {WORDS_PER_MINUTE} words a minute" in page
+    assert (MINUTES_FOR["choice"], MINUTES_FOR["word"], MINUTES_FOR["number"]) == (1.5, 1.5, 2.0)
+    assert (MINUTES_FOR["gesture"], MINUTES_FOR["drawing"], MINUTES_FOR["function"], MINUTES_FOR["list"]) == (3.0, 3.0, 4.0, 4.0)
+    assert "(a letter or word 1.5 minutes, a number 2, a gesture or a drawing 3, a function or a list 4)" in page
+    assert MINUTES_FOR_A_WIDGET == 1.0
+    assert "one minute for each\nwidget" in page

@@ -174,8 +174,16 @@ export class ViewState {
   /** Whether a fit leaves a Gaussian of the channel on screen alone. */
   pinned(k: number): boolean {
     const place = [this.neuron, this.channel, k];
-    return COLUMNS.every((column) =>
-      this.pins.some(([name, at]) => name === `strf.${column}` && at.every((i, axis) => i === place[axis])),
+    return this.pinnedAt(
+      COLUMNS.map((column) => `strf.${column}`),
+      place,
+    );
+  }
+
+  /** Whether a fit leaves all these parameters alone at a place. */
+  pinnedAt(names: readonly string[], place: readonly number[]): boolean {
+    return names.every((name) =>
+      this.pins.some(([pinned, at]) => pinned === name && at.every((i, axis) => i === place[axis])),
     );
   }
 

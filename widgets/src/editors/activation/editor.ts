@@ -104,7 +104,7 @@ export class ActivationEditor extends StageEditor {
     cleanup.listen<PointerEvent>(this.#stage, "pointerleave", () => this.#setHover(null));
     state.watch(
       cleanup,
-      ["info", "curve", "field", "prefilter", "rate", "recorded", "neuron", "peek", "gesture"],
+      ["info", "curve", "field", "prefilter", "rate", "recorded", "neuron", "peek", "gesture", "pins"],
       () => this.requestPaint(),
     );
   }

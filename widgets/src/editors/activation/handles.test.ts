@@ -3,7 +3,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { onEveryCurve, open, SIGMOID, SOFTPLUS, VALUES } from "../../testing/activation.fixture";
 import { bytes } from "../../testing/bench.fixture";
-import { edits, frame, key, pointer } from "../../testing/mount.fixture";
+import { edits, frame, key, pointer, settle } from "../../testing/mount.fixture";
 
 onEveryCurve();
 
@@ -40,6 +40,31 @@ describe("the handles of an output curve", () => {
     expect(said("threshold")).toBe("0 a.u.");
     expect(said("slope")).toBe("0.250 spikes/bin per a.u.");
     expect(state.error).toBe("");
+  });
+
+  it("have a lock where a fit leaves all that they concern alone", async () => {
+    const pins = [
+      ["activation.c", [0]],
+      ["activation.a", [1]],
+    ];
+    const { handle, fixture } = open(VALUES, {}, { pins });
+    const locked = () =>
+      ["baseline", "ceiling", "threshold", "slope"].filter((one) =>
+        handle(one).classList.contains("db-pinned"),
+      );
+    expect(locked()).toEqual(["threshold"]);
+    expect(handle("threshold").getAttribute("aria-label")).toBe("Output curve: threshold, pinned");
+    fixture.model.set(
+      "pins",
+      SIGMOID.names.map((name) => [`activation.${name}`, []]),
+    );
+    await settle();
+    frame();
+    expect(locked()).toEqual(["baseline", "ceiling", "threshold", "slope"]);
+    fixture.model.set("pins", []);
+    await settle();
+    frame();
+    expect(locked()).toEqual([]);
   });
 
   it("each move one meaning: the threshold along the drive, in one gesture, while the axes hold still", () => {

@@ -88,6 +88,14 @@ export class CurveHandles {
     return parametersBehind(kind, feature).every((name) => this.#state.info.activation.names.includes(name));
   }
 
+  /** Whether a fit leaves all that a feature concerns alone. */
+  #pinned(feature: CurveFeature): boolean {
+    const kind = this.kind;
+    return (
+      !!kind && this.#state.pinnedAt(parametersBehind(kind, feature).map(longName), [this.#state.neuron])
+    );
+  }
+
   /** Position every handle. */
   paint(plot: Plot): void {
     this.#plot = plot;
@@ -102,6 +110,7 @@ export class CurveHandles {
       if (!at) continue;
       moveTo(handle, at.x, at.y);
       handle.classList.toggle("db-outside", at.outside);
+      handle.classList.toggle("db-pinned", this.#pinned(feature));
       setAttribute(handle, "data-label", this.#positions.labelOf(feature, at, plot));
       setAttribute(handle, "aria-disabled", !this.#movable(feature) && "true");
     }
@@ -128,8 +137,15 @@ export class CurveHandles {
       const value = features[feature] ?? 0;
       const [low, high] = endsOfSlider(feature, plot);
       const name = nameOf(feature, features);
+      const pinned = this.#pinned(feature) ? ", pinned" : "";
       const ends = [Math.min(low, value), Math.max(high, value)] as const;
-      setAria(handle, `Output curve: ${name}`, ends, value, valueText(kind, feature, parameters, rate_unit));
+      setAria(
+        handle,
+        `Output curve: ${name}${pinned}`,
+        ends,
+        value,
+        valueText(kind, feature, parameters, rate_unit),
+      );
       setText(handle.lastChild as Node, name);
     }
   }

@@ -7,7 +7,7 @@ import { readTheme } from "../../draw/theme";
 import type { Info } from "../../kernel/contract";
 import { BenchState } from "../../state/bench-state";
 import { bytes, Fixture, INFO } from "../../testing/bench.fixture";
-import { edits, frame, key, onEveryPage, pointer } from "../../testing/mount.fixture";
+import { edits, frame, key, onEveryPage, pointer, settle } from "../../testing/mount.fixture";
 import { PrefilterEditor } from "./editor";
 
 onEveryPage();
@@ -77,6 +77,22 @@ const close = (values: number[], expected: number[], relative = 1e-4) => {
 };
 
 describe("the curves", () => {
+  it("has a lock on the slider of a curve whose selected band a fit leaves alone", async () => {
+    const { fixture, editor } = open();
+    const locked = () =>
+      [...editor.element.querySelectorAll(".db-pinned")].map((one) => one.getAttribute("aria-label"));
+    fixture.model.set("pins", [
+      ["prefilter.tau_on_ms", []],
+      ["prefilter.w", [3]],
+    ]);
+    await settle();
+    frame();
+    vi.advanceTimersByTime(120);
+    frame();
+    expect(locked()).toHaveLength(1);
+    expect(locked()[0]).toMatch(/^ON: .*, pinned$/);
+  });
+
   it("are sliders of the selected band whose labels give frequency, tau and decay", () => {
     const { slider } = open();
     const on = slider("on");

@@ -102,7 +102,9 @@ export class PrefilterEditor extends StageEditor {
     this.#surface = new Surface(this.#canvas, cleanup, () => this.requestPaint());
     cleanup.listen(this.#back, "click", () => this.tools.revert(null));
     cleanup.listen<KeyboardEvent>(this.element, "keydown", (e) => this.#onKey(e));
-    state.watch(cleanup, ["info", "prefilter", "neuron", "peek", "gesture"], () => this.requestPaint());
+    state.watch(cleanup, ["info", "prefilter", "neuron", "peek", "gesture", "pins"], () =>
+      this.requestPaint(),
+    );
   }
 
   /** Leave a running drag and end its gesture; `cancel` puts everything back to where it was. */

@@ -88,8 +88,14 @@ export class PrefilterGestures {
       const [x, y] = [plot.x(tools.band), plot.y(levelOf(curve, tools.value(curve, tools.band)))];
       moveTo(slider, x, y);
       slider.classList.toggle("db-selected", active.includes(curve));
+      slider.classList.toggle("db-pinned", this.#pinned(curve));
       setAttribute(slider, "aria-disabled", !tools.free(curve) && "true");
     }
+  }
+
+  /** Whether a fit leaves the selected band of a curve alone. */
+  #pinned(curve: Curve): boolean {
+    return this.#tools.state.pinnedAt([curve.name], [this.#tools.band]);
   }
 
   /** Bring what every slider tells a screen reader up to date. */
@@ -101,9 +107,10 @@ export class PrefilterGestures {
       const value = tools.value(curve, tools.band);
       const together = tools.active === "both" && isTau(curve) ? ", moves with the other" : "";
       const name = curve.label && `${curve.label}: `;
+      const pinned = this.#pinned(curve) ? ", pinned" : "";
       setAria(
         slider,
-        `${name}${curve.what}${together}`,
+        `${name}${curve.what}${together}${pinned}`,
         [curve.low, curve.high],
         Math.min(value, curve.high),
         sliderText(curve, value, axes.cfHz[tools.band], axes.dtMs),
