@@ -63,7 +63,7 @@ def test_a_checkpoint_brings_them_back_and_the_bench_uses_them(fitted, tmp_path)
     loaded = Linear.from_pretrained(tmp_path / "model")
     assert loaded.axes == fitted.axes
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         explorer = explore(loaded, torch.rand(F, 100), figures=False)
     session = explorer.session
     assert (session.dt_ms, session.delay_ms, session.neuron_names) == (10.0, 2.5, ["a 1", "b 2"])
