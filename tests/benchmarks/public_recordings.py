@@ -132,15 +132,16 @@ def main(arguments: list[str] | None = None) -> None:
     """Print the figures that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="*", choices=["memory", "bench"], default=["memory", "bench"])
+    parser.add_argument("--sounds", type=int, default=WHOLE[1], help="of the recording like NAT4")
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         if "bench" in given.what:
             seconds, used = seconds_to_the_bench(Path(folder))
             print(f"fetch to bench, 40 units, 100 sounds: {seconds:.1f} s, {used:.1f} s of processor time", flush=True)
         if "memory" in given.what:
-            path = write(Path(folder), *WHOLE)
+            path = write(Path(folder), WHOLE[0], given.sounds)
             for said, units in (("all units", None), (f"{SOME} units", list(range(0, 20 * SOME, 20)))):
-                print(f"{WHOLE[0]} units, {WHOLE[1]} sounds, {said}: {peak_mb(path, units):.0f} MiB", flush=True)
+                print(f"{WHOLE[0]} units, {given.sounds} sounds, {said}: {peak_mb(path, units):.0f} MiB", flush=True)
 
 
 if __name__ == "__main__":

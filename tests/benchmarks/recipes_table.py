@@ -249,10 +249,7 @@ def settings(row: str, recording: Recording) -> str:
     optimizer, lr = (steps.optimizer, steps.lr) if by_name else (steps.func, steps.keywords["lr"])
     sizes = f"{lr:g}, places and widths {max(steps.by_name.values()):g}" if by_name else f"{lr:g}"
     loss = {"poisson_loss": "Poisson", "mse_loss": "mse"}[chosen.loss.__name__]
-    return (
-        f"{loss}, {optimizer.__name__} {sizes}, patience {chosen.patience}, "
-        f"smoothness {chosen.smoothness:g}"
-    )
+    return f"{loss}, {optimizer.__name__} {sizes}, patience {chosen.patience}, smoothness {chosen.smoothness:g}"
 
 
 if __name__ == "__main__":

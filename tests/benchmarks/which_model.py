@@ -126,7 +126,7 @@ def found_in(
 
 
 def markdown(title: str, names: Iterable[str], table: pd.DataFrame, neurons: Mapping[str, list[float]]) -> str:
-    """One table of the page, a row for each of ``names``; few neurons are listed, of many the interval is shown."""
+    """One table of the page, a row for each of ``names`` that was run; few neurons are listed, of many an interval."""
     first = next(iter(neurons.values()))
     few = len(first) < 3
     head = "r of each" if few else "r, 95 % interval"
@@ -138,7 +138,6 @@ def markdown(title: str, names: Iterable[str], table: pd.DataFrame, neurons: Map
     ]
     for name in names:
         if name not in table.index:
-            lines.append(f"| {name} | not run | | | |")
             continue
         row = table.loc[name]
         r = ", ".join(f"{x:.3f}" for x in neurons[name]) if few else _interval(row["r"], "mean", "low", "high")
@@ -169,7 +168,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("folders", nargs="*", metavar="NAME=FOLDER", help="recordings, with a title each")
     parser.add_argument("--keep", type=Path, default=Path("which_model_fits"))
     parser.add_argument("--models", nargs="*", help="only these, and no page is written")
-    parser.add_argument("--as-is", action="store_true", help="write what is kept, and that the rest was not run")
+    parser.add_argument("--as-is", action="store_true", help="write what is kept, and leave out the rest")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--page", type=Path, default=PAGE)
     given = parser.parse_args(arguments)
