@@ -24,7 +24,7 @@ import { GradientPicture } from "./gradient-picture";
 import { type Ghost, Marks } from "./marks";
 import { FieldPicture, largestOf } from "./picture";
 import { PROFILE_PX, ProfileEditor } from "./profiles";
-import { fieldText, gaussianText, PLAIN, tuningText } from "./text";
+import { fieldText, gaussianText, plainText, tuningText } from "./text";
 import { ViewOptions } from "./view-options";
 
 const MARGIN = { left: 54, right: 66, top: 20, bottom: 40 };
@@ -340,7 +340,8 @@ export class StrfEditor extends StageEditor {
   #describeField(): void {
     const state = this.state;
     const painted = this.#view.instead(this.#surface.width) ? "covered" : "painted";
-    const plain = PLAIN[this.#brush.available ? painted : this.#profiles.free ? "drawn" : state.info.kind];
+    const tools = this.#brush.available ? painted : this.#profiles.free ? "drawn" : null;
+    const plain = plainText(tools ?? state.info.kind);
     setAttribute(this.#stage, "aria-label", plain ? "Receptive field" : "Gaussians");
     setAttribute(this.#canvas, "aria-label", fieldText(state, plain));
     this.#inspector.explain(plain ?? "");

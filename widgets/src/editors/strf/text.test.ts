@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { AXES, INFO } from "../../testing/bench.fixture";
-import { tuningText } from "./text";
+import { plainText, tuningText } from "./text";
 
 /** A field of zeros with these weights at (band, frame). */
 function field(...weights: [band: number, frame: number, weight: number][]): Float64Array {
@@ -9,6 +9,11 @@ function field(...weights: [band: number, frame: number, weight: number][]): Flo
   return made;
 }
 const read = (of: Float64Array) => tuningText(of, AXES, INFO.unheard, 0);
+
+it("a field of another kind is said to be edited from Python, and only Gaussians have handles", () => {
+  expect(plainText("gaussians")).toBeUndefined();
+  for (const kind of ["full", "separable", "ripple"]) expect(plainText(kind)).toMatch(/edited from Python/);
+});
 
 describe("the tuning of a field", () => {
   it("is of its excitation where that is the larger", () => {

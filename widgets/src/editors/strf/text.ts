@@ -8,8 +8,7 @@ import { tuningOf } from "../../math/tuning";
 import type { BenchState } from "../../state/bench-state";
 import { inUse } from "./gaussians/group";
 
-/** What may be done to a field without Gaussians. */
-export const PLAIN: Record<string, string> = {
+const PLAIN: Record<string, string> = {
   full: "Every weight of this receptive field is free: it is shown here, and edited from Python.",
   painted: "Paint with the brush: one stroke is one step to undo, and Escape takes it back.",
   covered: "This is the gradient map, taken at the mean sound: switch it off to paint the weights.",
@@ -19,6 +18,13 @@ export const PLAIN: Record<string, string> = {
   gradient: "A gradient map, taken at the mean sound: this model has no single receptive field.",
   none: "This model has no receptive field.",
 };
+
+/** What may be done to a field of this kind, or with these tools; undefined for one of Gaussians. */
+export function plainText(kind: string): string | undefined {
+  const made =
+    "This receptive field is made from a few numbers: it is shown here, and they are edited from Python.";
+  return kind === "gaussians" ? undefined : (PLAIN[kind] ?? made);
+}
 
 /** Description of the picture for screen readers; `plain` is what may be done to a field without Gaussians. */
 export function fieldText(state: BenchState, plain: string | undefined): string {
