@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from deepstrf.user_warning import warn_user
 
 __all__ = [
+    "as_axis",
     "as_tensor",
     "check_choice",
     "check_floating",
@@ -129,6 +130,12 @@ def doubt_units(cf_hz: Tensor, dt_ms: float) -> None:
     if not LEAST_DT_MS <= dt_ms <= MOST_DT_MS:
         meant = f"seconds, give {1000 * dt_ms:g}" if dt_ms < LEAST_DT_MS else f"microseconds, give {dt_ms / 1000:g}"
         warn_user(f"dt_ms is {dt_ms:g} ms: if it is in {meant}")
+
+
+def as_axis(name: str, values: Any) -> Tensor:
+    """`as_tensor` of the places along an axis, such as centre frequencies; whole numbers become floats."""
+    axis = as_tensor(name, values).detach()
+    return axis.float() if axis.dtype in (torch.uint8, torch.int16, torch.int32, torch.int64) else axis
 
 
 def as_tensor(name: str, values: Any) -> Tensor:

@@ -1,6 +1,7 @@
 """Whatever holds numbers is taken wherever a sound, responses, frequencies or fields are: the answer is the same."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -114,6 +115,19 @@ ANSWERS = {
     "LiveSession.score": lambda kind: torch.tensor(session(kind).score(1)),
     "set_stimulus": on_another_sound,
 }
+
+
+@pytest.mark.parametrize(
+    "cf_hz", [[500, 1000, 2000, 4000, 8000], pd.Series([500, 1000, 2000, 4000, 8000])], ids=["list", "Series"]
+)
+def test_whole_numbers_and_tables_of_pandas_are_taken_as_axes_and_sounds(cf_hz):
+    recording = Recording(SOUNDS, COUNTS, dt_ms=5.0, cf_hz=cf_hz)
+    assert recording.spectrogram(0).cf_hz.tolist() == [500.0, 1000.0, 2000.0, 4000.0, 8000.0]
+    assert best_frequency(pd.DataFrame(FIELDS[0, 0]), cf_hz).item() == best_frequency(FIELDS, CF_HZ)[0, 0].item()
+    session = LiveSession(
+        model(), pd.DataFrame(SOUNDS[0, 0]), dt_ms=5.0, cf_hz=cf_hz, neuron_names=pd.Index(["a", "b"])
+    )
+    assert session.rate("b").shape == (1, T)
 
 
 @pytest.mark.parametrize("name", ANSWERS)

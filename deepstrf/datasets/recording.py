@@ -13,7 +13,15 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from deepstrf.arguments import as_tensor, check_choice, check_floating, check_numbers, checked_names, whole_number
+from deepstrf.arguments import (
+    as_axis,
+    as_tensor,
+    check_choice,
+    check_floating,
+    check_numbers,
+    checked_names,
+    whole_number,
+)
 from deepstrf.datasets.arrays import parts_of_arrays
 from deepstrf.datasets.joining import joined
 from deepstrf.datasets.parts import Item, Part, collate, padded
@@ -103,10 +111,8 @@ class Recording:
         unit: str = "dB",
         response_unit: str = SPIKES,
     ) -> None:
-        stimuli, responses, cf_hz = (
-            as_tensor(name, values).detach()
-            for name, values in (("stimuli", stimuli), ("responses", responses), ("cf_hz", cf_hz))
-        )
+        stimuli, responses = as_tensor("stimuli", stimuli).detach(), as_tensor("responses", responses).detach()
+        cf_hz = as_axis("cf_hz", cf_hz)
         check_responses(responses)
         check_floating(stimuli=stimuli)
         (B, N, _, T) = responses.shape
@@ -242,8 +248,7 @@ class Recording:
         ...                       dt_ms=5, cf_hz=[500.0, 1000.0, 2000.0])
         Recording(2 stimuli, 0.9 s in bins of 5 ms, 3 bands 500-2000 Hz, 2 neurons, up to 5 trials)
         """
-        axis = as_tensor("cf_hz", cf_hz)
-        axis = axis if axis.is_floating_point() else axis.float()
+        axis = as_axis("cf_hz", cf_hz)
         parts, neurons = parts_of_arrays(stimulus, responses, axis, float(dt_ms), response_dt_ms, resample)
         return cls._of(
             parts,

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deepstrf.arguments import as_tensor, check_floating, check_numbers, doubt_units, whole_number
+from deepstrf.arguments import as_axis, as_tensor, check_floating, check_numbers, doubt_units, whole_number
 from deepstrf.deprecation import keywords
 from deepstrf.memory import LIMIT_GB, check_memory
 from deepstrf.models.prefiltering import get_CFs
@@ -70,8 +70,8 @@ class Spectrogram:
     delay_ms: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("values", "cf_hz"):
-            tensor = as_tensor(name, getattr(self, name))
+        for name, read in (("values", as_tensor), ("cf_hz", as_axis)):
+            tensor = read(name, getattr(self, name))
             check_floating(**{name: tensor})
             object.__setattr__(self, name, tensor)
         if self.values.ndim != 2 or 0 in self.values.shape:
