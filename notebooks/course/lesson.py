@@ -179,7 +179,7 @@ class Lesson:
             return Verdict("open", f"{YOUR_TURN} (There is no {exercise.answer} yet.)"), None
         missing = [need for need in exercise.needs if need not in notebook]
         if missing:
-            return Verdict("unfit", f"Run the cells from the top first: there is no {', '.join(missing)} yet."), None
+            return Verdict("open", f"Run the cells from the top first: there is no {', '.join(missing)} yet."), None
         answer = notebook[exercise.answer]
         if exercise.kind == "function" and not callable(answer):
             sentence = YOUR_TURN if answer is None else wanted("a function", answer)
@@ -198,10 +198,11 @@ class Lesson:
             The lesson has no exercise of that name.
         """
         self._named(name)
-        if not (give_up or name in self._right or self._wrong_tries[name] >= TRIES_BEFORE_SOLUTION):
-            print(f"Try first: run the check above. solution({name!r}, give_up=True) shows it all the same.")
-        elif (found := solutions(self.number)) is None:
+        found = solutions(self.number)
+        if found is None:
             print("This copy of the course has no solutions: ask your lecturer.")
+        elif not (give_up or name in self._right or self._wrong_tries[name] >= TRIES_BEFORE_SOLUTION):
+            print(f"Try first: run the check above. solution({name!r}, give_up=True) shows it all the same.")
         else:
             code, text = found[name]
             print(f"{code}\n\n{text}".rstrip())

@@ -30,6 +30,7 @@ __all__ = ["Place", "assignment", "exercises", "instructor", "lesson_of", "make"
 NOTEBOOKS = Path(__file__).resolve().parents[1]
 CHECK = re.compile(r'^check\("(.*)"\)$')
 ONLY_FOR_LECTURERS = shutil.ignore_patterns("solutions", "make_course.py", "measure.py", "run_seconds.json", "__pycache__")
+WITH_SOLUTIONS = ' `solution("name of the exercise")` in a cell of your own shows a solution once you have tried.'
 WORDS_PER_MINUTE = 120
 MINUTES_FOR = {"choice": 1.5, "word": 1.5, "number": 2.0, "function": 4.0, "list": 4.0, "gesture": 3.0, "drawing": 3.0}
 MINUTES_FOR_A_WIDGET = 1.0
@@ -85,8 +86,9 @@ def solved(notebook: NotebookNode, number: int) -> NotebookNode:
 
 
 def student(notebook: NotebookNode) -> NotebookNode:
-    """The notebook without any output."""
+    """The notebook without any output, and without a promise of solutions: a student's copy of the course has none."""
     made = deepcopy(notebook)
+    made.cells[0].source = made.cells[0].source.replace(WITH_SOLUTIONS, "").rstrip()
     for cell in made.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
@@ -97,6 +99,7 @@ def instructor(notebook: NotebookNode, number: int) -> NotebookNode:
     """The notebook with the solutions in place, and below each check what it counts and where students stumble."""
     answers, lesson = solutions(number) or {}, lesson_of(number)
     made = student(solved(notebook, number))
+    made.cells[0].source = notebook.cells[0].source
     for place in reversed(list(exercises(made))):
         for name, index in sorted(place.checks.items(), key=lambda pair: -pair[1]):
             exercise = lesson.exercises[name]

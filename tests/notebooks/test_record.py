@@ -77,6 +77,15 @@ def test_cells_that_were_not_run_are_named(lesson, notebook, capsys):
     notebook["double"] = lambda x: 2 * x
     lesson.check("double")
     assert capsys.readouterr().out == "Run the cells from the top first: there is no three yet.\n"
+    assert lesson.verdict("double")[0].kind == "open"  # nothing was judged, so no try is kept
+
+
+def test_a_copy_without_solutions_says_so_before_it_asks_for_tries(monkeypatch, notebook, tmp_path, capsys):
+    monkeypatch.setattr("course.lesson.SOLUTIONS", tmp_path)
+    lesson = Lesson(1, notebook)
+    lesson.exercise("centres", "mine")(lambda mine: Question(mine, 4))
+    lesson.solution("centres")
+    assert capsys.readouterr().out == "This copy of the course has no solutions: ask your lecturer.\n"
 
 
 def test_solution_waits_for_two_tries(monkeypatch, notebook, capsys):

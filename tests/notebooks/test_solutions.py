@@ -337,7 +337,9 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_student_s_version_has_no_solution_and_no_output(course: Path) -> None:
     assert not list(course.glob("student/**/solutions")) and not list(course.glob("nbgrader/**/solutions"))
     for path in course.glob("student/*.ipynb"):
-        assert not [cell for cell in nbformat.read(path, as_version=4).cells if cell.get("outputs")]
+        cells = nbformat.read(path, as_version=4).cells
+        assert not [cell for cell in cells if cell.get("outputs")]
+        assert "solution(" not in "".join(cell.source for cell in cells if cell.cell_type == "markdown"), "promised, and not there"
 
 
 def test_instructor_s_version_has_every_solution_and_where_students_stumble(course: Path) -> None:
