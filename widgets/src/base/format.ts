@@ -64,6 +64,6 @@ export function typedNumber(text: string): number {
   const plain = text
     .trim()
     .replace(/^[−–]/, "-")
-    .replace(/^([+-]?\d*),(\d*)$/, "$1.$2");
+    .replace(/^([+-]?\d*),(\d*(?:e[+-]?\d+)?)$/i, "$1.$2");
   return /\d/.test(plain) ? Number(plain) : Number.NaN;
 }

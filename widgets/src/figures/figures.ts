@@ -2,12 +2,14 @@
 
 import { floats } from "../base/bytes";
 import { Cleanup, element, setText } from "../base/dom";
-import { readTheme, watchTheme } from "../draw/theme";
+import { readTheme, type Theme, watchTheme } from "../draw/theme";
 import type { BenchModel } from "../kernel/contract";
 import { delivering, LOST } from "../kernel/delivery";
 import type { Around } from "../panels/mount-panel";
 import { keepKeys } from "../ui/host-keys";
+import { LiveLine } from "./live-line";
 import { CONFIG, type Graph, type Layout, loadPlotly, type Plotly } from "./plotly";
+import { TimeCursor } from "./time-cursor";
 import { type Figure, isField, layoutOf, type Named, tracesOf } from "./traces";
 
 interface Message extends Figure {
@@ -15,9 +17,8 @@ interface Message extends Figure {
   arrays: { name: string; shape: number[] }[];
 }
 
-/** Shortest time between two repaints of the line during a gesture, and as a multiple of what the last one cost. */
-const APART_MS = 60;
-const APART_COSTS = 3;
+/** Fields that would be narrower than this stand below one another. */
+const LEAST_FIELD_PX = 260;
 /** Narrower than this the panel was measured while it was hidden. */
 const LEAST_PX = 100;
 
@@ -41,22 +42,33 @@ export function mountFigures(given: BenchModel, el: HTMLElement, around?: Around
   /** Drawn one after the other, in the order in which they came. */
   let drawing = Promise.resolve();
   const counters = { live: 0, settled: 0 };
+  /** Reading it makes the browser compute styles: not in every frame of a gesture. */
+  let colours: Theme | null = null;
+  const theme = () => {
+    colours ??= readTheme(root);
+    return colours;
+  };
+  const line = new LiveLine();
+  /** The line of the model that Plotly shows. */
+  let plotted: ArrayLike<number> = [];
+  const cursor = new TimeCursor(around, cleanup);
   Object.defineProperty(root, "__figures", { value: counters });
 
   const later = (draw: () => Promise<void>) => {
     drawing = drawing
       .then(() => (cleanup.done ? undefined : draw()))
+      .then(() => cursor.paint())
       .catch((error) => setText(message, `The figure cannot be drawn: ${error.message ?? error}`));
   };
   const widthOf = (graph: string) => {
     if (!figure || !isField(graph)) return width;
-    return Math.floor(width / figure.fields.length);
+    const share = Math.floor(width / figure.fields.length);
+    return share < LEAST_FIELD_PX ? width : share;
   };
   const drawn = (graph: string): [ReturnType<typeof tracesOf>, Layout] => {
     const now = figure as Figure;
-    const theme = readTheme(root);
     const last = now.lanes[now.lanes.length - 1]?.name === graph;
-    return [tracesOf(graph, arrays, now, theme), layoutOf(graph, now, theme, widthOf(graph), last)];
+    return [tracesOf(graph, arrays, now, theme()), layoutOf(graph, now, theme(), widthOf(graph), last)];
   };
   const rangeOf = (graph: string) => {
     const xaxis = (graphs.get(graph) as unknown as { layout?: { xaxis?: Layout } })?.layout?.xaxis;
@@ -67,11 +79,15 @@ export function mountFigures(given: BenchModel, el: HTMLElement, around?: Around
       const at = graphs.get(name);
       if (!plotly || !at) continue;
       const [traces, layout] = drawn(name);
+      const sent = arrays.get("model")?.data ?? [];
       layout.xaxis = { ...(layout.xaxis as Layout), ...rangeOf(name) };
       await plotly.react(at, traces, layout, CONFIG);
+      if (name === "response") plotted = sent;
     }
   };
   const drop = () => {
+    line.rest();
+    cursor.drop();
     for (const at of graphs.values()) plotly?.purge(at);
     graphs.clear();
     place.replaceChildren();
@@ -84,13 +100,17 @@ export function mountFigures(given: BenchModel, el: HTMLElement, around?: Around
     for (const name of [...now.lanes.map((lane) => lane.name), ...now.fields]) {
       const at = element("div.db-graph", { "data-graph": name });
       place.append(at);
+      const sent = arrays.get("model")?.data ?? [];
       const graph = await plotly.newPlot(at, ...drawn(name), CONFIG);
+      if (name === "response") plotted = sent;
       if (cleanup.done) {
         plotly.purge(at);
         return;
       }
       graphs.set(name, graph);
-      if (!isField(name)) graph.on("plotly_relayout", (change) => follow(name, change));
+      if (isField(name)) continue;
+      graph.on("plotly_relayout", (change) => follow(name, change));
+      cursor.add(graph, now.dt_ms / 1e3);
     }
     counters.settled += 1;
   };
@@ -105,6 +125,7 @@ export function mountFigures(given: BenchModel, el: HTMLElement, around?: Around
     const others = [...graphs].filter(([name]) => name !== leader && !isField(name));
     await Promise.all(others.map(([, at]) => plotly?.relayout(at, axis)));
     following = false;
+    cursor.paint();
   };
 
   const received = (content: Message, buffers: ArrayLike<unknown>) => {
@@ -124,6 +145,7 @@ export function mountFigures(given: BenchModel, el: HTMLElement, around?: Around
       );
       later(async () => {
         await repaint(new Set(touched));
+        line.rest();
         counters.settled += 1;
       });
     }
@@ -131,39 +153,27 @@ export function mountFigures(given: BenchModel, el: HTMLElement, around?: Around
   model.on("msg:custom", received);
   cleanup.add(() => model.off("msg:custom", received));
 
-  // During a gesture: the line of the model alone, on axes that stay.
-  let timer = 0;
-  let cost = 0;
-  let last = 0;
+  // During a gesture: the line of the model alone, on a canvas over axes that stay. Plotly would recompute the graph.
   const live = () => {
-    timer = 0;
     const at = graphs.get("response");
     const sent = arrays.get("model");
     if (!plotly || !at || !figure || !around || !shown || around.neuron() !== figure.neuron) return;
-    const own = Float32Array.from(around.rate());
-    if (own.length !== sent?.data.length) return;
-    // At rest it is the kernel's, digit for digit.
-    const y = alike(own, sent.data) ? sent.data : own;
+    const rate = around.rate();
+    if (rate.length !== sent?.data.length) return;
     const index = ["recorded", "trained", "model"].filter((name) => arrays.has(name)).indexOf("model");
-    later(async () => {
-      const begun = performance.now();
-      const at = graphs.get("response");
-      if (!plotly || !at) return;
-      const still = { frame: { duration: 0, redraw: false }, transition: { duration: 0 }, mode: "immediate" };
-      await plotly.animate(at, { data: [{ y }], traces: [index] }, still);
-      last = performance.now();
-      cost = last - begun;
-      counters.live += 1;
-    });
+    if (alike(rate, plotted)) line.rest();
+    else line.draw(at, rate, figure.dt_ms / 1e3, index, theme().model);
+    counters.live += 1;
   };
+  let wanted = 0;
   around?.onRate(() => {
-    if (timer) return;
-    timer = window.setTimeout(
-      live,
-      Math.max(0, last + Math.max(APART_MS, APART_COSTS * cost) - performance.now()),
-    );
+    if (!wanted)
+      wanted = requestAnimationFrame(() => {
+        wanted = 0;
+        live();
+      });
   }, cleanup);
-  cleanup.add(() => window.clearTimeout(timer));
+  cleanup.add(() => cancelAnimationFrame(wanted));
 
   const sizes = new ResizeObserver(() => {
     const now = Math.round(place.clientWidth);
@@ -186,7 +196,10 @@ export function mountFigures(given: BenchModel, el: HTMLElement, around?: Around
     sizes.disconnect();
     sight.disconnect();
   });
-  watchTheme(root, cleanup, () => later(() => repaint(graphs.keys())));
+  watchTheme(root, cleanup, () => {
+    colours = null;
+    later(() => repaint(graphs.keys()));
+  });
 
   width = Math.round(place.clientWidth);
   model.send({ type: "figure" });
@@ -200,7 +213,10 @@ export function mountFigures(given: BenchModel, el: HTMLElement, around?: Around
 }
 
 /** Whether two lines are the same but for rounding. */
-function alike(one: Float32Array, other: Float32Array): boolean {
-  const reach = 1e-4 * other.reduce((most, value) => Math.max(most, Math.abs(value) || 0), 0);
-  return one.every((value, i) => Math.abs(value - other[i]) <= reach || Number.isNaN(value));
+function alike(one: ArrayLike<number>, other: ArrayLike<number>): boolean {
+  if (one.length !== other.length) return false;
+  let reach = 0;
+  for (let i = 0; i < other.length; i++) reach = Math.max(reach, Math.abs(other[i]) || 0);
+  for (let i = 0; i < one.length; i++) if (Math.abs(one[i] - other[i]) > 1e-4 * reach) return false;
+  return true;
 }

@@ -15,8 +15,24 @@ export interface Plotly {
   newPlot(at: HTMLElement, data: Trace[], layout: Layout, config: Layout): Promise<Graph>;
   react(at: HTMLElement, data: Trace[], layout: Layout, config: Layout): Promise<Graph>;
   relayout(at: HTMLElement, change: Layout): Promise<unknown>;
-  animate(at: HTMLElement, frame: Layout, options: Layout): Promise<unknown>;
   purge(at: HTMLElement): void;
+}
+
+interface Axis {
+  _offset: number;
+  _length: number;
+  range: [number, number];
+}
+
+/** Where a graph has its axes, in pixels from its corner, and what they reach from and to; null before it is drawn. */
+export function plotAreaOf(graph: Graph) {
+  const { xaxis: x, yaxis: y } = (
+    graph as Graph & { _fullLayout?: Record<"xaxis" | "yaxis", Axis | undefined> }
+  )._fullLayout ?? { xaxis: undefined, yaxis: undefined };
+  if (!x || !y) return null;
+  const [from, to] = x.range;
+  const [low, high] = y.range;
+  return { x: x._offset, y: y._offset, width: x._length, height: y._length, from, to, low, high };
 }
 
 /** A scope of its own: no loader of modules sees it, and another Plotly on the page stays what it was. */

@@ -92,6 +92,7 @@ describe("the panel of a fit", () => {
     ]);
     expect(el.querySelector("[aria-live]")?.textContent).toContain("noise must be a number");
     expect([numberIn(" "), numberIn("1e-3"), numberIn("x")]).toEqual(["", 0.001, null]);
+    expect(["0,01", "1,5e-3", "−2", "1,2,3"].map(numberIn)).toEqual([0.01, 0.0015, -2, null]);
   });
 
   it("draws what is known of a curve", () => {

@@ -2,7 +2,7 @@
 
 import { floats } from "../base/bytes";
 import { Cleanup, closest, element, setAttribute, setText } from "../base/dom";
-import { fixed } from "../base/format";
+import { fixed, typedNumber } from "../base/format";
 import type { BenchModel } from "../kernel/contract";
 import { delivering, LOST } from "../kernel/delivery";
 import { button } from "../ui/button";
@@ -74,9 +74,8 @@ export function stateText({ state, steps, rate }: Status): string {
 
 /** What a field asks for: a number, nothing, or null where it is no number. */
 export function numberIn(text: string): number | "" | null {
-  const trimmed = text.trim().replace(",", ".");
-  if (trimmed === "") return "";
-  const value = Number(trimmed);
+  if (text.trim() === "") return "";
+  const value = typedNumber(text);
   return Number.isFinite(value) ? value : null;
 }
 
