@@ -1,8 +1,8 @@
-"""Memory of all lessons left open, one kernel each, as a student leaves them: ``python tests/benchmarks/bench_open_lessons.py``.
+"""Memory of all lessons left open, one kernel each: ``python tests/benchmarks/bench_open_lessons.py``.
 
-Every notebook runs once and its kernel stays. What is printed is the proportional set size (PSS) of all of them together,
-which counts a page that several kernels share once; then the same after each kernel has given back what its allocator
-keeps, and what of it is private to a kernel. Linux only.
+Every notebook runs once and its kernel stays. What is printed is the proportional set size (PSS) of all of them
+together, which counts a page that several kernels share once; then the same after each kernel has given back what its
+allocator keeps, and what of it is private to a kernel. Linux only.
 """
 
 from __future__ import annotations
