@@ -51,11 +51,11 @@ def test_a_bare_page_loads_the_module_and_says_why_the_response_is_high(chromium
     page.locator("#plain .db-handle").first.focus()
     page.keyboard.press("ArrowUp")
     page.wait_for_function("() => location.hash.startsWith('#deepstrf1:')")
-    # A link from the second bench, whose address is not the page's, opens the first.
+    # The second bench of a page says so in its link.
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.locator("#shadow button[title^='Copy the address']").click()
     expect(page.locator("#shadow button[title=Copied]")).to_be_visible()
-    assert page.evaluate("navigator.clipboard.readText()").startswith(f"{address}/index.html#deepstrf1:")
+    assert page.evaluate("navigator.clipboard.readText()").startswith(f"{address}/index.html#bench-2=deepstrf1:")
     page.evaluate("window.stop()")
     expect(page.locator("#shadow .deepstrf-bench")).to_have_count(0)
     assert complaints == []

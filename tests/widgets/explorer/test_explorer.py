@@ -310,6 +310,8 @@ def test_a_state_holds_what_is_on_screen_and_may_be_an_address(shown, make_sessi
     with closing(explore(make_session())) as other:
         other.restore(f"https://somewhere/page.html?x=1#{shown.state.replace('=', '%3D')}")
         assert (other.neuron, other.channel) == (2, 1)
+        other.restore("https://somewhere/page.html#bench-3=" + state_text(other.session, {"neuron": 1}))
+        assert other.neuron == 1
         other.state = state_text(other.session)
         assert (other.neuron, other.channel) == (0, 0)
         other.state = state_text(other.session, {"neuron": 1, "sound": 7})

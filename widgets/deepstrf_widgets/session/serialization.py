@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -142,8 +143,8 @@ def _parsed(text: Any) -> dict[str, Any]:
     wrong = ValueError(f"state must be a text from explorer.state ({PREFIX}...), got {shown!r}")
     if len(text) > MOST_CHARACTERS:
         raise wrong
-    # Also the whole address of a saved page.
-    text = unquote(text[text.find("#") + 1 :])
+    # Also the whole address of a saved page, or of one bench of several in a page.
+    text = re.sub("^bench-[0-9]+=", "", unquote(text[text.find("#") + 1 :]))
     if not text.startswith(PREFIX):
         raise wrong
     try:

@@ -216,16 +216,33 @@ describe("the address of a page", () => {
     expect(values()).toEqual(edited);
   });
 
-  it("is left alone by a bench in a page that has places of its own, and by a second bench", async () => {
-    const one = await opened("#introduction", { whole: false });
-    await one.edit("strf.weight", [0, 0, 0], 3);
-    expect([one.place.hash, one.model.get("error")]).toEqual(["#introduction", ""]);
-    expect(await one.link()).toContain(`#${PREFIX}`);
-    const second = new SavedPageModel(savedPage([0.5]));
-    followAddress(second, false, one.place, new Cleanup());
-    one.place.go(`#${await packed({ neurons: 1, edits: [] })}`);
+  it("is left alone by a bench in a page that has places of its own", async () => {
+    const { edit, place, model, link } = await opened("#introduction", { whole: false });
+    await edit("strf.weight", [0, 0, 0], 3);
+    expect([place.hash, model.get("error")]).toEqual(["#introduction", ""]);
+    expect(await link()).toContain(`#${PREFIX}`);
+  });
+
+  it("says which bench of several it is of", async () => {
+    const one = await opened("", { whole: false });
+    const [second, cleanup] = [new SavedPageModel(savedPage([0.5, 0.125])), new Cleanup()];
+    const link = followAddress(second, false, one.place, cleanup);
     await rest();
-    expect([second.get("error"), one.model.get("error")]).toEqual(["", expect.stringContaining("neurons")]);
+    const weight = () => floats(second.get("gaussians"))[4];
+    const text = await packed({ neurons: 2, edits: [["strf.weight", [0, 0, 0], 8]] });
+    one.place.go(`#bench-2=${text}`);
+    await rest();
+    expect([weight(), one.model.get("can_undo"), one.model.get("error")]).toEqual([8, false, ""]);
+    expect(await link()).toContain(`#bench-2=${PREFIX}`);
+    // The first leaves the address to the second, and takes its own.
+    await one.edit("strf.weight", [0, 0, 0], 3);
+    expect(one.place.hash).toContain("#bench-2=");
+    one.place.go("");
+    await rest();
+    expect(weight()).toBe(0.5);
+    cleanup.run();
+    const third = followAddress(new SavedPageModel(savedPage([0.5])), false, one.place, new Cleanup());
+    expect(await third()).toContain(`#bench-2=${PREFIX}`);
   });
 
   it("is let go of when the bench goes", async () => {

@@ -4,8 +4,18 @@ import type { Cleanup } from "../base/dom";
 import type { SavedPageModel } from "./saved-page";
 import { MOST_CHARACTERS, PREFIX } from "./state-text";
 
-/** The benches of a page have modules of their own: the first of them has the address. */
-const OWNED = Symbol.for("deepstrf.address");
+/** The benches of a page have modules of their own: under this name they count themselves. */
+const NUMBERS = Symbol.for("deepstrf.addresses");
+
+/** The smallest number, from 1, that no other bench of the page has; the second function gives it back. */
+function ownNumber(page: { [NUMBERS]?: Set<number> }): [number, () => void] {
+  page[NUMBERS] ??= new Set();
+  const taken = page[NUMBERS];
+  let number = 1;
+  while (taken.has(number)) number += 1;
+  taken.add(number);
+  return [number, () => taken.delete(number)];
+}
 
 /** What of the browser's window is used. */
 export interface Place {
@@ -28,20 +38,19 @@ export function followAddress(
   place: Place,
   cleanup: Cleanup,
 ): () => Promise<string> {
-  const shared = place as Place & { [OWNED]?: unknown };
-  const owner = shared[OWNED] === undefined;
+  const [number, release] = ownNumber(place as Place & { [NUMBERS]?: Set<number> });
+  // The first bench of a page has the address as it is; the others write their number before their state.
+  const name = number === 1 ? "" : `bench-${number}=`;
   const link = async (): Promise<string> => {
     const text = await model.state();
     if (text.length > MOST_CHARACTERS)
       throw new Error(
         `These edits have ${text.length} characters, and an address ${MOST_CHARACTERS} at most`,
       );
-    return `${place.location.href.split("#")[0]}#${text}`;
+    return `${place.location.href.split("#")[0]}#${name}${text}`;
   };
-  if (!owner) return link;
-  shared[OWNED] = model;
   const here = () => decoded(place.location.hash.slice(1));
-  const ours = () => here().startsWith(PREFIX);
+  const ours = () => here().startsWith(name + PREFIX);
   let written = "";
   /** Counts states: what was computed of an older one is left. */
   let newest = 0;
@@ -53,7 +62,7 @@ export function followAddress(
     if (mine !== newest || cleanup.done) return;
     // As it was saved it needs none.
     opening ??= text;
-    const wanted = text === opening || text.length > MOST_CHARACTERS ? "" : text;
+    const wanted = text === opening || text.length > MOST_CHARACTERS ? "" : name + text;
     if (wanted === here() || !(whole || ours() || here() === "")) return;
     written = wanted;
     const address = wanted ? `#${wanted}` : place.location.href.split("#")[0];
@@ -65,10 +74,12 @@ export function followAddress(
   };
   const read = async () => {
     const text = here();
-    if (text === written || (!whole && !ours())) return;
+    const emptied = text === "" && written !== "";
+    if (text === written || !(whole || ours() || emptied)) return;
     const mine = ++newest;
     try {
-      await (text === "" && opening ? model.restore(opening) : text && model.restore(text));
+      const state = text || opening;
+      if (state) await model.restore(state.startsWith(name) ? state.slice(name.length) : state);
       written = text;
     } catch (error) {
       if (mine === newest && !cleanup.done)
@@ -87,7 +98,7 @@ export function followAddress(
   place.addEventListener("hashchange", changed);
   cleanup.add(() => {
     place.removeEventListener("hashchange", changed);
-    delete shared[OWNED];
+    release();
   });
   return link;
 }
