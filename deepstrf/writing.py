@@ -100,23 +100,33 @@ def new_files(folder: Path, names: Sequence[str]) -> Iterator[Path]:
             raise FileExistsError(_taken(folder / name))
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     staging = folder / f"{STAGING_PREFIX}{uuid.uuid4().hex}"
-    moved: list[Path] = []
+    written = False
     try:
         folder.mkdir(parents=True, exist_ok=True)
         staging.mkdir()
         yield staging
+        written = True
         for name in names:
             _move(staging / name, folder / name)
-            moved.append(folder / name)
         staging.rmdir()
     except BaseException:
-        for path in moved:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        # Judged by what is there: an interrupt may have come after a move, before it could be noted.
+        for name in names if written else ():
+            if _is_moved(staging / name, folder / name):
+                path = folder / name
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
         shutil.rmtree(staging, ignore_errors=True)
         for path in made:
             if path.is_dir() and not any(path.iterdir()):
                 path.rmdir()
         raise
+
+
+def _is_moved(source: Path, target: Path) -> bool:
+    """Whether `_move` has brought a source to its target, or has at least begun to."""
+    if not os.path.lexists(target):
+        return False
+    return not os.path.lexists(source) or os.path.samefile(source, target)
 
 
 def _taken(path: Path) -> str:
@@ -143,14 +153,19 @@ def _move(source: Path, target: Path) -> None:
 @contextmanager
 def _only_if_new(target: Path) -> Iterator[None]:
     """Claim a name for the file that is put there in the block; FileExistsError where something has it."""
+    claimed = False
     try:
         target.touch(exist_ok=False)
-    except FileExistsError:
-        raise FileExistsError(_taken(target)) from None
-    try:
+        claimed = True
         yield
+    except FileExistsError:
+        if not claimed:
+            raise FileExistsError(_taken(target)) from None
+        raise
     except BaseException:
-        target.unlink()
+        # An interrupt may come between the two lines: the empty file is ours then.
+        if claimed or (target.is_file() and target.stat().st_size == 0):
+            target.unlink()
         raise
 
 

@@ -159,10 +159,10 @@ def test_an_interrupted_table_of_scores_is_made_whole_the_next_time() -> None:
         return panel
 
     first = made()
-    first._mark(range(3))
+    first._mark(range(3), 0)
     for at in points(first._score):
         panel = made()
-        panel._mark(range(3))
+        panel._mark(range(3), 0)
         panel.rows = [{**row, "a": 7.0, "gain": 7.0} for row in panel.rows]
         stopped_at(panel._score, at)
         panel.refresh()

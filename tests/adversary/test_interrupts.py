@@ -6,6 +6,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 import torch
 
 import deepstrf_widgets
-from deepstrf import locking
+from deepstrf import locking, writing
 from deepstrf.analysis import ablation
 from deepstrf.training import under_way
 from deepstrf_widgets import Edit, LiveSession
@@ -26,7 +27,7 @@ from tests.widgets.conftest import build_responses, build_session, build_stimulu
 pytestmark = [pytest.mark.slow] if WHOLE else []
 
 
-PACKAGES = (deepstrf_widgets.__path__[0], *(one.__file__ for one in (ablation, locking, under_way)))
+PACKAGES = (deepstrf_widgets.__path__[0], *(one.__file__ for one in (ablation, locking, under_way, writing)))
 POINTS = 40
 """Of each operation in the share; all of them in the whole."""
 
@@ -271,3 +272,50 @@ def test_an_interrupted_read_beside_a_fit_gives_its_turn_back() -> None:
             thread.start()
             thread.join(HUNG_S)
             assert taken, f"no step is taken after an interrupt at {at} of {count}"
+
+
+# A file that is interrupted while it is opened is closed by Python itself.
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("linked", [True, False], ids=["hard links", "none"])
+def test_an_interrupt_leaves_all_of_the_new_files_or_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, linked: bool
+) -> None:
+    """Files and a folder that come together, also on a file system without hard links."""
+    names = ["sounds", "spikes.csv", "units.csv"]
+
+    def refuse(*_args: Any) -> None:
+        raise OSError("no links here")
+
+    if not linked:
+        monkeypatch.setattr(writing.os, "link", refuse)
+
+    def write(folder: Path) -> None:
+        with writing.new_files(folder, names) as staging:
+            (staging / "sounds").mkdir()
+            (staging / "sounds" / "a.wav").write_bytes(b"a")
+            for name in names[1:]:
+                writing.write_to_disk(staging / name, name.encode())
+
+    count = stopped_at(lambda: write(tmp_path / "counted"), -1)
+    for at in range(1, count + 1):
+        folder = tmp_path / f"at {at}"
+        stopped_at(lambda folder=folder: write(folder), at)
+        found = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+        assert found in ([], names), f"interrupted at {at} of {count}"
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_leaves_the_old_file_or_the_new_one(tmp_path: Path) -> None:
+    def write(path: Path) -> None:
+        writing.write_or_replace(path, b"new", lambda _path: True)
+
+    for old in (None, b"old"):
+        path = tmp_path / "page.html"
+        count = stopped_at(lambda path=path: write(path), -1)
+        for at in range(1, count + 1):
+            path.unlink(missing_ok=True)
+            if old is not None:
+                path.write_bytes(old)
+            stopped_at(lambda path=path: write(path), at)
+            assert (path.read_bytes() if path.exists() else None) in (old, b"new"), at
+            assert not [one for one in tmp_path.iterdir() if one != path], at

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,8 @@ from ..bundle import bundle_source
 from ..lifetime import Timer
 from ..message_parsing import MessageError, brief, is_count
 from ..session.events import Change
+from ..session.newest import of_newest
+from ..session.reading import Snapshot
 from ..session.session import LiveSession
 from ..threads import one_thread
 from .other_model import OtherModel
@@ -76,7 +78,7 @@ class ComparisonPanel(BrowserWidget):
         self.session, self.other, self._choose, self._sound = session, other, choose, sound
         self._lock = threading.RLock()
         self._timer, self._row_timer = self.own(Timer(self._compare)), self.own(Timer(self._score))
-        self._stale = set(range(session.n_neurons))
+        self._stale = dict.fromkeys(range(session.n_neurons), 0)
         super().__init__(cf_hz=np.asarray(session.cf_hz, "<f4").tobytes(), neuron=neuron, **kwargs)
         now = session.snapshot()
         self.info = {
@@ -110,31 +112,32 @@ class ComparisonPanel(BrowserWidget):
 
     def _session_changed(self, change: Change) -> None:
         every = range(self.session.n_neurons)
-        self._mark(every if change.neurons is None or change.stimulus else change.neurons)
+        self._mark(every if change.neurons is None or change.stimulus else change.neurons, change.version)
         if change.settled or change.stimulus:
             self._timer.start(SOON_S)
             self._row_timer.start(SOON_S if len(self._stale) <= FEW else LATER_S)
 
     @locked
-    def _mark(self, neurons: Sequence[int] | frozenset[int] | range) -> None:
-        self._stale.update(neurons)
+    def _mark(self, neurons: Iterable[int], version: int) -> None:
+        self._stale.update(dict.fromkeys(neurons, version))
 
     @one_thread()
-    @locked
-    def _score(self) -> None:
-        now = self.session.snapshot()
-        stale = set(self._stale)
+    @of_newest()
+    def _score(self, now: Snapshot) -> None:
+        # Only what had changed before the snapshot: of all else its row would be an old one.
+        stale = sorted(n for n, version in self._stale.items() if version <= now.version)
         rows = list(self.rows)
-        for n in sorted(stale):
+        for n in stale:
             a, b = _finite(now.score(n)), _finite(self.other.score(now, n))
             rows[n] = {**rows[n], "a": a, "b": b, "gain": None if a is None or b is None else a - b}
         self.rows = rows
-        self._stale -= stale
+        for n in stale:
+            del self._stale[n]
 
     @one_thread()
-    @locked
-    def _compare(self) -> None:
-        now, neuron = self.session.snapshot(), self.neuron
+    @of_newest()
+    def _compare(self, now: Snapshot) -> None:
+        neuron = self.neuron
         sound = min(self._sound, len(now.stimulus) - 1)
         bins = now.sound_bins[sound]
         theirs = self.other.rate(now, neuron)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from deepstrf.datasets import Recording
 from deepstrf.deprecation import keywords
+from deepstrf.locking import locked_by
 from deepstrf.models import NeuralModel
 from deepstrf.training import History, Interval
 from deepstrf.training.batches import Data
@@ -38,6 +40,8 @@ from ..play.player import Player
 from ..session.argument_validation import Sound, neuron_index, refuse_beside_session
 from ..session.events import Change
 from ..session.explanation import Explanation
+from ..session.newest import of_newest
+from ..session.reading import Snapshot
 from ..session.serialization import VIEW, restore_state, state_text, to_code, view_of_state
 from ..session.session import LiveSession
 from ..stimulus.panel import StimulusPanel
@@ -110,6 +114,7 @@ class Explorer(BenchWidget, PanelHost):
         self.other = None if other is None else OtherModel(session, other)
         self._train, self._validation = train, validation
         self._player: Player | None = None
+        self._making, self._showing_other = threading.RLock(), threading.RLock()
         self._confidence = None if confidence is None else Confidence(confidence, session)
         self._made: dict[str, BrowserWidget] = {}
         self._following: list[FollowingFigure] = []
@@ -157,6 +162,10 @@ class Explorer(BenchWidget, PanelHost):
         """
         if name not in self.PANELS:
             raise ValueError(f"name must be one of {', '.join(self.PANELS)}, got {name!r}")
+        return self._made[name] if name in self._made else self._made_once(name)
+
+    @locked_by("_making")
+    def _made_once(self, name: str) -> BrowserWidget:
         if name not in self._made:
             self._made[name] = self.own(self._make(name, PanelChannel(self, name)))
         return self._made[name]
@@ -244,11 +253,11 @@ class Explorer(BenchWidget, PanelHost):
         self.neuron = neuron
 
     @one_thread()
-    def _show_other(self, _change: object = None) -> None:
+    @of_newest("_showing_other")
+    def _show_other(self, now: Snapshot) -> None:
         """Put the response of the other model into its trait."""
         if self.other is None:
             return
-        now = self.session.snapshot()
         sound, rate = min(self.sound, len(now.stimulus) - 1), self.other.rate(now, self.neuron)
         self.other_rate = b"" if rate is None else as_bytes(rate[sound, : now.sound_bins[sound]])
 
@@ -288,8 +297,13 @@ class Explorer(BenchWidget, PanelHost):
     @property
     def player(self) -> Player:
         """The fit that moves this bench, made when it is first asked for."""
+        return self._made_player() if self._player is None else self._player
+
+    @locked_by("_making")
+    def _made_player(self) -> Player:
         if self._player is None:
-            return self._take_player(Player(self.session, self._train, self._validation))
+            self._take_player(Player(self.session, self._train, self._validation))
+        assert self._player is not None
         return self._player
 
     def _take_player(self, player: Player) -> Player:

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from deepstrf.locking import locked
-
 from ..lifetime import Owner, Timer
 from ..session.events import Change
+from ..session.newest import of_newest
 from ..session.reading import Snapshot
 from ..session.session import LiveSession
 from ..threads import one_thread
@@ -47,10 +46,10 @@ class FollowingFigure(Owner):
         sound: Callable[[], int],
         confidence: Confidence | None = None,
     ) -> None:
-        self._figure, self._session, self._neuron, self._sound = figure, session, neuron, sound
+        self._figure, self.session, self._neuron, self._sound = figure, session, neuron, sound
         self._confidence = confidence
         self._lock = threading.RLock()  # Plotly's figures are made for one thread
-        self._new_stimulus = False
+        self._drawn_with = session.stimulus
         self._timer = self.own(Timer(self._repaint))
         self.own(session.observe(self._session_changed, merged=True))
 
@@ -60,28 +59,18 @@ class FollowingFigure(Owner):
 
     def _session_changed(self, change: Change) -> None:
         # The end of a gesture may name nothing: what has changed is found while it is repainted.
-        self._new_stimulus |= change.stimulus
         if change.settled or change.stimulus:
             self._timer.start(REST_S)
 
     @one_thread()
-    @locked
-    def _repaint(self) -> None:
-        renewed = self._new_stimulus
-        try:
-            # Before the session is read: a stimulus that comes meanwhile is drawn the next time.
-            self._new_stimulus = False
-            self._draw(self._session.snapshot(), renewed=renewed)
-        except BaseException:
-            self._new_stimulus |= renewed
-            raise
-
-    def _draw(self, now: Snapshot, *, renewed: bool) -> None:
+    @of_newest()
+    def _repaint(self, now: Snapshot) -> None:
         neuron, sound = self._neuron(), min(self._sound(), len(now.stimulus) - 1)
         figure = self._figure
         with figure.batch_update():
-            if renewed:
+            if self._drawn_with is not now.stimulus:
                 self._put(neuron_figure(now, neuron, sound=sound, confidence=self._confidence))
+                self._drawn_with = now.stimulus
             updates = figure_updates(now, neuron, sound=sound, confidence=self._confidence)
             for part in (*figure.data, *figure.layout.annotations):
                 for name, value in updates.get(part.name, {}).items():

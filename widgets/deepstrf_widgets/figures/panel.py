@@ -14,8 +14,6 @@ import numpy as np
 import traitlets
 from numpy.typing import NDArray
 
-from deepstrf.locking import locked
-
 from ..browser_widget import BrowserWidget
 from ..bundle import bundle_source
 from ..lifetime import Timer
@@ -23,6 +21,8 @@ from ..message_parsing import brief
 from ..session.argument_validation import neuron_index
 from ..session.events import Change
 from ..session.evidence import heard_by
+from ..session.newest import of_newest
+from ..session.reading import Snapshot
 from ..session.session import LiveSession
 from ..threads import one_thread
 from .confidence import Confidence
@@ -114,11 +114,13 @@ class FiguresPanel(BrowserWidget):
             self.error = f"type must be library or figure, got {brief(kind)}"
 
     @one_thread()
-    @locked
     def _update(self) -> None:
-        """Send what has changed since the last time: some arrays, or the figure where its lanes are others."""
         heard_by(self.session)  # which the snapshot then knows
-        now = self.session.snapshot()
+        self._send_changes()
+
+    @of_newest()
+    def _send_changes(self, now: Snapshot) -> None:
+        """Send what has changed since the last time: some arrays, or the figure where its lanes are others."""
         drawn = figure_traces(now, self.neuron, min(self.sound, len(now.stimulus) - 1), self.confidence)
         arrays = {
             name: np.ascontiguousarray(values["z" if "z" in values else "y"], "<f4") for name, values in drawn.items()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from deepstrf.locking import locked
+
 __all__ = ["Background"]
 
 
@@ -16,9 +18,11 @@ class Background:
     """
 
     def __init__(self) -> None:
+        self._lock = threading.RLock()
         self._wanted = threading.Event()
         self._thread: threading.Thread | None = None
 
+    @locked
     def start(self, job: Callable[[Callable[[], bool]], None]) -> None:
         """Run a job instead of the one that runs now; it begins when that one has ended."""
         self.cancel()
@@ -26,7 +30,7 @@ class Background:
         self._wanted.set()
 
         def run(wanted: threading.Event = self._wanted) -> None:
-            if before is not None:
+            if before is not None and before.ident is not None:  # else an interrupt came before it was started
                 before.join()
             if wanted.is_set():
                 job(wanted.is_set)
@@ -40,7 +44,8 @@ class Background:
 
     def wait(self) -> None:
         """Return when the last job has ended."""
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
+        thread = self._thread
+        if thread is not None and thread.ident is not None and thread is not threading.current_thread():
+            thread.join()
 
     close = cancel

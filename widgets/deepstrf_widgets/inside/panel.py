@@ -33,6 +33,7 @@ from ..bundle import bundle_source
 from ..message_parsing import MessageError, brief, is_count, is_name
 from ..session.edited_model import FitUnderWayError
 from ..session.events import Change, Edit
+from ..session.newest import of_newest
 from ..session.parameters import ABLATION
 from ..session.reading import Snapshot
 from ..session.session import LiveSession
@@ -111,7 +112,7 @@ class InsidePanel(BrowserWidget):
         self.session, self._sound = session, sound
         self.subspace: Subspace | None = None
         self.wanted: WantedSound | None = None
-        self._lock = threading.RLock()
+        self._lock, self._stamping = threading.RLock(), threading.RLock()
         self._fields: tuple[str, DynamicSTRF] | None = None
         self._of_subspace: Snapshot | None = None
         self._background = Background()
@@ -138,8 +139,8 @@ class InsidePanel(BrowserWidget):
         if change.settled or change.stimulus:
             self._restamp()
 
-    def _restamp(self) -> None:
-        now = self.session.snapshot()
+    @of_newest("_stamping")
+    def _restamp(self, now: Snapshot) -> None:
         self.info = {
             "dt_ms": now.dt_ms,
             "delay_ms": now.delay_ms,
@@ -214,12 +215,16 @@ class InsidePanel(BrowserWidget):
         if names:
             self.session.revert(names, source=self)
 
-    @one_thread()
-    @locked
     def _answer_moment(self, fields: dict[str, Any]) -> None:
         """Send the dynamic STRF of a bin of the sound on screen."""
-        frame, began = _count(fields, "frame"), time.perf_counter()
-        now = self.session.snapshot()
+        frame = _count(fields, "frame")
+        # Before the lock, under which no observer of the session may be called.
+        self._send_moment(frame, self.session.snapshot())
+
+    @one_thread()
+    @locked
+    def _send_moment(self, frame: int, now: Snapshot) -> None:
+        began = time.perf_counter()
         stamp = self._stamp_of(now)
         message = {"type": "moment", "frame": frame, "stamp": stamp, "text": ""}
         try:

@@ -194,7 +194,7 @@ class Gallery(BrowserWidget):
             **self._tuning.intervals(),
         }
 
-    def link(self, other: Any) -> traitlets.link:
+    def link(self, other: Any) -> SameNeuron:
         """Keep ``selected`` and the neuron of a bench or an Explorer the same, beginning with the other's.
 
         Parameters
@@ -204,7 +204,7 @@ class Gallery(BrowserWidget):
 
         Returns
         -------
-        traitlets.link
+        SameNeuron
             Its ``unlink()`` ends it, as does closing the gallery.
 
         Raises
@@ -221,13 +221,8 @@ class Gallery(BrowserWidget):
         if theirs != self.session.n_neurons:
             n = self.session.n_neurons
             raise ValueError(f"other must have {n} neuron{'s' * (n != 1)} as the gallery has, got {theirs}")
-        link = traitlets.link((bench, "neuron"), (self, "selected"))
-
-        def unlink() -> None:
-            with contextlib.suppress(ValueError):  # it was unlinked before
-                link.unlink()
-
-        self.own(unlink)
+        link = SameNeuron(bench, self)
+        self.own(link.unlink)
         return link
 
     @traitlets.validate("channel")
@@ -369,6 +364,38 @@ class Gallery(BrowserWidget):
         self._sent_rows.update(rows)
         self._sent_kernels.update(kernels)
         self._send_rows(rows, kernels)
+
+
+class SameNeuron:
+    """Keeps ``bench.neuron`` and ``gallery.selected`` the same, beginning with the bench's.
+
+    Cells, pages and timers may set either side by side: `traitlets.link` then raises, and leaves the two different.
+    """
+
+    def __init__(self, bench: Any, gallery: Gallery) -> None:
+        self._bench, self._gallery = bench, gallery
+        gallery.selected = bench.neuron
+        bench.observe(self._to_gallery, "neuron")
+        gallery.observe(self._to_bench, "selected")
+
+    # Not the value of the change: another thread may have set another one since.
+
+    def _to_gallery(self, _change: Any) -> None:
+        if self._gallery.selected != self._bench.neuron:
+            self._gallery.selected = self._bench.neuron
+
+    def _to_bench(self, _change: Any) -> None:
+        if self._bench.neuron != self._gallery.selected:
+            self._bench.neuron = self._gallery.selected
+
+    def unlink(self) -> None:
+        """Let each have its own again; a second call changes nothing."""
+        for widget, follow, name in (
+            (self._bench, self._to_gallery, "neuron"),
+            (self._gallery, self._to_bench, "selected"),
+        ):
+            with contextlib.suppress(ValueError):  # it does not observe any more
+                widget.unobserve(follow, name)
 
 
 @keywords(folded="with_gain")

@@ -48,6 +48,7 @@ PLAYED: WeakSet[nn.Module] = WeakSet()
 """Models that are moved by a player: another one beside it would take every step back."""
 
 STOPPED = "stopped by hand"
+NO_STEPS = "there are no steps yet: play first"
 SCORES_S = 0.25
 """At least from one look at the held-out scores to the next: on a small model it costs as much as a step."""
 
@@ -440,7 +441,10 @@ class Player:
             Nothing has been played yet.
         """
         self._pause_played()
-        point = self.trail.nearest(step)
+        try:
+            point = self.trail.nearest(step)
+        except IndexError:  # undone meanwhile
+            raise RuntimeError(NO_STEPS) from None
         self._write(point.values, self._run_id)
         self.steps = point.step
         self._tell()
@@ -449,14 +453,14 @@ class Player:
     def _pause_played(self) -> None:
         """Rest, where there is a run to go back through."""
         if not self.trail.points:
-            raise RuntimeError("there are no steps yet: play first")
+            raise RuntimeError(NO_STEPS)
         self.pause()
 
     def show_best(self) -> int:
         """The same for the step with the highest mean held-out score, or the lowest loss where there is none."""
         points = [point for point in self.trail.points if point.loss is not None]
         if not points:
-            raise RuntimeError("there are no steps yet: play first")
+            raise RuntimeError(NO_STEPS)
         if all(point.scores is None for point in points):
             best = min(points, key=lambda point: float(point.loss.nanmean()))  # type: ignore[union-attr]
         else:
@@ -472,7 +476,10 @@ class Player:
             Nothing has been played yet.
         """
         self._pause_played()
-        self._begin_at(self.trail.points[0].values)
+        points = self.trail.points
+        if not points:  # undone meanwhile
+            raise RuntimeError(NO_STEPS)
+        self._begin_at(points[0].values)
 
     def new_start(self, seed: int | None = None) -> int:
         """Random values as the model's constructor draws them: one undo entry. Returns the seed of them.
