@@ -128,7 +128,7 @@ def _sets(file: Path) -> dict[str, Source]:
         raise FileNotFoundError(f"there is no catalogue {file}")
     known = {one.name for one in fields(Source)} - {"name"}
     try:
-        listed = json.loads(file.read_text(encoding="utf-8"))["sets"]
+        listed = _listed(file)
         for name, entry in listed.items():
             if strange := sorted(set(entry) - known):
                 raise ValueError(
@@ -138,11 +138,51 @@ def _sets(file: Path) -> dict[str, Source]:
                 raise ValueError(f"{file}: state of {name!r} must be one of {list(STATES)}, got {entry.get('state')!r}")
             if entry.get("reader") not in (None, *READERS):
                 raise ValueError(f"{file}: reader of {name!r} must be one of {list(READERS)}, got {entry['reader']!r}")
-            if Path(name).name != name or Path(entry.get("file") or "x").name != (entry.get("file") or "x"):
-                raise ValueError(f"{file}: names of sets and files must not lead to other folders, got {name!r}")
+            for key, value in entry.items():
+                if not _is_fit(key, value):
+                    raise ValueError(
+                        f"{file}: {key} of {name!r} must be {_KINDS.get(key, 'a text')}, got {value!r:.60}"
+                    )
+            for one in (name, entry.get("file") or "x"):
+                if Path(one).name != one or one in ("", ".."):
+                    raise ValueError(f"{file}: names of sets and files must not lead to other folders, got {one!r}")
         return {name: Source(name=name, **entry) for name, entry in listed.items()}
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError, UnicodeError) as error:
+    except (TypeError, AttributeError) as error:
         raise ValueError(f"{file} is no catalogue as catalogue.json is: {error!r}") from error
+
+
+def _listed(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))["sets"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"{file} is no catalogue as catalogue.json is: {error!r}") from error
+
+
+_KINDS = {
+    "redistribution": "true or false",
+    "units": "a number",
+    "sounds": "a number",
+    "megabytes": "a number",
+    "options": "an object",
+    "splits": "an object of texts",
+}
+
+
+def _is_fit(key: str, value: Any) -> bool:
+    """Whether a value of a catalogue is of the kind that its key wants; null stands for what is not known."""
+    if key == "redistribution":
+        return isinstance(value, bool)
+    if key == "options":
+        return isinstance(value, dict)
+    if key == "splits":
+        return isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
+    if value is None:
+        return key not in ("title", "state", "licence", "citation", "note")
+    if key in ("units", "sounds"):
+        return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
+    if key == "megabytes":
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e9
+    return isinstance(value, str) and "\x00" not in value
 
 
 def _table(sets: dict[str, Source]) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tempfile
 import zipfile
 from collections.abc import Callable
@@ -14,8 +15,10 @@ import h5py
 import numpy as np
 import scipy.io
 
-from deepstrf.datasets import Recording, read_arrays, read_crcns_aa, read_nems, read_phy
+from deepstrf.datasets import Recording, fetch, read_arrays, read_crcns_aa, read_nems, read_phy
+from deepstrf.datasets.catalogue import CATALOGUE
 from tests.adversary.doors import Attempt, Door, damaged
+from tests.adversary.models import with_other_leaf
 from tests.datasets import test_crcns, test_nems, test_phy
 
 ARRAYS = {
@@ -194,7 +197,37 @@ def _read_phy(folder: Path) -> Recording:
     return read_phy(folder, events=folder / "events.csv", **test_phy.OPTIONS)
 
 
+# -- catalogues ---------------------------------------------------------------------------------------------------
+
+
+@cache
+def _catalogue() -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(CATALOGUE.read_text(encoding="utf-8"))
+    return content
+
+
+def catalogue(rng: np.random.Generator, place: Path) -> Attempt:
+    """A catalogue with a value that is another, gone, or there twice; the table of it, or a set that is not there."""
+    content = _catalogue()
+    for _ in range(int(rng.integers(1, 4))):
+        content = with_other_leaf(rng, content)
+    try:
+        data = json.dumps(content).encode()
+    except RecursionError:
+        data = b"[" * 100_000
+    if rng.random() < 0.1:
+        data = damaged(rng, data, head=len(data))
+    path = place / "catalogue.json"
+    path.write_bytes(data)
+    if rng.random() < 0.5:
+        return Attempt(lambda: fetch(catalogue=path), (path.name,), lambda table: len(table.columns) == 9)
+    names = [name for name, entry in _catalogue()["sets"].items() if entry.get("address") is None]
+    name = str(rng.choice(names))
+    return Attempt(lambda: fetch(name, folder=place / "data", catalogue=path), (path.name, name), lambda _: False)
+
+
 DOORS = {
+    "catalogue": Door(1000, catalogue),
     "arrays": Door(2000, arrays),
     "NEMS": Door(1000, _door("NEMS", read_nems)),
     "Phy": Door(1000, _door("Phy", _read_phy)),
