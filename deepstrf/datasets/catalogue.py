@@ -92,6 +92,8 @@ def fetch(
         The catalogue has no address; the message says how to get the files and where to put them.
     ConnectionError
         There is no network, or the download was cut.
+    OSError
+        The disk is full, or nothing can be written into the folder.
     ValueError
         There is no such set or split, what came is not the file, its checksum has changed, or the file cannot be read.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -18,6 +19,9 @@ __all__ = ["downloaded"]
 CHUNK = 2**18
 TRIES = 3
 TIMEOUT_S = 30.0
+NOT_WRITTEN = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+"""Errors of the disk, not of the network."""
+
 TAR = (".tgz", ".tar.gz", ".tar")
 SIZE_FACTOR = 1.5
 """How far a size may lie from the one of the catalogue, which is rounded."""
@@ -47,6 +51,8 @@ def downloaded(
         pooch is not installed: ``pip install 'deepstrf-lab[data]'``.
     ConnectionError
         The address cannot be reached, or the download was cut; the message says how to go on.
+    OSError
+        The disk is full, or nothing can be written there; what has come is kept.
     ValueError
         What came is something else, or has another checksum; nothing was replaced.
     """
@@ -106,6 +112,12 @@ def _into_part(address: str, file: Path, progress: bool) -> None:
         except requests.HTTPError as error:
             raise ConnectionError(f"{address} answers {error}: is the address right? {by_hand}") from error
         except (requests.RequestException, OSError) as error:
+            if error.errno in NOT_WRITTEN:
+                raise OSError(
+                    error.errno,
+                    f"{os.strerror(error.errno)} while {address} was fetched: make room, or choose a folder",
+                    str(part),
+                ) from error
             reached = part.stat().st_size if part.exists() else 0
             if reached <= before or attempt == TRIES - 1:
                 how = (

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -134,6 +135,25 @@ def test_a_download_that_is_cut_for_good_keeps_what_it_has(get, server, archive,
     assert len(get()) == 3
     assert server.requests[-1]["Range"] == f"bytes={3 * (n // 5)}-"
     assert not part.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit of file sizes")
+def test_a_full_disk_is_not_called_a_network(get, server, tmp_path):
+    import resource
+    import signal
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"while http.* was fetched: make room") as raised:
+            get()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert not isinstance(raised.value, ConnectionError)
+    assert raised.value.filename.endswith(".part")
+    assert len(get()) > 0  # goes on when there is room
 
 
 @pytest.mark.parametrize("change", ["file", "no ranges", "no etag"])
