@@ -22,6 +22,7 @@ from deepstrf_widgets import BenchWidget, LiveSession
 
 from . import record
 from .checking import YOUR_TURN, Question, Verdict, wanted
+from .run_all import lead_back_to_this_cell
 
 __all__ = ["Exercise", "Lesson", "solutions"]
 
@@ -123,7 +124,9 @@ class Lesson:
                         display(picture)
                 if shown.error is not None:
                     print("There would be a picture here: run the notebook's cells from the top once more.")
-        if verdict.kind != "open":
+        if verdict.kind == "open":
+            lead_back_to_this_cell()
+        else:
             record.keep(self.number, name, verdict.kind, time.monotonic() - self._opened)
         self._tick(name)
 
