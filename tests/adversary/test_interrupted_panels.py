@@ -23,7 +23,7 @@ from tests.widgets.conftest import build_session
 
 pytestmark = [pytest.mark.slow] if WHOLE else []
 
-POINTS = 40 if WHOLE else 4
+POINTS = 40 if WHOLE else 3
 """Of each operation: a player is made for each."""
 
 PINNED = ("strf.weight", "activation.beta")

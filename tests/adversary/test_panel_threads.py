@@ -32,7 +32,7 @@ from tests.adversary.scale import WHOLE
 
 pytestmark = [pytest.mark.slow] if WHOLE else []
 
-SECONDS = 10.0 if WHOLE else 1.5
+SECONDS = 10.0 if WHOLE else 0.8
 THREADS, HUNG_S, BINS = 10, 60.0, 100
 
 MIXES = {

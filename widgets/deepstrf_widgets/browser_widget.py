@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import threading
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import anywidget
 import traitlets
 
 from deepstrf.deprecation import did_you_mean
+from deepstrf.locking import locked_by
 
 from .bundle import bundle_source
 from .lifetime import Owner
@@ -52,8 +56,11 @@ class BrowserWidget(Owner, anywidget.AnyWidget):
     BROWSER_SETS: ClassVar[tuple[str, ...]] = ()
     BROWSER_SETS_BYTES: ClassVar[tuple[str, ...]] = ()
     """Those of ``BROWSER_SETS`` that are binary."""
+    _holding: ClassVar[Any] = threading.RLock()
     _esm: Any
     comm: Any
+    _states_to_send: Any
+    _holding_sync: Any
     _css = bundle_source("bench.css")
     module = ""
 
@@ -102,6 +109,31 @@ class BrowserWidget(Owner, anywidget.AnyWidget):
         else:
             if self.error == self._refusal:
                 self.error = ""
+
+    # Those of ipywidgets are for one thread: what another one sets meanwhile raised, or was never sent.
+
+    @contextlib.contextmanager
+    def hold_sync(self) -> Iterator[None]:
+        """Send what is set inside at its end, in one message."""
+        if self._holding_sync:
+            yield
+            return
+        try:
+            self._holding_sync = True
+            yield
+        finally:
+            if states := self._held_states():
+                self.send_state(states)
+
+    @locked_by("_holding")
+    def _held_states(self) -> set[str]:
+        self._holding_sync = False
+        held, self._states_to_send = self._states_to_send, set()
+        return set(held)
+
+    @locked_by("_holding")
+    def _should_send_property(self, key: str, value: Any) -> bool:
+        return bool(super()._should_send_property(key, value))
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         # The browser does not know a panel of another widget until it has been sent.
