@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.bench_page import CURVES, ROOT, BenchPage
+from tests.browser.bench_page import ROOT, BenchPage
 from tests.browser.notebook import SECOND, NotebookPage
 
 pytestmark = pytest.mark.browser
@@ -31,7 +31,6 @@ MOVES = 40
 
 PANEL = f"{ROOT} .db-view-figures"
 LIVE = f"{PANEL} canvas.db-graph-live"
-CURSOR = f"{PANEL} .db-time-cursor:not([hidden])"
 GRAPHS = ["stimulus", "ON", "OFF", "drive", "trials", "response", "residual", "STRF, ON", "STRF, OFF"]
 TRACES = """() => Object.fromEntries([...document.querySelectorAll('[data-graph]')].map((at) => [
   at.dataset.graph,
@@ -103,20 +102,6 @@ def test_the_line_follows_the_drag_and_settles_within_0_3_s(bench: BenchPage) ->
     assert page.locator(LIVE).count() == 0
     assert page.locator("[data-moving]").count() == 0
     assert notebook.kernel_eval("bench.session.can_undo") is True
-
-
-def test_the_time_cursor_is_that_of_the_bench(bench: BenchPage) -> None:
-    page = bench.page
-    curves = bench.notebook.bring(CURVES).bounding_box()
-    assert curves is not None
-    page.mouse.move(curves["x"] + 0.5 * curves["width"], curves["y"] + 0.5 * curves["height"])
-    page.wait_for_function(f"() => document.querySelectorAll('{CURSOR}').length >= 5")
-    page.mouse.move(2, 2)
-    page.wait_for_function(f"() => document.querySelectorAll('{CURSOR}').length === 0")
-    graph = bench.notebook.bring("[data-graph=stimulus]").bounding_box()
-    assert graph is not None
-    page.mouse.move(graph["x"] + 0.5 * graph["width"], graph["y"] + 0.6 * graph["height"], steps=3)
-    page.wait_for_function(f"() => document.querySelectorAll('{CURSOR}').length >= 5")
 
 
 def test_the_panel_follows_the_theme_shares_nothing_and_closes_by_one_click(
