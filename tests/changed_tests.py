@@ -43,7 +43,7 @@ def select(path: str) -> set[str]:
         found = _tests_in(_room(file))
         if not any(PurePosixPath(test).name == f"test_{file.stem}.py" for test in found):
             found |= _tests_that_name(file)
-        if path.startswith("widgets/src/"):
+        if path.startswith(("widgets/src/", "widgets/deepstrf_widgets/static/")):
             found.add(BUNDLE)
         if path.startswith(PACKAGES) and file.suffix == ".py":
             found.add(path)

@@ -22,6 +22,9 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 DEBIAN_PYTHON = "3.11.2"
 MODULES = {"pillow": "PIL"}
 """Packages whose module has another name."""
+ELSEWHERE = {"course", "hub"}
+"""Extras that `make test` goes without: nbgrader adds to JupyterLab's menus, and `make graded` tries it in a job of its
+own; JupyterHub is for the image."""
 
 
 def pins() -> dict[str, Version]:
@@ -76,8 +79,7 @@ def test_dependency_is_imported_by_the_packages(name: str) -> None:
 @pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
 def test_make_lowest_installs_every_lower_bound_on_the_oldest_python() -> None:
     """With all extras, and as the workflow on GitHub runs it."""
-    # Without `course`: nbgrader adds to JupyterLab's menus, and `make graded` tries it in a job of its own.
-    extras = set(PROJECT["optional-dependencies"]) - {"course"}
+    extras = set(PROJECT["optional-dependencies"]) - ELSEWHERE
     assert set(direct("test", *named_extras("test"))) == set(direct(*extras))
     oldest = PROJECT["requires-python"].removeprefix(">=")
     commands = subprocess.run(["make", "-n", "lowest"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
@@ -90,7 +92,7 @@ def test_make_lowest_installs_every_lower_bound_on_the_oldest_python() -> None:
 
 @pytest.mark.skipif(os.environ.get("CI") != "true", reason="a developer may try other versions")
 def test_ci_runs_what_is_pinned() -> None:
-    extras = set(PROJECT["optional-dependencies"]) - {"course"}  # installed for `make graded` alone
+    extras = set(PROJECT["optional-dependencies"]) - ELSEWHERE
     installed = {name: importlib.metadata.version(name) for name in direct(*extras)}
     differing = {
         name: (found, str(pins()[name]))

@@ -14,6 +14,9 @@ from .audio_model import AudioEncodingModel
 
 __all__ = ["KernelRegression"]
 
+NO_FLOOR = torch.finfo(torch.float16).min
+"""Below all levels, and a number in every type."""
+
 
 @keywords()
 class KernelRegression(AudioEncodingModel):
@@ -81,7 +84,7 @@ class SimilarSounds(nn.Module):
     ) -> None:
         super().__init__()
         self.activation = nn.Identity() if activation is None else activation
-        self.register_buffer("floor", torch.full((out_neurons,), -torch.inf))
+        self.register_buffer("floor", torch.full((out_neurons,), NO_FLOOR))
         self.register_buffer("window", torch.full((out_neurons, C_in, F, T), (C_in * F * T) ** -0.5))
         self.register_buffer("points", torch.randn(out_neurons, n_points, C_in, F, T))
         self.weight = nn.Parameter(torch.randn(out_neurons, n_points) / n_points**0.5)

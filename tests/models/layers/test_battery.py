@@ -52,7 +52,7 @@ def trained(readout: STRFReadout) -> STRFReadout:
 
 CASES = {
     "ICAdaptation": Case(lambda: ICAdaptation(A_VALUES, 5), (1, 4, T), (1, 4, T)),
-    "ShortTermPlasticity": Case(lambda: ShortTermPlasticity(A_VALUES, [0.5] * 4), (1, 4, T), (1, 4, T)),
+    "ShortTermPlasticity": Case(lambda: ShortTermPlasticity([0.2, 0.5, 0.9, 0.99], [0.5] * 4), (1, 4, T), (1, 4, T)),
     "AdapTrans": Case(lambda: AdapTrans(A_VALUES[:3], [0.75, 0.3, 0.9], 5), (1, 3, T), (2, 3, T)),
     "AdapTrans fixed": Case(lambda: AdapTrans(A_VALUES, [1.0] * 4, 2, learnable=False), (1, 4, T), (2, 4, T)),
     "CausalLayerNorm channels": Case(lambda: CausalLayerNorm(3), (3, 2, T), (3, 2, T)),
