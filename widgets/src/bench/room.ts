@@ -25,9 +25,12 @@ const LEAST_NAME_PX = 40;
 
 /** Tell the style sheet of the view how wide it is, how high what is around it, and whether the name of the model has room. */
 export function followRoom(root: HTMLElement, name: HTMLElement, cleanup: Cleanup): void {
+  const fitName = () => {
+    setAttribute(root, "data-nameless", false);
+    setAttribute(root, "data-nameless", name.clientWidth < Math.min(name.scrollWidth, LEAST_NAME_PX));
+  };
   const measure = () => {
     if (root.clientWidth === 0) return;
-    setAttribute(root, "data-nameless", false);
     const width = root.clientWidth;
     setAttribute(root, "data-narrow", width < TWO_PX);
     setAttribute(root, "data-compact", width < SMALL_PX || (width >= TWO_PX && width < WIDE_PX));
@@ -36,16 +39,12 @@ export function followRoom(root: HTMLElement, name: HTMLElement, cleanup: Cleanu
       "--db-room",
       `${document.fullscreenElement === root ? innerHeight : heightInView(root)}px`,
     );
+    fitName();
   };
   const observer = new ResizeObserver(measure);
   observer.observe(root);
   cleanup.add(() => observer.disconnect());
-  const names = new ResizeObserver(() => {
-    const { clientWidth, scrollWidth } = name;
-    if (clientWidth > 0 && clientWidth < Math.min(scrollWidth, LEAST_NAME_PX)) {
-      setAttribute(root, "data-nameless", true);
-    }
-  });
+  const names = new ResizeObserver(fitName);
   names.observe(name);
   cleanup.add(() => names.disconnect());
   cleanup.listen(window, "resize", measure);
