@@ -44,7 +44,9 @@ FAR_SHARE = 0.9  # of the local repaint rate that must be left over the slower l
 
 MODELS = {
     "gaussians": "from deepstrf.demo.population import build_model\nmodel = build_model({neurons}).eval()",
-    "convnet2d": "from deepstrf.models import ConvNet2D\nmodel = ConvNet2D(34, out_neurons={neurons}).eval()",
+    "convnet2d": """from deepstrf.models import ConvNet2D
+from deepstrf.models.activations import ParametricSoftplus
+model = ConvNet2D(34, out_neurons={neurons}, output_activation=ParametricSoftplus({neurons})).eval()""",
 }
 SESSION = """
 import numpy as np
