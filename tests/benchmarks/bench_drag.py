@@ -3,9 +3,9 @@
     python tests/benchmarks/bench_drag.py [--stage strf] [--neurons 119] [--frames 2000] [--no-bars] [--json FILE]
 
 Needs Chromium. Prints the figures of the drag, the same with a slower line between browser and server, and those of a
-slider by way of ``ipywidgets.interact`` and a new Plotly figure. ``--model convnet2d`` takes a model that only the
-kernel computes, ``--plain-jupyter`` leaves out the settings of ``make lab``, ``--slow-cpu 4`` slows the page down. The
-exit status is 1 when a bar is missed.
+slider by way of ``ipywidgets.interact`` and a new Plotly figure. ``--model convnet2d`` (with ``--stage prefilter``)
+takes a model that only the kernel computes, ``--plain-jupyter`` leaves out the settings of ``make lab``, ``--slow-cpu``
+slows the page down. The exit status is 1 when a bar is missed.
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ FAR_SHARE = 0.9  # of the local repaint rate that must be left over the slower l
 MODELS = {
     "gaussians": "from deepstrf.demo.population import build_model\nmodel = build_model({neurons}).eval()",
     "convnet2d": """from deepstrf.models import ConvNet2D
-from deepstrf.models.activations import ParametricSoftplus
-model = ConvNet2D(34, out_neurons={neurons}, output_activation=ParametricSoftplus({neurons})).eval()""",
+from deepstrf.models.prefiltering import make_prefiltering
+ears = make_prefiltering("adaptrans", 34, 5.0)
+model = ConvNet2D(34, out_neurons={neurons}, prefiltering=ears).eval()""",
 }
 SESSION = """
 import numpy as np
@@ -71,12 +72,12 @@ import plotly.graph_objects as go
 from ipywidgets import FloatSlider, interact
 from plotly.subplots import make_subplots
 
-name = "strf.weight" if "strf.weight" in session.parameters else next(iter(session.parameters))
+name = "strf.weight" if "strf.weight" in session.parameters else "prefilter.w"
 at = (0, 0, 0)[: session.value(name).ndim]
 has_field = hasattr(session.model, "STRF_weight")
 
 def show(weight):
-    session.set(name, weight, at)
+    session.set(name, max(weight, 0.05), at)
     figure = make_subplots(rows=1, cols=2)
     field = session.model.STRF_weight()[0, 0] if has_field else stimulus[:, :40]
     figure.add_trace(go.Heatmap(z=field.numpy()), row=1, col=1)
