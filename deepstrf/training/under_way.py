@@ -36,14 +36,14 @@ class Turns:
             return
         turn = object()
         try:
-            self._wait_for(turn)
-            yield
-        finally:
             try:
-                self._give_back(turn)
+                self._wait_for(turn)
+                yield
             finally:
-                # Again, if an interrupt came into it: nobody else would ever have a turn.
                 self._give_back(turn)
+        finally:
+            # Again, if an interrupt came before it: nobody else would ever have a turn.
+            self._give_back(turn)
 
     @locked
     def _wait_for(self, turn: object) -> None:
