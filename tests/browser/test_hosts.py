@@ -12,7 +12,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.bench_page import ROOT
 from tests.browser.lab import free_port, own_folders, serve
@@ -82,7 +82,7 @@ def drag_and_look(page: Page) -> None:
     page.locator(f"{ROOT} .db-toolbar button[title^=Undo]:not([disabled])").first.wait_for()
     undo.click()
     page.locator(f"{ROOT} .db-toolbar button[title^=Redo]:not([disabled])").first.wait_for()
-    assert handle.get_attribute("aria-valuetext") == before
+    expect(handle).to_have_attribute("aria-valuetext", str(before))  # with the next frame
     assert root.evaluate("(root) => root.__bench.pending()") == 0
 
 
