@@ -312,14 +312,15 @@ class Explorer(BenchWidget, PanelHost):
         return player
 
     def _player_changed(self) -> None:
-        player = self.player
-        playing = player.state == "playing"
-        table = self.session.parameters
-        pins = [[table[name].grid.name, list(index)] for name, index in player.pins if name in table]
-        if playing != self.playing:
+        # Until both hold: of two threads that tell it, the one that read first may be the last to write.
+        while (playing := self.player.state == "playing") != self.playing:
             self.playing = playing
-        if pins != self.pins:
+        while (pins := self._pins_on_grid()) != self.pins:
             self.pins = pins
+
+    def _pins_on_grid(self) -> list[list[Any]]:
+        table = self.session.parameters
+        return [[table[name].grid.name, list(index)] for name, index in self.player.pins if name in table]
 
     def _control_fit(self, request: Request) -> None:
         if request.kind == "play":
