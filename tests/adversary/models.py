@@ -207,7 +207,9 @@ def state(rng: np.random.Generator, _: Path) -> Attempt:
             text = _packed(damaged(rng, json.dumps(content).encode()))
         case 2:
             edit = content["edits"][int(rng.integers(len(content["edits"])))]
-            content["edits"] = [with_other_leaf(rng, edit)] * int(rng.choice([1, 2, 200_000]))
+            other, many = with_other_leaf(rng, edit), int(rng.choice([1, 2, 200_000]))
+            # Of a nested one fewer: packing gigabytes takes the campaign longer than refusing them.
+            content["edits"] = [other] * min(many, 10**7 // len(_json(other)))
             text = _packed(_json(content))
         case 3:
             text = _packed(
