@@ -20,8 +20,10 @@ WIDTHS = (360, 460, 600, 750, 1024, 1280, 1920)
 PADDING = 34
 """What a saved page leaves beside the bench, both sides together: its own margin and the border of the bench."""
 
-# What of the bench reaches beyond it, texts that are cut without an ellipsis, and controls that lie over one another.
-FAULTS = """() => {
+# What of the bench reaches beyond it, texts that are cut without an ellipsis, and controls that lie over one another,
+# in what is painted: observers of sizes answer after a click, before the next frame.
+FAULTS = """async () => {
+  await new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted)));
   const root = document.querySelector('.deepstrf-bench');
   const seen = (e) => e.checkVisibility() && !e.closest('.db-hidden, .db-options, dialog');
   const frame = root.getBoundingClientRect();
