@@ -54,3 +54,26 @@ def test_an_error_inside_leaves_the_number_too():
     except KeyError:
         pass
     assert torch.get_num_threads() == before
+
+
+def test_a_block_within_another_leaves_it_its_one_thread(monkeypatch):
+    """A fit, which is inside all along, ran on with as many threads as before after the first picture of it."""
+    monkeypatch.setattr(counted, "_THREADS", counted._Threads())
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    seen = []
+
+    def both():
+        with one_thread():
+            with one_thread():
+                pass
+            seen.append(torch.get_num_threads())
+        seen.append(torch.get_num_threads())
+
+    try:
+        thread = threading.Thread(target=both)
+        thread.start()
+        thread.join()
+        assert seen == [1, 3]
+    finally:
+        torch.set_num_threads(before)

@@ -22,21 +22,25 @@ class _Threads:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._inside: frozenset[object] = frozenset()
+        self._inside: frozenset[tuple[int, object]] = frozenset()
         self._outside = 0
 
     @locked
     def enter(self, who: object) -> None:
         if not self._inside:
             self._outside = torch.get_num_threads()
-        self._inside |= {who}
+        self._inside |= {(threading.get_ident(), who)}
         torch.set_num_threads(1)
 
     @locked
     def leave(self, who: object) -> None:
-        if who in self._inside:
-            self._inside -= {who}
-            torch.set_num_threads(self._outside)
+        here = threading.get_ident()
+        if (here, who) in self._inside:
+            self._inside -= {(here, who)}
+            # What encloses this block in the same thread is still to have one: a fit ran on with two after its first
+            # picture, and each waited for the other wherever another program had a core.
+            if all(thread != here for thread, _ in self._inside):
+                torch.set_num_threads(self._outside)
 
 
 _THREADS = _Threads()

@@ -556,3 +556,21 @@ def test_revert_state_and_code_hold_what_no_editor_shows(make_session, kernel):
             assert torch.equal(tensor, before[name]), name
     session.undo()
     assert session.edited(1)
+
+
+# -- what it computes with -------------------------------------------------------------------------------------------
+
+
+def test_a_fit_that_a_bench_shows_stays_on_one_thread(session):
+    """From its first picture on it computed with as many as the machine has: a twentieth of its steps beside others."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    shown = explore(session, figures=False, sounds=False)
+    threads = []
+    shown.player.observe(lambda: threads.append((threading.current_thread().name, torch.get_num_threads())))
+    try:
+        shown.player.step(3)
+        assert {count for name, count in threads if name == "deepstrf-play"} == {1}
+    finally:
+        shown.close()
+        torch.set_num_threads(before)
