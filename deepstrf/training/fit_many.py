@@ -39,6 +39,7 @@ from deepstrf.training.jobs import (
     print_of,
     read_result,
 )
+from deepstrf.training.linear_regression import Kept, keeping_moments
 from deepstrf.training.run import Run
 from deepstrf.writing import replace_file
 
@@ -241,6 +242,7 @@ class _Fits:
 
     def _batch(self, batch: Sequence[int]) -> Iterator[tuple[int, FitResult]]:
         """Results of fits of models, alike ones together."""
+        sounds: Kept = {}
         with ExitStack() as claims:
             others, groups = list[int](), dict[Any, list[tuple[int, Run, float]]]()
             for i in batch:
@@ -250,7 +252,8 @@ class _Fits:
                     continue
                 began = time.perf_counter()
                 try:
-                    run = self._prepared(i)
+                    with keeping_moments(sounds):
+                        run = self._prepared(i)
                     if (key := alike(run)) is None:
                         run.to_the_end()
                 except Exception as error:  # noqa: BLE001 - whatever a recipe raises is its result

@@ -5,6 +5,9 @@ from __future__ import annotations
 import copy
 import functools
 import operator
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -21,6 +24,7 @@ from deepstrf.metrics.pooling import mean_over_repeats
 from deepstrf.models.audio import Linear
 from deepstrf.stimuli.evidence import moving_bands
 from deepstrf.training.batches import Data, Examples, time_blocks
+from deepstrf.training.identity import digest
 
 SMOOTHNESS = (0.2, 5.0)
 KEPT_VARIANCE = 0.999
@@ -301,25 +305,67 @@ def _of_equal_weights(count: Tensor) -> list[Tensor]:
     return [torch.tensor(group) for group in groups.values()]
 
 
+Kept = dict[str, _Moments]
+"""Moments of a sound and the responses to it, by a hash of both."""
+
+_KEPT: ContextVar[Kept | None] = ContextVar("moments of sounds", default=None)
+MOST_KEPT = 2**23
+"""Numbers."""
+
+
+@contextmanager
+def keeping_moments(kept: Kept) -> Iterator[None]:
+    """Inside, moments of sounds that ``kept`` holds are not computed again: fits of several seeds share sounds."""
+    token = _KEPT.set(kept)
+    try:
+        yield
+    finally:
+        _KEPT.reset(token)
+
+
+def _of_sound(basis: Features, x: Tensor, y: Tensor, count: Tensor, squares: Tensor) -> _Moments | None:
+    """Moments of a whole sound, from those that are kept or computed for them; None where none are kept."""
+    kept = _KEPT.get()
+    if kept is None or not isinstance(basis, _Basis):
+        return None
+    name = digest(x, y, count, squares, basis.moving, basis.of_lag, *basis.of_band, *basis.size)
+    if name not in kept:
+        rows = (count > 0).nonzero()[:, 0]
+        one = _weighted_sums(basis.seen(x)[rows], y[:, rows], count[rows], squares[:, rows])
+        if (len(kept) + 1) * one.xx.numel() > MOST_KEPT:
+            return one
+        kept[name] = one
+    return kept[name]
+
+
+def _weighted_sums(design: Tensor, y: Tensor, count: Tensor, squares: Tensor) -> _Moments:
+    """Moments of inputs (n, rank), mean responses (N, n), their trials (n,) and sums of squares (N, n)."""
+    weight, response = count.double(), y.T
+    weighted = design * weight[:, None]
+    return _Moments(
+        weight.sum(), weighted.sum(0), weight @ response, weighted.T @ design, weighted.T @ response, squares.sum(1)
+    )
+
+
 def moments_of(
     x: Tensor, basis: Features, y: Tensor, count: Tensor, squares: Tensor, fold_of: Tensor, bins: tuple[int, ...]
 ) -> list[_Moments]:
     """Moments of each fold. x (B, C, F, T), mean response y (B, N, T), its trials (B, T), squares (B, N, T)."""
     made: dict[float, _Moments] = {}
     for b, T in enumerate(bins):
-        if not bool((count[b, :T] > 0).any()):
+        there = count[b, :T] > 0
+        if not bool(there.any()):
+            continue
+        sound = (x[b, ..., :T], y[b, :, :T], count[b, :T], squares[b, :, :T])
+        known = _of_sound(basis, *sound) if len(folds := fold_of[b, :T][there].unique()) == 1 else None
+        if known is not None:
+            fold = folds.item()
+            made[fold] = made[fold] + known if fold in made else known
             continue
         seen = basis.seen(x[b, ..., :T])
-        for fold in fold_of[b, :T].unique().tolist():
-            rows = ((fold_of[b, :T] == fold) & (count[b, :T] > 0)).nonzero()[:, 0]
-            if len(rows) == 0:
-                continue
-            design, weight, response = seen[rows], count[b, rows].double(), y[b][:, rows].T
-            weighted = design * weight[:, None]
-            one = _Moments(
-                weight.sum(), weighted.sum(0), weight @ response, weighted.T @ design, weighted.T @ response,
-                squares[b][:, rows].sum(1),
-            )  # fmt: skip
+        for fold in folds.tolist():
+            rows = ((fold_of[b, :T] == fold) & there).nonzero()[:, 0]
+            one = _weighted_sums(seen[rows], y[b][:, rows], count[b, rows], squares[b][:, rows])
             made[fold] = made[fold] + one if fold in made else one
     return list(made.values())
 
@@ -357,14 +403,15 @@ def correlations_of(whole: _Moments, parts: list[_Moments], sizes: Tensor) -> Te
         rest = whole - part
         covariance, cross = rest.centred()
         values, vectors = torch.linalg.eigh(covariance)
-        turned = vectors.mT @ cross
-        for i, size in enumerate(sizes):
-            w = vectors @ (turned / (values.clamp(min=0)[:, None] + size))
-            offset = (rest.y - rest.x @ w) / rest.n.clamp(min=1)
-            sound = part.x @ w
-            p[i] += sound + offset * part.n
-            pp[i] += (part.xx @ w * w).sum(0) + 2 * offset * sound + offset.square() * part.n
-            py[i] += (part.xy * w).sum(0) + offset * part.y
+        shrunk = (vectors.mT @ cross) / (values.clamp(min=0)[:, None] + sizes[:, None, None])
+        w = vectors @ shrunk
+        flat = w.movedim(0, 1).flatten(1)
+        squares = (part.xx @ flat * flat).sum(0).view(len(sizes), -1)
+        offset = (rest.y - rest.x @ w) / rest.n.clamp(min=1)
+        sound = part.x @ w
+        p += sound + offset * part.n
+        pp += squares + 2 * offset * sound + offset.square() * part.n
+        py += (part.xy * w).sum(1) + offset * part.y
     n = whole.n.clamp(min=1)
     covariance, variance = py - p * whole.y / n, pp - p.square() / n
     return covariance / torch.where(variance > 0, variance, torch.nan).sqrt()

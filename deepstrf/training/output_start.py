@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from deepstrf.models.activations import ParametricDoubleExponential, ParametricSigmoid, ParametricSoftplus
 from deepstrf.models.layers.constraints import softplus
@@ -25,6 +26,9 @@ SLOPE_SHARE = 0.5
 """Scatter of a first prediction over the scale of the response, where nothing is known of how the two go together."""
 
 STEPS, MOST_VALUES = 40, 400_000
+
+GROUPS, LEAST_IN_A_GROUP = 512, 8
+"""Groups of bins with nearly the same drive, whose means say as much of a curve as all bins do; and bins in each."""
 
 LEVEL_STEP = 0.3
 """First step of the levels of a signed curve, in SDs of the response."""
@@ -145,7 +149,15 @@ def point_of_rest(curve: nn.Module, scale: Scale) -> tuple[Tensor, Tensor]:
 
 
 def fit_gain_and_curve(
-    drive: Tensor, target: Tensor, gain: Tensor, shift: Tensor, curve: nn.Module, loss: Loss, *, free_curve: bool
+    drive: Tensor,
+    target: Tensor,
+    gain: Tensor,
+    shift: Tensor,
+    curve: nn.Module,
+    loss: Loss,
+    *,
+    free_curve: bool,
+    pooled: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Gain and shift (N,) of a drive, after L-BFGS on them and on the parameters of the curve, which are left there.
 
@@ -164,9 +176,15 @@ def fit_gain_and_curve(
         ``loss(pred, target)``, (N,), in comparable units for all neurons.
     free_curve : bool
         Whether the parameters of the curve are searched too.
+    pooled : bool
+        Whether the loss, but for a constant, is that of the mean response of bins with the same drive, as the squared
+        error and the Poisson likelihood are: bins of nearly the same drive are then taken together.
     """
     stride = max(1, drive.numel() // MOST_VALUES)
-    drive, target = drive[..., ::stride].transpose(1, 2), target[..., ::stride]
+    drive, target = drive[..., ::stride], target[..., ::stride]
+    if pooled:
+        drive, target = _of_like_drive(drive, target)
+    drive = drive.transpose(1, 2)
     tensors = [gain, shift, *(curve.parameters() if free_curve else ())]
     before = [tensor.detach().clone() for tensor in tensors]
     size = gain.abs().clamp(min=1e-12)
@@ -217,3 +235,24 @@ def fit_gain_and_curve(
         for parameter, value in zip(tensors[2:], after[2:], strict=True):
             parameter.copy_(value)
     return after[0], after[1]
+
+
+def _of_like_drive(drive: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Means of drive (1, N, G) and target (1, N, 1, G) over groups of as many bins, in the order of the drive.
+
+    The bins themselves where a neuron with a response has few.
+    """
+    N = drive.shape[1]
+    values, response = drive.transpose(0, 1).flatten(1), target.transpose(0, 1).flatten(1)
+    there = ~response.isnan() & values.isfinite()
+    count = there.sum(1)
+    if bool(((count > 0) & (count < LEAST_IN_A_GROUP * GROUPS)).any()):
+        return drive, target
+    order = torch.where(there, values, torch.inf).argsort(1)
+    ends = torch.arange(GROUPS + 1, device=count.device) * count[:, None] // GROUPS
+
+    def means(x: Tensor) -> Tensor:
+        sums = functional.pad(torch.where(there, x, 0.0).double().gather(1, order).cumsum(1), (1, 0))
+        return (sums.gather(1, ends).diff() / ends.diff()).to(x).view(1, N, GROUPS)
+
+    return means(values).nan_to_num(nan=0.0), means(response).unsqueeze(2)

@@ -120,7 +120,9 @@ class Run:
         if from_data and not resumes:
             if self.first_layer is not None:
                 start_standardised(self.first_layer)
-            self.ridge_fields = start_from_data(model, train, axes, self._loss_in_its_unit)
+            self.ridge_fields = start_from_data(
+                model, train, axes, self._loss_in_its_unit, pooled=self.loss in (mse_loss, poisson_loss)
+            )
         if self.first_layer is not None:
             named = [(name, self.first_layer.replaced(parameter)) for name, parameter in named]
         make = recipe.optimizer if settings.optimizer is None else settings.optimizer

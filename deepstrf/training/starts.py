@@ -58,7 +58,9 @@ def is_untouched(model: nn.Module) -> bool:
     return bool(marked) and fresh and all(is_as_built(module) for module in marked)
 
 
-def start_from_data(model: nn.Module, train: Examples, axes: Axes | None, loss: Loss) -> RidgeFields | None:
+def start_from_data(
+    model: nn.Module, train: Examples, axes: Axes | None, loss: Loss, *, pooled: bool = False
+) -> RidgeFields | None:
     """Set a model's receptive fields, gains and output curves from responses; what is unknown or frozen stays.
 
     Free fields start as those of ridge regression, separable ones as the product nearest to them, Gaussians as
@@ -70,6 +72,8 @@ def start_from_data(model: nn.Module, train: Examples, axes: Axes | None, loss: 
     ----------
     loss : callable
         ``loss(pred, target)``, (N,), in comparable units for all neurons.
+    pooled : bool
+        Whether the loss is one that `fit_gain_and_curve` may pool.
 
     Returns
     -------
@@ -82,7 +86,7 @@ def start_from_data(model: nn.Module, train: Examples, axes: Axes | None, loss: 
     if readout is not None:
         found = _start_fields(model, readout, train, axes, scale)
         settle_batch_norms(model, train)
-        _start_readout(model, readout, train, scale, loss)
+        _start_readout(model, readout, train, scale, loss, pooled=pooled)
     elif isinstance(getattr(model, "readout", None), LinearReadout):
         _start_network_output(model, model.readout, train, scale)  # type: ignore[arg-type]
     return found
@@ -153,7 +157,9 @@ def ridge_start(heard: Tensor, train: Examples, n_lags: int, axes: Axes | None) 
     return ridge_fields(heard.double().cpu(), responses, train, n_lags, axes, smoothness=smoothness)
 
 
-def _start_readout(model: nn.Module, readout: STRFReadout, train: Examples, scale: Scale, loss: Loss) -> None:
+def _start_readout(
+    model: nn.Module, readout: STRFReadout, train: Examples, scale: Scale, loss: Loss, *, pooled: bool
+) -> None:
     """Gain, shift and output curve of receptive fields, from the drive that they make."""
     bn, curve = readout.bn, readout.activation
     frozen = bn.weight is None or not (bn.weight.requires_grad and bn.bias.requires_grad)
@@ -176,7 +182,7 @@ def _start_readout(model: nn.Module, readout: STRFReadout, train: Examples, scal
     gain, shift = wanted / slope, rest.to(wanted)
     varies = scale.varies.to(gain.device)
     free_curve = all(parameter.requires_grad for parameter in curve.parameters()) and hasattr(curve, "_as_built")
-    gain, shift = fit_gain_and_curve(drive, target, gain, shift, curve, loss, free_curve=free_curve)
+    gain, shift = fit_gain_and_curve(drive, target, gain, shift, curve, loss, free_curve=free_curve, pooled=pooled)
     with torch.no_grad():
         bn.weight.copy_(torch.where(varies, gain, bn.weight))
         bn.bias.copy_(torch.where(varies, shift, bn.bias))

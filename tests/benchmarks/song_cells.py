@@ -3,8 +3,9 @@
 Simulated neurons hear harmonic syllables and calls of noise in files of 32 kHz, of unequal length and with nothing
 above 8 kHz, ten trials of each; a third of the bands is silent. A sixth of the sounds is for the test and a sixth for
 early stopping. For each cell: correlation with the mean response to the test sounds of ridge regression and of the
-default fits of a free field, of one behind AdapTrans and of eight Gaussians; and how far their best frequency lies from
-the true one, in octaves. Below a model that fell short of ridge, or beyond 0.3 octaves, stands a mark.
+default fits of a free field, of one behind AdapTrans and of eight Gaussians; and how far the best frequency lies from
+the true one, in octaves: that of the peak of the field, and that of `deepstrf.training.posterior`. Beside a model that
+fell short of ridge, an estimate beyond 0.3 octaves, or an interval without the truth, stands a mark.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from deepstrf.models.layers import ParametricSTRF
 from deepstrf.models.prefiltering import make_prefiltering
 from deepstrf.simulate import simulate_population
 from deepstrf.stimuli import heard_weights
-from deepstrf.training import Fitter, predict, ridge
+from deepstrf.training import Fitter, posterior, predict, ridge
 
 RATE_HZ, HIGHEST_HZ, SONG_HZ = 32000, 16000.0, 8000.0
 BANDS, LAGS, GAUSSIANS, DT_MS = 34, 20, 8, 5.0
@@ -99,17 +100,40 @@ def models(recording: Recording) -> dict[str, Callable[[], nn.Module]]:
     }
 
 
-def tuned_to(model: nn.Module, train: Recording) -> Tensor:
-    """Best frequency (N,) of each cell in Hz: of the channel (ON or OFF) with the larger peak."""
+def tuned_to(model: nn.Module, train: Recording) -> tuple[Tensor, Tensor]:
+    """Best frequency (N,) of each cell in Hz: of the channel (ON or OFF) with the larger peak; and that channel."""
     field, _ = model.readout.effective_STRF()
     field = torch.where(heard_weights(train.stimuli, field.shape[-1], train.bins), field, 0.0)
-    peak = field.amax((2, 3))
-    hz = best_frequency(field, train.cf_hz)
-    return hz.gather(1, peak.argmax(1, keepdim=True))[:, 0]
+    channel = field.amax((2, 3)).argmax(1, keepdim=True)
+    return best_frequency(field, train.cf_hz).gather(1, channel)[:, 0], channel
 
 
-def fitted(found: Cells, *, seed: int = 0, fitter: Fitter | None = None) -> dict[str, tuple[Tensor, Tensor, float]]:
-    """Correlations (N,), distances of the best frequencies (N,) in octaves, and seconds of each row of the table."""
+class Row(NamedTuple):
+    """What a model reaches, for each cell: correlation; distance in octaves to the true best frequency of the peak of
+    its field and of the posterior's estimate, and whether the 95 % interval beside that holds the truth. Seconds."""
+
+    r: Tensor
+    off: Tensor
+    estimate_off: Tensor
+    held: Tensor
+    seconds: float
+
+
+def read(name: str, model: nn.Module, found: Cells, seconds: float) -> Row:
+    """The row of a fitted model; of ridge regression, which has no output curve, without a posterior."""
+    r = corrcoef(predict(model, found.test.stimuli), found.test.responses, reduction="none")
+    hz, channel = tuned_to(model, found.train)
+    off = (hz / found.true_hz).log2().abs()
+    if name == "ridge":
+        return Row(r, off, off, torch.ones_like(off, dtype=torch.bool), seconds)
+    band = posterior(model, found.train, progress=False)["best_frequency"]
+    estimate, low, high = (x.gather(1, channel)[:, 0] for x in (band.estimate, *band.interval()))
+    held = (low <= found.true_hz) & (found.true_hz <= high)
+    return Row(r, off, (estimate / found.true_hz).log2().abs(), held, seconds)
+
+
+def fitted(found: Cells, *, seed: int = 0, fitter: Fitter | None = None) -> dict[str, Row]:
+    """Each row of the table."""
     fitter = Fitter(seed=seed, progress=False) if fitter is None else fitter
     rows = {}
     for name, make in {"ridge": lambda: ridge(found.train, LAGS), **models(found.train)}.items():
@@ -118,10 +142,7 @@ def fitted(found: Cells, *, seed: int = 0, fitter: Fitter | None = None) -> dict
         model = make()
         if name != "ridge":
             fitter.fit(model, found.train, found.validation)
-        spent = time.process_time() - began
-        r = corrcoef(predict(model, found.test.stimuli), found.test.responses, reduction="none")
-        off = (tuned_to(model, found.train) / found.true_hz).log2().abs()
-        rows[name] = (r, off, spent)
+        rows[name] = read(name, model, found, time.process_time() - began)
     return rows
 
 
@@ -138,16 +159,24 @@ def main(arguments: list[str] | None = None) -> None:
     found = cells(given.cells, given.sounds, snr=given.snr, strf=given.strf)
     print(f"{given.strf} fields: {found.train}; {len(found.test)} sounds to test")
     rows = fitted(found, seed=given.seed)
-    baseline = rows["ridge"][0]
+    baseline = rows["ridge"].r
     print("| cell | true Hz | " + " | ".join(rows) + " |\n" + "|---" * (len(rows) + 2) + "|")
     for n, hz in enumerate(found.true_hz.tolist()):
         said = []
-        for r, off, _ in rows.values():
-            marks = ("*" if r[n] < baseline[n] else "") + ("!" if off[n] > NEAR_OCTAVES else "")
-            said.append(f"{r[n]:.3f} ({off[n]:.2f} oct){marks}")
+        for r, off, estimate_off, held, _ in rows.values():
+            marks = ("*" if r[n] < baseline[n] else "") + ("!" if estimate_off[n] > NEAR_OCTAVES else "")
+            marks += "" if held[n] else "?"
+            said.append(f"{r[n]:.3f} ({off[n]:.2f}, {estimate_off[n]:.2f} oct){marks}")
         print(f"| {n + 1} | {hz:.0f} | " + " | ".join(said) + " |")
-    seconds = " | ".join(f"{r.mean():.3f} ({spent:.0f} s)" for r, _, spent in rows.values())
-    print(f"| mean | | {seconds} |\n* below ridge; ! best frequency more than {NEAR_OCTAVES:g} octaves off", flush=True)
+    seconds = " | ".join(f"{row.r.mean():.3f} ({row.seconds:.0f} s)" for row in rows.values())
+    print(f"| mean | | {seconds} |\n* below ridge; ! estimate over {NEAR_OCTAVES:g} octaves off; ? not in its interval")
+    for name, row in rows.items():
+        near = [int((x <= NEAR_OCTAVES).sum()) for x in (row.off, row.estimate_off)]
+        print(
+            f"{name}: above ridge {int((row.r > baseline).sum())}, peak of the field near {near[0]}, estimate near "
+            f"{near[1]}, interval holds the truth {int(row.held.sum())} of {len(row.r)}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

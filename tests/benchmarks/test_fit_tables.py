@@ -126,10 +126,11 @@ def test_song_cells_hear_songs_without_sound_above_8_khz_and_every_model_has_a_r
     assert bool((found.true_hz < song_cells.SONG_HZ).all())
     rows = song_cells.fitted(found, fitter=Fitter(epochs=1, progress=False))
     assert list(rows) == ["ridge", *song_cells.models(found.train)]
-    for name, (r, off, seconds) in rows.items():
-        assert r.shape == off.shape == (2,), name
+    for name, (r, off, estimate_off, held, seconds) in rows.items():
+        assert r.shape == off.shape == estimate_off.shape == held.shape == (2,), name
         assert bool((r > 0.2).all()), name
         assert bool((off >= 0).all()), name
+        assert bool((estimate_off >= 0).all()), name
         assert seconds > 0
     # A field that is the truth lies on the truth.
     model = ridge(found.train, song_cells.LAGS)
@@ -139,7 +140,7 @@ def test_song_cells_hear_songs_without_sound_above_8_khz_and_every_model_has_a_r
         at = [(found.train.cf_hz.log2() - hz.log2()).abs().argmin() for hz in found.true_hz]
         for n, band in enumerate(at):
             kernel[n, 0, band, 5] = 1.0
-    assert bool(((song_cells.tuned_to(model, found.train) / found.true_hz).log2().abs() < 0.2).all())
+    assert bool(((song_cells.tuned_to(model, found.train)[0] / found.true_hz).log2().abs() < 0.2).all())
 
 
 def test_every_recipe_of_left_out_sounds_has_its_row(tmp_path, capsys, monkeypatch):

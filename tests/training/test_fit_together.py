@@ -173,3 +173,26 @@ def test_one_that_diverges_fails_alone():
 def test_what_must_be_alone_is(settings):
     train, stop = sounds().split(0.7, 0.3)
     assert alike(Fitter(**{"progress": False, **settings}).prepare(build(), train, stop)) is None
+
+
+def test_seeds_and_folds_share_what_ridge_regression_sums_over_each_sound(monkeypatch):
+    module = sys.modules["deepstrf.training.linear_regression"]
+    summed = []
+    plain = module._weighted_sums
+    monkeypatch.setattr(module, "_weighted_sums", lambda *sums: summed.append(1) or plain(*sums))
+    recording = sounds()
+    recipe = FitRecipe(build, Fitter(epochs=1, progress=False))
+    jobs = fit_jobs(
+        {"m": recipe}, recording, seeds=(0, 1), folds=7
+    )  # of seven sounds one is left out, one is to stop by
+    fit_many(jobs[:1], progress=False, together=1)
+    assert len(summed) == 5
+    summed.clear()
+    fit_many(jobs, progress=False)
+    assert len(summed) == len(recording)
+    # The same sounds with other responses have sums of their own.
+    other = Recording.from_arrays(
+        [recording[b][0][0] for b in range(len(recording))], [recording[b][1] + 1 for b in range(len(recording))],
+        dt_ms=5.0, cf_hz=recording.cf_hz.tolist(),
+    )  # fmt: skip
+    same(fit_jobs({"m": recipe}, {"x": recording, "y": other}, folds=7))

@@ -14,6 +14,7 @@ from deepstrf.models.audio import ConvNet2D, DNet, NetworkReceptiveField, StateN
 from deepstrf.models.layers import ParametricSTRF, SeparableSTRF
 from deepstrf.simulate import simulate_population
 from deepstrf.training import Fitter, StepSizes, predict, ridge
+from deepstrf.training.output_start import Scale, fit_gain_and_curve, scale_curve
 from deepstrf.training.recipes import default_loss
 from deepstrf.training.starts import is_untouched
 from tests.training.conftest import BANDS, LAGS, NEURONS, new_model
@@ -376,3 +377,33 @@ def test_a_fit_from_data_resumes_to_the_same_bits(parts, tmp_path):
     fit(epochs=2).fit(halved, *parts, checkpoint=tmp_path / "fit.pt")
     fit(epochs=4).fit(rest, *parts, checkpoint=tmp_path / "fit.pt")
     assert all(torch.equal(a, b) for a, b in zip(whole.state_dict().values(), rest.state_dict().values(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("loss", "curve"),
+    [(mse_loss, nn.Identity()), (poisson_loss, ParametricSoftplus(2)), (mse_loss, ParametricSigmoid(2))],
+)
+def test_bins_of_like_drive_say_as_much_of_a_curve_as_all_of_them(loss, curve):
+    made = torch.Generator().manual_seed(0)
+    drive = torch.randn(3, 2, 4000, generator=made)
+    target = torch.poisson(nn.functional.softplus(2 * drive - 1), generator=made).unsqueeze(2)
+    target[1, 0, :, 100:1500] = torch.nan  # neurons differ in what was recorded
+    target[2, 1, :, 3000:] = torch.nan
+
+    def found(pooled, bins=slice(None)):
+        own = copy.deepcopy(curve)
+        scale_curve(own, Scale(target))
+        gain, shift = fit_gain_and_curve(
+            drive[..., bins], target[..., bins], torch.full((2,), 0.3), torch.zeros(2), own,
+            partial(loss, reduction="none"), free_curve=True, pooled=pooled,
+        )  # fmt: skip
+        with torch.no_grad():
+            pred = own(drive.transpose(1, 2) * gain + shift).transpose(1, 2).unsqueeze(2)
+        return loss(pred, target, reduction="none"), (gain, shift, *own.parameters())
+
+    of_all, of_groups = found(False)[0], found(True)[0]
+    constant = loss(target.nanmean((0, 3), keepdim=True).expand_as(target), target, reduction="none")
+    assert bool(((of_groups - of_all) < 0.002 * (constant - of_all)).all())
+    # Few bins are taken as they are.
+    for x, y in zip(found(False, slice(0, 900))[1], found(True, slice(0, 900))[1], strict=True):
+        assert torch.equal(x, y)

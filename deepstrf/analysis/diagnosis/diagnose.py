@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from deepstrf.analysis.axes import check_dt
 from deepstrf.analysis.diagnosis.agreement import disagreements, not_counts
-from deepstrf.analysis.diagnosis.evidence import Interval, silent_bands, uncertain_tuning
+from deepstrf.analysis.diagnosis.evidence import Interval, misread_tuning, silent_bands, uncertain_tuning
 from deepstrf.analysis.diagnosis.finding import Diagnosis
 from deepstrf.analysis.diagnosis.gaussians import off_grid, overlapping
 from deepstrf.analysis.diagnosis.rates import curve_ends, dead_or_saturated, not_finite_rates, sees_future
@@ -55,6 +55,7 @@ def diagnose(
     above_ceiling    a prediction better than the noise of the trials allows                 two trials
     overfitting      most of the explained variance gone on sounds that were held out        ``held_out``
     uncertain_tuning a best frequency or latency that may lie nearly anywhere on its axis    ``confidence``
+    misread_tuning   a field with its peak at a frequency that the data speak against        ``confidence``
     off_grid         a Gaussian centred beyond the bands or lags of its field                Gaussians
     silent_bands     bands of the field that the sounds never move                           an STRF readout
     overlapping      two Gaussians of one field in one place and of one size                 Gaussians
@@ -153,6 +154,7 @@ def diagnose(
     found += [finding for finding in flipped if finding.neuron not in upside_down]
     if confidence is not None:
         found += uncertain_tuning(confidence, sample, N, _lags(model), cf_hz)
+        found += misread_tuning(confidence, model, sample, cf_hz)
     return Diagnosis(found, names)
 
 

@@ -10,14 +10,18 @@ from torch import Tensor, nn
 
 from deepstrf.analysis.diagnosis.finding import Finding
 from deepstrf.analysis.diagnosis.sample import Sample
+from deepstrf.analysis.tuning import best_frequency
 from deepstrf.models.readouts import STRFReadout
-from deepstrf.stimuli.evidence import moving_bands
+from deepstrf.stimuli.evidence import heard_weights, moving_bands
 
 LEAST_BINS = 200
 """A shorter sound is no sample of what a recording plays."""
 
 WIDE = 0.8
 """Share of its axis from which on an interval says that the tuning may lie anywhere."""
+
+ASIDE = 1.0
+"""Widths of the interval, and bands, by which a peak must lie outside to be called another one: fits scatter too."""
 
 LEVEL = 0.95
 OCTAVES, MILLISECONDS = "octaves", "ms"
@@ -105,4 +109,39 @@ def uncertain_tuning(
             )
             evidence = {"width": float(narrowest[n]), "axis": axis}
             found.append(Finding("uncertain_tuning", n, sentence, evidence))
+    return found
+
+
+def misread_tuning(
+    confidence: Mapping[str, Interval], model: nn.Module, sample: Sample, cf_hz: Tensor | None
+) -> list[Finding]:
+    """A finding for each neuron whose field has its peak at a frequency that the data speak against.
+
+    Of the channel with the largest peak. Where bands go together in the sounds, a field may stand in either of them,
+    as a few Gaussians do, and predict as well.
+    """
+    readout = getattr(model, "readout", None)
+    if "best_frequency" not in confidence or cf_hz is None or not isinstance(readout, STRFReadout):
+        return []
+    with torch.no_grad():
+        field = readout.effective_STRF()[0].double().cpu()
+    low, high = (end.double().cpu() for end in confidence["best_frequency"].interval(LEVEL))
+    if field.shape[2] != len(cf_hz) or low.shape != field.shape[:2]:
+        return []
+    heard = heard_weights(sample.stimuli, field.shape[-1], sample.inside.sum(1).tolist())[:1].cpu()
+    field = torch.where(heard, field, 0.0)
+    channel = field.amax((2, 3)).argmax(1, keepdim=True)
+    peak, low, high = (x.gather(1, channel)[:, 0].log2() for x in (best_frequency(field, cf_hz.cpu()), low, high))
+    octaves = cf_hz.double().cpu().log2()
+    band = octaves.diff()[torch.bucketize(peak, octaves[1:-1])]
+    outside = torch.maximum(low - peak, peak - high) > ASIDE * torch.maximum(high - low, band)
+    found = []
+    for n in outside.nonzero()[:, 0].tolist():
+        at, ends = float(peak[n].exp2()), [float(end[n].exp2()) for end in (low, high)]
+        sentence = (
+            f"Its field has its peak at {at:.3g} Hz, but by these data its best frequency lies between {ends[0]:.3g} "
+            f"and {ends[1]:.3g} Hz ({LEVEL:.0%} interval): sounds whose bands go together let a field stand in another "
+            "band. Read its tuning off the estimate beside the interval (`deepstrf.training.posterior`), not the field."
+        )
+        found.append(Finding("misread_tuning", n, sentence, {"peak_hz": at, "low_hz": ends[0], "high_hz": ends[1]}))
     return found

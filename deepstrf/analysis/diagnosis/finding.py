@@ -28,6 +28,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "above_ceiling": "warning",
         "overfitting": "warning",
         "uncertain_tuning": "warning",
+        "misread_tuning": "warning",
         "off_grid": "warning",
         "silent_bands": "note",
         "overlapping": "note",

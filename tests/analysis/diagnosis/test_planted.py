@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from deepstrf.analysis import Diagnosis, Finding, diagnose
+from deepstrf.analysis import Diagnosis, Finding, best_frequency, diagnose
 from deepstrf.analysis.diagnosis.gaussians import same_shape
 from deepstrf.metrics import compute_CCmax, corrcoef
 from deepstrf.models import Linear, LinearNonlinear
@@ -583,9 +583,28 @@ class Given:
         return self.ends
 
 
+def test_a_peak_that_the_data_speak_against():
+    population, model = simulate(seconds=60), healthy()
+    field, hz = model.readout.effective_STRF()[0].detach(), population.cf_hz
+    peak = best_frequency(field, hz)
+    low, high = peak * 2**-0.1, peak * 2**0.1
+    assert not list(diagnose(model, population, confidence={"best_frequency": Given(low, high)}))
+    inside = Given(low.clone(), high.clone())
+    inside.ends[0][SICK], inside.ends[1][SICK] = peak[SICK] * 2**0.05, peak[SICK] * 2**0.15
+    assert not list(diagnose(model, population, confidence={"best_frequency": inside}))  # as fits scatter
+    low[SICK], high[SICK] = peak[SICK] * 2**0.9, peak[SICK] * 2**1.1
+    finding = only(diagnose(model, population, confidence={"best_frequency": Given(low, high)}), "misread_tuning")
+    assert finding.evidence["peak_hz"] == pytest.approx(float(peak[SICK]), rel=1e-4)
+    assert f"peak at {float(peak[SICK]):.3g} Hz" in finding.sentence
+    # Without frequencies, or with intervals of other channels, nothing can be said.
+    x = population.stimuli
+    assert not list(diagnose(model, x, confidence={"best_frequency": Given(low, high)}))
+
+
 def test_tuning_that_may_lie_anywhere():
     population, model = simulate(seconds=60), healthy()
-    low, high = (torch.full((NEURONS, 1), f) for f in (1000.0, 1200.0))
+    peak = best_frequency(model.readout.effective_STRF()[0].detach(), population.cf_hz)
+    low, high = peak / 1.1, peak * 1.1
     low[SICK], high[SICK] = population.cf_hz[0], population.cf_hz[-1]
     bands = {"best_frequency": Given(low, high)}
     finding = only(diagnose(model, population, confidence=bands), "uncertain_tuning")
