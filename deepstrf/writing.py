@@ -15,6 +15,7 @@ from typing import TypeVar
 __all__ = [
     "STAGING_PREFIX",
     "check_file_names",
+    "in_the_way",
     "new_files",
     "patiently",
     "replace_file",
@@ -187,7 +188,7 @@ def write_new_file(path: Path, data: bytes | memoryview) -> None:
 
 
 def write_or_replace(path: Path, data: bytes | memoryview, is_ours: Callable[[Path], bool]) -> None:
-    """Write one file, whole or not at all; one that is there, or comes meanwhile, is replaced if it is ``is_ours``.
+    """Write one file, whole or not at all; an empty one or one that ``is_ours`` is replaced.
 
     Raises
     ------
@@ -201,9 +202,19 @@ def write_or_replace(path: Path, data: bytes | memoryview, is_ours: Callable[[Pa
     try:
         write_new_file(path, data)
     except FileExistsError:
-        if not is_ours(path):
+        if in_the_way(path, is_ours):
             raise
         replace_file(path, data)
+
+
+def in_the_way(path: Path, is_ours: Callable[[Path], bool]) -> bool:
+    """Whether something is at a path that must not be replaced: anything but a file that is ours, or an empty one.
+
+    On a file system without hard links a save that was killed may have left an empty file.
+    """
+    if not os.path.lexists(path):
+        return False
+    return not is_ours(path) and not (path.is_file() and path.stat().st_size == 0)
 
 
 def replace_file(path: Path, data: bytes | memoryview) -> None:

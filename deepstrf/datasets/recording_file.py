@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import struct
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import torch
 
 from deepstrf.datasets.parts import Part
 from deepstrf.memory import LIMIT_GB, check_memory
-from deepstrf.writing import check_file_names, write_or_replace
+from deepstrf.writing import check_file_names, in_the_way, write_or_replace
 
 __all__ = ["check_parts", "read_recording", "write_recording"]
 
@@ -35,7 +34,7 @@ def write_recording(path: Path, parts: tuple[Part, ...], about: dict[str, Any]) 
     from safetensors.torch import save
 
     check_file_names("the recording's name", [path.name])
-    if os.path.lexists(path) and not _is_recording(path):
+    if in_the_way(path, _is_recording):
         raise FileExistsError(f"{path} exists and is no recording of this library: choose another name, or delete it")
     tensors = {}
     for b, part in enumerate(parts):

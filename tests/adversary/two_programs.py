@@ -17,6 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 F, T, N = 6, 4, 3
 OWN, READING = ("a", "b"), 2
+LEAST = 25
+"""Saves or reads of each program, however slow the machine is."""
 
 
 def work(role: str, folder: Path, seconds: float) -> dict[str, int]:
@@ -30,7 +32,7 @@ def work(role: str, folder: Path, seconds: float) -> dict[str, int]:
     counts = {"done": 0, "mixed": 0, "failed": 0}
     warnings.simplefilter("error")
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    while time.monotonic() < end or counts["done"] < LEAST:
         counts["done"] += 1
         number = counts["done"] % 50 + 2 + 100 * (role == "b")
         try:

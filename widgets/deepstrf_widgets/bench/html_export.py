@@ -6,7 +6,6 @@ import base64
 import html
 import json
 import math
-import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from torch import Tensor
 from deepstrf.deprecation import keywords
 from deepstrf.memory import LIMIT_GB, check_memory
 from deepstrf.user_warning import warn_user
-from deepstrf.writing import check_file_names, write_or_replace
+from deepstrf.writing import check_file_names, in_the_way, write_or_replace
 
 from ..bundle import bundle_text
 from ..session.argument_validation import neuron_index
@@ -413,7 +412,7 @@ def checked_path(path: str | Path, what: str, is_ours: Callable[[Path], bool]) -
     check_file_names(f"the {what}'s name", [path.name])
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent} for the {what} {path.name}: make it first")
-    if os.path.lexists(path) and not is_ours(path):
+    if in_the_way(path, is_ours):
         raise FileExistsError(f"{path} is not a {what} of a bench and is not replaced: choose another name")
     return path
 
