@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
 NO_SOUND = frozenset(("", "none", "nan", "null", "n/a", "na", "catch", "blank"))
 """What a trial without a sound may name instead of one, in any case."""
 
+UNEVEN = 0.5
+"""Samples by which timestamps may lie off even distances."""
+
+MOST_CHANNELS = 8
+
 
 @keywords(log_mel_spectrogram, units="neurons")
 def read_nwb(
@@ -44,9 +50,9 @@ def read_nwb(
     """Recording in an NWB file: its table of trials, the sounds that they name, and the spikes of its units.
 
     The file must have a table of trials with a column that names a sound, and a table ``units`` with spike times. The
-    sound is a TimeSeries under ``stimulus_template`` or ``stimulus``, which holds the waveform and its rate, or a file
-    in the folder ``stimuli``. Repeat r of a stimulus
-    is its r-th trial in the table. Bins after the ``stop_time`` of a trial, and bins outside the
+    sound is a TimeSeries under ``stimulus_template`` or ``stimulus``, which holds the waveform and its rate (or
+    timestamps at even distances), or a file in the folder ``stimuli``; trials name either with or without its ending.
+    Repeat r of a stimulus is its r-th trial in the table. Bins after the ``stop_time`` of a trial, and bins outside the
     ``obs_intervals`` of a unit where it has any, are NaN; where ``stop_time`` is NaN, the trial lasts as long as its
     sound.
 
@@ -88,7 +94,8 @@ def read_nwb(
     Warns
     -----
     UserWarning
-        Trials name no sound (none, catch, ...) and are left out; or no spike lies within a sound.
+        Trials name no sound (none, catch, ...) or stop before it begins, and are left out; sounds overlap in time; a
+        sound has very many channels; or no spike lies within a sound.
 
     Notes
     -----
@@ -119,7 +126,7 @@ def read_nwb(
                 f"{len(start_s)} of {onset} and {len(stop_s)} of stop_time"
             )
         sounds = file.sounds()
-        kept = [i for i, name in enumerate(presented) if name in sounds or name.casefold() not in NO_SOUND]
+        kept = [i for i, name in enumerate(presented) if _place_of(sounds, name) or name.casefold() not in NO_SOUND]
         if len(kept) < len(presented):
             left_out = dict.fromkeys(repr(presented[i]) for i in range(len(presented)) if i not in set(kept))
             _warn(
@@ -145,6 +152,7 @@ def read_nwb(
         spectrograms = _spectrograms(file, sounds, presented, None if stimuli is None else Path(stimuli), spectrogram)
         lengths = [spectrograms[name].values.shape[1] for name in presented]
         check_memory(f"{path}: the responses of {len(wanted)} units", 4.0 * len(wanted) * sum(lengths), max_gb)
+        _warn_of_spans(f"{path}, {place}", onset, start_s, stop_s, [spectrograms[name] for name in presented])
         parts = [_Unit(file, table, n, unit) for n, unit in enumerate(ids) if unit in wanted]
         found = [part.trials(presented, start_s, stop_s, spectrograms) for part in parts]
         others = [name for name in file.columns[place] if name not in (stimulus_column, onset, "stop_time")]
@@ -249,6 +257,23 @@ class _File:
                 found.setdefault(stem, place)
         return found
 
+    def rate_hz(self, place: str) -> float:
+        """Samples a second of a TimeSeries, from its rate or from timestamps at even distances."""
+        rate_hz = self.attribute(f"{place}/starting_time", "rate")
+        if rate_hz is None:
+            times = self.numbers(f"{place}/timestamps").astype(np.float64)
+            span_s = times[-1] - times[0] if len(times) > 1 else 0.0
+            even = np.linspace(times[0], times[-1], len(times)) if span_s > 0 else times
+            if not span_s > 0 or np.abs(times - even).max() > UNEVEN * span_s / (len(times) - 1):
+                raise ValueError(
+                    f"{self.path}: sound {place.rpartition('/')[2]!r} must have a sampling rate or timestamps at even "
+                    "distances: resample it, or write its rate"
+                )
+            rate_hz = float(f"{(len(times) - 1) / span_s:.7g}")
+        if not 0 < rate_hz < np.inf:
+            raise ValueError(f"{self.path}, {place}/starting_time: rate must be above 0 Hz, got {rate_hz:g}: write it")
+        return rate_hz
+
     def attribute(self, place: str, name: str, default: float | None = None) -> float | None:
         """Number in an attribute."""
         with _reading(self.path, f"{place}, {name}"):
@@ -266,7 +291,7 @@ class _Unit:
         self.times = np.sort(times.astype(np.float64))
         self.observed: np.ndarray | None = None
         if "obs_intervals" in file.columns[table]:
-            rows = _span(file, f"{table}/obs_intervals_index", n)
+            rows = _span(file, f"{table}/obs_intervals_index", n, None)
             spans = file.numbers(f"{table}/obs_intervals", rows, dimensions=None)
             if spans.ndim != 2 or spans.shape[1] != 2:
                 raise ValueError(f"{file.path}, {table}/obs_intervals must have two columns, got shape {spans.shape}")
@@ -309,15 +334,51 @@ class _Unit:
         return trials, place, np.maximum(self.times[spike] - onset[place], 0.0), recorded
 
 
-def _span(file: _File, place: str, n: int) -> slice:
+def _span(file: _File, place: str, n: int, dimensions: int | None = 1) -> slice:
     """Rows of one unit in a list whose index holds where each one's end."""
     ends = file.numbers(place)
     if n >= len(ends) or ends.dtype.kind not in "iu":
         raise ValueError(f"{file.path}, {place} must hold a whole number for each unit, got {len(ends)} {ends.dtype}")
     first, last = (int(ends[n - 1]) if n else 0), int(ends[n])
-    if not 0 <= first <= last:
-        raise ValueError(f"{file.path}, {place}, row {n}: it must ascend from 0, got {last} after {first}")
+    data = place.removesuffix("_index")
+    length = file.dataset(data, "iuf", dimensions).shape[0]
+    if not 0 <= first <= last <= length:
+        raise ValueError(
+            f"{file.path}, {place}, row {n}: it must ascend from 0 to the {length} values of {data}, got {last} after "
+            f"{first}; the file is damaged: write it again"
+        )
     return slice(first, last)
+
+
+def _warn_of_spans(
+    place: str, onset: str, start_s: np.ndarray, stop_s: np.ndarray, sounds: Sequence[Spectrogram]
+) -> None:
+    """Say how many trials stop before their sound begins, and how many sounds begin before another one has ended."""
+    if early := int((stop_s < start_s).sum()):
+        _warn(f"{place}: {early} of {len(start_s)} trials stop before their {onset} and are left out")
+    there = ~(stop_s < start_s)
+    seconds = np.asarray([sound.duration_s for sound in sounds])
+    ends_s, slack_s = np.fmin(start_s + seconds, stop_s)[there], max(sound.dt_ms for sound in sounds) / 1000
+    order = np.argsort(start_s[there], kind="stable")
+    until_s = np.maximum.accumulate(ends_s[order])[:-1]
+    if both := int((start_s[there][order][1:] < until_s - slack_s).sum()):
+        _warn(
+            f"{place}: {both} of {len(start_s)} sounds begin before another one has ended, and spikes there count for "
+            f"both: is {onset} their onset? A stop_time ends what was recorded of a trial"
+        )
+
+
+def _place_of(sounds: dict[str, str], name: str) -> str | None:
+    """Place of the sound that a trial names, with or without ending, in capitals or small letters; None for no one."""
+
+    def comparable(written: str) -> str:
+        stem, ending = os.path.splitext(written)
+        return unicodedata.normalize("NFC", stem if ending.lower() in ENDINGS else written).casefold()
+
+    if name in sounds:
+        return sounds[name]
+    places = {place for other, place in sounds.items() if comparable(other) == comparable(name)}
+    return places.pop() if len(places) == 1 else None
 
 
 def _spectrograms(
@@ -328,11 +389,9 @@ def _spectrograms(
     first: tuple[str, float] | None = None
     outside = None if folder is None else SoundFiles(folder)
     for name in dict.fromkeys(presented):
-        if name in sounds:
-            rate_hz = file.attribute(f"{sounds[name]}/starting_time", "rate")
-            if rate_hz is None:
-                raise ValueError(f"{file.path}: sound {name!r} must have a sampling rate, got timestamps")
-            waveform = _waveform(file, sounds[name])
+        if place := _place_of(sounds, name):
+            rate_hz = file.rate_hz(place)
+            waveform = _waveform(file, place)
         elif outside is not None:
             waveform, rate_hz = read_wav(outside.used[outside.name(str(file.path), name)], max_gb=file.max_gb)
         else:
@@ -365,7 +424,13 @@ def _waveform(file: _File, place: str) -> np.ndarray:
     if data.dtype.kind in "iu" and conversion == 1.0:
         conversion = 1.0 / (np.iinfo(data.dtype).max + 1.0)
     samples = data.astype(np.float64) * conversion + offset
-    return samples if samples.ndim == 1 else samples.reshape(len(samples), -1).mean(1)
+    channels = samples.reshape(len(samples), -1)
+    if channels.shape[1] > MOST_CHANNELS:
+        _warn(
+            f"{file.path}, {place}/data: the mean of {channels.shape[1]} channels is taken for the waveform; "
+            "a spectrogram does not belong there: Recording.from_arrays takes one"
+        )
+    return channels.mean(1)
 
 
 def _guess(others: Sequence[str], units: Sequence[_Unit], start_s: np.ndarray, sounds: dict[str, Spectrogram]) -> str:

@@ -24,10 +24,13 @@ class SoundFiles:
         self.used: dict[str, Path] = {}
         self._of_name: dict[str, list[Path]] = {}
         self._of_stem: dict[str, list[Path]] = {}
+        self._not_read: dict[str, Path] = {}
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
             if path.suffix.lower() in ENDINGS and path.is_file():
                 self._of_name.setdefault(_comparable(path.name), []).append(path)
                 self._of_stem.setdefault(_comparable(plain_name(path.stem)), []).append(path)
+            elif path.is_file():
+                self._not_read |= {_comparable(path.name): path, _comparable(plain_name(path.stem)): path}
 
     def names(
         self, file: Path, table: pd.DataFrame, keys: Sequence[Trial], first_rows: Sequence[int]
@@ -46,6 +49,8 @@ class SoundFiles:
         found = self._of_name.get(_comparable(written)) or self._of_stem.get(_comparable(written)) or []
         if exact in found:
             found = [exact]
+        if not found and (other := self._not_read.get(_comparable(written))) is not None:
+            raise ValueError(f"{where}: {other} is of a format that is not read: turn it into WAV or FLAC")
         if not found:
             sound = exact if exact.suffix.lower() in ENDINGS else f"{exact}.wav"
             raise FileNotFoundError(f"{where}: there is no sound {sound}, nor one with another ending")

@@ -39,6 +39,9 @@ PACKED = {
     b"MATLAB": "a file of MATLAB: write a table (writetable), or see deepstrf.datasets.read_arrays",
 }
 """What files that are no text begin with."""
+NO_TIME = frozenset(("", "nan", "na", "n/a", "none", "null"))
+"""What programs write in place of the time of a spike that there is not."""
+
 OTHER_NUMBERS = {
     r"[+-]?\d{1,3}([ ,.'\u00a0\u2009\u202f]\d{3})+([.,]\d+)?": "write it without marks between the thousands",
     r"[+-]?\d*[.,]?\d+[dD][+-]?\d+": "write its exponent with E",
@@ -302,7 +305,7 @@ def _as_numbers(file: Path, cells: pd.Series, name: str, header: _Header) -> pd.
     if bad.size:
         raise ValueError(
             f"{file}, row {bad[0] + header.row + 1}: {name} must be {_kind(name)}, got "
-            f"{_shown(shown.iloc[bad[0]])}{_way_out(shown.iloc[bad[0]])}"
+            f"{_shown(shown.iloc[bad[0]])}{_way_out(shown.iloc[bad[0]], name)}"
         )
     return numbers
 
@@ -311,8 +314,10 @@ def _kind(name: str) -> str:
     return "a whole number" if name == "trial" else "a finite number of seconds"
 
 
-def _way_out(text: str) -> str:
+def _way_out(text: str, name: str) -> str:
     """How a number must be written that was written so."""
+    if name == "time_s" and text.casefold() in NO_TIME:
+        return ": a trial without a spike has a row in trials.csv, and none in a table of spikes"
     for pattern, words in OTHER_NUMBERS.items():
         if re.fullmatch(pattern, text):
             return f": {words}"
@@ -380,7 +385,8 @@ def _check_numbers(file: Path, cells: pd.Series, name: str, may_be_empty: bool) 
     if bad.any():
         at = int(np.argmax(bad))
         got = "an empty cell" if np.isnan(values[at]) else repr(float(values[at]))
-        raise ValueError(f"{file}, row {cells.index[at]}: {name} must be {_kind(name)}, got {got}")
+        way_out = _way_out("", name) if np.isnan(values[at]) else ""
+        raise ValueError(f"{file}, row {cells.index[at]}: {name} must be {_kind(name)}, got {got}{way_out}")
 
 
 def _shown(text: str) -> str:

@@ -70,7 +70,10 @@ def read_wav(
     with path.open("rb") as file:
         missing, unsized_at = _faults(file)
         if missing > 0:
-            raise ValueError(f"{path} is cut short: its header promises {missing} bytes of sound more than there are")
+            raise ValueError(
+                f"{path} is cut short: its header promises {missing} bytes of sound more than there are: "
+                "copy or export it again"
+            )
         source: str | io.BytesIO = str(path)
         if unsized_at:
             check_memory(str(path), path.stat().st_size, max_gb)
@@ -90,14 +93,17 @@ def read_wav(
         reason = getattr(error, "error_string", error)
         raise ValueError(f"{path} is not a sound that can be read: {reason}{m4a}") from error
     if len(samples) < promised:
-        raise ValueError(f"{path} is cut short: {len(samples)} of {promised} samples could be read")
+        raise ValueError(
+            f"{path} is cut short: {len(samples)} of {promised} samples could be read: copy or export it again"
+        )
     if len(samples) == 0:
         raise ValueError(f"{path} holds no samples: its length is 0 s")
     waveform = samples.mean(1) if samples.shape[1] > 1 else samples[:, 0]
     bad = np.flatnonzero(~np.isfinite(waveform))
     if bad.size:
         raise ValueError(
-            f"{path} holds {bad.size} samples that are NaN or infinite, the first at {bad[0] / rate_hz:g} s"
+            f"{path} holds {bad.size} samples that are NaN or infinite, the first at {bad[0] / rate_hz:g} s: "
+            "replace them, by 0 or by what lies beside them, before the file is read"
         )
     return np.ascontiguousarray(waveform), rate_hz
 

@@ -30,7 +30,8 @@ def write(
     high = np.stack([sound(0.25, 2000.0)] * 2, axis=1) * 4
     file.add_stimulus_template(pynwb.TimeSeries(name="low", data=low, unit="a.u.", rate=float(rates[0])))
     if "high" not in skip:
-        timing = {"rate": float(rates[1])} if rates[1] else {"timestamps": np.arange(len(high)) / RATE_HZ}
+        even = np.arange(len(high)) / RATE_HZ
+        timing = {0: {"timestamps": even}, -1: {"timestamps": even**2}}.get(rates[1], {"rate": float(rates[1])})
         file.add_stimulus(pynwb.TimeSeries(name="high", data=high, unit="Pa", conversion=0.25, **timing))
     if "trials" not in skip:
         file.add_trial_column(name=column, description="name of the sound")
@@ -106,7 +107,10 @@ def test_selection_of_units_and_another_column(tmp_path):
         ({"skip": ("units",)}, r"a\.nwb must have a table of units, got none"),
         ({"skip": ("high",)}, r"a\.nwb: there is no sound 'high' among its stimuli, \['low'\]"),
         ({"rates": (RATE_HZ, 16000)}, r"same sample rate, but 'low' has 8000 Hz and 'high' has 16000 Hz"),
-        ({"rates": (RATE_HZ, 0)}, r"sound 'high' must have a sampling rate, got timestamps"),
+        (
+            {"rates": (RATE_HZ, -1)},
+            r"sound 'high' must have a sampling rate or timestamps at even distances: resample it",
+        ),
         ({"rates": (800, 800)}, r"sound 'low': min_hz must lie below half the sample rate, 400 Hz"),
         ({"observed": {7: [[0.0, 1.0]], 9: [[0.0, 1.0]]}}, r"holds no trial in which a unit was observed"),
     ],
@@ -243,6 +247,69 @@ def test_units_go_by_number_too(tmp_path):
     path = write(tmp_path / "a.nwb")
     for neurons in ("9", 9, [9], np.array([9]), ["9"]):
         assert read(path, neurons=neurons).neuron_names == ("9",)
+
+
+def plain(data):
+    return [(data[b][0], data[b][1].nan_to_num(nan=-1.0)) for b in range(len(data))]
+
+
+def test_a_sound_with_timestamps_at_even_distances_is_one_with_a_rate(tmp_path):
+    timed, rated = read(write(tmp_path / "a.nwb", rates=(RATE_HZ, 0))), read(write(tmp_path / "b.nwb"))
+    for one, other in zip(plain(timed), plain(rated), strict=True):
+        assert all(torch.equal(x, y) for x, y in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("ending", [".wav", ".FLAC", ""])
+def test_trials_name_sounds_of_the_file_with_or_without_ending_in_any_letters(tmp_path, monkeypatch, ending):
+    monkeypatch.setattr("tests.datasets.test_nwb.TRIALS", [(name.upper() + ending, at) for name, at in TRIALS])
+    named = read(write(tmp_path / "a.nwb"))
+    monkeypatch.undo()
+    assert named.stimulus_names == ("LOW" + ending, "HIGH" + ending)
+    for one, other in zip(plain(named), plain(read(write(tmp_path / "b.nwb"))), strict=True):
+        assert all(torch.equal(x, y) for x, y in zip(one, other, strict=True))
+
+
+def test_a_rate_of_zero_and_an_index_beyond_its_data_are_damage(tmp_path):
+    for change, message in (
+        (lambda h: h["stimulus/templates/low/starting_time"].attrs.__setitem__("rate", 0.0), "rate must be above 0 Hz"),
+        (
+            lambda h: h["units/spike_times_index"].__setitem__(1, 99),
+            r"units/spike_times_index, row 1: it must ascend from 0 to the 9 values of units/spike_times, got 99",
+        ),
+    ):
+        path = write(tmp_path / "a.nwb")
+        with h5py.File(path, "r+") as file:
+            change(file)
+        with pytest.raises(ValueError, match=message):
+            read(path)
+
+
+def test_sounds_that_overlap_and_trials_that_stop_before_their_sound_are_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr("tests.datasets.test_nwb.TRIALS", [("low", 10.0), ("high", 10.2), ("low", 12.0), ("low", 13.0)])
+    with pytest.warns(UserWarning, match="1 of 4 sounds begin before another one has ended, and spikes there count"):
+        read(write(tmp_path / "a.nwb"))
+    monkeypatch.undo()
+    path = write(tmp_path / "b.nwb")
+    with h5py.File(path, "r+") as file:
+        file["intervals/trials/stop_time"][2] = 11.5
+    with pytest.warns(UserWarning, match="1 of 4 trials stop before their start_time and are left out"):
+        assert read(path)[0][1].shape[1] == 2
+
+
+def test_a_spectrogram_in_the_place_of_a_waveform_is_noticed(tmp_path):
+    path = write(tmp_path / "a.nwb", skip=("high",))
+    with h5py.File(path, "r+") as file:
+        data = file["stimulus/templates/low/data"]
+        attributes, values = dict(data.attrs), data[:]
+        del file["stimulus/templates/low/data"]
+        made = file.create_dataset("stimulus/templates/low/data", data=np.stack([values] * 30, 1))
+        made.attrs.update(attributes)
+        file["intervals/trials/stimulus"][1] = "none"
+    with (
+        pytest.warns(UserWarning, match="1 of 4 trials name no sound"),
+        pytest.warns(UserWarning, match="the mean of 30 channels is taken for the waveform"),
+    ):
+        read(path)
 
 
 def write_outside(path, table="presentations", names=("low.wav", "HIGH", "low.wav"), units=("A1", "A2")):

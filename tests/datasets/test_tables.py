@@ -114,6 +114,13 @@ def test_a_name_in_another_encoding_is_kept_or_the_encoding_named(read):
             r"row 3: there must be 4 values, got 'u1,a,0,0,1105'; with a decimal com",
         ),
         (table().replace("0.1105", "\0"), "row 3: a table must hold no NUL characters; the file is damaged"),
+        *(
+            (
+                table().replace("0.1105", none),
+                "row 3: time_s must be .*: a trial without a spike has a row in trials.csv",
+            )
+            for none in ("", "NaN", "None", "n/a")
+        ),
         (table().replace("0.1105", "0x1p-3"), "row 3: time_s must be a finite number of seconds, got '0x1p-3'"),
         (table().replace("0.1105", "1e400"), "row 3: time_s must be a finite number of seconds, got (inf|'1e400')"),
         (table().replace("u1,a,0,0.1105", "u1,a,1e30,0.1"), r"row 3: trial must be a whole number, got 1e\+30"),
@@ -267,6 +274,14 @@ def test_sounds_are_found_by_name_whatever_its_ending_and_form(read, tmp_path):
     assert names == ["a", "b", "é", "7", "my song", "x", "x.v2", "c", "c.flac"]
     with pytest.raises(ValueError, match=r"row 2: .* 'c' may be c\.flac and c\.wav: write its ending"):
         read(table([("u1", "c", "0", "0.1")]))
+
+
+@pytest.mark.parametrize("written", ["a", "A.m4a", "a.m4a"])
+def test_a_sound_of_a_format_that_is_not_read_is_named(read, tmp_path, written):
+    (tmp_path / "stimuli").mkdir()
+    (tmp_path / "stimuli" / "a.m4a").write_bytes(b"\0\0\0\x20ftypM4A " + bytes(100))
+    with pytest.raises(ValueError, match=r"row 2: .*a\.m4a is of a format that is not read: turn it into WAV or FLAC"):
+        read(table([("u1", written, "0", "0.1")]))
 
 
 @given(st.lists(st.tuples(*[st.text(max_size=8)] * 4), max_size=5), st.sampled_from(",;\t|"))
