@@ -36,6 +36,11 @@ export function setStyle(target: HTMLElement, name: string, value: string): void
   if (target.style.getPropertyValue(name) !== value) target.style.setProperty(name, value);
 }
 
+/** Hide an element or show it, where it differs: the browser works out the style of all in it anew for any writing of it. */
+export function setHidden(target: HTMLElement, hidden: boolean): void {
+  if (target.hidden !== hidden) target.hidden = hidden;
+}
+
 /** Set the text where it differs. */
 export function setText(target: Node, text: string): void {
   if (target.textContent !== text) target.textContent = text;

@@ -1,6 +1,6 @@
 /** One mounted view: header, panels, message line, and the keys that work anywhere in it. */
 
-import { Cleanup, consume, element, setText } from "../base/dom";
+import { Cleanup, consume, element, setHidden, setText } from "../base/dom";
 import { Frames, record, watchPixelRatio } from "../draw/surface";
 import { readTheme, type Theme, watchTheme } from "../draw/theme";
 import { ActivationEditor } from "../editors/activation/editor";
@@ -98,7 +98,7 @@ export function mount(
   const restrictions = element("p.db-restrictions.db-muted", { role: "note" });
   const message = new MessageLine(state, cleanup);
   toolbar.score.after(message.badge);
-  message.badge.hidden = saved;
+  setHidden(message.badge, saved);
   const left = offerLeftEdits(state, cleanup);
   const exercise = exerciseLine(model, cleanup);
   root.append(header, left, exercise, restrictions, panels, message.element, shortcuts.element);
@@ -142,7 +142,7 @@ export function mount(
   );
   const chosen = () => {
     release();
-    channels.hidden = tabs.current !== "strf" || state.info.n_channels < 2;
+    setHidden(channels, tabs.current !== "strf" || state.info.n_channels < 2);
     response?.adapted.show(tabs.current === "prefilter");
   };
   chosen();
@@ -165,7 +165,7 @@ export function mount(
   state.watch(cleanup, ["info"], () => {
     setText(name, state.info.model);
     setText(restrictions, state.info.restrictions);
-    restrictions.hidden = !state.info.restrictions;
+    setHidden(restrictions, !state.info.restrictions);
   });
   keepKeys(root, cleanup);
   listenKeys(root, state, release, () => shortcuts.open(), cleanup);

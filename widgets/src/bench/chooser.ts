@@ -1,7 +1,7 @@
 /** Which neuron, or which sound, is on screen: previous, next, and a field that finds one of thousands by number or name. */
 
 import { clamp } from "../base/clamp";
-import { type Cleanup, closest, consume, element, setAttribute } from "../base/dom";
+import { type Cleanup, closest, consume, element, setAttribute, setHidden } from "../base/dom";
 import { numbered } from "../base/names";
 import type { BenchState } from "../state/bench-state";
 import { button } from "../ui/button";
@@ -98,9 +98,9 @@ export class Chooser {
     if (this.#list.hidden) this.#input.value = this.#label(chosen);
     // Another one would come from the kernel.
     const { gone } = this.#state;
-    this.#input.disabled = gone;
-    this.#previous.disabled = gone || chosen <= 0;
-    this.#next.disabled = gone || chosen >= count - 1;
+    setAttribute(this.#input, "disabled", gone);
+    setAttribute(this.#previous, "disabled", gone || chosen <= 0);
+    setAttribute(this.#next, "disabled", gone || chosen >= count - 1);
     this.#total.textContent = `of ${count}`;
     const longest = Math.max(...this.#names.slice(0, 200).map((name) => name.length), 0);
     this.#input.style.width = `${clamp(longest + String(count).length + 3, 7, 22)}ch`;
@@ -132,20 +132,20 @@ export class Chooser {
     const hidden = wanted === "" ? count - this.#found.length : total - this.#found.length;
     if (this.#found.length === 0) this.#list.append(element("li.db-muted", {}, `no such ${this.#what}`));
     else if (hidden > 0) this.#list.append(element("li.db-muted", {}, `${hidden} more: type to find`));
-    this.#list.hidden = false;
+    setHidden(this.#list, false);
     setAttribute(this.#input, "aria-expanded", "true");
     this.#point(wanted === "" ? this.#found.indexOf(chosen) : 0);
   }
 
   #close(): void {
-    this.#list.hidden = true;
+    setHidden(this.#list, true);
     setAttribute(this.#input, "aria-expanded", "false");
     setAttribute(this.#input, "aria-activedescendant", null);
     this.#paint();
   }
 
   #pick(number: number): void {
-    this.#list.hidden = true;
+    setHidden(this.#list, true);
     this.#state.choose(this.#what, number);
     this.#close();
   }

@@ -1,6 +1,6 @@
 /** The line that says which exercise of a lesson the bench answers, with a tick once what it asks for is reached. */
 
-import { type Cleanup, element, setText } from "../base/dom";
+import { type Cleanup, element, setHidden, setText } from "../base/dom";
 import type { BenchExercise, BenchModel } from "../kernel/contract";
 
 /** Hidden where the bench answers no exercise. */
@@ -8,7 +8,7 @@ export function exerciseLine(model: BenchModel, cleanup: Cleanup): HTMLElement {
   const line = element("p.db-exercise", { role: "status", "aria-live": "polite", hidden: true });
   const paint = () => {
     const { name = "", done = false } = (model.get("exercise") ?? {}) as Partial<BenchExercise>;
-    line.hidden = name === "";
+    setHidden(line, name === "");
     line.classList.toggle("db-done", done);
     setText(
       line,

@@ -1,6 +1,6 @@
 /** Edits whose kernel has gone, kept on the page until a new bench of the same model offers to put them back. */
 
-import { type Cleanup, element } from "../base/dom";
+import { type Cleanup, element, setHidden } from "../base/dom";
 import type { Info } from "../kernel/contract";
 import type { BenchState } from "../state/bench-state";
 import { button } from "../ui/button";
@@ -43,7 +43,7 @@ export function offerLeftEdits(state: BenchState, cleanup: Cleanup): HTMLElement
   const paint = () => {
     const gone = state.connection === "gone";
     if (gone && state.edits) kept().set(name(), state.edits);
-    line.hidden = gone || state.edited || !kept().has(name());
+    setHidden(line, gone || state.edited || !kept().has(name()));
   };
   state.watch(cleanup, ["connection", "history", "info"], paint);
   return line;

@@ -1,6 +1,6 @@
 /** Panels below the bench: a menu in its toolbar opens and closes them. */
 
-import { type Cleanup, closest, element, setAttribute } from "../base/dom";
+import { type Cleanup, closest, element, setAttribute, setHidden } from "../base/dom";
 import type { BenchModel } from "../kernel/contract";
 import { type Around, mountPanel } from "../panels/mount-panel";
 import type { BenchState } from "../state/bench-state";
@@ -68,7 +68,7 @@ export class Panels {
     const items = [...this.#items.values()];
     const { element: made, list } = menu("db-panels-menu", opener, "Panels", items, cleanup);
     this.menu = made;
-    made.hidden = items.length === 0;
+    setHidden(made, items.length === 0);
     cleanup.listen(list, "click", (event) => {
       const name = closest(event.target, "[data-panel]")?.dataset.panel;
       if (name) this.#toggle(name);

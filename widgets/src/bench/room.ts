@@ -1,6 +1,6 @@
 /** How much room a view has: its width in steps, the height that is in view, and the whole screen on request. */
 
-import { type Cleanup, setAttribute, setStyle } from "../base/dom";
+import { type Cleanup, setAttribute, setHidden, setStyle } from "../base/dom";
 import { button } from "../ui/button";
 import { icon } from "../ui/icons";
 
@@ -61,7 +61,7 @@ export function fullScreenButton(
   cleanup: Cleanup,
 ): HTMLElement {
   const made = button("Full screen", icon("enlarge"), "icon");
-  made.hidden = !document.fullscreenEnabled;
+  setHidden(made, !document.fullscreenEnabled);
   const isOn = () => document.fullscreenElement === root;
   cleanup.listen(made, "click", async () => {
     try {

@@ -1,6 +1,6 @@
 /** Score, undo and redo, back to the trained values, and a button that shows them. */
 
-import { type Cleanup, element, setAttribute, setText } from "../base/dom";
+import { type Cleanup, element, setAttribute, setHidden, setText } from "../base/dom";
 import { fixed, gainText, scoreText, signedPercent } from "../base/format";
 import type { Fit } from "../kernel/contract";
 import type { BenchState } from "../state/bench-state";
@@ -65,8 +65,8 @@ export class Toolbar {
 
   #paintPlay(): void {
     const { playing, gone } = this.#state;
-    this.#play.hidden = playing === null;
-    this.#play.disabled = gone;
+    setHidden(this.#play, playing === null);
+    setAttribute(this.#play, "disabled", gone);
     const title = playing ? "Pause the fit" : "Play: gradient descent from where the model stands";
     if (this.#play.title === title) return;
     this.#play.title = title;
@@ -78,12 +78,12 @@ export class Toolbar {
   #paint(): void {
     const state = this.#state;
     this.#paintPlay();
-    this.#undo.disabled = state.gone || !state.canUndo;
-    this.#redo.disabled = state.gone || !state.canRedo;
-    this.#revert.disabled = state.gone || !state.canRevert(null);
-    this.#peek.setAttribute("aria-pressed", String(state.peek));
+    setAttribute(this.#undo, "disabled", state.gone || !state.canUndo);
+    setAttribute(this.#redo, "disabled", state.gone || !state.canRedo);
+    setAttribute(this.#revert, "disabled", state.gone || !state.canRevert(null));
+    setAttribute(this.#peek, "aria-pressed", String(state.peek));
     setAttribute(this.score, "data-old", state.scoreIsOld && !state.peek);
-    this.score.hidden = !state.info.has_responses;
+    setHidden(this.score, !state.info.has_responses);
     setText(this.#value, scoreText(state.peek ? state.trainedScore : state.score));
     setText(this.#gain, state.peek ? "(trained)" : gainText(state.score, state.trainedScore));
     const normalized = state.peek ? state.trainedNormalizedScore : state.normalizedScore;
@@ -91,7 +91,7 @@ export class Toolbar {
     setText(this.#normalized, normalized === null ? over : `· CCnorm ${fixed(normalized, 2)}`);
     this.#paintLevel(state.peek ? state.trainedFit : state.fit);
     const gain = state.peek ? 0 : (state.score ?? 0) - (state.trainedScore ?? state.score ?? 0);
-    this.score.dataset.gain = gain > 0.005 ? "better" : gain < -0.005 ? "worse" : "same";
+    setAttribute(this.score, "data-gain", gain > 0.005 ? "better" : gain < -0.005 ? "worse" : "same");
   }
 
   /** What the correlation does not see: how much of the variance is explained, and the mean rate. */
@@ -103,11 +103,12 @@ export class Toolbar {
     const normalized =
       normalized_explained === null ? "" : `, ${fixed(normalized_explained, 2)} of that which is no noise`;
     const why = mismatch ? ` They differ as the prediction is ${wordsOf(mismatch)}.` : "";
-    this.score.title =
+    const title =
       "r: correlation of model and recorded response, blind to gain and offset; in brackets the gain over the trained model. " +
       "CCnorm: the same for the noise-free response; the noise is estimated from the trials, so it can exceed 1. " +
       `VE: fraction of the variance explained${normalized}, which sees both; mean: of the predicted rate against the recorded one.` +
       `${why} Click to choose which is large.`;
+    setAttribute(this.score, "title", title);
   }
 }
 

@@ -1,6 +1,6 @@
 /** The time cursor of the bench in Plotly's graphs: it follows, and pointer and click there move it. */
 
-import { type Cleanup, element, setStyle } from "../base/dom";
+import { type Cleanup, element, setHidden, setStyle } from "../base/dom";
 import { px } from "../base/format";
 import type { Around } from "../panels/mount-panel";
 import { type Graph, plotAreaOf } from "./plotly";
@@ -45,7 +45,7 @@ export class TimeCursor {
     for (const [graph, { line, seconds }] of this.#lines) {
       const area = frame === null ? null : plotAreaOf(graph);
       const share = area && frame !== null ? (frame * seconds - area.from) / (area.to - area.from) : -1;
-      line.hidden = !(area && share >= 0 && share <= 1);
+      setHidden(line, !(area && share >= 0 && share <= 1));
       if (!area || line.hidden) continue;
       setStyle(line, "left", `${px(area.x + share * area.width)}px`);
       setStyle(line, "top", `${px(area.y)}px`);

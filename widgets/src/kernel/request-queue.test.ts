@@ -145,6 +145,26 @@ describe("RequestQueue", () => {
     expect(busy.queue.window()).toBe(1);
   });
 
+  it("opens no window for answers that wait for a slow page", () => {
+    let pageMs = 120;
+    const clock = new FakeClock();
+    const queue = new RequestQueue({
+      client: "me",
+      now: clock.now,
+      later: clock.later,
+      pageMs: () => pageMs,
+      send: () => {},
+    });
+    for (let i = 1; i <= 30; i++) {
+      queue.push("g", [slot(i)], "move");
+      clock.to(clock.time + 400);
+      queue.answer(queue.seq, 2);
+    }
+    expect(queue.window()).toBe(1);
+    pageMs = 12;
+    expect(queue.window()).toBe(MAX_IN_FLIGHT);
+  });
+
   it("takes the first measurement in full, and of each further one a quarter", () => {
     const { clock, queue } = made();
     const answeredAfter = (ms: number, work: number) => {

@@ -14,6 +14,8 @@ export const LEAST_WORK_MS = 50;
 /** Silence after which a request is sent again, doubled each time. */
 export const PATIENCE_MS = 4000;
 const LONGEST_PATIENCE_MS = 60_000;
+/** An answer costs a page that is slow about so many times the time after which anything else has a turn. */
+const TURNS_OF_AN_ANSWER = 3;
 /** Share of a new measurement in the running means. */
 const NEW_SHARE = 0.25;
 
@@ -30,6 +32,8 @@ export interface QueueOptions {
   now(): number;
   /** Calls back once after `ms`; returns what cancels it. */
   later(callback: () => void, ms: number): () => void;
+  /** How long the page lately took for its own work before anything else had a turn, in ms. */
+  pageMs?(): number;
 }
 
 type Command =
@@ -141,11 +145,13 @@ export class RequestQueue {
   /**
    * How many requests may be in flight: round trip over work time, 1 to 4. Work counts as {@link LEAST_WORK_MS} at least:
    * an answer also costs the browser, the server and the kernel's messages, and on a near machine these share its cores
-   * with the drag. One in flight already gives thirty answers a second there; four only made each of them late.
+   * with the drag. One in flight already gives thirty answers a second there; four only made each of them late. On a slow
+   * page the round trip is long because answers wait for the page, where more of them only take its time.
    */
   window(): number {
     if (this.#rtt === null || this.#work === null) return 1;
-    const work = Math.max(this.#work, LEAST_WORK_MS);
+    const page = TURNS_OF_AN_ANSWER * (this.#options.pageMs?.() ?? 0);
+    const work = Math.max(this.#work, LEAST_WORK_MS, page);
     return clamp(Math.round(this.#rtt / work), 1, MAX_IN_FLIGHT);
   }
 
@@ -242,6 +248,7 @@ function runsOf(slots: Slot[]): Edit[] {
   return edits;
 }
 
-function mean(old: number | null, value: number): number {
+/** The running mean with one more value. */
+export function mean(old: number | null, value: number): number {
   return old === null ? value : old + NEW_SHARE * (value - old);
 }

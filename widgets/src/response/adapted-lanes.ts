@@ -1,7 +1,7 @@
 /** The ON and OFF spectrograms after adaptation, on the time axis of the response. */
 
 import type { Box } from "../base/box";
-import { type Cleanup, element } from "../base/dom";
+import { type Cleanup, element, setHidden } from "../base/dom";
 import { ramp } from "../draw/colormap";
 import type { Window } from "../draw/line";
 import { type Frames, PaintInputs } from "../draw/surface";
@@ -57,7 +57,7 @@ export class AdaptedView {
     const state = this.#state;
     const { info, axes } = state;
     const adapted = this.#wanted && info.prefilter.kind !== "none" ? state.shown.adapted : null;
-    this.element.hidden = adapted === null;
+    setHidden(this.element, adapted === null);
     if (!adapted) return;
     this.#build(info.n_channels);
     if (!state.inGesture || Number.isNaN(this.#reach)) {

@@ -1,6 +1,6 @@
 /** How loud sound, recorded and predicted spikes are, and which recorded trial is heard: a menu beside the play button. */
 
-import { type Cleanup, consume, element, setAttribute, setText } from "../base/dom";
+import { type Cleanup, consume, element, setAttribute, setHidden, setText } from "../base/dom";
 import type { BenchState } from "../state/bench-state";
 import { button } from "../ui/button";
 
@@ -50,7 +50,7 @@ export class Mixer {
     menu.append(...rows, choice);
     this.element = element("span.db-mixer-menu", {}, opener, menu);
     const show = (on: boolean) => {
-      menu.hidden = !on;
+      setHidden(menu, !on);
       setAttribute(opener, "aria-expanded", String(on));
     };
     show(false);
@@ -82,7 +82,7 @@ export class Mixer {
   }
 
   #paint(): void {
-    for (const row of this.#recorded) row.hidden = !this.#state.info.has_responses;
+    for (const row of this.#recorded) setHidden(row, !this.#state.info.has_responses);
     const known = this.#known;
     if (this.#trial.dataset.of === String(known)) return;
     this.#trial.dataset.of = String(known);

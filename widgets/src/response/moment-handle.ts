@@ -1,6 +1,6 @@
 /** The pinned moment on the time axis, a slider for keys. */
 
-import { type Cleanup, consume, element, setAttribute, setStyle } from "../base/dom";
+import { type Cleanup, consume, element, setAttribute, setHidden, setStyle } from "../base/dom";
 import { fixed, number, px } from "../base/format";
 import type { BenchState } from "../state/bench-state";
 
@@ -38,7 +38,7 @@ export class MomentHandle {
 
   focus(): void {
     this.#stage.append(this.element);
-    this.element.hidden = false;
+    setHidden(this.element, false);
     this.element.focus({ preventScroll: true });
   }
 
@@ -50,7 +50,7 @@ export class MomentHandle {
     if (pinned === null) return;
     if (this.element.parentElement !== this.#stage) this.#stage.append(this.element);
     // What has the focus keeps it while it is out of view.
-    this.element.hidden = x === null && !this.element.matches(":focus");
+    setHidden(this.element, x === null && !this.element.matches(":focus"));
     if (x !== null) setStyle(this.element, "transform", `translateX(${px(x)}px)`);
     const seconds = fixed(((pinned + 0.5) * info.dt_ms) / 1000, 3);
     setAttribute(this.element, "aria-valuemin", 0);

@@ -1,7 +1,7 @@
 /** Lanes that open between sound and response, on their time axis: drive, single trials, residual; the button of "why". */
 
 import { type Box, clip } from "../base/box";
-import { type Cleanup, element, setAttribute } from "../base/dom";
+import { type Cleanup, element, setAttribute, setHidden } from "../base/dom";
 import { number } from "../base/format";
 import { drawAxis, drawFrame, linearTicks } from "../draw/axes";
 import { ramp } from "../draw/colormap";
@@ -152,13 +152,13 @@ export class Lanes {
     const { box, window } = this.#place();
     const open = (name: string) => this.#has(name) && state.lanes.includes(name);
     for (const [name, button] of this.#buttons) {
-      button.hidden = !this.#has(name);
+      setHidden(button, !this.#has(name));
       setAttribute(button, "aria-pressed", String(open(name)));
     }
     const drive = open("drive") ? state.shown.drive : null;
-    this.#drive.element.hidden = drive === null;
-    this.#residual.element.hidden = !open("residual");
-    this.#trials.element.hidden = !open("trials") || state.trials.length === 0;
+    setHidden(this.#drive.element, drive === null);
+    setHidden(this.#residual.element, !open("residual"));
+    setHidden(this.#trials.element, !open("trials") || state.trials.length === 0);
     const theme = this.#theme();
     let moving = false;
     if (drive) moving = this.#drive.paint(now, drive, state.inGesture, theme, box, window);

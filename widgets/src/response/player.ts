@@ -1,6 +1,6 @@
 /** Plays the stretch of sound on screen: the stimulus to both ears, recorded spikes left, the model's spikes right. */
 
-import { type Cleanup, element, setAttribute } from "../base/dom";
+import { type Cleanup, element, setAttribute, setHidden } from "../base/dom";
 import type { Window } from "../draw/line";
 import type { Frames } from "../draw/surface";
 import { clicks, drawSpikes, SAMPLE_RATE, seeded, synthesise, trialSpikes } from "../math/sound";
@@ -42,10 +42,11 @@ export class Player {
     this.#window = window;
     this.#moved = moved;
     this.element = element("button.db-button.db-play", {}, "▶ play");
-    this.element.hidden = typeof AudioContext === "undefined";
+    const silent = typeof AudioContext === "undefined";
+    setHidden(this.element, silent);
     this.#mixer = new Mixer(state, this.#mix, cleanup);
     this.mixer = this.#mixer.element;
-    this.mixer.hidden = this.element.hidden;
+    setHidden(this.mixer, silent);
     this.#label();
     cleanup.listen(this.element, "click", () => this.toggle());
     cleanup.add(() => {

@@ -2,7 +2,16 @@
 
 import { type Box, clip, inset } from "../base/box";
 import { clamp } from "../base/clamp";
-import { type Cleanup, closest, consume, element, pointIn, setAttribute, setText } from "../base/dom";
+import {
+  type Cleanup,
+  closest,
+  consume,
+  element,
+  pointIn,
+  setAttribute,
+  setHidden,
+  setText,
+} from "../base/dom";
 import { fixed, frequency, number, px, scoreText } from "../base/format";
 import { drawAxis, drawFrame, frequencyTicks, linearTicks } from "../draw/axes";
 import { sequential } from "../draw/colormap";
@@ -154,7 +163,7 @@ export class ResponseView {
       const several = state.info.n_sounds > 1;
       // Its place is the chooser's.
       this.#title.classList.toggle("db-hidden", several);
-      sounds.hidden = !several;
+      setHidden(sounds, !several);
       const score = state.peek ? state.trainedSoundScore : state.soundScore;
       setText(this.#soundScore, score === null ? "" : scoreText(score));
       setAttribute(this.#soundScore, "data-old", state.scoreIsOld && !state.peek);
@@ -375,8 +384,8 @@ export class ResponseView {
     // What plays goes before what is pointed at.
     const x = player.frame === null ? this.#hoverX : box.x + (player.frame - from) * perFrame;
     const inside = x !== null && x >= box.x && x <= box.x + box.width;
-    cursor.hidden = !inside;
-    bracket.hidden = !inside;
+    setHidden(cursor, !inside);
+    setHidden(bracket, !inside);
     if (!inside) {
       state.moment.hover(null);
       setText(this.#readout, state.moment.pinned === null ? "" : this.#valuesAt(state.moment.pinned, true));

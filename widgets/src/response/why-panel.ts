@@ -1,7 +1,7 @@
 /** Why the response is as high as it is at one moment: the sound under the field, the products, and their sum in numbers. */
 
 import { clamp } from "../base/clamp";
-import { type Cleanup, element, pointIn, setAttribute, setText } from "../base/dom";
+import { type Cleanup, element, pointIn, setAttribute, setHidden, setText } from "../base/dom";
 import { fixed, frequency, milliseconds, number } from "../base/format";
 import { diverging, ramp } from "../draw/colormap";
 import { fillImage } from "../draw/heatmap";
@@ -75,12 +75,12 @@ export class WhyPanel {
   readonly #paint = (): void => {
     const state = this.#state;
     const open = state.lanes.includes("why");
-    this.element.hidden = !open;
+    setHidden(this.element, !open);
     if (!open) return;
     const found = state.moment.explanation();
     this.#shown = found;
     setAttribute(this.element, "data-old", found !== null && state.moment.old);
-    this.#pictures.hidden = found === null;
+    setHidden(this.#pictures, found === null);
     if (!found) {
       const reason = state.moment.frame === null ? INVITATION : state.moment.text;
       setText(this.#title, state.moment.frame === null ? "Why is the response high?" : "");

@@ -20,7 +20,7 @@ import {
   type WrittenTrait,
 } from "../kernel/contract";
 import { delivering, LOST } from "../kernel/delivery";
-import { RequestQueue, type Slot, slotKey } from "../kernel/request-queue";
+import { mean, RequestQueue, type Slot, slotKey } from "../kernel/request-queue";
 import { changed, type Gaussian } from "../math/field";
 import { Moment } from "./moment";
 import { PARTS_OF_TRAIT, type Part } from "./parts";
@@ -55,6 +55,9 @@ export class BenchState extends ViewState {
   #fixed = false;
   /** The revision that the traits must have before they are shown. */
   #expected = 0;
+  /** How long the page lately took from an edit until anything else had a turn, in ms. */
+  #pageMs: number | null = null;
+  #stopMeasuring: (() => void) | null = null;
   #dirty = new Set<Trait>();
   #closed = false;
   readonly #listeners = new Set<(parts: ReadonlySet<Part>) => void>();
@@ -76,6 +79,7 @@ export class BenchState extends ViewState {
       client: this.client,
       now: clock.now,
       later: clock.later,
+      pageMs: () => this.#pageMs ?? 0,
       send: (request, values) => {
         this.#model.send(request, undefined, values.length ? [values.buffer] : []);
         this.#notify("message");
@@ -134,6 +138,7 @@ export class BenchState extends ViewState {
   close(): void {
     this.endGesture();
     this.queue.close();
+    this.#stopMeasuring?.();
     this.#closed = true;
     for (const stop of this.#stop.splice(0)) stop();
     this.#listeners.clear();
@@ -207,12 +212,23 @@ export class BenchState extends ViewState {
   set(slots: Slot[]): void {
     const gesture = this.#gesture;
     if (!gesture || !this.current || this.peek || this.gone) return;
+    this.#measurePage();
     const { locked } = this.info;
     const free = slots.filter(({ name, value }) => Number.isFinite(value) && !locked.includes(name));
     const moved = this.session.apply(free, gesture.id);
     for (const slot of moved) this.#userEdits.set(slotKey(slot), slot);
     if (moved.length > 0) this.queue.push(gesture.id, moved, "move");
     this.#show(moved);
+  }
+
+  /** What is put off until the page has dealt with an edit waits for as long as it takes to show it. */
+  #measurePage(): void {
+    if (this.#stopMeasuring) return;
+    const start = this.clock.now();
+    this.#stopMeasuring = this.clock.later(() => {
+      this.#stopMeasuring = null;
+      this.#pageMs = mean(this.#pageMs, this.clock.now() - start);
+    }, 0);
   }
 
   /** End the open gesture: one undo entry. `cancel` returns to the values it began with. */

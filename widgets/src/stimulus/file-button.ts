@@ -1,6 +1,6 @@
 /** A button to choose a sound file by. It is sent in parts, as a server closes the connection at a large message. */
 
-import { Cleanup, element, setText } from "../base/dom";
+import { Cleanup, element, setHidden, setText } from "../base/dom";
 import type { BenchModel } from "../kernel/contract";
 import { delivering, LOST } from "../kernel/delivery";
 import { button } from "../ui/button";
@@ -10,7 +10,7 @@ export function mountSoundFile(given: BenchModel, el: HTMLElement): () => void {
   const cleanup = new Cleanup();
   const message = element("p.db-message.db-error", { role: "status", "aria-live": "polite", hidden: true });
   const model = delivering(given, () => {
-    message.hidden = false;
+    setHidden(message, false);
     setText(message, LOST);
   });
   const info = model.get("info") as { title: string; accept: string; max_bytes: number; part_bytes: number };

@@ -1,7 +1,7 @@
 /** The painted spectrogram on screen: its cells, axes, and the marks of pointer and keys. */
 
 import { inset, layOver } from "../base/box";
-import { type Cleanup, element, setStyle } from "../base/dom";
+import { type Cleanup, element, setHidden, setStyle } from "../base/dom";
 import { px } from "../base/format";
 import { drawAxis, drawFrame, frequencyTicks, linearTicks } from "../draw/axes";
 import { sequential } from "../draw/colormap";
@@ -112,9 +112,9 @@ export class PaintPlot {
   readonly #paint = (now: number): void => {
     this.#paintCells();
     const { at, from, hover, width, moment } = this.marks();
-    this.#moment.hidden = moment === null || moment >= this.painting.n;
+    setHidden(this.#moment, moment === null || moment >= this.painting.n);
     if (moment !== null) setStyle(this.#moment, "left", `${px(this.grid.x(moment) - this.grid.box.x)}px`);
-    this.#brush.hidden = hover === null || width === 0;
+    setHidden(this.#brush, hover === null || width === 0);
     if (hover) this.#lay(this.#brush, hover, DAB_FRAMES, width);
     const { frame, band } = from ?? at;
     const middle = { frame: (at.frame + frame) / 2, band: (at.band + band) / 2 };

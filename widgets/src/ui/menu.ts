@@ -1,6 +1,6 @@
 /** A button with a menu: arrows move in it; Escape, or focus elsewhere, closes it. */
 
-import { type Cleanup, consume, element, setAttribute } from "../base/dom";
+import { type Cleanup, consume, element, setAttribute, setHidden } from "../base/dom";
 
 export interface Menu {
   /** The button and, when it is open, the list of the items. */
@@ -23,7 +23,7 @@ export function menu(
   const made = element(`span.db-menu.${name}`, {}, opener, list);
   setAttribute(opener, "aria-haspopup", "menu");
   const show = (on: boolean) => {
-    list.hidden = !on;
+    setHidden(list, !on);
     setAttribute(opener, "aria-expanded", String(on));
     if (on) items[0]?.focus();
   };

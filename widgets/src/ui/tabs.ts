@@ -1,6 +1,6 @@
 /** Tabs over the editors of the model's stages, one of them on screen at a time. */
 
-import { type Cleanup, consume, element, setAttribute } from "../base/dom";
+import { type Cleanup, consume, element, setAttribute, setHidden } from "../base/dom";
 
 export interface Tab {
   name: string;
@@ -42,7 +42,7 @@ export class Tabs {
       return button;
     });
     this.#list.append(...this.#buttons);
-    this.#list.hidden = tabs.length < 2;
+    setHidden(this.#list, tabs.length < 2);
     this.element.append(this.#list, ...tabs.map(({ panel }) => panel));
     cleanup.listen<KeyboardEvent>(this.#list, "keydown", (e) => this.#onKey(e));
     this.#paint();
@@ -59,7 +59,7 @@ export class Tabs {
   #paint(): void {
     this.#tabs.forEach(({ name, panel }, i) => {
       const on = name === this.current;
-      panel.hidden = !on;
+      setHidden(panel, !on);
       setAttribute(this.#buttons[i], "aria-selected", String(on));
       setAttribute(this.#buttons[i], "tabindex", on ? 0 : -1);
     });

@@ -1,7 +1,7 @@
 /** Numbers beside what is dragged. */
 
 import type { Box } from "../base/box";
-import { element, type Point, setText } from "../base/dom";
+import { element, type Point, setHidden, setText } from "../base/dom";
 
 const ASIDE_PX = 20;
 const OFF_PX = 16;
@@ -10,7 +10,7 @@ export class Tip {
   readonly element = element("div.db-tip", { "aria-hidden": "true", hidden: true });
 
   hide(): void {
-    this.element.hidden = true;
+    setHidden(this.element, true);
   }
 
   /** Say something beside a place, on the side where the box has more room. */
@@ -24,7 +24,7 @@ export class Tip {
 
   /** Say something at a place of CSS lengths. */
   put(text: string, left: string, top: string): void {
-    this.element.hidden = false;
+    setHidden(this.element, false);
     setText(this.element, text);
     this.element.style.transform = `translate(${left}, ${top})`;
   }

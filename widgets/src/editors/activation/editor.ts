@@ -1,7 +1,7 @@
 /** The output curve of the neuron on screen, over the drive that the stimulus really produces. */
 
 import { clip, holds, inset, layOver } from "../../base/box";
-import { type Cleanup, element, pointIn, setAttribute, setText } from "../../base/dom";
+import { type Cleanup, element, pointIn, setAttribute, setHidden, setText } from "../../base/dom";
 import { fixed, number } from "../../base/format";
 import { type Frames, PaintInputs, Surface } from "../../draw/surface";
 import { reducedMotion, type Theme } from "../../draw/theme";
@@ -154,7 +154,7 @@ export class ActivationEditor extends StageEditor {
     const kind = this.#kind;
     setAttribute(this.element, "data-stale", state.current ? null : "true");
     setText(this.#title, `Output curve${state.peek ? " · trained" : ""}`);
-    this.#stage.hidden = kind === null;
+    setHidden(this.#stage, kind === null);
     const { width, height } = this.#surfaces.canvas;
     if (kind === null || width === 0) {
       this.announcer.announce(now);

@@ -5,7 +5,16 @@
  */
 
 import { holds, nearestIn } from "../../base/box";
-import { type Cleanup, closest, consume, element, type Point, setAttribute, setText } from "../../base/dom";
+import {
+  type Cleanup,
+  closest,
+  consume,
+  element,
+  type Point,
+  setAttribute,
+  setHidden,
+  setText,
+} from "../../base/dom";
 import {
   type Curve,
   type CurveFeature,
@@ -106,7 +115,7 @@ export class CurveHandles {
     if (kind && !this.#state.inGesture) this.#positions.choose(kind, now, plot);
     for (const [feature, handle] of this.#elements) {
       const at = kind && features.includes(feature) ? this.#positions.of(kind, feature, now, plot) : null;
-      handle.hidden = at === null;
+      setHidden(handle, at === null);
       if (!at) continue;
       moveTo(handle, at.x, at.y);
       handle.classList.toggle("db-outside", at.outside);

@@ -1,7 +1,7 @@
 /** The parameters of the output curve as numbers that can be typed, and what they mean. */
 
 import { clamp } from "../../base/clamp";
-import { type Cleanup, element, setText } from "../../base/dom";
+import { type Cleanup, element, setAttribute, setHidden, setText } from "../../base/dom";
 import { isEditable } from "../../math/curves";
 import type { BenchState } from "../../state/bench-state";
 import { OwnedGesture } from "../../state/owned-gesture";
@@ -52,8 +52,8 @@ export class CurveNumbers {
     const state = this.#state;
     const { kind, label, names } = state.info.activation;
     const shown = isEditable(kind) && names.length > 0;
-    this.#form.hidden = !shown;
-    this.#hint.hidden = shown;
+    setHidden(this.#form, !shown);
+    setHidden(this.#hint, shown);
     if (!shown) {
       setText(this.#hint, explanation(kind, label));
       return;
@@ -61,11 +61,13 @@ export class CurveNumbers {
     this.#build();
     const values = parametersOf(state, state.activation);
     for (const { name, input } of this.#shown) {
-      input.disabled = !this.#editable(name);
+      setAttribute(input, "disabled", !this.#editable(name));
       this.#fields.show(input, String(Number((values[name] ?? 0).toPrecision(DIGITS))));
     }
-    this.#back.disabled = !names.some(
-      (name) => this.#editable(name) && state.canRevertNames([longName(name)], [state.neuron]),
+    setAttribute(
+      this.#back,
+      "disabled",
+      !names.some((name) => this.#editable(name) && state.canRevertNames([longName(name)], [state.neuron])),
     );
   }
 

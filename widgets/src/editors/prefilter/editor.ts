@@ -3,7 +3,7 @@
  * selected band.
  */
 
-import { type Cleanup, consume, element, setAttribute, setText } from "../../base/dom";
+import { type Cleanup, consume, element, setAttribute, setHidden, setText } from "../../base/dom";
 import { frequency } from "../../base/format";
 import { Eased, type Frames, PaintInputs, Surface } from "../../draw/surface";
 import { reducedMotion, type Theme } from "../../draw/theme";
@@ -201,7 +201,11 @@ export class PrefilterEditor extends StageEditor {
     this.#paintCaption();
     this.#inspector.paint();
     this.gestures.updateAria();
-    this.#back.disabled = !this.tools.editableCurves.some((curve) => this.tools.edited(curve));
+    setAttribute(
+      this.#back,
+      "disabled",
+      !this.tools.editableCurves.some((curve) => this.tools.edited(curve)),
+    );
   }
 
   #paintHead(plain: boolean): void {
@@ -209,17 +213,20 @@ export class PrefilterEditor extends StageEditor {
     const state = this.state;
     const { prefilter } = state.info;
     setText(this.#title, `Adaptation${state.peek ? " · trained" : ""}`);
-    this.#stage.hidden = this.#chooser.element.hidden = this.#back.hidden = this.#scope.hidden = plain;
-    this.#hint.hidden = !plain;
+    setHidden(this.#stage, plain);
+    setHidden(this.#chooser.element, plain);
+    setHidden(this.#back, plain);
+    setHidden(this.#scope, plain);
+    setHidden(this.#hint, !plain);
     if (plain) {
-      this.#inspector.element.hidden = true;
+      setHidden(this.#inspector.element, true);
       const none = "This model takes its spectrogram as it is: there is no adaptation to edit.";
       const other = `The prefilter of this model, ${prefilter.label}, has no curves to edit here: change it from Python.`;
       setText(this.#hint, prefilter.kind === "none" ? none : other);
       return;
     }
     const { curves, activeCurves: active } = tools;
-    this.#chooser.element.hidden = curves.length < 2;
+    setHidden(this.#chooser.element, curves.length < 2);
     this.#chooser.paint(choicesOf(curves), tools.active);
     const single = active.length === 1 && isTau(active[0]);
     const of = single ? `the ${active[0].label} curve`.replace("  ", " ") : namesOf(active);

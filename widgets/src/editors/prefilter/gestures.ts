@@ -6,7 +6,7 @@
 
 import { holds } from "../../base/box";
 import { clamp } from "../../base/clamp";
-import { type Cleanup, closest, element, type Point, pointIn, setAttribute } from "../../base/dom";
+import { type Cleanup, closest, element, type Point, pointIn, setAttribute, setHidden } from "../../base/dom";
 import { type Place, passed, Sweep, WIDTHS } from "../../math/brush";
 import { Drag, type DragTarget } from "../../ui/drag";
 import { moveTo, setAria, sliderHandle } from "../../ui/slider-handle";
@@ -80,7 +80,7 @@ export class PrefilterGestures {
     this.#layout = layout;
     const tools = this.#tools;
     const sliders = this.#sliders;
-    for (const [key, slider] of sliders) slider.hidden = !tools.curves.some((c) => c.key === key);
+    for (const [key, slider] of sliders) setHidden(slider, !tools.curves.some((c) => c.key === key));
     const active = tools.activeCurves;
     for (const curve of tools.curves) {
       const slider = this.#sliderOf(curve);

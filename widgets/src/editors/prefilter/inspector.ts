@@ -1,6 +1,6 @@
 /** Tools of an adaptation, and the numbers of the selected band, each of which can be typed. */
 
-import { type Cleanup, element, setAttribute } from "../../base/dom";
+import { type Cleanup, element, setAttribute, setHidden } from "../../base/dom";
 import { frequency } from "../../base/format";
 import { WIDTHS } from "../../math/brush";
 import { decayOf } from "../../math/prefilters";
@@ -64,19 +64,19 @@ export class PrefilterInspector {
   paint(): void {
     const tools = this.#tools;
     const state = this.#state;
-    this.element.hidden = tools.curves.length === 0;
+    setHidden(this.element, tools.curves.length === 0);
     if (this.element.hidden) return;
     this.#chooser.paint(TOOLS, tools.tool);
     this.#brushes.paint(BRUSHES, String(tools.width));
     this.#brushes.element.classList.toggle("db-faint", tools.tool === "point" || tools.tool === "curve");
-    this.#smooth.disabled = tools.editableCurves.length === 0;
+    setAttribute(this.#smooth, "disabled", tools.editableCurves.length === 0);
     this.#build();
     const { axes } = state;
     const band = Math.min(tools.band, axes.F - 1);
     setAttribute(this.#form, "aria-label", `Selected band, ${frequency(axes.cfHz[band])}`);
     for (const { input, curve: key, decay } of this.#shown) {
       const curve = tools.curves.find((c) => c.key === key);
-      input.disabled = curve !== undefined && !tools.free(curve);
+      setAttribute(input, "disabled", curve !== undefined && !tools.free(curve));
       const value = curve ? state.prefilter[curve.row * axes.F + band] : axes.cfHz[band] / 1000;
       if (curve && isLog(curve) && !isTau(curve)) {
         this.#fields.show(input, Number.isFinite(value) ? String(Number(value.toPrecision(4))) : "");

@@ -1,7 +1,7 @@
 /** The tools above a field that is painted: what the brush does, how wide it is and how strong. */
 
 import { clamp } from "../../base/clamp";
-import { type Cleanup, element, setText } from "../../base/dom";
+import { type Cleanup, element, setHidden, setText } from "../../base/dom";
 import type { StrokeTool } from "../../math/stroke";
 import { Segments } from "../../ui/segments";
 
@@ -77,7 +77,8 @@ export class BrushTools {
 
   /** Show the tools for cells, or those for curves. */
   paint(cells = !this.#strength.hidden): void {
-    this.#strength.hidden = this.#chooser.element.hidden = !cells;
+    setHidden(this.#strength, !cells);
+    setHidden(this.#chooser.element, !cells);
     const choices = Object.entries(TOOLS).map(([value, title]) => ({
       value,
       text: SIGNS[value as StrokeTool],

@@ -2,7 +2,7 @@
 
 import { holds, layOver } from "../../base/box";
 import { clamp } from "../../base/clamp";
-import { type Cleanup, consume, element, pointIn, setAttribute, setText } from "../../base/dom";
+import { type Cleanup, consume, element, pointIn, setAttribute, setHidden, setText } from "../../base/dom";
 import { frequency, milliseconds, number } from "../../base/format";
 import { Grid } from "../../draw/grid";
 import { type Frames, PaintInputs, Surface } from "../../draw/surface";
@@ -251,7 +251,7 @@ export class StrfEditor extends StageEditor {
     this.#paintMarks(grid);
     this.handles.paint(grid);
     if (this.#tooled.changedSince(info, this.#profiles.free)) {
-      this.#tools.element.hidden = !this.#brush.available && !this.#profiles.free;
+      setHidden(this.#tools.element, !this.#brush.available && !this.#profiles.free);
       this.#tools.paint(this.#brush.available);
       setAttribute(
         this.#stage,
@@ -323,7 +323,7 @@ export class StrfEditor extends StageEditor {
       text = `${frequency(bandToHz(band, cfHz))}, ${milliseconds(frameToLagMs(frame, T, dtMs, delayMs))}: ${number(value, 2)}`;
     }
     setText(this.#readout, text);
-    this.#tuning.hidden = text !== "";
+    setHidden(this.#tuning, text !== "");
   }
 
   #paintCertainty(): void {
@@ -333,7 +333,7 @@ export class StrfEditor extends StageEditor {
       certainty.pale && fieldEdited ? EDITED : certainty.pale,
     ];
     const text = lines.filter(Boolean).join(" · ");
-    this.#certainty.hidden = text === "";
+    setHidden(this.#certainty, text === "");
     setText(this.#certainty, text);
   }
 

@@ -1,7 +1,7 @@
 /** The gradient map of a response beside its receptive field, or in its place. */
 
 import { type Box, layOver } from "../../base/box";
-import { element } from "../../base/dom";
+import { element, setHidden } from "../../base/dom";
 import { diverging } from "../../draw/colormap";
 import { fillImage } from "../../draw/heatmap";
 import { extent } from "../../draw/line";
@@ -24,7 +24,7 @@ export class GradientPicture {
 
   /** Show it over a box of the stage; null for not at all. */
   paint({ gradient, channel, axes }: BenchState, box: Box | null, { dark }: Theme): void {
-    this.element.hidden = !box;
+    setHidden(this.element, !box);
     if (!box) return;
     if (this.#laid.changedSince(box.x, box.y, box.width, box.height)) layOver(this.element, box);
     if (!this.#pictured.changedSince(gradient, channel, dark)) return;

@@ -1,6 +1,6 @@
 /** The picture of a receptive field, and how far its colours reach. */
 
-import { element } from "../../base/dom";
+import { element, setHidden } from "../../base/dom";
 import { diverging } from "../../draw/colormap";
 import { fade, fillImage } from "../../draw/heatmap";
 import { extent } from "../../draw/line";
@@ -44,7 +44,7 @@ export class FieldPicture {
     const { F, T } = axes;
     const pale = unsure.length === kernel.length && !state.fieldEdited ? unsure : null;
     const reach = this.reach * Math.abs(gain);
-    this.element.hidden = weights.length !== F * T || F * T === 0;
+    setHidden(this.element, weights.length !== F * T || F * T === 0);
     if (!this.#painted.changedSince(kernel, channel, reach, gain, dark, pale) || this.element.hidden)
       return false;
     const colours = diverging(dark);

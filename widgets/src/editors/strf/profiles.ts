@@ -5,7 +5,16 @@
 
 import { type Box, holds } from "../../base/box";
 import { clamp } from "../../base/clamp";
-import { type Cleanup, closest, consume, element, type Point, pointIn, setAttribute } from "../../base/dom";
+import {
+  type Cleanup,
+  closest,
+  consume,
+  element,
+  type Point,
+  pointIn,
+  setAttribute,
+  setHidden,
+} from "../../base/dom";
 import { frequency, milliseconds, number, px } from "../../base/format";
 import { svg } from "../../base/svg";
 import type { Grid } from "../../draw/grid";
@@ -141,7 +150,7 @@ export class ProfileEditor {
   paint(grid: Grid, now: number): void {
     this.#grid = grid;
     const { available, state } = this;
-    this.element.hidden = !available;
+    setHidden(this.element, !available);
     setAttribute(this.marks, "visibility", available ? null : "hidden");
     if (!available) return;
     if (!this.element.firstChild) this.element.append(...this.#profiles.map(({ handle }) => handle));

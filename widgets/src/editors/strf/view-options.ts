@@ -1,7 +1,7 @@
 /** What of a receptive field is pictured: its weights, raw or as the drive sees them, and its gradient map. */
 
 import { type Box, inset } from "../../base/box";
-import { type Cleanup, element, setAttribute } from "../../base/dom";
+import { type Cleanup, element, setAttribute, setHidden } from "../../base/dom";
 import { PaintInputs } from "../../draw/surface";
 import type { BenchState } from "../../state/bench-state";
 import { button } from "../../ui/button";
@@ -87,8 +87,8 @@ export class ViewOptions {
   /** Set the switches. */
   paint(): void {
     const { showGradient, info } = this.#state;
-    this.#gainButton.hidden = !this.#hasGain;
-    this.#slope.hidden = showGradient === null || info.kind === "gradient" || info.kind === "none";
+    setHidden(this.#gainButton, !this.#hasGain);
+    setHidden(this.#slope, showGradient === null || info.kind === "gradient" || info.kind === "none");
     setAttribute(this.#gainButton, "aria-pressed", String(this.#withGain));
     setAttribute(this.#slope, "aria-pressed", String(showGradient === true));
   }

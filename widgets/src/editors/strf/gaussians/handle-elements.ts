@@ -3,7 +3,7 @@
  * unused Gaussian, one of weight 0, has none until it is chosen.
  */
 
-import { closest, element, setAttribute, setStyle, setText } from "../../../base/dom";
+import { closest, element, setAttribute, setHidden, setStyle, setText } from "../../../base/dom";
 import { frequency, milliseconds, octaves, signed } from "../../../base/format";
 import type { Grid } from "../../../draw/grid";
 import { PaintInputs } from "../../../draw/surface";
@@ -80,7 +80,8 @@ export class HandleElements {
     const state = this.#state;
     const G = state.info.kind === "gaussians" ? state.info.n_gaussians : 0;
     while (this.#all.length < G) this.#add(this.#all.length);
-    for (const elements of this.#all.slice(G)) for (const kind of HANDLE_KINDS) elements[kind].hidden = true;
+    for (const elements of this.#all.slice(G))
+      for (const kind of HANDLE_KINDS) setHidden(elements[kind], true);
     const heaviest = heaviestOf(state);
     for (let k = 0; k < G; k++) this.#place(k, grid, heaviest);
   }
@@ -172,7 +173,7 @@ export class HandleElements {
         // The focus stays in the stage.
         if (hidden && handle === handle.ownerDocument.activeElement)
           this.#stage.focus({ preventScroll: true });
-        handle.hidden = hidden;
+        setHidden(handle, hidden);
       }
       setAttribute(handle, "aria-disabled", !(state.editable && free) && "true");
     }

@@ -1,6 +1,6 @@
 /** Gestures at the handles of the receptive field: pointer, wheel and keys become edits of the state. */
 
-import { type Cleanup, consume, type Point, pointIn } from "../../../base/dom";
+import { type Cleanup, consume, type Point, pointIn, setHidden } from "../../../base/dom";
 import type { Grid } from "../../../draw/grid";
 import type { Gaussian } from "../../../math/field";
 import type { BenchState } from "../../../state/bench-state";
@@ -70,7 +70,7 @@ export class Handles {
   focus(k: number, pointer: boolean): void {
     const handle = this.#elements.centre(k);
     if (!handle) return;
-    handle.hidden = false;
+    setHidden(handle, false);
     this.#focus(handle, pointer);
   }
 

@@ -1,6 +1,6 @@
 /** The selected Gaussian in numbers, each of which can be typed, and what can be done to all that are selected. */
 
-import { type Cleanup, element, setAttribute, setText } from "../../../base/dom";
+import { type Cleanup, element, setAttribute, setHidden, setText } from "../../../base/dom";
 import { PaintInputs } from "../../../draw/surface";
 import { type Axes, type Column, type Gaussian, limitsOf } from "../../../math/field";
 import { bandToHz, frameToLagMs, hzToBand, lagMsToFrame, octavesPerBand } from "../../../math/units";
@@ -127,11 +127,11 @@ export class Inspector {
     const G = state.info.kind === "gaussians" ? state.info.n_gaussians : 0;
     const shown = k >= 0 && k < G;
     this.#paintHead(shown ? k : -1, G);
-    this.#form.hidden = !shown;
+    setHidden(this.#form, !shown);
     const hint =
       this.#explanation ||
       "Drag a circle to move a Gaussian; select one to see its widths and numbers, or several by a box around them.";
-    this.#hint.hidden = shown;
+    setHidden(this.#hint, shown);
     setText(this.#hint, hint);
     if (!shown) return;
     const g = state.gaussian(k);
@@ -139,7 +139,7 @@ export class Inspector {
     FIELDS.forEach(({ column, decimals, units }, i) => {
       const input = this.#inputs[i];
       const [toShown] = units(g, axes);
-      input.disabled = !state.editable || info.locked.includes(`strf.${column}`);
+      setAttribute(input, "disabled", !state.editable || info.locked.includes(`strf.${column}`));
       if (this.#limits[i].changedSince(info, axes, column === "sigma_bands" && g.band)) {
         const ends = limitsOf(`strf.${column}`, info.limits).map(toShown);
         ends.sort((a, b) => a - b);
@@ -158,7 +158,7 @@ export class Inspector {
     const n = this.#selection.all.length;
     const several = k >= 0 && n > 1;
     const own = `Gaussian ${k + 1}`;
-    this.#head.hidden = G === 0;
+    setHidden(this.#head, G === 0);
     const name = k < 0 ? `${inUse(this.#state).length} of ${G} Gaussians` : `${own} of ${G}`;
     setText(this.#name, several ? "" : name);
     setText(this.#several, several ? `${n} Gaussians selected` : "");
@@ -166,7 +166,7 @@ export class Inspector {
     ACTS.forEach(([act, , title], i) => {
       const same = act === "revert" && !this.#selection.all.some((k) => this.#state.canRevert(k));
       const why = this.#group.whyNot(act) || (same ? "Everything is as it was trained" : "");
-      this.#buttons[i].disabled = why !== "";
+      setAttribute(this.#buttons[i], "disabled", why !== "");
       setAttribute(this.#buttons[i], "title", why || title);
     });
   }
