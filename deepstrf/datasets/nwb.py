@@ -14,7 +14,7 @@ import numpy as np
 from deepstrf.datasets.assembly import Trial, assemble, chosen_neurons, shortened
 from deepstrf.datasets.recording import Recording
 from deepstrf.datasets.sound_folder import SoundFiles
-from deepstrf.datasets.spikes import EDGE_BINS
+from deepstrf.datasets.spikes import EDGE_BINS, overlapping
 from deepstrf.datasets.tables import plain_name
 from deepstrf.deprecation import keywords
 from deepstrf.memory import LIMIT_GB, check_memory
@@ -357,11 +357,8 @@ def _warn_of_spans(
     if early := int((stop_s < start_s).sum()):
         _warn(f"{place}: {early} of {len(start_s)} trials stop before their {onset} and are left out")
     there = ~(stop_s < start_s)
-    seconds = np.asarray([sound.duration_s for sound in sounds])
-    ends_s, slack_s = np.fmin(start_s + seconds, stop_s)[there], max(sound.dt_ms for sound in sounds) / 1000
-    order = np.argsort(start_s[there], kind="stable")
-    until_s = np.maximum.accumulate(ends_s[order])[:-1]
-    if both := int((start_s[there][order][1:] < until_s - slack_s).sum()):
+    ends_s = np.fmin(start_s + np.asarray([sound.duration_s for sound in sounds]), stop_s)
+    if both := overlapping(start_s[there], ends_s[there], max(sound.dt_ms for sound in sounds) / 1000):
         _warn(
             f"{place}: {both} of {len(start_s)} sounds begin before another one has ended, and spikes there count for "
             f"both: is {onset} their onset? A stop_time ends what was recorded of a trial"

@@ -16,7 +16,7 @@ from deepstrf.datasets.assembly import Trial, assemble, shortened
 from deepstrf.datasets.choice import chosen
 from deepstrf.datasets.recording import Recording
 from deepstrf.datasets.sound_folder import SoundFiles, Sounds
-from deepstrf.datasets.spikes import EDGE_BINS
+from deepstrf.datasets.spikes import EDGE_BINS, overlapping
 from deepstrf.datasets.tables import column_name, plain_name, read_table
 from deepstrf.deprecation import keywords
 from deepstrf.memory import LIMIT_GB, check_memory
@@ -158,6 +158,12 @@ def read_phy(
             trials.append((unit, played[i], repeat))
         if not inside:
             silent.append(unit)
+    ends_s = np.fmin(start_s[order] + np.asarray([made.duration_s[played[i]] for i in order]), stop_s[order])
+    if both := overlapping(start_s[order], ends_s, max(one.dt_ms for one in made.spectrograms.values()) / 1000):
+        warn_user(
+            f"{events}: {both} of {len(order)} sounds begin before another one has ended, and spikes there count for "
+            f"both: is {onset} their onset? stop= names a column that ends what was recorded"
+        )
     _check_clocks(folder, events, times / rate, start_s[order], table.index[order], silent, ids)
     return Recording._of(
         **assemble(

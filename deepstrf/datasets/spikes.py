@@ -85,6 +85,13 @@ def spike_times(counts: np.ndarray, dt_ms: float) -> np.ndarray:
     return (bin_of + (rank + 0.5) / np.maximum(whole[bin_of], 1)) * (dt_ms / 1000)
 
 
+def overlapping(start_s: np.ndarray, end_s: np.ndarray, slack_s: float) -> int:
+    """How many presentations begin before another one has ended, by more than ``slack_s``: spikes there count twice."""
+    order = np.argsort(start_s, kind="stable")
+    until_s = np.maximum.accumulate(end_s[order])[:-1]
+    return int((start_s[order][1:] < until_s - slack_s).sum())
+
+
 @keywords()
 def align(
     spikes: Mapping[str, Sequence[float] | np.ndarray],

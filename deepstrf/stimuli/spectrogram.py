@@ -84,7 +84,10 @@ class Spectrogram:
         if not bool(self.values.isfinite().all()):
             raise ValueError(f"values must be finite, got {int((~self.values.isfinite()).sum())} that are not")
         if not (bool((self.cf_hz > 0).all()) and bool((self.cf_hz.diff() > 0).all())):
-            raise ValueError(f"cf_hz must be positive and ascending (Hz), got {self.cf_hz.tolist()}")
+            way_out = ""
+            if self.cf_hz.numel() > 1 and bool((self.cf_hz.diff() < 0).all()):
+                way_out = ": reverse it, and the bands of the sounds with it"
+            raise ValueError(f"cf_hz must be positive and ascending (Hz), got {self.cf_hz.tolist()}{way_out}")
         if not (self.dt_ms > 0 and math.isfinite(self.dt_ms)):
             raise ValueError(f"dt_ms must be positive (ms), got {self.dt_ms}")
         if not math.isfinite(self.delay_ms):

@@ -150,3 +150,11 @@ def test_spike_times_and_parameters_that_cannot_be_parsed_are_refused_by_name(tm
     (folder / "params.py").write_text("sample_rate = " + "(" * 5000)
     with pytest.raises(ValueError, match=r"params\.py must say sample_rate = a number"):
         read_phy(folder, events=folder / "events.csv", **OPTIONS)
+
+
+def test_sounds_that_begin_before_another_has_ended_are_counted(tmp_path):
+    path = write(tmp_path / "p", events="onset_s,stimulus\n10,a.wav\n10.2,b.wav\n14,a.wav\n")
+    with pytest.warns(UserWarning, match=r"events\.csv: 1 of 3 sounds begin before another one has ended, and spikes"):
+        read_phy(path, events=path / "events.csv", **OPTIONS)
+    path = write(tmp_path / "q", events="onset_s,stop_s,stimulus\n10,10.2,a.wav\n10.2,11,b.wav\n14,15,a.wav\n")
+    read_phy(path, events=path / "events.csv", stop="stop_s", **OPTIONS)  # ended in time

@@ -261,7 +261,10 @@ class TestSpectrogram:
             ({"values": torch.zeros(2, 0)}, r"got \(2, 0\)"),
             ({"values": torch.full((2, 3), torch.nan)}, "values must be finite, got 6 that are not"),
             ({"cf_hz": torch.ones(3)}, r"cf_hz must have shape \(F,\) with F = 2 as in values, got \(3,\)"),
-            ({"cf_hz": torch.tensor([2.0, 1.0])}, r"cf_hz must be positive and ascending \(Hz\), got \[2.0, 1.0\]"),
+            (
+                {"cf_hz": torch.tensor([2.0, 1.0])},
+                r"cf_hz must be positive and ascending \(Hz\), got \[2.0, 1.0\]: reverse it, and the bands",
+            ),
             ({"cf_hz": torch.tensor([0.0, 1.0])}, "cf_hz must be positive"),
             ({"dt_ms": 0.0}, r"dt_ms must be positive \(ms\), got 0.0"),
         ],
