@@ -44,8 +44,8 @@ LAYERS = (
     ("deepstrf_widgets.browser_widget",),
     ("deepstrf_widgets.figures", "deepstrf_widgets.pictures", "deepstrf_widgets.play"),
     ("deepstrf_widgets.bench", "deepstrf_widgets.panels"),
+    ("deepstrf_widgets.comparison",),
     (
-        "deepstrf_widgets.comparison",
         "deepstrf_widgets.inside",
         "deepstrf_widgets.neuron_gallery",
         "deepstrf_widgets.prediction",

@@ -52,7 +52,7 @@ GALLERY = """async ({ code, neurons }) => {
   const traits = {
     view: "gallery", names: Array.from({ length: neurons }, (_, n) => n === 1 ? `<b>&"` : `unit ${n}`),
     info: { model: "LinearNonlinear", n_neurons: neurons, n_channels: C, n_bands: F, n_lags: T, dt_ms: 5,
-      channel_names: ["ON", "OFF"], has_scores: true, kernels_given: false },
+      channel_names: ["ON", "OFF"], has_scores: true, has_other: false, kernels_given: false },
     cf_hz: view(Float32Array.from({ length: F }, (_, i) => 500 * 2 ** (i / 2))),
     kernels: view(kernels), table: view(table), selected: 0, channel: null, columns: 0, sort: "index",
     descending: false, search: "", ranges: {}, trained: false, with_gain: false, error: "",

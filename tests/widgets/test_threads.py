@@ -1,11 +1,13 @@
-"""One thread inside, as many as before outside, whoever else is inside."""
+"""One thread and short turns inside, as before outside, whoever else is inside."""
 
+import sys
 import threading
 
+import pytest
 import torch
 
 from deepstrf_widgets import threads as counted
-from deepstrf_widgets.threads import one_thread
+from deepstrf_widgets.threads import TURN_S, one_thread, short_turns
 
 
 def test_two_threads_that_overlap_leave_the_number_of_threads_as_it_was(monkeypatch):
@@ -77,3 +79,41 @@ def test_a_block_within_another_leaves_it_its_one_thread(monkeypatch):
         assert seen == [1, 3]
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.fixture
+def interval():
+    """A switch interval of 4 ms, and the one of before afterwards."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(0.004)
+    yield
+    sys.setswitchinterval(before)
+
+
+def test_turns_are_short_inside_and_as_before_after_the_last_one_also_after_an_interrupt(interval):
+    with short_turns():
+        with pytest.raises(KeyboardInterrupt), short_turns():
+            raise KeyboardInterrupt
+        assert sys.getswitchinterval() == pytest.approx(TURN_S)
+    assert sys.getswitchinterval() == pytest.approx(0.004)
+
+
+def test_two_that_overlap_leave_the_interval_as_it_was(interval):
+    first, second = short_turns(), short_turns()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert sys.getswitchinterval() == pytest.approx(TURN_S)
+    second.__exit__(None, None, None)
+    assert sys.getswitchinterval() == pytest.approx(0.004)
+
+
+def test_an_interval_of_the_user_stays_and_a_shorter_one_is_not_made_longer(interval):
+    with short_turns():
+        sys.setswitchinterval(0.002)
+    assert sys.getswitchinterval() == pytest.approx(0.002)
+    sys.setswitchinterval(0.0001)
+    shorter = sys.getswitchinterval()
+    with short_turns():
+        assert sys.getswitchinterval() == shorter
+    assert sys.getswitchinterval() == shorter

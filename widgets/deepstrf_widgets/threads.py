@@ -1,4 +1,4 @@
-"""How many threads torch works with: one while a small answer is computed, none kept idle beside a background fit."""
+"""How threads share the processor: how many torch works with, and how long one waits for Python beside a fit."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ import torch
 
 from deepstrf.locking import locked
 
-__all__ = ["one_thread", "rest_threads"]
+__all__ = ["one_thread", "rest_threads", "short_turns"]
 
 OMP_PAUSE_SOFT = 1  # OpenMP 5.0, section 3.2.43
+TURN_S = 0.0005
+"""How long a thread then waits before it asks for Python's lock, which one of 5 ms holds by default."""
 
 
 class _Threads:
@@ -76,3 +78,47 @@ def rest_threads() -> None:
     pause = getattr(ctypes.CDLL(None), "omp_pause_resource_all", None)
     if pause is not None:
         pause(OMP_PAUSE_SOFT)
+
+
+class _Turns:
+    """Who has asked for short turns of Python's threads, and how long these were before."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._inside: frozenset[object] = frozenset()
+        self._before = self._set = sys.getswitchinterval()
+
+    @locked
+    def enter(self, who: object) -> None:
+        if not self._inside:
+            self._before = sys.getswitchinterval()
+        self._inside |= {who}
+        if self._before > TURN_S:
+            sys.setswitchinterval(TURN_S)
+        self._set = sys.getswitchinterval()
+
+    @locked
+    def leave(self, who: object) -> None:
+        if who in self._inside:
+            self._inside -= {who}
+            # One that the user has set meanwhile stays.
+            if not self._inside and sys.getswitchinterval() == self._set != self._before:
+                sys.setswitchinterval(self._before)
+
+
+_TURNS = _Turns()
+
+
+@contextmanager
+def short_turns() -> Iterator[None]:
+    """Python's threads wait for one another a tenth as long inside, as long as before outside.
+
+    Each message of a browser takes several turns of the kernel's threads. Beside a fit, which takes Python's lock for
+    every small operation, each turn began after the interval of 5 ms, and a picture came after several of them.
+    """
+    who = object()
+    try:
+        _TURNS.enter(who)
+        yield
+    finally:
+        _TURNS.leave(who)

@@ -8,10 +8,11 @@ import weakref
 import numpy as np
 import pytest
 import torch
+from traitlets import TraitError
 
 from deepstrf.demo import load_demo
 from deepstrf.models.audio import LinearNonlinear, StateNet
-from deepstrf_widgets import LiveSession, explore
+from deepstrf_widgets import LiveSession, explore, gallery
 from deepstrf_widgets.comparison.other_model import OtherModel, matched
 from deepstrf_widgets.comparison.panel import largest_differences
 
@@ -27,6 +28,16 @@ def changed(model, scale=0.5):
     with torch.no_grad():
         other.readout.strf.kernel.weight[2] *= scale
     return other
+
+
+def reordered(model, order):
+    """The model, its six neurons now in this order."""
+    with torch.no_grad():
+        for tensor in [*model.readout.parameters(), *model.readout.buffers()]:
+            axis = next((axis for axis in (0, 1) if tensor.dim() > axis and tensor.shape[axis] == 6), None)
+            if axis is not None:
+                tensor.copy_(tensor.index_select(axis, torch.tensor(order)))
+    return model
 
 
 def compared(demo, other, **options):
@@ -119,12 +130,7 @@ def test_neurons_in_another_order_are_matched_by_their_names_and_what_is_left_is
 
 def test_a_session_in_another_order_gives_the_right_neurons(demo):
     order = [3, 1, 5, 0, 4, 2]
-    other = changed(demo.model, 1.0)
-    with torch.no_grad():
-        for tensor in [*other.readout.parameters(), *other.readout.buffers()]:
-            axis = next((axis for axis in (0, 1) if tensor.dim() > axis and tensor.shape[axis] == 6), None)
-            if axis is not None:
-                tensor.copy_(tensor.index_select(axis, torch.tensor(order)))
+    other = reordered(changed(demo.model, 1.0), order)
     theirs = LiveSession(other, demo.stimulus, neuron_names=[demo.neuron_names[n] for n in order])
     explorer, panel, _sent = compared(demo, theirs)
     assert all(row["gain"] == pytest.approx(0, abs=1e-5) for row in panel.rows)
@@ -183,3 +189,54 @@ def test_a_closed_comparison_is_gone(demo):
     del explorer, panel, _sent
     gc.collect()
     assert [one() for one in held] == [None, None]
+
+
+# -- in the gallery --------------------------------------------------------------------------------------------------
+
+
+def test_the_gallery_has_the_difference_of_the_scores_of_neurons_of_one_name_sorts_by_it_and_a_click_goes_there(demo):
+    """B has the neurons in another order, and not the last one: matched by number all differences would be others."""
+    order = [4, 2, 0, 5, 3, 1]
+    model = changed(demo.model)
+    with torch.no_grad():
+        model.readout.strf.kernel.weight[4] *= -0.2
+    there = LiveSession(model, demo.stimulus, demo.responses, neuron_names=demo.neuron_names)
+    names = ["x" if n == 5 else demo.neuron_names[n] for n in order]
+    other = LiveSession(reordered(model, order), demo.stimulus, neuron_names=names)
+    explorer = explore(
+        demo.model, demo.stimulus, demo.responses, neuron_names=demo.neuron_names, figures=False, sounds=False,
+        other=other,
+    )  # fmt: skip
+    gallery = explorer.panel("gallery")
+    expected = [explorer.session.score(n) - there.score(n) for n in range(5)] + [np.nan]
+    found = gallery.readouts()["score_gain"]
+    assert found == pytest.approx(np.array(expected), abs=1e-5, nan_ok=True)
+    assert np.abs(found[[2, 4]]).min() > 0.004
+    gallery.sort, gallery.descending = "score_gain", True
+    largest = int(np.nanargmax(np.array(expected)))
+    assert (gallery.shown[0], gallery.shown[-1]) == (largest, 5)
+    gallery.selected = largest
+    assert explorer.neuron == largest
+    gallery.ranges = {"score_gain": (0.004, None)}
+    assert set(gallery.shown) == {n for n in range(5) if expected[n] >= 0.004}
+    # It follows the edits of A, and B stays.
+    before = explorer.session.score(0)
+    explorer.session.set("strf.weight", 0.0, neuron=0, channel="ON", gaussian=0)
+    gallery.refresh()
+    after = gallery.readouts()["score_gain"]
+    assert after[0] - found[0] == pytest.approx(explorer.session.score(0) - before, abs=1e-5)
+    assert after[1] == found[1]
+    explorer.close()
+
+
+def test_without_a_second_model_the_gallery_neither_sorts_nor_filters_by_a_difference(demo):
+    with pytest.raises(TraitError, match="sort must be no score_gain without a second model: give other=model_b"):
+        gallery(demo.model, demo.stimulus, demo.responses, sort="score_gain")
+    one = gallery(demo.model, demo.stimulus, demo.responses)
+    with pytest.raises(TraitError, match="ranges must be no score_gain"):
+        one.ranges = {"score_gain": (0, None)}
+    assert np.isnan(one.readouts()["score_gain"]).all()
+    one.close()
+    beside = gallery(demo.model, demo.stimulus, demo.responses, other="trained", sort="score_gain")
+    assert beside.readouts()["score_gain"].tolist() == [0.0] * 6
+    beside.close()

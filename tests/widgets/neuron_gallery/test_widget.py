@@ -111,6 +111,7 @@ def test_shows_the_receptive_fields_of_the_session(make, kernel, neurons):
         "delay_ms": 0.0,
         "channel_names": ["ON", "OFF"],
         "has_scores": True,
+        "has_other": False,
         "kernels_given": False,
     }
     assert one.names == [f"neuron {n}" for n in range(1, neurons + 1)]

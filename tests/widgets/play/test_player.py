@@ -1,7 +1,9 @@
 """A fit that moves a session: from where it stands, beside the hand, with pins, and back in one step."""
 
 import gc
+import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from deepstrf_widgets.play.settings import data_of, fitter_of, step_sizes
 from deepstrf_widgets.play.trail import Point, Trail
 from deepstrf_widgets.session.model_copy import private_copy
 from deepstrf_widgets.session.serialization import restore_state, state_text, to_code
+from deepstrf_widgets.threads import TURN_S
 
 CENTRE = ("strf.center_hz", (0, 0, 1))
 
@@ -574,3 +577,19 @@ def test_a_fit_that_a_bench_shows_stays_on_one_thread(session):
     finally:
         shown.close()
         torch.set_num_threads(before)
+
+
+def test_threads_take_short_turns_while_it_plays_and_as_before_while_it_rests(session, player):
+    before, seen = sys.getswitchinterval(), []
+    player.observe(lambda: seen.append((player.state, sys.getswitchinterval())))
+    player.step(2)
+    deadline = time.monotonic() + 10
+    while sys.getswitchinterval() != before and time.monotonic() < deadline:
+        threading.Event().wait(0.01)  # it is paused a moment before
+    assert sys.getswitchinterval() == before
+    player.step(1)
+    player.close()
+    assert sys.getswitchinterval() == before
+    playing = [interval for state, interval in seen if state == "playing" and interval != before]
+    assert len(playing) >= 3
+    assert playing == pytest.approx([TURN_S] * len(playing))

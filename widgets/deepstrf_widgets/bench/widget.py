@@ -65,7 +65,7 @@ what it has painted (it may be gone, or its messages wait for a cell)."""
 PICTURE_REST, SCORE_REST = 4, 10
 """So many times as long as a picture or a score took to compute, none is: the fit has the rest."""
 
-UNPAINTED = 2
+UNPAINTED = 3
 """Pictures on their way to a browser."""
 
 LONG_AGO = -1

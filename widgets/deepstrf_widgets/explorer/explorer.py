@@ -189,7 +189,9 @@ class Explorer(BenchWidget, PanelHost):
             )
         if name == "findings":
             return DiagnosisView(self, confidence=self.confidence, comm=channel)
-        gallery = Gallery(self.session, selected=self.neuron, confidence=self.confidence, comm=channel)
+        gallery = Gallery(
+            self.session, selected=self.neuron, confidence=self.confidence, other=self.other, comm=channel
+        )
         gallery.link(self)
         return gallery
 

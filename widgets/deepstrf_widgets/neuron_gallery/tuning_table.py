@@ -14,6 +14,7 @@ from torch import Tensor
 from deepstrf.analysis import bandwidth, best_frequency, latency, on_off_index, separability_index
 from deepstrf.metrics import corrcoef
 
+from ..comparison.other_model import OtherModel
 from ..figures.confidence import LEVEL, Confidence
 from ..session.evidence import heard_by
 from ..session.session import LiveSession
@@ -22,7 +23,7 @@ from ..threads import one_thread
 
 __all__ = ["COLUMNS", "FEW", "MEASURES", "SORTS", "TuningTable"]
 
-MEASURES = ("best_frequency_hz", "latency_ms", "bandwidth_oct", "separability", "on_off", "score")
+MEASURES = ("best_frequency_hz", "latency_ms", "bandwidth_oct", "separability", "on_off", "score", "score_gain")
 """The read-outs by which neurons are sorted and filtered."""
 
 COLUMNS = (*MEASURES, "edited", "peak")
@@ -55,6 +56,8 @@ class TuningTable:
         Shown instead of the model's receptive fields.
     confidence : Confidence, optional
         Weights that are not certain are pale, while the field is as it was fitted.
+    other : OtherModel, optional
+        The model B beside it: the score gain is the score minus that of B.
 
     Attributes
     ----------
@@ -63,14 +66,18 @@ class TuningTable:
         multiplied in.
     kernels : ndarray of int8, shape (N, C, F, T)
         Receptive fields over their own largest absolute value, times 127. Weights that have met no sound are 0.
-    table : ndarray of float32, shape (N, 8)
+    table : ndarray of float32, shape (N, 9)
         One column for each of ``COLUMNS``.
     """
 
     def __init__(
-        self, session: LiveSession, given_kernels: Tensor | None = None, confidence: Confidence | None = None
+        self,
+        session: LiveSession,
+        given_kernels: Tensor | None = None,
+        confidence: Confidence | None = None,
+        other: OtherModel | None = None,
     ) -> None:
-        self.session = session
+        self.session, self.other = session, other
         self.given_kernels = given_kernels
         self.confidence = confidence
         self.trained = self.with_gain = False
@@ -168,7 +175,7 @@ class TuningTable:
         if not rows:
             return
         if responses is None:
-            self.table[rows, COLUMNS.index("score")] = np.nan
+            self.table[np.ix_(rows, [COLUMNS.index("score"), COLUMNS.index("score_gain")])] = np.nan
             return
         if len(rows) <= FEW:
             read = now.trained_score if self.trained else now.score
@@ -180,6 +187,11 @@ class TuningTable:
             parts = zip(rates.split(NEURONS_AT_ONCE, dim=1), torch.tensor(rows).split(NEURONS_AT_ONCE), strict=True)
             scores = torch.cat([corrcoef(rate, responses[:, part], reduction="none") for rate, part in parts]).tolist()
         self.table[rows, COLUMNS.index("score")] = scores
+        if self.other is not None:
+            theirs = [self.other.score(now, n) for n in rows]
+            # None, where there is no partner, becomes NaN.
+            gains = np.array(scores, dtype=float) - np.array(theirs, dtype=float)
+            self.table[rows, COLUMNS.index("score_gain")] = gains
 
     def read_edited(self) -> None:
         """Note for every neuron whether a parameter of its own differs from the trained value."""

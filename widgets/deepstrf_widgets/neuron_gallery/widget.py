@@ -22,6 +22,7 @@ from deepstrf.training import Interval
 
 from ..browser_widget import BrowserWidget, NeuronNumber, TraitValueError
 from ..bundle import bundle_source
+from ..comparison.other_model import OtherModel
 from ..figures.confidence import Confidence
 from ..lifetime import Timer
 from ..message_parsing import is_finite
@@ -65,8 +66,9 @@ class Gallery(BrowserWidget):
         Which channel to show; None for all, side by side.
     columns : int
         How many neurons stand in a row; 0 for as many as fit.
-    sort : {"index", "name", "best_frequency_hz", "latency_ms", "bandwidth_oct", "separability", "on_off", "score"}
-        What the neurons are sorted by; ``descending`` turns it round.
+    sort : str
+        What the neurons are sorted by, one of "index", "name", "best_frequency_hz", "latency_ms", "bandwidth_oct",
+        "separability", "on_off", "score" and, beside another model, "score_gain"; ``descending`` turns it round.
     search : str
         Words that must all stand in a neuron's number or name.
     ranges : mapping, optional
@@ -74,6 +76,9 @@ class Gallery(BrowserWidget):
     confidence : mapping of str to Band, optional
         What :func:`deepstrf.training.posterior` returned: weights that may be zero are pale, and :meth:`readouts` has
         intervals.
+    other : NeuralModel, LiveSession or "trained", optional
+        A second model of these neurons, as of :func:`explore`: ``score_gain`` is the score minus its score, NaN where
+        it has no such neuron.
 
     Raises
     ------
@@ -127,6 +132,7 @@ class Gallery(BrowserWidget):
         search: str = "",
         ranges: Mapping[str, Sequence[float | None]] | None = None,
         confidence: Mapping[str, Interval] | None = None,
+        other: object = None,
         **kwargs: Any,
     ) -> None:
         if not isinstance(session, LiveSession):
@@ -135,7 +141,10 @@ class Gallery(BrowserWidget):
         if kernels is not None and confidence is not None:
             raise ValueError("confidence must be None where kernels are given: its bands are those of the model")
         sure = None if confidence is None else Confidence(confidence, session)
-        self._tuning = TuningTable(session, None if kernels is None else _checked_kernels(kernels, session), sure)
+        beside = other if other is None or isinstance(other, OtherModel) else OtherModel(session, other)
+        self._tuning = TuningTable(
+            session, None if kernels is None else _checked_kernels(kernels, session), sure, beside
+        )
         self._tuning.trained, self._tuning.with_gain = trained, with_gain
         every = range(session.n_neurons)
         self._tuning.read_fields(every)
@@ -238,7 +247,12 @@ class Gallery(BrowserWidget):
     def _check_sort(self, proposal: Any) -> str:
         if proposal["value"] not in SORTS:
             raise TraitValueError(f"sort must be one of {', '.join(SORTS)}, got {proposal['value']!r}")
+        self._check_compared("sort", proposal["value"])
         return str(proposal["value"])
+
+    def _check_compared(self, name: str, measure: str) -> None:
+        if measure == "score_gain" and not self.info["has_other"]:
+            raise TraitValueError(f"{name} must be no score_gain without a second model: give other=model_b")
 
     @traitlets.validate("ranges")
     def _check_ranges(self, proposal: Any) -> dict[str, list[float | None]]:
@@ -250,6 +264,7 @@ class Gallery(BrowserWidget):
                 raise TraitValueError(f"ranges[{name!r}] must be two finite numbers, or None for no end, got {ends!r}")
             if None not in ends and ends[0] > ends[1]:
                 raise TraitValueError(f"ranges[{name!r}] must hold the lowest value first, got {ends!r}")
+            self._check_compared("ranges", name)
             checked[name] = [None if end is None else float(end) for end in ends]
         return checked
 
@@ -274,6 +289,7 @@ class Gallery(BrowserWidget):
             "delay_ms": self.session.delay_ms,
             "channel_names": channel_names(C),
             "has_scores": self.session.responses is not None,
+            "has_other": self._tuning.other is not None,
             "kernels_given": self._tuning.given_kernels is not None,
         }
 

@@ -35,7 +35,7 @@ from ..session.parameters import Index
 from ..session.reading import Reading, parameter_of
 from ..session.session import LiveSession
 from ..session.twin import Twin, tensors_of
-from ..threads import one_thread, rest_threads
+from ..threads import one_thread, rest_threads, short_turns
 from .settings import PlaySettings, data_of, fitter_of, step_sizes
 from .trail import TRAIL_MB, Point, Trail
 
@@ -118,6 +118,7 @@ class Player:
         self._sizes: tuple[Mapping[str, float], dict[str, float]] | None = None
         self._times: list[float] = []
         self._due = 0.0
+        self._turns = contextlib.ExitStack()
         self.trail = Trail(megabytes)
         self.steps = 0
 
@@ -581,7 +582,9 @@ class Player:
         """Carry out one fit, until it ends or has to begin again; True when there is no more to do."""
         try:
             run, self._ready = self._ready or self._prepared(), None
-            history = run.to_the_end()
+            with contextlib.ExitStack() as self._turns:
+                self._turns.enter_context(short_turns())
+                history = run.to_the_end()
             if self._fitter is None or self._closing:
                 self._ended = history
                 return False
@@ -742,7 +745,9 @@ class Player:
             if self._is_open:  # asked to rest after the step was taken
                 self._exchange(settled=True)
             self._tell()
+            self._turns.close()
             self._wait_until_wanted()
+            self._turns.enter_context(short_turns())
             self._times = []
             if not self._closing and not self._structure_is_new():
                 # Whatever has happened meanwhile is where it goes on from.

@@ -47,10 +47,11 @@ export const MEASURES = [
   "separability",
   "on_off",
   "score",
+  "score_gain",
 ] as const;
 export type Measure = (typeof MEASURES)[number];
 
-/** Columns of the (N, 8) array `table`. */
+/** Columns of the (N, 9) array `table`. */
 export const TABLE_COLUMNS = [...MEASURES, "edited", "peak"] as const;
 export type TableColumn = (typeof TABLE_COLUMNS)[number];
 export type Sort = "index" | "name" | Measure;
@@ -65,6 +66,8 @@ export interface GalleryInfo {
   delay_ms: number;
   channel_names: string[];
   has_scores: boolean;
+  /** A second model is compared with: there is a score gain. */
+  has_other: boolean;
   kernels_given: boolean;
 }
 /** Lowest and highest value that passes; null for no end. */
@@ -90,6 +93,7 @@ export const DESCRIBED: Record<Measure, Description> = {
   separability: { label: "separability", text: (v) => fixed(v, 2), unit: "", per: 1 },
   on_off: { label: "ON/OFF index", text: (v) => (v > 0 ? "+" : "") + fixed(v, 2), unit: "", per: 1 },
   score: { label: "score r", text: (v) => fixed(v, 2), unit: "", per: 1 },
+  score_gain: { label: "r of A − r of B", text: (v) => (v > 0 ? "+" : "") + fixed(v, 3), unit: "", per: 1 },
 };
 
 /** The value as a text, a dash where there is none. */
@@ -98,7 +102,12 @@ export const measured = (measure: Measure, value: number): string =>
 
 /** Which read-outs a model of this kind has. */
 export const measuresOf = (info: GalleryInfo): Measure[] =>
-  MEASURES.filter((m) => (m !== "score" || info.has_scores) && (m !== "on_off" || info.n_channels === 2));
+  MEASURES.filter(
+    (m) =>
+      (m !== "score" || info.has_scores) &&
+      (m !== "score_gain" || (info.has_scores && info.has_other)) &&
+      (m !== "on_off" || info.n_channels === 2),
+  );
 
 /** A copy is not made: 2,000 neurons take megabytes, and every view of the model then holds what a patch brought. */
 function int8(bytes: unknown): Int8Array {

@@ -20,7 +20,7 @@ const NAMES = [
 // The list box is 400 x 300 CSS pixels: a card of two pictures of at most 166 and 18 around them leaves room for 2.
 const [WIDTH, HEIGHT, COLUMNS] = [400, 300, 2];
 
-/** best_frequency_hz, latency_ms, bandwidth_oct, separability, on_off, score, edited, peak */
+/** best_frequency_hz, latency_ms, bandwidth_oct, separability, on_off, score, score_gain, edited, peak */
 function row(n: number): number[] {
   return [
     1000 + 100 * n,
@@ -29,6 +29,7 @@ function row(n: number): number[] {
     0.9,
     0.25,
     n === 3 ? Number.NaN : (n % 10) / 10,
+    n === 3 ? Number.NaN : 0.1 * ((n % 4) - 1),
     n === 1 ? 1 : 0,
     2,
   ];
@@ -56,6 +57,7 @@ class Gallery {
           delay_ms: 0,
           channel_names: ["ON", "OFF"],
           has_scores: true,
+          has_other: false,
           kernels_given: false,
         },
         names: NAMES,
@@ -178,6 +180,35 @@ describe("order", () => {
     expect(order("index", false, "", { best_frequency_hz: [1200, 1400] })).toEqual([2, 3, 4]);
     expect(order("index", false, "", { best_frequency_hz: [1200, 1400], score: [0, null] })).toEqual([2, 4]);
     expect(order("index", false, "", { best_frequency_hz: [null, 1100] })).toEqual([0, 1]);
+  });
+});
+
+describe("a second model", () => {
+  const withOther = () => {
+    const { info } = new GalleryData(new Gallery().model);
+    return new Gallery({ info: { ...info, has_other: true } });
+  };
+
+  it("gives every neuron a difference of the scores, to sort by and on the cards", () => {
+    const gallery = withOther();
+    const data = new GalleryData(gallery.model);
+    expect(orderOf(data, "score_gain", true, "", {}).slice(0, 3)).toEqual([7, 11, 15]);
+    expect(orderOf(data, "score_gain", true, "", {}).at(-1)).toBe(3);
+    expect(data.described(2)).toContain("r of A − r of B +0.100");
+    const sort = gallery.one<HTMLSelectElement>('select[aria-label="Sorted by"]');
+    sort.value = "score_gain";
+    sort.dispatchEvent(new Event("change", { bubbles: true }));
+    frame();
+    expect(gallery.model.get("sort")).toBe("score_gain");
+    expect(gallery.cards[0].textContent).toContain("−0.100");
+    gallery.cards[1].click();
+    expect(gallery.model.get("selected")).toBe(gallery.order[1]);
+  });
+
+  it("is not spoken of where there is none", () => {
+    const gallery = new Gallery();
+    expect(new GalleryData(gallery.model).described(2)).not.toContain("of B");
+    expect(gallery.one('option[value="score_gain"]')).toBeNull();
   });
 });
 

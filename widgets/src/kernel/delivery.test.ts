@@ -84,7 +84,7 @@ it("the gallery says that its kernel is gone, and still chooses", () => {
   const N = 3;
   const model = new StaticModel({
     view: "gallery",
-    info: { ...INFO, has_scores: true, kernels_given: false },
+    info: { ...INFO, has_scores: true, has_other: false, kernels_given: false },
     table: bytes(Array.from({ length: 8 * N }, (_, i) => i)),
     kernels: new DataView(new Int8Array(N * 2 * 4 * 5).buffer),
     names: ["a", "b", "c"],
