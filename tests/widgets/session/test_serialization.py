@@ -7,10 +7,13 @@ import zlib
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from deepstrf_widgets import BenchWidget, explore
+from deepstrf.demo import load_demo
+from deepstrf.models.audio import ConvNet2D, LinearNonlinear, StateNet
+from deepstrf_widgets import BenchWidget, LiveSession, Player, explore
 from deepstrf_widgets.bench.widget import locked_names
 from deepstrf_widgets.session.serialization import changed_values, restore_state, state_text, to_code
 
@@ -222,3 +225,53 @@ def test_the_browser_cannot_edit_what_is_locked_and_python_can(session, monkeypa
     assert session.value("strf.weight", (0, 0, 0)) == 2.0
     assert session.value("strf.center_ms", (0, 0, 0)) == session.trained_value("strf.center_ms", (0, 0, 0))
     bench.close()
+
+
+# -- more numbers than anybody reads ---------------------------------------------------------------------------------
+
+
+def network(kind):
+    torch.manual_seed(0)
+    if kind == "StateNet":
+        return StateNet(34, 1, out_neurons=6).eval()
+    if kind == "ConvNet2D":
+        return ConvNet2D(34, out_neurons=6).eval()
+    return LinearNonlinear(34, 40, out_neurons=6).eval()
+
+
+@pytest.mark.parametrize("kind", ["StateNet", "ConvNet2D", "LinearNonlinear"])
+def test_code_of_a_fitted_network_is_short_refuses_until_it_is_saved_and_then_repeats_it(kind, tmp_path):
+    demo = load_demo()
+    first, second = (LiveSession(network(kind), demo.stimulus, demo.responses) for _ in range(2))
+    player = Player(first)
+    player.step(2)
+    code = to_code(first)
+    assert len(code) < 300
+    with pytest.raises(ValueError, match=r"^\d+ changed numbers are too many to write here: session.save_pretrained"):
+        exec(code, {"session": second})
+    assert not second.edited()
+    first.save_pretrained(tmp_path / "fitted")
+    if kind == "StateNet":
+        first.ablate("memory", 0)
+    code = to_code(first)
+    assert code.count("\n") == (2 if kind == "StateNet" else 1)
+    assert len(code) < 300
+    exec(code, {"session": second})
+    assert torch.equal(first.rate(2), second.rate(2))
+    while second.can_undo:
+        second.undo()
+    assert not second.edited()
+    # Of what was changed since then the folder knows nothing.
+    player.step(1)
+    player.close()
+    assert to_code(first).startswith("raise ValueError(")
+
+
+def test_weights_of_another_model_are_refused_and_nothing_is_changed(tmp_path):
+    demo = load_demo()
+    session = LiveSession(network("StateNet"), demo.stimulus, demo.responses)
+    StateNet(34, 1, out_neurons=5).save_pretrained(tmp_path / "other")
+    with pytest.raises(ValueError, match=r"save_dir must hold a model with the parts of this one, .*other differs in "):
+        session.load_weights(tmp_path / "other")
+    assert not session.edited()
+    assert not session.can_undo

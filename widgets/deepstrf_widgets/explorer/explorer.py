@@ -463,7 +463,11 @@ class Explorer(BenchWidget, PanelHost):
 
     @property
     def code(self) -> str:
-        """Python that makes the same changes to a fresh ``session`` of the same model."""
+        """Python that makes the same changes to a fresh ``session`` of the same model.
+
+        Where a fit has changed thousands of weights it names the folder of :meth:`save_pretrained`, and without one it
+        is a line that says so and refuses to run.
+        """
         return to_code(self.session)
 
     def restore(self, state: str) -> None:
@@ -497,7 +501,7 @@ class Explorer(BenchWidget, PanelHost):
         return DiagnosisView(self, held_out=held_out, confidence=self.confidence)
 
     def save_pretrained(self, save_dir: str | Path) -> Path:
-        """Write the edited model as a checkpoint folder."""
+        """Write the edited model as a checkpoint folder, which ``session.load_weights`` reads."""
         return self.session.save_pretrained(save_dir)
 
     def save_html(self, path: str | Path, **choice: Any) -> Path:

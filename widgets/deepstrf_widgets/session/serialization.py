@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import numpy as np
 
 from .events import Edit
-from .parameters import LARGEST, Index, Parameter
+from .parameters import ABLATION, LARGEST, Index, Parameter
 from .session import LiveSession
 
 __all__ = ["changed_values", "edits_of_state", "restore_state", "state_text", "to_code", "view_of_state"]
@@ -24,6 +24,9 @@ MOST_CHARACTERS = 10_000_000
 MOST_SHOWN = 300
 VIEW = ("neuron", "sound", "channel")
 """What of a view goes into a text."""
+
+MOST_WRITTEN = 5000
+"""Numbers in a text that is read."""
 
 FEW = 8
 """Up to so many changed numbers of one neuron are listed one by one, more of them as an array where any value goes."""
@@ -56,9 +59,21 @@ def changed_values(session: LiveSession) -> Iterator[Edit]:
 
 
 def to_code(session: LiveSession) -> str:
-    """Python that makes the same changes to a fresh ``session`` of the same model; empty when nothing was changed."""
-    lines = []
-    for name, value, index in changed_values(session):
+    """Python that makes the same changes to a fresh ``session`` of the same model; empty when nothing was changed.
+
+    More numbers than anybody reads, such as those of a network that was fitted, stand in the folder to which
+    `LiveSession.save_pretrained` has written them. Before it has, the code refuses to run and says so.
+    """
+    lines, edits = [], list(changed_values(session))
+    count = sum(np.asarray(edit.value).size for edit in edits)
+    if count > MOST_WRITTEN:
+        folder = session.saved_in(session.snapshot())
+        if folder is None:
+            text = f"{count} changed numbers are too many to write here: session.save_pretrained(folder) before .code"
+            return f"raise ValueError({text!r})\n"
+        lines.append(f"session.load_weights({str(folder)!r})\n")
+        edits = [edit for edit in edits if edit.name.startswith(f"{ABLATION}.")]
+    for name, value, index in edits:
         where = f", {index!r}" if index else ""
         lines.append(f"session.set({name!r}, {np.asarray(value).tolist()!r}{where})\n")
     return "".join(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,9 @@ from .history import Slot
 from .model_copy import private_copy
 from .opening import is_unexpected, opened
 from .parameters import ABLATION, Index, Parameter
-from .reading import Played, Reading, State, parameter_of
+from .reading import Played, Reading, Snapshot, State, parameter_of
 from .staged_forward import StagedForward
-from .twin import Twin
+from .twin import Twin, digest_of, weights_of
 from .watch import same_values
 
 __all__ = ["LiveSession"]
@@ -113,6 +114,7 @@ class LiveSession(Reading):
             live, trained = (StagedForward(one.model, first.stimulus, one.form) for one in (twin, self._trained))
             live.check_answer()
             self._first = Played.of(first, trained, getattr(stimulus, "source", None))
+            self._saved: tuple[Path, str] | None = None
             self._edited = EditedModel(edited, twin, live, self._first)
         if self._opened or is_unexpected(twin):
             warn_user(self.restrictions)
@@ -148,7 +150,7 @@ class LiveSession(Reading):
         return self._first.responses
 
     def save_pretrained(self, save_dir: str | Path, *, metadata: Mapping[str, Any] | None = None) -> Path:
-        """Write the edited model as a checkpoint folder and return its path."""
+        """Write the edited model as a checkpoint folder and return its path; ``code`` then names it where it must."""
         now = self.snapshot()
         model, known = now.model, {"edited_by_hand": now.edited()}
         if has_switches(model):
@@ -156,7 +158,36 @@ class LiveSession(Reading):
         if now.ablated:
             text = f"the checkpoint has all parts of the model on, also what is off here: {now.ablated}"
             warn_user(text)
-        return model.save_pretrained(save_dir, metadata={**known, **(metadata or {})})
+        path = model.save_pretrained(save_dir, metadata={**known, **(metadata or {})})
+        self._saved = path, digest_of(model)
+        return path
+
+    def saved_in(self, now: Snapshot) -> Path | None:
+        """Folder to which the model was saved last, if its weights are still those of ``now``."""
+        return self._saved[0] if self._saved is not None and self._saved[1] == digest_of(now.model) else None
+
+    def load_weights(self, save_dir: str | Path) -> None:
+        """Take all weights of a checkpoint folder over, in one undo entry; parts that are switched off stay off.
+
+        Raises
+        ------
+        ValueError, OSError
+            The folder holds no checkpoint, or one of a model with other parts.
+        FitUnderWayError
+            A fit trains the model itself.
+        """
+        now = self.snapshot().model
+        found, like = weights_of(type(now).from_pretrained(save_dir)), weights_of(now)
+        if found.keys() != like.keys() or any(found[name].shape != like[name].shape for name in like):
+            odd = sorted(found.keys() ^ like.keys()) or [n for n in like if found[n].shape != like[n].shape]
+            raise ValueError(f"save_dir must hold a model with the parts of this one, {save_dir} differs in {odd[0]}")
+        step = RunStep({name: found[name].to(like[name]).clone() for name in like}, {}, {}, settled=True, source=None)
+        run = f"load-{time.monotonic_ns()}"
+        try:
+            self.open_run(run)
+            self.exchange(run, step)
+        finally:
+            self.close_run(run)
 
     # -- another stimulus ----------------------------------------------------------------------------------------
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import weakref
 from functools import cached_property
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from deepstrf.analysis import add_switches
 from deepstrf.models import NeuralModel
+from deepstrf.models.switches import SWITCH
 
 from .history import Slot
 from .model_copy import own_tensors, private_copy
@@ -17,13 +20,27 @@ from .parameters import Parameter, other_tensors, parameter_table
 from .proof import proven_form
 from .staged_forward import FORMULA, Form
 
-__all__ = ["Twin", "tensors_of"]
+__all__ = ["Twin", "digest_of", "tensors_of", "weights_of"]
 
 
 def tensors_of(model: nn.Module) -> dict[str, Tensor]:
     """Parameters and buffers of a model by name, as views without gradients: a write to one is a write to the model."""
     named = (*model.named_parameters(remove_duplicate=False), *model.named_buffers(remove_duplicate=False))
     return {name: tensor.detach() for name, tensor in named}
+
+
+def weights_of(model: nn.Module) -> dict[str, Tensor]:
+    """`tensors_of` a model but for the switches of its parts."""
+    return {name: t for name, t in tensors_of(model).items() if not name.rpartition(".")[2].startswith(SWITCH)}
+
+
+def digest_of(model: nn.Module) -> str:
+    """Name of all weights of a model, which is another where one of their bits is."""
+    found = hashlib.sha256()
+    for name, tensor in weights_of(model).items():
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        found.update(tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()
 
 
 class Lease:
