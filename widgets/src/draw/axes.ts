@@ -20,16 +20,25 @@ export function niceStep(span: number, most: number): number {
   return 10 * power;
 }
 
+const MOST_DECIMALS = 3;
+
+/** "0.5", or "−2e−4" where that takes more than three decimals: beside a colour bar the last ones were cut. */
+function tickText(at: number, step: number): string {
+  const decimals = Math.max(-Math.floor(Math.log10(step) + 1e-9), 0);
+  if (at === 0) return decimals > MOST_DECIMALS ? "0" : at.toFixed(decimals);
+  if (decimals <= MOST_DECIMALS) return at.toFixed(decimals).replace("-", "−");
+  const digits = Math.floor(Math.log10(Math.abs(at)) + 1e-9) + decimals;
+  return at.toExponential(Math.max(digits, 0)).replaceAll("-", "−");
+}
+
 /** Round numbers between two ends, at most about `most` of them. */
 export function linearTicks(low: number, high: number, most: number): Tick[] {
   const step = niceStep(high - low, most);
-  const decimals = Math.max(-Math.floor(Math.log10(step) + 1e-9), 0);
   const ticks: Tick[] = [];
   const first = Math.ceil(low / step - 1e-6);
   for (let i = first; i * step <= high + 1e-6 * step && ticks.length < 100; i++) {
     const at = i === 0 ? 0 : i * step;
-    const text = at.toFixed(decimals).replace("-", "−");
-    ticks.push({ at, text });
+    ticks.push({ at, text: tickText(at, step) });
   }
   return ticks;
 }

@@ -30,6 +30,14 @@ describe("ticks", () => {
     expect(linearTicks(0, 195, 4).map((t) => t.at)).toEqual([0, 50, 100, 150]);
   });
 
+  it("have a power of ten where more than three decimals would be cut beside a colour bar", () => {
+    const texts = (low: number, high: number) => linearTicks(low, high, 5).map((t) => t.text);
+    expect(texts(-0.0005, 0.0005)).toEqual(["−4e−4", "−2e−4", "0", "2e−4", "4e−4"]);
+    expect(texts(-0.00002, 0.00013)).toEqual(["0", "5e−5", "1.0e−4"]);
+    expect(texts(0.001, 0.0015)[1]).toBe("1.1e−3");
+    expect(texts(0, 0.005)[1]).toBe("0.001");
+  });
+
   it("of ultrasound keep their zeros", () => {
     const cf = Array.from({ length: 34 }, (_, i) => 1000 * 200 ** (i / 33));
     const texts = frequencyTicks(cf, 290).map((t) => t.text);

@@ -230,12 +230,10 @@ export class GalleryGrid {
     const row = element("div.db-row", { role: "presentation", hidden: true });
     const cards = Array.from({ length: this.#columns }, () => this.#makeCard());
     row.append(...cards.map((card) => card.element));
-    const canvas = element("canvas", {
-      width: this.#pitch * this.#columns,
-      height: this.#thumbnails?.bands,
-      hidden: true,
-    });
-    canvas.style.width = `${this.#pitch * this.#columns * (this.#thumbnails?.perLag ?? 1)}px`;
+    // To the end of the last picture: what lies beyond it would reach out of a narrow gallery.
+    const cells = this.#pitch * (this.#columns - 1) + this.#margin + (this.#thumbnails?.columns ?? 0);
+    const canvas = element("canvas", { width: cells, height: this.#thumbnails?.bands, hidden: true });
+    canvas.style.width = `${cells * (this.#thumbnails?.perLag ?? 1)}px`;
     this.#pictures.append(canvas);
     this.#pictures.before(row);
     const context = canvas.getContext("2d", { willReadFrequently: true });

@@ -27,6 +27,8 @@ import { PROFILE_PX, ProfileEditor } from "./profiles";
 import { fieldText, gaussianText, plainText, tuningText } from "./text";
 import { ViewOptions } from "./view-options";
 
+/** Up to the right edge of the picture: what its whole tuning takes. */
+const TUNING_PX = 330;
 const MARGIN = { left: 54, right: 66, top: 20, bottom: 40 };
 
 const KEYS: Record<string, Act | "all" | undefined> = {
@@ -67,6 +69,7 @@ export class StrfEditor extends StageEditor {
   readonly #view: ViewOptions;
   readonly #slope = new GradientPicture();
   readonly #tuning = element("p.db-tuning");
+  #tight = false;
   /** Below it: how sure a fit is of the field. */
   readonly #certainty = element("p.db-certainty.db-muted", { hidden: true });
   /** Over the picture: what is under the pointer, or else the tuning. */
@@ -151,10 +154,12 @@ export class StrfEditor extends StageEditor {
     this.#brush.updateAria();
     this.#profiles.updateAria();
     this.#paintCertainty();
-    setText(
-      this.#tuning,
-      tuningText(this.#pictures, this.state.axes, this.state.info.unheard, this.state.channel),
-    );
+    this.#describeTuning();
+  }
+
+  #describeTuning(): void {
+    const { axes, info, channel } = this.state;
+    setText(this.#tuning, tuningText(this.#pictures, axes, info.unheard, channel, this.#tight));
   }
 
   protected get dragging(): boolean {
@@ -274,6 +279,12 @@ export class StrfEditor extends StageEditor {
     const { box } = grid;
     layOver(this.#plot, box);
     this.#overlay.style.right = `${this.#surface.width - box.x - box.width}px`;
+    const tight = box.x + box.width < TUNING_PX;
+    if (tight !== this.#tight) {
+      this.#tight = tight;
+      this.#overlay.classList.toggle("db-tight", tight);
+      this.#describeTuning();
+    }
     drawAround(ctx, theme, grid, this.state.axes, around);
   }
 

@@ -25,6 +25,11 @@ describe("the tuning of a field", () => {
     expect(read(field([0, 4, -0.1]))).toMatch(/^inhibition 1\.0 kHz · latency 0\.0 ms/);
   });
 
+  it("is shorter where there is little room, with the same numbers", () => {
+    const text = tuningText(field([1, 3, 1], [2, 1, -2]), AXES, INFO.unheard, 0, true);
+    expect(text).toMatch(/^inhibition 4\.0 kHz · 30 ms · sep\. [0-9.]+/);
+  });
+
   it("is none of an empty field", () => {
     expect(read(field())).toMatch(/^no excitation/);
   });

@@ -44,13 +44,14 @@ export function gaussianText(g: Gaussian, axes: Axes): string {
 
 /**
  * "best 4.2 kHz · latency 35 ms · separability 0.92", and how much of the field has met no sound; of a field whose largest
- * weight is negative "inhibition 4.2 kHz".
+ * weight is negative "inhibition 4.2 kHz". Where there is `little` room, "best 4.2 kHz · 35 ms · sep. 0.92".
  */
 export function tuningText(
   field: ArrayLike<number>,
   { F, T, cfHz, dtMs, delayMs }: Axes,
   unheard: Unheard,
   channel: number,
+  little = false,
 ): string {
   if (field.length !== F * T || F * T === 0) return "";
   const heard = heardOnly(field, unheard, F, T, channel);
@@ -60,7 +61,7 @@ export function tuningText(
   const { bestHz, latencyMs, separability } = tuningOf(strongest, F, T, cfHz, dtMs, delayMs);
   const peak = Number.isNaN(bestHz)
     ? "no excitation"
-    : `${inhibits ? "inhibition" : "best"} ${frequency(bestHz)} · latency ${milliseconds(latencyMs)}`;
+    : `${inhibits ? "inhibition" : "best"} ${frequency(bestHz)} · ${little ? "" : "latency "}${milliseconds(latencyMs)}`;
   const silent = unheard.text ? ` · ${unheard.text}` : "";
-  return `${peak}${Number.isNaN(separability) ? "" : ` · separability ${fixed(separability, 2)}`}${silent}`;
+  return `${peak}${Number.isNaN(separability) ? "" : ` · ${little ? "sep." : "separability"} ${fixed(separability, 2)}`}${silent}`;
 }
