@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.browser.bench_page import ROOT, BenchPage
+from tests.browser.bench_page import PAINTED, ROOT, BenchPage, open_panel
 from tests.browser.lab import Server
 from tests.browser.notebook import NotebookPage, write_notebook
 
@@ -75,6 +75,12 @@ for number in range(150):
 FOREVER = """
 while True:
     bench.session.set("activation.beta", 1.5, (1,)); bench.session.undo(); bench.session.redo(); read(1)
+"""
+READ_FOR_STEPS = """
+number, until = 0, bench.player.steps + 20
+while number < 300 or bench.player.steps < until:
+    read(number % 6)
+    number += 1
 """
 START = """(code) => {
   const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
@@ -183,3 +189,97 @@ def test_all_cells_run_again_twice_during_a_drag(bench: BenchPage) -> None:
     bench.settle()
     assert bench.notebook.kernel_eval("faults()") == []
     assert not [text for text in bench.notebook.console_errors if "Cannot send" in text]
+
+
+def test_a_cell_reads_beside_play(bench: BenchPage) -> None:
+    """A fit moves the session in a thread of its own, all while a cell reads: 300 times, and through 20 steps at least."""
+    bench.notebook.kernel_eval("bench.player.new_start(1)")
+    open_panel(bench.page, "Fit")
+    bench.button("Play").click()
+    bench.notebook.wait_for_kernel("bench.player.steps > 2")
+    bench.page.evaluate(START, READ_FOR_STEPS)
+    bench.page.evaluate("() => { Promise.all(window.cells).then((ends) => { window.ends = ends; }); }")
+    assert bench.page.wait_for_function("() => window.ends").json_value() == ["ok"]
+    assert bench.notebook.kernel_eval("bench.player.state") == "playing"
+    bench.button("Pause").click()
+    bench.button("Play").wait_for()
+    bench.settle()
+    assert bench.notebook.kernel_eval("len(answers)") >= 300
+    assert bench.notebook.kernel_eval("len({first for _, first, _, _ in answers})") > 5
+    assert bench.notebook.kernel_eval("faults()") == []
+    assert bench.notebook.console_errors == []
+
+
+TWO_BENCHES = """
+import torch
+from deepstrf.demo import load_demo
+from deepstrf_widgets import LiveSession, explore
+demo = load_demo()
+model = demo.model.eval()
+sessions = [
+    LiveSession(model, demo.stimulus, demo.responses, copy_model=False) for _ in range(2)
+]
+benches = [explore(session, figures=False, sounds=False) for session in sessions]
+
+def faults():
+    with torch.no_grad():
+        fresh = model(sessions[0].stimulus)[:, :, 0]
+    found = []
+    for number, session in enumerate(sessions):
+        if not all(torch.allclose(session.rate(n), fresh[:, n], rtol=1e-4, atol=1e-5) for n in range(6)):
+            found.append(f"session {number} gives another rate")
+    values = [{name: session.value(name).tolist() for name in session.parameters} for session in sessions]
+    if values[0] != values[1]:
+        found.append("the sessions differ")
+    return found
+"""
+BOTH_IDLE = f"""() => [...document.querySelectorAll("{ROOT}")].every(
+  (root) => root.__bench.pending() === 0 && root.querySelector(".db-dragging") === null)"""
+HANDLES = f"""() => [...document.querySelectorAll("{ROOT}")].map((root) => {{
+  const field = root.querySelector(".db-strf .db-picture").getBoundingClientRect();
+  return [...root.querySelectorAll("[data-handle=center]")].map((handle) => {{
+    const box = handle.getBoundingClientRect();
+    return [Math.round(box.x - field.x), Math.round(box.y - field.y)];
+  }});
+}})"""
+AGREE = f"() => {{ const [one, other] = ({HANDLES})(); return JSON.stringify(one) === JSON.stringify(other); }}"
+
+
+def test_two_benches_on_one_model_are_dragged_in_turn(open_page: Callable[..., NotebookPage], server: Server) -> None:
+    """Two sessions write to one model: each takes over what the other has done, as an undo entry of its own."""
+    write_notebook(server.folder / "two.ipynb", TWO_BENCHES, "benches[0]", "benches[1]")
+    notebook = open_page(1280, 1000)
+    notebook.open("two.ipynb")
+    notebook.run_all()
+    page = notebook.page
+    page.wait_for_function(f"""() => document.querySelectorAll("{ROOT} [data-handle=center]").length >= 4""")
+
+    def settled() -> None:
+        page.wait_for_function(BOTH_IDLE)
+        page.evaluate(PAINTED)
+
+    start = notebook.kernel_eval("model.readout.strf.kernel.P.tolist()")
+    for turn in range(4):
+        settled()
+        handle = page.locator(ROOT).nth(turn % 2).locator("[data-handle=center][data-gaussian='0']").first
+        handle.scroll_into_view_if_needed()
+        before = notebook.kernel_eval("model.readout.strf.kernel.P.tolist()")
+        box = handle.bounding_box()
+        assert box is not None
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x - 30 + 20 * turn, y + 12, steps=15)
+        page.mouse.up()
+        settled()
+        assert notebook.kernel_eval("model.readout.strf.kernel.P.tolist()") != before
+        # The other session notices at its next read, and its bench follows.
+        assert notebook.kernel_eval("faults()") == []
+        page.wait_for_function(AGREE)
+    for session in (1, 0):
+        while notebook.kernel_eval(f"sessions[{session}].can_undo"):
+            notebook.kernel_eval(f"sessions[{session}].undo() and None")
+        assert notebook.kernel_eval("faults()") == []
+        assert notebook.kernel_eval("model.readout.strf.kernel.P.tolist()") == start
+    page.wait_for_function(AGREE)
+    assert notebook.console_errors == []

@@ -12,7 +12,8 @@ from deepstrf.analysis import ablated
 from deepstrf.demo import load_demo
 from deepstrf.models.audio import StateNet, Transformer
 from deepstrf.models.prediction import predict
-from deepstrf_widgets import LiveSession, explore
+from deepstrf.models.switches import has_switches
+from deepstrf_widgets import Edit, LiveSession, explore
 from deepstrf_widgets.session.serialization import restore_state, state_text, to_code
 
 F = 16
@@ -37,6 +38,14 @@ def session():
 
 def rates(session):
     return torch.stack([session.rate(n) for n in range(session.n_neurons)], 1)[:, :, None]
+
+
+def test_an_edit_of_something_else_gives_the_model_no_switches(session):
+    session.set("strf.weight", 0.5, (0, 0, 0))
+    session.apply([Edit("strf.weight", 0.4, (1, 0, 0))])
+    assert not has_switches(session.model)
+    session.ablate("channels", "OFF")
+    assert has_switches(session.model)
 
 
 def test_what_is_off_is_off_in_the_response_and_in_the_model_and_nothing_else_changes(session):

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from deepstrf.training import Fitter
-from deepstrf_widgets import BenchWidget, Gallery, LiveSession
+from deepstrf_widgets import BenchWidget, Edit, Gallery, LiveSession
 from deepstrf_widgets.session import edited_model, watch
 from deepstrf_widgets.session.edited_model import FitUnderWayError
 
@@ -204,6 +204,16 @@ def test_a_write_that_changes_no_value_is_compared_once(shared, monkeypatch):
     compared.clear()
     assert not shared.can_undo
     assert not compared
+
+
+@pytest.mark.parametrize("act", ["set", "undo"])
+def test_a_read_after_an_edit_of_the_session_itself_compares_nothing(shared, monkeypatch, act):
+    shared.set("strf.weight", 0.5, (0, 0, 0))
+    if act == "undo":
+        shared.undo()
+    monkeypatch.setattr(edited_model, "same_values", lambda *_: pytest.fail("its own edit is taken for another's"))
+    for neuron in range(3):
+        shared.rate(neuron)
 
 
 def test_a_model_that_has_lost_its_values_is_read_and_noticed_once(shared):

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from deepstrf.datasets import Recording
+from deepstrf.datasets.source import Source
 from deepstrf.metrics import corrcoef
 from deepstrf.models import StateNet
 from deepstrf.stimuli import Spectrogram
@@ -56,6 +58,17 @@ def test_the_first_sound_comes_back_with_its_responses(session, make_stimulus):
     assert torch.equal(session.stimulus, stimulus)
     assert torch.equal(session.rate(0), rate)
     assert session.score(0) == score
+
+
+def test_the_source_is_that_of_the_recording_and_of_no_other_sound(make_model, make_stimulus, make_responses):
+    recording = Recording(make_stimulus(), make_responses(), dt_ms=5.0, cf_hz=CF_HZ)
+    recording.source = Source("aa1", "Zebra finch", "own account", "CRCNS terms of use", "A (2011)")
+    session = LiveSession(make_model(), recording)
+    assert session.source == recording.source
+    session.set_stimulus(make_stimulus(frames=12))
+    assert session.source is None
+    session.set_stimulus()
+    assert session.source == recording.source
 
 
 def test_a_spectrogram_brings_its_unit(session):

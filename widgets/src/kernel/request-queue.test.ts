@@ -65,6 +65,16 @@ describe("RequestQueue", () => {
     expect(values).toEqual([3, 9]);
   });
 
+  it("tells the age of the oldest request without an answer", () => {
+    const { clock, queue } = made();
+    expect(queue.oldestMs()).toBe(0);
+    queue.push("g", [slot(1)], "move");
+    clock.to(30);
+    expect(queue.oldestMs()).toBe(30);
+    queue.answer(1, 5);
+    expect(queue.oldestMs()).toBe(0);
+  });
+
   it("keeps the ends of gestures and the order of undo among them", () => {
     const { out, queue } = made();
     queue.push("g1", [slot(1)], "move");

@@ -150,6 +150,13 @@ describe.each(SATURATING)("the features of a %s", (kind) => {
   });
 });
 
+describe("a sigmoid", () => {
+  it("reaches its ends however far the drive is from its threshold", () => {
+    const rate = curveOf("sigmoid", { a: 1, b: 2, c: 0, d: 1 });
+    expect([-1e4, 1e4].map(rate)).toEqual([1, 3]);
+  });
+});
+
 describe("a softplus", () => {
   it("has its knee at its height at drive 0, and keeps its sharpness when its baseline moves", () => {
     const random = randomFrom(4);

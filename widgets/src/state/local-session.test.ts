@@ -76,6 +76,14 @@ describe("the numbers on screen", () => {
     expect(largest(now.rate, (rate, i) => rate - vector.rate[i])).toBeGreaterThan(1e-4);
   });
 
+  it("of the adaptation follow its edits before anything else is computed", () => {
+    const { session, now } = made();
+    const before = Float64Array.from(now.adapted ?? []);
+    expect(largest(before, (value, i) => value - vector.adapted[i])).toBeLessThan(1e-5);
+    session.apply([{ name: "prefilter.w", index: [0], value: 0.9 }]);
+    expect(largest(now.adapted ?? [], (value, i) => value - before[i])).toBeGreaterThan(1e-4);
+  });
+
   it("of a model that only the kernel can compute keep its response, and take each new one", () => {
     const { session, now } = made({ local: false });
     session.apply([{ name: "strf.weight", index: [0, 0, 0], value: 3 }]);
