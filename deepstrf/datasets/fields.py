@@ -94,7 +94,8 @@ def linear_from_field(
     levels = as_tensor("baseline", baseline).float()
     if levels.ndim > 1 or levels.numel() not in (1, N):
         raise ValueError(f"baseline must be one number or ({N},), got {tuple(levels.shape)}")
-    model = Linear(F, T, out_neurons=N)
+    with torch.random.fork_rng(devices=[]):
+        model = Linear(F, T, out_neurons=N)
     with torch.no_grad():
         readout = model.readout
         readout.strf.kernel.get_parameter("weight").copy_(

@@ -119,7 +119,8 @@ def ridge(
         check_numbers("must be positive", lambda size: 0 < size < float("inf"), alpha=alpha)
     examples = Examples.of(train, "train")
     F, N = examples.stimuli.shape[2], examples.target.shape[1]
-    model = Linear(F, n_lags, out_neurons=N, prefiltering=copy.deepcopy(prefiltering)).eval()
+    with torch.random.fork_rng(devices=[]):
+        model = Linear(F, n_lags, out_neurons=N, prefiltering=copy.deepcopy(prefiltering)).eval()
     heard = examples.stimuli.double().cpu()
     if prefiltering is not None:
         with torch.no_grad():

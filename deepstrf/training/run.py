@@ -396,7 +396,9 @@ class Run:
                     for name, data in parts.items()
                     if data is not None
                     for what, values in (("stimuli", data.stimuli), ("responses", data.responses))
-                },
+                }
+                # Of these the prior's smoothness is a function.
+                | ({} if self.axes is None else {"axes": _axes_text(*self.axes)}),
             },
         }
 
@@ -465,6 +467,10 @@ def check_fits(model: nn.Module, train: Examples, validation: Examples | None) -
                 f"model must give (B, {N}, 1, T) for the {N} neurons of {name}, got {tuple(pred.shape)} "
                 f"for one stimulus of {examples.bins[0]} bins"
             )
+
+
+def _axes_text(cf_hz: Tensor, dt_ms: float) -> str:
+    return f"dt_ms {dt_ms:g}, cf_hz {cf_hz.min():g} to {cf_hz.max():g}, digest {digest(cf_hz)[:16]}"
 
 
 def _weights_without_evidence(model: nn.Module, train: Examples) -> Iterator[tuple[Tensor, Tensor]]:

@@ -192,7 +192,7 @@ def test_all_cells_run_again_twice_during_a_drag(bench: BenchPage) -> None:
 
 
 def test_a_cell_reads_beside_play(bench: BenchPage) -> None:
-    """A fit moves the session in a thread of its own, all while a cell reads: 300 times, and through 20 steps at least."""
+    """A fit moves the session in a thread of its own while a cell reads: 300 times, and through 20 steps at least."""
     bench.notebook.kernel_eval("bench.player.new_start(1)")
     open_panel(bench.page, "Fit")
     bench.button("Play").click()

@@ -90,3 +90,11 @@ def test_the_array_of_a_file_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"name must be that of an array in .*a\.npz, \['other', 'strf'\], got None"):
         linear_from_field(tmp_path / "a.npz", lag_zero="first")
     assert linear_from_field(tmp_path / "a.npz", lag_zero="first", name="strf").T == 3
+
+
+def test_the_users_random_numbers_go_on_as_if_no_model_had_been_made():
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    linear_from_field(RNG.normal(size=(4, 5)), lag_zero="first")
+    assert torch.equal(torch.rand(2), expected)

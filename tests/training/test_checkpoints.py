@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch.optim.lr_scheduler import LambdaLR, SequentialLR, StepLR
 
+from deepstrf.datasets import Recording
 from deepstrf.metrics import corrcoef, mse_loss
 from deepstrf.models import Linear, LinearNonlinear
 from deepstrf.training import Fitter
@@ -119,6 +120,18 @@ def test_a_checkpoint_of_other_data_or_another_model_is_refused(parts, tmp_path)
             fitter.fit(new_model(), *data, checkpoint=file)
     with pytest.raises(ValueError, match="another fit: its model is 'LinearNonlinear"):
         fitter.fit(new_model(output_activation=torch.nn.Softplus()), train, validation, checkpoint=file)
+
+
+@pytest.mark.parametrize(("axis", "said"), [({"dt_ms": 10.0}, "dt_ms 10"), ({"cf_hz": 2}, "cf_hz")])
+def test_a_checkpoint_of_the_same_numbers_on_other_axes_is_refused(parts, tmp_path, axis, said):
+    """The prior smooths along octaves and ms: the same arrays give another fit."""
+    train, _ = parts
+    axes = {"cf_hz": train.cf_hz, "dt_ms": train.dt_ms}
+    other = axes | {name: axes[name] * 2 for name in axis}
+    file, fitter = tmp_path / "fit.pt", quick_fitter(epochs=1)
+    fitter.fit(new_model(), Recording(train.stimuli, train.responses, **axes), checkpoint=file)
+    with pytest.raises(ValueError, match=f"another fit: its data is .*axes.*{said}"):
+        fitter.fit(new_model(), Recording(train.stimuli, train.responses, **other), checkpoint=file)
 
 
 class Power(torch.nn.Module):

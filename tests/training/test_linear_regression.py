@@ -199,3 +199,12 @@ def test_errors():
     recording = Recording(x, y, dt_ms=DT_MS, cf_hz=CF_HZ, bins=[T, 90, T, T])
     with pytest.raises(ValueError, match=r"smoothness must be two lengths of at least 0.*got \(-1, 5\)"):
         ridge(recording, LAGS, smoothness=(-1, 5))
+
+
+def test_the_users_random_numbers_go_on_as_if_nothing_had_been_fitted() -> None:
+    x, y = data()
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    ridge((x, y), 4, smoothness=None)
+    assert torch.equal(torch.rand(2), expected)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from deepstrf.training import Fitter
-from deepstrf_widgets import BenchWidget, Edit, Gallery, LiveSession
+from deepstrf_widgets import BenchWidget, Gallery, LiveSession
 from deepstrf_widgets.session import edited_model, watch
 from deepstrf_widgets.session.edited_model import FitUnderWayError
 

@@ -188,13 +188,6 @@ export interface ExplainRequest {
   frame: number;
   trained: boolean;
 }
-/** Begins or ends that a fit moves the model, or pins a Gaussian (neuron, channel, Gaussian), or lets go of it. */
-export interface FitRequest {
-  type: "play" | "pause" | "pin";
-  client: string;
-  seq: number;
-  index?: number[];
-}
 export type Request = EditRequest | UndoRequest | RevertRequest | RestoreRequest | ExplainRequest;
 export const PARTS = ["gaussians", "kernel", "factors", "prefilter", "activation", "affine", "rate"] as const;
 export type AnswerPart = (typeof PARTS)[number];
