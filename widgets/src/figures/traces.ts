@@ -33,6 +33,8 @@ const UNSURE = ", unsure";
 const UNSURE_OPACITY = 0.3;
 const LANE_PX = 88;
 const FIELD_PX = 200;
+/** A graph narrower than this has no room for its legend beside a title in the middle. */
+const LEGEND_PX = 560;
 /** Right of a field; the last has its colour bar there, and the others are as wide as that. */
 const FIELD_RIGHT_PX = 86;
 const TICKS_KHZ = [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100];
@@ -109,6 +111,7 @@ export function layoutOf(graph: string, figure: Figure, theme: Theme, width: num
   const frequency = { type: "log", title: { text: "kHz" }, tickvals: ticks, ticktext: ticks.map(String) };
   const lines = { gridcolor: GRID, zerolinecolor: GRID };
   const bottom = last || isField(graph) ? 38 : MARGIN.b;
+  const hasLegend = graph === "response";
   const inner = lane ? LANE_PX * lane.weight : FIELD_PX;
   const x = isField(graph)
     ? { title: { text: "lag (ms)", standoff: 4 }, autorange: "reversed" }
@@ -117,9 +120,16 @@ export function layoutOf(graph: string, figure: Figure, theme: Theme, width: num
     width,
     height: inner + MARGIN.t + bottom,
     margin: { ...MARGIN, b: bottom, ...(isField(graph) ? { r: FIELD_RIGHT_PX } : {}) },
-    title: { text: lane?.title ?? graph, font: { size: 13 }, x: 0.5, y: 1, yanchor: "top", pad: { t: 6 } },
-    showlegend: graph === "response",
-    legend: { orientation: "h", x: 1, xanchor: "right", y: 1, yanchor: "bottom" },
+    // A legend beside it: where both would lie over one another, the title stands on the left.
+    title: {
+      ...{ text: lane?.title ?? graph, font: { size: 13 }, y: 1, yanchor: "top", pad: { t: 6 } },
+      ...(hasLegend && width < LEGEND_PX ? { x: 0, xanchor: "left" } : { x: 0.5 }),
+    },
+    showlegend: hasLegend,
+    legend: {
+      ...{ orientation: "h", x: 1, xanchor: "right", y: 1, yanchor: "bottom" },
+      ...(width < LEGEND_PX ? { font: { size: 10 } } : {}),
+    },
     paper_bgcolor: CLEAR,
     plot_bgcolor: CLEAR,
     font: { color: theme.foreground, family: theme.font, size: 12 },
