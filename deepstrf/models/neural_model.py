@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import tempfile
 from abc import ABC
 from collections.abc import Callable, Mapping
@@ -285,7 +286,7 @@ class NeuralModel(nn.Module, ABC):
             was saved with the weights.
         """
         folder = Path(repo_id_or_path)
-        if not folder.is_dir():
+        if not os.path.isdir(folder):  # False too for a name that no folder can have
             folder = download_pretrained(str(repo_id_or_path), cache_dir=cache_dir, revision=revision, token=token)
         model, metadata = load_pretrained_from_dir(
             cls, folder, extra_kwargs=extra_kwargs, strict=strict, map_location=map_location, max_gb=max_gb

@@ -62,7 +62,7 @@ def read_wav(
     if not path.exists():
         raise FileNotFoundError(f"there is no sound file {path}")
     if not path.is_file():
-        raise ValueError(f"{path} is a folder, not a sound file")
+        raise ValueError(f"{path} is a {'folder' if path.is_dir() else 'pipe or device'}, not a sound file")
     if path.stat().st_size == 0:
         raise ValueError(f"{path} is empty: it has 0 bytes")
     if path.suffix.lower() == ".raw":

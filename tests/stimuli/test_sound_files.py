@@ -1,6 +1,7 @@
 """read_wav: exact values for every sample format, and a message that names the file for everything that is wrong."""
 
 import contextlib
+import os
 import tracemalloc
 
 import numpy as np
@@ -85,6 +86,13 @@ def test_chunks_before_the_data_are_passed_over(tmp_path, sound):
 def test_missing(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no sound file .*gone\.wav"):
         read_wav(tmp_path / "gone.wav")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_refused_without_waiting_for_its_other_end(tmp_path):
+    os.mkfifo(tmp_path / "a.wav")
+    with pytest.raises(ValueError, match=r"a\.wav is a pipe or device, not a sound file"):
+        read_wav(tmp_path / "a.wav")
 
 
 def test_folder(tmp_path):

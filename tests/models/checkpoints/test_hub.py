@@ -158,7 +158,8 @@ def test_offline_the_last_download_is_used(server: HubServer, monkeypatch: pytes
 
 
 @pytest.mark.parametrize(
-    "name", ["no/such/folder", "./nothing here", "/nowhere", "./typo", "../a--b", "a--b", "a/b.git", "-a", "a/.b"]
+    "name",
+    ["no/such/folder", "./nothing here", "/nowhere", "./typo", "../a--b", "a--b", "a/b.git", "-a", "a/.b", 300 * "x"],
 )
 def test_what_cannot_be_a_repository_is_not_asked_for(server: HubServer, name: str) -> None:
     with pytest.raises(FileNotFoundError, match="is neither a local folder nor a Hub repository"):
