@@ -107,7 +107,7 @@ lowest: $(py) ## the Python tests with the lowest versions that pyproject.toml a
 	@OMP_NUM_THREADS=1 $(VENV)/lowest/bin/python -m pytest -n auto --dist loadfile -m "not browser" \
 	  -W default::DeprecationWarning $(addprefix --ignore tests/,browser benchmarks notebooks packaging widgets/test_bundle.py)
 
-adversary: $(VENV)/.test ## hostile files, threads, interrupts and two programs, the whole of it (half an hour on two cores; `make test` has a share)
+adversary: $(VENV)/.test ## hostile files, threads, interrupts and two programs, the whole of it (about half an hour on two idle cores; `make test` has a share)
 	@# Tests and doors side by side, one on each core; what the tests print is shown at the end.
 	@OMP_NUM_THREADS=1 ADVERSARY=whole $(py) -m pytest -n auto --dist load -rP tests/adversary
 	@OMP_NUM_THREADS=1 $(py) tests/adversary/campaign.py
