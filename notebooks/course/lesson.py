@@ -125,7 +125,8 @@ class Lesson:
                 if shown.error is not None:
                     print("There would be a picture here: run the notebook's cells from the top once more.")
         if verdict.kind == "open":
-            lead_back_to_this_cell()
+            exercise = self.exercises[name]
+            lead_back_to_this_cell(None if exercise.kind in ("gesture", "drawing") else exercise.answer)
         else:
             record.keep(self.number, name, verdict.kind, time.monotonic() - self._opened)
         self._tick(name)

@@ -10,6 +10,7 @@ from IPython.display import DisplayHandle
 __all__ = ["lead_back_to_this_cell"]
 
 # Runs in the page, in the output of a check. `element` is that output. The cell of the answer is the last one above it
+# in which a line gives the name its value, and where none does (the answer is a gesture or a drawing) the last one
 # whose code is shown; a cell is selected by a click on its prompt. Where the last cell is not the selected one (a cell
 # was run alone, or an earlier question has led back already) nothing is done.
 BACK = """(() => {
@@ -20,7 +21,10 @@ BACK = """(() => {
     if (check < 0 || !cells.at(-1).classList.contains("jp-mod-active")) return;
     const shown = (cell) => cell.querySelector(".jp-CodeCell .jp-InputArea-editor, .jp-InputArea-editor")?.offsetParent;
     const above = cells.slice(0, check).reverse();
-    const task = above.find((cell) => cell.classList.contains("jp-CodeCell") && shown(cell)) ?? cells[check];
+    const lines = (cell) => [...cell.querySelectorAll(".jp-InputArea-editor .cm-line")].map((line) => line.textContent);
+    const codes = above.filter((cell) => cell.classList.contains("jp-CodeCell"));
+    const answers = (cell) => lines(cell).some((line) => /^(def +)?ANSWER *[=(:]/.test(line));
+    const task = codes.find(answers) ?? codes.find(shown) ?? cells[check];
     const prompt = task.querySelector(".jp-InputPrompt") ?? task;
     for (const type of ["mousedown", "mouseup"]) {
       prompt.dispatchEvent(new MouseEvent(type, { bubbles: true, cancelable: true, button: 0 }));
@@ -35,6 +39,9 @@ BACK = """(() => {
 })();"""
 
 
+NO_NAME = "(?!)"
+"""Of a regular expression that finds nothing."""
+
 # A stored script makes JupyterLab ask whoever opens the notebook whether to run it: it goes when a later cell is run.
 SHOWN_S = 2.0
 _shown: list[tuple[DisplayHandle, float]] = []
@@ -45,8 +52,10 @@ def _clear(_info: object = None) -> None:
         _shown.pop()[0].update({"text/plain": ""}, raw=True)
 
 
-def lead_back_to_this_cell() -> None:
+def lead_back_to_this_cell(answer: str | None) -> None:
     """Select the question of the running cell where Run All has just left the last cell selected.
+
+    ``answer`` is the name that the student gives a value, None for a gesture or a drawing.
 
     Only in JupyterLab and Notebook 7, which say of each cell that they run which ones were deleted; nothing elsewhere,
     so no output is stored by programs that run notebooks. Of several open questions the first one leads.
@@ -57,5 +66,6 @@ def lead_back_to_this_cell() -> None:
     if _clear not in shell.events.callbacks["pre_run_cell"]:
         shell.events.register("pre_run_cell", _clear)
     handle = DisplayHandle()
-    handle.display({"application/javascript": BACK, "text/plain": ""}, raw=True)
+    script = BACK.replace("ANSWER", answer or NO_NAME)
+    handle.display({"application/javascript": script, "text/plain": ""}, raw=True)
     _shown.append((handle, time.monotonic()))

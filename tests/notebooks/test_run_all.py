@@ -52,16 +52,16 @@ def shell(monkeypatch: pytest.MonkeyPatch):
 def test_the_first_open_question_of_a_run_leads_and_its_script_goes_later(shell, monkeypatch):
     now = [100.0]
     monkeypatch.setattr(run_all.time, "monotonic", lambda: now[0])
-    run_all.lead_back_to_this_cell()
-    run_all.lead_back_to_this_cell()
+    run_all.lead_back_to_this_cell("latency_ms")
+    run_all.lead_back_to_this_cell("latency_ms")
     (shown,) = Handle.made
-    assert shown.data["application/javascript"] == run_all.BACK
+    assert shown.data["application/javascript"] == run_all.BACK.replace("ANSWER", "latency_ms")
     shell.run_a_cell()
     assert "application/javascript" in shown.data  # the page may not have run it yet
     now[0] += 1.1 * run_all.SHOWN_S
     shell.run_a_cell()
     assert shown.data == {"text/plain": ""}
-    run_all.lead_back_to_this_cell()
+    run_all.lead_back_to_this_cell("latency_ms")
     assert len(Handle.made) == 2
     assert len(shell.callbacks["pre_run_cell"]) == 1
 
@@ -69,5 +69,11 @@ def test_the_first_open_question_of_a_run_leads_and_its_script_goes_later(shell,
 @pytest.mark.parametrize("metadata", [{}, {"cellId": "a"}])
 def test_programs_that_run_notebooks_get_no_script(shell, metadata):
     shell.metadata = metadata
-    run_all.lead_back_to_this_cell()
+    run_all.lead_back_to_this_cell("latency_ms")
     assert Handle.made == []
+
+
+def test_a_gesture_has_no_line_that_gives_a_name_its_value(shell):
+    run_all.lead_back_to_this_cell(None)
+    (shown,) = Handle.made
+    assert f"/^(def +)?{run_all.NO_NAME} *[=(:]/" in shown.data["application/javascript"]
