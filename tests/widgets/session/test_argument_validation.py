@@ -304,3 +304,29 @@ def test_a_wrong_neuron_channel_or_gaussian_is_named(make_session, state, same, 
     with pytest.raises(error, match=words):
         session.set(name, 1000.0, **named)
     assert same(state(session.model), before)
+
+
+@pytest.mark.parametrize("method", ["apply", "restore"])
+@pytest.mark.parametrize(
+    ("edits", "words"),
+    [
+        ("", "got str; a text that holds a state"),
+        ("deepstrf1:abc", "got str"),
+        (b"", "got bytes"),
+        ({}, "got dict"),
+        (None, "got NoneType"),
+        ([("strf.weight", 1.0, (0, 0, 0)), "strf.weight"], "got 'strf.weight' as number 2"),
+        ([("strf.weight", 1.0)], "as number 1"),
+        ([1], "got 1 as number 1"),
+    ],
+)
+def test_what_is_no_list_of_edits_is_named_and_changes_nothing(make_session, state, same, method, edits, words):
+    session = make_session()
+    session.set("strf.weight", 0.5, (0, 0, 0))
+    session.set("strf.weight", 0.25, (0, 0, 0))
+    session.undo()
+    before = state(session.model)
+    with pytest.raises(TypeError, match=f"edits must be a list of triples .*{words}"):
+        getattr(session, method)(edits)
+    assert same(state(session.model), before)
+    assert session.can_redo

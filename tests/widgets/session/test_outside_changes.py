@@ -280,10 +280,27 @@ def test_parameters_that_are_gone_are_among_the_names_of_the_change(shared):
     assert notified[-1].names == before > set(shared.parameters)
 
 
-def test_refresh_finds_what_leaves_no_mark(shared, assert_fresh):
-    shared.model.readout.activation = nn.Softplus()
+@pytest.mark.parametrize("setting", ["eps", "beta"])
+def test_settings_of_torchs_modules_are_followed(shared, assert_fresh, setting):
+    readout = shared.model.readout
+    readout.activation = nn.Softplus()
+    before = shared.rate(0).clone()
+    setattr(*{"eps": (readout.bn, "eps", 2.0), "beta": (readout.activation, "beta", 3.0)}[setting])
+    assert not torch.equal(shared.rate(0), before)
     assert_fresh(shared, range(3))
-    shared.model.readout.activation.beta = 3.0
+    assert shared.live.staged
+
+
+def test_refresh_finds_what_leaves_no_mark(shared, assert_fresh):
+    class Louder(nn.Module):
+        factor = 1.0
+
+        def forward(self, x):
+            return self.factor * x
+
+    shared.model.readout.activation = Louder()
+    assert_fresh(shared, range(3))
+    shared.model.readout.activation.factor = 3.0
     shared.refresh()
     assert_fresh(shared, range(3))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import NamedTuple
 
@@ -21,12 +21,14 @@ from deepstrf.models.recorded_axes import SPIKES, RecordedAxes
 from deepstrf.stimuli import Spectrogram
 from deepstrf.user_warning import warn_user
 
+from .events import Edit
 from .parameters import Index, Parameter, channel_names
 
 __all__ = [
     "SessionInputs",
     "Sound",
     "as_batch",
+    "checked_edits",
     "checked_inputs",
     "checked_sound",
     "named_index",
@@ -119,6 +121,24 @@ def _doubt_axes(known: RecordedAxes, dt_ms: float, cf_hz: NDArray[np.float64]) -
             f"the model was fitted to bands from {known.cf_hz[0]:.5g} to {known.cf_hz[-1]:.5g} Hz, the stimulus has "
             f"bands from {cf_hz[0]:.5g} to {cf_hz[-1]:.5g} Hz: its fields mean other frequencies here",
         )
+
+
+def checked_edits(edits: Iterable[Edit]) -> list[Edit]:
+    """The edits, each with a name, a value and an index.
+
+    Raises
+    ------
+    TypeError
+        Something else: a text would be its letters, and an empty one no edits at all.
+    """
+    rule = "edits must be a list of triples (name, value, index)"
+    if isinstance(edits, (str, bytes, Mapping)) or not isinstance(edits, Iterable):
+        raise TypeError(f"{rule}, got {type(edits).__name__}; a text that holds a state is set as explorer.state")
+    taken = list(edits)
+    for number, edit in enumerate(taken, 1):
+        if not isinstance(edit, (tuple, list)) or len(edit) != 3:
+            raise TypeError(f"{rule}, got {edit!r:.60} as number {number}")
+    return [Edit(*edit) for edit in taken]
 
 
 def checked_sound(stimulus: Sound, responses: ArrayLike | Tensor | None, first: SessionInputs) -> SessionInputs:

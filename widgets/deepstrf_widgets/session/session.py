@@ -17,7 +17,7 @@ from deepstrf.models import NeuralModel
 from deepstrf.models.switches import has_switches
 from deepstrf.user_warning import warn_user
 
-from .argument_validation import Sound, checked_inputs, checked_sound, named_index
+from .argument_validation import Sound, checked_edits, checked_inputs, checked_sound, named_index
 from .edited_model import EditedModel, RunStep
 from .events import Change, Edit
 from .history import Slot
@@ -294,9 +294,9 @@ class LiveSession(Reading):
         KeyError, IndexError, TypeError, ValueError
             An edit names no parameter, or has a bad index or value. Everything is then as before.
         """
-        settled, edits = gesture is None if settled is None else settled, list(edits)
-        self.prepare(edit[0] for edit in edits)
-        self._edited.edit(self._apply, edits, gesture, settled, source, grid)
+        settled, taken = gesture is None if settled is None else settled, checked_edits(edits)
+        self.prepare(edit.name for edit in taken)
+        self._edited.edit(self._apply, taken, gesture, settled, source, grid)
 
     def _apply(self, edits: list[Edit], gesture: str | None, settled: bool, source: object, grid: bool) -> None:
         if not self._edited.state.history.goes_on(gesture):
@@ -361,9 +361,9 @@ class LiveSession(Reading):
 
         Parameters and errors are those of :meth:`apply`.
         """
-        edits = list(edits)
-        self.prepare(edit[0] for edit in edits)
-        self._edited.edit(self._restore, edits, source)
+        taken = checked_edits(edits)
+        self.prepare(edit.name for edit in taken)
+        self._edited.edit(self._restore, taken, source)
 
     def _restore(self, edits: list[Edit], source: object) -> None:
         self._edited.compare_values()

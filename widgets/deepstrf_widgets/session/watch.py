@@ -21,7 +21,8 @@ class Watch:
 
     Values: the versions of the tensors, which every in-place operation counts up, and where their storage lies. What
     passes both by (``.data.copy_``, a NumPy view, a fused optimizer) is found by comparing values only.
-    Structure: modules and tensors by identity, classes, own ``forward`` methods and the number of hooks.
+    Structure: modules and tensors by identity, classes, own ``forward`` methods, the number of hooks, and the settings
+    that torch's modules name in ``__constants__``, as ``eps`` of a batch norm.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -33,6 +34,13 @@ class Watch:
         self._members = list(chain.from_iterable(self._filled))
         self._ids = list(map(id, self._members))  # of objects that are held, so that no other takes their place
         self._kinds = self._kinds_now()
+        self._named = [
+            (owner, name)
+            for module, owner in zip(self._modules, self._owners, strict=True)
+            for name in getattr(type(module), "__constants__", ())
+            if isinstance(owner.get(name), (bool, int, float, str, tuple))
+        ]
+        self._settings = self._settings_now()
         self._tensors = [one for one in self._members if isinstance(one, Tensor) and not one.is_inference()]
         numbers: dict[int, list[int]] = {id(tensor): [] for tensor in self._tensors}
         for number, tensor in enumerate(self._tensors):
@@ -43,6 +51,9 @@ class Watch:
 
     def _kinds_now(self) -> tuple[list[type], list[Any]]:
         return list(map(type, self._modules)), [owner.get("forward") for owner in self._owners]
+
+    def _settings_now(self) -> list[Any]:
+        return [owner.get(name) for owner, name in self._named]
 
     def marks(self) -> Marks:
         """Versions and addresses of the tensors now."""
@@ -62,11 +73,12 @@ class Watch:
         return self.marks() != self.seen
 
     def structure_changed(self) -> bool:
-        """Whether modules, tensors or hooks are others."""
+        """Whether modules, tensors, hooks or settings are others."""
         return (
             list(map(len, self._tables)) != self._sizes
             or list(map(id, chain.from_iterable(self._filled))) != self._ids
             or self._kinds_now() != self._kinds
+            or self._settings_now() != self._settings
         )
 
 
