@@ -189,7 +189,7 @@ class Desk:
         found += ["scores of the comparison"] * (not np.allclose(rows, fresh, atol=1e-4, equal_nan=True))
         found += ["another neuron is selected"] * (gallery.selected != explorer.neuron)
         gallery.refresh()
-        table = TuningTable(session)
+        table = TuningTable(session, other=explorer.other)
         table.read_fields(range(6)), table.read_scores(range(6)), table.read_edited()
         if not np.allclose(gallery.table, table.table, atol=1e-3, equal_nan=True):
             where = np.argwhere(~np.isclose(gallery.table, table.table, atol=1e-3, equal_nan=True))
