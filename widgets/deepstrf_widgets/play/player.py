@@ -121,6 +121,7 @@ class Player:
         self._turns = contextlib.ExitStack()
         self.trail = Trail(megabytes)
         self.steps = 0
+        self._told = self._state
 
     def __repr__(self) -> str:
         return f"Player({self.session!r}, {self.state}, {self.steps} steps)"
@@ -255,6 +256,7 @@ class Player:
         """End a fitter's fit after the step under way: the model then has its best weights. Returns when it has."""
         self._ask_to_stop()
         self._wait_for_rest()
+        self._tell_news()
 
     @locked
     def _ask_to_stop(self) -> None:
@@ -266,6 +268,7 @@ class Player:
         """Rest after the step under way; returns when the session has it."""
         self.rest()
         self._wait_for_rest()
+        self._tell_news()
 
     @locked
     def _wait_for_rest(self) -> None:
@@ -760,18 +763,17 @@ class Player:
             progress.stop("settings")
 
     def _wait_until_wanted(self) -> None:
+        while not self._is_wanted():
+            self._tell()
 
-        def is_wanted() -> bool:
-            if self._closing or self._budget != 0:
-                return True
-            if self._state == "playing":  # asked to play, and to rest before this thread has woken
-                self._set_state("paused")
-            return False
-
-        with self._changed:
-            self._changed.wait_for(is_wanted)
-            if not self._closing:
-                self._set_state("playing")
+    @locked
+    def _is_wanted(self) -> bool:
+        """Wait until it is asked to play, or False: it was asked to, and to rest before this thread has woken."""
+        self._changed.wait_for(lambda: self._closing or self._budget != 0 or self._state == "playing")
+        wanted = self._closing or self._budget != 0
+        if not self._closing:
+            self._set_state("playing" if wanted else "paused")
+        return wanted
 
     def _keep_pace(self) -> None:
         """Wait until the next step is due."""
@@ -800,7 +802,13 @@ class Player:
         self._state = state
         self._changed.notify_all()
 
+    def _tell_news(self) -> None:
+        """Tell a state that its own thread has reached, and may not have told yet."""
+        if self._told != self._state:
+            self._tell()
+
     def _tell(self) -> None:
+        self._told = self._state
         for callback in list(self._observers):
             callback()
 
