@@ -341,7 +341,10 @@ def _span(file: _File, place: str, n: int, dimensions: int | None = 1) -> slice:
         raise ValueError(f"{file.path}, {place} must hold a whole number for each unit, got {len(ends)} {ends.dtype}")
     first, last = (int(ends[n - 1]) if n else 0), int(ends[n])
     data = place.removesuffix("_index")
-    length = file.dataset(data, "iuf", dimensions).shape[0]
+    shape = file.dataset(data, "iuf", dimensions).shape
+    if not shape:
+        raise ValueError(f"{file.path}, {data} must have a row for each interval or spike, got a single number")
+    length = shape[0]
     if not 0 <= first <= last <= length:
         raise ValueError(
             f"{file.path}, {place}, row {n}: it must ascend from 0 to the {length} values of {data}, got {last} after "

@@ -284,6 +284,16 @@ def test_a_rate_of_zero_and_an_index_beyond_its_data_are_damage(tmp_path):
             read(path)
 
 
+@pytest.mark.parametrize("held", ["spike_times", "obs_intervals"])
+def test_a_number_in_the_place_of_a_list_is_named(tmp_path, held):
+    path = write(tmp_path / "a.nwb", observed={7: [[9.0, 10.2525], [12.0, 14.0]], 9: [[10.9, 11.6]]})
+    with h5py.File(path, "r+") as file:
+        del file["units"][held]
+        file["units"][held] = 3.0
+    with pytest.raises(ValueError, match=rf"a\.nwb, units/{held} must"):
+        read(path)
+
+
 def test_sounds_that_overlap_and_trials_that_stop_before_their_sound_are_counted(tmp_path, monkeypatch):
     monkeypatch.setattr("tests.datasets.test_nwb.TRIALS", [("low", 10.0), ("high", 10.2), ("low", 12.0), ("low", 13.0)])
     with pytest.warns(UserWarning, match="1 of 4 sounds begin before another one has ended, and spikes there count"):
