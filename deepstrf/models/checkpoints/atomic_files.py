@@ -31,6 +31,8 @@ LOCK_FILE = ".saving"
 
 PATIENCE_S = 60.0
 PAUSE_S = 0.01
+LOOKS = 5
+"""How often a file that every set has is looked for."""
 
 
 def valid_folder(folder: Path) -> Path:
@@ -39,7 +41,9 @@ def valid_folder(folder: Path) -> Path:
     return previous if previous.is_dir() else folder
 
 
-def read_files(folder: Path, names: Sequence[str], check: Callable[[Path], None]) -> dict[str, bytes]:
+def read_files(
+    folder: Path, names: Sequence[str], check: Callable[[Path], None], needed: Sequence[str] = ()
+) -> dict[str, bytes]:
     """Contents of those files ``names`` that the folder has, all of one and the same set.
 
     Parameters
@@ -48,6 +52,9 @@ def read_files(folder: Path, names: Sequence[str], check: Callable[[Path], None]
     names : sequence of str
     check : callable
         Given each file before it is read; may refuse it by an error.
+    needed : sequence of str
+        Which of them every set has: one that is missing is looked for again a few times, as two saves within one tick
+        of the file system's clock may leave the same marks.
 
     Raises
     ------
@@ -62,6 +69,7 @@ def read_files(folder: Path, names: Sequence[str], check: Callable[[Path], None]
         The last save into the folder was interrupted: this is the set from before.
     """
     end = time.monotonic() + PATIENCE_S
+    looks = 0
     while True:
         before = _versions(folder, names)
         source = valid_folder(folder)
@@ -77,8 +85,10 @@ def read_files(folder: Path, names: Sequence[str], check: Callable[[Path], None]
                 raise
             continue
         if _versions(folder, names) == before:
-            break
-        if time.monotonic() > end:
+            looks += 1
+            if looks == LOOKS or all(name in contents for name in needed):
+                break
+        elif time.monotonic() > end:
             raise OSError(errno.EBUSY, f"{folder} is being changed all the time; its files could not be read together")
         time.sleep(PAUSE_S)
     if interrupted:

@@ -200,8 +200,10 @@ def load_pretrained_from_dir(
         saved with the weights.
     """
     folder = Path(folder)
-    files = read_files(folder, (WEIGHTS_FILE, METADATA_FILE, CONFIG_FILE), partial(_check_size, max_gb=max_gb))
-    for name in (CONFIG_FILE, WEIGHTS_FILE):
+    needed = (CONFIG_FILE, WEIGHTS_FILE)
+    check = partial(_check_size, max_gb=max_gb)
+    files = read_files(folder, (WEIGHTS_FILE, METADATA_FILE, CONFIG_FILE), check, needed)
+    for name in needed:
         if name not in files:
             raise FileNotFoundError(f"{folder / name} is missing, so {folder} is not a checkpoint")
     config = _json_in(folder / CONFIG_FILE, files[CONFIG_FILE])
