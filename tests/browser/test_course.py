@@ -88,50 +88,44 @@ def draw_on_by_keys(page: Page) -> None:
     )
 
 
-def test_run_all_leads_to_the_first_open_question(
-    open_page: Callable[..., NotebookPage], keep: Callable[..., Path], tmp_path: Path
-) -> None:
-    make(tmp_path)
-    notebook = open_page(1280, 720)
-    page = notebook.page
-    folder = notebook.server.folder / "student"
-    shutil.copytree(tmp_path / "student", folder, dirs_exist_ok=True)
-    name = "03_receptive_fields.ipynb"  # between its first question and the check stands another cell
-    stored = nbformat.read(folder / name, as_version=4)
-    page.goto(notebook.server.url(f"lab/tree/student/{name}?reset"))
-    page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60 * SECOND)
-    page.evaluate(READY)
-    notebook.run_all()
-    page.wait_for_function(FIRST_QUESTION, timeout=20 * SECOND)
-    assert page.evaluate(ACTIVE)["id"] == stored.cells[next(exercises(stored)).cell].id
-    assert page.evaluate(IN_VIEW)
-    keep(notebook, "course-run-all")
-    assert [text for text in page.evaluate(SAID).values() if not text.startswith("Your turn")] == []
+Opened = Callable[[str], tuple[NotebookPage, nbformat.NotebookNode]]
+
+
+@pytest.fixture
+def after_run_all(open_page: Callable[..., NotebookPage], keep: Callable[..., Path], tmp_path: Path) -> Opened:
+    """Function (lesson) -> a student's copy after Run All, which has led to its first question; and what it holds."""
+
+    def run(lesson: str) -> tuple[NotebookPage, nbformat.NotebookNode]:
+        make(tmp_path)
+        notebook = open_page(1280, 720)
+        page = notebook.page
+        folder = notebook.server.folder / "student"
+        shutil.copytree(tmp_path / "student", folder, dirs_exist_ok=True)
+        stored = nbformat.read(folder / f"{lesson}.ipynb", as_version=4)
+        page.goto(notebook.server.url(f"lab/tree/student/{lesson}.ipynb?reset"))
+        page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60 * SECOND)
+        page.evaluate(READY)
+        notebook.run_all()
+        page.wait_for_function(FIRST_QUESTION, timeout=60 * SECOND)
+        assert page.evaluate(ACTIVE)["id"] == stored.cells[next(exercises(stored)).cell].id
+        assert page.evaluate(IN_VIEW)
+        keep(notebook, "course-run-all")
+        assert [text for text in page.evaluate(SAID).values() if not text.startswith("Your turn")] == []
+        return notebook, stored
+
+    return run
+
+
+def test_run_all_leads_to_the_first_open_question(after_run_all: Opened) -> None:
+    after_run_all("03_receptive_fields")  # between its first question and the check stands another cell
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
-def test_the_keyboard_alone_solves_a_lesson(
-    lesson: str, open_page: Callable[..., NotebookPage], keep: Callable[..., Path], tmp_path: Path
-) -> None:
-    make(tmp_path)
-    notebook = open_page(1280, 720)
+def test_the_keyboard_alone_solves_a_lesson(lesson: str, after_run_all: Opened, keep: Callable[..., Path]) -> None:
+    notebook, stored = after_run_all(lesson)
     page = notebook.page
-    folder = notebook.server.folder / "student"
-    shutil.copytree(tmp_path / "student", folder, dirs_exist_ok=True)
-    name = f"{lesson}.ipynb"
-    stored = nbformat.read(folder / name, as_version=4)
     known = solutions(int(lesson[:2]))
     answers = {stored.cells[place.cell].id: known[next(iter(place.checks))][0] for place in exercises(stored)}
-    page.goto(notebook.server.url(f"lab/tree/student/{name}?reset"))
-    page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60 * SECOND)
-    page.evaluate(READY)
-    notebook.run_all()
-    page.wait_for_function(FIRST_QUESTION, timeout=60 * SECOND)
-    assert page.evaluate(ACTIVE)["id"] == next(iter(answers))
-    assert page.evaluate(IN_VIEW)
-    keep(notebook, "course-run-all")
-    assert [text for text in page.evaluate(SAID).values() if not text.startswith("Your turn")] == []
-
     page.evaluate(RESTARTED)
     page.keyboard.press("Escape")
     for _ in range(len(stored.cells) + 1):

@@ -284,6 +284,22 @@ def test_a_set_that_changes_while_it_is_read_is_read_again(folder: Path, monkeyp
     assert len(seen) == 2
 
 
+def test_a_file_that_every_set_has_is_looked_for_again(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[Path] = []
+
+    def between_two_saves(folder: Path) -> Path:
+        looks.append(folder)
+        return tmp_path / "gone" if len(looks) < 3 else valid_folder(folder)
+
+    monkeypatch.setattr(file_set, "valid_folder", between_two_saves)
+    assert read_files(folder, NAMES, lambda _path: None, needed=("weights", "config")) == OLD
+    assert len(looks) == 3
+    assert read_files(folder, NAMES, lambda _path: None, needed=("card",)) == OLD  # it has none: the looking ends
+    assert len(looks) == 3 + file_set.LOOKS
+
+
 def test_what_an_interrupted_swap_left_is_read_with_a_warning(folder: Path) -> None:
     (folder / ".previous-checkpoint").mkdir()
     for name, data in OLD.items():
