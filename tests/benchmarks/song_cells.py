@@ -5,7 +5,8 @@ above 8 kHz, ten trials of each; a third of the bands is silent. A sixth of the 
 early stopping. For each cell: correlation with the mean response to the test sounds of ridge regression and of the
 default fits of a free field, of one behind AdapTrans and of eight Gaussians; and how far the best frequency lies from
 the true one, in octaves: that of the peak of the field, and that of `deepstrf.training.posterior`. Beside a model that
-fell short of ridge, an estimate beyond 0.3 octaves, or an interval without the truth, stands a mark.
+fell short of ridge, an estimate beyond 0.3 octaves, an interval without the truth, or a peak that
+`deepstrf.analysis.diagnose` says stands in the wrong band, without that posterior, stands a mark.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from deepstrf.analysis.tuning import best_frequency
+from deepstrf.analysis import best_frequency, diagnose
 from deepstrf.datasets import Recording
 from deepstrf.metrics import corrcoef
 from deepstrf.models import LinearNonlinear
@@ -110,12 +111,14 @@ def tuned_to(model: nn.Module, train: Recording) -> tuple[Tensor, Tensor]:
 
 class Row(NamedTuple):
     """What a model reaches, for each cell: correlation; distance in octaves to the true best frequency of the peak of
-    its field and of the posterior's estimate, and whether the 95 % interval beside that holds the truth. Seconds."""
+    its field and of the posterior's estimate, whether the 95 % interval beside that holds the truth, and whether
+    `diagnose` names the peak. Seconds."""
 
     r: Tensor
     off: Tensor
     estimate_off: Tensor
     held: Tensor
+    named: Tensor
     seconds: float
 
 
@@ -124,12 +127,14 @@ def read(name: str, model: nn.Module, found: Cells, seconds: float) -> Row:
     r = corrcoef(predict(model, found.test.stimuli), found.test.responses, reduction="none")
     hz, channel = tuned_to(model, found.train)
     off = (hz / found.true_hz).log2().abs()
+    misread = {finding.neuron for finding in diagnose(model, found.train).of("misread_tuning")}
+    named = torch.tensor([n in misread for n in range(len(off))])
     if name == "ridge":
-        return Row(r, off, off, torch.ones_like(off, dtype=torch.bool), seconds)
+        return Row(r, off, off, torch.ones_like(off, dtype=torch.bool), named, seconds)
     band = posterior(model, found.train, progress=False)["best_frequency"]
     estimate, low, high = (x.gather(1, channel)[:, 0] for x in (band.estimate, *band.interval()))
     held = (low <= found.true_hz) & (found.true_hz <= high)
-    return Row(r, off, (estimate / found.true_hz).log2().abs(), held, seconds)
+    return Row(r, off, (estimate / found.true_hz).log2().abs(), held, named, seconds)
 
 
 def fitted(found: Cells, *, seed: int = 0, fitter: Fitter | None = None) -> dict[str, Row]:
@@ -163,18 +168,22 @@ def main(arguments: list[str] | None = None) -> None:
     print("| cell | true Hz | " + " | ".join(rows) + " |\n" + "|---" * (len(rows) + 2) + "|")
     for n, hz in enumerate(found.true_hz.tolist()):
         said = []
-        for r, off, estimate_off, held, _ in rows.values():
+        for r, off, estimate_off, held, named, _ in rows.values():
             marks = ("*" if r[n] < baseline[n] else "") + ("!" if estimate_off[n] > NEAR_OCTAVES else "")
-            marks += "" if held[n] else "?"
+            marks += ("" if held[n] else "?") + ("~" if named[n] else "")
             said.append(f"{r[n]:.3f} ({off[n]:.2f}, {estimate_off[n]:.2f} oct){marks}")
         print(f"| {n + 1} | {hz:.0f} | " + " | ".join(said) + " |")
     seconds = " | ".join(f"{row.r.mean():.3f} ({row.seconds:.0f} s)" for row in rows.values())
-    print(f"| mean | | {seconds} |\n* below ridge; ! estimate over {NEAR_OCTAVES:g} octaves off; ? not in its interval")
+    print(
+        f"| mean | | {seconds} |\n* below ridge; ! estimate over {NEAR_OCTAVES:g} octaves off; "
+        "? not in its interval; ~ peak named"
+    )
     for name, row in rows.items():
         near = [int((x <= NEAR_OCTAVES).sum()) for x in (row.off, row.estimate_off)]
         print(
             f"{name}: above ridge {int((row.r > baseline).sum())}, peak of the field near {near[0]}, estimate near "
-            f"{near[1]}, interval holds the truth {int(row.held.sum())} of {len(row.r)}",
+            f"{near[1]}, interval holds the truth {int(row.held.sum())} of {len(row.r)}; named {int(row.named.sum())} "
+            f"peaks, {int((row.named & (row.off > NEAR_OCTAVES)).sum())} of those that are not near",
             flush=True,
         )
 

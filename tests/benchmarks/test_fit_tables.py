@@ -125,8 +125,8 @@ def test_song_cells_hear_songs_without_sound_above_8_khz_and_every_model_has_a_r
     assert bool((found.true_hz < song_cells.SONG_HZ).all())
     rows = song_cells.fitted(found, fitter=Fitter(epochs=1, progress=False))
     assert list(rows) == ["ridge", *song_cells.models(found.train)]
-    for name, (r, off, estimate_off, held, seconds) in rows.items():
-        assert r.shape == off.shape == estimate_off.shape == held.shape == (2,), name
+    for name, (r, off, estimate_off, held, named, seconds) in rows.items():
+        assert r.shape == off.shape == estimate_off.shape == held.shape == named.shape == (2,), name
         assert bool((r > 0.2).all()), name
         assert bool((off >= 0).all()), name
         assert bool((estimate_off >= 0).all()), name

@@ -13,6 +13,7 @@ from deepstrf.analysis.diagnosis.agreement import disagreements, not_counts
 from deepstrf.analysis.diagnosis.evidence import Interval, misread_tuning, silent_bands, uncertain_tuning
 from deepstrf.analysis.diagnosis.finding import Diagnosis
 from deepstrf.analysis.diagnosis.gaussians import off_grid, overlapping
+from deepstrf.analysis.diagnosis.peaks import misplaced_peaks
 from deepstrf.analysis.diagnosis.rates import curve_ends, dead_or_saturated, not_finite_rates, sees_future
 from deepstrf.analysis.diagnosis.sample import Sample, sample_of
 from deepstrf.analysis.diagnosis.scores import above_ceiling, overfitting
@@ -55,7 +56,7 @@ def diagnose(
     above_ceiling    a prediction better than the noise of the trials allows                 two trials
     overfitting      most of the explained variance gone on sounds that were held out        ``held_out``
     uncertain_tuning a best frequency or latency that may lie nearly anywhere on its axis    ``confidence``
-    misread_tuning   a field with its peak at a frequency that the data speak against        ``confidence``
+    misread_tuning   a field with its peak at a frequency that the data speak against        responses, bands in Hz
     off_grid         a Gaussian centred beyond the bands or lags of its field                Gaussians
     silent_bands     bands of the field that the sounds never move                           an STRF readout
     overlapping      two Gaussians of one field in one place and of one size                 Gaussians
@@ -81,6 +82,8 @@ def diagnose(
         here, since a fit is expected to know some of the noise of its own data.
     confidence : mapping of str to Band, optional
         ``"best_frequency"`` in Hz and ``"latency"`` in ms, as `deepstrf.training.posterior` and `jackknife` give them.
+        Without them a field's peak is only compared with that of a smooth field that explains the responses: that finds
+        peaks in the wrong band, and says nothing of how sure the others are.
     dt_ms : float, optional
         Bin width in ms, for the sentences; a Recording or a Spectrogram brings it along.
     cf_hz : Tensor, shape (F,), optional
@@ -155,6 +158,8 @@ def diagnose(
     if confidence is not None:
         found += uncertain_tuning(confidence, sample, N, _lags(model), cf_hz)
         found += misread_tuning(confidence, model, sample, cf_hz)
+    if confidence is None or "best_frequency" not in confidence:
+        found += misplaced_peaks(model, sample, cf_hz, silent)
     return Diagnosis(found, names)
 
 

@@ -11,11 +11,12 @@ from torch import Tensor, nn
 
 from deepstrf.analysis import Diagnosis, Finding, best_frequency, diagnose
 from deepstrf.analysis.diagnosis.gaussians import same_shape
+from deepstrf.datasets import Recording
 from deepstrf.metrics import compute_CCmax, corrcoef
 from deepstrf.models import Linear, LinearNonlinear
 from deepstrf.models.audio import NetworkReceptiveField, StateNet
 from deepstrf.models.layers import ParametricSTRF
-from deepstrf.training import ridge
+from deepstrf.training import predict, ridge
 from tests.analysis.diagnosis.population import (
     BANDS,
     DT_MS,
@@ -599,6 +600,57 @@ def test_a_peak_that_the_data_speak_against():
     # Without frequencies, or with intervals of other channels, nothing can be said.
     x = population.stimuli
     assert not list(diagnose(model, x, confidence={"best_frequency": Given(low, high)}))
+
+
+def harmonic(seed: int = 5) -> tuple[LinearNonlinear, Recording, float]:
+    """Neurons that hear sounds in which band b + 5 goes with band b, and the octaves between the two."""
+    random = torch.Generator().manual_seed(seed)
+    common, own = (torch.rand(2, 1, rows, 3000, generator=random) for rows in (BANDS // 2, BANDS))
+    sounds = 40.0 * (torch.cat([common, common], 2) + 0.6 * own)
+    model, hz = with_free_kernel(healthy()), simulate().cf_hz
+    with planting(model) as readout:
+        weight = readout.strf.kernel.weight
+        weight.zero_()
+        for n in range(NEURONS):
+            weight[n, 0, 2:4, LAGS - 4 : LAGS - 1] = 1.0
+        in_phase = readout.strf(sounds).squeeze(2)
+        readout.bn.running_mean.copy_(in_phase.mean((0, 2)))
+        readout.bn.running_var.copy_(in_phase.var((0, 2)))
+        readout.bn.weight.fill_(1.0)
+        readout.bn.bias.fill_(0.5)
+    rate = predict(model, sounds).expand(-1, -1, 4, -1)
+    responses = (rate + 0.5 * rate.std() * torch.randn(rate.shape, generator=random)).clamp(min=0)
+    return model, Recording.from_arrays(sounds[:, 0], responses, dt_ms=DT_MS, cf_hz=hz), float((hz[7] / hz[2]).log2())
+
+
+def test_a_peak_in_a_band_that_only_goes_with_the_right_one_is_named_without_intervals():
+    model, recording, apart = harmonic()
+    assert not diagnose(model, recording).of("misread_tuning")
+    with planting(model) as readout:
+        readout.strf.kernel.weight[SICK] = readout.strf.kernel.weight[SICK].roll(BANDS // 2, 1)
+    finding = diagnose(model, recording).of("misread_tuning")[0]
+    assert finding.neuron == SICK
+    assert len(diagnose(model, recording).of("misread_tuning")) == 1
+    off = math.log2(finding.evidence["peak_hz"] / finding.evidence["preferred_hz"])
+    assert off == pytest.approx(apart, abs=0.3)
+    assert "the most probable one has it about" in finding.sentence
+    # Nothing is said where nothing can be: without responses, bands in Hz, or a width of bins.
+    x, y = recording.stimuli, recording.responses
+    for less in (diagnose(model, x), diagnose(model, x, y, dt_ms=DT_MS), diagnose(model, x, y, cf_hz=recording.cf_hz)):
+        assert not less.of("misread_tuning")
+    assert diagnose(model, x, y, dt_ms=DT_MS, cf_hz=recording.cf_hz).of("misread_tuning") == (finding,)
+
+
+def test_gaps_and_silent_bands_do_not_hide_a_peak_in_the_wrong_band():
+    model, recording, _ = harmonic()
+    x, y = recording.stimuli.clone(), recording.responses.clone()
+    x[:, :, -1] = 0.0
+    y[:, SICK, :, 500:900] = torch.nan
+    y[0, :, 2:, :] = torch.nan
+    with planting(model) as readout:
+        readout.strf.kernel.weight[SICK] = readout.strf.kernel.weight[SICK].roll(BANDS // 2, 1)
+    found = diagnose(model, x, y, dt_ms=DT_MS, cf_hz=recording.cf_hz).of("misread_tuning")
+    assert [finding.neuron for finding in found] == [SICK]
 
 
 def test_tuning_that_may_lie_anywhere():
