@@ -7,6 +7,7 @@ exercise what it counts and where students stumble, ``nbgrader/`` has one assign
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import re
@@ -31,10 +32,20 @@ NOTEBOOKS = Path(__file__).resolve().parents[1]
 CHECK = re.compile(r'^check\("(.*)"\)$')
 ONLY_FOR_LECTURERS = shutil.ignore_patterns("solutions", "make_course.py", "measure.py", "run_seconds.json", "__pycache__")
 WITH_SOLUTIONS = ' `solution("name of the exercise")` in a cell of your own shows a solution once you have tried.'
+MARKER = ".made_by_make_course.json"
+MAY_CHANGE = ("nbgrader_config.py",)
+"""The lecturer's settings: kept where they were edited."""
 WORDS_PER_MINUTE = 120
 MINUTES_FOR = {"choice": 1.5, "word": 1.5, "number": 2.0, "function": 4.0, "list": 4.0, "gesture": 3.0, "drawing": 3.0}
 MINUTES_FOR_A_WIDGET = 1.0
 WIDGET = "application/vnd.jupyter.widget-view+json"
+HOW_TO_HAND_IN = """**Hand in**, if your lecturer asks for it: your name between the quotes, Shift+Enter, and send the file that it names. It holds the attempts of all
+lessons in this folder, and lies beside them in the file browser: right click, *Download*."""
+HAND_IN = """from course.record import hand_in
+
+my_name = ""
+if my_name:
+    print("To be sent:", hand_in(my_name))"""
 NBGRADER_CONFIG = '''"""Settings of the assignments; the name of the course and of the exchange are yours."""
 
 c = get_config()
@@ -86,6 +97,13 @@ def solved(notebook: NotebookNode, number: int) -> NotebookNode:
 
 
 def student(notebook: NotebookNode) -> NotebookNode:
+    """`without_outputs`, and at its end the cell that hands in."""
+    made = without_outputs(notebook)
+    made.cells += [nbformat.v4.new_markdown_cell(HOW_TO_HAND_IN, id="hand-in"), nbformat.v4.new_code_cell(HAND_IN, id="hand-in-name")]
+    return made
+
+
+def without_outputs(notebook: NotebookNode) -> NotebookNode:
     """The notebook without any output, and without a promise of solutions: a student's copy of the course has none."""
     made = deepcopy(notebook)
     made.cells[0].source = made.cells[0].source.replace(WITH_SOLUTIONS, "").rstrip()
@@ -98,7 +116,7 @@ def student(notebook: NotebookNode) -> NotebookNode:
 def instructor(notebook: NotebookNode, number: int) -> NotebookNode:
     """The notebook with the solutions in place, and below each check what it counts and where students stumble."""
     answers, lesson = solutions(number) or {}, lesson_of(number)
-    made = student(solved(notebook, number))
+    made = without_outputs(solved(notebook, number))
     made.cells[0].source = notebook.cells[0].source
     for place in reversed(list(exercises(made))):
         for name, index in sorted(place.checks.items(), key=lambda pair: -pair[1]):
@@ -114,7 +132,7 @@ def instructor(notebook: NotebookNode, number: int) -> NotebookNode:
 def assignment(notebook: NotebookNode, number: int) -> NotebookNode:
     """The notebook as the source of an nbgrader assignment; what it gives out is the student's version."""
     answers, lesson = solutions(number) or {}, lesson_of(number)
-    made = student(notebook)
+    made = without_outputs(notebook)
     for place in exercises(made):
         cell, first = made.cells[place.cell], next(iter(place.checks))
         cell.source = f"{cell.source}\n### BEGIN SOLUTION\n{answers[first][0]}\n### END SOLUTION"
@@ -190,13 +208,45 @@ def _warn_of_licences(folder: Path) -> None:
             )
 
 
-def make(target: Path) -> None:
-    """Nothing; ``target`` has ``student``, ``instructor`` and ``nbgrader``, made anew.
+def _files(folder: Path) -> dict[str, str]:
+    """Every file below a folder with a digest of what it holds."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+
+def _made_before(folder: Path) -> dict[str, str]:
+    """The files that this program wrote to a folder and that are there as it wrote them; none where it is new or empty.
 
     Raises
     ------
     FileExistsError
-        One of them is there and was not made by this program.
+        The folder was not made by this program, or one of the files was changed since.
+    """
+    if not folder.exists():
+        return {}
+    if not (folder / MARKER).is_file():
+        raise FileExistsError(f"{folder} exists and was not made by make_course: move it, or choose another folder (COURSE=)")
+    made, now = json.loads((folder / MARKER).read_text()), _files(folder)
+    changed = [name for name, digest in made.items() if name in now and now[name] != digest and name not in MAY_CHANGE]
+    if changed:
+        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        raise FileExistsError(
+            f"{folder / changed[0]}{more} was changed since make_course wrote it, and would be overwritten: move it, or "
+            "choose another folder (COURSE=)"
+        )
+    return {name: digest for name, digest in made.items() if now.get(name) == digest}
+
+
+def make(target: Path) -> None:
+    """Nothing; ``target`` has ``student``, ``instructor`` and ``nbgrader``, made anew.
+
+    Of folders that it made before it replaces its own files alone: what students handed in, the gradebook and edited
+    settings of nbgrader stay.
+
+    Raises
+    ------
+    FileExistsError
+        One of the folders is there and was not made by this program, or a file in it was changed since.
 
     Warns
     -----
@@ -204,21 +254,23 @@ def make(target: Path) -> None:
         A recording lies beside the lessons whose licence forbids to pass it on.
     """
     _warn_of_licences(NOTEBOOKS / "course")
-    marker = "made_from_the_notebooks"
-    for folder in (target / name for name in ("student", "instructor", "nbgrader")):
-        if folder.exists() and not (folder / marker).exists():
-            raise FileExistsError(f"{folder} exists and was not made by make_course: move it, or choose another folder")
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        (folder / marker).touch()
-    shutil.copytree(NOTEBOOKS / "course", target / "student" / "course", ignore=ONLY_FOR_LECTURERS)
-    shutil.copytree(NOTEBOOKS / "course", target / "instructor" / "course", ignore=shutil.ignore_patterns("__pycache__"))
-    (target / "nbgrader" / "nbgrader_config.py").write_text(NBGRADER_CONFIG)
+    folders = [target / name for name in ("student", "instructor", "nbgrader")]
+    for folder, made in [(folder, _made_before(folder)) for folder in folders]:
+        for name in made:
+            (folder / name).unlink()
+        folder.mkdir(parents=True, exist_ok=True)
+    kept = {folder: set(_files(folder)) for folder in folders}
+    course = NOTEBOOKS / "course"
+    shutil.copytree(course, target / "student" / "course", ignore=ONLY_FOR_LECTURERS, dirs_exist_ok=True)
+    shutil.copytree(course, target / "instructor" / "course", ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    config = target / "nbgrader" / "nbgrader_config.py"
+    if not config.exists():
+        config.write_text(NBGRADER_CONFIG)
     rows = ["| lesson | minutes | exercises | points |", "|---|---|---|---|"]
     for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")):
         notebook, number = nbformat.read(path, as_version=4), int(path.name[:2])
         source = target / "nbgrader" / "source" / path.stem
-        shutil.copytree(NOTEBOOKS / "course", source / "course", ignore=ONLY_FOR_LECTURERS)
+        shutil.copytree(course, source / "course", ignore=ONLY_FOR_LECTURERS, dirs_exist_ok=True)
         nbformat.write(student(notebook), target / "student" / path.name)
         nbformat.write(instructor(notebook, number), target / "instructor" / path.name)
         nbformat.write(assignment(notebook, number), source / path.name)
@@ -227,9 +279,14 @@ def make(target: Path) -> None:
         rows.append(f"| {path.stem} | {minutes(notebook, path.stem)} | {len(asked)} | {points} |")
     text = "# Lessons\n\nA solved copy gets all points, an untouched one none.\n\n" + "\n".join(rows) + "\n"
     (target / "instructor" / "README.md").write_text(text)
+    for folder in folders:
+        (folder / MARKER).write_text(json.dumps({name: digest for name, digest in _files(folder).items() if name not in kept[folder]}))
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("one argument: the folder to write to")
-    make(Path(sys.argv[1]).resolve())
+    try:
+        make(Path(sys.argv[1]).resolve())
+    except FileExistsError as error:
+        sys.exit(str(error))

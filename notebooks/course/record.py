@@ -17,6 +17,7 @@ import re
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ __all__ = ["collect", "hand_in", "keep"]
 FILE = "DEEPSTRF_COURSE_RECORD"
 KINDS = {"time": str, "lesson": int, "exercise": str, "verdict": str, "open_s": int, "seal": str}
 VERDICTS = ("unfit", "wrong", "right")
+LONGEST_S = 10 * 365 * 86400
+CLOCK_S = 120
+"""By how much a clock may go back, s: computers correct theirs."""
 COLUMNS = ("student", "lesson", "exercise", "tries", "right", "minutes", "note")
 
 Attempt = dict[str, Any]
@@ -48,16 +52,13 @@ def keep(lesson: int, exercise: str, verdict: str, open_s: float = 0.0) -> None:
         "open_s": round(open_s),
     }
     try:
-        before = _lines(file()) if file().exists() else []
-        attempt["seal"] = _seal(_last_seal(before, lesson), attempt)
+        before = file().read_text(encoding="utf-8", errors="replace") if file().exists() else ""
+        attempt["seal"] = _seal(_last_seal(before.splitlines(), lesson), attempt)
         with file().open("a", encoding="utf-8") as attempts:
-            attempts.write(json.dumps(attempt) + "\n")
+            # A line that was cut short, on a full disk say, does not take this one with it.
+            attempts.write("\n" * (before != "" and not before.endswith("\n")) + json.dumps(attempt) + "\n")
     except OSError as error:
         print(f"(This attempt was not recorded: {error.strerror or error}.)")
-
-
-def _lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8", errors="replace").splitlines()
 
 
 def _seal(before: str, content: Any) -> str:
@@ -89,6 +90,8 @@ def _attempts(lines: Iterable[str], where: str) -> list[Attempt]:
             raise ValueError(f"{where}, line {row} must be an attempt as the course writes it, got {line[:60]!r}") from error
         if not right or attempt["verdict"] not in VERDICTS:
             raise ValueError(f"{where}, line {row} must have the fields {', '.join(KINDS)}, got {line[:60]!r}")
+        if not 0 <= attempt["open_s"] <= LONGEST_S:
+            raise ValueError(f"{where}, line {row}: open_s must lie in [0, {LONGEST_S}] s, got {str(attempt['open_s'])[:20]}")
         found.append(attempt)
     return found
 
@@ -107,20 +110,31 @@ def _is_sealed(attempts: Iterable[Attempt]) -> bool:
 def hand_in(name: str, folder: str | Path = ".") -> Path:
     """File with all attempts of ``name``, to be sent to the lecturer.
 
+    Lines that the course did not write, or that were cut short, are left out, and it says how many.
+
     Raises
     ------
-    ValueError
-        ``name`` holds none of the letters or digits that a file name can be made of, or the file of attempts has a line
-        that the course did not write.
+    TypeError, ValueError
+        ``name`` is no text, or holds none of the letters or digits that a file name can be made of.
     FileNotFoundError
         Nothing was attempted yet.
     """
+    if not isinstance(name, str):
+        raise TypeError(f'name must be your name in quotes, such as "Ada Lovelace", got {name!r}')
+    name = name.encode("utf-8", "replace").decode()
     stem = "_".join(re.findall(r"\w+", name))
     if not stem:
-        raise ValueError(f"name must hold letters or digits, got {name!r}")
+        raise ValueError(f'name must hold letters or digits, such as "Ada Lovelace", got {name!r}')
     if not file().exists():
         raise FileNotFoundError(f"{file()} is missing: no check of an answer was run in this folder yet")
-    attempts = _attempts(_lines(file()), str(file()))
+    attempts, left_out = [], 0
+    for line in file().read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            attempts += _attempts([line], str(file()))
+        except ValueError:
+            left_out += bool(line.strip())
+    if left_out:
+        print(f"(Left out of {file()}: {left_out} line{'s' if left_out > 1 else ''} that the course did not write so.)")
     target = Path(folder) / f"{stem[:100]}.attempts.json"
     handed_in = {"student": name, "attempts": attempts}
     target.write_text(json.dumps({**handed_in, "seal": _seal("", handed_in)}), encoding="utf-8")
@@ -128,21 +142,25 @@ def hand_in(name: str, folder: str | Path = ".") -> Path:
 
 
 def collect(folder: str | Path) -> list[dict[str, Any]]:
-    """One row for each student and exercise of the files ``*.attempts.json`` in ``folder``.
+    """One row for each student and exercise of the files that `hand_in` wrote in ``folder`` and the folders in it.
+
+    Files are known by ``attempts`` in their names, since browsers and course systems rename what is sent twice.
 
     A row has the ``student``, ``lesson``, ``exercise``, the ``tries`` up to the first right one, whether it is ``right``, the
     ``minutes`` for which the lesson had been open by then ("" where it is not right), and a ``note`` on what the lecturer
-    should look at: an altered file, another file of the same name. A file that cannot be read has one row with the
-    note alone. Of two files of one student the one that goes on where the other ends counts.
+    should look at: an altered file, another file of the same name, attempts that are another student's, a clock that was set
+    back. A file that cannot be read has one row with the note alone. Of two files of one student the one that goes on where
+    the other ends counts.
 
     Raises
     ------
     FileNotFoundError
         There is no such file.
     """
-    files = sorted(Path(folder).glob("*.attempts.json"))
+    found = [path for name in ("*attempts*.json", "course_attempts*.jsonl") for path in Path(folder).rglob(name)]
+    files = sorted(path for path in found if ".ipynb_checkpoints" not in path.parts and path.is_file())
     if not files:
-        raise FileNotFoundError(f"folder must hold files *.attempts.json, got {folder}")
+        raise FileNotFoundError(f"folder must hold files *.attempts.json, as hand_in writes them, got {folder}")
     read: list[tuple[str, list[Attempt], list[str]]] = []
     rows = []
     for path in files:
@@ -161,13 +179,35 @@ def collect(folder: str | Path) -> list[dict[str, Any]]:
             longer = max(attempts, before[1], key=len)
             # An altered file does not become whole by a longer one.
             read[known] = (student, longer, [*before[2], *notes])
-    for student, attempts, notes in read:
-        rows += _rows(student, attempts, "; ".join(notes))
+    for index, (student, attempts, notes) in enumerate(read):
+        others = [(name, listed) for i, (name, listed, _) in enumerate(read) if i != index]
+        for name in dict.fromkeys(name for name, listed in others if _later_seals(attempts) & _later_seals(listed)):
+            notes = [*notes, f"has attempts of {name} too" if name != student else "has the attempts of another file too"]
+        back_s = _clock_back_s(attempts)
+        notes = [*notes, f"its clock was set back by {back_s / 60:.0f} min"] if back_s > CLOCK_S else notes
+        rows += _rows(student, attempts, "; ".join(dict.fromkeys(notes)))
     return rows
+
+
+def _later_seals(attempts: Iterable[Attempt]) -> set[str]:
+    """Seals of all attempts but the first of each lesson.
+
+    Two students may answer the first question of a lesson in the same second; the next one too, after equal seconds, none will.
+    """
+    first = {attempt["lesson"]: attempt["seal"] for attempt in reversed(list(attempts))}
+    return {attempt["seal"] for attempt in attempts} - set(first.values())
+
+
+def _clock_back_s(attempts: Sequence[Attempt]) -> float:
+    """By how much an attempt is at most earlier than one that was kept before it, s."""
+    times = [datetime.fromisoformat(attempt["time"]).replace(tzinfo=None) for attempt in attempts]  # all UTC
+    return max(((before - after).total_seconds() for before, after in pairwise(times)), default=0.0)
 
 
 def _read(path: Path) -> tuple[str, list[Attempt], list[str]]:
     try:
+        if path.suffix == ".jsonl":
+            raise ValueError("it is the file in which attempts are kept; hand_in makes the one to send")
         handed_in = json.loads(path.read_text(encoding="utf-8"))
         student, listed = handed_in["student"], handed_in["attempts"]
         lines = [json.dumps(attempt) for attempt in listed]
@@ -207,9 +247,14 @@ def _rows(student: str, attempts: Sequence[Attempt], note: str) -> list[dict[str
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("one argument: the folder with the files that students handed in")
-    table = collect(sys.argv[1])
+    try:
+        table = collect(sys.argv[1])
+    except FileNotFoundError as error:
+        sys.exit(str(error))
     # What begins like a formula would be one in a spreadsheet.
     plain = [{name: f"'{value}" if str(value)[:1] in "=+-@" and value != "" else value for name, value in row.items()} for row in table]
-    writer = csv.DictWriter(sys.stdout, COLUMNS)
+    # Names in any script, also where the console has another encoding.
+    sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="")
+    writer = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(plain)

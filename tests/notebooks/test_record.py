@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import linecache
+import os
 import subprocess
 import sys
 import time
@@ -143,6 +144,8 @@ def test_open_answers_are_no_attempts(lesson, notebook, own_record):
 def test_hand_in_wants_a_name(name):
     with pytest.raises(ValueError, match="name must hold letters or digits"):
         record.hand_in(name)
+    with pytest.raises(TypeError, match=r"name must be your name in quotes, .* got None"):
+        record.hand_in(None)
 
 
 @pytest.fixture
@@ -260,6 +263,107 @@ def test_student_without_attempts_is_in_the_table(own_record, tmp_path):
 def test_folder_without_files_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"must hold files \*.attempts.json"):
         record.collect(tmp_path)
+    table = subprocess.run(
+        [sys.executable, "-m", "course.record", str(tmp_path)],
+        cwd=Path(record.__file__).parents[1], capture_output=True, text=True,
+    )  # fmt: skip
+    assert table.returncode == 1 and table.stderr.startswith("folder must hold files") and table.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Ada.attempts (1).json",  # Chromium, of a second download
+        "ada_12_Ada.attempts-1.json",  # course systems
+        "Ada_1_assignsubmission_file_/Ada.attempts.json",
+    ],
+)
+def test_files_are_found_as_browsers_and_course_systems_name_them(handed_in, own_record, tmp_path, name):
+    handed_in("Émile", ["wrong"])
+    own_record.unlink()
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    handed_in("Ada", ["right"]).rename(path)
+    (tmp_path / ".ipynb_checkpoints").mkdir()
+    (tmp_path / ".ipynb_checkpoints" / "Ada.attempts-checkpoint.json").write_text("{")
+    assert notes(tmp_path) == {"Ada": "", "Émile": ""}
+
+
+def test_the_file_in_which_attempts_are_kept_is_not_the_one_to_send(handed_in, tmp_path):
+    handed_in("Ada", ["right"])
+    (tmp_path / "course_attempts.jsonl").write_text("{}\n")
+    found = notes(tmp_path)
+    assert found["Ada"] == "" and "hand_in makes the one to send" in found["course_attempts.jsonl"]
+
+
+def test_attempts_of_another_student_are_noticed_in_both_files(handed_in, own_record, tmp_path):
+    handed_in("Ada", ["wrong", "wrong", "right"])
+    handed_in("Grace", ["right"], lesson=2)  # Ada's attempts, and one of her own
+    own_record.unlink()
+    handed_in("Émile", ["wrong", "right"])
+    assert notes(tmp_path) == {
+        "Ada": "has attempts of Grace too", "Grace": "has attempts of Ada too", "Émile": "",
+    }  # fmt: skip
+
+
+def test_first_answers_in_one_second_are_no_copy(handed_in, own_record, tmp_path, monkeypatch):
+    for student in ("Ada", "Grace"):
+        own_record.unlink(missing_ok=True)
+        record.keep(1, "sum", "wrong", 60)
+        line = json.loads(own_record.read_text())
+        content = {**{name: value for name, value in line.items() if name != "seal"}, "time": "2026-03-02T10:00:00+00:00"}
+        own_record.write_text(json.dumps({**content, "seal": record._seal("", content)}) + "\n")
+        record.keep(1, "sum", "right", 70 + len(student))
+        record.hand_in(student, tmp_path)
+    assert notes(tmp_path) == {"Ada": "", "Grace": ""}
+
+
+def test_a_clock_that_was_set_back_is_named(handed_in, monkeypatch, tmp_path):
+    class Clock(record.datetime):
+        hour = 12
+
+        @classmethod
+        def now(cls, tz):
+            return cls(2026, 3, 2, cls.hour_now, tzinfo=tz)
+
+    monkeypatch.setattr(record, "datetime", Clock)
+    for Clock.hour_now, verdict in ((12, "wrong"), (10, "wrong"), (11, "right")):
+        handed_in("Ada", [verdict])
+    assert notes(tmp_path) == {"Ada": "its clock was set back by 120 min"}
+
+
+@pytest.mark.parametrize("end", ['{"time": "2026-01', "\x00", "{}\n", '"right"\n', "\n\n"])
+def test_a_line_that_was_cut_short_stops_neither_the_next_nor_the_hand_in(handed_in, own_record, tmp_path, capsys, end):
+    handed_in("Ada", ["wrong"])
+    with own_record.open("a") as attempts:
+        attempts.write(end)
+    handed_in("Ada", ["right"])
+    assert ("Left out of" in capsys.readouterr().out) == bool(end.strip())
+    (row,) = record.collect(tmp_path)
+    assert (row["tries"], row["right"], row["note"]) == (2, True, "")
+
+
+@pytest.mark.parametrize("open_s", [-1, 10**400])
+def test_impossible_times_are_named(handed_in, tmp_path, open_s):
+    path = handed_in("Ada", ["right"])
+    data = json.loads(path.read_text())
+    data["attempts"][0]["open_s"] = open_s
+    path.write_text(json.dumps(data))
+    (row,) = record.collect(tmp_path)
+    assert "open_s must lie in [0, 315360000] s" in row["note"]
+
+
+def test_table_holds_names_of_every_script_on_every_console(handed_in, own_record, tmp_path):
+    for student in ("李明", "\ud800x", "Ada\nL."):
+        own_record.unlink(missing_ok=True)
+        handed_in(student, ["right"])
+    path = next(tmp_path.glob("李明*"))
+    path.write_text(path.read_text().replace("\\u674e", "\\ud800"))  # half of a letter, in a file that was altered
+    table = subprocess.run(
+        [sys.executable, "-m", "course.record", str(tmp_path)],
+        cwd=Path(record.__file__).parents[1], capture_output=True, check=True, env={**os.environ, "PYTHONIOENCODING": "cp1252"},
+    ).stdout.decode()  # fmt: skip
+    assert "\\ud800明,1,sum" in table and '"Ada\nL.",1,sum' in table
 
 
 def test_folder_that_cannot_be_written_keeps_no_attempt_and_says_so(monkeypatch, tmp_path, capsys):

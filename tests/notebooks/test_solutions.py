@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import torch
-from course import make_course
+from course import make_course, record
 from claims import CLAIMS, WORDS
 from course.lesson import solutions
 from course.make_course import exercises, lesson_of, make, solved
@@ -355,6 +355,43 @@ def test_a_folder_that_the_course_did_not_make_is_kept(tmp_path: Path) -> None:
     (tmp_path / "student").mkdir()
     with pytest.raises(FileExistsError, match="student exists and was not made by make_course"):
         make(tmp_path)
+
+
+def test_what_was_handed_in_and_set_stays_when_the_course_is_made_anew(tmp_path: Path) -> None:
+    make(tmp_path)
+    added = [tmp_path / name for name in ("nbgrader/gradebook.db", "nbgrader/submitted/ada/01/a.ipynb", "student/notes.md")]
+    settings = tmp_path / "nbgrader" / "nbgrader_config.py"
+    for path in added:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+    settings.write_text("mine")
+    (tmp_path / "student" / "02_adaptation.ipynb").unlink()
+    make(tmp_path)
+    make(tmp_path)
+    assert {path.read_text() for path in [*added, settings]} == {"mine"}
+    assert (tmp_path / "student" / "02_adaptation.ipynb").exists()
+
+
+@pytest.mark.parametrize("name", ["student/02_adaptation.ipynb", "student/course/lesson_02.py", "instructor/README.md"])
+def test_a_lesson_that_the_lecturer_has_changed_is_not_overwritten(course: Path, name: str) -> None:
+    path = course / name
+    before = path.read_text()
+    path.write_text("mine")
+    with pytest.raises(FileExistsError, match=rf"{re.escape(str(path))} was changed since"):
+        make(course)
+    assert path.read_text() == "mine" and (course / "nbgrader" / "source" / "02_adaptation").is_dir()
+    path.write_text(before)
+
+
+def test_student_s_version_ends_with_the_cell_that_hands_in(course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    record.keep(2, "ON at the jump", "right")
+    for path in course.glob("student/*.ipynb"):
+        last = nbformat.read(path, as_version=4).cells[-1].source
+        exec(last, {})
+        assert not list(tmp_path.glob("*.json"))
+    exec(last.replace('my_name = ""', 'my_name = "Ada"'), {})
+    assert [row["student"] for row in record.collect(tmp_path)] == ["Ada"]
 
 
 def test_recordings_that_must_not_be_passed_on_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
