@@ -27,7 +27,7 @@ def test_gaussians_are_as_good_as_a_free_field(truth):
 def test_models_by_default_reach_ridge_whatever_the_seed():
     """Songs of unequal length, on which a fit that starts by chance stays on its first plateau."""
     recording = recipes_table.simulated(4, 15)
-    found = dict(recipes_table.rows(recording, 0, seeds=2, names=["LinearNonlinear", "Gaussians"], seconds=60.0))
+    found = dict(recipes_table.rows(recording, 0, seeds=2, names=["LinearNonlinear", "Gaussians"]))
     baseline = found.pop("ridge").scores.mean()
     for name, row in found.items():
         assert row.scores.mean() >= baseline, name
@@ -42,22 +42,33 @@ def test_the_table_says_which_models_stay_below_ridge_and_writes_their_rows_into
     page = tmp_path / "fits.md"
     kept, old = (
         "| DNet, none | 0.500 | +0.100 | 0.010 | 5 | 1.0 | mse |  |",
-        "| Transformer, none | 9 | 9 | 9 | 9 | 9 | |  |",
+        "| StateNet, none | 9 | 9 | 9 | 9 | 9 | |  |",
     )
     part = "simulated, softplus"
     page.write_text(f"Before\n<!-- {part} -->\n{kept}\n{old}\n<!-- end of {part} -->\nAfter\n")
-    arguments = ["--seeds", "1", "--models", "Transformer", "--adaptation", "none", "--seconds", "0.1"]
+    arguments = ["--seeds", "1", "--models", "StateNet", "--adaptation", "none", "--epochs", "1"]
     recipes_table.main([*arguments, "--write", str(page)])
     printed = capsys.readouterr().out
-    assert "Transformer, none" in printed
+    assert "StateNet, none" in printed
     assert "below ridge" in printed
     written = page.read_text().splitlines()
     assert (written[0], written[-1]) == ("Before", "After")
     assert [line.split(" | ")[0] for line in written if line.startswith("| ")] == [
-        "| model, adaptation", "| ridge", "| DNet, none", "| Transformer, none",
+        "| model, adaptation", "| ridge", "| DNet, none", "| StateNet, none",
     ]  # fmt: skip
     assert kept in written
     assert old not in written
+    with pytest.raises(SystemExit):  # before anything is fitted
+        recipes_table.main([*arguments, "--write", str(page), "--output", "sigmoid"])
+    assert "must have the line '<!-- simulated, sigmoid -->' for these rows" in capsys.readouterr().err
+
+
+def test_rows_of_saturating_neurons_are_printed(capsys, monkeypatch):
+    made = recipes_table.simulated
+    monkeypatch.setattr(recipes_table, "simulated", lambda output: made(2, 10, output=output))
+    recipes_table.main(["--seeds", "1", "--models", "LinearNonlinear", "--adaptation", "none", "--output", "sigmoid"])
+    row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("| LinearNonlinear, none"))
+    assert float(row.split("|")[2]) > 0.6
 
 
 def test_the_page_has_every_model_with_both_adaptations_and_says_which_stay_below_ridge():
