@@ -69,8 +69,9 @@ class Fitter(FitSettings):
     start : {"auto", "data", "model"}
         "data" sets receptive fields, gains and output curves from the responses first, as far as it knows them: free
         fields by ridge regression, Gaussians by `ParametricSTRF.initialise_from`, gains and curves by their likelihood,
-        the outputs of networks by the mean response. "model" goes on from where the model stands. "auto" is "data" for
-        a model of which nothing was edited, fitted or loaded since its construction, and "model" for all others.
+        the last layer of a network by ridge regression on what it sees. "model" goes on from where the model stands.
+        "auto" is "data" for a model of which nothing was edited, fitted or loaded since its construction, and "model"
+        for all others.
     baseline : bool
         At the end, compare with `ridge`: ``history.ridge`` has its validation scores, and where the fit stays clearly
         below them it warns, and ``history`` says so. False saves the second that it takes.

@@ -185,7 +185,7 @@ def ridge_fields(
     fold_of = folds_of_bins(examples, folds) if alpha == "folds" else torch.zeros(heard.shape[0], heard.shape[-1])
     kernel = torch.zeros(N, *heard.shape[1:3], n_lags, dtype=torch.float64)
     mean_drive, spread, mean_rate = torch.zeros(3, N, dtype=torch.float64)
-    for neurons in _of_equal_weights(count):
+    for neurons in neurons_of_equal_weights(count):
         parts = moments_of(
             heard, basis, target[:, neurons, 0], count[:, neurons[0]], (responses[:, neurons] ** 2).nansum(2), fold_of,
             examples.bins,
@@ -298,7 +298,7 @@ def folds_of_bins(examples: Examples, folds: int) -> Tensor:
     return (torch.arange(len(examples)) % folds)[:, None].expand(-1, examples.target.shape[-1])
 
 
-def _of_equal_weights(count: Tensor) -> list[Tensor]:
+def neurons_of_equal_weights(count: Tensor) -> list[Tensor]:
     """Numbers of the neurons that were recorded in the same bins equally often: they share their moments."""
     groups: dict[bytes, list[int]] = {}
     for neuron, counts in enumerate(count.transpose(0, 1)):

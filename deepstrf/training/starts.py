@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +17,15 @@ from deepstrf.models.neural_model import NeuralModel
 from deepstrf.models.prediction import as_model_takes, predict
 from deepstrf.models.readouts import LinearReadout, STRFReadout
 from deepstrf.training.batches import Examples, settle_batch_norms
-from deepstrf.training.linear_regression import SMOOTHNESS, RidgeFields, ridge_fields
+from deepstrf.training.linear_regression import (
+    SMOOTHNESS,
+    RidgeFields,
+    folds_of_bins,
+    moments_of,
+    neurons_of_equal_weights,
+    ridge_fields,
+    solved,
+)
 from deepstrf.training.output_start import SLOPE_SHARE, Loss, Scale, fit_gain_and_curve, point_of_rest, scale_curve
 
 FREE_FIELD_RMS = 0.1
@@ -30,6 +39,9 @@ MOST_WEIGHTS = 1500
 
 NEIGHBOURS = (2.0, 2.0)
 """Bands and bins over which a field of more weights is smooth, where they are not known in octaves and ms."""
+
+MOST_FEATURES, FOLDS = 500, 5
+"""Inputs of a network's last layer up to which they are regressed on, and parts that are left out in turn."""
 
 Axes = tuple[Tensor, float]
 """Centre frequencies (F,) in Hz, and bin width in ms."""
@@ -65,8 +77,8 @@ def start_from_data(
 
     Free fields start as those of ridge regression, separable ones as the product nearest to them, Gaussians as
     `ParametricSTRF.initialise_from` puts them. The drive of each neuron is then given the gain and shift, and a curve
-    of the library its parameters, with which it predicts best. A network has no such field: its outputs are scaled and
-    shifted so that they vary around each neuron's mean response.
+    of the library its parameters, with which it predicts best. A network has no such field: its last layer starts as
+    ridge regression on what it sees of the sounds, around each neuron's mean response.
 
     Parameters
     ----------
@@ -146,15 +158,19 @@ def ridge_start(heard: Tensor, train: Examples, n_lags: int, axes: Axes | None) 
     Where there are very many weights, and nothing is known of octaves and ms, only fields that are smooth over
     neighbouring bands and bins are looked for.
     """
-    responses = train.responses.double().cpu()
-    weight = (~responses.isnan()).sum(2)
-    target, alike = same_bins(responses.nanmean(2), weight, MOST_GROUPS)
-    if not torch.equal(alike, weight):
-        responses = torch.where(alike > 0, target, torch.nan)[:, :, None]
+    responses = _in_few_groups(train)
     smoothness = None if axes is None else SMOOTHNESS
     if axes is None and heard[0, ..., 0].numel() * n_lags > MOST_WEIGHTS:
         axes, smoothness = (2.0 ** torch.arange(heard.shape[2]), 1.0), NEIGHBOURS
     return ridge_fields(heard.double().cpu(), responses, train, n_lags, axes, smoothness=smoothness)
+
+
+def _in_few_groups(train: Examples) -> Tensor:
+    """Responses (B, N, R, T), float64; where gaps are of too many kinds, (B, N, 1, T) with the neuron's mean there."""
+    responses = train.responses.double().cpu()
+    weight = (~responses.isnan()).sum(2)
+    target, alike = same_bins(responses.nanmean(2), weight, MOST_GROUPS)
+    return responses if torch.equal(alike, weight) else torch.where(alike > 0, target, torch.nan)[:, :, None]
 
 
 def _start_readout(
@@ -189,18 +205,27 @@ def _start_readout(
 
 
 def _start_network_output(model: nn.Module, readout: LinearReadout, train: Examples, scale: Scale) -> None:
-    """Scale and shift of the last layer's outputs, so that predictions vary around each neuron's mean response."""
+    """Set the last layer of a network to ridge regression on the features that it sees, around the mean responses.
+
+    Of so many features that a regression would take long, the weights are only scaled, so that predictions vary.
+    """
     last = [module for module in readout.fc.modules() if isinstance(module, nn.Linear)][-1]
     if last.bias is None or not (last.weight.requires_grad and last.bias.requires_grad):
         return
-    mean, sd = output_statistics(model, last, train)
     scale_curve(readout.activation, scale)
     rest, slope = point_of_rest(readout.activation, scale)
+    slope = torch.where(slope.abs() > 1e-6, slope, 1.0)
+    weights = _feature_weights(model, last, train)
+    known = scale.varies & (weights != 0).any(0)
+    with torch.no_grad():
+        regressed = (weights / slope).T.to(last.weight)
+        last.weight.copy_(torch.where(known[:, None].to(regressed.device), regressed, last.weight))
+    mean, sd = output_statistics(model, last, train)
     size = torch.minimum(scale.sd, scale.mean.abs()) if _is_positive(readout.activation) else SLOPE_SHARE * scale.sd
     with torch.no_grad():
-        steep = slope.abs() > 1e-6
-        factor = size / torch.where(steep, slope.abs(), 1.0) / sd.clamp(min=1e-12)
-        factor = torch.where(scale.varies & (sd > 0), factor, 1.0).to(last.weight)
+        # A regression knows the size of what it predicts; that of weights by chance is a guess.
+        guessed = scale.varies & ~known & (sd > 0)
+        factor = torch.where(guessed, size / slope.abs() / sd.clamp(min=1e-12), 1.0).to(last.weight)
         bias = torch.where(scale.varies, rest, last.bias.double().cpu()).to(last.bias)
         offset = (mean.to(last.bias) - last.bias) * factor
         last.weight.mul_(factor[:, None])
@@ -215,27 +240,58 @@ def output_statistics(model: nn.Module, layer: nn.Linear, train: Examples) -> tu
     """Mean and SD (N,) of what a layer of the readout gives over the recorded bins, before the output curve."""
     there = (~train.target[:, :, 0].isnan()).transpose(1, 2).cpu()
     sums = torch.zeros(3, layer.out_features, dtype=torch.float64)
-    with _outputs_of(layer) as outputs:
+    with _calls_of(layer) as calls:
         for b, T in enumerate(train.bins):
-            outputs.clear()
+            calls.clear()
             predict(model, train.stimuli[b : b + 1, ..., :T])
-            values = torch.where(there[b, :T], outputs[-1].reshape(T, -1).double().cpu(), 0.0)
+            values = torch.where(there[b, :T], calls[-1][1].reshape(T, -1).double().cpu(), 0.0)
             sums += torch.stack([there[b, :T].sum(0), values.sum(0), values.square().sum(0)])
     n, total, squares = sums
     mean = total / n.clamp(min=1)
     return mean, (squares / n.clamp(min=1) - mean.square()).clamp(min=0).sqrt()
 
 
+class _Features:
+    """What a layer of a network sees of each sound."""
+
+    def __init__(self, model: nn.Module, layer: nn.Linear) -> None:
+        self.model, self.layer = model, layer
+
+    def seen(self, x: Tensor) -> Tensor:
+        """(T, features) of a sound (C, F, T), float64."""
+        with _calls_of(self.layer) as calls:
+            predict(self.model, x[None])
+        return calls[-1][0].reshape(x.shape[-1], -1).double().cpu()
+
+
+def _feature_weights(model: nn.Module, layer: nn.Linear, train: Examples) -> Tensor:
+    """Weights (features, N) of ridge regression on what a layer of a network sees; 0 where it sees too much."""
+    responses = _in_few_groups(train)
+    weights = torch.zeros(layer.in_features, responses.shape[1], dtype=torch.float64)
+    if layer.in_features > MOST_FEATURES:
+        return weights
+    count, target = (~responses.isnan()).sum(2), responses.nanmean(2)
+    squares, fold_of = responses.square().nansum(2), folds_of_bins(train, FOLDS)
+    features = _Features(model, layer)
+    for neurons in neurons_of_equal_weights(count):
+        parts = moments_of(
+            train.stimuli, features, target[:, neurons], count[:, neurons[0]], squares[:, neurons], fold_of, train.bins
+        )
+        if parts:
+            weights[:, neurons] = solved(functools.reduce(operator.add, parts), parts, "folds")
+    return weights
+
+
 @contextmanager
-def _outputs_of(layer: nn.Module) -> Iterator[list[Tensor]]:
-    """List that receives what a layer gives, while the context lasts."""
-    outputs: list[Tensor] = []
+def _calls_of(layer: nn.Module) -> Iterator[list[tuple[Tensor, Tensor]]]:
+    """List that receives what a layer sees and what it gives, while the context lasts."""
+    calls: list[tuple[Tensor, Tensor]] = []
 
-    def keep(seen: list[Tensor], _layer: nn.Module, _inputs: object, output: Tensor) -> None:
-        seen.append(output.detach())
+    def keep(_layer: nn.Module, seen: tuple[Tensor], output: Tensor) -> None:
+        calls.append((seen[0].detach(), output.detach()))
 
-    hook = layer.register_forward_hook(partial(keep, outputs))
+    hook = layer.register_forward_hook(keep)
     try:
-        yield outputs
+        yield calls
     finally:
         hook.remove()

@@ -1,10 +1,12 @@
 """How much quicker many fits are on two Dask workers, or at once in one process, than one after the other.
 
     python tests/benchmarks/many_fits.py [--at-once] [--fits 64] [--neurons 4] [--seconds 60] [--epochs 20]
+                                         [--early-stopping]
 
 Alike LN fits of simulated neurons, dealt out in rounds: in each, a share of them one after the other in this process
 and the same share in the other way, so that whatever else the machine does meets both. Wall-clock time and processor
-time of both, and the largest difference between any two weights. Workers are up before the clock runs.
+time of both, and the largest difference between any two weights. Workers are up before the clock runs. Every fit runs
+through all epochs; with ``--early-stopping`` each ends by its own default patience, and the others go on.
 """
 
 from __future__ import annotations
@@ -28,14 +30,17 @@ from deepstrf.training.fit_many import FitJob
 
 BANDS, LAGS, NEURONS, SECONDS = 18, 20, 4, 60.0
 
+ALIKE = 1e-4
+
 Way = Callable[[list[FitJob]], FitResults]
 
 
-def jobs(count: int, epochs: int, neurons: int = NEURONS, seconds: float = SECONDS) -> list[FitJob]:
-    """So many fits of one recording, which differ in their seed."""
+def jobs(count: int, epochs: int | None, neurons: int = NEURONS, seconds: float = SECONDS) -> list[FitJob]:
+    """So many fits of one recording, which differ in their seed; without a number of epochs they stop by themselves."""
     data = simulate_population(neurons, seconds=seconds, sample_rate_hz=16000, n_bands=BANDS, max_hz=8000.0)
     model = partial(LinearNonlinear, BANDS, LAGS, out_neurons=neurons)
-    recipe = FitRecipe(model, Fitter(epochs=epochs, patience=epochs, progress=False))
+    fitter = Fitter(progress=False) if epochs is None else Fitter(epochs=epochs, patience=epochs, progress=False)
+    recipe = FitRecipe(model, fitter)
     return fit_jobs({"LN": recipe}, data, seeds=range(count))
 
 
@@ -73,14 +78,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--fits", type=int, default=64, help="in all rounds together")
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--early-stopping", action="store_true", help="instead of a number of epochs")
     parser.add_argument("--neurons", type=int, default=NEURONS)
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of sound")
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    dealt = jobs(given.fits, given.epochs, given.neurons, given.seconds)
+    dealt = jobs(given.fits, None if given.early_stopping else given.epochs, given.neurons, given.seconds)
     warm = [FitJob(f"warm {i}", dealt[0].recipe, dealt[0].recording, (), 1000 + i) for i in range(2)]
     fit_many(warm, progress=False, together=1)
-    walls, processors, worst = [0.0, 0.0], [0.0, 0.0], 0.0
+    walls, processors, worst, unlike = [0.0, 0.0], [0.0, 0.0], 0.0, 0
     name = "at once" if given.at_once else "two workers"
     with at_once() if given.at_once else two_workers() as (other_way, spent):
         other_way(warm)
@@ -95,13 +101,14 @@ def main(arguments: list[str] | None = None) -> None:
             walls = [walls[0] + one, walls[1] + two]
             processors = [processors[0] + spent() - after, processors[1] + after - before]
             for a, b in zip(spread, alone, strict=True):
-                worst = max(worst, *(_apart(a.state[name], tensor) for name, tensor in b.state.items()))
+                apart = max(_apart(a.state[name], tensor) for name, tensor in b.state.items())
+                worst, unlike = max(worst, apart), unlike + (apart > ALIKE)
             print(f"round {i + 1}: alone {one:.1f} s, {name} {two:.1f} s: {one / two:.2f} x", flush=True)
     print(
         f"{given.fits} fits: alone {walls[0]:.1f} s (processor {processors[0]:.1f} s), {name} {walls[1]:.1f} s "
         f"(processor {processors[1]:.1f} s): {walls[0] / walls[1]:.2f} x by the clock, "
         f"{processors[0] / processors[1]:.2f} x by processor time; largest difference of a weight {worst:.2g} "
-        "(over the largest of its tensor, if above 1)"
+        f"(over the largest of its tensor, if above 1); {unlike} fits differ by more than {ALIKE:g}"
     )
 
 

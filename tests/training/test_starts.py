@@ -13,7 +13,7 @@ from deepstrf.models.activations import ParametricDoubleExponential, ParametricS
 from deepstrf.models.audio import ConvNet2D, DNet, NetworkReceptiveField, StateNet, Transformer
 from deepstrf.models.layers import ParametricSTRF, SeparableSTRF
 from deepstrf.simulate import simulate_population
-from deepstrf.training import Fitter, StepSizes, predict, ridge
+from deepstrf.training import Fitter, StepSizes, predict, ridge, starts
 from deepstrf.training.output_start import Scale, fit_gain_and_curve, scale_curve
 from deepstrf.training.recipes import default_loss
 from deepstrf.training.starts import is_untouched
@@ -142,6 +142,60 @@ def test_the_output_of_a_network_starts_at_the_mean_response(parts, make, gain, 
     mean, sd = (responses.transpose(0, 1).flatten(1).nanmean(1) for _ in range(2))
     assert torch.allclose(pred.transpose(0, 1).flatten(1).mean(1), mean, rtol=0.6)
     assert (pred.transpose(0, 1).flatten(1).std(1) < 2 * sd).all()
+
+
+def last_features(model, x):
+    """What the last linear layer sees of sounds, (bins, features)."""
+    *_, last = (module for module in model.readout.fc.modules() if isinstance(module, nn.Linear))
+    seen = []
+    hook = last.register_forward_hook(lambda _module, inputs, _output: seen.append(inputs[0].detach()))
+    predict(model, x)
+    hook.remove()
+    return torch.cat([part.flatten(0, -2) for part in seen]).double()
+
+
+@pytest.mark.parametrize("make", [NetworkReceptiveField, DNet, StateNet, Transformer, ConvNet2D])
+def test_the_last_layer_of_a_network_starts_as_a_regression_on_what_it_sees(parts, make):
+    train, _ = parts
+    torch.manual_seed(0)
+    model = start(make(BANDS, out_neurons=NEURONS, output_activation=nn.Identity()), train)
+    target = train.responses.nanmean(2).transpose(0, 1).flatten(1).double()
+    X = torch.cat([last_features(model, train.stimuli), torch.ones(target.shape[1], 1)], 1)
+    best = (X @ torch.linalg.lstsq(X, target.T, driver="gelsd").solution).T
+    predicted = predict(model, train.stimuli).transpose(0, 1).flatten(1).double()
+    # Penalised, so a little behind the least squares of the same bins, and never larger.
+    for n in range(NEURONS):
+        reached, possible = (torch.corrcoef(torch.stack([one[n], target[n]]))[0, 1] for one in (predicted, best))
+        assert reached > 0.9 * possible, (reached, possible)
+        assert predicted[n].std() < 1.02 * best[n].std()
+        assert predicted[n].mean() == pytest.approx(target[n].mean().item(), rel=1e-3)
+
+
+def test_a_last_layer_that_sees_very_much_is_only_scaled(parts, monkeypatch):
+    monkeypatch.setattr(starts, "MOST_FEATURES", 3)
+    train, _ = parts
+    torch.manual_seed(0)
+    model = NetworkReceptiveField(BANDS, LAGS, out_neurons=NEURONS)
+    before = model.readout.fc.weight.detach().clone()
+    fit().prepare(model, train)
+    ratio = model.readout.fc.weight.detach() / before
+    assert torch.allclose(ratio, ratio[:, :1].expand_as(ratio), rtol=1e-4)
+
+
+def test_a_last_layer_that_is_frozen_or_sees_nothing_stays_and_gaps_of_every_kind_are_taken(parts):
+    train, _ = parts
+    frozen = NetworkReceptiveField(BANDS, LAGS, out_neurons=NEURONS)
+    frozen.readout.fc.weight.requires_grad_(False)
+    before = frozen.readout.fc.weight.clone()
+    fit().prepare(frozen, train)
+    assert torch.equal(frozen.readout.fc.weight, before)
+    responses = train.responses.clone()
+    for n in range(NEURONS):
+        responses[:, n, :, 7 * n : 40 * n + 5] = torch.nan
+    responses[:, 0] = torch.nan
+    model = NetworkReceptiveField(BANDS, LAGS, out_neurons=NEURONS)
+    fit().prepare(model, (train.stimuli, responses))
+    assert all(bool(parameter.isfinite().all()) for parameter in model.parameters())
 
 
 def edited(model):
