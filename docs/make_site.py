@@ -55,11 +55,13 @@ Six simulated neurons, computed in this page; in a notebook the model in PyTorch
 </html>
 """
 
-# Run after a cell whose result is shown: `_` is that result. Figures, tables and whatever else is no bench are left.
+# Run after a cell whose result is shown: `Out` has it, where `_` may be a variable of the lesson. Figures, tables and
+# whatever else is no bench are left.
 SAVE = """
 from pathlib import Path as _Path
 from deepstrf_widgets import BenchWidget as _Bench, Explorer as _Explorer, save_module as _save
-_bench = _.bench if isinstance(_, _Explorer) else _
+_bench = Out.get(len(In) - 2)
+_bench = _bench.bench if isinstance(_bench, _Explorer) else _bench
 if isinstance(_bench, _Bench):
     _save(_bench, _Path({path!r}), dtype="float16", max_mb=100)
 """

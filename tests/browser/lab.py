@@ -170,6 +170,7 @@ def serve(
     base: str = "/",
     before: Sequence[str] = (),
     port: int | None = None,
+    python: str = sys.executable,
 ) -> Iterator[Server]:
     """A server of the folder ``home / "notebooks"`` as long as the context lasts.
 
@@ -189,6 +190,8 @@ def serve(
         What stands before the command, such as Binder's start script.
     port : int, optional
         That of an earlier server, whose pages then find this one; a free one when None.
+    python : str
+        The Python that runs server and kernels.
 
     Raises
     ------
@@ -198,7 +201,7 @@ def serve(
     folder = home / "notebooks"
     folder.mkdir(parents=True, exist_ok=True)
     module, exposed, notebooks = APPS[app]
-    command = [*before, sys.executable, "-m", module, f"--ServerApp.root_dir={folder}", *exposed]
+    command = [*before, python, "-m", module, f"--ServerApp.root_dir={folder}", *exposed]
     server = Server(port or free_port(), folder, home / "server.log", base, notebooks)
     with running(server, [*command, *options], {**own_folders(home), **(environment or {})}):
         yield server

@@ -47,6 +47,27 @@ MODEL_COLOUR = f"""() => {{
   return painter.fillStyle;
 }}"""
 
+# Seconds at which the cursor stands in each graph over time, and in the bench; null where it is not to be seen.
+CURSORS = f"""() => {{
+  const graphs = [...document.querySelectorAll('{PANEL} [data-graph]')]
+    .filter((at) => !at.dataset.graph.startsWith('STRF'));
+  const times = graphs.map((at) => {{
+    const line = at.querySelector('.db-time-cursor');
+    const {{ _offset, _length, range: [from, to] }} = at._fullLayout.xaxis;
+    return line.checkVisibility() ? from + (to - from) * (parseFloat(line.style.left) - _offset) / _length : null;
+  }});
+  const bench = document.querySelector('{ROOT} .db-time-readout').textContent;
+  const at = document.querySelector('{ROOT} .db-cursor').checkVisibility() ? parseFloat(bench) : null;
+  const pinned = document.querySelector('{ROOT} .db-moment')?.getAttribute('aria-valuenow');
+  return {{ times, bench: at, pinned }};
+}}"""
+# All within a pixel of one another, and elsewhere than they were.
+TOGETHER = f"""(was) => {{
+  const {{ times, bench }} = ({CURSORS})();
+  return bench !== null && times.length === 7 && Math.abs(bench - was) > 0.1
+    && times.every((time) => time !== null && Math.abs(time - bench) < 0.02);
+}}"""
+
 
 @pytest.fixture
 def bench(run_cells: Callable[..., NotebookPage]) -> Iterator[BenchPage]:
@@ -146,3 +167,28 @@ def test_time_axes_move_together(bench: BenchPage) -> None:
       return ranges[0][1] - ranges[0][0] < 20000 && new Set(ranges.map(String)).size === 1;
     }"""
     page.wait_for_function(same)
+
+
+def test_one_time_cursor_in_bench_and_figures_moved_from_either(bench: BenchPage) -> None:
+    page = bench.page
+    stage = bench.notebook.bring(f"{ROOT} .db-time-stage")
+    box = stage.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.8 * box["height"])
+    page.wait_for_function(TOGETHER, arg=-1)
+    by_bench = page.evaluate(CURSORS)["bench"]
+    graph = bench.notebook.bring("[data-graph=response]")
+    over = graph.bounding_box()
+    assert over is not None
+    page.mouse.move(over["x"] + 0.25 * over["width"], over["y"] + 0.5 * over["height"])
+    page.wait_for_function(TOGETHER, arg=by_bench)
+    # It stays: what the bench paints does not take it away.
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert page.evaluate(TOGETHER, by_bench)
+    page.mouse.down()
+    page.mouse.up()
+    page.wait_for_function(f"() => ({CURSORS})().pinned")
+    page.mouse.move(2, 2)
+    page.wait_for_function(f"() => ({CURSORS})().bench === null")
+    left = page.evaluate(CURSORS)
+    assert left["times"] == pytest.approx([float(left["pinned"]) * 0.005] * 7, abs=0.02)

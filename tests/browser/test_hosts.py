@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.bench_page import ROOT
 from tests.browser.lab import free_port, own_folders, serve
 from tests.browser.notebook import NotebookPage, write_notebook
+from tests.browser.test_keys import CELLS, RECORD
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -128,6 +130,34 @@ def test_notebook_7(chromium: Browser, tmp_path: Path) -> None:
         notebook.console_errors.clear()  # Notebook 7 has one of its own when it starts
         notebook.run_all()
         drag_and_look(page)
+        assert notebook.console_errors == []
+        assert notebook.blocked == []
+        notebook.shut_down()
+
+
+def test_the_oldest_jupyterlab(chromium: Browser, tmp_path: Path) -> None:
+    """``OLDEST_LAB`` names the Python of an environment with the lowest versions."""
+    python = os.environ.get("OLDEST_LAB")
+    if not python:
+        pytest.skip("OLDEST_LAB names no Python with the lowest versions; `make lowest` leaves one")
+    with serve(tmp_path, python=str(Path(python).absolute())) as server:
+        write_notebook(server.folder / "bench.ipynb", "1 + 1", f"{EXPLORE}bench", "2 + 2")
+        page = chromium.new_page(viewport={"width": 1280, "height": 1000}, reduced_motion="reduce")
+        page.set_default_timeout(30_000)
+        notebook = NotebookPage(page, server)
+        notebook.open("bench.ipynb")
+        notebook.run_all()
+        drag_and_look(page)
+        before = page.evaluate(CELLS)
+        page.evaluate(RECORD)
+        handle = page.locator(f"{ROOT} [data-handle=center]").first
+        for key in "xbmdd00":
+            handle.focus()
+            page.keyboard.press(key)
+        assert page.evaluate("() => window.ran") == []
+        assert page.evaluate(CELLS) == before
+        page.keyboard.press("Control+s")
+        page.wait_for_function("() => window.ran.includes('docmanager:save')")
         assert notebook.console_errors == []
         assert notebook.blocked == []
         notebook.shut_down()

@@ -96,7 +96,16 @@ def test_an_interrupt_and_a_long_cell_leave_the_bench_live(bench: BenchPage) -> 
     assert bench.page.locator(f"{ROOT} .db-score").get_attribute("data-old") == ""
     says(bench, "live")
     bench.settle()
-    assert bench.page.locator(f"{ROOT} .db-score").get_attribute("data-old") is None
+    score = bench.page.locator(f"{ROOT} .db-score")
+    assert score.get_attribute("data-old") is None
+    # The score is that of the neuron before, until the kernel has answered for the chosen one.
+    bench.page.evaluate(CALL, "import ctypes; ctypes.PyDLL(None).sleep(4)")
+    bench.page.wait_for_timeout(500)
+    bench.page.get_by_role("button", name="Next neuron").first.click()
+    expect(score).to_have_attribute("data-old", "")
+    says(bench, "busy")
+    says(bench, "live")
+    expect(score).not_to_have_attribute("data-old", "")
 
 
 def test_a_lost_connection_is_reported_and_edits_go_on_when_it_is_back(bench: BenchPage) -> None:
@@ -208,8 +217,14 @@ def test_panels_whose_kernel_is_gone_say_so_and_throw_nothing(bench: BenchPage) 
         open_panel(page, name)
     page.wait_for_function(f"() => document.querySelectorAll('{ROOT} .db-panel .deepstrf-bench').length === 4")
     bench.settle()
+    # A fit that plays ends with its kernel.
+    bench.button("Play").click()
+    expect(page.locator(f"{ROOT} .db-play-state")).to_contain_text("Playing")
+    expect(bench.button("Pause")).to_be_visible()
     page.evaluate(CALL, "import os; os._exit(1)")
     says(bench, "gone")
+    expect(bench.button("Play")).to_be_disabled()
+    expect(page.locator(f"{ROOT} .db-play-state")).to_be_hidden()
     for button in page.locator(f"{ROOT} .db-panel .deepstrf-bench button:visible:enabled").all():
         button.click(force=True, timeout=5 * SECOND)
     for slider in page.locator(f"{ROOT} .db-panel [role=slider]:visible").all()[:6]:

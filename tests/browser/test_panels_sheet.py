@@ -71,6 +71,21 @@ FAULTS = """() => {
       if (e.matches('button, h3, h4, th, .db-title') && e.clientWidth && e.scrollWidth > e.clientWidth + 1)
         say(`cut: ${name(e)}`);
     }
+    // A part of a pixel too little cuts the last number of a score.
+    for (const e of all.filter((one) => one.matches('.db-score-row'))) {
+      const text = document.createRange();
+      text.selectNodeContents(e);
+      const [inner, outer] = [text, e].map((one) => one.getBoundingClientRect());
+      if (inner.right > outer.right + 0.01 || inner.left < outer.left - 0.01) say(`cut: ${name(e)}`);
+    }
+    for (const plot of view.querySelectorAll('.js-plotly-plot:has(.legend)')) {
+      const [a, b] = ['.gtitle', '.legend'].map((one) => plot.querySelector(one).getBoundingClientRect());
+      const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+      const along = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+      if (own(plot) && across > 1 && along > 1) say('legend over title');
+    }
+    for (const e of all.filter((one) => one.matches('.db-button > svg')))
+      if (getComputedStyle(e).fill !== 'none') say(`filled: ${name(e.parentElement)}`);
     const controls = all.filter((e) => e.matches('button, input, select, output, h3, h4, label > span, td'))
       .filter((e) => !e.closest('.db-stage, .db-time-stage, .db-plot'))
       .map((e) => [e, e.getBoundingClientRect()]).filter(([, box]) => box.width && box.height);

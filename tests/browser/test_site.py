@@ -22,6 +22,7 @@ CELL = """
 from deepstrf.demo import load_demo
 from deepstrf_widgets import LiveSession, STRFEditor
 demo = load_demo()
+_, bands = demo.stimulus.shape[:2]
 STRFEditor(LiveSession(demo.model, demo.stimulus))
 """
 

@@ -48,6 +48,18 @@ def test_link_leads_to_a_file(link: str) -> None:
     assert (ROOT / link).exists()
 
 
+TABLE = [line.strip("| ").split(" | ") for line in (ROOT / "docs" / "hosts.md").read_text().splitlines() if "|" in line]
+HOSTS = [(row[0], row[-1]) for row in TABLE[2:]]  # below the names of the columns
+
+
+@pytest.mark.parametrize(("host", "tested"), HOSTS)
+def test_each_host_has_a_test_or_is_simulated_only(host: str, tested: str) -> None:
+    names = re.findall(r"`(?:tests/browser/)?(test_\w+\.py)`", tested)
+    assert names, host
+    assert all((ROOT / "tests" / "browser" / name).is_file() for name in names)
+    assert ("simulated" in " ".join(names)) is tested.startswith("simulated only"), host
+
+
 @pytest.mark.parametrize("notebook", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
 def test_course_links_every_notebook_once(notebook: Path) -> None:
     assert LINKS.count(f"notebooks/{notebook.name}") == 1

@@ -73,6 +73,7 @@ export class Panels {
       const name = closest(event.target, "[data-panel]")?.dataset.panel;
       if (name) this.#toggle(name);
     });
+    state.watch(cleanup, ["connection"], () => setAttribute(this.element, "data-gone", state.gone));
     const follow = () => this.#follow();
     model.on("change:panels", follow);
     cleanup.add(() => model.off("change:panels", follow));

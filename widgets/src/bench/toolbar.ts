@@ -64,8 +64,10 @@ export class Toolbar {
   }
 
   #paintPlay(): void {
-    const { playing, gone } = this.#state;
-    setHidden(this.#play, playing === null);
+    const { gone } = this.#state;
+    setHidden(this.#play, this.#state.playing === null);
+    // A fit ends with its kernel, which cannot say so any more.
+    const playing = this.#state.playing && !gone;
     setAttribute(this.#play, "disabled", gone);
     const title = playing ? "Pause the fit" : "Play: gradient descent from where the model stands";
     if (this.#play.title === title) return;
@@ -82,7 +84,8 @@ export class Toolbar {
     setAttribute(this.#redo, "disabled", state.gone || !state.canRedo);
     setAttribute(this.#revert, "disabled", state.gone || !state.canRevert(null));
     setAttribute(this.#peek, "aria-pressed", String(state.peek));
-    setAttribute(this.score, "data-old", state.scoreIsOld && !state.peek);
+    // Of the neuron or sound before, until that of the chosen one comes; or of before the last edit.
+    setAttribute(this.score, "data-old", !state.current || (state.scoreIsOld && !state.peek));
     setHidden(this.score, !state.info.has_responses);
     setText(this.#value, scoreText(state.peek ? state.trainedScore : state.score));
     setText(this.#gain, state.peek ? "(trained)" : gainText(state.score, state.trainedScore));

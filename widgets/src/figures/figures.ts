@@ -180,12 +180,8 @@ export function mountFigures(given: BenchModel, el: HTMLElement, around?: Around
     if (now < LEAST_PX || now === width) return;
     const first = width < LEAST_PX;
     width = now;
-    if (first) later(drawAll);
-    else {
-      later(async () => {
-        for (const [name, at] of graphs) await plotly?.relayout(at, { width: widthOf(name) });
-      });
-    }
+    // Titles and legends have their places by the width.
+    later(first ? drawAll : () => repaint(graphs.keys()));
   });
   sizes.observe(place);
   const sight = new IntersectionObserver((entries) => {

@@ -33,8 +33,8 @@ const UNSURE = ", unsure";
 const UNSURE_OPACITY = 0.3;
 const LANE_PX = 88;
 const FIELD_PX = 200;
-/** A graph narrower than this has no room for its legend beside a title in the middle. */
-const LEGEND_PX = 560;
+/** A graph narrower than this has no room for its legend, a title in the middle and the buttons in one row. */
+const LEGEND_PX = 760;
 /** Right of a field; the last has its colour bar there, and the others are as wide as that. */
 const FIELD_RIGHT_PX = 86;
 const TICKS_KHZ = [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100];
@@ -127,15 +127,16 @@ export function layoutOf(graph: string, figure: Figure, theme: Theme, width: num
     },
     showlegend: hasLegend,
     legend: {
-      ...{ orientation: "h", x: 1, xanchor: "right", y: 1, yanchor: "bottom" },
-      ...(width < LEGEND_PX ? { font: { size: 10 } } : {}),
+      ...{ orientation: "h", y: 1, yanchor: "bottom" },
+      ...(width < LEGEND_PX ? { x: 1, xanchor: "right", font: { size: 10 } } : { x: 0, xanchor: "left" }),
     },
     paper_bgcolor: CLEAR,
     plot_bgcolor: CLEAR,
     font: { color: theme.foreground, family: theme.font, size: 12 },
     modebar: { bgcolor: CLEAR, color: theme.muted, activecolor: theme.foreground },
     colorway: [theme.model],
-    hovermode: "closest",
+    // Over time the pointer means a moment, however far from a line it is.
+    ...(lane ? { hovermode: "x", hoverdistance: -1 } : { hovermode: "closest" }),
     xaxis: { ...lines, ...x },
     yaxis: { ...lines, ...(lane && lane.unit !== "kHz" ? { title: { text: lane.unit } } : frequency) },
   };

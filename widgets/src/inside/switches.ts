@@ -136,7 +136,7 @@ function groupOf({ name, label, meaning, on, labels }: PartInfo): HTMLElement {
   const scale = element(
     "span.db-switch-ends",
     { "aria-hidden": "true" },
-    ...ends.map((end) => element("span", {}, end)),
+    ...ends.slice(on.length === 1 ? 1 : 0).map((end) => element("span", {}, end)),
   );
   const wide = labels.length > 0 && labels.length <= 2;
   return element(

@@ -87,6 +87,7 @@ export class WantedView {
     this.#find.disabled = busy;
     this.#cancel.hidden = !busy;
     this.#progress.hidden = !busy;
+    this.#plot.element.hidden = !this.#shown && !busy;
     const done = this.#shown?.message.done === true;
     this.#play.hidden = !this.#shown || typeof AudioContext === "undefined";
     this.#hear.hidden = !done;

@@ -70,6 +70,8 @@ export class ResponseView {
   #image: LongImage | null = null;
   #stimulusRange: [number, number] = [0, 1];
   #hoverX: number | null = null;
+  /** The bin under the pointer here, or which plays here. */
+  #led: number | null = null;
   #pinned: number | null = null;
   #trainedLabel = "";
 
@@ -374,6 +376,7 @@ export class ResponseView {
   /** One cursor through all panels, its values, and the stretch of sound that the receptive field sees there. */
   readonly #paintHover = (): void => {
     const state = this.#state;
+    const { moment } = state;
     this.#paintPin();
     const cursor = this.#cursor;
     const bracket = this.#bracket;
@@ -381,25 +384,33 @@ export class ResponseView {
     const box = this.#box(this.#lower);
     const { from, to } = this.#time.window;
     const perFrame = box.width / (to - from);
+    const within = (x: number | null) => x !== null && x >= box.x && x <= box.x + box.width;
+    const last = state.info.n_frames - 1;
     // What plays goes before what is pointed at.
-    const x = player.frame === null ? this.#hoverX : box.x + (player.frame - from) * perFrame;
-    const inside = x !== null && x >= box.x && x <= box.x + box.width;
+    let x = player.frame === null ? this.#hoverX : box.x + (player.frame - from) * perFrame;
+    if (x !== null && within(x)) {
+      this.#led = clamp(Math.floor(from + (x - box.x) / perFrame), 0, last);
+      moment.hover(this.#led);
+    } else {
+      // What another view points at meanwhile is not taken from it.
+      if (moment.hovered === this.#led) moment.hover(null);
+      this.#led = null;
+      x = moment.hovered === null ? null : box.x + (moment.hovered + 0.5 - from) * perFrame;
+    }
+    const frame = moment.hovered;
+    const inside = within(x);
     setHidden(cursor, !inside);
     setHidden(bracket, !inside);
-    if (!inside) {
-      state.moment.hover(null);
-      setText(this.#readout, state.moment.pinned === null ? "" : this.#valuesAt(state.moment.pinned, true));
+    if (x === null || frame === null || !inside) {
+      setText(this.#readout, moment.pinned === null ? "" : this.#valuesAt(moment.pinned, true));
       return;
     }
-    const last = state.info.n_frames - 1;
-    const frame = clamp(Math.floor(from + (x - box.x) / perFrame), 0, last);
     cursor.style.transform = `translateX(${px(x)}px)`;
     const end = box.x + (frame + 1 - from) * perFrame;
     const start = Math.max(end - state.axes.T * perFrame, box.x);
     bracket.style.transform = `translateX(${px(start)}px)`;
     bracket.style.width = `${px(Math.max(Math.min(end, box.x + box.width) - start, 1))}px`;
-    state.moment.hover(frame);
-    setText(this.#readout, this.#valuesAt(frame));
+    setText(this.#readout, this.#valuesAt(frame, this.#led === null));
   };
 
   #paintPin(): void {

@@ -58,7 +58,11 @@ export class Moment {
 
   /** The bin that is looked into: that under the pointer, or else the pinned one; null where there is neither. */
   get frame(): number | null {
-    return this.#within(this.#hovered) ?? this.pinned;
+    return this.hovered ?? this.pinned;
+  }
+
+  get hovered(): number | null {
+    return this.#within(this.#hovered);
   }
 
   get pinned(): number | null {
