@@ -28,8 +28,9 @@ LIVE = "deepstrf-live"
 STYLE = """
 :root { color-scheme: light dark; }
 body { max-width: 1280px; margin: 0 auto; padding: 16px; font: 16px/1.5 system-ui, sans-serif; }
+nav { margin-top: 8px; }
 nav a { margin-right: 1em; }
-ol, ul { padding-left: 1.4em; }
+ol, ul { padding-left: 2em; }
 """
 
 FIRST_PAGE = """<!doctype html>

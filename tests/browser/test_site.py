@@ -22,7 +22,7 @@ CELL = """
 from deepstrf.demo import load_demo
 from deepstrf_widgets import LiveSession, STRFEditor
 demo = load_demo()
-_, bands = demo.stimulus.shape[:2]
+_ = 44_100  # a variable of the lesson, which IPython then leaves alone
 STRFEditor(LiveSession(demo.model, demo.stimulus))
 """
 

@@ -14,6 +14,7 @@ import type { InsideInfo, RebuiltMessage, SubspaceMessage } from "./messages";
 import { Plot, plainSides, sizeOf } from "./plot";
 
 const SOURCES = "Meyer et al. 2017; Wingert et al. 2026";
+const LOOKING = "Looking at 1,000 moments of the sounds …";
 const FIRST_K = 3;
 const score = (r: number | null) => (r === null ? "–" : fixed(r, 2));
 const percent = (share: number) => `${fixed(100 * share, share < 0.1 ? 1 : 0)} %`;
@@ -34,6 +35,7 @@ export class FiltersView {
   readonly #kept = element("label.db-inside-kept", { hidden: true }, "Rebuilt from ");
   readonly #k = element("output");
   readonly #score = element("p.db-inside-text", { role: "status" });
+  #told = `Principal components of the fields at 1,000 moments: how many filters this neuron has (${SOURCES}).`;
   #found: SubspaceMessage | null = null;
   #filters: Float32Array = new Float32Array(0);
   #plot: Plot | null = null;
@@ -65,7 +67,7 @@ export class FiltersView {
       this.#score,
     );
     cleanup.listen(this.#find, "click", () => {
-      setText(this.#caption, "Looking at 1,000 moments of the sounds …");
+      setText(this.#caption, LOOKING);
       model.send({ type: "subspace" });
     });
     cleanup.listen(this.#slider, "input", () => this.#label());
@@ -82,14 +84,11 @@ export class FiltersView {
   paintState(): void {
     const old = this.#found !== null && this.#found.stamp !== this.#model.get("stamp");
     setAttribute(this.element, "data-old", old);
-    this.#find.disabled = this.#model.get("busy") === "subspace";
-    if (!this.#found && !this.#find.disabled && !this.#caption.textContent) {
-      setText(
-        this.#caption,
-        `Principal components of the fields at 1,000 moments: how many filters this neuron has (${SOURCES}).`,
-      );
-    } else if (old)
-      setText(this.#caption, "Of another state of the model, neuron or sound: find the filters again.");
+    const busy = this.#model.get("busy") === "subspace";
+    this.#find.disabled = busy;
+    const told = old ? "Of another state of the model, neuron or sound: find the filters again." : this.#told;
+    // Something else that is asked for, or an error, ends the search without an answer.
+    setText(this.#caption, busy ? LOOKING : told);
   }
 
   found(message: SubspaceMessage, buffers: ArrayLike<unknown>): void {
@@ -99,12 +98,10 @@ export class FiltersView {
     const enough = shares.reduce((sum, _, i) => sum + Number(sumOf(shares.slice(0, i)) < 0.95), 0);
     const plural = enough === 1 ? "filter has" : "filters have";
     const all = sumOf(shares);
-    setText(
-      this.#caption,
+    this.#told =
       all < 0.95
         ? `${shares.length} filters have ${percent(all)} of the power of the fields at ${moments} moments (${SOURCES}).`
-        : `${enough} ${plural} 95 % of the power of the fields at ${moments} moments (${SOURCES}).`,
-    );
+        : `${enough} ${plural} 95 % of the power of the fields at ${moments} moments (${SOURCES}).`;
     this.#thumbs.replaceChildren(
       ...shares.map((share, k) =>
         element(

@@ -111,6 +111,22 @@ it("another state of the model is asked for anew, and what was found before is m
   expect(sent.at(-1)).toEqual({ type: "moment", frame: 1 });
 });
 
+it("a search that ends without an answer is not said to go on, and nothing empty stands for what was not found", () => {
+  const { el, model } = page();
+  const part = el.querySelector<HTMLElement>("[aria-label='The filters behind all moments']")!;
+  const caption = part.querySelector(".db-inside-text")!;
+  const before = caption.textContent;
+  part.querySelector("button")!.click();
+  expect(caption.textContent).toContain("Looking at 1,000 moments");
+  model.set("busy", "subspace");
+  expect(caption.textContent).toContain("Looking at 1,000 moments");
+  const stage = el.querySelector<HTMLElement>("[aria-label='The sound that this neuron wants'] .db-stage")!;
+  expect(stage.hidden).toBe(true);
+  model.set("busy", "wanted");
+  expect(caption.textContent).toBe(before);
+  expect(stage.hidden).toBe(false);
+});
+
 it("says how many filters hold the fields, and rebuilds from as many as the slider says", () => {
   const { el, sent, tell, text } = page();
   const shares = [0.9, 0.04, 0.03, 0.01];
