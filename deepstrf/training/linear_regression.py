@@ -371,8 +371,9 @@ def moments_of(
     return list(made.values())
 
 
-def solved(whole: _Moments, parts: list[_Moments], alpha: float | str) -> Tensor:
-    """Weights (D, N), each neuron with its own penalty unless that is given."""
+def solved(whole: _Moments, parts: list[_Moments], alpha: float | str, *, limit: Tensor | None = None) -> Tensor:
+    """Weights (D, N), each neuron with its own penalty unless that is given; none longer than ``limit`` (N,) if one
+    of the penalties makes it so short."""
     covariance, cross = whole.centred()
     values, vectors = torch.linalg.eigh(covariance)
     values, turned = values.clamp(min=0), vectors.mT @ cross
@@ -381,7 +382,12 @@ def solved(whole: _Moments, parts: list[_Moments], alpha: float | str) -> Tensor
     sizes = torch.from_numpy(PENALTIES) * values.mean().clamp(min=torch.finfo(torch.float64).tiny)
     error = _gcv_errors(whole, values, turned, sizes) if alpha == "gcv" else -correlations_of(whole, parts, sizes)
     # A neuron that says nothing (constant, or one fold) takes the largest penalty.
-    best = torch.where(error.isnan().all(0), len(sizes) - 1, error.nan_to_num(nan=torch.inf).argmin(0))
+    silent, error = error.isnan().all(0), error.nan_to_num(nan=torch.inf)
+    if limit is not None:
+        length = (turned / (values[:, None] + sizes[:, None, None])).norm(dim=1)
+        silent = silent | (length > limit).all(0)
+        error = torch.where(length > limit, torch.inf, error)
+    best = torch.where(silent, len(sizes) - 1, error.argmin(0))
     return vectors @ (turned / (values[:, None] + sizes[best]))
 
 

@@ -207,29 +207,33 @@ def _start_readout(
 def _start_network_output(model: nn.Module, readout: LinearReadout, train: Examples, scale: Scale) -> None:
     """Set the last layer of a network to ridge regression on the features that it sees, around the mean responses.
 
-    Of so many features that a regression would take long, the weights are only scaled, so that predictions vary.
+    Its weights are no larger than weights by chance would be whose outputs scatter as the responses do: through large
+    weights the first steps of the layers below would throw the outputs far off. Of so many features that a regression
+    would take long, the weights stay those by chance.
     """
     last = [module for module in readout.fc.modules() if isinstance(module, nn.Linear)][-1]
     if last.bias is None or not (last.weight.requires_grad and last.bias.requires_grad):
         return
+    mean, sd = output_statistics(model, last, train)
     scale_curve(readout.activation, scale)
     rest, slope = point_of_rest(readout.activation, scale)
     slope = torch.where(slope.abs() > 1e-6, slope, 1.0)
-    weights = _feature_weights(model, last, train)
-    known = scale.varies & (weights != 0).any(0)
-    with torch.no_grad():
-        regressed = (weights / slope).T.to(last.weight)
-        last.weight.copy_(torch.where(known[:, None].to(regressed.device), regressed, last.weight))
-    mean, sd = output_statistics(model, last, train)
     size = torch.minimum(scale.sd, scale.mean.abs()) if _is_positive(readout.activation) else SLOPE_SHARE * scale.sd
     with torch.no_grad():
-        # A regression knows the size of what it predicts; that of weights by chance is a guess.
-        guessed = scale.varies & ~known & (sd > 0)
-        factor = torch.where(guessed, size / slope.abs() / sd.clamp(min=1e-12), 1.0).to(last.weight)
+        factor = size / slope.abs() / sd.clamp(min=1e-12)
+        factor = torch.where(scale.varies & (sd > 0), factor, 1.0).to(last.weight)
         bias = torch.where(scale.varies, rest, last.bias.double().cpu()).to(last.bias)
         offset = (mean.to(last.bias) - last.bias) * factor
         last.weight.mul_(factor[:, None])
         last.bias.copy_(torch.where(scale.varies.to(bias.device), bias - offset, last.bias))
+        if last.in_features > MOST_FEATURES:
+            return
+        limit = last.weight.norm(dim=1).double().cpu() * slope.abs()
+        weights, at_mean = _feature_weights(model, last, train, limit)
+        known = (scale.varies & (weights != 0).any(0)).to(bias.device)
+        regressed = (weights / slope).T.to(last.weight)
+        last.weight.copy_(torch.where(known[:, None], regressed, last.weight))
+        last.bias.copy_(torch.where(known, (rest - at_mean / slope).to(bias), last.bias))
 
 
 def _is_positive(curve: nn.Module) -> bool:
@@ -264,12 +268,15 @@ class _Features:
         return calls[-1][0].reshape(x.shape[-1], -1).double().cpu()
 
 
-def _feature_weights(model: nn.Module, layer: nn.Linear, train: Examples) -> Tensor:
-    """Weights (features, N) of ridge regression on what a layer of a network sees; 0 where it sees too much."""
+def _feature_weights(model: nn.Module, layer: nn.Linear, train: Examples, limit: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights (features, N) of ridge regression on what a layer of a network sees, and what they give on average, (N,).
+
+    Each neuron has the penalty that predicts parts best which were left out, of those that keep the length of its
+    weights within ``limit`` (N,).
+    """
     responses = _in_few_groups(train)
-    weights = torch.zeros(layer.in_features, responses.shape[1], dtype=torch.float64)
-    if layer.in_features > MOST_FEATURES:
-        return weights
+    weights = torch.zeros(layer.in_features, len(limit), dtype=torch.float64)
+    at_mean = torch.zeros(len(limit), dtype=torch.float64)
     count, target = (~responses.isnan()).sum(2), responses.nanmean(2)
     squares, fold_of = responses.square().nansum(2), folds_of_bins(train, FOLDS)
     features = _Features(model, layer)
@@ -278,8 +285,10 @@ def _feature_weights(model: nn.Module, layer: nn.Linear, train: Examples) -> Ten
             train.stimuli, features, target[:, neurons], count[:, neurons[0]], squares[:, neurons], fold_of, train.bins
         )
         if parts:
-            weights[:, neurons] = solved(functools.reduce(operator.add, parts), parts, "folds")
-    return weights
+            whole = functools.reduce(operator.add, parts)
+            weights[:, neurons] = solved(whole, parts, "folds", limit=limit[neurons])
+            at_mean[neurons] = whole.x @ weights[:, neurons] / whole.n.clamp(min=1)
+    return weights, at_mean
 
 
 @contextmanager

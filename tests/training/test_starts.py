@@ -163,12 +163,26 @@ def test_the_last_layer_of_a_network_starts_as_a_regression_on_what_it_sees(part
     X = torch.cat([last_features(model, train.stimuli), torch.ones(target.shape[1], 1)], 1)
     best = (X @ torch.linalg.lstsq(X, target.T, driver="gelsd").solution).T
     predicted = predict(model, train.stimuli).transpose(0, 1).flatten(1).double()
-    # Penalised, so a little behind the least squares of the same bins, and never larger.
+    # Penalised and kept small, so behind the least squares of the same bins, and never larger.
     for n in range(NEURONS):
         reached, possible = (torch.corrcoef(torch.stack([one[n], target[n]]))[0, 1] for one in (predicted, best))
-        assert reached > 0.9 * possible, (reached, possible)
+        assert reached > 0.65 * possible, (reached, possible)
         assert predicted[n].std() < 1.02 * best[n].std()
         assert predicted[n].mean() == pytest.approx(target[n].mean().item(), rel=1e-3)
+
+
+@pytest.mark.parametrize("make", [NetworkReceptiveField, StateNet])
+def test_the_last_layer_of_a_network_starts_no_larger_than_by_chance(parts, make, monkeypatch):
+    """Through large weights the first steps of a recurrent layer threw the rates of StateNet to 0 for good."""
+    sizes = []
+    for most in (0, 500):
+        monkeypatch.setattr(starts, "MOST_FEATURES", most)
+        torch.manual_seed(0)
+        model = start(make(BANDS, out_neurons=NEURONS), parts[0])
+        sizes.append(model.readout.fc.weight.norm(dim=1).detach())
+    assert (sizes[1] <= sizes[0] * 1.0001).all()
+    history = fit(epochs=2).fit(make(BANDS, out_neurons=NEURONS), *parts)
+    assert bool(history.records[-1].counted.all())
 
 
 def test_a_last_layer_that_sees_very_much_is_only_scaled(parts, monkeypatch):
