@@ -223,9 +223,9 @@ def normalized_corrcoef(
         unknown = pred.isnan() & valid_bins(responses, mask).any(2, keepdim=True)
         value = torch.where(unknown.any(-1).any(0)[:, 0], torch.nan, value)
     else:
-        ceiling = compute_CCmax(responses, mask=mask, n_splits=n_splits, seed=seed, pooling=pooling)
         repeated = valid_bins(responses, mask)
         repeated = repeated & (repeated.sum(2, keepdim=True) >= 2)
+        ceiling = compute_CCmax(responses, mask=repeated, n_splits=n_splits, seed=seed, pooling=pooling)
         absolute = corrcoef(pred, responses, mask=repeated, reduction="none", pooling=pooling)
         value = absolute / torch.where(ceiling > 0, ceiling, torch.nan)
     return reduce_scores(value, reduction, moments.significant(significance))

@@ -405,7 +405,8 @@ def _ceiling_by_splits(z: Tensor, bins: Tensor, pooling: str, n_splits: int, see
 def _ceiling_by_bins(z: Tensor, valid: Tensor, pooling: str) -> Tensor:
     """CCmax (n,) where bins differ in their repeats: signal variance over variance of the mean, all from single bins.
 
-    The mean product of two repeats of a bin is free of noise, whatever their number.
+    The mean product of two repeats of a bin is free of noise, whatever their number. Bins with one repeat have the same
+    signal, and the noise of one.
     """
     count = valid.sum(2)
     used = count >= 2
@@ -418,7 +419,12 @@ def _ceiling_by_bins(z: Tensor, valid: Tensor, pooling: str) -> Tensor:
     of_mean = first.square() / n.clamp(min=1)
     variance, signal, second = (second - of_mean).sum(0), (signal - of_mean).sum(0), second.sum(0)
     defined = variance > 64 * torch.finfo(z.dtype).eps * second
-    return torch.where(defined, signal / torch.where(defined, variance, 1.0), torch.nan).clamp(0, 1).sqrt()
+    # Noise of a mean goes with one over its repeats.
+    noisy = 1 / count.clamp(min=1).to(z.dtype)
+    shares = [torch.where(bins, noisy, 0.0).sum((0, 2)) / bins.sum((0, 2)).clamp(min=1) for bins in (used, count >= 1)]
+    noise = (variance - signal).clamp(min=0) * shares[1] / shares[0].clamp(min=torch.finfo(z.dtype).tiny)
+    signal = signal.clamp(min=0)
+    return torch.where(defined, signal / torch.where(defined, signal + noise, 1.0), torch.nan).clamp(0, 1).sqrt()
 
 
 @keywords()
@@ -439,8 +445,8 @@ def compute_CCmax(
 
     Where bins differ in their repeats (stimuli repeated unequally often, trials of unequal length, gaps), halves of a
     bin would differ in their noise. There :math:`CC_{max}^2` is the variance of the signal over that of the mean
-    response, with the mean product of two repeats of a bin for the square of its signal; bins with fewer than two
-    repeats are left out.
+    response, with the mean product of two repeats of a bin for the square of its signal. Bins with one repeat count
+    with the signal of the others and the noise of one repeat.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepstrf.metrics import compute_CCmax, compute_TTRC, half_splits, noise_power, signal_power, snr
+from deepstrf.metrics import compute_CCmax, compute_TTRC, corrcoef, half_splits, noise_power, signal_power, snr
 from deepstrf.metrics.reliability import pooled_pair_moments
 
 B, N, R, T = 3, 3, 5, 30
@@ -233,20 +233,24 @@ def test_split_errors():
 def slow_ccmax(y: np.ndarray) -> float:
     """One neuron, y (B,R,T): half-means bin by bin, their correlation over all bins, mean over splits.
 
-    Where bins differ in their repeats, the mean product of two different repeats of a bin instead.
+    Where bins differ in their repeats, the mean product of two different repeats of a bin for the signal's square, and
+    the rest of the mean's variance for noise, which is R times as large in a single repeat.
     """
     repeats = y.shape[1]
     recorded = [tuple(~np.isnan(y[b, :, t])) for b in range(y.shape[0]) for t in range(y.shape[2])]
     if len({some for some in recorded if any(some)}) > 1:
-        means, products = [], []
+        means, products, counts = [], [], []
         for b in range(y.shape[0]):
             for t in range(y.shape[2]):
                 values = [v for v in y[b, :, t] if not math.isnan(v)]
+                counts += [len(values)] * bool(values)
                 if len(values) >= 2:
                     means.append(np.mean(values))
                     products.append(np.mean([p * q for p, q in itertools.combinations(values, 2)]))
         signal = np.mean(products) - np.mean(means) ** 2
-        return math.sqrt(max(0.0, signal) / np.var(means))
+        of_one = max(0.0, np.var(means) - signal) / np.mean([1 / c for c in counts if c >= 2])
+        noise = of_one * np.mean([1 / c for c in counts])
+        return math.sqrt(max(0.0, signal) / (max(0.0, signal) + noise))
     k = repeats // 2
     values = []
     for first in itertools.combinations(range(repeats), k):
@@ -291,6 +295,23 @@ def test_ccmax_is_the_correlation_of_the_signal_with_the_mean(repeats, missing):
         y[torch.rand(y.shape, generator=g) < missing] = torch.nan
         expected, tolerance = math.sqrt(0.7 * repeats / (0.7 * repeats + 1)), 0.04  # about 0.7 R repeats per bin
     assert compute_CCmax(y, n_splits=6, reduction="mean").item() == pytest.approx(expected, abs=tolerance)
+
+
+@pytest.mark.parametrize("singles", ["bins", "sounds"])
+def test_ccmax_is_what_a_perfect_prediction_reaches_where_half_of_the_bins_have_one_repeat(singles):
+    """As of a recording with many sounds once and a few often: sqrt(S / (S + N/R)) with R of each bin."""
+    g = torch.Generator().manual_seed(4)
+    signal = torch.randn(8, 20, 1, 400, generator=g)
+    y = signal + 2**0.5 * torch.randn(8, 20, 8, 400, generator=g)
+    if singles == "bins":
+        y[:, :, 1:, ::2] = torch.nan
+    else:
+        y[4:, :, 1:] = torch.nan
+    expected = math.sqrt(1 / (1 + 2 * (1 + 1 / 8) / 2))
+    for pooling in ("bins", "sounds"):
+        reached = corrcoef(signal, y, pooling=pooling).item()
+        assert compute_CCmax(y, reduction="mean", pooling=pooling).item() == pytest.approx(reached, abs=0.01)
+        assert reached == pytest.approx(expected, abs=0.01)
 
 
 @pytest.mark.parametrize("repeats", [2, 3])
