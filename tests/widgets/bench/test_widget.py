@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 import traitlets
+from torch import nn
 
-from deepstrf.models import LinearNonlinear, NeuralModel
+from deepstrf.models import ConvNet2D, LinearNonlinear, NeuralModel
 from deepstrf.models.activations import ParametricSoftplus
 from deepstrf.models.layers import ParametricSTRF
-from deepstrf.models.prefiltering import ShortTermPlasticity, make_prefiltering
+from deepstrf.models.prefiltering import AdapTrans, ShortTermPlasticity, make_prefiltering
 from deepstrf_widgets import ActivationEditor, AdapTransEditor, BenchWidget, LiveSession, ResponseView, STRFEditor
 from deepstrf_widgets.bench import widget as bench
 from deepstrf_widgets.session import parameters
@@ -747,3 +748,31 @@ def test_a_depression_is_computed_and_edited_in_the_browser(monkeypatch):
     assert widget.error == ""
     assert widget.session.model.prefiltering.u[1].item() == pytest.approx(0.5, rel=1e-6)
     widget.close()
+
+
+class Halved(AdapTrans):
+    """A prefilter that does something else than its class."""
+
+    def forward(self, spectro_in):
+        return super().forward(spectro_in) / 2
+
+
+def test_the_browser_adapts_before_layers_that_only_the_kernel_knows():
+    stimulus = torch.rand(12, 60, generator=torch.Generator().manual_seed(0))
+
+    def slot(change=None, **arguments):
+        prefilter = make_prefiltering("adaptrans", 12, 5.0)
+        if change:
+            change(prefilter)
+        model = ConvNet2D(12, (3, 3), c_hidden=2, n_hidden=2, out_neurons=2, prefiltering=prefilter, **arguments)
+        widget = BenchWidget(LiveSession(model.eval(), stimulus, dt_ms=5.0, cf_hz=np.geomspace(500, 8000, 12)))
+        widget.close()
+        assert not widget.info["local"]
+        return widget.info["prefilter"]
+
+    assert slot()["local"]
+    assert slot(lambda prefilter: setattr(prefilter, "__class__", Halved))["kind"] == "other"
+    assert not slot(lambda prefilter: setattr(prefilter, "__class__", Halved))["local"]
+    assert not slot(lambda prefilter: prefilter.register_forward_hook(lambda *_: None))["local"]
+    assert not slot(lambda prefilter: prefilter.register_buffer("switch_channels", torch.ones(2)))["local"]
+    assert not slot(wav2spec=nn.ReLU())["local"]

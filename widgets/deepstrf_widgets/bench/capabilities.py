@@ -7,8 +7,10 @@ from typing import Any
 from torch import nn
 
 from deepstrf.models import NeuralModel
+from deepstrf.models.audio.audio_model import AudioEncodingModel
 from deepstrf.models.readouts import STRFReadout
 from deepstrf.models.registry import KERNELS, PREFILTERS, UNKNOWN, Layer, curve_kind, kernel_entry
+from deepstrf.models.switches import has_switches
 
 from ..session.model_copy import runs_as_written
 from ..session.parameters import Parameter
@@ -28,14 +30,27 @@ def receptive_field_kind(chain: StagedForward, parameters: dict[str, Parameter])
 
 
 def prefilter_slot(model: NeuralModel, parameters: dict[str, Parameter]) -> dict[str, Any]:
-    """Kind, name, editable rows and number of taps of the prefilter."""
+    """Kind, name, editable rows and number of taps of the prefilter, and whether the browser can compute it."""
     prefilter = model.prefiltering
     return {
         "kind": PREFILTERS.get(type(prefilter), Layer()).kind,
         "label": type(prefilter).__name__,
         "rows": [name for name in parameters if name.startswith("prefilter.")],
         "taps": int(getattr(prefilter, "kernel_size", 1)),
+        "local": _is_local_prefilter(model),
     }
+
+
+def _is_local_prefilter(model: NeuralModel) -> bool:
+    """Whether the browser can compute what the prefilter makes of the stimulus, whatever comes behind it."""
+    prefilter = model.prefiltering
+    return (
+        PREFILTERS.get(type(prefilter), Layer()).kind != UNKNOWN
+        and type(model.wav2spec) is nn.Identity
+        and type(model).prefiltered in (NeuralModel.prefiltered, AudioEncodingModel.prefiltered)
+        and runs_as_written(prefilter)
+        and not has_switches(prefilter)
+    )
 
 
 def activation_slot(model: NeuralModel, parameters: dict[str, Parameter]) -> dict[str, Any]:
@@ -60,8 +75,7 @@ def is_local(chain: StagedForward) -> bool:
         and type(kernel) in KERNELS
         and kernel_entry(kernel).kind != UNKNOWN
         and bool(affine_of(model, 0).numel())
-        and type(model.wav2spec) is nn.Identity
+        and _is_local_prefilter(model)
         and type(model.core) is nn.Identity
-        and PREFILTERS.get(type(model.prefiltering), Layer()).kind != UNKNOWN
         and curve_kind(readout.activation) != UNKNOWN
     )

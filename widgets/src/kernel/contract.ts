@@ -86,6 +86,8 @@ export interface PrefilterSlot {
   /** Names of the rows of the trait `prefilter`, each (F,). */
   rows: string[];
   taps: number;
+  /** Whether the browser can compute what it makes of the stimulus, whatever comes behind it. */
+  local: boolean;
 }
 
 export interface ActivationSlot {

@@ -20,7 +20,7 @@ function made(over: Partial<Info> = {}) {
     n_frames: FRAMES,
     dt_ms: vector.dt_ms,
     delay_ms: 0,
-    prefilter: vector.prefilter as Info["prefilter"],
+    prefilter: { ...vector.prefilter, local: true } as Info["prefilter"],
     activation: vector.activation,
     local: true,
     limits: {},
@@ -89,10 +89,22 @@ describe("the numbers on screen", () => {
     session.apply([{ name: "strf.weight", index: [0, 0, 0], value: 3 }]);
     expect(now.rate).toBe(GIVEN);
     expect(now.drive).toBeNull();
-    expect(now.adapted).toBeNull();
     const news = new Float32Array(FRAMES);
     now.follow(news);
     expect(now.rate).toBe(news);
+  });
+
+  it("of the adaptation are the browser's also before layers that only the kernel knows", () => {
+    const { session, now } = made({ local: false });
+    expect(largest(now.adapted ?? [], (value, i) => value - vector.adapted[i])).toBeLessThan(1e-5);
+    session.apply([{ name: "prefilter.w", index: [0], value: 0.9 }]);
+    expect(largest(now.adapted ?? [], (value, i) => value - vector.adapted[i])).toBeGreaterThan(1e-4);
+    expect(now.rate).toBe(GIVEN);
+  });
+
+  it("of an adaptation that only the kernel can compute are left out", () => {
+    const prefilter = { ...vector.prefilter, local: false } as Info["prefilter"];
+    expect(made({ local: false, prefilter }).now.adapted).toBeNull();
   });
 
   it("know no other parameters, places or neurons", () => {
@@ -121,7 +133,7 @@ describe("the numbers on screen", () => {
       ...INFO,
       ...{ n_bands: full.F, n_lags: full.T, n_channels: full.n_channels, n_gaussians: 0, n_frames: FRAMES },
       ...{ kind: "full", local: true, limits: {}, dt_ms: full.dt_ms },
-      prefilter: full.prefilter as Info["prefilter"],
+      prefilter: { ...full.prefilter, local: true } as Info["prefilter"],
       activation: full.activation,
     };
     const kernel = Float64Array.from(full.kernel);

@@ -123,7 +123,7 @@ export class Neuron {
 
   /** Spectrograms after adaptation, (C, F, n); null where only the kernel could compute them. */
   get adapted(): Float64Array | null {
-    const forward = this.#session.forward(this.#side);
+    const forward = this.#session.adaptation(this.#side);
     forward?.adapt(this.prefilter);
     return forward?.adapted ?? null;
   }
@@ -213,10 +213,15 @@ export class LocalSession {
     return pair;
   }
 
-  /** The forward pass of one side, made when it is first used; null where only the kernel could compute the model. */
+  /** The forward pass of one side; null where only the kernel could compute the model. */
   forward(side: Side): Forward | null {
+    return this.info.local ? this.adaptation(side) : null;
+  }
+
+  /** The same, of which only the adaptation counts; made when it is first used, null where the kernel alone has it. */
+  adaptation(side: Side): Forward | null {
     const { info, axes } = this;
-    if (!info.local || this.#stimulus.length !== axes.F * info.n_frames) return null;
+    if (!info.prefilter.local || this.#stimulus.length !== axes.F * info.n_frames) return null;
     this.#forwards[side] ??= new Forward(
       {
         axes,

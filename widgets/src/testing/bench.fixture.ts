@@ -28,7 +28,7 @@ export const INFO: Info = {
   has_responses: true,
   score_over: "all",
   n_trials: 0,
-  prefilter: { kind: "none", label: "Identity", rows: [], taps: 1 },
+  prefilter: { kind: "none", label: "Identity", rows: [], taps: 1, local: true },
   activation: { kind: "other", label: "", names: [] },
   local: false,
   locked: [],

@@ -39,7 +39,7 @@ const W: Curve = {
 describe("curves", () => {
   it("come with the limits of the table", () => {
     const rows = ["prefilter.tau_on_ms", "prefilter.tau_off_ms", "prefilter.w"];
-    const prefilter = { kind: "adaptrans" as const, label: "", rows, taps: 9 };
+    const prefilter = { kind: "adaptrans" as const, label: "", rows, taps: 9, local: true };
     const limits = {
       "prefilter.tau_on_ms": [2, null] as [number, null],
       "prefilter.tau_off_ms": [1, 10_000] as [number, number],

@@ -23,7 +23,7 @@ const LIMITS: Info["limits"] = {
   "prefilter.tau_ms": [1, 10_000],
 };
 const ADAPTRANS: Partial<Info> = {
-  prefilter: { kind: "adaptrans", label: "AdapTrans", rows: ROWS, taps: 100 },
+  prefilter: { kind: "adaptrans", label: "AdapTrans", rows: ROWS, taps: 100, local: true },
   limits: LIMITS,
 };
 
@@ -141,7 +141,7 @@ describe("the curves", () => {
 
   it("of one kind of adaptation are one, of another a sentence", () => {
     const ic: Partial<Info> = {
-      prefilter: { kind: "ic", label: "ICAdaptation", rows: ["prefilter.tau_ms"], taps: 50 },
+      prefilter: { kind: "ic", label: "ICAdaptation", rows: ["prefilter.tau_ms"], taps: 50, local: true },
       limits: LIMITS,
     };
     const one = open(ON, ic);
@@ -153,7 +153,10 @@ describe("the curves", () => {
       ["none", "there is no adaptation to edit"],
       ["other", "The prefilter of this model, <b>Gate</b>, has no curves"],
     ] as const) {
-      const { root } = open([], { prefilter: { kind, label: "<b>Gate</b>", rows: [], taps: 1 }, limits: {} });
+      const { root } = open([], {
+        prefilter: { kind, label: "<b>Gate</b>", rows: [], taps: 1, local: false },
+        limits: {},
+      });
       expect(root.querySelector<HTMLElement>(".db-stage")!.hidden).toBe(true);
       expect(root.querySelector(".db-hint")!.textContent).toContain(text);
       expect(root.querySelector(".db-hint b")).toBeNull();
@@ -676,7 +679,7 @@ describe("beside other panels", () => {
     key(slider("on"), "End");
     fixture.model.set("info", {
       ...INFO,
-      prefilter: { kind: "ic", label: "ICAdaptation", rows: ["prefilter.tau_ms"], taps: 50 },
+      prefilter: { kind: "ic", label: "ICAdaptation", rows: ["prefilter.tau_ms"], taps: 50, local: true },
       limits: LIMITS,
     });
     fixture.model.set("prefilter", bytes(OFF));
@@ -707,7 +710,7 @@ describe("a depression", () => {
   const U = [0.01, 0.02, 0.05, 0.01];
   const NAMES = ["prefilter.tau_ms", "prefilter.u"];
   const PLASTICITY: Partial<Info> = {
-    prefilter: { kind: "plasticity", label: "ShortTermPlasticity", rows: NAMES, taps: 1 },
+    prefilter: { kind: "plasticity", label: "ShortTermPlasticity", rows: NAMES, taps: 1, local: true },
     limits: { "prefilter.tau_ms": [1, 10_000], "prefilter.u": [1e-6, 10] },
   };
   const shown = () => open([TAU, U].flat(), PLASTICITY);
