@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from deepstrf.models.audio import ConvNet2D
 from deepstrf.training import Fitter
+from deepstrf.training import run as run_module
+from deepstrf.training.batches import Examples
 from deepstrf_widgets import Edit, LiveSession, explore
 from deepstrf_widgets.play import Player, PlaySettings
 from deepstrf_widgets.play import player as player_module
@@ -82,6 +84,38 @@ def test_steps_go_on_where_the_run_rested_to_the_same_weights(make_session):
     assert same(values(in_one), values(in_parts))
     one.close()
     parts.close()
+
+
+def test_batch_norms_are_settled_wherever_a_run_rests_or_is_shown(session, player, monkeypatch):
+    """Also where each step gives them its own statistics, which are those of the weights before it."""
+    settled = []
+    settle = run_module.settle_batch_norms
+    monkeypatch.setattr(run_module, "settle_batch_norms", lambda *what: settled.append(settle(*what)))
+    player.set(batch_size=3, share=1.0, rates=dict.fromkeys(player.rates(), 0.3))
+
+    def assert_settled():
+        exact = private_copy(session.model)
+        settle(exact, Examples.of(recording_of(session), "train"))
+        for name, tensor in exact.state_dict().items():
+            torch.testing.assert_close(session.model.state_dict()[name], tensor, msg=name)
+
+    player.step(3)
+    assert_settled()
+    point = player.trail.points[1]
+    kept = next(values for name, values in point.values.items() if name.endswith("running_var"))
+    assert (player.show(point.step), point.step) == (1, 1)
+    assert_settled()
+    now = next(values for name, values in session.model.state_dict().items() if name.endswith("running_var"))
+    assert not torch.allclose(kept, now, rtol=1e-4)
+    player.play()
+    player.pause()
+    assert_settled()
+    assert settled == []
+    player.set(batch_size=2)
+    player.step(2)
+    assert len(settled) == 1
+    assert_settled()
+    assert [module.momentum for module in session.model.modules() if hasattr(module, "momentum")] == [0.1]
 
 
 def test_play_starts_where_the_model_stands_and_lowers_the_loss(session, player):

@@ -23,6 +23,7 @@ from deepstrf.deprecation import did_you_mean, keywords
 from deepstrf.locking import locked
 from deepstrf.models.checkpoints import built_anew
 from deepstrf.models.prediction import predict
+from deepstrf.models.readouts import STRFReadout
 from deepstrf.training import Fitter, History, NonFiniteLossError, Progress
 from deepstrf.training.batches import Data, Examples, settle_batch_norms
 from deepstrf.training.run import Run, check_fits
@@ -449,7 +450,7 @@ class Player:
             point = self.trail.nearest(step)
         except IndexError:  # undone meanwhile
             raise RuntimeError(NO_STEPS) from None
-        self._write(point.values, self._run_id)
+        self._write(self._settled(point.values), self._run_id)
         self.steps = point.step
         self._tell()
         return point.step
@@ -525,19 +526,21 @@ class Player:
         return self.new_start(self._seed)
 
     def _begin_at(self, values: dict[str, Tensor], *, settle: bool = False) -> None:
-        if settle:
-            model = private_copy(self.session.model)
-            with torch.no_grad():
-                for name, tensor in tensors_of(model).items():
-                    if name in values:
-                        tensor.copy_(values[name])
-                settle_batch_norms(model, Examples.of(self._data(), "train"))
-                values = {name: tensor.clone() for name, tensor in tensors_of(model).items()}
-        self._write(values, f"play-start-{time.monotonic_ns()}")
+        self._write(self._settled(values) if settle else values, f"play-start-{time.monotonic_ns()}")
         self.trail.clear()
         self.steps, self._run_id = 0, ""
         self._ask_to_renew()
         self._tell()
+
+    def _settled(self, values: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The same values with the statistics of batch norms that they give."""
+        model = private_copy(self.session.model)
+        with torch.no_grad():
+            for name, tensor in tensors_of(model).items():
+                if name in values:
+                    tensor.copy_(values[name])
+            settle_batch_norms(model, Examples.of(self._data(), "train"))
+        return {name: tensor.clone() for name, tensor in tensors_of(model).items()}
 
     @locked
     def _ask_to_renew(self) -> None:
@@ -632,10 +635,29 @@ class Player:
             if self._held_out is not None:
                 check_fits(inner, run.train, self._held_out)
             _carry_over(self._run, run)
+            run.settles = not self._normalises_by_step(run)
         self._run, self._examples = run, run.train
         if not self.trail.points:
             self.trail.add(Point(self.steps, dict(self._known)))
         return run
+
+    def _normalises_by_step(self, run: Run) -> bool:
+        """Whether batch norms take the statistics of each step as they are: of all sounds, where one batch holds them.
+
+        They are those of the weights before the step. To settle them after every step is a fifth of the work, for a
+        difference that no picture shows; wherever the fit is looked at more closely it is done, see `_settle`.
+        """
+        at_once = len(run.train) <= run.settings.batch_size
+        for fitted, own in zip(run.model.modules(), _inner(self.session.model).modules(), strict=True):
+            if isinstance(fitted, STRFReadout) and isinstance(own, STRFReadout):
+                fitted.bn.momentum = 1.0 if at_once else own.bn.momentum
+        return at_once
+
+    def _settle(self, model: nn.Module) -> None:
+        """Let the batch norms have the statistics that the weights of now give."""
+        if self._examples is not None:
+            settle_batch_norms(model, self._examples)
+            model.eval()
 
     def _structure_is_new(self) -> bool:
         now = self.session._present().twin.tensors
@@ -665,6 +687,7 @@ class Player:
         if run is None or held_out is None or not (due or will_rest):
             return None
         self._scored_at = now
+        self._settle(run.model)
         with torch.no_grad():
             pred = predict(run.model, held_out.stimuli)
             scores: Tensor = run.settings.score(pred, held_out.responses, reduction="none").cpu()
@@ -684,9 +707,8 @@ class Player:
                 self._budget = max(self._budget - 1, 0)
         self._check_finite(progress)
         self.steps += 1
-        if rests and progress.batch < progress.batches and self._examples is not None:
-            settle_batch_norms(progress.model, self._examples)
-            progress.model.eval()
+        if rests:
+            self._settle(progress.model)
         if self._exchange(settled=rests):
             self.trail.add(Point(self.steps, dict(self._known), loss, scores))
             now = time.perf_counter()
@@ -746,6 +768,7 @@ class Player:
                 self._set_state("paused")
         if self._state == "paused":
             if self._is_open:  # asked to rest after the step was taken
+                self._settle(progress.model)
                 self._exchange(settled=True)
             self._tell()
             self._turns.close()
