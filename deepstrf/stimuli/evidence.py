@@ -6,11 +6,15 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from deepstrf.deprecation import keywords
 
 LEAST_SHARE = 0.05
 """Standard deviation of a band, as a share of the largest, from which on it counts as moving."""
+
+ROUNDING = 1e-12
+"""Of the mean variance of the bands."""
 
 
 @keywords()
@@ -41,6 +45,32 @@ def moving_bands(stimuli: Tensor, bins: Sequence[int] | None = None) -> Tensor:
     variance = torch.where(inside, stimuli - mean, 0.0).square().sum((0, 3)) / count
     largest = variance.amax(-1, keepdim=True)
     return (variance >= LEAST_SHARE**2 * largest) & (largest > 0)
+
+
+@keywords()
+def moving_bands_of_each(stimuli: Tensor, recorded: Tensor, n_lags: int) -> Tensor:
+    """Whether each band of each channel moves in what a neuron's receptive field sees, (N, C, F) bool.
+
+    As `moving_bands`, in those bins of the sounds that lie up to ``n_lags`` bins back from one in which the neuron was
+    recorded. All False for a neuron that never was.
+
+    Parameters
+    ----------
+    stimuli : Tensor, shape (B, C, F, T)
+    recorded : bool Tensor, shape (B, N, T)
+    n_lags : int
+        Taps of the field.
+    """
+    _, C, F, _ = stimuli.shape
+    later = functional.pad(recorded.to(stimuli.dtype), (0, n_lags - 1))
+    seen = functional.max_pool1d(later, n_lags, stride=1).double()
+    x = stimuli.double().flatten(1, 2)
+    x = x - x.mean((0, 2), keepdim=True)  # variances of numbers that are about 0 lose nothing to rounding
+    count = seen.sum((0, 2)).clamp(min=1)[:, None]
+    total, squares = (torch.einsum("bnt,bdt->nd", seen, one) / count for one in (x, x.square()))
+    variance = (squares - total.square()).view(-1, C, F)
+    largest = variance.amax(-1, keepdim=True)
+    return (variance >= LEAST_SHARE**2 * largest) & (largest > ROUNDING * x.square().mean())
 
 
 @keywords()

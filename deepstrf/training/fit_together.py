@@ -199,7 +199,7 @@ class _Together:
             for weight, unmoved in run.without_evidence:
                 name = names[id(weight)]
                 keep = found.setdefault(name, torch.ones_like(self.tensors[name].detach()))
-                keep[k][:, unmoved] = 0.0
+                keep[k][unmoved] = 0.0
         return found
 
     # -- one epoch -----------------------------------------------------------------------------------------------

@@ -19,11 +19,11 @@ from torch import Tensor, nn
 
 from deepstrf.memory import LIMIT_GB
 from deepstrf.metrics import mse_loss, poisson_loss
-from deepstrf.models.layers import ParametricSTRF
+from deepstrf.models.layers import ParametricSTRF, SeparableSTRF
 from deepstrf.models.neural_model import NeuralModel
 from deepstrf.models.prediction import as_model_takes, predict
 from deepstrf.models.readouts import STRFReadout, biases_without_effect, normalising_over
-from deepstrf.stimuli.evidence import moving_bands
+from deepstrf.stimuli.evidence import moving_bands, moving_bands_of_each
 from deepstrf.training.batches import Examples, settle_batch_norms
 from deepstrf.training.beside_ridge import ridge_scores
 from deepstrf.training.checkpoint import (
@@ -476,28 +476,32 @@ def _axes_text(cf_hz: Tensor, dt_ms: float) -> str:
 
 
 def _weights_without_evidence(model: nn.Module, train: Examples) -> Iterator[tuple[Tensor, Tensor]]:
-    """Free receptive fields (N, C, F, T) that were never fitted, and which of their (C, F) bands no sound moves.
+    """Receptive fields (N, C, F, T) that were never fitted, or profiles (N, C, F, 1), and which bands never move.
 
-    No response says anything of those weights: left at their random start they would be read as a finding.
+    (N, C, F): bands that no sound moves while a neuron is recorded. No response says anything of those weights: left
+    at their random start, or where a prior draws them, they would be read as a finding.
     """
     if not isinstance(model, NeuralModel):
         return
     for readout in (module for module in model.modules() if isinstance(module, STRFReadout)):
         kernel = readout.strf.kernel
-        if not (isinstance(kernel, nn.Conv2d) and kernel.groups == 1 and isinstance(model.core, nn.Identity)):
+        free = isinstance(kernel, nn.Conv2d) and kernel.groups == 1
+        if not (free or isinstance(kernel, SeparableSTRF)) or not isinstance(model.core, nn.Identity):
             continue
-        if not kernel.weight.requires_grad:
+        weight = kernel.get_parameter("weight" if free else "weight_f")
+        if not weight.requires_grad or readout.bn.num_batches_tracked != 0:
             continue
-        if readout.bn.num_batches_tracked == 0:
-            heard = heard_by(model, train)
-            if heard.shape[1:3] == kernel.weight.shape[1:3]:
-                yield kernel.weight, ~moving_bands(heard, train.bins)
+        heard, recorded = heard_by(model, train), ~train.target[:, :, 0].isnan()
+        if heard.shape[1:3] == weight.shape[1:3] and recorded.shape[1] == len(weight):
+            never = ~recorded.any(2).any(0)[:, None, None]
+            of_each = moving_bands_of_each(heard, recorded, readout.strf.T) | never
+            yield weight, ~(of_each & moving_bands(heard, train.bins))
 
 
 def _set_to_zero(weights: list[tuple[Tensor, Tensor]]) -> None:
     with torch.no_grad():
         for weight, unmoved in weights:
-            weight[:, unmoved] = 0.0
+            weight[unmoved] = 0.0
 
 
 def _keep_gaussians_on_their_grid(model: nn.Module) -> None:
