@@ -203,6 +203,27 @@ def test_what_is_dragged_stays_where_the_user_moves_it_until_the_gesture_ends(se
     assert session.value(*CENTRE) != held
 
 
+def test_a_fit_rests_after_each_step_while_a_hand_drags(session, player, monkeypatch):
+    rests = []
+    wait_for = player._changed.wait_for
+
+    def waited(predicate, timeout=None):
+        if timeout is not None:
+            rests.append(timeout)
+        return wait_for(predicate, timeout)
+
+    monkeypatch.setattr(player._changed, "wait_for", waited)
+    player.step(3)
+    assert rests == []
+    session.apply([Edit(CENTRE[0], 6000.0, CENTRE[1])], "drag", settled=False)
+    player.step(3)
+    assert len(rests) == 3
+    assert all(0 < rest <= player_module.LONGEST_REST_S for rest in rests)
+    session.apply([], "drag", settled=True)
+    player.step(3)
+    assert len(rests) == 3
+
+
 def test_what_is_grabbed_without_being_moved_is_held(session, player):
     player.step(1)
     held = session.value(*CENTRE)

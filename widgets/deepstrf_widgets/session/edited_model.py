@@ -88,6 +88,8 @@ class RunStep:
         Handed to the observers.
     kept : dict of str to Tensor
         Result: where the session's values were kept, bool.
+    beside_hand : bool
+        Result: whether a gesture of a user is under way.
     """
 
     tensors: dict[str, Tensor]
@@ -96,6 +98,7 @@ class RunStep:
     settled: bool
     source: object
     kept: dict[str, Tensor] = field(default_factory=dict)
+    beside_hand: bool = False
 
 
 class FitUnderWayError(RuntimeError):
@@ -330,6 +333,7 @@ class EditedModel:
         if self._run != run:
             return False
         now = self.state.twin.tensors
+        step.beside_hand = bool(self._held)
         for name, ours in step.tensors.items():
             theirs, before = now[name], step.known.get(name)
             keeps = step.pins[name].clone() if name in step.pins else torch.zeros(ours.shape, dtype=torch.bool)
