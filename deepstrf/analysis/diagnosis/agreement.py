@@ -1,4 +1,4 @@
-"""Checks of a prediction against the recording: too bad, out of step, another neuron's, upside down, off its level."""
+"""Checks of a prediction against the recording: too bad, out of step, of another neuron or sound, off its level."""
 
 from __future__ import annotations
 
@@ -39,6 +39,12 @@ LEVEL_SHARE = 0.5
 SHIFT_MS, SHIFT_BINS = 500.0, 100
 """How far apart sound and response may have come: half a second, or so many bins where their width is not known."""
 
+LEAST_EVENTS = 20
+"""Changes from bin to bin of a trial that no other trial repeats by chance."""
+
+LEAST_HALF = 50
+"""Bins of half a sound: in fewer, chance decides which prediction suits a response best."""
+
 MOST_STEP = 1.5
 """Steps in which responses come from which on they are no counts. (Means of trials come in steps below 1.)"""
 
@@ -77,6 +83,12 @@ def not_counts(sample: Sample, floor: Tensor, skip: Collection[int]) -> list[Fin
                 "or a model without an output curve and the mse loss."
             )
             found.append(Finding("not_counts", n, sentence, {"negative": float(negative[n]), "floor": float(floor[n])}))
+        elif (pair := _same_trials(responses[:, n])) is not None:
+            sentence = (
+                f"Its trials {pair[0] + 1} and {pair[1] + 1} are the same in every bin: one may be a copy of the "
+                "other, and the noise ceiling and CCnorm then say nothing. Look at the table that they were read from."
+            )
+            found.append(Finding("not_counts", n, sentence, {"trial": pair[0], "other": pair[1]}))
         elif (step := _step(responses[:, n])) > MOST_STEP:
             unit = "" if sample.dt_ms is None else f" (spikes/s would come in steps of {1000 / sample.dt_ms:g})"
             sentence = (
@@ -93,6 +105,17 @@ def not_counts(sample: Sample, floor: Tensor, skip: Collection[int]) -> list[Fin
             )
             found.append(Finding("not_counts", n, sentence, {"mean": float(mean[n]), "per_s": per_s}))
     return found
+
+
+def _same_trials(y: Tensor) -> tuple[int, int] | None:
+    """Two trials of (B, R, T) that were recorded in the same bins and are equal in all, though both vary; or None."""
+    trials = y.transpose(0, 1).flatten(1)
+    events = trials.diff(dim=1).nan_to_num(0.0).ne(0).sum(1)
+    for i in range(len(trials)):
+        for j in range(i):
+            if events[i] >= LEAST_EVENTS and torch.equal(trials[i].nan_to_num(-1.0), trials[j].nan_to_num(-1.0)):
+                return j, i
+    return None
 
 
 def _step(y: Tensor) -> float:
@@ -132,6 +155,7 @@ def disagreements(sample: Sample, skip: Collection[int], where: str, *, fitted: 
         )
         found[n] = Finding("upside_down", n, sentence, {"score": float(r[n])})
     elsewhere = another_neuron(p, y, r, r_parts, skip, where) + out_of_step(sample, y, r, r_parts, skip, where)
+    elsewhere += another_sound(sample, y, skip, where)
     for finding in sorted(elsewhere, key=lambda one: -abs(one.evidence["best_score"])):
         found.setdefault(int(finding.neuron or 0), finding)
     linear = baseline(sample, fitted)
@@ -207,6 +231,54 @@ def another_neuron(
         evidence = {"score": float(r[i]), "other": j, "best_score": float(score[k])}
         found.append(Finding("other_neuron", i, sentence, evidence))
     return found
+
+
+def another_sound(sample: Sample, y: Tensor, skip: Collection[int], where: str) -> list[Finding]:
+    """Findings about responses that the predictions for other sounds explain far better than those for their own.
+
+    Which sound suits each response is looked up in the first halves of the sounds, and judged in what follows.
+    """
+    sounds, N = _sounds(sample), len(y)
+    half = min(len(bins) for bins in sounds) // 2
+    if len(sounds) < 2 or half < LEAST_HALF:
+        return []
+    p, first = sample.rates, torch.stack([bins[:half] for bins in sounds])
+    moved, place = torch.full_like(p, torch.nan), torch.zeros(N, len(sounds), dtype=torch.long)
+    for n in range(N):
+        alike = _correlations(p[n][first], y[n][first])
+        # Where nothing goes together, a sound stays its own.
+        place[n] = torch.where(alike.amax(1) > alike.diagonal(), alike.argmax(1), torch.arange(len(sounds)))
+        for b, bins in enumerate(sounds):
+            there = sounds[int(place[n, b])]
+            size = min(len(bins), len(there))
+            moved[n, bins[half:size]] = p[n, there[half:size]]
+    rest = torch.where(moved.isfinite(), y, torch.nan)
+    (own, own_parts), (score, parts) = correlation(p, rest), correlation(moved.nan_to_num(0.0), rest)
+    lost, error = LEAST_OF_OTHER**0.5 * score - own, standard_error(LEAST_OF_OTHER**0.5 * parts - own_parts)
+    found = []
+    for n in beyond_chance(lost, error, N, skip):
+        away = [b for b in range(len(sounds)) if int(place[n, b]) != b]
+        if not away or not bool(score[n] > 0):
+            continue
+        b = away[0]
+        sentence = (
+            f"On {where} its recorded responses to {len(away)} of {len(sounds)} sounds go with the predictions for "
+            f"others: that to sound {b + 1} with sound {int(place[n, b]) + 1} (correlation {float(score[n]):.2f}, as "
+            f"it stands {float(own[n]):.2f}). Compare the order of the sounds in the recording with that of the "
+            "stimuli."
+        )
+        evidence = {"sounds": len(away), "score": float(own[n]), "best_score": float(score[n])}
+        found.append(Finding("other_sound", n, sentence, evidence))
+    return found
+
+
+def _correlations(p: Tensor, y: Tensor) -> Tensor:
+    """Correlation of each response (B, bins) with each prediction, (B, B); -1 where one does not vary or is unknown."""
+    unit = []
+    for x in (y, p):
+        x = x - x.mean(1, keepdim=True)
+        unit.append(x / x.norm(dim=1, keepdim=True).clamp(min=1e-12))
+    return (unit[0] @ unit[1].T).nan_to_num(nan=-1.0)
 
 
 def out_of_step(

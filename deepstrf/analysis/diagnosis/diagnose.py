@@ -47,10 +47,11 @@ def diagnose(
     dead             a response that is constant, or as good as
     upside_down      a prediction that falls where more was recorded                         responses
     other_neuron     a recorded response that another neuron's prediction fits far better    responses
+    other_sound      recorded responses that predictions for other sounds fit far better     responses
     shifted          a recorded response earlier or later than the sound or the prediction   responses
     exploding        a parameter far larger than the other neurons' or than it begins
     saturated        a response at an end of its output curve most of the time               a curve with an end
-    not_counts       recorded responses that are constant, negative or too many for spikes   responses
+    not_counts       recorded responses: constant, negative, too many, or trials copied      responses
     poor_score       a prediction far under the noise ceiling, or under a linear field       responses
     off_level        a prediction of the right shape whose mean or size is wrong             responses
     above_ceiling    a prediction better than the noise of the trials allows                 two trials

@@ -19,6 +19,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "dead": "error",
         "upside_down": "error",
         "other_neuron": "error",
+        "other_sound": "error",
         "shifted": "error",
         "exploding": "warning",
         "saturated": "warning",

@@ -653,6 +653,41 @@ def test_gaps_and_silent_bands_do_not_hide_a_peak_in_the_wrong_band():
     assert [finding.neuron for finding in found] == [SICK]
 
 
+@pytest.mark.parametrize("whose", ["of one neuron", "of all"])
+def test_responses_in_the_order_of_other_sounds(whose):
+    """Sounds that begin alike: the response to another sound correlates enough not to look poor."""
+    population, model = simulate(seconds=60), healthy()
+    y = population.responses.clone()
+    chosen = [SICK] if whose == "of one neuron" else list(range(NEURONS))
+    y[:, chosen] = y[:, chosen].roll(1, 0)
+    found = diagnose(model, population.stimuli, y)
+    assert [(finding.kind, finding.neuron) for finding in found] == [("other_sound", n) for n in chosen], found
+    assert found[0].evidence["sounds"] == len(y)
+    assert f"to sound 1 with sound {len(y)} (" in found[0].sentence
+    two = y.clone()
+    two[:, chosen] = population.responses[:, chosen]
+    two[[0, 1]] = two[[1, 0]]
+    assert all(
+        finding.evidence["sounds"] == 2 for finding in diagnose(model, population.stimuli, two).of("other_sound")
+    )
+    # One sound, and sounds of half a second, say nothing.
+    assert not diagnose(model, population.stimuli[:1], y[:1]).of("other_sound")
+    assert not diagnose(model, population.stimuli[..., :50], y[..., :50]).of("other_sound")
+
+
+def test_trials_that_are_copies():
+    population, model = simulate(seconds=60), healthy()
+    y = population.responses.clone()
+    y[:, SICK, 3] = y[:, SICK, 1]
+    finding = only(diagnose(model, population.stimuli, y), "not_counts")
+    assert finding.evidence == {"trial": 1, "other": 3}
+    assert "trials 2 and 4 are the same in every bin" in finding.sentence
+    # Trials without a spike are alike, and say nothing of copies.
+    y = population.responses.clone()
+    y[:, SICK, 1:3] = 0.0
+    assert not diagnose(model, population.stimuli, y).of("not_counts")
+
+
 def test_tuning_that_may_lie_anywhere():
     population, model = simulate(seconds=60), healthy()
     peak = best_frequency(model.readout.effective_STRF()[0].detach(), population.cf_hz)
