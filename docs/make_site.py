@@ -33,6 +33,9 @@ nav a { margin-right: 1em; }
 ol, ul { padding-left: 2em; }
 """
 
+BACK = '<nav aria-label="Site"><a href="index.html">deepstrf-lab: the live bench and the course</a></nav>'
+"""From a lesson to the page that the site opens with."""
+
 FIRST_PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -136,7 +139,7 @@ def notebook_page(path: Path, out: Path) -> Path:
     exporter = HTMLExporter(require_js_url="", jquery_url="", exclude_input_prompt=True, exclude_output_prompt=True)
     body, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": title_of(path), "path": str(path.parent)}})
     page = out / f"{path.stem}.html"
-    page.write_text(body.replace(".ipynb", ".html"), "utf-8")
+    page.write_text(body.replace(".ipynb", ".html").replace("<main>", f"{BACK}\n<main>", 1), "utf-8")
     return page
 
 

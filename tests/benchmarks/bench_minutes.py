@@ -82,7 +82,7 @@ def act(bench: BenchPage, draw: random.Random) -> None:
         for _ in range(10):
             page.keyboard.press(draw.choice(KEYS))
     elif kind in ("undo", "redo", "revert"):
-        button = bench.button({"undo": "Undo", "redo": "Redo", "revert": "Take this neuron back"}[kind])
+        button = bench.button({"undo": "Undo", "redo": "Redo", "revert": "Revert neuron"}[kind])
         if button.is_enabled():
             button.click()
     elif kind == "neuron":

@@ -140,6 +140,7 @@ def test_the_panel_follows_the_theme_shares_nothing_and_closes_by_one_click(
     assert not [title for title in titles if "hart" in title or "cloud" in title or "hare" in title]
     page.locator(f"{ROOT} button[title='Close figures']").click()
     page.wait_for_function("() => document.querySelector('.js-plotly-plot') === null")
+    assert page.evaluate("() => document.activeElement.title").startswith("Panels:")
     notebook.wait_for_kernel("bench.panels == []")
     assert page.evaluate("() => globalThis.Plotly === undefined")
 

@@ -69,6 +69,8 @@ def test_a_drag_on_the_first_page_moves_field_and_response(chromium: Browser, ad
     before = [bench.picture(FIELD)]
     bench.drag(-40, -30)
     assert bench.picture(FIELD) != before[0]
+    page.get_by_role("navigation", name="Site").get_by_role("link").click()
+    page.get_by_role("heading", name="The course").wait_for()
     assert complaints == []
     page.close()
 

@@ -30,6 +30,18 @@ describe("an exercise of a lesson", () => {
   });
 });
 
+describe("a button that is used up", () => {
+  it("leaves the focus on the bench, whose keys go on to work", async () => {
+    const { fixture, root } = mount({ can_undo: true });
+    const undo = root.querySelector<HTMLButtonElement>("button[title^=Undo]")!;
+    undo.focus();
+    expect(document.activeElement).toBe(undo);
+    fixture.model.set("can_undo", false);
+    await vi.waitFor(() => expect(undo.disabled).toBe(true));
+    expect(document.activeElement).toBe(root);
+  });
+});
+
 describe("mounting", () => {
   it("greets the kernel and shows the panels of each view", () => {
     const { fixture, root } = mount();

@@ -118,7 +118,11 @@ export class Panels {
     const body = element("div.db-panel-body");
     const head = element("div.db-panel-head", {}, element("h3.db-title", {}, label), close);
     const section = element("section.db-panel", { "aria-label": label, "data-panel": name }, head, body);
-    close.addEventListener("click", () => this.#toggle(name));
+    close.addEventListener("click", () => {
+      this.#toggle(name);
+      // The button that had the focus is gone.
+      this.menu.querySelector("button")?.focus({ preventScroll: true });
+    });
     // In the order of the menu, whichever was opened first.
     const names = [...this.#items.keys()];
     const after = [...this.element.children].find(

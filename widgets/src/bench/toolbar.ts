@@ -1,6 +1,6 @@
 /** Score, undo and redo, back to the trained values, and a button that shows them. */
 
-import { type Cleanup, element, setAttribute, setHidden, setText } from "../base/dom";
+import { type Cleanup, closest, element, setAttribute, setHidden, setText } from "../base/dom";
 import { fixed, gainText, scoreText, signedPercent } from "../base/format";
 import type { Fit } from "../kernel/contract";
 import type { BenchState } from "../state/bench-state";
@@ -77,12 +77,19 @@ export class Toolbar {
     this.#play.replaceChildren(icon(playing ? "pause" : "play"));
   }
 
+  /** A button that is used up leaves the focus on the bench, whose keys then go on to work. */
+  #enable(one: HTMLButtonElement, able: boolean): void {
+    const on = able && !this.#state.gone;
+    if (!on && one.matches(":focus")) closest(one, ".deepstrf-bench")?.focus({ preventScroll: true });
+    setAttribute(one, "disabled", !on);
+  }
+
   #paint(): void {
     const state = this.#state;
     this.#paintPlay();
-    setAttribute(this.#undo, "disabled", state.gone || !state.canUndo);
-    setAttribute(this.#redo, "disabled", state.gone || !state.canRedo);
-    setAttribute(this.#revert, "disabled", state.gone || !state.canRevert(null));
+    this.#enable(this.#undo, state.canUndo);
+    this.#enable(this.#redo, state.canRedo);
+    this.#enable(this.#revert, state.canRevert(null));
     setAttribute(this.#peek, "aria-pressed", String(state.peek));
     // Of the neuron or sound before, until that of the chosen one comes; or of before the last edit.
     setAttribute(this.score, "data-old", !state.current || (state.scoreIsOld && !state.peek));
