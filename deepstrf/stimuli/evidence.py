@@ -62,7 +62,7 @@ def moving_bands_of_each(stimuli: Tensor, recorded: Tensor, n_lags: int) -> Tens
         Taps of the field.
     """
     _, C, F, _ = stimuli.shape
-    later = functional.pad(recorded.to(stimuli.dtype), (0, n_lags - 1))
+    later = functional.pad(recorded.float(), (0, n_lags - 1))  # halves have no pooling on a processor
     seen = functional.max_pool1d(later, n_lags, stride=1).double()
     x = stimuli.double().flatten(1, 2)
     x = x - x.mean((0, 2), keepdim=True)  # variances of numbers that are about 0 lose nothing to rounding

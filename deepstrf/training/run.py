@@ -491,11 +491,11 @@ def _weights_without_evidence(model: nn.Module, train: Examples) -> Iterator[tup
         weight = kernel.get_parameter("weight" if free else "weight_f")
         if not weight.requires_grad or readout.bn.num_batches_tracked != 0:
             continue
-        heard, recorded = heard_by(model, train), ~train.target[:, :, 0].isnan()
+        heard, recorded = heard_by(model, train).cpu(), ~train.target[:, :, 0].isnan().cpu()
         if heard.shape[1:3] == weight.shape[1:3] and recorded.shape[1] == len(weight):
             never = ~recorded.any(2).any(0)[:, None, None]
             of_each = moving_bands_of_each(heard, recorded, readout.strf.T) | never
-            yield weight, ~(of_each & moving_bands(heard, train.bins))
+            yield weight, ~(of_each & moving_bands(heard, train.bins)).to(weight.device)
 
 
 def _set_to_zero(weights: list[tuple[Tensor, Tensor]]) -> None:
