@@ -21,6 +21,7 @@ __all__ = [
     "as_tensor",
     "check_choice",
     "check_floating",
+    "check_has_values",
     "check_modules",
     "check_numbers",
     "check_sizes",
@@ -119,6 +120,16 @@ def check_floating(**tensors: Any) -> None:
             kind = tensor.dtype if isinstance(tensor, Tensor) else type(tensor).__name__
             way_out = ": convert it with .float()" if isinstance(tensor, Tensor) else ""
             raise TypeError(f"{name} must be a floating-point tensor, got {kind}{way_out}")
+
+
+def check_has_values(name: str, tensor: Tensor) -> None:
+    """Raise TypeError unless a tensor holds a real number in each of its places."""
+    if tensor.is_meta:
+        raise TypeError(f"{name} must hold numbers, got a tensor on the device 'meta', which has a shape alone")
+    if tensor.layout != torch.strided:
+        raise TypeError(f"{name} must be a dense tensor, got the layout {tensor.layout}: convert it with .to_dense()")
+    if tensor.is_complex():
+        raise TypeError(f"{name} must be real numbers, got {tensor.dtype}: give .abs() or .real")
 
 
 def doubt_units(cf_hz: Tensor, dt_ms: float) -> None:

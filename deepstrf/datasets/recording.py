@@ -18,6 +18,7 @@ from deepstrf.arguments import (
     as_tensor,
     check_choice,
     check_floating,
+    check_has_values,
     check_numbers,
     checked_names,
     whole_number,
@@ -113,6 +114,8 @@ class Recording:
     ) -> None:
         stimuli, responses = as_tensor("stimuli", stimuli).detach(), as_tensor("responses", responses).detach()
         cf_hz = as_axis("cf_hz", cf_hz)
+        check_has_values("stimuli", stimuli)
+        check_has_values("responses", responses)
         check_responses(responses)
         check_floating(stimuli=stimuli)
         (B, N, _, T) = responses.shape

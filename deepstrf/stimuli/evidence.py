@@ -41,6 +41,9 @@ def moving_bands(stimuli: Tensor, bins: Sequence[int] | None = None) -> Tensor:
     lengths = torch.full((B,), T) if bins is None else torch.as_tensor(list(bins))
     inside = (torch.arange(T) < lengths[:, None]).to(stimuli.device)[:, None, None]
     count = int(inside.sum())
+    # Squares of very large and very small levels have no place in float32.
+    size = stimuli.abs().max()
+    stimuli = stimuli / torch.where(size > 0, size, 1)
     mean = torch.where(inside, stimuli, 0.0).sum((0, 3), keepdim=True) / count
     variance = torch.where(inside, stimuli - mean, 0.0).square().sum((0, 3)) / count
     largest = variance.amax(-1, keepdim=True)

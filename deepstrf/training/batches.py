@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -10,15 +11,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from deepstrf.arguments import as_tensor
+from deepstrf.arguments import as_tensor, check_has_values
 from deepstrf.datasets import Recording
 from deepstrf.metrics.pooling import check_responses
 from deepstrf.models.prediction import predict
 from deepstrf.models.readouts import STRFReadout
 from deepstrf.stimuli import Spectrogram
+from deepstrf.stimuli.evidence import moving_bands
+from deepstrf.user_warning import warn_user
 
 Data = Recording | tuple[Any, Any]
 """A recording, or stimuli (B, 1, F, T), a Spectrogram for one, with responses (B, N, R, T), as tensors or arrays."""
+
+
+MOST_NAMED = 5
+SMALLEST, LARGEST = 1e-15, 1e15
+"""Size of levels, and of responses; their squares and the sums of them must lie between 1e-38 and 3e38."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +73,24 @@ class Examples:
             )
         if not bool(stimuli.isfinite().all()):
             raise ValueError(f"stimuli of {name} must be finite, got {int((~stimuli.isfinite()).sum())} that are not")
+        infinite = responses.isinf().any(0).flatten(1).any(1)
+        if bool(infinite.any()):
+            first = ", ".join(str(n) for n in infinite.nonzero().flatten().tolist()[:MOST_NAMED])
+            raise ValueError(
+                f"{name}: responses must be finite, or NaN where nothing was recorded, got infinite ones of "
+                f"{int(infinite.sum())} of {len(infinite)} neurons ({first})"
+            )
+        for what, values in (("stimuli", stimuli), ("responses", responses)):
+            if (largest := values.nan_to_num().abs().max().item()) > LARGEST:
+                raise ValueError(
+                    f"{what} of {name} must lie within {LARGEST:g} of 0, since float32 holds no squares of larger "
+                    f"numbers, got {largest:.3g}: give them in another unit"
+                )
+        if 0 < (largest := stimuli.abs().max().item()) < SMALLEST:
+            raise ValueError(
+                f"stimuli of {name} must not all lie within {SMALLEST:g} of 0, since float32 holds no squares of such "
+                f"numbers, got {largest:.3g}: give levels in dB, or in another unit"
+            )
         if skip_bins:
             responses = responses.clone()
             responses[..., :skip_bins] = torch.nan
@@ -101,6 +127,47 @@ class Examples:
         for group in groups:
             T = max(self.bins[b] for b in group)
             yield self.stimuli[group][..., :T], self.judged[group][..., :T]
+
+
+def check_same_axes(train: Recording, validation: Recording) -> None:
+    """Raise ValueError unless bins, bands and neurons of ``validation`` are those of ``train``.
+
+    Neurons that have other names altogether are taken for the same: numbers, for instance, where names were not given.
+    """
+    if not math.isclose(validation.dt_ms, train.dt_ms, rel_tol=1e-6):
+        raise ValueError(
+            f"validation must have the bins of train, {train.dt_ms:g} ms, got {validation.dt_ms:g} ms; "
+            "Recording.rebin makes bins wider"
+        )
+    if len(train.cf_hz) == len(validation.cf_hz) and not torch.allclose(
+        validation.cf_hz.double().cpu(), train.cf_hz.double().cpu(), rtol=1e-3
+    ):
+        raise ValueError(
+            f"validation must have the bands of train, {_ends(train)}, got {_ends(validation)}: read both with the "
+            "same bands"
+        )
+    ours, others = train.neuron_names, validation.neuron_names
+    if ours != others and set(ours) & set(others) and len(ours) == len(others):
+        n = next(n for n, (one, other) in enumerate(zip(ours, others, strict=True)) if one != other)
+        raise ValueError(
+            f"validation must have the neurons of train in the same order, got {others[n]!r} in place of {ours[n]!r} "
+            f"as neuron {n + 1}: validation.select(neurons=train.neuron_names) brings them into it"
+        )
+
+
+def warn_of_unmoving_sounds(examples: Examples) -> None:
+    """Warn where no band of any sound moves: a fit then knows each neuron's mean response, and its field is chance."""
+    stimuli = examples.stimuli
+    if stimuli.ndim == 4 and not bool(moving_bands(stimuli, examples.bins).any()):
+        warn_user(
+            "no band of the stimuli moves: the fit finds the mean response of each neuron and no receptive field; look "
+            "at the levels, and at floor_db and calibration where they were computed from sound files"
+        )
+
+
+def _ends(recording: Recording) -> str:
+    """First and last band, in words."""
+    return f"{recording.cf_hz[0].item():.0f} to {recording.cf_hz[-1].item():.0f} Hz"
 
 
 def time_blocks(target: Tensor, blocks: int) -> Tensor:
@@ -165,4 +232,7 @@ def stimuli_and_responses(data: Data, name: str) -> tuple[Tensor, Tensor]:
     sound, responses = data[0], as_tensor(f"responses of {name}", data[1]).detach()
     if isinstance(sound, Spectrogram):
         return sound.values[None, None], responses[None] if responses.ndim == 3 else responses
-    return as_tensor(f"stimuli of {name}", sound).detach(), responses
+    stimuli = as_tensor(f"stimuli of {name}", sound).detach()
+    for what, values in (("stimuli", stimuli), ("responses", responses)):
+        check_has_values(f"{what} of {name}", values)
+    return stimuli, responses

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -190,7 +190,8 @@ def cross_validate(
     folds : int, optional
         How many parts are left out in turn, at least 2; None leaves out one sound (or group) at a time.
     by : "sound", or sequence of B labels
-        What is never divided between folds: each sound, or all sounds with the same label (a bird, a session).
+        What is never divided between folds: each sound, or all sounds with the same label (a bird, a session); labels
+        are text, numbers, tuples of them or one array, none of them missing.
     validation : float, optional
         Share of the sounds of each fold that the recipe gets apart, to stop by; None gives it all of them to fit.
     choose : mapping of str to sequence, optional
@@ -271,7 +272,7 @@ def folds_of(recording: Recording, folds: int | None, by: str | Sequence[Any]) -
         if by != "sound":
             raise ValueError(f"by must be 'sound' or a label for each of {len(recording)} sounds, got {by!r}")
     else:
-        labels = list(by)
+        labels = _labels(by)
         if len(labels) != len(recording):
             raise ValueError(f"by must hold a label for each of {len(recording)} sounds, got {len(labels)}")
     groups: dict[Any, list[int]] = {}
@@ -287,6 +288,23 @@ def folds_of(recording: Recording, folds: int | None, by: str | Sequence[Any]) -
     for group in sorted(shuffled, key=len, reverse=True):
         min(parts, key=len).extend(group)
     return [sorted(part) for part in parts]
+
+
+def _labels(by: Any) -> list[Any]:
+    """Labels that are alike where their values are: elements of a tensor would each be a label of its own."""
+    import pandas as pd
+
+    if not isinstance(by, Iterable):
+        raise TypeError(f"by must be 'sound' or a label for each sound, got {by!r}")
+    labels = by.tolist() if isinstance(by, (Tensor, np.ndarray)) else list(by)
+    for b, label in enumerate(labels):
+        one = label.item() if isinstance(label, Tensor) and label.numel() == 1 else label
+        if not isinstance(one, Hashable) or isinstance(one, Tensor):
+            raise TypeError(f"by must hold labels such as text and numbers, got {type(label).__name__} for sound {b}")
+        if pd.isna(one) is True:
+            raise ValueError(f"by must hold a label for each sound, got {one} for sound {b}: give it one of its own")
+        labels[b] = one
+    return labels
 
 
 def _mapped(executor: Executor | None, jobs: Sequence[_Job]) -> list[tuple[list[Tensor], dict[str, Any]]]:

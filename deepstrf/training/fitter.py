@@ -11,7 +11,7 @@ from deepstrf.datasets import Recording
 from deepstrf.deprecation import keywords
 from deepstrf.memory import LIMIT_GB
 from deepstrf.models import NeuralModel
-from deepstrf.training.batches import Data, Examples
+from deepstrf.training.batches import Data, Examples, check_same_axes
 from deepstrf.training.history import History
 from deepstrf.training.recipes import recipe_for
 from deepstrf.training.run import Run
@@ -165,6 +165,8 @@ class Fitter(FitSettings):
         """
         examples = Examples.of(train, "train", skip_bins=self.skip_bins)
         held_out = None if validation is None else Examples.of(validation, "validation", skip_bins=self.skip_bins)
+        if isinstance(train, Recording) and isinstance(validation, Recording):
+            check_same_axes(train, validation)
         axes = (train.cf_hz, train.dt_ms) if isinstance(train, Recording) else None
         file = None if checkpoint is None else Path(checkpoint)
         run = Run(self, model, examples, held_out, file, axes, max_gb=max_gb)

@@ -18,7 +18,7 @@ from deepstrf.datasets import Recording
 from deepstrf.deprecation import keywords
 from deepstrf.models.audio import KernelRegression
 from deepstrf.models.audio.kernel_regression import SimilarSounds
-from deepstrf.training.batches import Data, Examples
+from deepstrf.training.batches import Data, Examples, warn_of_unmoving_sounds
 from deepstrf.training.linear_regression import (
     PENALTIES,
     SMOOTHNESS,
@@ -137,6 +137,7 @@ def kernel_ridge(
     levels = _several("ranges", ranges, torch.inf)
     powers = _several("sharpness", sharpness, torch.finfo(torch.float64).max)
     examples = Examples.of(train, "train")
+    warn_of_unmoving_sounds(examples)
     F, N = examples.stimuli.shape[2], examples.target.shape[1]
     n_points = min(n_points, sum(examples.bins))
     with torch.random.fork_rng(devices=[]):

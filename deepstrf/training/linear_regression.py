@@ -23,7 +23,7 @@ from deepstrf.deprecation import keywords
 from deepstrf.metrics.pooling import mean_over_repeats
 from deepstrf.models.audio import Linear
 from deepstrf.stimuli.evidence import moving_bands
-from deepstrf.training.batches import Data, Examples, time_blocks
+from deepstrf.training.batches import Data, Examples, time_blocks, warn_of_unmoving_sounds
 from deepstrf.training.identity import digest
 
 SMOOTHNESS = (0.2, 5.0)
@@ -118,6 +118,7 @@ def ridge(
     else:
         check_numbers("must be positive", lambda size: 0 < size < float("inf"), alpha=alpha)
     examples = Examples.of(train, "train")
+    warn_of_unmoving_sounds(examples)
     F, N = examples.stimuli.shape[2], examples.target.shape[1]
     with torch.random.fork_rng(devices=[]):
         model = Linear(F, n_lags, out_neurons=N, prefiltering=copy.deepcopy(prefiltering)).eval()

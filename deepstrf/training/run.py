@@ -24,7 +24,7 @@ from deepstrf.models.neural_model import NeuralModel
 from deepstrf.models.prediction import as_model_takes, predict
 from deepstrf.models.readouts import STRFReadout, biases_without_effect, normalising_over
 from deepstrf.stimuli.evidence import moving_bands, moving_bands_of_each
-from deepstrf.training.batches import Examples, settle_batch_norms
+from deepstrf.training.batches import Examples, settle_batch_norms, warn_of_unmoving_sounds
 from deepstrf.training.beside_ridge import ridge_scores
 from deepstrf.training.checkpoint import (
     check_optimizer_state,
@@ -102,6 +102,7 @@ class Run:
         if self.loss in (mse_loss, poisson_loss):
             check_can_follow(model, train.responses, train.target)
         warn_of_precision(model)
+        warn_of_unmoving_sounds(train)
         self.patience = recipe.patience if settings.patience is None else settings.patience
         smoothness = recipe.smoothness if settings.smoothness is None else settings.smoothness
         along = np.broadcast_to(np.asarray(smoothness, dtype=float), 2)

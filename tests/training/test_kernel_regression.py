@@ -135,7 +135,8 @@ def test_ranges_that_are_no_numbers_are_refused_and_one_number_will_do():
 @pytest.mark.parametrize("sounds", [0.0, 3.0])
 def test_sounds_that_never_change_leave_the_mean_response(sounds):
     x, y = data(missing=False)
-    model = kernel_ridge((torch.full_like(x, sounds), y), LAGS, n_points=20)
+    with pytest.warns(UserWarning, match="no band of the stimuli moves"):
+        model = kernel_ridge((torch.full_like(x, sounds), y), LAGS, n_points=20)
     torch.testing.assert_close(predict(model, x.float())[0, :, 0, 50], y.mean((0, 2, 3)).float())
 
 
