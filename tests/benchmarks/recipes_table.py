@@ -9,12 +9,12 @@ and a fifth for early stopping, in turn. Every model has its default settings an
 each seed; scores are correlations with the responses to the test sounds. No fit ends by the clock, so that the scores
 are the same on every machine but for rounding; StateNet and ConvNet2D, of which an epoch takes a second, end after
 ``--epochs`` at the latest. With ``--write`` the rows replace those of the page, and the others stay. With five seeds
-each of these pieces takes at most ten minutes on one core:
+each of these pieces, for a folder and for the simulated neurons, takes at most ten minutes on one core:
 
-    recipes_table.py [FOLDER] --seeds 5 --write docs/fits.md --adaptation none
-    recipes_table.py [FOLDER] --seeds 5 --write docs/fits.md --adaptation adaptrans --models Linear LinearNonlinear \
-        Gaussians NetworkReceptiveField DNet Transformer
-    recipes_table.py [FOLDER] --seeds 5 --write docs/fits.md --adaptation adaptrans --models ConvNet2D StateNet
+    --adaptation none --models Linear LinearNonlinear Gaussians NetworkReceptiveField DNet Transformer
+    --adaptation none --models ConvNet2D StateNet
+    --adaptation adaptrans --models Linear LinearNonlinear Gaussians NetworkReceptiveField DNet Transformer
+    --adaptation adaptrans --models ConvNet2D StateNet
 """
 
 from __future__ import annotations
