@@ -44,6 +44,7 @@ RESIDENT_KIB = """next(int(line.split()[1]) for line in
  __import__("pathlib").Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS"))"""
 COLLECT = "__import__('gc').collect()"
 TABS = ("Adaptation", "Receptive field", "Output curve")
+KINDS = ("drag", "drag", "drag", "keys", "undo", "redo", "neuron", "revert", "sound")
 KEYS = ("ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown")
 
 
@@ -63,10 +64,9 @@ def growth(minutes: Sequence[float], values: Sequence[float]) -> float:
     return float(slope * (minutes[-1] - minutes[0]) / start)
 
 
-def act(bench: BenchPage, draw: random.Random) -> None:
-    """Make one more gesture, drawn by chance, and wait for the answer."""
+def act(bench: BenchPage, draw: random.Random, kind: str) -> None:
+    """Make a gesture of this kind, drawn by chance, and wait for the answer."""
     page: Page = bench.page
-    kind = draw.choice(("drag", "drag", "drag", "keys", "undo", "redo", "neuron", "revert", "sound"))
     if kind == "drag":
         page.get_by_role("tab", name=draw.choice(TABS)).click()
         handles = page.locator(f"{ROOT} [role=tabpanel]:visible [role=slider]:visible")
@@ -96,6 +96,15 @@ def act(bench: BenchPage, draw: random.Random) -> None:
     bench.settle()
 
 
+def rest(bench: BenchPage) -> None:
+    """Bring the bench to where every reading is taken: another neuron or sound has other nodes, without any growth."""
+    bench.notebook.kernel_eval("(setattr(bench.sounds.choice, 'value', 'first'), setattr(bench, 'neuron', 0))")
+    bench.notebook.use_theme(False)
+    bench.page.get_by_role("tab", name=TABS[1]).click()
+    bench.page.mouse.move(2, 2)
+    bench.settle()
+
+
 def read(bench: BenchPage, session: CDPSession, since: float) -> Reading:
     """Memory now, after page and kernel have collected what is not referenced."""
     bench.notebook.kernel_eval(COLLECT)
@@ -113,13 +122,14 @@ def measure(bench: BenchPage, minutes: float) -> list[Reading]:
     draw, begun, dark = random.Random(0), time.monotonic(), False
     readings: list[Reading] = []
     while not readings or readings[-1].minutes < minutes:
+        rest(bench)
         readings.append(read(bench, session, begun))
         print("{:5.1f} min   page {:6.1f} MB, {:6d} nodes, {:5d} listeners   kernel {:6.1f} MB".format(*readings[-1]))
         dark = not dark
         bench.notebook.use_theme(dark)
         until = time.monotonic() + EVERY_S
         while time.monotonic() < until:
-            act(bench, draw)
+            act(bench, draw, draw.choice(KINDS))
     return readings
 
 

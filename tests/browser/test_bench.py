@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
 
 import nbformat
 import pytest
 from playwright.sync_api import expect
 
+from tests.benchmarks.bench_minutes import KINDS, act
 from tests.browser.bench_page import CURVES, FIELD, ROOT, BenchPage
 from tests.browser.lab import Server
 from tests.browser.notebook import NotebookPage
@@ -201,3 +203,9 @@ def test_the_sound_is_played_with_a_cursor_that_runs(bench: BenchPage) -> None:
     bench.page.locator(f"{ROOT} .db-play").click()
     bench.page.mouse.move(2, 2)
     cursor.wait_for(state="hidden")
+
+
+def test_each_gesture_of_the_ten_minutes_finds_its_controls(bench: BenchPage) -> None:
+    draw = random.Random(0)
+    for kind in ("drag", *sorted(set(KINDS))):
+        act(bench, draw, kind)

@@ -107,6 +107,7 @@ WIDE = """(width) => {
     output.style.overflow = 'visible';
   }
 }"""
+SHOWN = "(all) => all.filter((one) => one.checkVisibility()).length"
 RESTS = """async () => {
   const height = () => document.querySelector('.deepstrf-bench').scrollHeight;
   for (let same = 0, last = 0, tries = 0; same < 6 && tries < 200; tries++) {
@@ -145,8 +146,7 @@ def test_every_panel_fits_every_width_in_both_themes_and_axe_finds_nothing_serio
         for width in WIDTHS:
             where = f"{width} px, {'dark' if dark else 'light'}"
             page.evaluate(WIDE, width)
-            page.evaluate(RESTS)
-            faults[where] = page.evaluate(FAULTS)
+            faults[where] = _faults_at_rest(page)
             if not WHOLE:
                 continue
             # What is out of view would not be in the picture.
@@ -157,8 +157,27 @@ def test_every_panel_fits_every_width_in_both_themes_and_axe_finds_nothing_serio
     notebook.use_theme(False)
     if WHOLE:
         _sheet(rows)
+    page.evaluate("() => { document.documentElement.dir = 'rtl'; }")
+    faults["right to left"] = _faults_at_rest(page)
+    page.evaluate("() => { document.documentElement.dir = 'ltr'; }")
+    page.emulate_media(media="print")
+    faults["print"] = _faults_at_rest(page)
+    closing = page.locator(f"{ROOT} .db-panel-head > .db-button").evaluate_all(SHOWN)
+    page.emulate_media(media="screen", forced_colors="active")
+    faults["forced colours"] = _faults_at_rest(page)
+    card = page.locator(f"{ROOT} .db-card[aria-selected=true]").first
+    chosen = card.evaluate("(card) => getComputedStyle(card).outline")
+    page.emulate_media(forced_colors="none")
+    assert closing == 0
+    assert "solid 2px" in chosen
     told = [f"{where}: {fault}" for where, found in faults.items() for fault in found]
     assert not told, "\n".join(told)
+
+
+def _faults_at_rest(page: Page) -> list[str]:
+    """What is cut or over another once the height of the bench has come to rest."""
+    page.evaluate(RESTS)
+    return list(page.evaluate(FAULTS))
 
 
 def _serious(page: Page) -> list[str]:
