@@ -13,7 +13,8 @@ from deepstrf.arguments import as_tensor, check_floating, whole_number
 from deepstrf.deprecation import keywords
 from deepstrf.models.audio import AudioEncodingModel
 from deepstrf.models.audio.gradient_maps import linearised
-from deepstrf.models.prediction import as_model_takes, predict
+from deepstrf.models.neural_model import NeuralModel
+from deepstrf.models.prediction import as_model_takes, evaluating, predict
 from deepstrf.stimuli import Spectrogram
 
 __all__ = ["DynamicSTRF", "as_sounds", "check_model", "checked_neuron"]
@@ -125,6 +126,7 @@ class DynamicSTRF:
         """To the whole sounds, (B, L)."""
         self.reach = self._reach()
         """Length of the stretches of sound, in bins."""
+        self._after_prefilter = self._reach_after_prefilter()
 
     def __repr__(self) -> str:
         sounds, bins = self.responses.shape
@@ -150,13 +152,24 @@ class DynamicSTRF:
         for places, stretch, ends in self._stretches(chosen, self.reach):
             with linearised(self.model):
                 leaf = stretch.detach().clone().requires_grad_()
-                responses = self.model(leaf)[torch.arange(len(ends)), self.neuron, 0, ends]
+                responses = self._at_the_ends(leaf, ends)
                 (gradient,) = torch.autograd.grad(responses.sum(), leaf)
             for end in ends.unique().tolist():
                 rows = torch.nonzero(ends == end)[:, 0]
                 lags = min(self.window, end + 1)
                 fields[places[rows], ..., self.window - lags :] = gradient[rows, ..., end + 1 - lags : end + 1]
         return fields
+
+    def _at_the_ends(self, stretch: Tensor, ends: Tensor) -> Tensor:
+        """Response (m,) to each sound (m, 1, F, .) at its own bin of ``ends``.
+
+        Where all are the last bin, the stages behind a prefilter with a long memory see the end of what it gives alone.
+        """
+        rows, last = torch.arange(len(ends)), stretch.shape[-1] - 1
+        if self._after_prefilter < min(self.reach, last + 1) and bool((ends == last).all()):
+            adapted = self.model.prefiltered(stretch)[..., -self._after_prefilter :]
+            return self.model.readout(self.model.core(adapted))[rows, self.neuron, 0, -1]
+        return self.model(stretch)[rows, self.neuron, 0, ends]
 
     def windows(self, moments: Tensor) -> Tensor:
         """The sound under the fields, (M, 1, F, window); 0 before the start."""
@@ -186,19 +199,46 @@ class DynamicSTRF:
     def _reach(self) -> int:
         """Bins before a moment that its response depends on, as far as this sound shows: doubled until it is enough."""
         B, L = self.responses.shape
-        spread = self.responses.double().std(correction=0).item()
         tried = torch.stack([torch.arange(TRIED) % B, torch.linspace(0, L - 1, TRIED).round().long()], 1)
-        true = self.responses[tried[:, 0], tried[:, 1]]
         reach = self.window
         while reach < L:
-            found = torch.empty_like(true)
+            found = self.stimulus.new_empty(len(tried))
             for places, stretch, ends in self._stretches(tried, reach):
                 answers = predict(self.model, stretch, batch_size=len(stretch))
                 found[places] = answers[torch.arange(len(ends)), self.neuron, 0, ends]
-            if (found - true).abs().max().item() <= SAME * spread:
+            if self._is_enough(found, tried):
                 break
             reach *= 2
         return min(reach, L)
+
+    def _is_enough(self, found: Tensor, tried: Tensor) -> bool:
+        """Whether the responses to the ends of stretches are those to the whole sounds."""
+        true = self.responses[tried[:, 0], tried[:, 1]]
+        spread = self.responses.double().std(correction=0).item()
+        return (found - true).abs().max().item() <= SAME * spread
+
+    def _reach_after_prefilter(self) -> int:
+        """Bins of the prefiltered sound that the response depends on; ``reach`` where that cannot be told."""
+        model, L = self.model, self.responses.shape[1]
+        composed = (
+            type(model).forward is NeuralModel.forward and type(model).prefiltered is AudioEncodingModel.prefiltered
+        )
+        hooks = model._forward_hooks or model._forward_pre_hooks or {"forward", "prefiltered"} & model.__dict__.keys()
+        if not composed or hooks or type(model.prefiltering) is torch.nn.Identity:
+            return self.reach
+        bins = torch.linspace(self.reach - 1, L - 1, TRIED).round().long()
+        tried = torch.stack([torch.arange(TRIED) % len(self.stimulus), bins], 1)
+        with torch.no_grad(), evaluating(model):
+            adapted = torch.cat([model.prefiltered(sound) for sound in self.stimulus[:TRIED].split(1)])
+            tried[:, 0] %= len(adapted)
+            reach = max(1, model.T)
+            while reach < self.reach:
+                within = (bins - reach + 1)[:, None] + torch.arange(reach)
+                ends = adapted[tried[:, :1], :, :, within].permute(0, 2, 3, 1)
+                if self._is_enough(model.readout(model.core(ends))[:, self.neuron, 0, -1], tried):
+                    break
+                reach *= 2
+        return min(reach, self.reach)
 
 
 def checked_neuron(model: AudioEncodingModel, neuron: int, name: str = "neuron") -> int:

@@ -8,9 +8,17 @@ import torch
 from torch import nn
 
 from deepstrf.analysis import DynamicSTRF, subspace
-from deepstrf.models.audio import AudioEncodingModel, DNet, Linear, LinearNonlinear, StateNet, Transformer
+from deepstrf.models.audio import (
+    AudioEncodingModel,
+    DNet,
+    Linear,
+    LinearNonlinear,
+    NetworkReceptiveField,
+    StateNet,
+    Transformer,
+)
 from deepstrf.models.layers import CausalSTRFConv
-from deepstrf.models.prefiltering import make_prefiltering
+from deepstrf.models.prefiltering import AdapTrans, make_prefiltering
 from deepstrf.stimuli import Spectrogram
 
 F, T, L = 16, 12, 400
@@ -217,3 +225,25 @@ def test_a_spectrogram_and_a_short_sound_are_taken():
     short = Spectrogram(sounds()[0, 0, :, :5], torch.linspace(200.0, 9000.0, F), 5.0)
     assert DynamicSTRF(model, short)([(0, 4)]).shape == (1, 1, F, 5)
     assert subspace(model, short).filters.shape[-1] == 5
+
+
+@pytest.mark.parametrize("kind", ["linear", "network", "recurrent"])
+def test_stages_behind_a_long_adaptation_see_its_end_alone_and_give_the_same_fields(kind):
+    torch.manual_seed(0)
+    front = AdapTrans([0.9] * 8, [0.8] * 8, kernel_size=60)
+    model = {
+        "linear": lambda: LinearNonlinear(8, 5, out_neurons=2, prefiltering=front),
+        "network": lambda: NetworkReceptiveField(8, 5, out_neurons=2, n_hidden=3, prefiltering=front),
+        "recurrent": lambda: StateNet(8, out_neurons=2, prefiltering=front),
+    }[kind]().eval()
+    sound = 10 * torch.rand(3, 1, 8, 200)
+    moments = [(0, 3), (1, 50), (1, 199), (2, 120), (0, 199)]
+    fields = DynamicSTRF(model, sound, 1)
+    assert fields._after_prefilter <= fields.reach
+    assert kind == "recurrent" or fields._after_prefilter == 5 < fields.reach
+    whole = DynamicSTRF(model, sound, 1)
+    whole._after_prefilter = whole.reach
+    found, expected = fields(moments), whole(moments)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=2e-3 * expected.abs().max().item())
+    model.register_forward_pre_hook(lambda module, arguments: None)  # what stands around the stages is not passed by
+    assert DynamicSTRF(model, sound, 1)._after_prefilter == fields.reach

@@ -53,6 +53,13 @@ FAULTS = """async () => {
   if (root.scrollWidth > root.clientWidth) found.push(`${root.scrollWidth} px in ${root.clientWidth}`);
   return found;
 }"""
+ADAPTATION_AND_RESPONSE_IN_VIEW = """() => {
+  const { top, bottom } = document.querySelector(".jp-WindowedPanel-outer").getBoundingClientRect();
+  return [".db-adapt .db-stage", ".db-adapted", ".db-curves"].every((part) => {
+    const box = document.querySelector(`.deepstrf-bench ${part}`).getBoundingClientRect();
+    return box.height > 50 && box.top >= top - 1 && box.bottom <= bottom + 1;
+  });
+}"""
 BOXES = """() => Object.fromEntries([
   '.db-strf', '.db-response', '.db-strf .db-stage', '.db-curves', '.db-header',
 ].map((one) => {
@@ -143,6 +150,13 @@ bench
         notebook.use_theme(dark)
         keep(notebook, f"laptop-{'dark' if dark else 'light'}")
     notebook.use_theme(False)
+    page.locator(f"{ROOT} [role=tab]", has_text="Adaptation").click()
+    page.locator(f"{ROOT} .db-adapted").wait_for()
+    page.locator(f"{ROOT} .db-panels").evaluate("(panels) => panels.scrollIntoView({ block: 'start' })")
+    page.wait_for_function(ADAPTATION_AND_RESPONSE_IN_VIEW)
+    caption = page.locator(f"{ROOT} .db-adapt-caption > span")
+    assert caption.evaluate_all("(parts) => parts.every((part) => part.scrollWidth <= part.offsetWidth + 1)")
+    assert page.locator(f"{ROOT} .db-adapt-caption").evaluate("(all) => all.scrollWidth <= all.clientWidth + 1")
 
 
 def test_the_bench_fills_the_screen_and_leaves_it(open_saved: Callable[..., Page]) -> None:
