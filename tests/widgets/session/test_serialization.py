@@ -275,3 +275,28 @@ def test_weights_of_another_model_are_refused_and_nothing_is_changed(tmp_path):
         session.load_weights(tmp_path / "other")
     assert not session.edited()
     assert not session.can_undo
+
+
+def test_more_changed_numbers_than_a_text_holds_are_said_and_refused_with_the_way_out(monkeypatch, session):
+    monkeypatch.setattr("deepstrf_widgets.session.serialization.MOST_NUMBERS", 1)
+    assert state_text(session).startswith("deepstrf1:")
+    session.set("strf.center_ms", 10.0, (0, 0, 0))
+    assert state_text(session).startswith("deepstrf1:")
+    session.set("strf.center_ms", 10.0, (1, 0, 0))
+    text = state_text(session)
+    assert BenchWidget(session).edits == ""  # no page tries to read it
+    assert text.endswith("2 changed numbers are too many for a text: session.save_pretrained(folder) keeps them")
+    with pytest.raises(ValueError, match=r"state holds no edits: 2 changed numbers .*save_pretrained\(folder\)"):
+        restore_state(session, text)
+    monkeypatch.setattr("deepstrf_widgets.session.serialization.MOST_NUMBERS", 5000)
+    monkeypatch.setattr("deepstrf_widgets.session.serialization.MOST_CHARACTERS", 40)  # each with a long name
+    assert state_text(session) == text
+
+
+def test_a_long_text_is_packed_quickly_and_read_again(session, monkeypatch):
+    monkeypatch.setattr("deepstrf_widgets.session.serialization.LONG", 10)
+    session.set("strf.center_ms", 10.0, (0, 0, 0))
+    text = state_text(session)
+    session.revert()
+    restore_state(session, text)
+    assert float(session.value("strf.center_ms", (0, 0, 0))) == 10.0

@@ -25,7 +25,7 @@ from ..session.events import Change
 from ..session.evidence import heard_by
 from ..session.parameters import ABLATION
 from ..session.reading import Snapshot
-from ..session.serialization import edits_of_state, state_text
+from ..session.serialization import PREFIX, edits_of_state, state_text
 from ..session.session import LiveSession
 from ..threads import one_thread
 from .page_state import (
@@ -303,7 +303,7 @@ class BenchWidget(BrowserWidget):
     def _edits_text(self) -> str:
         """Value of the trait ``edits``."""
         text = state_text(self.session) if self.session.edited() else ""
-        return text if len(text) <= MOST_TEXT else ""
+        return text if text.startswith(PREFIX) and len(text) <= MOST_TEXT else ""
 
     def _is_renewed(self, now: Snapshot) -> bool:
         """Whether the traits are of another sound, or of a model that others have changed since."""

@@ -21,6 +21,11 @@ __all__ = ["changed_values", "edits_of_state", "restore_state", "state_text", "t
 
 PREFIX = "deepstrf1:"
 MOST_CHARACTERS = 10_000_000
+MOST_NUMBERS = 400_000
+"""In a text: with 24 characters each they are as long as one that is read may be."""
+
+LONG = 100_000
+TOO_LARGE = "deepstrf-too-large: "
 MOST_SHOWN = 300
 VIEW = ("neuron", "sound", "channel")
 """What of a view goes into a text."""
@@ -84,12 +89,20 @@ def state_text(session: LiveSession, view: Mapping[str, int] | None = None) -> s
 
     Saved pages keep the same text behind the ``#`` of their address (``widgets/src/offline/state-text.ts``). ``view``
     is what is on screen: numbers from 0 of neuron, sound and channel, of which those that are 0 need no mention.
+    Where more was changed than such a text may hold, as by a fit of a large network, it says so instead.
     """
-    edits = [[name, list(index), np.asarray(value).tolist()] for name, value, index in changed_values(session)]
+    edits = list(changed_values(session))
+    count = sum(np.asarray(edit.value).size for edit in edits)
     shown = {name: number for name, number in (view or {}).items() if number}
-    state = {"neurons": session.n_neurons, "edits": edits, **({"view": shown} if shown else {})}
-    data = json.dumps(state).encode()
-    return PREFIX + base64.urlsafe_b64encode(zlib.compress(data, 9)).decode("ascii")
+    if count <= MOST_NUMBERS:
+        listed = [[name, list(index), np.asarray(value).tolist()] for name, value, index in edits]
+        state = {"neurons": session.n_neurons, "edits": listed, **({"view": shown} if shown else {})}
+        data = json.dumps(state).encode()
+        if len(data) <= MOST_CHARACTERS:
+            # A long text is waited for after every edit: the highest level takes three times as long, for a tenth less.
+            packed = zlib.compress(data, 9 if len(data) <= LONG else 1)
+            return PREFIX + base64.urlsafe_b64encode(packed).decode("ascii")
+    return f"{TOO_LARGE}{count} changed numbers are too many for a text: session.save_pretrained(folder) keeps them"
 
 
 def restore_state(session: LiveSession, text: str) -> None:
@@ -158,6 +171,8 @@ def _parsed(text: Any) -> dict[str, Any]:
     wrong = ValueError(f"state must be a text from explorer.state ({PREFIX}...), got {shown!r}")
     if len(text) > MOST_CHARACTERS:
         raise wrong
+    if text.startswith(TOO_LARGE):
+        raise ValueError(f"state holds no edits: {text[len(TOO_LARGE) :][:MOST_SHOWN]}")
     # Also the whole address of a saved page, or of one bench of several in a page.
     text = re.sub("^bench-[0-9]+=", "", unquote(text[text.find("#") + 1 :]))
     if not text.startswith(PREFIX):
