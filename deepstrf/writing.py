@@ -16,6 +16,7 @@ __all__ = [
     "STAGING_PREFIX",
     "check_file_names",
     "in_the_way",
+    "make_folder",
     "new_files",
     "patiently",
     "replace_file",
@@ -83,6 +84,25 @@ def _unfit(name: str, ending: str) -> str:
     return f"is longer than {LONGEST_BYTES} bytes with its ending, {size}" if size > LONGEST_BYTES else ""
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and its parents, where they are not there yet.
+
+    Raises
+    ------
+    FileExistsError, NotADirectoryError
+        It, or a parent, is a file.
+    OSError
+        It cannot be made.
+    """
+    for place in (folder, *folder.parents):
+        if os.path.lexists(place):
+            if not place.is_dir():
+                error = FileExistsError if place == folder else NotADirectoryError
+                raise error(f"{place} is no folder, so nothing can be written into it: choose another, or move it away")
+            break
+    folder.mkdir(parents=True, exist_ok=True)
+
+
 @contextmanager
 def new_files(folder: Path, names: Sequence[str]) -> Iterator[Path]:
     """An empty folder to write into; when the block ends, its files and folders ``names`` come into ``folder``.
@@ -103,7 +123,7 @@ def new_files(folder: Path, names: Sequence[str]) -> Iterator[Path]:
     staging = folder / f"{STAGING_PREFIX}{uuid.uuid4().hex}"
     written = False
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         staging.mkdir()
         yield staging
         written = True
@@ -202,7 +222,7 @@ def write_or_replace(path: Path, data: bytes | memoryview, is_ours: Callable[[Pa
     try:
         write_new_file(path, data)
     except FileExistsError:
-        if in_the_way(path, is_ours):
+        if in_the_way(path, is_ours) or not path.parent.is_dir():
             raise
         replace_file(path, data)
 

@@ -19,6 +19,7 @@ LAYERS = (
     ("deepstrf.deprecation",),
     (
         "deepstrf.arguments",
+        "deepstrf.paths",
         "deepstrf.short_repr",
         "deepstrf.models.protocols",
         "deepstrf.models.recorded_axes",

@@ -19,6 +19,7 @@ from deepstrf.datasets.assembly import shortened
 from deepstrf.datasets.recording import Recording
 from deepstrf.deprecation import keywords
 from deepstrf.memory import GB, LIMIT_GB, check_memory
+from deepstrf.paths import as_path
 
 __all__ = ["load_arrays", "read_arrays"]
 
@@ -72,7 +73,7 @@ def read_arrays(
     ValueError
         The file cannot be read, lacks a name (the message lists what it has), or its arrays do not fit together.
     """
-    path = Path(path)
+    path = as_path("path", path)
     found = load_arrays(path, max_gb=max_gb)
 
     def named(argument: str, name: Any) -> Any:

@@ -16,6 +16,7 @@ from deepstrf.datasets.nwb import read_nwb
 from deepstrf.datasets.recording import Recording
 from deepstrf.datasets.source import Source
 from deepstrf.deprecation import did_you_mean, keywords
+from deepstrf.paths import as_path
 from deepstrf.writing import replace_file
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def fetch(
     >>> fetch().loc["nat4-a1", ["region", "licence", "state"]].tolist()
     ['A1', 'CC-BY-4.0', 'untried']
     """
-    sets = _sets(CATALOGUE if catalogue is None else Path(catalogue))
+    sets = _sets(CATALOGUE if catalogue is None else as_path("catalogue", catalogue))
     if name is None:
         if split is not None or options:
             raise ValueError(f"name must be one of {sorted(sets)}, got None: without it only the table is given")
@@ -200,9 +201,9 @@ def _table(sets: dict[str, Source]) -> pd.DataFrame:
 
 def _folder(folder: str | os.PathLike[str] | None) -> Path:
     if folder is not None:
-        return Path(folder).expanduser()
+        return as_path("folder", folder)
     if os.environ.get(FOLDER):
-        return Path(os.environ[FOLDER]).expanduser()
+        return as_path(FOLDER, os.environ[FOLDER])
     try:
         import pooch
     except ImportError as error:

@@ -18,6 +18,7 @@ from deepstrf.datasets.recording import Recording
 from deepstrf.datasets.sound_folder import Sounds
 from deepstrf.deprecation import keywords
 from deepstrf.memory import LIMIT_GB, check_memory
+from deepstrf.paths import as_path
 from deepstrf.stimuli import log_mel_spectrogram
 from deepstrf.stimuli.sound_files import ENDINGS
 from deepstrf.user_warning import warn_user
@@ -94,7 +95,7 @@ def read_crcns_aa(
     ----------
     Gill, Zhang, Woolley, Fremouw & Theunissen (2006), J. Comput. Neurosci. 21:5; crcns.org/data-sets/aa.
     """
-    path = Path(path)
+    path = as_path("path", path)
     if not path.is_dir():
         raise FileNotFoundError(f"there is no folder {path}")
     cells = _cells(path, region)

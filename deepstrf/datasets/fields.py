@@ -16,6 +16,7 @@ from deepstrf.arguments import as_tensor, check_choice
 from deepstrf.datasets.array_files import load_arrays
 from deepstrf.deprecation import keywords
 from deepstrf.models.audio import Linear
+from deepstrf.paths import as_path
 
 __all__ = ["linear_from_field"]
 
@@ -72,13 +73,14 @@ def linear_from_field(
     [0.0, 2.0, 1.0, 0.0]
     """
     where = "field"
-    if isinstance(field, (str, os.PathLike)):
-        where = str(field)
-        if Path(field).suffix.lower() == ".json":
-            field, level = _nems(Path(field))
+    if isinstance(field, (str, bytes, os.PathLike)):
+        file = as_path("field", field)
+        where = str(file)
+        if file.suffix.lower() == ".json":
+            field, level = _nems(file)
             lag_zero, baseline = "first", level + np.asarray(baseline, dtype=np.float64)
         else:
-            field = _only(Path(field), name)
+            field = _only(file, name)
     if lag_zero is None:
         raise ValueError("lag_zero must be 'first' (MNE, NEMS, strfpak) or 'last', the end at which lag 0 is; got None")
     check_choice(("first", "last"), lag_zero=lag_zero)

@@ -21,6 +21,7 @@ from deepstrf.datasets.spikes import spike_times
 from deepstrf.datasets.tables import plain_name, read_table
 from deepstrf.deprecation import keywords
 from deepstrf.memory import LIMIT_GB
+from deepstrf.paths import as_path
 from deepstrf.stimuli import log_mel_spectrogram
 from deepstrf.user_warning import warn_user
 from deepstrf.writing import check_file_names, new_files, write_to_disk
@@ -124,7 +125,7 @@ class RecordingFolder(Recording):
         max_gb: float = LIMIT_GB,
         **spectrogram: Any,
     ) -> None:
-        self.folder = Path(folder)
+        self.folder = as_path("folder", folder)
         check_choice(("error", "drop"), late_spikes=late_spikes)
         check_choice(("error", "drop", "keep"), pre_onset=pre_onset)
         if isinstance(time_unit, str):
@@ -185,7 +186,7 @@ class RecordingFolder(Recording):
         OSError
             Something cannot be written.
         """
-        folder = Path(folder)
+        folder = as_path("folder", folder)
         check_file_names("stimulus_names", recording.stimulus_names, ".wav")
         for argument, names in (("neuron_names", recording.neuron_names), ("stimulus_names", recording.stimulus_names)):
             _check_cells(argument, names)

@@ -27,6 +27,7 @@ from deepstrf.datasets.parts import Part
 from deepstrf.datasets.recording import Recording
 from deepstrf.deprecation import keywords
 from deepstrf.memory import LIMIT_GB, check_memory
+from deepstrf.paths import as_path
 from deepstrf.user_warning import warn_user
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def read_nems(
     ----------
     Pennington & David (2023), PLOS Comput. Biol. 19:e1011110.
     """
-    path = Path(path)
+    path = as_path("path", path)
     if scaling is not None:
         check_choice(("log",), scaling=scaling)
     with _opened(path) as files:

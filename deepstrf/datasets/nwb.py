@@ -18,6 +18,7 @@ from deepstrf.datasets.spikes import EDGE_BINS, overlapping
 from deepstrf.datasets.tables import plain_name
 from deepstrf.deprecation import keywords
 from deepstrf.memory import LIMIT_GB, check_memory
+from deepstrf.paths import as_path
 from deepstrf.stimuli import Spectrogram, log_mel_spectrogram, read_wav
 from deepstrf.stimuli.sound_files import ENDINGS, MAX_SECONDS
 from deepstrf.user_warning import warn_user
@@ -106,7 +107,7 @@ def read_nwb(
     ----------
     Rübel et al. (2022), eLife 11:e78362.
     """
-    path = Path(path)
+    path = as_path("path", path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     try:
@@ -149,7 +150,9 @@ def read_nwb(
             raise ValueError(f"{path}, {table}/{unit_column} must name each unit differently, got {twice!r} twice")
         wanted = chosen_neurons(neurons, ids, str(path))
         presented, start_s, stop_s = [presented[i] for i in kept], start_s[kept], stop_s[kept]
-        spectrograms = _spectrograms(file, sounds, presented, None if stimuli is None else Path(stimuli), spectrogram)
+        spectrograms = _spectrograms(
+            file, sounds, presented, None if stimuli is None else as_path("stimuli", stimuli), spectrogram
+        )
         lengths = [spectrograms[name].values.shape[1] for name in presented]
         check_memory(f"{path}: the responses of {len(wanted)} units", 4.0 * len(wanted) * sum(lengths), max_gb)
         _warn_of_spans(f"{path}, {place}", onset, start_s, stop_s, [spectrograms[name] for name in presented])

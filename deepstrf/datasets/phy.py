@@ -20,6 +20,7 @@ from deepstrf.datasets.spikes import EDGE_BINS, overlapping
 from deepstrf.datasets.tables import column_name, plain_name, read_table
 from deepstrf.deprecation import keywords
 from deepstrf.memory import LIMIT_GB, check_memory
+from deepstrf.paths import as_path
 from deepstrf.stimuli import log_mel_spectrogram
 from deepstrf.user_warning import warn_user
 
@@ -92,7 +93,7 @@ def read_phy(
     UserWarning
         Presentations begin after the last spike of all, or clusters have no spike within a sound.
     """
-    folder, events = Path(folder), Path(events)
+    folder, events = as_path("folder", folder), as_path("events", events)
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder}")
     onset, stimulus, stop = column_name(onset), column_name(stimulus), column_name(stop) if stop else None
@@ -112,7 +113,7 @@ def read_phy(
     stop_s = table[stop].to_numpy() / (rate if stop.endswith(SAMPLES) else 1.0) if stop else np.full(len(table), np.nan)
     if table.empty:
         raise ValueError(f"{events} holds no row: nothing was played")
-    files = SoundFiles(Path(stimuli) if stimuli is not None else events.parent / "stimuli")
+    files = SoundFiles(as_path("stimuli", stimuli) if stimuli is not None else events.parent / "stimuli")
     written = [str(one) for one in table[stimulus]]
     found = {
         name: files.name(f"{events}, row {row}", name)

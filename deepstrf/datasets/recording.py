@@ -34,6 +34,7 @@ from deepstrf.deprecation import did_you_mean, keywords, renamed
 from deepstrf.memory import LIMIT_GB
 from deepstrf.metrics.pooling import check_responses
 from deepstrf.models.recorded_axes import SPIKES, RecordedAxes
+from deepstrf.paths import as_path
 from deepstrf.stimuli import Spectrogram
 
 __all__ = ["Item", "Recording", "collate"]
@@ -333,8 +334,9 @@ class Recording:
             about["spontaneous_hz"] = self.spontaneous_hz.tolist()
         if self.source is not None:
             about["source"] = asdict(self.source)
-        write_recording(Path(path), self._parts, about)
-        return Path(path)
+        file = as_path("path", path)
+        write_recording(file, self._parts, about)
+        return file
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, max_gb: float = LIMIT_GB) -> Recording:
@@ -347,7 +349,7 @@ class Recording:
         ValueError
             It is damaged or of something else, or needs more than ``max_gb`` GB of memory.
         """
-        parts, about = read_recording(Path(path), max_gb=max_gb)
+        parts, about = read_recording(as_path("path", path), max_gb=max_gb)
         try:
             check_parts(parts, len(about["neuron_names"]))
             if "spontaneous_hz" in about:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from deepstrf.arguments import whole_number
 from deepstrf.deprecation import GONE_IN, keywords, named_arguments, present_keywords
 from deepstrf.memory import LIMIT_GB
+from deepstrf.paths import as_path
 
 from .checkpoints.construction import Construction
 from .checkpoints.folder import load_pretrained_from_dir, save_pretrained_to_dir
@@ -285,7 +286,9 @@ class NeuralModel(nn.Module, ABC):
             The checkpoint was saved from another class; its last save was interrupted; a JSON file is not the one that
             was saved with the weights.
         """
-        folder = Path(repo_id_or_path)
+        # Text that no folder can have is no Hub repository either, and is told so together.
+        is_name = isinstance(repo_id_or_path, str) and not repo_id_or_path.startswith("~/")
+        folder = Path(repo_id_or_path) if is_name else as_path("repo_id_or_path", repo_id_or_path)
         if not os.path.isdir(folder):  # False too for a name that no folder can have
             folder = download_pretrained(str(repo_id_or_path), cache_dir=cache_dir, revision=revision, token=token)
         model, metadata = load_pretrained_from_dir(

@@ -14,6 +14,7 @@ import numpy as np
 
 from deepstrf.deprecation import keywords
 from deepstrf.memory import LIMIT_GB, check_memory
+from deepstrf.paths import as_path
 
 __all__ = ["ENDINGS", "MAX_SECONDS", "read_wav"]
 
@@ -58,7 +59,7 @@ def read_wav(
     """
     import soundfile  # type: ignore[import-untyped]
 
-    path = Path(path)
+    path = as_path("path", path)
     if not path.exists():
         raise FileNotFoundError(f"there is no sound file {path}")
     if not path.is_file():

@@ -6,7 +6,6 @@ import math
 import os
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ from deepstrf.deprecation import keywords
 from deepstrf.memory import LIMIT_GB, check_memory
 from deepstrf.models.prefiltering import get_CFs
 from deepstrf.models.time_constants import WARPS
+from deepstrf.paths import as_path
 from deepstrf.stimuli.sound_files import MAX_SECONDS, read_wav
 from deepstrf.user_warning import warn_user
 
@@ -274,7 +274,7 @@ def spectrogram_from_wav(
             window_ms=window_ms,
             floor_db=floor_db,
             calibration=calibration,
-            name=Path(path).stem if name is None else name,
+            name=as_path("path", path).stem if name is None else name,
             max_gb=max_gb,
         )
     except ValueError as error:

@@ -25,6 +25,7 @@ from torch import nn
 
 from deepstrf.arguments import check_numbers, whole_number
 from deepstrf.deprecation import keywords
+from deepstrf.paths import as_path
 from deepstrf.training.cross_validation import FitRecipe
 from deepstrf.training.fit_together import alike, fit_together
 from deepstrf.training.fit_worker import claimed, failed, fit_one, kept, sounds_of, work
@@ -41,7 +42,7 @@ from deepstrf.training.jobs import (
 )
 from deepstrf.training.linear_regression import Kept, keeping_moments
 from deepstrf.training.run import Run
-from deepstrf.writing import replace_file
+from deepstrf.writing import make_folder, replace_file
 
 __all__ = ["FitJob", "FitProgress", "FitResult", "FitResults", "fit_jobs", "fit_many"]
 
@@ -161,7 +162,7 @@ def fit_many(
     if folder is None:
         keeping = tempfile.TemporaryDirectory(prefix="deepstrf-fits-")
     with keeping as name:
-        return FitResults(_Fits(jobs, executor, Path(name), threads, together, shown, on_result).run())
+        return FitResults(_Fits(jobs, executor, as_path("folder", name), threads, together, shown, on_result).run())
 
 
 class _Fits:
@@ -186,7 +187,7 @@ class _Fits:
             )
         self.own: list[Executor] = []
         self.progress, self.together = progress, together
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         prints: dict[int, str] = {}
         for job in self.jobs:
             if id(job.recording) not in prints:

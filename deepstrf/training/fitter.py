@@ -11,6 +11,7 @@ from deepstrf.datasets import Recording
 from deepstrf.deprecation import keywords
 from deepstrf.memory import LIMIT_GB
 from deepstrf.models import NeuralModel
+from deepstrf.paths import as_path
 from deepstrf.training.batches import Data, Examples, check_same_axes
 from deepstrf.training.history import History
 from deepstrf.training.recipes import recipe_for
@@ -168,7 +169,7 @@ class Fitter(FitSettings):
         if isinstance(train, Recording) and isinstance(validation, Recording):
             check_same_axes(train, validation)
         axes = (train.cf_hz, train.dt_ms) if isinstance(train, Recording) else None
-        file = None if checkpoint is None else Path(checkpoint)
+        file = None if checkpoint is None else as_path("checkpoint", checkpoint)
         run = Run(self, model, examples, held_out, file, axes, max_gb=max_gb)
         if isinstance(train, Recording) and isinstance(model, NeuralModel):
             model.axes = train.axes

@@ -19,7 +19,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from deepstrf.user_warning import warn_user
-from deepstrf.writing import patiently, write_to_disk
+from deepstrf.writing import make_folder, patiently, write_to_disk
 
 __all__ = ["read_files", "replace_files", "valid_folder"]
 
@@ -131,7 +131,7 @@ def replace_files(folder: Path, contents: Mapping[str, bytes], names: Sequence[s
         Something could not be written; the old set is as it was.
     """
     existed = folder.is_dir()
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     incoming = folder / f"{INCOMING_PREFIX}{os.getpid()}-{uuid.uuid4().hex}"
     try:
         with ExitStack() as stack:

@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from deepstrf.memory import LIMIT_GB, check_memory
+from deepstrf.paths import as_path
 from deepstrf.user_warning import warn_user
 
 from ..protocols import Savable
@@ -140,7 +141,7 @@ def save_pretrained_to_dir(
     if model_card is not None and not isinstance(model_card, str):
         raise TypeError(f"model_card must be a str or None, got {type(model_card).__name__}")
     _check_comes_back(model, config, state)
-    folder = Path(save_dir)
+    folder = as_path("save_dir", save_dir)
     _check_replaceable(folder)
     card = write_model_card(model, config, metadata) if model_card is None else model_card
     digests = {CONFIG_FILE: _digest(config), METADATA_FILE: "" if metadata is None else _digest(metadata)}
@@ -199,7 +200,7 @@ def load_pretrained_from_dir(
         The folder was saved from another class; its last save was interrupted; a JSON file is not the one that was
         saved with the weights.
     """
-    folder = Path(folder)
+    folder = as_path("folder", folder)
     needed = (CONFIG_FILE, WEIGHTS_FILE)
     check = partial(_check_size, max_gb=max_gb)
     files = read_files(folder, (WEIGHTS_FILE, METADATA_FILE, CONFIG_FILE), check, needed)
