@@ -38,7 +38,7 @@ def mean_fitter(**options):
 @pytest.mark.parametrize(("stimuli", "blocks"), [(6, 6), (6, 3), (2, 6), (1, 12)])
 def test_the_error_of_a_mean_is_that_of_the_textbook(stimuli, blocks):
     """For blocks of equal length: the standard deviation of the blocks' means over the root of their number."""
-    x, y = torch.zeros(stimuli, 1, 2, 60 // stimuli), torch.randn(stimuli, 3, 1, 60 // stimuli, dtype=torch.float64)
+    x, y = torch.rand(stimuli, 1, 2, 60 // stimuli), torch.randn(stimuli, 3, 1, 60 // stimuli, dtype=torch.float64)
     model = Mean(3).double()
     fitter = mean_fitter()
     fitter.fit(model, (x, y))
