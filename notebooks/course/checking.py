@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -155,7 +156,10 @@ def _judge(truth: Any, within: float | None, unit: str) -> Callable[[Any], bool 
     def judge(answer: Any) -> bool | str:
         number = _as_number(answer)
         if number is None or math.isnan(number):
-            return wanted(f"one number in {unit}" if unit else "one number", answer)
+            # In a cell 0,5 is two numbers.
+            comma = isinstance(answer, tuple) or (isinstance(answer, str) and re.fullmatch(r"\W*\d+,\d+\D*", answer))
+            point = " Decimals have a point, not a comma: 0.5." if comma else ""
+            return wanted(f"one number in {unit}" if unit else "one number", answer) + point
         return abs(number - target) <= allowed
 
     return judge

@@ -177,3 +177,10 @@ def test_author_s_faults_are_errors_before_anybody_answers(check, truth, options
 def test_fonts_are_looked_through_in_silence():
     """Else the first picture on a new machine would add a line to the stored output of its cell."""
     assert logging.getLogger("matplotlib.font_manager").getEffectiveLevel() == logging.ERROR
+
+
+@pytest.mark.parametrize("answer", [(0, 973), "0,973", "−0,5 dB"])
+def test_a_decimal_comma_is_told_from_other_texts(answer: object) -> None:
+    said = Question(answer, 0.973, within=0.01).verdict()
+    assert said.kind == "unfit" and said.sentence.endswith("Decimals have a point, not a comma: 0.5.")
+    assert "comma" not in Question("about a half", 0.5, within=0.01).verdict().sentence

@@ -64,7 +64,11 @@ def test_every_lesson_begins_with_the_same_cell() -> None:
 def test_on_colab_it_fetches_the_lessons_installs_them_and_lets_widgets_show(colab: types.ModuleType) -> None:
     asked = run(first_code(NOTEBOOKS[0]))
     url = yaml.safe_load((ROOT / "CITATION.cff").read_text())["repository-code"]
-    assert asked == [f"!git clone -q --depth 1 {url}", "%cd deepstrf-lab/notebooks", '%pip install -q "..[widgets]"']
+    assert asked == [
+        f"!test -d deepstrf-lab || git clone -q --depth 1 {url}",
+        "%cd deepstrf-lab/notebooks",
+        '%pip install -q "..[widgets]"',
+    ]
     assert colab.enabled == 1
 
 
