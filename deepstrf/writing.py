@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 import unicodedata
@@ -31,6 +32,10 @@ ON_WINDOWS = os.name == "nt"
 PATIENCE_S, PAUSE_S = 60.0, 0.01
 
 STAGING_PREFIX = ".incoming-"
+STAGED = re.compile(re.escape(STAGING_PREFIX) + "[0-9a-f]{32}")
+LEFT_OVER_S = 86400.0
+"""Age from which on what is staged belongs to a writer that was killed."""
+
 LONGEST_BYTES = 255
 NOT_IN_NAMES = frozenset('/\\:*?"<>|') | {chr(code) for code in (*range(32), 127)}
 RESERVED = frozenset(
@@ -103,6 +108,24 @@ def make_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
 
+def remove_left_over(folder: Path) -> None:
+    """Remove what writers into ``folder`` left that were killed, once it has stood still for a day.
+
+    Younger ones may be those of a program that is writing now, on this machine or on another.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            staged = [entry for entry in entries if STAGED.fullmatch(entry.name)]
+        for entry in staged:
+            if time.time() - entry.stat(follow_symlinks=False).st_mtime > LEFT_OVER_S:
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.path, ignore_errors=True)
+                else:
+                    os.unlink(entry.path)
+    except OSError:  # no such folder yet, not ours to look into, or another program removes them
+        return
+
+
 @contextmanager
 def new_files(folder: Path, names: Sequence[str]) -> Iterator[Path]:
     """An empty folder to write into; when the block ends, its files and folders ``names`` come into ``folder``.
@@ -120,6 +143,7 @@ def new_files(folder: Path, names: Sequence[str]) -> Iterator[Path]:
         if os.path.lexists(folder / name):
             raise FileExistsError(_taken(folder / name))
     made = [path for path in (folder, *folder.parents) if not path.exists()]
+    remove_left_over(folder)
     staging = folder / f"{STAGING_PREFIX}{uuid.uuid4().hex}"
     written = False
     try:
@@ -248,6 +272,7 @@ def replace_file(path: Path, data: bytes | memoryview) -> None:
     OSError
         It could not be written; the old file is as it was.
     """
+    remove_left_over(path.parent)
     staged = path.with_name(f"{STAGING_PREFIX}{uuid.uuid4().hex}")
     try:
         write_to_disk(staged, data)

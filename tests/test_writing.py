@@ -88,3 +88,19 @@ def test_on_windows_a_file_that_is_being_read_is_replaced_when_it_is_closed(
         replace_file(file, b"3")
     assert file.read_bytes() == b"2"
     assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("write", [write_new_file, replace_file])
+def test_what_killed_writers_left_is_removed_after_a_day_and_nothing_else(
+    tmp_path: Path, write: Callable[[Path, bytes], None]
+) -> None:
+    name = f"{writing.STAGING_PREFIX}{'0a' * 16}"
+    file, folder, fresh = tmp_path / name, tmp_path / name.replace("0a", "1b"), tmp_path / name.replace("0a", "2c")
+    others = [tmp_path / ".incoming-mine", tmp_path / f"{name}.txt"]
+    folder.mkdir()
+    for one in (file, folder / "part", fresh, *others):
+        one.write_bytes(b"part of a file")
+    for one in (file, folder, *others):
+        os.utime(one, (0, 0))
+    write(tmp_path / "a", b"new")
+    assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "a", fresh, *others])
