@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import os
 import tempfile
 from abc import ABC
 from collections.abc import Callable, Mapping
+from numbers import Integral
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -17,7 +19,7 @@ from torch import Tensor, nn
 
 from deepstrf.arguments import whole_number
 from deepstrf.deprecation import GONE_IN, keywords, named_arguments, present_keywords
-from deepstrf.memory import LIMIT_GB
+from deepstrf.memory import GB, LIMIT_GB
 from deepstrf.paths import as_path
 
 from .checkpoints.construction import Construction
@@ -31,6 +33,10 @@ from .streaming import Stream, stage_of
 __all__ = ["NeuralModel"]
 
 Model = TypeVar("Model", bound="NeuralModel")
+
+SURELY_FITS = 10**8
+"""Product of a constructor's sizes up to which a model takes no memory to speak of."""
+SIZES, LARGEST_SIZE = ("n_frequency_bands", "temporal_window_size", "out_neurons"), 2**31
 
 SLOTS = ("wav2spec", "prefiltering", "core")
 
@@ -88,6 +94,8 @@ class NeuralModel(nn.Module, ABC):
                 construction = Construction.record(type(self).__init__, args, kwargs)
                 if construction is not None:
                     self._init_kwargs, self._construction = construction.kwargs, construction
+                    build = functools.partial(type(self), *args, **kwargs)
+                    _check_room(type(self).__name__, build, construction.kwargs)
             init(self, *args, **kwargs)
             mark_as_built(self)  # again by each subclass: the outermost constructor ends last
 
@@ -295,6 +303,43 @@ class NeuralModel(nn.Module, ABC):
             cls, folder, extra_kwargs=extra_kwargs, strict=strict, map_location=map_location, max_gb=max_gb
         )
         return (model, metadata) if return_metadata else model
+
+
+def _check_room(name: str, build: Callable[[], nn.Module], arguments: Mapping[str, Any]) -> None:
+    """Raise ValueError where a model of such sizes has no room on this machine, before any of it is taken.
+
+    Large ones are first built without values. Linux would give the memory, and end the process while it is filled.
+    """
+    if torch.empty(0).is_meta:
+        return
+    sizes = {
+        key: int(one) for key, one in arguments.items() if isinstance(one, Integral) and int(one) > 1 and key != "seed"
+    }
+    if math.prod(sizes.values()) <= SURELY_FITS:
+        return
+    needed = math.inf
+    if not any(sizes.get(key, 0) >= LARGEST_SIZE for key in SIZES):
+        try:
+            with torch.device("meta"), torch.random.fork_rng(devices=[]):
+                model = build()
+        except (RuntimeError, NotImplementedError):  # a part of it looks at values: it is built as it stands
+            return
+        needed = float(sum(x.numel() * x.element_size() for x in (*model.parameters(), *model.buffers())))
+    if needed > (room := _memory_of_machine()):
+        shown = f"{needed / GB:.0f} GB" if needed < math.inf else "more than any machine has"
+        given = ", ".join(f"{key} {size}" for key, size in sizes.items())
+        raise ValueError(
+            f"the sizes of {name} ({given}) must leave it room in the {room / GB:.0f} GB of this machine; its weights "
+            f"need {shown}: give fewer neurons, bands, frames or units"
+        )
+
+
+def _memory_of_machine() -> float:
+    """Bytes; of a system that does not say, more than any has that this runs on."""
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, ValueError, OSError):  # Windows
+        return float(1024 * GB)
 
 
 def _check_positional(name: str, init: Callable[..., None], given: int) -> None:

@@ -63,7 +63,7 @@ def _checked(values: FloatLike, allowed: Callable[[Tensor], Tensor], argument: s
     """Tensor of ``values``; ValueError naming the first one that breaks the rule (NaN always does)."""
     tensor = as_float_tensor(values, argument)
     obeys = allowed(tensor.detach())
-    if not bool(obeys.all()):
+    if not obeys.is_meta and not bool(obeys.all()):
         raise ValueError(f"{argument} {rule}, got {tensor.detach()[~obeys].reshape(-1)[0].item():g}")
     return tensor
 
