@@ -60,3 +60,41 @@ def test_a_network_is_opened_by_hand(open_page: Callable[..., NotebookPage], ser
     page.get_by_role("button", name="Put on the bench").click()
     notebook.wait_for_kernel("not bench.session.on_first_stimulus")
     assert notebook.console_errors == []
+
+
+BESIDE = """
+from deepstrf.demo import load_demo
+from deepstrf_widgets import LiveSession, explore
+demo, other = load_demo(), load_demo()
+edited = LiveSession(other.model, demo.stimulus, demo.responses, copy_model=False)
+edited.set("strf.weight", 0.0, (3, 0))
+ab = explore(demo.model, demo.stimulus, demo.responses, figures=False, other=other.model)
+ab
+"""
+COMPARED = f"{ROOT} .db-view-comparison"
+FIRST_ROW = f"{COMPARED} tbody tr:first-child"
+
+
+def test_a_click_on_a_score_difference_leads_to_the_neuron_and_to_where_the_models_differ(
+    open_page: Callable[..., NotebookPage], server: Server
+) -> None:
+    write_notebook(server.folder / "beside.ipynb", BESIDE)
+    notebook = open_page(1280, 1000)
+    notebook.open("beside.ipynb")
+    notebook.hide_side_bar()
+    notebook.run_all()
+    notebook.bring(ROOT)
+    page = notebook.page
+    open_panel(page, "Compare")
+    page.locator(f"{COMPARED} [data-column=gain] button").click()
+    expect(page.locator(FIRST_ROW)).to_have_attribute("data-neuron", "3")  # the one whose field was emptied
+    page.locator(f"{FIRST_ROW} td").last.click()
+    notebook.wait_for_kernel("ab.neuron == 3")
+    expect(page.locator(f"{COMPARED} [data-neuron='3']")).to_have_attribute("aria-current", "true")
+    moment = page.locator(f"{COMPARED} [data-frame]").first
+    frame = notebook.kernel_eval("int((ab.session.rate(3) - edited.rate(3)).flatten().abs().argmax())")
+    expect(moment).to_have_attribute("data-frame", str(frame))
+    moment.click()
+    expect(moment).to_have_attribute("aria-current", "true")
+    screenshot(notebook, "beside")
+    assert notebook.console_errors == []
