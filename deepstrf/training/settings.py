@@ -10,13 +10,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from deepstrf.arguments import check_choice
+from deepstrf.arguments import check_choice, check_sizes, whole_number
 from deepstrf.deprecation import keywords
 from deepstrf.metrics import corrcoef
 from deepstrf.short_repr import short_repr
 from deepstrf.training.progress import Progress
 
 STARTS = ("auto", "data", "model")
+CALLED = {
+    "optimizer": "partial(torch.optim.Adam, lr=0.01), which is given the parameters",
+    "schedule": "partial(torch.optim.lr_scheduler.StepLR, step_size=10), which is given the optimizer",
+    "loss": "deepstrf.metrics.mse_loss",
+    "score": "deepstrf.metrics.corrcoef",
+}
+"""Settings that are called, and an example of each."""
 
 
 class Metric(Protocol):
@@ -61,13 +68,20 @@ class FitSettings:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "patience"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+            if getattr(self, name) is not None:
+                whole_number(name, getattr(self, name))
         check_choice(STARTS, start=self.start)
-        if self.skip_bins < 0:
-            raise ValueError(f"skip_bins must be at least 0, got {self.skip_bins}")
+        check_sizes(0, skip_bins=self.skip_bins, seed=self.seed)
+        for name, example in CALLED.items():
+            value = getattr(self, name)
+            if not (value is None or callable(value) or (name == "optimizer" and isinstance(value, NamesParameters))):
+                raise TypeError(f"{name} must be a callable such as {example}, got {type(value).__name__} {value!r}")
+        if not isinstance(self.callbacks, Sequence) or not all(map(callable, self.callbacks)):
+            raise TypeError(f"callbacks must be a sequence of callables, such as [print], got {self.callbacks!r}")
         for name in ("smoothness", "sparsity"):
             value = getattr(self, name)
+            if value is not None and np.asarray(value).dtype.kind not in "iuf":
+                raise TypeError(f"{name} must be a number{' or two' * (name == 'smoothness')}, got {value!r}")
             if value is not None and not all(0 <= one < np.inf for one in np.atleast_1d(value)):
                 raise ValueError(f"{name} must be at least 0 and finite, got {value}")
         if self.smoothness is not None and np.size(self.smoothness) > 2:

@@ -145,3 +145,27 @@ def test_regressions_answer_alike_in_every_unit_of_the_sound(scale: float) -> No
 def test_a_recording_of_tensors_without_numbers_is_refused(values: Tensor) -> None:
     with pytest.raises(TypeError, match="stimuli must"):
         recorded(values)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"epochs": np.nan}, "epochs must be an int, got float"),
+        ({"patience": 2.5}, "patience must be an int, got float"),
+        ({"batch_size": "2"}, "batch_size must be an int, got str"),
+        ({"seed": -1}, "seed must be at least 0, got -1"),
+        ({"callbacks": print}, "callbacks must be a sequence of callables, such as .print., got <built-in"),
+        ({"callbacks": [3]}, "callbacks must be a sequence of callables"),
+        (
+            {"optimizer": "adam"},
+            "optimizer must be a callable such as partial.torch.optim.Adam, lr=0.01.*got str 'adam'",
+        ),
+        ({"optimizer": torch.optim.Adam([torch.zeros(1)])}, "optimizer must be a callable such as .*, got Adam"),
+        ({"loss": "mse"}, "loss must be a callable such as deepstrf.metrics.mse_loss, got str 'mse'"),
+        ({"score": None, "schedule": 3}, "schedule must be a callable such as .*, got int 3"),
+        ({"smoothness": "much"}, "smoothness must be a number or two, got 'much'"),
+    ],
+)
+def test_settings_that_no_fit_can_follow_are_refused_when_they_are_given(setting: dict[str, Any], message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        fitter(**setting)
