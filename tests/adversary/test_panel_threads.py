@@ -165,6 +165,9 @@ class Desk:
         """What does not show the state as it is now, when all have ended."""
         session, explorer, found = self.session, self.explorer, []
         self.player.pause()
+        # As the browser ends the gesture of each hand: what follows settled changes alone is behind until then.
+        for gesture in "abg":
+            session.apply([], gesture, settled=True)
         # A thread of the session may still be calling observers for those that have ended.
         for thread in threading.enumerate():
             if thread.name == THREAD_NAME:

@@ -307,8 +307,13 @@ def test_a_file_that_the_fit_did_not_make_is_never_replaced(parts, tmp_path):
     (tmp_path / "folder").mkdir()
     with pytest.raises(ValueError, match="must be a file, got a folder or a device"):
         quick_fitter(epochs=1).fit(new_model(), *parts, checkpoint=tmp_path / "folder")
-    for name in ("a\0b.pt", "x" * 300, "con.pt"):
-        with pytest.raises(ValueError, match="name must be names that files can have"):
+    rules = {
+        "a\0b.pt": "checkpoint must hold no NUL character",
+        "x" * 300: "checkpoint must be a path that the file system can hold",
+        "con.pt": "name must be names that files can have",
+    }
+    for name, rule in rules.items():
+        with pytest.raises(ValueError, match=rule):
             quick_fitter(epochs=1).fit(new_model(), *parts, checkpoint=tmp_path / name)
 
 

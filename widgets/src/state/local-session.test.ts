@@ -20,7 +20,7 @@ function made(over: Partial<Info> = {}) {
     n_frames: FRAMES,
     dt_ms: vector.dt_ms,
     delay_ms: 0,
-    prefilter: { ...vector.prefilter, local: true } as Info["prefilter"],
+    prefilter: vector.prefilter as Info["prefilter"],
     activation: vector.activation,
     local: true,
     limits: {},
@@ -133,7 +133,7 @@ describe("the numbers on screen", () => {
       ...INFO,
       ...{ n_bands: full.F, n_lags: full.T, n_channels: full.n_channels, n_gaussians: 0, n_frames: FRAMES },
       ...{ kind: "full", local: true, limits: {}, dt_ms: full.dt_ms },
-      prefilter: { ...full.prefilter, local: true } as Info["prefilter"],
+      prefilter: full.prefilter as Info["prefilter"],
       activation: full.activation,
     };
     const kernel = Float64Array.from(full.kernel);

@@ -28,7 +28,7 @@ export function savedPage(weights: number[], limits: Info["limits"] = {}, of: Ve
     n_frames: of.stimulus.length / of.F,
     dt_ms: of.dt_ms,
     delay_ms: 0,
-    prefilter: { ...of.prefilter, local: true } as Info["prefilter"],
+    prefilter: of.prefilter as Info["prefilter"],
     activation: of.activation,
     local: true,
     limits: {
