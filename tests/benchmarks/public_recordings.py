@@ -1,4 +1,4 @@
-"""What a public recording costs: ``python tests/benchmarks/public_recordings.py [memory] [bench]``.
+"""What a public recording costs: ``python tests/benchmarks/public_recordings.py [memory | bench]``.
 
 ``memory``: an archive like NAT4 (849 units, 595 sounds, 100 bins per second; a .tgz of NEMS files) is read whole and 20
 units of it, each in a fresh process, whose peak above its imports is shown; the bars are 1.2 GiB and 200 MB.
@@ -131,14 +131,14 @@ def seconds_to_the_bench(folder: Path, units: int = 40, sounds: int = 100) -> tu
 def main(arguments: list[str] | None = None) -> None:
     """Print the figures that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="*", choices=["memory", "bench"], default=["memory", "bench"])
+    parser.add_argument("what", nargs="?", choices=["memory", "bench"], help="only this one")
     parser.add_argument("--sounds", type=int, default=WHOLE[1], help="of the recording like NAT4")
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
-        if "bench" in given.what:
+        if given.what != "memory":
             seconds, used = seconds_to_the_bench(Path(folder))
             print(f"fetch to bench, 40 units, 100 sounds: {seconds:.1f} s, {used:.1f} s of processor time", flush=True)
-        if "memory" in given.what:
+        if given.what != "bench":
             path = write(Path(folder), WHOLE[0], given.sounds)
             for said, units in (("all units", None), (f"{SOME} units", list(range(0, 20 * SOME, 20)))):
                 print(f"{WHOLE[0]} units, {given.sounds} sounds, {said}: {peak_mb(path, units):.0f} MiB", flush=True)
