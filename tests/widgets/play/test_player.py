@@ -118,6 +118,19 @@ def test_batch_norms_are_settled_wherever_a_run_rests_or_is_shown(session, playe
     assert [module.momentum for module in session.model.modules() if hasattr(module, "momentum")] == [0.1]
 
 
+def test_a_shown_epoch_of_a_fitter_has_its_statistics_over_all_that_it_was_given(session):
+    fitter = Fitter(epochs=3, start="model", baseline=False, patience=10)
+    player = Player(session, fitter=fitter)
+    player.play()
+    player.wait()
+    point = next(point for point in player.trail.points if point.loss is not None)
+    player.show(point.step)
+    for name, tensor in session.model.state_dict().items():
+        if name in point.values:
+            torch.testing.assert_close(tensor, point.values[name], msg=name)
+    player.close()
+
+
 def test_play_starts_where_the_model_stands_and_lowers_the_loss(session, player):
     before = values(session)
     player.step(1)

@@ -455,7 +455,8 @@ class Player:
             point = self.trail.nearest(step)
         except IndexError:  # undone meanwhile
             raise RuntimeError(NO_STEPS) from None
-        self._write(self._settled(point.values), self._run_id)
+        values = point.values if self._examples is None else self._settled(point.values, self._examples)
+        self._write(values, self._run_id)
         self.steps = point.step
         self._tell()
         return point.step
@@ -531,20 +532,22 @@ class Player:
         return self.new_start(self._seed)
 
     def _begin_at(self, values: dict[str, Tensor], *, settle: bool = False) -> None:
-        self._write(self._settled(values) if settle else values, f"play-start-{time.monotonic_ns()}")
+        if settle:
+            values = self._settled(values, Examples.of(self._data(), "train"))
+        self._write(values, f"play-start-{time.monotonic_ns()}")
         self.trail.clear()
         self.steps, self._run_id = 0, ""
         self._ask_to_renew()
         self._tell()
 
-    def _settled(self, values: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The same values with the statistics of batch norms that they give."""
+    def _settled(self, values: dict[str, Tensor], examples: Examples) -> dict[str, Tensor]:
+        """The same values with the statistics that they give batch norms over some examples."""
         model = private_copy(self.session.model)
         with torch.no_grad():
             for name, tensor in tensors_of(model).items():
                 if name in values:
                     tensor.copy_(values[name])
-            settle_batch_norms(model, Examples.of(self._data(), "train"))
+            settle_batch_norms(model, examples)
         return {name: tensor.clone() for name, tensor in tensors_of(model).items()}
 
     @locked
