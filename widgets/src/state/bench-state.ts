@@ -31,7 +31,8 @@ export interface Clock {
   later(callback: () => void, ms: number): () => void;
 }
 
-const FRAME_MS = 16;
+/** One animation frame at 60 Hz, rounded up: two moments as far apart are never painted together. */
+const FRAME_MS = 17;
 
 /**
  * The views of each widget on this page, by the bytes of its `cf_hz`: they stay the same object, while anywidget gives
@@ -58,6 +59,9 @@ export class BenchState extends ViewState {
   /** How long the page lately took from an edit until anything else had a turn, in ms. */
   #pageMs: number | null = null;
   #stopMeasuring: (() => void) | null = null;
+  /** When a step of a fit was last shown, and what stops the next one, which waits for the next frame. */
+  #motionAt = -FRAME_MS;
+  #nextMotion: (() => void) | null = null;
   #dirty = new Set<Trait>();
   #closed = false;
   readonly #listeners = new Set<(parts: ReadonlySet<Part>) => void>();
@@ -139,6 +143,7 @@ export class BenchState extends ViewState {
     this.endGesture();
     this.queue.close();
     this.#stopMeasuring?.();
+    this.#nextMotion?.();
     this.#closed = true;
     for (const stop of this.#stop.splice(0)) stop();
     this.#listeners.clear();
@@ -422,19 +427,30 @@ export class BenchState extends ViewState {
     parts.forEach((part, i) => {
       arrays[part] = floats(buffers[i]);
     });
-    const shown: Part[] = [...OF_ARRAYS];
-    if (this.#ahead) {
-      this.now.adopt(arrays);
-      this.session.overlay(this.#userEdits.values());
-    } else this.#adopt();
     if (scores) {
       this.#takeScores(scores);
       this.canUndo = scores.can_undo;
       this.canRedo = scores.can_redo;
       this.scoreIsOld = false;
-      shown.push("score", "history");
+      this.#notify("score", "history");
     }
-    this.#notify(...shown);
+    if (this.#nextMotion) return;
+    // Of steps at chance times many share a frame with another while the next frame has none.
+    const wait = this.#motionAt + FRAME_MS - this.clock.now();
+    if (wait > 0) this.#nextMotion = this.clock.later(() => this.#showMotion(), wait);
+    else this.#showMotion();
+  }
+
+  /** Show the newest of what a fit has sent. */
+  #showMotion(): void {
+    this.#nextMotion = null;
+    this.#motionAt = this.clock.now();
+    if (this.#closed || !this.current) return;
+    if (this.#ahead) {
+      this.now.adopt(this.kernelArrays);
+      this.session.overlay(this.#userEdits.values());
+    } else this.#adopt();
+    this.#notify(...OF_ARRAYS);
   }
 
   #onFailure(failure: Failure): void {

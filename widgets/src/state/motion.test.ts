@@ -6,7 +6,15 @@ import type { EditRequest } from "../kernel/contract";
 import { bytes, Fixture, GAUSSIANS } from "../testing/bench.fixture";
 import { BenchState } from "./bench-state";
 
-const clock = { now: () => 0, later: () => () => {} };
+/** Each motion comes in a frame of its own. */
+let time = 0;
+const clock = {
+  now: () => {
+    time += 17;
+    return time;
+  },
+  later: () => () => {},
+};
 const made = (traits: Record<string, unknown> = {}, info = {}) => {
   const fixture = new Fixture({ playing: true, pins: [], ...traits }, info);
   return { fixture, state: new BenchState(fixture.model, clock) };
@@ -81,6 +89,46 @@ describe("a fit that moves the model", () => {
     expect([...state.gaussians]).toEqual(GAUSSIANS.map(Math.fround));
     for (const callback of later) callback();
     expect(fixture.last.request).toMatchObject({ type: "painted", seq: number });
+  });
+
+  it("shows the newest of those that come within one frame in the next frame", () => {
+    let now = 1000;
+    const later: { callback: () => void; at: number }[] = [];
+    const fixture = new Fixture({ playing: true, pins: [] });
+    const state = new BenchState(fixture.model, {
+      now: () => now,
+      later: (callback, ms) => {
+        const one = { callback, at: now + ms };
+        later.push(one);
+        return () => later.splice(later.indexOf(one), 1);
+      },
+    });
+    const until = (ms: number) => {
+      now = ms;
+      for (const one of later.filter(({ at }) => at <= ms)) {
+        later.splice(later.indexOf(one), 1);
+        one.callback();
+      }
+    };
+    let shown = 0;
+    state.onChange((parts) => {
+      if (parts.has("field")) shown += 1;
+    });
+    const seen = () => [shown, Number(((state.gaussians[0] as number) - (GAUSSIANS[0] as number)).toFixed(3))];
+    motion(fixture, moved(0.125));
+    expect(seen()).toEqual([1, 0.125]);
+    until(1003);
+    motion(fixture, moved(0.25));
+    motion(fixture, moved(0.375));
+    expect(seen()).toEqual([1, 0.125]);
+    until(1017);
+    expect(seen()).toEqual([2, 0.375]);
+    until(1033);
+    motion(fixture, moved(0.5));
+    expect(seen()).toEqual([2, 0.375]);
+    state.close();
+    until(1100);
+    expect(seen()).toEqual([2, 0.375]);
   });
 
   it("brings scores now and then", () => {
