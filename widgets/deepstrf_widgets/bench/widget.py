@@ -65,8 +65,8 @@ what it has painted (it may be gone, or its messages wait for a cell)."""
 PICTURE_REST, SCORE_REST = 4, 10
 """So many times as long as a picture or a score took to compute, none is: the fit has the rest."""
 
-UNPAINTED = 3
-"""Pictures on their way to a browser."""
+UNPAINTED = 4
+"""Pictures on their way to a browser, which answers every second one."""
 
 LONG_AGO = -1
 """A version before the first: whoever has that has nothing."""

@@ -34,6 +34,9 @@ export interface Clock {
 /** One animation frame at 60 Hz, rounded up: two moments as far apart are never painted together. */
 const FRAME_MS = 17;
 
+/** So many steps of a fit are answered together; less than `UNPAINTED` of `bench/widget.py`. */
+const PER_ANSWER = 2;
+
 /**
  * The views of each widget on this page, by the bytes of its `cf_hz`: they stay the same object, while anywidget gives
  * every view a model object of its own.
@@ -417,10 +420,11 @@ export class BenchState extends ViewState {
 
   /** A fit has moved the model: all but what the user has set follows. */
   #onMotion({ number, neuron, parts, scores }: Motion, buffers: ArrayLike<unknown>): void {
-    // When it is painted: the kernel waits for it before it sends more.
-    this.clock.later(() => {
-      if (!this.#closed) this.#model.send({ type: "painted", client: this.client, seq: number });
-    }, FRAME_MS);
+    // When it is painted: the kernel waits for it before it sends many more. Each message takes it from the fit.
+    if (number % PER_ANSWER === 0)
+      this.clock.later(() => {
+        if (!this.#closed) this.#model.send({ type: "painted", client: this.client, seq: number });
+      }, FRAME_MS);
     if (neuron !== this.neuron || !this.current) return;
     const arrays = this.kernelArrays;
     if (this.info.local) arrays.rate = arrays.kernel = new Float32Array(0);
