@@ -22,6 +22,7 @@ __all__ = [
     "check_choice",
     "check_floating",
     "check_has_values",
+    "check_has_weights",
     "check_modules",
     "check_numbers",
     "check_sizes",
@@ -111,6 +112,26 @@ def check_modules(**modules: Any) -> None:
     for name, module in modules.items():
         if module is not None and not isinstance(module, nn.Module):
             raise TypeError(f"{name} must be an nn.Module or None, got {type(module).__name__}")
+
+
+def check_has_weights(**models: Any) -> None:
+    """Raise TypeError unless every argument is a module, not its class, whose parameters and buffers have values."""
+    for name, model in models.items():
+        if isinstance(model, type) and issubclass(model, nn.Module):
+            raise TypeError(f"{name} must be a model, got the class {model.__name__}: call it with its sizes")
+        if not isinstance(model, nn.Module):
+            raise TypeError(f"{name} must be an nn.Module, got {type(model).__name__}")
+        without = next((key for key, one in _tensors_of(model) if one.is_meta), None)
+        if without is not None:
+            raise TypeError(
+                f"{name} must have weights, got one on the device 'meta', where {without} has a shape alone: "
+                "build it on a processor, or give it values with load_state_dict(state, assign=True)"
+            )
+
+
+def _tensors_of(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    yield from model.named_parameters()
+    yield from model.named_buffers()
 
 
 def check_floating(**tensors: Any) -> None:

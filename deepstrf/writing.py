@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -35,6 +36,8 @@ STAGING_PREFIX = ".incoming-"
 STAGED = re.compile(re.escape(STAGING_PREFIX) + "[0-9a-f]{32}")
 LEFT_OVER_S = 86400.0
 """Age from which on what is staged belongs to a writer that was killed."""
+
+NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 LONGEST_BYTES = 255
 NOT_IN_NAMES = frozenset('/\\:*?"<>|') | {chr(code) for code in (*range(32), 127)}
@@ -108,6 +111,18 @@ def make_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
 
+@contextmanager
+def _naming(folder: Path) -> Iterator[None]:
+    """Inside, an error of a folder that must not be written into names it, and not the file that was tried."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in NOT_ALLOWED:
+            what = f"{error.strerror}: {folder} cannot be written into: choose another folder, or change its rights"
+            raise type(error)(error.errno, what) from error
+        raise
+
+
 def remove_left_over(folder: Path) -> None:
     """Remove what writers into ``folder`` left that were killed, once it has stood still for a day.
 
@@ -147,8 +162,9 @@ def new_files(folder: Path, names: Sequence[str]) -> Iterator[Path]:
     staging = folder / f"{STAGING_PREFIX}{uuid.uuid4().hex}"
     written = False
     try:
-        make_folder(folder)
-        staging.mkdir()
+        with _naming(folder):
+            make_folder(folder)
+            staging.mkdir()
         yield staging
         written = True
         for name in names:
@@ -275,8 +291,9 @@ def replace_file(path: Path, data: bytes | memoryview) -> None:
     remove_left_over(path.parent)
     staged = path.with_name(f"{STAGING_PREFIX}{uuid.uuid4().hex}")
     try:
-        write_to_disk(staged, data)
-        patiently(os.replace, staged, path)
+        with _naming(path.parent):
+            write_to_disk(staged, data)
+            patiently(os.replace, staged, path)
     except BaseException:
         staged.unlink(missing_ok=True)
         raise

@@ -104,3 +104,19 @@ def test_what_killed_writers_left_is_removed_after_a_day_and_nothing_else(
         os.utime(one, (0, 0))
     write(tmp_path / "a", b"new")
     assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "a", fresh, *others])
+
+
+@pytest.mark.parametrize("write", [write_new_file, replace_file])
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
+def test_a_folder_that_must_not_be_written_into_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path, bytes], None], number: int
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(number, os.strerror(number), "/.incoming-0")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    monkeypatch.setattr(writing, "write_to_disk", refuse)
+    with pytest.raises(OSError, match=f"{tmp_path} cannot be written into: choose another folder") as raised:
+        write(tmp_path / "a", b"data")
+    assert raised.value.errno == number
+    assert list(tmp_path.iterdir()) == []

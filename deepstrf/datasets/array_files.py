@@ -23,6 +23,7 @@ from deepstrf.paths import as_path
 
 __all__ = ["load_arrays", "read_arrays"]
 
+GZIP, NPY = b"\x1f\x8b", b"\x93NUMPY"
 HDF5 = b"\x89HDF\r\n\x1a\n"
 PIECE = 2**20
 COMPRESSED = 15
@@ -120,6 +121,9 @@ def load_arrays(path: Path, *, max_gb: float = LIMIT_GB) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     check_memory(str(path), path.stat().st_size, max_gb)
+    with path.open("rb") as file:
+        if file.read(len(GZIP)) == GZIP:
+            raise ValueError(f"{path} is compressed by gzip, whatever its name says: unpack it")
     ending = path.suffix.lower()
     if ending in (".npz", ".npy"):
         return _numpy(path, max_gb)
@@ -132,9 +136,11 @@ def load_arrays(path: Path, *, max_gb: float = LIMIT_GB) -> dict[str, Any]:
 
 def _numpy(path: Path, max_gb: float) -> dict[str, Any]:
     try:
-        if path.suffix.lower() == ".npz":
-            with zipfile.ZipFile(path) as archive:
-                check_memory(str(path), sum(one.file_size for one in archive.infolist()), max_gb)
+        stated = _stated_bytes(path)
+    except UNREADABLE as error:
+        raise ValueError(f"{path} cannot be read as a NumPy file: {error}") from error
+    check_memory(str(path), stated, max_gb)
+    try:
         opened = np.load(path, allow_pickle=False)
         if isinstance(opened, np.ndarray):
             return {"": opened}
@@ -147,6 +153,31 @@ def _numpy(path: Path, max_gb: float) -> dict[str, Any]:
                 "lengths as stimulus_0, stimulus_1, ... and responses_0, ..."
             ) from None
         raise ValueError(f"{path} cannot be read as a NumPy file: {error}") from error
+
+
+def _stated_bytes(path: Path) -> float:
+    """How large the arrays of a NumPy file are by what it says: NumPy takes that memory before it reads any."""
+    if path.suffix.lower() == ".npy":
+        with path.open("rb") as file:
+            return _array_bytes(file)
+    with zipfile.ZipFile(path) as archive:
+        total = 0.0
+        for one in archive.infolist():
+            with archive.open(one) as member:
+                total += max(float(one.file_size), _array_bytes(member))
+        return total
+
+
+def _array_bytes(file: Any) -> float:
+    """Bytes of an array by its header; 0 of what has none."""
+    if file.read(len(NPY)) != NPY:
+        return 0.0
+    read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    version = tuple(file.read(2))
+    if version not in read:
+        return 0.0
+    shape, _, dtype = read[version](file)
+    return math.prod(map(float, shape)) * dtype.itemsize
 
 
 def _matlab(path: Path, max_gb: float) -> dict[str, Any]:

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
-from deepstrf.arguments import check_choice, check_floating
+from deepstrf.arguments import as_tensor, check_choice, check_floating, check_has_values
 from deepstrf.deprecation import keywords
 
 NUMBERS_AT_ONCE = 2**20
@@ -193,14 +194,23 @@ class Summary(NamedTuple):
 
 
 @keywords()
-def summary(scores: Tensor) -> Summary:
+def summary(scores: Tensor | ArrayLike) -> Summary:
     """Mean and median of ``scores`` (N,) without NaN, with the count of the undefined beside them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        ``scores`` are no array of numbers, or not one for each neuron.
 
     Examples
     --------
     >>> print(summary(torch.tensor([0.2, 0.3, 0.7, torch.nan])))
     0.400 (median 0.300, 1 of 4 undefined)
     """
+    scores = as_tensor("scores", scores)
+    check_has_values("scores", scores)
+    if scores.ndim != 1:
+        raise ValueError(f'scores must have shape (N,), as reduction="none" gives them, got {tuple(scores.shape)}')
     present = scores[~scores.isnan()].double()
     mean, median = (present.mean().item(), present.quantile(0.5).item()) if len(present) else (torch.nan, torch.nan)
     return Summary(mean, median, len(present), len(scores) - len(present))

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from deepstrf.arguments import check_choice, check_sizes
 from deepstrf.deprecation import keywords
+from deepstrf.memory import GB, LIMIT_GB
 from deepstrf.metrics.pooling import (
     POOLINGS,
     at_least_float32,
@@ -25,9 +26,16 @@ from deepstrf.metrics.pooling import (
     reduce_neurons,
     valid_bins,
 )
+from deepstrf.user_warning import warn_user
 
 MAX_SPLITS = 126
 """Half-splits that are averaged: all of them up to 8 repeats and for 10, a random choice beyond."""
+
+MANY_REPEATS = 40
+"""Half-splits of so many repeats are 7e10, more than anybody asks for."""
+
+ROUNDED = 0.01
+"""Share of the noise power that the rounding of the responses themselves may make up."""
 
 ROUNDING = 1e3
 """Share of the noise power, in units of the type's resolution, up to which a power is rounding error."""
@@ -58,19 +66,22 @@ class _Standardised(NamedTuple):
     """Responses ``z`` (B,N,R,T) less the neuron's mean, over its ``scale`` (N,), 0 where not ``valid``.
 
     The scale is the largest deviation from the middle, or NaN for a neuron that never varies. ``complete``: nothing is
-    missing, so that sums need no mask.
+    missing, so that sums need no mask. ``step`` (N,) is the distance of two numbers of the responses' type at the
+    largest of them, over the scale.
     """
 
     z: Tensor
     valid: Tensor
     complete: bool
     scale: Tensor
+    step: Tensor
 
 
 def _standardise(responses: Tensor, mask: Tensor | None) -> _Standardised:
     check_responses(responses)
     valid = valid_bins(responses, mask)
     complete = bool(valid.all())
+    resolution = torch.finfo(responses.dtype).eps
     responses = at_least_float32(responses)
     missing = None if complete else ~valid
     low = responses if missing is None else responses.masked_fill(missing, torch.inf)
@@ -86,7 +97,8 @@ def _standardise(responses: Tensor, mask: Tensor | None) -> _Standardised:
     z = z.sub_((z.flatten(2).sum(-1).sum(0) / count)[:, None, None])
     if missing is not None:
         z = z.masked_fill_(missing, 0.0)
-    return _Standardised(z, valid, complete, scale)
+    step = resolution * torch.where(varies, torch.maximum(high.abs(), low.abs()) / scale, 0.0)
+    return _Standardised(z, valid, complete, scale, step)
 
 
 def _sum_over_shared(x: Tensor, present: Tensor | None, repeats: int) -> Tensor:
@@ -180,6 +192,7 @@ def _pair_moments(
     signal = pooled(product - total * total.mT / n, total, total) - (between * of_mean).sum(0)
     noise = (over_pairs((square + square.mT) / 2 - product - (total - total.mT).square() / (2 * n)) * weight).sum(0)
     noise = _exactly_zero_where_repeats_agree((noise + (between * of_one).sum(0)).clamp(min=0), data)
+    _warn_of_rounded_responses(data.step, noise)
     nothing = torch.full_like(signal, torch.nan)
     by_chance = nothing
     if chance:
@@ -202,6 +215,16 @@ def _pair_moments(
     variance = pooled(p_square - p_bins.square() / n, p_bins, p_bins)
     unit = torch.where(p.scale > 0, 1.0, torch.nan)
     return PairMoments(signal, noise, covariance * unit, variance * unit, by_chance, data.scale)
+
+
+def _warn_of_rounded_responses(step: Tensor, noise: Tensor) -> None:
+    """Warn where the responses were rounded so coarsely that their noise (N,) is in part that of rounding."""
+    rounded = (noise > 0) & (step.square() / 12 > ROUNDED * noise)
+    if bool(rounded.any()):
+        warn_user(
+            f"responses of {int(rounded.sum())} of {len(rounded)} neurons lie so far from 0 that their type rounds "
+            "them by steps which count as noise: take the offset off in float64, before they become float32 or less"
+        )
 
 
 def _chance_products(data: _Standardised, bins: Tensor) -> Tensor:
@@ -318,6 +341,8 @@ def _square_or_zero(scale: Tensor) -> Tensor:
 
 
 def _number_of_half_splits(repeats: int) -> int:
+    """Exactly for as many repeats as anybody lists all splits of; of more, as many as of those."""
+    repeats = min(repeats, MANY_REPEATS)
     k = repeats // 2
     return math.comb(repeats, k) * math.comb(repeats - k, k) // 2
 
@@ -332,7 +357,8 @@ def half_splits(repeats: int, *, n_splits: int = MAX_SPLITS, seed: int = 0) -> t
     Raises
     ------
     TypeError, ValueError
-        A number is no int, or ``repeats`` is below 2, ``n_splits`` below 1 or ``seed`` below 0.
+        A number is no int, or ``repeats`` is below 2, ``n_splits`` below 1 or ``seed`` below 0; or the splits need
+        more than 2 GB of memory.
 
     Examples
     --------
@@ -344,16 +370,25 @@ def half_splits(repeats: int, *, n_splits: int = MAX_SPLITS, seed: int = 0) -> t
     check_sizes(n_splits=n_splits)
     check_sizes(0, seed=seed)
     k = repeats // 2
-    pairs: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
-    if _number_of_half_splits(repeats) <= n_splits:
-        for first in itertools.combinations(range(repeats), k):
-            rest = [r for r in range(repeats) if r not in first]
-            pairs += [(first, second) for second in itertools.combinations(rest, k) if first < second]
-    else:
+    possible = _number_of_half_splits(repeats)
+    size = 2.0 * min(possible, n_splits) * repeats
+    if size > LIMIT_GB * GB:
+        raise ValueError(
+            f"n_splits must leave the splits of {repeats} repeats within {LIMIT_GB:g} GB of memory, got {n_splits}: "
+            f"give at most {int(LIMIT_GB * GB / 2 / repeats)}"
+        )
+    if possible > n_splits:
         generator = torch.Generator().manual_seed(seed)
-        for _ in range(n_splits):
-            order = tuple(torch.randperm(repeats, generator=generator).tolist())
-            pairs.append((order[:k], order[k : 2 * k]))
+        a, b = torch.zeros(2, n_splits, repeats, dtype=torch.bool)
+        for i in range(n_splits):
+            order = torch.randperm(repeats, generator=generator)
+            a[i, order[:k]] = True
+            b[i, order[k : 2 * k]] = True
+        return a, b
+    pairs: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
+    for first in itertools.combinations(range(repeats), k):
+        rest = [r for r in range(repeats) if r not in first]
+        pairs += [(first, second) for second in itertools.combinations(rest, k) if first < second]
     a, b = torch.zeros(2, len(pairs), repeats, dtype=torch.bool)
     for i, (first, second) in enumerate(pairs):
         a[i, list(first)] = True
@@ -489,7 +524,8 @@ def compute_CCmax(
 
 
 def _ceilings(responses: Tensor, mask: Tensor | None, n_splits: int, seed: int, pooling: str) -> Tensor:
-    z, valid, _, scale = _standardise(responses, mask)
+    data = _standardise(responses, mask)
+    z, valid, scale = data.z, data.valid, data.scale
     repeat_has, bin_has = valid.any(-1).any(0), valid.any(2)
     alike = (valid == (repeat_has[:, :, None] & bin_has[:, :, None])).flatten(2).all(-1).all(0)
     repeats = repeat_has.sum(-1)

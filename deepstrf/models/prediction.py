@@ -9,7 +9,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from deepstrf.arguments import as_tensor
+from deepstrf.arguments import as_tensor, check_has_weights
 from deepstrf.deprecation import keywords
 
 from .protocols import SpectrogramModel, Streamable
@@ -47,7 +47,13 @@ def predict(model: nn.Module, stimuli: Tensor | ArrayLike, *, batch_size: int = 
     -------
     Tensor, shape (B, N, 1, T)
         Where ``stimuli`` are.
+
+    Raises
+    ------
+    TypeError
+        ``model`` is no module (but its class, for instance), or its weights have shapes alone (device "meta").
     """
+    check_has_weights(model=model)
     sounds = as_tensor("stimuli", stimuli)
     with torch.no_grad(), evaluating(model):
         return torch.cat([model(as_model_takes(model, x)).to(sounds.device) for x in sounds.split(batch_size)])

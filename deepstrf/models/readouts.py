@@ -126,7 +126,10 @@ class STRFReadout(nn.Module):
         ------
         ValueError, NotImplementedError
             As `STRF_weight`.
+        TypeError
+            ``bn`` was swapped for another kind of module.
         """
+        check_batch_norm(self)
         with torch.no_grad():
             gain, shift = (tensor.cpu() for tensor in batch_norm_affine(self.bn))
             kernel = self.strf.STRF_weight() * gain.view(-1, 1, 1, 1)
@@ -191,6 +194,15 @@ def masked_batch_norm(bn: nn.BatchNorm1d, x: Tensor, counted: Tensor) -> Tensor:
         bn.running_var += share * (unbiased - bn.running_var)
     normal = (x - mean[:, None]) * torch.rsqrt(variance + bn.eps)[:, None]
     return normal if bn.weight is None else normal * bn.weight[:, None] + bn.bias[:, None]
+
+
+def check_batch_norm(readout: STRFReadout) -> None:
+    """Raise TypeError unless the norm of a readout, which may have been swapped, is a batch norm over neurons."""
+    if not isinstance(readout.bn, nn.modules.batchnorm._BatchNorm):
+        raise TypeError(
+            f"readout.bn must be a BatchNorm1d, got {type(readout.bn).__name__}: for a model without one, give a "
+            "NeuralModel a core of CausalSTRFConv and a readout of your own"
+        )
 
 
 def batch_norm_affine(bn: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:

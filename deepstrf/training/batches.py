@@ -91,9 +91,18 @@ class Examples:
                 f"stimuli of {name} must not all lie within {SMALLEST:g} of 0, since float32 holds no squares of such "
                 f"numbers, got {largest:.3g}: give levels in dB, or in another unit"
             )
+        # Tensors that were made in inference mode can be saved for no gradient; their copies can.
+        stimuli, responses = (x.clone() if x.is_inference() else x for x in (stimuli, responses))
         if skip_bins:
+            if skip_bins >= responses.shape[-1]:
+                raise ValueError(
+                    f"skip_bins must leave bins of {name}, whose longest sound has {responses.shape[-1]}, got "
+                    f"{skip_bins}"
+                )
             responses = responses.clone()
             responses[..., :skip_bins] = torch.nan
+            if bool(responses.isnan().all()):
+                raise ValueError(f"skip_bins must leave recorded bins of {name}, got {skip_bins}, beyond all of them")
         recorded = (~responses.isnan()).flatten(1, 2).any(1)
         there = recorded.any(-1)
         if not bool(there.any()):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
+from deepstrf.arguments import check_has_weights
 from deepstrf.datasets import Recording
 from deepstrf.deprecation import keywords
 from deepstrf.memory import LIMIT_GB
@@ -15,8 +17,9 @@ from deepstrf.paths import as_path
 from deepstrf.training.batches import Data, Examples, check_same_axes
 from deepstrf.training.history import History
 from deepstrf.training.recipes import recipe_for
-from deepstrf.training.run import Run
+from deepstrf.training.run import Run, check_can_learn
 from deepstrf.training.settings import FitSettings
+from deepstrf.training.under_way import under_way
 
 
 @keywords()
@@ -142,6 +145,9 @@ class Fitter(FitSettings):
             A prior is set for a kernel of unknown type.
         OSError
             The checkpoint cannot be written at the start. Later on that is a warning: the last good one stands.
+        RuntimeError
+            Another thread is fitting the model, or the fit is inside `torch.inference_mode`. (Inside `torch.no_grad`
+            it computes its gradients all the same.)
 
         Warns
         -----
@@ -170,7 +176,10 @@ class Fitter(FitSettings):
             check_same_axes(train, validation)
         axes = (train.cf_hz, train.dt_ms) if isinstance(train, Recording) else None
         file = None if checkpoint is None else as_path("checkpoint", checkpoint)
-        run = Run(self, model, examples, held_out, file, axes, max_gb=max_gb)
+        check_has_weights(model=model)
+        check_can_learn(model)
+        with under_way(model), torch.enable_grad():
+            run = Run(self, model, examples, held_out, file, axes, max_gb=max_gb)
         if isinstance(train, Recording) and isinstance(model, NeuralModel):
             model.axes = train.axes
         return run

@@ -22,7 +22,7 @@ from deepstrf.metrics import mse_loss, poisson_loss
 from deepstrf.models.layers import ParametricSTRF, SeparableSTRF
 from deepstrf.models.neural_model import NeuralModel
 from deepstrf.models.prediction import as_model_takes, predict
-from deepstrf.models.readouts import STRFReadout, biases_without_effect, normalising_over
+from deepstrf.models.readouts import STRFReadout, biases_without_effect, check_batch_norm, normalising_over
 from deepstrf.stimuli.evidence import moving_bands, moving_bands_of_each
 from deepstrf.training.batches import Examples, settle_batch_norms, warn_of_unmoving_sounds
 from deepstrf.training.beside_ridge import ridge_scores
@@ -152,7 +152,7 @@ class Run:
         settings, history = self.settings, self.history
         progress = Progress(self.model, settings.epochs, history, epoch=len(history))
         history.stopped = ""
-        with under_way(self.model) as self.turns:
+        with under_way(self.model) as self.turns, torch.enable_grad():
             self._run_epochs(progress)
         history.stopped = self._reason_to_stop(progress)
         self._compare_with_ridge(progress)
@@ -361,7 +361,10 @@ class Run:
         values = metric(pred, gt, reduction="none")
         if not isinstance(values, Tensor) or values.shape != gt.shape[1:2]:
             got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
-            raise ValueError(f'{name}(..., reduction="none") must give one value for each neuron, (N,), got {got}')
+            raise ValueError(
+                f'{name}(..., reduction="none") must give one value for each neuron, (N,), got {got}: see those of '
+                "deepstrf.metrics"
+            )
         return values
 
     def _check_finite(self, losses: Tensor, recorded: Tensor, epoch: int, where: str) -> None:
@@ -456,6 +459,27 @@ class Run:
                 f"checkpoint {self.checkpoint} could not be written in epoch {len(self.history)} ({error}); the last "
                 "good one stands",
             )
+
+
+def check_can_learn(model: nn.Module) -> None:
+    """Raise an error that says why, where nothing could compute the gradients of a model, or normalise its drive."""
+    if torch.is_inference_mode_enabled():
+        raise RuntimeError(
+            "a fit must be outside torch.inference_mode(), in which no tensor has a gradient: leave that block "
+            "(torch.no_grad() does no harm)"
+        )
+    made_there = next((name for name, one in model.state_dict(keep_vars=True).items() if _is_for_inference(one)), None)
+    if made_there is not None:
+        raise ValueError(
+            f"model must be built outside torch.inference_mode(), got {made_there} from inside, which can have no "
+            "gradient: build it there, and take the values over with load_state_dict"
+        )
+    for readout in (module for module in model.modules() if isinstance(module, STRFReadout)):
+        check_batch_norm(readout)
+
+
+def _is_for_inference(value: object) -> bool:
+    return isinstance(value, Tensor) and value.is_inference()
 
 
 def check_fits(model: nn.Module, train: Examples, validation: Examples | None) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -25,6 +26,9 @@ CALLED = {
 }
 """Settings that are called, and an example of each."""
 
+LIKE_TORCH = {"MSELoss": "deepstrf.metrics.mse_loss", "PoissonNLLLoss": "deepstrf.metrics.poisson_loss"}
+"""What stands here for modules of torch, which average over neurons and do not leave out NaN."""
+
 
 class Metric(Protocol):
     """A loss or a score of `deepstrf.metrics`, or anything that is called alike."""
@@ -42,6 +46,25 @@ class NamesParameters(Protocol):
 
 
 OptimizerOf = Callable[[list[nn.Parameter]], torch.optim.Optimizer] | NamesParameters
+
+
+def _check_metric(name: str, value: Any, example: str) -> None:
+    """Raise TypeError where a loss or a score cannot be called as ``value(pred, gt, reduction="none")``."""
+    kind = value.__name__ if isinstance(value, type) else type(value).__name__
+    takes = not isinstance(value, type)
+    if takes:
+        try:
+            inspect.signature(value.forward if isinstance(value, nn.Module) else value).bind(0, 0, reduction="none")
+        except TypeError:
+            takes = False
+        except ValueError:  # written in C, and says nothing of what it takes
+            pass
+    if not takes:
+        shown = kind if kind != "function" else value.__name__
+        raise TypeError(
+            f'{name} must give one value for each neuron, {name}(pred, gt, reduction="none"), which {shown} does not '
+            f"take: give {LIKE_TORCH.get(kind, example)}, or a function of your own"
+        )
 
 
 @keywords()
@@ -76,6 +99,8 @@ class FitSettings:
             value = getattr(self, name)
             if not (value is None or callable(value) or (name == "optimizer" and isinstance(value, NamesParameters))):
                 raise TypeError(f"{name} must be a callable such as {example}, got {type(value).__name__} {value!r}")
+            if name in ("loss", "score") and value is not None:
+                _check_metric(name, value, example)
         if not isinstance(self.callbacks, Sequence) or not all(map(callable, self.callbacks)):
             raise TypeError(f"callbacks must be a sequence of callables, such as [print], got {self.callbacks!r}")
         for name in ("smoothness", "sparsity"):

@@ -27,6 +27,7 @@ class Turns:
         self._changed = threading.Condition(self._lock)
         self._queue: deque[object] = deque()
         self._owner: int | None = None
+        self.thread = threading.current_thread()
 
     @contextmanager
     def take(self) -> Iterator[None]:
@@ -70,9 +71,19 @@ def turns_of(model: nn.Module) -> Turns | None:
 
 @contextmanager
 def under_way(model: nn.Module) -> Iterator[Turns]:
-    """Turns at the weights of ``model``, which is being fitted inside."""
+    """Turns at the weights of ``model``, which is being fitted inside.
+
+    RuntimeError where another thread is fitting it: two fits would take each other's weights for their own.
+    """
     turns = Turns()
-    _FITS[model] = turns
+    other = _FITS.setdefault(model, turns)
+    if other is not turns:
+        if other.thread is not threading.current_thread() and other.thread.is_alive():
+            raise RuntimeError(
+                f"model must be fitted by one thread at a time, and {other.thread.name} is fitting this "
+                f"{type(model).__name__}: wait for it, or fit a copy, copy.deepcopy(model)"
+            )
+        _FITS[model] = turns
     try:
         yield turns
     finally:

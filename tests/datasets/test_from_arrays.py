@@ -1,8 +1,10 @@
 """Recordings from arrays: which axis is which, other rates, several sites, and one file that gives all back."""
 
 import copy
+import gzip
 import pickle
 import re
+import zipfile
 import zlib
 
 import numpy as np
@@ -416,3 +418,22 @@ def test_an_array_of_another_kind_in_a_file_is_the_fault_of_the_file(tmp_path):
         np.savez(tmp_path / "a.npz", **{**good, name: other})
         with pytest.raises(ValueError, match=rf"a\.npz: {name} must be a tensor or an array of numbers"):
             read_arrays(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.npy", "a.mat"])
+def test_a_file_that_gzip_packed_is_told_whatever_its_name(name, tmp_path):
+    (tmp_path / name).write_bytes(gzip.compress(b"anything"))
+    with pytest.raises(ValueError, match=rf"{re.escape(name)} is compressed by gzip, whatever its name says: unpack"):
+        read_arrays(tmp_path / name)
+
+
+def test_a_small_archive_with_a_large_array_is_refused_before_memory_is_taken(tmp_path):
+    large = npy("{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000,)}")
+    (tmp_path / "a.npy").write_bytes(large)
+    with zipfile.ZipFile(tmp_path / "says.npz", "w") as archive:
+        archive.writestr("stimulus.npy", large)
+    with zipfile.ZipFile(tmp_path / "holds.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("stimulus.npy", bytes(10**7))
+    for name, limit, needed in (("a.npy", 2.0, "7.5"), ("says.npz", 2.0, "7.5"), ("holds.npz", 0.005, "0.0093")):
+        with pytest.raises(ValueError, match=rf"^{tmp_path / name} needs {needed} GB of memory, limit {limit:g} GB; "):
+            read_arrays(tmp_path / name, max_gb=limit)

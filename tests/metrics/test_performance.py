@@ -144,6 +144,11 @@ def test_the_summary_of_a_population_counts_the_undefined_beside_mean_and_median
     assert str(found) == "0.400 (median 0.200, 2 of 5 undefined)"
     assert str(summary(torch.tensor([0.25, 0.75]))) == "0.500 (median 0.500)"
     assert summary(torch.full((2,), torch.nan))[2:] == (0, 2)
+    assert summary([0.25, float("nan"), 0.75]) == summary(torch.tensor([0.25, torch.nan, 0.75]))
+    with pytest.raises(TypeError, match="scores must be a tensor or an array of numbers, got str"):
+        summary("0.5")
+    with pytest.raises(ValueError, match=r"scores must have shape \(N,\), .* got \(1, 2\)"):
+        summary(torch.zeros(1, 2))
 
 
 @pytest.mark.parametrize("score", [corrcoef, fve])

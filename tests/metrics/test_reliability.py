@@ -408,3 +408,21 @@ def test_ttrc_equals_a_slow_loop(missing):
             both = ~(p.isnan() | q.isnan())
             r.append(np.corrcoef(p[both].numpy(), q[both].numpy())[0, 1])
         assert values[n].item() == pytest.approx(np.mean(r), abs=1e-12)
+
+
+def test_half_splits_of_very_many_repeats_are_drawn_at_once_or_refused_for_their_memory():
+    a, b = half_splits(10**5, n_splits=3)
+    assert (a.sum(1).tolist(), b.sum(1).tolist()) == ([50000] * 3, [50000] * 3)
+    assert not (a & b).any()
+    with pytest.raises(ValueError, match="n_splits must leave the splits of 10000000000 repeats within 2 GB"):
+        half_splits(10**10)
+
+
+def test_noise_that_is_rounding_of_responses_far_from_0_is_told():
+    """At 10^7 float32 has steps of 1: rounding adds 1/12 to a noise of 0.01."""
+    noise = 0.1 * torch.randn(1, 1, 6, 2000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    near = (noise + 100).float()
+    assert noise_power(near).item() == pytest.approx(noise_power(noise).item(), rel=1e-3)
+    assert noise_power(noise + 1e7).item() == pytest.approx(noise_power(noise).item(), rel=1e-3)
+    with pytest.warns(UserWarning, match="1 of 1 neurons lie so far from 0 that their type rounds them by steps"):
+        assert noise_power((noise + 1e7 + 0.5).float()).item() > 2 * noise_power(noise).item()

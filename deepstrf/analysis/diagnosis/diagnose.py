@@ -18,10 +18,10 @@ from deepstrf.analysis.diagnosis.rates import curve_ends, dead_or_saturated, not
 from deepstrf.analysis.diagnosis.sample import Sample, sample_of
 from deepstrf.analysis.diagnosis.scores import above_ceiling, overfitting
 from deepstrf.analysis.diagnosis.tensors import exploding, flipped_sign, not_finite_tensors
-from deepstrf.arguments import checked_names
+from deepstrf.arguments import check_has_weights, checked_names
 from deepstrf.datasets import Recording
 from deepstrf.deprecation import keywords
-from deepstrf.models.readouts import STRFReadout
+from deepstrf.models.readouts import STRFReadout, check_batch_norm
 from deepstrf.stimuli import Spectrogram
 
 
@@ -116,8 +116,9 @@ def diagnose(
     >>> finding.kind, finding.neuron, finding.parameter
     ('flipped_sign', 2, 'readout.bn.weight')
     """
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"model must be an nn.Module, got {type(model).__name__}")
+    check_has_weights(model=model)
+    if isinstance(readout := getattr(model, "readout", None), STRFReadout):
+        check_batch_norm(readout)
     if dt_ms is not None:
         check_dt(dt_ms)
     sample = sample_of(model, "stimulus", stimulus, responses, dt_ms)

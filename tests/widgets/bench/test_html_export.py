@@ -177,9 +177,16 @@ def test_only_a_page_is_replaced_by_a_page(bench, tmp_path, monkeypatch):
     assert {path.name for path in tmp_path.iterdir()} == {"index.html", "page.html"}
 
 
-@pytest.mark.parametrize("name", ["a\0b.html", "x" * 252 + ".html", "nul.html", "a:b.html", " a.html"])
-def test_a_page_whose_name_no_file_can_have_is_refused(bench, tmp_path, name):
-    with pytest.raises(ValueError, match="the page's name must be names that files can have"):
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a\0b.html", "path must hold no NUL character"),
+        ("x" * 252 + ".html", "path must be a path that the file system can hold"),
+        *((name, "the page's name must be names that files can have") for name in ("nul.html", "a:b.html", " a.html")),
+    ],
+)
+def test_a_page_whose_name_no_file_can_have_is_refused(bench, tmp_path, name, message):
+    with pytest.raises(ValueError, match=message):
         save_html(bench, tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 
@@ -318,3 +325,15 @@ def test_a_page_with_a_recording_that_must_not_be_passed_on_is_warned_of(part, t
     save_html(free, tmp_path / "d.html")
     own.close()
     free.close()
+
+
+@pytest.mark.parametrize(("save", "name"), [(save_html, "page.html"), (save_module, "page.mjs")])
+def test_a_page_takes_paths_as_other_writers_do(bench, tmp_path, monkeypatch, save, name):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert save(bench, f"~/{name}") == tmp_path / name
+    assert save(bench, os.fsencode(tmp_path / name)) == tmp_path / name
+    with pytest.raises(TypeError, match="path must be text or a path, got int"):
+        save(bench, 3)
+    with pytest.raises(ValueError, match="path must hold no NUL character"):
+        save(bench, f"a\0{name}")

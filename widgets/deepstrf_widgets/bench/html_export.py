@@ -18,6 +18,7 @@ from torch import Tensor
 
 from deepstrf.deprecation import keywords
 from deepstrf.memory import LIMIT_GB, check_memory
+from deepstrf.paths import as_path
 from deepstrf.user_warning import warn_user
 from deepstrf.writing import check_file_names, in_the_way, write_or_replace
 
@@ -382,7 +383,7 @@ def save_module(
         </script>
     """
     choice = _chosen(bench, neurons, sounds, seconds, dtype)
-    path = Path(path)
+    path = as_path("path", path)
     if path.suffix not in (".mjs", ".js"):
         raise ValueError(f"path must end in .mjs or .js, got {path.name}")
     path = checked_path(path, "module", _is_module)
@@ -408,7 +409,7 @@ def _warn_of_licence(now: Snapshot, path: Path) -> None:
 
 def checked_path(path: str | Path, what: str, is_ours: Callable[[Path], bool]) -> Path:
     """The path of a file to write, where nothing is, or a file that we wrote."""
-    path = Path(path)
+    path = as_path("path", path)
     check_file_names(f"the {what}'s name", [path.name])
     if not path.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.parent} for the {what} {path.name}: make it first")
