@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor
@@ -47,6 +47,9 @@ LEAST_HALF = 50
 
 MOST_STEP = 1.5
 """Steps in which responses come from which on they are no counts. (Means of trials come in steps below 1.)"""
+
+LEAST_ABOVE = 30
+"""Bins of single trials in which more than the largest count was expected: by chance none comes with exp(-30)."""
 
 COUNTS_PER_S = 1000.0
 """No neuron fires more often in the mean: with a refractory period of 1 ms it cannot."""
@@ -96,6 +99,16 @@ def not_counts(sample: Sample, floor: Tensor, skip: Collection[int]) -> list[Fin
                 "them by it: losses and scores of counts take a response for what it says."
             )
             found.append(Finding("not_counts", n, sentence, {"step": step}))
+        elif (clipped := _clipped(responses[:, n], sample.predicted[:, n, 0])) is not None:
+            most, times, expected = clipped
+            due = "" if math.isnan(expected) else f", where {expected:.0f} with more were to be expected"
+            sentence = (
+                f"Its recorded responses are {most:.4g} in {times} bins of single trials and more in none{due}: they "
+                "may have been clipped. Look at the range of the amplifier and of the file's numbers, and at how "
+                "spikes were counted."
+            )
+            evidence = {"most": most, "times": times} | ({"expected_above": expected} if due else {})
+            found.append(Finding("not_counts", n, sentence, evidence))
         elif sample.dt_ms is not None and mean[n] * 1000 / sample.dt_ms > COUNTS_PER_S:
             per_s = float(mean[n]) * 1000 / sample.dt_ms
             sentence = (
@@ -116,6 +129,37 @@ def _same_trials(y: Tensor) -> tuple[int, int] | None:
             if events[i] >= LEAST_EVENTS and torch.equal(trials[i].nan_to_num(-1.0), trials[j].nan_to_num(-1.0)):
                 return j, i
     return None
+
+
+def _clipped(y: Tensor, p: Tensor) -> tuple[float, int, float] | None:
+    """Where responses (B, R, T) were cut off: the largest value, how often it comes, and how often more was expected.
+
+    ``p`` (B, T) is predicted. Of counts, Poisson's law with the predicted means tells how many lie above the largest;
+    where it holds at and below that, and none lies above, they were cut off there. (Refractory neurons are rarer than
+    Poisson's before they end. Of counts of at most 1 nothing can be said.) Of other numbers, the largest comes again
+    and again, and the one below it does not.
+    """
+    there = ~y.isnan() & (y.isfinite().any(1, keepdim=True))
+    values, counts = y[there].unique(return_counts=True)
+    if len(values) < 3 or int(counts[-1]) < LEAST_EVENTS:
+        return None
+    most, top = float(values[-1]), int(counts[-1])
+    if not bool((values == values.round()).all()):
+        piled = top > 2 * int(counts[-2]) + 4 * math.sqrt(top + 4 * int(counts[-2])) and _step(y) == 0.0
+        return (most, top, math.nan) if piled else None
+    trials = there.sum(1)
+    total = (p * trials).sum()
+    if most < 2 or float(values[0]) < 0 or not bool((p >= 0).all()) or not bool(total > 0):
+        return None
+    mean = p.double() * float(y[there].sum()) / float(total)
+
+    def at_least(count: float) -> float:
+        return float((trials * torch.special.gammainc(torch.tensor(count, dtype=torch.float64), mean)).sum())
+
+    above, at, below = at_least(most + 1), at_least(most), at_least(most - 1) - at_least(most)
+    seen = int((y[there] == most - 1).sum())
+    cut = above > LEAST_ABOVE and top > 0.7 * at and 0.5 * below < seen < 2 * below
+    return (most, top, above) if cut else None
 
 
 def _step(y: Tensor) -> float:
@@ -155,7 +199,7 @@ def disagreements(sample: Sample, skip: Collection[int], where: str, *, fitted: 
         )
         found[n] = Finding("upside_down", n, sentence, {"score": float(r[n])})
     elsewhere = another_neuron(p, y, r, r_parts, skip, where) + out_of_step(sample, y, r, r_parts, skip, where)
-    elsewhere += another_sound(sample, y, skip, where)
+    elsewhere += another_sound(sample, y, skip, where) + some_sounds_out_of_step(sample, y, skip, where)
     for finding in sorted(elsewhere, key=lambda one: -abs(one.evidence["best_score"])):
         found.setdefault(int(finding.neuron or 0), finding)
     linear = baseline(sample, fitted)
@@ -343,6 +387,68 @@ def out_of_step(
             evidence = {"shift_bins": k, "score": float(r[n]), "best_score": float(ahead)}
             found.append(Finding("shifted", n, sentence, evidence))
     return found
+
+
+def some_sounds_out_of_step(sample: Sample, y: Tensor, skip: Collection[int], where: str) -> list[Finding]:
+    """Findings about responses to some of the sounds that all come earlier or later than predicted, by as much.
+
+    By how much, and to which sounds, is looked up in one half of each sound and judged in the other, both ways.
+    """
+    sounds, p, N = _sounds(sample), sample.rates, len(y)
+    half = min(len(bins) for bins in sounds) // 2
+    reach = min(SHIFT_BINS if sample.dt_ms is None else max(2, round(SHIFT_MS / sample.dt_ms)), half // 4)
+    if len(sounds) < 2 or half < LEAST_HALF:
+        return []
+    moved, shifts = p.clone(), torch.zeros(N, 2, len(sounds), dtype=torch.long)
+    counts = torch.zeros(p.shape[1], dtype=torch.bool)
+    for bins in sounds:
+        counts[bins[reach : len(bins) - reach]] = True
+    for n in (n for n in range(N) if n not in skip):
+        for h in range(2):
+            looked_up = [bins[:half] if h == 0 else bins[half:] for bins in sounds]
+            shifts[n, h] = _shift_of_some([p[n, bins] for bins in looked_up], [y[n, bins] for bins in looked_up], reach)
+            for b, bins in enumerate(sounds):
+                judged = slice(half, None) if h == 0 else slice(None, half)
+                moved[n, bins[judged]] = p[n, bins].roll(int(shifts[n, h, b]))[judged]
+    rest = torch.where(counts & y.isfinite(), y, torch.nan)
+    (own, own_parts), (score, parts) = correlation(p, rest), correlation(moved, rest)
+    lost, error = NEARLY_OF_OTHER**0.5 * score - own, standard_error(NEARLY_OF_OTHER**0.5 * parts - own_parts)
+    found = []
+    for n in beyond_chance(lost, error, N, skip):
+        k = int(shifts[n].flatten()[shifts[n].flatten().abs().argmax()])
+        away = (shifts[n] == k).any(0).nonzero().flatten().tolist()
+        if k == 0 or not bool(score[n] > 0):
+            continue
+        sentence = (
+            f"On {where} its recorded responses to some of the sounds ({len(away)} of {len(sounds)}, the first of them "
+            f"sound {away[0] + 1}) come {sample.bins(abs(k))} {'later' if k > 0 else 'earlier'} than predicted: there "
+            f"it correlates {float(score[n]):.2f}, as it stands {float(own[n]):.2f}. Look at the onsets that these "
+            "were aligned by."
+        )
+        evidence = {"shift_bins": k, "sounds": len(away), "score": float(own[n]), "best_score": float(score[n])}
+        found.append(Finding("shifted", n, sentence, evidence))
+    return found
+
+
+def _shift_of_some(p: Sequence[Tensor], y: Sequence[Tensor], reach: int) -> Tensor:
+    """By how many bins each response comes later than predicted, (B,): 0, or the same number for some of them."""
+    by_sound = torch.stack([_aligned(*both, reach) for both in zip(p, y, strict=True)])
+    gain = (by_sound - by_sound[:, reach, None]).clamp(min=0).sum(0)
+    k = int(gain.argmax())
+    return torch.where(by_sound[:, k] > by_sound[:, reach], k - reach, 0)
+
+
+def _aligned(p: Tensor, y: Tensor, reach: int) -> Tensor:
+    """Correlation (2 reach + 1,) of p at t with y at t + k, both (bins,), for k from -reach; 0 where one is unknown."""
+    windows = y.nan_to_num(0.0).unfold(0, len(y) - 2 * reach, 1)
+    there = y.isfinite().unfold(0, len(y) - 2 * reach, 1).all(1)
+    middle = p[reach : len(p) - reach].expand(len(windows), -1)
+    return torch.where(there, _row_correlation(middle, windows), 0.0)
+
+
+def _row_correlation(a: Tensor, b: Tensor) -> Tensor:
+    a, b = (x - x.mean(1, keepdim=True) for x in (a, b))
+    return ((a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1)).clamp(min=1e-12)).nan_to_num(0.0)
 
 
 def _sounds(sample: Sample) -> list[Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from deepstrf.analysis.axes import check_dt
 from deepstrf.analysis.diagnosis.agreement import disagreements, not_counts
 from deepstrf.analysis.diagnosis.evidence import Interval, misread_tuning, silent_bands, uncertain_tuning
-from deepstrf.analysis.diagnosis.finding import Diagnosis
+from deepstrf.analysis.diagnosis.finding import Diagnosis, Finding
 from deepstrf.analysis.diagnosis.gaussians import off_grid, overlapping
 from deepstrf.analysis.diagnosis.peaks import misplaced_peaks
 from deepstrf.analysis.diagnosis.rates import curve_ends, dead_or_saturated, not_finite_rates, sees_future
 from deepstrf.analysis.diagnosis.sample import Sample, sample_of
 from deepstrf.analysis.diagnosis.scores import above_ceiling, overfitting
+from deepstrf.analysis.diagnosis.steadiness import unsteady
 from deepstrf.analysis.diagnosis.tensors import exploding, flipped_sign, not_finite_tensors
 from deepstrf.arguments import check_has_weights, checked_names
 from deepstrf.datasets import Recording
@@ -51,7 +52,8 @@ def diagnose(
     shifted          a recorded response earlier or later than the sound or the prediction   responses
     exploding        a parameter far larger than the other neurons' or than it begins
     saturated        a response at an end of its output curve most of the time               a curve with an end
-    not_counts       recorded responses: constant, negative, too many, or trials copied      responses
+    not_counts       recorded responses: constant, negative, clipped, too many, copied       responses
+    unsteady         recorded responses that end, or drift, over the sounds in their order   responses
     poor_score       a prediction far under the noise ceiling, or under a linear field       responses
     off_level        a prediction of the right shape whose mean or size is wrong             responses
     above_ceiling    a prediction better than the noise of the trials allows                 two trials
@@ -149,6 +151,8 @@ def diagnose(
     found += silent_bands(model, sample, cf_hz)
     judged = sample if other is None else other
     where = "these sounds" if other is None else "the held-out sounds"
+    ailing = skip | {one.neuron for one in strange.values() if one.neuron is not None}
+    found += {one.neuron: one for one in _unsteady(sample, other, ailing)}.values()
     found += above_ceiling(judged, skip, where)
     if other is not None:
         found += overfitting(sample, other, skip)
@@ -163,6 +167,11 @@ def diagnose(
     if confidence is None or "best_frequency" not in confidence:
         found += misplaced_peaks(model, sample, cf_hz, silent)
     return Diagnosis(found, names)
+
+
+def _unsteady(sample: Sample, held_out: Sample | None, skip: Collection[int]) -> list[Finding]:
+    found = unsteady(sample, skip, "these sounds" if held_out is None else "the sounds that it was fitted to")
+    return found if held_out is None else unsteady(held_out, skip, "the held-out sounds") + found
 
 
 def _lags(model: nn.Module) -> int | None:

@@ -24,6 +24,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "exploding": "warning",
         "saturated": "warning",
         "not_counts": "warning",
+        "unsteady": "warning",
         "poor_score": "warning",
         "off_level": "warning",
         "above_ceiling": "warning",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -686,6 +688,102 @@ def test_trials_that_are_copies():
     y = population.responses.clone()
     y[:, SICK, 1:3] = 0.0
     assert not diagnose(model, population.stimuli, y).of("not_counts")
+
+
+def altered(change: Callable[[Tensor], Tensor], **options: Any) -> tuple[LinearNonlinear, Recording]:
+    """A minute and a half of eighteen sounds, the responses of the sick neuron changed (sounds, trials, bins)."""
+    settings = {"seconds": 90, "snr": 0.5} | options
+    population = simulate(**settings)
+    responses = population.responses.clone()
+    responses[:, SICK] = change(responses[:, SICK])
+    about = {"dt_ms": DT_MS, "cf_hz": population.cf_hz, "bins": population.bins}
+    return healthy(**settings), Recording(population.stimuli, responses, **about)
+
+
+@pytest.mark.parametrize("part", ["last", "first"])
+def test_a_neuron_that_is_lost_or_found_on_the_way(part):
+    def change(y: Tensor) -> Tensor:
+        silent = slice(len(y) // 3, None) if part == "last" else slice(None, 2 * len(y) // 3)
+        y = y.clone()
+        y[silent] = 0.0
+        return y
+
+    model, recording = altered(change)
+    finding = only(diagnose(model, recording), "unsteady")
+    assert (finding.evidence["silent_sounds"], finding.evidence["of"]) == (12, 18)
+    spikes = recording.responses[:, SICK].count_nonzero()
+    assert finding.evidence["expected"] == pytest.approx(2 * spikes.item(), rel=0.3)
+    assert f"nothing was recorded from it in the {part} 12 of 18 sounds" in finding.sentence
+    train, test = recording.split(0.67, 0.33)
+    assert "unsteady" in [one.kind for one in diagnose(model, train, held_out=test) if one.neuron == SICK] or (
+        part == "last"
+    )
+
+
+@pytest.mark.parametrize("last", [0.3, 2.5])
+def test_a_rate_that_drifts_over_the_sounds(last):
+    def change(y: Tensor) -> Tensor:
+        numbers = torch.Generator().manual_seed(0)
+        kept = torch.linspace(1, last, len(y))[:, None, None] / max(1.0, last)
+        return torch.binomial(y, kept.expand_as(y).contiguous(), generator=numbers)
+
+    model, recording = altered(change)
+    found = [one for one in diagnose(model, recording) if one.kind == "unsteady"]
+    assert [one.neuron for one in found] == [SICK]
+    assert found[0].evidence["change"] == pytest.approx(2 * (last - 1) / (last + 1), abs=0.3)
+
+
+def test_no_drift_is_told_where_the_levels_go_with_the_order_of_the_sounds():
+    model, recording = altered(lambda y: y * torch.linspace(1, 0.3, len(y))[:, None, None])
+    louder = recording.stimuli + 30 * torch.linspace(0, 1, len(recording))[:, None, None, None]
+    of_another_level = Recording(louder, recording.responses, dt_ms=DT_MS, cf_hz=recording.cf_hz)
+    assert diagnose(model, recording).of("unsteady")
+    assert not diagnose(model, of_another_level).of("unsteady")
+
+
+@pytest.mark.parametrize("late", [slice(None, None, 2), slice(9, None)], ids=["every second", "second half"])
+@pytest.mark.parametrize("by", [6, -4])
+def test_responses_to_half_of_the_sounds_that_are_shifted(late, by):
+    def change(y: Tensor) -> Tensor:
+        y = y.clone()
+        y[late] = y[late].roll(by, -1)
+        return y
+
+    finding = only(diagnose(*altered(change)), "shifted")
+    assert finding.evidence["shift_bins"] == by
+    assert 7 <= finding.evidence["sounds"] <= 12
+    assert finding.evidence["best_score"] > finding.evidence["score"]
+    assert f"{abs(by)} bins ({10 * abs(by)} ms) {'later' if by > 0 else 'earlier'} than predicted" in finding.sentence
+
+
+def test_counts_that_were_clipped():
+    model, recording = altered(lambda y: 4 * y)  # a mean of about one
+    finding = only(diagnose(model, recording), "not_counts")
+    assert "steps of 4" in finding.sentence
+    rates = model.eval()(recording.stimuli)[:, SICK]
+    counts = torch.poisson(4 * rates.expand(-1, 4, -1), generator=torch.Generator().manual_seed(0))
+
+    def told(y: Tensor) -> tuple[Finding, ...]:
+        return diagnose(*altered(lambda _: y)).of("not_counts")
+
+    assert not told(counts)
+    (finding,) = told(counts.clamp(max=3))
+    assert finding.neuron == SICK
+    assert finding.evidence["most"] == 3
+    assert finding.evidence["times"] == (counts >= 3).sum().item()
+    assert finding.evidence["expected_above"] == pytest.approx((counts > 3).sum().item(), rel=0.3)
+    # A refractory neuron has few bins with many spikes, and they become fewer upwards.
+    assert not told(counts - (torch.rand_like(counts) < 0.4 * (counts - 1).clamp(min=0)).float() * (counts - 1))
+
+
+def test_a_signal_that_was_clipped():
+    def change(y: Tensor) -> Tensor:
+        return y + 0.5 * torch.randn(y.shape, generator=torch.Generator().manual_seed(0)) + 5
+
+    assert not diagnose(*altered(change)).of("not_counts")
+    (finding,) = diagnose(*altered(lambda y: change(y).clamp(max=6.5))).of("not_counts")
+    assert finding.evidence["most"] == 6.5
+    assert "6.5 in" in finding.sentence
 
 
 def test_tuning_that_may_lie_anywhere():
