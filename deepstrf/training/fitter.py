@@ -33,11 +33,12 @@ class Fitter(FitSettings):
     is the squared error. Adam with steps of 0.01
     suits receptive fields that a batch norm follows, which makes the fit independent of the kernel's size and of the
     stimulus' mean and unit; the places and widths of Gaussians, which count in bins, take steps of 0.05; networks take
-    AdamW with steps of 0.001, and their first layer is fitted as if its sounds had mean 0 and variance 1. Few stimuli
-    in a batch mean many steps in an epoch, which short recordings need. Correlation on stimuli that were kept apart
-    says when to stop, because the likelihoods of different neurons do not compare. Some smoothness made predictions and
-    receptive fields of simulated neurons better at every signal-to-noise ratio that was tried (0.05 to 1 with one to
-    five minutes of sound), and the predictions of recorded ones.
+    AdamW with steps of 0.001 (recurrent ones of 0.006, to which they grow in 10 epochs), and their first layer is
+    fitted as if its sounds had mean 0 and variance 1. Few stimuli in a batch mean many steps in an epoch, which
+    short recordings need. Correlation on stimuli that were kept apart says when to stop, because the likelihoods of
+    different neurons do not compare. Some smoothness made predictions and receptive fields of simulated neurons
+    better at every signal-to-noise ratio that was tried (0.05 to 1 with one to five minutes of sound), and the
+    predictions of recorded ones.
 
     Parameters
     ----------
@@ -51,7 +52,8 @@ class Fitter(FitSettings):
     schedule : callable, optional
         Optimizer to a scheduler of `torch.optim.lr_scheduler`, which steps once an epoch. `ReduceLROnPlateau` is given
         the mean validation score with ``mode="max"``, else the mean validation loss (without validation data, the
-        training loss).
+        training loss). None keeps the steps of the optimizer as they are, but for recurrent networks without an
+        ``optimizer`` of their own.
     loss, score : callable, optional
         As in `deepstrf.metrics`: ``loss(pred, gt, reduction="none")`` is (N,). The loss is given the mean over repeats
         (B, N, 1, T), or all repeats where bins differ in how many they have; a bin then weighs as many trials as it has

@@ -131,10 +131,12 @@ class Run:
             make.for_names(named) if isinstance(make, NamesParameters) else make([parameter for _, parameter in named])
         )
         # Step sizes that a user has given are those of the parameters as they are.
-        in_units = is_adaptive(self.optimizer) and (isinstance(make, NamesParameters) or recipe.is_of(make))
+        by_recipe = recipe.is_of(make)
+        in_units = is_adaptive(self.optimizer) and (isinstance(make, NamesParameters) or by_recipe)
         self.output_units = OutputUnits.of(model, train.target) if in_units else OutputUnits({})
         self.loss_unit = self._mean_unit() if in_units else 1.0
-        self.schedule = None if settings.schedule is None else settings.schedule(self.optimizer)
+        schedule = recipe.schedule if settings.schedule is None and by_recipe else settings.schedule
+        self.schedule = None if schedule is None else schedule(self.optimizer)
         self.history = History()
         self.settles = True
         self.checkpoint = checkpoint

@@ -46,6 +46,7 @@ class NamesParameters(Protocol):
 
 
 OptimizerOf = Callable[[list[nn.Parameter]], torch.optim.Optimizer] | NamesParameters
+ScheduleOf = Callable[[torch.optim.Optimizer], torch.optim.lr_scheduler.LRScheduler]
 
 
 def _check_metric(name: str, value: Any, example: str) -> None:
@@ -75,7 +76,7 @@ class FitSettings:
     epochs: int = 200
     batch_size: int = 2
     optimizer: OptimizerOf | None = None
-    schedule: Callable[[torch.optim.Optimizer], torch.optim.lr_scheduler.LRScheduler] | None = None
+    schedule: ScheduleOf | None = None
     loss: Metric | None = None
     score: Metric = corrcoef
     patience: int | None = None

@@ -1,20 +1,22 @@
 """What a default fit of each model reaches beside ridge and the noise ceiling, on simulated neurons or a folder.
 
     python tests/benchmarks/recipes_table.py [FOLDER] [--folds 1] [--seeds 2] [--models DNet] [--adaptation none]
-                                             [--epochs 40] [--output softplus] [--write docs/fits.md]
+                                             [--epochs 200] [--output softplus] [--write docs/fits.md]
 
 FOLDER is a folder of recordings as `deepstrf.datasets.RecordingFolder` reads it; without it, twelve neurons are
 simulated with an output curve under song-like sounds of unequal length. A fifth of the sounds is for the test
 and a fifth for early stopping, in turn. Every model has its default settings and starts from other random weights with
 each seed; scores are correlations with the responses to the test sounds. No fit ends by the clock, so that the scores
-are the same on every machine but for rounding; StateNet and ConvNet2D, of which an epoch takes a second, end after
-``--epochs`` at the latest. With ``--write`` the rows replace those of the page, and the others stay. With five seeds
-each of these pieces, for a folder and for the simulated neurons, takes at most ten minutes on one core:
+are the same on every machine but for rounding: early stopping ends them, or ``--epochs``, as many as by default. With
+``--write`` the rows replace those of the page, and the others stay. With five seeds each of these pieces, for a folder
+and for the simulated neurons, takes at most ten minutes on one core:
 
     --adaptation none --models Linear LinearNonlinear Gaussians NetworkReceptiveField DNet Transformer
-    --adaptation none --models ConvNet2D StateNet
+    --adaptation none --models ConvNet2D
+    --adaptation none --models StateNet
     --adaptation adaptrans --models Linear LinearNonlinear Gaussians NetworkReceptiveField DNet Transformer
-    --adaptation adaptrans --models ConvNet2D StateNet
+    --adaptation adaptrans --models ConvNet2D
+    --adaptation adaptrans --models StateNet
 """
 
 from __future__ import annotations
@@ -51,7 +53,7 @@ from deepstrf.training.recipes import recipe_for
 
 WINDOW_MS, BANDS, GAUSSIANS, FOLDS = 100.0, 34, 8, 5
 ADAPTATIONS, OUTPUTS = ("none", "adaptrans"), ("softplus", "sigmoid")
-SLOW, MOST_EPOCHS = ("ConvNet2D", "StateNet"), 40
+MOST_EPOCHS = Fitter().epochs
 HEADER = "| model, adaptation | r | less ridge | spread | seeds | seconds | settings | |\n" + 8 * "|---" + "|\n"
 
 
@@ -147,7 +149,7 @@ def rows(
     epochs: int = MOST_EPOCHS,
     kinds: Sequence[str] = ADAPTATIONS,
 ) -> Iterator[tuple[str, Row]]:
-    """Every row of the table, as it is ready; a fit of a slow model ends after so many epochs."""
+    """Every row of the table, as it is ready; a fit ends after so many epochs at the latest."""
     train, validation, test = split(recording, fold)
     began = time.process_time()
     baseline = ridge(train, round(WINDOW_MS / recording.dt_ms))
@@ -161,8 +163,7 @@ def rows(
                 torch.manual_seed(seed)
                 model, began = make(), time.process_time()
                 # The table itself says what stays below ridge.
-                most = {"epochs": epochs} if name in SLOW else {}
-                Fitter(seed=seed, progress=False, baseline=False, **most).fit(model, train, validation)
+                Fitter(seed=seed, progress=False, baseline=False, epochs=epochs).fit(model, train, validation)
                 scores.append(score(model, test))
                 spent += time.process_time() - began
             yield f"{name}, {kind}", Row(torch.stack(scores), spent / seeds)
@@ -195,7 +196,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--models", nargs="*")
     parser.add_argument("--adaptation", choices=ADAPTATIONS, nargs="*", default=list(ADAPTATIONS))
-    parser.add_argument("--epochs", type=int, default=MOST_EPOCHS, help=f"at most, of {' and '.join(SLOW)}")
+    parser.add_argument("--epochs", type=int, default=MOST_EPOCHS, help="at most")
     parser.add_argument("--output", choices=OUTPUTS, default=OUTPUTS[0])
     parser.add_argument("--write", type=Path, metavar="PAGE")
     given = parser.parse_args(arguments)
@@ -255,6 +256,7 @@ def settings(row: str, recording: Recording) -> str:
     optimizer, lr = (steps.optimizer, steps.lr) if by_name else (steps.func, steps.keywords["lr"])
     sizes = f"{lr:g}, places and widths {max(steps.by_name.values()):g}" if by_name else f"{lr:g}"
     loss = {"poisson_loss": "Poisson", "mse_loss": "mse"}[chosen.loss.__name__]
+    sizes += "" if chosen.schedule is None else f" after {chosen.schedule.keywords['total_iters']} smaller epochs"
     return f"{loss}, {optimizer.__name__} {sizes}, patience {chosen.patience}, smoothness {chosen.smoothness:g}"
 
 
