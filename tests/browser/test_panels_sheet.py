@@ -100,6 +100,22 @@ FAULTS = """() => {
   }
   return [...new Set(found)];
 }"""
+# What a menu shows must lie within its view, or nobody reads it.
+MENUS = """() => {
+  const found = [];
+  for (const opener of document.querySelectorAll('.deepstrf-bench [aria-haspopup]')) {
+    if (!opener.checkVisibility()) continue;
+    opener.click();
+    const menu = opener.parentElement.querySelector('.db-options');
+    const [box, frame] = [menu, opener.closest('.deepstrf-bench')].map((one) => one.getBoundingClientRect());
+    const name = opener.getAttribute('aria-label');
+    if (!menu.checkVisibility()) found.push(`menu stays closed: ${name}`);
+    if (box.left < frame.left || box.right > frame.right || menu.scrollWidth > menu.clientWidth + 1)
+      found.push(`menu from ${box.left - frame.left} to ${box.right - frame.left} of ${frame.width} px: ${name}`);
+    opener.click();
+  }
+  return found;
+}"""
 WIDE = """(width) => {
   for (const output of document.querySelectorAll('.jp-OutputArea-output:has(.deepstrf-bench)')) {
     output.style.width = `${width}px`;
@@ -146,7 +162,7 @@ def test_every_panel_fits_every_width_in_both_themes_and_axe_finds_nothing_serio
         for width in WIDTHS:
             where = f"{width} px, {'dark' if dark else 'light'}"
             page.evaluate(WIDE, width)
-            faults[where] = _faults_at_rest(page)
+            faults[where] = _faults_at_rest(page) + page.evaluate(MENUS)
             if not WHOLE:
                 continue
             # What is out of view would not be in the picture.
