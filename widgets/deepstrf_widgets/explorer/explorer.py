@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -31,13 +31,16 @@ from ..figures.figure_widget import figure_widget
 from ..figures.following import FollowingFigure
 from ..figures.neuron_figure import neuron_figure
 from ..figures.panel import FiguresPanel
+from ..inside.background import Background
 from ..inside.panel import InsidePanel, can_be_opened
+from ..lifetime import Timer, running_loop
 from ..message_parsing import MessageError, Request
 from ..neuron_gallery.widget import Gallery
 from ..panels import PanelChannel, PanelHost
 from ..play.panel import PlayPanel
 from ..play.player import Player
 from ..session.argument_validation import Sound, neuron_index, refuse_beside_session
+from ..session.doubts import doubtful_peaks, known_doubts
 from ..session.events import Change
 from ..session.explanation import Explanation
 from ..session.newest import of_newest
@@ -47,6 +50,9 @@ from ..session.session import LiveSession
 from ..stimulus.panel import StimulusPanel
 from ..threads import one_thread
 from .diagnosis import DiagnosisView
+
+AFTER_OPENING_S = 2.0
+"""When the peaks of the fields are compared with the recording: the bench has been painted by then."""
 
 __all__ = ["Explorer", "explore"]
 
@@ -132,6 +138,10 @@ class Explorer(BenchWidget, PanelHost):
         open_first = (("play", player is not None), ("figures", figures), ("gallery", gallery))
         self.panels = [name for name, on in open_first if on]
         self._tell_certainty()
+        self._doubts = self.own(Background())
+        self._doubts_timer = self.own(Timer(self._look_for_doubts))
+        if self._confidence is None and running_loop() is not None:
+            self._doubts_timer.start(AFTER_OPENING_S)
         self.own(session.observe(self._session_told, merged=True))
         self.observe(self._tell_state, VIEW)
         if self.other is not None:
@@ -270,13 +280,31 @@ class Explorer(BenchWidget, PanelHost):
         with self.hold_sync():
             self.unsure = b"" if unsure is None else as_bytes(unsure)
             self.certainty = (
-                {}
+                self._doubt()
                 if known is None
                 else {
                     "readouts": [known.readouts(self.neuron, c) for c in range(self.info["n_channels"])],
                     "pale": "" if unsure is None else known.meaning,
                 }
             )
+
+    def _doubt(self) -> dict[str, Any]:
+        """Of a field whose peak stands in another band than the recording prefers: that, where it has been found."""
+        preferred = known_doubts(self.session).get(self.neuron)
+        if preferred is None:
+            return {}
+        text = f"the recording would rather have its peak about {preferred / 1000:.2g} kHz: see findings"
+        return {"readouts": [[text]] * self.info["n_channels"], "pale": ""}
+
+    def _look_for_doubts(self) -> None:
+        """Compare the peaks of the fields with the recording, in a thread beside the kernel's."""
+
+        def look(going: Callable[[], bool]) -> None:
+            doubtful_peaks(self.session)
+            if going():
+                self._tell_certainty()
+
+        self._doubts.start(look)
 
     def _rest(self, _change: Any) -> None:
         figures = self._made.get("figures")

@@ -16,6 +16,7 @@ from deepstrf.metrics import corrcoef
 
 from ..comparison.other_model import OtherModel
 from ..figures.confidence import LEVEL, Confidence
+from ..session.doubts import doubtful_peaks, known_doubts
 from ..session.evidence import heard_by
 from ..session.session import LiveSession
 from ..session.staged_forward import gain_and_offset
@@ -26,8 +27,9 @@ __all__ = ["COLUMNS", "FEW", "MEASURES", "SORTS", "TuningTable"]
 MEASURES = ("best_frequency_hz", "latency_ms", "bandwidth_oct", "separability", "on_off", "score", "score_gain")
 """The read-outs by which neurons are sorted and filtered."""
 
-COLUMNS = (*MEASURES, "edited", "peak")
-"""Columns of a table: the read-outs, whether the neuron is edited, and its largest absolute weight."""
+COLUMNS = (*MEASURES, "edited", "peak", "preferred_hz")
+"""Columns of a table: the read-outs, whether the neuron is edited, its largest absolute weight, and where the recording
+would have the field's peak, if that is in another band."""
 
 SORTS = ("index", "name", *MEASURES)
 FEW = 16
@@ -66,7 +68,7 @@ class TuningTable:
         multiplied in.
     kernels : ndarray of int8, shape (N, C, F, T)
         Receptive fields over their own largest absolute value, times 127. Weights that have met no sound are 0.
-    table : ndarray of float32, shape (N, 9)
+    table : ndarray of float32, shape (N, 10)
         One column for each of ``COLUMNS``.
     """
 
@@ -202,6 +204,24 @@ class TuningTable:
                 differs = parameter.raw[parameter.prefix] != trained.raw[trained.prefix]
                 edited |= differs.reshape(len(edited), -1).any(1).cpu()
         self.table[:, COLUMNS.index("edited")] = edited.numpy()
+        self._mark_doubts(known_doubts(self.session))
+
+    def read_doubts(self) -> None:
+        """Note where the recording would have the peak of a field that stands in another band; see `doubtful_peaks`.
+
+        Not with intervals, which say more, and not of kernels that were given.
+        """
+        if self.confidence is None and self.given_kernels is None:
+            self._mark_doubts(doubtful_peaks(self.session))
+
+    def _mark_doubts(self, doubts: Mapping[int, float]) -> None:
+        if self.confidence is not None or self.given_kernels is not None:
+            return
+        preferred = self.table[:, COLUMNS.index("preferred_hz")]
+        preferred[:] = np.nan
+        for neuron, hz in doubts.items():
+            if not self.table[neuron, COLUMNS.index("edited")]:
+                preferred[neuron] = hz
 
     def order(
         self, sort: str, descending: bool, search: str, ranges: Mapping[str, Sequence[float | None]]

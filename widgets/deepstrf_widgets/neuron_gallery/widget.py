@@ -190,7 +190,9 @@ class Gallery(BrowserWidget):
     def readouts(self) -> dict[str, NDArray[Any]]:
         """Number, name and read-outs of every neuron, one array (N,) each: a dict made for ``pandas.DataFrame``.
 
-        NaN where a neuron has no value; ``peak`` is the largest absolute weight. With ``confidence`` also the ends of
+        NaN where a neuron has no value; ``peak`` is the largest absolute weight, ``preferred_hz`` where the recording
+        would have the peak of a field as it was fitted, if that is in another band (`deepstrf.analysis.diagnose` says
+        more; of up to 100 neurons, and not with ``confidence``). With ``confidence`` also the ends of
         the 95 % intervals of the trained fields (``best_frequency_hz_low`` and so on).
         """
         self.refresh()
@@ -370,6 +372,7 @@ class Gallery(BrowserWidget):
             self._tuning.read_fields(stale)
         self._tuning.read_scores(stale_scores)
         self._tuning.read_edited()
+        self._tuning.read_doubts()
         # Compared as bits: NaN is NaN.
         rows = np.flatnonzero((table.view("<i4") != self.table.view("<i4")).any(1)).tolist()
         redrawn = (pictures != self.kernels[stale]).any((1, 2, 3))

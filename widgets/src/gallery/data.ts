@@ -51,8 +51,8 @@ export const MEASURES = [
 ] as const;
 export type Measure = (typeof MEASURES)[number];
 
-/** Columns of the (N, 9) array `table`. */
-export const TABLE_COLUMNS = [...MEASURES, "edited", "peak"] as const;
+/** Columns of the (N, 10) array `table`. */
+export const TABLE_COLUMNS = [...MEASURES, "edited", "peak", "preferred_hz"] as const;
 export type TableColumn = (typeof TABLE_COLUMNS)[number];
 export type Sort = "index" | "name" | Measure;
 
@@ -201,7 +201,10 @@ export class GalleryData {
         : `${DESCRIBED[m].label} ${measured(m, this.value(neuron, m))}`,
     );
     const edited = this.value(neuron, "edited") === 1 ? "edited" : "";
-    return [edited, this.inhibition(neuron), ...texts].filter(Boolean).join(", ");
+    const preferred = this.value(neuron, "preferred_hz");
+    const doubt =
+      preferred > 0 ? `the recording would rather have its peak about ${frequency(preferred)}` : "";
+    return [edited, this.inhibition(neuron), ...texts, doubt].filter(Boolean).join(", ");
   }
 
   /** "ON 4.2 kHz, 35 ms: +0.012" for one cell of a receptive field. */

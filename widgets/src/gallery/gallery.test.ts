@@ -20,7 +20,7 @@ const NAMES = [
 // The list box is 400 x 300 CSS pixels: a card of two pictures of at most 166 and 18 around them leaves room for 2.
 const [WIDTH, HEIGHT, COLUMNS] = [400, 300, 2];
 
-/** best_frequency_hz, latency_ms, bandwidth_oct, separability, on_off, score, score_gain, edited, peak */
+/** best_frequency_hz, latency_ms, bandwidth_oct, separability, on_off, score, score_gain, edited, peak, preferred_hz */
 function row(n: number): number[] {
   return [
     1000 + 100 * n,
@@ -32,6 +32,7 @@ function row(n: number): number[] {
     n === 3 ? Number.NaN : 0.1 * ((n % 4) - 1),
     n === 1 ? 1 : 0,
     2,
+    n === 2 ? 4200 : Number.NaN,
   ];
 }
 
@@ -454,6 +455,16 @@ describe("controls", () => {
     expect(gallery.one("button[aria-label^=Descending]").textContent).toBe("↓");
     frame();
     expect(gallery.one(".db-legend-line").textContent).toMatch(/^OFF; 0\.5–8 kHz upwards, 15 to 0 ms/);
+  });
+
+  it("a peak in another band than the recording prefers is marked, and told", () => {
+    const gallery = new Gallery();
+    expect(gallery.card(2)!.textContent).toContain("1.2 kHz ?");
+    expect(gallery.card(2)!.getAttribute("aria-description")).toMatch(
+      /r = 0\.20, the recording would rather have its peak about 4\.2 kHz$/,
+    );
+    expect(gallery.card(3)!.textContent).not.toContain("?");
+    expect(gallery.card(3)!.getAttribute("aria-description")).not.toContain("rather");
   });
 
   it("ranges are typed in kHz and sent in Hz; ends that cross are marked and not sent", () => {

@@ -306,7 +306,7 @@ export class GalleryGrid {
     setAttribute(card.element, "aria-description", data.described(neuron));
     setText(card.name, data.label(neuron));
     setText(card.score, data.info.has_scores ? `r ${read("score")}` : "");
-    setText(card.first, read("best_frequency_hz"));
+    setText(card.first, read("best_frequency_hz") + (data.value(neuron, "preferred_hz") > 0 ? " ?" : ""));
     card.element.classList.toggle("db-edited", data.value(neuron, "edited") === 1);
     return true;
   }
