@@ -11,10 +11,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepstrf.models.audio import ConvNet2D
+from deepstrf.models.audio import ConvNet2D, StateNet
 from deepstrf.training import Fitter
 from deepstrf.training import run as run_module
 from deepstrf.training.batches import Examples
+from deepstrf.training.recipes import recipe_for
 from deepstrf_widgets import Edit, LiveSession, explore
 from deepstrf_widgets.play import Player, PlaySettings
 from deepstrf_widgets.play import player as player_module
@@ -161,6 +162,14 @@ def test_settings_change_the_fit_from_where_it_stands(session, player):
     player.set(rates={"curve": 0.1})
     player.step(2)
     assert not np.array_equal(before["activation.b"], session.value("activation.b"))
+
+
+def test_play_takes_steps_that_need_not_grow_where_those_of_the_recipe_do():
+    """Full steps of a recurrent network's recipe from the first on throw its rates off for good."""
+    model, responses = StateNet(10, out_neurons=2), torch.ones(1, 2, 1, 5)
+    assert recipe_for(model, responses).schedule is not None
+    assert step_sizes(model, responses, {})["network"] == 0.001
+    assert step_sizes(model, responses, {"network": 0.02})["network"] == 0.02
 
 
 def test_step_sizes_are_those_of_the_recipe(session):

@@ -16,7 +16,7 @@ from deepstrf.deprecation import keywords
 from deepstrf.metrics import mse_loss, poisson_loss
 from deepstrf.training import Fitter, Progress
 from deepstrf.training.batches import Data, Examples, stimuli_and_responses
-from deepstrf.training.recipes import StepSizes, recipe_for
+from deepstrf.training.recipes import NETWORK_STEP, StepSizes, recipe_for
 
 __all__ = ["GROUPS", "LOSSES", "PlaySettings", "data_of", "fitter_of", "group_of", "step_sizes"]
 
@@ -115,10 +115,16 @@ def group_of(name: str) -> str:
 
 
 def step_sizes(model: nn.Module, responses: Tensor, rates: Mapping[str, float]) -> dict[str, float]:
-    """Step size of each group that the model has parameters to fit in: as given, or as its recipe has it."""
-    own: Any = recipe_for(model, responses).optimizer
+    """Step size of each group that the model has parameters to fit in: as given, or as its recipe has it.
+
+    Where a recipe's steps grow to their size, those of other networks: play goes on from wherever the model stands.
+    """
+    recipe = recipe_for(model, responses)
+    own: Any = recipe.optimizer
     if isinstance(own, StepSizes):
         of_name = lambda name: own.by_name.get(name, own.lr)  # noqa: E731
+    elif recipe.schedule is not None:
+        of_name = lambda _name: NETWORK_STEP  # noqa: E731
     else:
         of_name = lambda _name: own.keywords["lr"]  # noqa: E731
     sizes: dict[str, float] = {}
