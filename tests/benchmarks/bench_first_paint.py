@@ -23,21 +23,27 @@ from tests.browser.notebook import NotebookPage, write_notebook  # noqa: E402
 
 IMPORTS = "from deepstrf.demo import load_demo\nfrom deepstrf_widgets import explore\ndemo = load_demo()"
 EXPLORE = "explore(demo.model, demo.stimulus, demo.responses{options})"
-# The end of the first frame in which a picture of the bench has been drawn to.
+# The end of the first frame in which receptive field, sound and response have been drawn as large as their places are.
+# Before it some frames draw into canvases that have no place yet, and show nothing.
 WATCH = """() => {
   const drawn = new Set(), context = CanvasRenderingContext2D.prototype;
   for (const name of ["fillRect", "drawImage", "putImageData", "stroke", "fill"]) {
     const plain = context[name];
     context[name] = function (...args) { drawn.add(this.canvas); return plain.apply(this, args); };
   }
-  const watch = () => {
-    if ([...drawn].some((canvas) => canvas.isConnected && canvas.closest(".deepstrf-bench"))) {
-      const post = new MessageChannel();
-      post.port1.onmessage = () => { window.__painted = performance.now(); };
-      post.port2.postMessage(0);
-    } else requestAnimationFrame(watch);
+  const stands = (place) => {
+    const canvas = document.querySelector(`.deepstrf-bench ${place}`);
+    const [width, room] = [canvas?.width, canvas?.clientWidth * devicePixelRatio];
+    return drawn.has(canvas) && room > 0 && Math.abs(width - room) <= 1;
   };
-  requestAnimationFrame(watch);
+  const framed = () => {
+    if ([".db-strf .db-stage > .db-canvas", ".db-spectrogram", ".db-curves"].every(stands)) {
+      window.__painted = performance.now();
+    } else watch();
+  };
+  // A task that a frame posts runs once that frame has been painted, also what was drawn in it after this callback.
+  const watch = () => requestAnimationFrame(() => scheduler.postTask(framed, { priority: "user-blocking" }));
+  watch();
 }"""
 RUN = """async () => {
   const begun = performance.now();
