@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from deepstrf_widgets import BenchWidget, STRFEditor, explore
-from deepstrf_widgets.bench.still import HEIGHT, WIDTH, still
+from deepstrf_widgets.bench.still import COOL, HEIGHT, WARM, WIDTH, still
 
 
 def pixels(data):
@@ -50,3 +50,11 @@ def test_outputs_hold_the_picture_beside_the_widget(session, make):
     assert data["text/plain"] == repr(shown)
     assert "application/vnd.jupyter.widget-view+json" in data
     shown.close()
+
+
+def test_the_largest_weights_have_the_colours_of_excitation_and_inhibition(session):
+    """Which a palette chosen from the pixels gave to the sound, that fills more of them."""
+    for sign, colour in ((1.0, WARM), (-1.0, COOL)):
+        session.set("strf.weight", sign, (0, 0, 0))
+        assert (pixels(still(session, 0)) == colour).all(-1).any()
+    assert len(Image.open(io.BytesIO(still(session, 0))).getpalette("RGB")) == 3 * 256

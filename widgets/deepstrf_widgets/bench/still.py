@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import io
 from typing import Any
 
@@ -23,8 +24,13 @@ SOUND_PX = 96
 MOST_CHANNELS = 4
 INK, MUTED, LINE = (23, 25, 28), (91, 98, 108), (198, 203, 211)
 RECORDED, TRAINED = (195, 201, 210), (122, 130, 142)
+WEIGHT_COLOURS, SOUND_COLOURS, TEXT_SHADES = 101, 104, 24
+"""With the plain ones, 256 in all."""
+
 WARM, COOL = np.array([200.0, 80, 28]), np.array([46.0, 125, 200])
 DARK, BRIGHT = np.array([20.0, 11, 52]), np.array([250.0, 210, 120])
+
+Image.preinit()  # else the first picture of a kernel waits until the formats of files have been imported
 
 Box = tuple[int, int, int, int]
 Pixels = NDArray[np.uint8]
@@ -74,7 +80,7 @@ def still(session: Reading, neuron: int, *, sound: int = 0) -> bytes:
     seconds = spectrogram.shape[1] * now.dt_ms / 1e3
     draw.text((left, TOP + PLOT_PX + 6), f"0 to {seconds:.3g} s: recorded, trained (thin) and model", MUTED, font)
     data = io.BytesIO()
-    picture.quantize(128).save(data, "PNG")
+    picture.quantize(palette=_palette(), dither=Image.Dither.NONE).save(data, "PNG")
     return data.getvalue()
 
 
@@ -82,6 +88,20 @@ def with_still(data: dict[str, Any], session: Reading, neuron: int, sound: int) 
     """The representations of an output, and the picture: what a viewer shows that cannot show the widget."""
     picture = base64.b64encode(still(session, neuron, sound=sound)).decode("ascii")
     return {**data, "image/png": picture}
+
+
+@functools.cache
+def _palette() -> Image.Image:
+    """Every colour that is drawn: to choose 256 from the pixels took longer than all the rest, and mixed the maps."""
+    share = np.linspace(-1, 1, WEIGHT_COLOURS)
+    shades = np.linspace(0, 1, TEXT_SHADES)[:, None]
+    texts = [255 + shades * (np.array(ink) - 255) for ink in (INK, MUTED)]
+    plain = np.array([LINE, RECORDED, TRAINED])
+    sound = DARK + np.linspace(0, 1, SOUND_COLOURS)[:, None] * (BRIGHT - DARK)
+    colours = np.concatenate([_diverging(share, 1.0), sound, *texts, plain]).round().astype(np.uint8)
+    made = Image.new("P", (1, 1))
+    made.putpalette(colours.tobytes())
+    return made
 
 
 def _is_number(value: float | None) -> bool:
@@ -125,10 +145,9 @@ def _lines(draw: Any, font: Any, now: Any, neuron: int, sound: int, box: Box) ->
     high = max([low + 1e-9, *(float(y.max()) for y in finite if y.size)])
     x0, y0, x1, y1 = box
     for y, colour, width in values:
-        across = np.linspace(x0, x1, len(y))
         up = y1 - (y - low) / (high - low) * (y1 - y0)
-        points = [(float(x), float(h)) for x, h in zip(across, up, strict=True) if np.isfinite(h)]
+        points = np.stack([np.linspace(x0, x1, len(y)), up], 1)[np.isfinite(up)]
         if len(points) > 1:
-            draw.line(points, fill=colour, width=width)
+            draw.line(points.ravel().tolist(), fill=colour, width=width)
     draw.rectangle(box, outline=LINE)
     draw.text((x0 - 40, y0), f"{high:.3g}", MUTED, font)
