@@ -91,3 +91,15 @@ def test_the_correlation_and_the_variance_explained_are_those_of_the_metrics(cha
     wanted = corrcoef(*pair, reduction="none")[0], fve(*pair, reduction="none")[0]
     for value, truth in zip((score.r, score.explained), wanted, strict=True):
         assert value == pytest.approx(float(truth), rel=1e-6, abs=1e-9, nan_ok=True)
+
+
+def test_scores_of_another_model_share_the_trials_and_nothing_of_the_prediction():
+    generator = torch.Generator().manual_seed(1)
+    rate, others = torch.rand(2, 1, 50, generator=generator)
+    responses = (rate + 0.1 * torch.rand(1, 2, 4, 50, generator=generator)).contiguous()
+    mine = rate + 0.2
+    live = Scores(responses)
+    of_mine = live.of(mine, 1)
+    another = live.of_another()
+    assert another.of(others, 1) == Scores(responses).of(others, 1) != of_mine
+    assert live.of(mine, 1) is of_mine

@@ -51,7 +51,8 @@ class Played:
     def of(cls, inputs: SessionInputs, trained: StagedForward, source: Source | None = None) -> Played:
         """A stimulus that nothing has been computed on; ``trained`` is the trained model on any."""
         batch, responses = inputs.stimulus, inputs.responses
-        live_scores, trained_scores = (None if responses is None else Scores(responses) for _ in range(2))
+        live_scores = None if responses is None else Scores(responses)
+        trained_scores = live_scores and live_scores.of_another()
         trained = StagedForward(trained.model, batch, trained.form)
         return cls(
             batch, responses, inputs.unit, inputs.sounds, inputs.bins, trained, live_scores, trained_scores, source

@@ -77,6 +77,12 @@ class Scores:
         self._known: dict[int, tuple[Tensor, Score]] = {}
         self._sounds: dict[int, Scores] = {}
 
+    def of_another(self) -> Scores:
+        """Scores of another model's predictions, which share what is known of the trials."""
+        other = Scores(self.responses)
+        other._ratios, other._recorded = self._ratios, self._recorded
+        return other
+
     def of(self, predicted: Tensor, neuron: int, sound: int | None = None) -> Score:
         """Score of a prediction (B, T) of one neuron, over all sounds or over one."""
         if sound is not None and len(self.responses) > 1:

@@ -49,6 +49,8 @@ def changed_values(session: LiveSession) -> Iterator[Edit]:
     for name in sorted(both, key=lambda name: name not in _FIRST):
         parameter, trained = mine[name], trained_ones[name]
         unequal = parameter.raw[parameter.prefix] != trained.raw[trained.prefix]
+        if not unequal.any():
+            continue
         differs = unequal.reshape(parameter.shape).cpu().numpy()
         values = parameter.read()
         rows = [(int(n),) for n in range(len(differs))] if parameter.per_neuron and parameter.shape else [()]
