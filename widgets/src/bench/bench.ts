@@ -102,6 +102,8 @@ export function mount(
   const left = offerLeftEdits(state, cleanup);
   const exercise = exerciseLine(model, cleanup);
   root.append(header, left, exercise, restrictions, panels, message.element, shortcuts.element);
+  // Before what is painted in it: the heights of the pictures follow the room.
+  followRoom(root, name, cleanup);
 
   const response =
     state.view === "response" || state.view === "explorer"
@@ -184,7 +186,6 @@ export function mount(
     fullScreenButton(root, (text) => state.setError(text), cleanup),
   );
   if (page) toolbar.element.append(linkButton(page(cleanup), state, cleanup));
-  followRoom(root, name, cleanup);
   watchPixelRatio(cleanup, requestPaint);
   watchWidth(root, state, clock, cleanup);
   followKernel(model, el, state, cleanup);

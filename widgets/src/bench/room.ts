@@ -1,6 +1,7 @@
 /** How much room a view has: its width in steps, the height that is in view, and the whole screen on request. */
 
 import { type Cleanup, setAttribute, setHidden, setStyle } from "../base/dom";
+import { measureFirst } from "../draw/surface";
 import { button } from "../ui/button";
 import { icon } from "../ui/icons";
 
@@ -29,9 +30,10 @@ export function followRoom(root: HTMLElement, name: HTMLElement, cleanup: Cleanu
     setAttribute(root, "data-nameless", false);
     setAttribute(root, "data-nameless", name.clientWidth < Math.min(name.scrollWidth, LEAST_NAME_PX));
   };
+  let measured = 0;
   const measure = () => {
-    if (root.clientWidth === 0) return;
     const width = root.clientWidth;
+    if (width === 0) return;
     setAttribute(root, "data-narrow", width < TWO_PX);
     setAttribute(root, "data-compact", width < SMALL_PX || (width >= TWO_PX && width < WIDE_PX));
     setStyle(
@@ -39,7 +41,9 @@ export function followRoom(root: HTMLElement, name: HTMLElement, cleanup: Cleanu
       "--db-room",
       `${document.fullscreenElement === root ? innerHeight : heightInView(root)}px`,
     );
-    fitName();
+    // It makes the browser lay out the bench twice, and the height changes in a drag.
+    if (width !== measured) fitName();
+    measured = width;
   };
   const observer = new ResizeObserver(measure);
   observer.observe(root);
@@ -51,6 +55,7 @@ export function followRoom(root: HTMLElement, name: HTMLElement, cleanup: Cleanu
   // A printed page has another width, for which nothing is painted anew: handles and axes would lie beside the picture.
   cleanup.listen(window, "beforeprint", () => setStyle(root, "width", `${root.offsetWidth}px`));
   cleanup.listen(window, "afterprint", () => root.style.removeProperty("width"));
+  measureFirst(measure, cleanup);
   measure();
 }
 

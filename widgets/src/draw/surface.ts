@@ -19,6 +19,15 @@ export function record(paint: () => void): ReadonlyMap<Element, SvgContext> {
   return drawn;
 }
 
+/** What measures a place that no frame has been painted in yet. */
+const unmeasured = new Set<() => void>();
+
+/** Measure before the next frame is painted: a new view has its place by then, and observers would tell it a frame later. */
+export function measureFirst(measure: () => void, cleanup: Cleanup): void {
+  unmeasured.add(measure);
+  cleanup.add(() => unmeasured.delete(measure));
+}
+
 export class Surface {
   width = 0;
   height = 0;
@@ -40,6 +49,7 @@ export class Surface {
     const observer = new ResizeObserver(measure);
     observer.observe(canvas);
     cleanup.add(() => observer.disconnect());
+    measureFirst(measure, cleanup);
     measure();
   }
 
@@ -96,6 +106,8 @@ export class Frames {
   request(painter: (now: number) => void): void {
     this.#waiting.add(painter);
     this.#handle ??= requestAnimationFrame((now) => {
+      for (const measure of unmeasured) measure();
+      unmeasured.clear();
       this.#handle = null;
       this.run(now);
     });

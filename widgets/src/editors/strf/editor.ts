@@ -154,13 +154,14 @@ export class StrfEditor extends StageEditor {
     this.#brush.updateAria();
     this.#profiles.updateAria();
     this.#paintCertainty();
-    this.#describeTuning();
+    this.frames.request(this.#describeTuning);
   }
 
-  #describeTuning(): void {
+  /** In the frame after that of the picture, which it would hold up: its separability takes as long as all the rest. */
+  readonly #describeTuning = (): void => {
     const { axes, info, channel } = this.state;
     setText(this.#tuning, tuningText(this.#pictures, axes, info.unheard, channel, this.#tight));
-  }
+  };
 
   protected get dragging(): boolean {
     return [this.handles, this.#areaSelect, this.#brush, this.#profiles].some((tool) => tool.dragging);
@@ -283,7 +284,7 @@ export class StrfEditor extends StageEditor {
     if (tight !== this.#tight) {
       this.#tight = tight;
       this.#overlay.classList.toggle("db-tight", tight);
-      this.#describeTuning();
+      this.frames.request(this.#describeTuning);
     }
     drawAround(ctx, theme, grid, this.state.axes, around);
   }
