@@ -53,7 +53,7 @@ LAYERS = (
         "deepstrf_widgets.stimulus",
     ),
     ("deepstrf_widgets.explorer",),
-    ("deepstrf_widgets.training", "deepstrf_widgets.fits"),
+    ("deepstrf_widgets.training", "deepstrf_widgets.fits", "deepstrf_widgets.forked_kernels"),
     ("deepstrf_widgets.__init__",),
     ("deepstrf_widgets.__main__",),
 )
@@ -173,7 +173,8 @@ def test_modules_are_imported_by_their_names() -> None:
     by_text = {
         name for name, file in modules_of(PACKAGES).items() if "import_module" in file.read_text(encoding="utf-8")
     }
-    assert by_text == {*LAZY, "deepstrf.deprecation", "deepstrf_widgets.server"}
+    others = {"deepstrf.deprecation", "deepstrf_widgets.server", "deepstrf_widgets.forked_kernels.__main__"}
+    assert by_text == {*LAZY, *others}
 
 
 def test_every_place_in_the_table_is_taken() -> None:

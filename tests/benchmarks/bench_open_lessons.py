@@ -1,7 +1,8 @@
 """Memory of all lessons left open, one kernel each: ``python tests/benchmarks/bench_open_lessons.py``.
 
-Every notebook runs once and its kernel stays. What is printed is the proportional set size (PSS) of all of them
-together, which counts a page that several kernels share once; then the same after each kernel has given back what its
+Every notebook runs once and its kernel stays; the kernels are those of ``make lab``, with ``--plain`` Jupyter's own.
+What is printed is the proportional set size (PSS) of all of them and of the process that they were forked from: it
+counts a page that several processes share once; then the same after each kernel has given back what its
 allocator keeps, and what of it is private to a kernel. Linux only.
 """
 
@@ -14,7 +15,10 @@ import sys
 from pathlib import Path
 
 import nbformat
+from jupyter_client.provisioning import KernelProvisionerFactory
 from nbclient import NotebookClient
+
+from deepstrf_widgets import forked_kernels
 
 ROOT = Path(__file__).resolve().parents[2]
 CELL_SECONDS = 300
@@ -46,12 +50,18 @@ def left_open(path: Path) -> tuple[NotebookClient, int]:
     return client, int(notebook.cells[-1].outputs[0]["data"]["text/plain"])
 
 
-def main(paths: list[Path]) -> int:
+def main(paths: list[Path], *, plain: bool) -> int:
     """Exit status: 1 where the lessons together hold more than the bar."""
     os.environ.update(OMP_NUM_THREADS="1", DEEPSTRF_COURSE_RECORD=os.devnull)
+    if not plain:
+        factory = KernelProvisionerFactory.instance()
+        forked_kernels.register(factory)
+        factory.default_provisioner_name = forked_kernels.NAME
     clients = {path.stem: left_open(path) for path in paths}
     for when in ("as they are", "after malloc_trim"):
         held = {name: memory(pid) for name, (_, pid) in clients.items()}
+        if not plain:
+            held["parent process"] = memory(forked_kernels.PARENT.pid)
         for name, (pss, private) in held.items():
             print(f"{name:32s} {pss:5.0f} MB, private {private:5.0f} MB")
         total = sum(pss for pss, _ in held.values()) / 1000
@@ -67,4 +77,6 @@ def main(paths: list[Path]) -> int:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("notebooks", nargs="*", type=Path, default=sorted((ROOT / "notebooks").glob("[0-9]*.ipynb")))
-    sys.exit(main(parser.parse_args().notebooks))
+    parser.add_argument("--plain", action="store_true", help="kernels that share nothing but the libraries' files")
+    options = parser.parse_args()
+    sys.exit(main(options.notebooks, plain=options.plain))

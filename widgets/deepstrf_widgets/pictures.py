@@ -107,6 +107,7 @@ class Picture(Figure):
             self.dpi = dpi
         file = io.BytesIO()
         _with_few_colours(np.asarray(canvas.buffer_rgba())).save(file, "png", optimize=True)
+        FigureCanvasAgg(self)  # the one that was drawn on keeps its pixels, some MB, as long as the picture has it
         return file.getvalue()
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
