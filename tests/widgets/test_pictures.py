@@ -344,3 +344,10 @@ def test_long_labels_of_bars_are_turned():
 def test_legend_of_many_lines_has_rows(things, columns):
     lines = {str(i): [0.0, i] for i in range(things)}
     assert pictures.lines_picture(lines, x_label="x", y_label="y").axes[0].get_legend()._ncols == columns
+
+
+def test_a_picture_keeps_no_pixels_of_its_file():
+    picture = pictures.lines_picture({"one": [0.0, 1.0]}, x_label="x", y_label="y")
+    content = picture.png()
+    assert not hasattr(picture.canvas, "renderer")  # which matplotlib's canvas has once it has drawn
+    assert picture.png() == content

@@ -17,7 +17,7 @@ import pytest
 import deepstrf
 import deepstrf_widgets
 from deepstrf_widgets.forked_kernels import PARENT
-from tests.widgets.forked_kernels.kernels import Kernel, is_alive, is_forked, kernel, until
+from tests.widgets.forked_kernels.kernels import SECONDS, Kernel, is_alive, is_forked, kernel, until
 
 ROOT = Path(__file__).resolve().parents[3]
 pytestmark = [
@@ -42,11 +42,11 @@ def pid_of(one: Kernel) -> int:
 
 def test_an_interrupt_ends_the_cell_alone(forked: Kernel) -> None:
     forked.client.execute("print('begun', flush=True)\nwhile True: pass")
-    message = forked.client.get_iopub_msg(timeout=20)
+    message = forked.client.get_iopub_msg(timeout=SECONDS)
     while message["msg_type"] != "stream":
-        message = forked.client.get_iopub_msg(timeout=20)
+        message = forked.client.get_iopub_msg(timeout=SECONDS)
     forked.manager.interrupt_kernel()
-    assert forked.client.get_shell_msg(timeout=20)["content"]["ename"] == "KeyboardInterrupt"
+    assert forked.client.get_shell_msg(timeout=SECONDS)["content"]["ename"] == "KeyboardInterrupt"
     assert forked.value("1 + 1") == 2
 
 
