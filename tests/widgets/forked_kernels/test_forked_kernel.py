@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -154,3 +155,9 @@ def test_an_ended_kernel_runs_its_last_functions(tmp_path: Path) -> None:
 def test_threads_of_a_kernel_are_those_it_asks_for() -> None:
     with kernel(env={**os.environ, "OMP_NUM_THREADS": "1"}) as one:
         assert one.value("__import__('torch').get_num_threads()") == 1
+
+
+def test_its_module_leaves_the_comms_of_whoever_imports_it_alone() -> None:
+    module = "deepstrf_widgets.forked_kernels.forked_kernel"
+    code = f"import sys, {module}; sys.exit('ipykernel.ipkernel' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -15,12 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import ipykernel_launcher
 import ipywidgets
 import numpy as np
 import torch
-from ipykernel import ipkernel
-from ipykernel.kernelapp import IPKernelApp
 
 __all__ = ["Fresh", "Request", "become_kernel"]
 
@@ -75,6 +72,10 @@ class Request:
 
 def become_kernel(request: Request, fresh: Fresh) -> None:
     """Be the kernel of ``request``; returns when it has been shut down."""
+    # Whoever imports this has the comms of a kernel: widgets made elsewhere would send to nobody.
+    import ipykernel_launcher
+    from ipykernel.kernelapp import IPKernelApp
+
     os.setsid()
     _take_files(request.standard)
     os.chdir(request.cwd)
@@ -123,6 +124,8 @@ def _seen_by_a_debugger(names: list[str]) -> Iterator[None]:
 
     To look at the rest would also copy 20 MB: one page for each module and one for the name of its file.
     """
+    from ipykernel import ipkernel
+
     ipkernel.sys = _Seen({name: sys.modules[name] for name in names})  # type: ignore[assignment]
     try:
         yield

@@ -94,6 +94,7 @@ class KernelParent:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._started: _Started | None = None
+        self._ending: list[subprocess.Popen[bytes]] = []
         self._is_ready = False
         self._alive: tuple[int, int] | None = None
 
@@ -125,7 +126,9 @@ class KernelParent:
         """Ask for no more kernels; the process ends with the last of those it has."""
         if self._started is not None:
             self._started.control.close()
+            self._ending.append(self._started.process)
             self._started = None
+        self._ending = [process for process in self._ending if process.poll() is None]
 
     @locked
     def fork(

@@ -3,6 +3,7 @@
 import { expect, it, vi } from "vitest";
 import gallery from "../entry/gallery";
 import sounds from "../entry/sounds";
+import { TABLE_COLUMNS } from "../gallery/data";
 import { StaticModel } from "../offline/static-model";
 import { bytes, INFO } from "../testing/bench.fixture";
 import { frame, handle, key, mount, onEveryPage, open, pointer } from "../testing/mount.fixture";
@@ -85,7 +86,7 @@ it("the gallery says that its kernel is gone, and still chooses", () => {
   const model = new StaticModel({
     view: "gallery",
     info: { ...INFO, has_scores: true, has_other: false, kernels_given: false },
-    table: bytes(Array.from({ length: 8 * N }, (_, i) => i)),
+    table: bytes(Array.from({ length: TABLE_COLUMNS.length * N }, (_, i) => i)),
     kernels: new DataView(new Int8Array(N * 2 * 4 * 5).buffer),
     names: ["a", "b", "c"],
     cf_hz: bytes([1000, 2000, 4000, 8000]),
