@@ -46,7 +46,8 @@ COLOURS = """async (png) => {
 }"""
 GALLERY = """async ({ code, neurons }) => {
   const [C, F, T] = [2, 12, 10];
-  const table = Float32Array.from({ length: 9 * neurons }, (_, i) => [2000, 25, 1, 0.9, 0.2, 0.5, NaN, 0, 1][i % 9]);
+  const row = [2000, 25, 1, 0.9, 0.2, 0.5, NaN, 0, 1, NaN];
+  const table = Float32Array.from({ length: row.length * neurons }, (_, i) => row[i % row.length]);
   const kernels = Int8Array.from({ length: neurons * C * F * T }, (_, i) => (i * 37) % 255 - 127);
   const view = (array) => new DataView(array.buffer);
   const traits = {
