@@ -67,7 +67,8 @@ class Kernel:
             if message["msg_type"] == "stream" and message["content"]["name"] == "stdout":
                 printed.append(message["content"]["text"])
 
-        reply = self.client.execute_interactive(code, timeout=SECONDS, output_hook=hear)["content"]
+        ask = self.client.execute_interactive
+        reply = ask(code, timeout=SECONDS, output_hook=hear, stop_on_error=False)["content"]
         if reply["status"] != "ok":
             raise RuntimeError("\n".join(reply.get("traceback", [reply["status"]])))
         return "".join(printed)
