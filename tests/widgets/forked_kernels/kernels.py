@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from jupyter_client.blocking import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 from jupyter_client.provisioning import KernelProvisionerFactory
@@ -25,6 +26,16 @@ QUIET = ["--log-level=ERROR"]
 def is_forked(manager: KernelManager) -> bool:
     """Whether the kernel is a fork."""
     return isinstance(manager.provisioner.process, ForkedProcess)
+
+
+MARKS = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="forks are used on Linux alone"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # event loops of the blocking client
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+"""Of the tests of a module that starts kernels."""
 
 
 @contextlib.contextmanager

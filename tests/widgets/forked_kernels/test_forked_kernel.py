@@ -11,15 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.widgets.forked_kernels.kernels import Kernel, is_forked, kernel
+from tests.widgets.forked_kernels.kernels import MARKS, Kernel, is_forked, kernel
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(sys.platform != "linux", reason="forks are used on Linux alone"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # event loops of the blocking client
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = MARKS
 
 STATE = """
 import decimal, gc, locale, logging, os, random, signal, sys, threading, warnings

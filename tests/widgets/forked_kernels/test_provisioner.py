@@ -17,16 +17,10 @@ import pytest
 import deepstrf
 import deepstrf_widgets
 from deepstrf_widgets.forked_kernels import PARENT
-from tests.widgets.forked_kernels.kernels import SECONDS, Kernel, is_alive, is_forked, kernel, until
+from tests.widgets.forked_kernels.kernels import MARKS, SECONDS, Kernel, is_alive, is_forked, kernel, until
 
 ROOT = Path(__file__).resolve().parents[3]
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(sys.platform != "linux", reason="forks are used on Linux alone"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # event loops of the blocking client
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = MARKS
 
 
 @pytest.fixture

@@ -388,6 +388,9 @@ export class BenchState extends ViewState {
       if (verdict.stale) return;
       this.rttMs = verdict.rttMs ?? this.rttMs;
       this.#expected = answer.revision;
+      // It is older than what the user has set, and the fit has that from now on.
+      this.#nextMotion?.();
+      this.#nextMotion = null;
       if (verdict.idle) this.scoreIsOld = false;
     }
     this.error = "";

@@ -19,6 +19,28 @@ const made = (traits: Record<string, unknown> = {}, info = {}) => {
   const fixture = new Fixture({ playing: true, pins: [], ...traits }, info);
   return { fixture, state: new BenchState(fixture.model, clock) };
 };
+/** A state from 1000 ms on, whose clock goes on when the test says so. */
+const timed = () => {
+  let now = 1000;
+  const later: { callback: () => void; at: number }[] = [];
+  const fixture = new Fixture({ playing: true, pins: [], revision: 0 });
+  const state = new BenchState(fixture.model, {
+    now: () => now,
+    later: (callback, ms) => {
+      const one = { callback, at: now + ms };
+      later.push(one);
+      return () => later.splice(later.indexOf(one), 1);
+    },
+  });
+  const until = (ms: number) => {
+    now = ms;
+    for (const one of later.filter(({ at }) => at <= ms)) {
+      later.splice(later.indexOf(one), 1);
+      one.callback();
+    }
+  };
+  return { fixture, state, until };
+};
 const moved = (by: number) => GAUSSIANS.map((value) => Math.fround(value + by));
 let number = 0;
 const motion = (fixture: Fixture, gaussians: number[], more: object = {}) => {
@@ -94,24 +116,7 @@ describe("a fit that moves the model", () => {
   });
 
   it("shows the newest of those that come within one frame in the next frame", () => {
-    let now = 1000;
-    const later: { callback: () => void; at: number }[] = [];
-    const fixture = new Fixture({ playing: true, pins: [] });
-    const state = new BenchState(fixture.model, {
-      now: () => now,
-      later: (callback, ms) => {
-        const one = { callback, at: now + ms };
-        later.push(one);
-        return () => later.splice(later.indexOf(one), 1);
-      },
-    });
-    const until = (ms: number) => {
-      now = ms;
-      for (const one of later.filter(({ at }) => at <= ms)) {
-        later.splice(later.indexOf(one), 1);
-        one.callback();
-      }
-    };
+    const { fixture, state, until } = timed();
     let shown = 0;
     state.onChange((parts) => {
       if (parts.has("field")) shown += 1;
@@ -134,6 +139,21 @@ describe("a fit that moves the model", () => {
     state.close();
     until(1100);
     expect(seen()).toEqual([2, 0.375]);
+  });
+
+  it("does not show a step that waits for its frame once the kernel knows of a later edit", () => {
+    const { fixture, state, until } = timed();
+    motion(fixture, moved(0.125));
+    until(1003);
+    motion(fixture, moved(0.25));
+    state.beginGesture(1);
+    state.edit({ band: 2.5 });
+    state.endGesture();
+    while (state.queue.pending() > 0) fixture.answer({ revision: 1 });
+    until(1100);
+    expect(state.gaussian(1).band).toBe(2.5);
+    motion(fixture, moved(0.5));
+    expect([...state.gaussians]).toEqual(moved(0.5));
   });
 
   it("brings scores now and then", () => {
