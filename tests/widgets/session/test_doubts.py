@@ -70,7 +70,9 @@ def test_the_bench_tells_them_after_it_has_been_opened(session, monkeypatch):
     first, found, other = asyncio.run(opened())
     assert (first, other) == ({}, {})
     hz = doubtful_peaks(session)[SICK]
-    assert found["readouts"] == [[f"the recording would rather have its peak about {hz / 1000:.2g} kHz: see findings"]]
+    assert found["readouts"] == [
+        [f"the recording would rather have the trained peak about {hz / 1000:.2g} kHz: see findings"]
+    ]
 
 
 def test_a_bench_without_an_event_loop_tells_them_once_the_gallery_has_looked(session):
@@ -79,7 +81,7 @@ def test_a_bench_without_an_event_loop_tells_them_once_the_gallery_has_looked(se
     doubtful_peaks(session)
     for neuron in (0, SICK):
         explorer.neuron = neuron
-    assert "would rather have its peak about" in explorer.certainty["readouts"][0][0]
+    assert "would rather have the trained peak about" in explorer.certainty["readouts"][0][0]
     explorer.close()
 
 

@@ -293,7 +293,8 @@ class Explorer(BenchWidget, PanelHost):
         preferred = known_doubts(self.session).get(self.neuron)
         if preferred is None:
             return {}
-        text = f"the recording would rather have its peak about {preferred / 1000:.2g} kHz: see findings"
+        # It stays true where the field has been edited since.
+        text = f"the recording would rather have the trained peak about {preferred / 1000:.2g} kHz: see findings"
         return {"readouts": [[text]] * self.info["n_channels"], "pale": ""}
 
     def _look_for_doubts(self) -> None:
