@@ -15,7 +15,15 @@ from deepstrf.models import ConvNet2D, LinearNonlinear, NeuralModel
 from deepstrf.models.activations import ParametricSoftplus
 from deepstrf.models.layers import ParametricSTRF
 from deepstrf.models.prefiltering import AdapTrans, ShortTermPlasticity, make_prefiltering
-from deepstrf_widgets import ActivationEditor, AdapTransEditor, BenchWidget, LiveSession, ResponseView, STRFEditor
+from deepstrf_widgets import (
+    ActivationEditor,
+    AdapTransEditor,
+    BenchWidget,
+    LiveSession,
+    Player,
+    ResponseView,
+    STRFEditor,
+)
 from deepstrf_widgets.bench import widget as bench
 from deepstrf_widgets.session import parameters
 
@@ -776,3 +784,58 @@ def test_the_browser_adapts_before_layers_that_only_the_kernel_knows():
     assert not slot(lambda prefilter: prefilter.register_forward_hook(lambda *_: None))["local"]
     assert not slot(lambda prefilter: prefilter.register_buffer("switch_channels", torch.ones(2)))["local"]
     assert not slot(wav2spec=nn.ReLU())["local"]
+
+
+# -- a page that goes while it holds a handle ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def fitted(make_session, monkeypatch):
+    """A widget, its page and a fit whose steps but the last are pictures; a page that is silent for two is gone."""
+    widget = BenchWidget(make_session(dtype=torch.float32))
+    for name in ("SHORTEST_S", "PICTURE_REST", "PATIENCE_S", "GONE_S"):
+        monkeypatch.setattr(bench, name, 0.0)
+    player = Player(widget.session)
+    yield widget, Page(widget, monkeypatch), player
+    player.close()
+    widget.close()
+
+
+def test_what_a_page_held_that_says_nothing_any_more_moves_again(fitted):
+    widget, page, player = fitted
+    page.edit(0.25)
+    player.step(2)
+    assert widget.session.value("strf.weight", (0, 0, 0)) == 0.25
+    player.step(2)
+    assert widget.session.value("strf.weight", (0, 0, 0)) != 0.25
+
+
+def test_what_a_page_holds_that_answers_pictures_never_moves(fitted):
+    widget, page, player = fitted
+    page.edit(0.25)
+    for _ in range(5):
+        before = widget._painted_number
+        player.step(2)
+        assert widget._painted_number > before
+        page.request({"type": "painted"}, seq=widget._painted_number)
+    assert widget.session.value("strf.weight", (0, 0, 0)) == 0.25
+
+
+def test_a_page_lets_go_of_what_it_holds_when_its_last_view_goes(fitted):
+    widget, page, player = fitted
+    widget.width = 600
+    page.edit(0.25)
+    widget.width = 0
+    player.step(2)
+    assert widget.session.value("strf.weight", (0, 0, 0)) != 0.25
+
+
+def test_a_page_that_goes_leaves_what_another_holds(fitted):
+    widget, page, player = fitted
+    page.edit(0.25)
+    page.edit(0.5, index=(0, 0, 1), client="other", seq=1)
+    for _ in range(5):
+        player.step(2)
+        page.request({"type": "painted"}, client="other", seq=widget._painted_number)
+    assert widget.session.value("strf.weight", (0, 0, 0)) != 0.25
+    assert widget.session.value("strf.weight", (0, 0, 1)) == 0.5

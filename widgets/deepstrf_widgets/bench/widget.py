@@ -65,6 +65,10 @@ what it has painted (it may be gone, or its messages wait for a cell)."""
 PICTURE_REST, SCORE_REST = 4, 10
 """So many times as long as a picture or a score took to compute, none is: the fit has the rest."""
 
+GONE_S = 30.0
+"""A browser that holds a handle and so long says nothing to the pictures it is sent has gone without letting go. In a
+host without subshells its words wait for the cell that runs, so this is longer than most cells take."""
+
 UNPAINTED = 4
 """Pictures on their way to a browser, which answers every second one."""
 
@@ -211,6 +215,8 @@ class BenchWidget(BrowserWidget):
         self.session = session
         self._newest: dict[str, int] = {}
         self._awaiting: dict[str, bool] = {}
+        # Clients with an open gesture, and since when they have not answered pictures (inf: they have).
+        self._hands: dict[str, float] = {}
         self._answer_timer = self.own(Timer(self._answer))
         self._answered_at = -math.inf
         self._hidden = False
@@ -347,6 +353,7 @@ class BenchWidget(BrowserWidget):
         client, seq = fields.get("client"), fields.get("seq")
         client = client if is_name(client) else ""
         seq = seq if is_count(seq) else 0
+        self._note_alive(client)
         try:
             request = parse(content, buffers)
             if request.kind == "explain":
@@ -373,6 +380,7 @@ class BenchWidget(BrowserWidget):
             if request.kind == "edit":
                 # Two browsers may choose the same id for a gesture; the client's name keeps them apart.
                 gesture = f"{request.client}/{request.gesture}"
+                self._note_alive(request.client, holding=not request.settled)
                 self.session.apply(edits, gesture, settled=request.settled, source=self, grid=True)
             elif request.kind == "revert":
                 names = None if request.names is None else tuple(map(self._unlocked, request.names))
@@ -513,6 +521,7 @@ class BenchWidget(BrowserWidget):
             return
         self._moved = False
         begun = time.perf_counter()
+        self._let_go(since=begun - GONE_S)
         now = self.session.snapshot()
         parts = moved_arrays(now, self._sound_of(now), self.neuron, local=self.info["local"])
         message = {"type": "motion", "neuron": self.neuron, "version": now.version, "parts": list(parts)}
@@ -525,6 +534,24 @@ class BenchWidget(BrowserWidget):
         self._painted_number += 1
         self._unpainted = min(self._unpainted, UNPAINTED - 1) + 1
         self.send({**message, "number": self._painted_number}, buffers=list(parts.values()))
+
+    @locked
+    def _note_alive(self, client: str, *, holding: bool | None = None) -> None:
+        """A client has spoken; ``holding`` tells whether it has a gesture open from now on, None leaves that."""
+        if holding or (holding is None and client in self._hands):
+            self._hands[client] = math.inf
+        else:
+            self._hands.pop(client, None)
+
+    @locked
+    def _let_go(self, since: float) -> None:
+        """Let a fit move what clients hold that have not answered its pictures since then; others begin to count."""
+        for client, silent in list(self._hands.items()):
+            if silent <= since:
+                del self._hands[client]
+                self.session.let_go(f"{client}/")
+            else:
+                self._hands[client] = min(silent, time.perf_counter())
 
     def _painted(self, number: int) -> None:
         self._note_painted(number)
@@ -548,6 +575,8 @@ class BenchWidget(BrowserWidget):
     @one_thread()
     def _on_width(self, change: dict[str, Any]) -> None:
         self._hidden = change["new"] == 0
+        if self._hidden:
+            self._let_go(since=math.inf)
         now = self.session.snapshot()
         if change["old"] == 0 and now.version != self._saved:
             self._save_traits(now)

@@ -449,6 +449,10 @@ class LiveSession(Reading):
 
     # -- a fit that moves the model ------------------------------------------------------------------------------
 
+    def let_go(self, gestures: str) -> None:
+        """Let a fit move again what open gestures hold whose names begin with ``gestures``: nobody will end them."""
+        self._edited.use(self._edited.let_go, gestures)
+
     def open_run(self, run: str) -> None:
         """Make all changes from now on one undo entry, of the name ``run``, until it is closed or undone.
 
