@@ -97,11 +97,21 @@ describe("a bench whose kernel is gone", () => {
 });
 
 describe("a score", () => {
-  it("that is older than the curve is grey until the answer has come", async () => {
+  it("that has been older than the curve for 0.4 s is grey until the answer has come", async () => {
     const { fixture, root } = mount();
     const score = root.querySelector(".db-score") as HTMLElement;
     expect(score.dataset.old).toBeUndefined();
+    // Answers that come soon: of a drag it is not told, however long it takes.
+    for (let step = 0; step < 4; step++) {
+      key(handle(root, 0), "ArrowUp");
+      vi.advanceTimersByTime(200);
+      expect(score.dataset.old).toBeUndefined();
+      fixture.answer({});
+    }
     key(handle(root, 0), "ArrowUp");
+    vi.advanceTimersByTime(399);
+    expect(score.dataset.old).toBeUndefined();
+    vi.advanceTimersByTime(1);
     expect(score.dataset.old).toBe("");
     fixture.answer({});
     await settle();

@@ -43,6 +43,9 @@ const PER_ANSWER = 2;
  */
 const views = new WeakMap<object, Set<BenchState>>();
 
+/** Told later: in a drag it would be true and untrue in every frame, and each change lays the page out anew. */
+const OLD_AFTER_MS = 400;
+
 export class BenchState extends ViewState {
   readonly client = Math.random().toString(36).slice(2, 12);
   readonly queue: RequestQueue;
@@ -65,6 +68,8 @@ export class BenchState extends ViewState {
   /** When a step of a fit was last shown, and what stops the next one, which waits for the next frame. */
   #motionAt = -FRAME_MS;
   #nextMotion: (() => void) | null = null;
+  /** Stops what tells, unless it is answered soon, that the score is older than the curve. */
+  #stopAgeing: (() => void) | null = null;
   #dirty = new Set<Trait>();
   #closed = false;
   readonly #listeners = new Set<(parts: ReadonlySet<Part>) => void>();
@@ -147,6 +152,7 @@ export class BenchState extends ViewState {
     this.queue.close();
     this.#stopMeasuring?.();
     this.#nextMotion?.();
+    this.#stopAgeing?.();
     this.#closed = true;
     for (const stop of this.#stop.splice(0)) stop();
     this.#listeners.clear();
@@ -375,7 +381,7 @@ export class BenchState extends ViewState {
   #take(traits: ReadonlySet<Trait>): readonly Part[] {
     const { neuron } = this;
     this.read(traits);
-    if (traits.has("revision") && !this.#ahead) this.scoreIsOld = false;
+    if (traits.has("revision") && !this.#ahead) this.#scoreIsNew();
     if (this.neuron === neuron && !traits.has("of_neuron")) return this.#catchUp();
     this.#abandon();
     return this.#adopt();
@@ -391,7 +397,7 @@ export class BenchState extends ViewState {
       // It is older than what the user has set, and the fit has that from now on.
       this.#nextMotion?.();
       this.#nextMotion = null;
-      if (verdict.idle) this.scoreIsOld = false;
+      if (verdict.idle) this.#scoreIsNew();
     }
     this.error = "";
     const parts = new Set<Part>(["message", "history"]);
@@ -412,6 +418,12 @@ export class BenchState extends ViewState {
       parts.add("rate");
     }
     this.#notify(...parts, ...shown);
+  }
+
+  #scoreIsNew(): void {
+    this.#stopAgeing?.();
+    this.#stopAgeing = null;
+    this.scoreIsOld = false;
   }
 
   #takeScores(scores: Scores): void {
@@ -438,7 +450,7 @@ export class BenchState extends ViewState {
       this.#takeScores(scores);
       this.canUndo = scores.can_undo;
       this.canRedo = scores.can_redo;
-      this.scoreIsOld = false;
+      this.#scoreIsNew();
       this.#notify("score", "history");
     }
     if (this.#nextMotion) return;
@@ -503,8 +515,12 @@ export class BenchState extends ViewState {
 
   /** Show new values here and in the other views of the widget, to which no answer brings what a browser can compute. */
   #show(slots: Slot[]): void {
-    this.scoreIsOld ||= slots.length > 0;
-    this.#notify("score", ...partsOf(slots));
+    if (slots.length > 0)
+      this.#stopAgeing ??= this.clock.later(() => {
+        this.scoreIsOld = true;
+        this.#notify("score");
+      }, OLD_AFTER_MS);
+    this.#notify(...partsOf(slots));
     for (const view of this.#views) if (view !== this) view.#follow(slots);
   }
 

@@ -2,7 +2,7 @@
 
 import type { Frames } from "../draw/surface";
 
-const INTERVAL_MS = 100;
+const INTERVAL_MS = 200;
 
 export class ThrottledAnnouncer {
   #announcedAt = -Infinity;

@@ -75,7 +75,7 @@ describe("the handles of an output curve", () => {
     expect(at("ceiling")).toEqual([486, 42.6]);
     const tip = editor.element.querySelector<HTMLElement>(".db-tip") as HTMLElement;
     expect([tip.hidden, tip.textContent]).toEqual([false, "threshold 0.904 a.u."]);
-    vi.advanceTimersByTime(120);
+    vi.advanceTimersByTime(220);
     expect(handle("threshold").getAttribute("aria-valuetext")).toBe("0.904 a.u.");
     drop("threshold");
     fixture.answer({});

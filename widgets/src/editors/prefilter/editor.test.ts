@@ -87,7 +87,7 @@ describe("the curves", () => {
     ]);
     await settle();
     frame();
-    vi.advanceTimersByTime(120);
+    vi.advanceTimersByTime(220);
     frame();
     expect(locked()).toHaveLength(1);
     expect(locked()[0]).toMatch(/^ON: .*, pinned$/);
@@ -208,9 +208,9 @@ describe("pointer and keys", () => {
     close(row(1), OFF);
     // 40 ms, 10 pixels up: 40 * 50 ** (10 / 124) = 54.8 ms; a = exp(-10 / 54.8).
     expect(root.querySelector(".db-tip")!.textContent).toBe("2.0 kHz\nON τ 55 ms, a 0.833");
-    // Spoken values follow ten times a second.
+    // Spoken values follow five times a second.
     expect(slider("on").getAttribute("aria-valuetext")).toBe("ON, 4.0 kHz: tau 80 ms, a 0.882 per bin");
-    vi.advanceTimersByTime(120);
+    vi.advanceTimersByTime(220);
     expect(slider("on").getAttribute("aria-valuetext")).toBe("ON, 2.0 kHz: tau 55 ms, a 0.833 per bin");
     pointer(stage, "pointerup", X(1), Y(40));
     fixture.answer({ seq: 1 });

@@ -53,6 +53,8 @@ export class StrfEditor extends StageEditor {
   readonly #plot = element("div.db-plot", {}, this.#picture.element, this.#marks.element);
   readonly #stage: HTMLElement;
   readonly #tip = new Tip();
+  /** What it says of a handle that moves, until the numbers are brought up to date: text is laid out anew. */
+  #tipText = "";
   readonly #readout = element("p.db-readout");
   readonly #title = element("h3.db-title");
   readonly #inspector: Inspector;
@@ -148,6 +150,8 @@ export class StrfEditor extends StageEditor {
   }
 
   protected describe(): void {
+    this.#tipText = "";
+    if (this.#grid) this.#paintTip(this.#grid);
     this.#describeField();
     this.#inspector.paint();
     this.handles.updateAria();
@@ -267,9 +271,7 @@ export class StrfEditor extends StageEditor {
     }
     this.#brush.paint(this.#brush.available && !instead ? grid : null, { gain, reach, unit });
     this.#profiles.paint(grid, now);
-    const drawn = this.#brush.tip ?? this.#profiles.tip;
-    if (drawn) this.#tip.show(...drawn, box);
-    else this.#paintTip(grid);
+    this.#paintTip(grid);
     this.announcer.announce(now);
     this.#paintReadout(this.#pictures);
   };
@@ -309,16 +311,22 @@ export class StrfEditor extends StageEditor {
     this.#marks.paint(grid, ghosts, selected, this.handles.busy);
   }
 
-  /** The numbers beside the handle that moves. */
+  /** The numbers beside the hand. */
   #paintTip(grid: Grid): void {
     const state = this.state;
     const k = state.selected;
+    const drawn = this.#brush.tip ?? this.#profiles.tip;
+    if (drawn) {
+      this.#tip.show(...drawn, grid.box);
+      return;
+    }
     if (!this.handles.busy || k < 0) {
       this.#tip.hide();
       return;
     }
     const g = state.gaussian(k);
-    this.#tip.show(gaussianText(g, state.axes), grid.centre(g), grid.box);
+    this.#tipText ||= gaussianText(g, state.axes);
+    this.#tip.show(this.#tipText, grid.centre(g), grid.box);
   }
 
   #paintReadout(kernel: ArrayLike<number>): void {

@@ -46,15 +46,15 @@ it("a drag of one of 16 Gaussians converts nothing on its way, and once for each
   pointer(centre, "pointermove", 5, 20);
   expect(conversions()).toEqual({ bandToHz: 0, hzToBand: 0, octavesPerBand: 0 });
   fixture.answer({});
-  // The numbers beside the handle: frequency, and width in octaves.
+  // Nor for what is painted in each frame.
   vi.advanceTimersByTime(17);
-  expect(conversions()).toEqual({ bandToHz: 1, hzToBand: 0, octavesPerBand: 1 });
-  // With what the handles say and the number fields, a few times a second: two labels more of each kind.
+  expect(conversions()).toEqual({ bandToHz: 0, hzToBand: 0, octavesPerBand: 0 });
+  // A few times a second: the numbers beside the handle, what it says, and the number fields, each in Hz and octaves.
   pointer(centre, "pointermove", 10, 30);
   vi.advanceTimersByTime(17);
   conversions();
-  vi.advanceTimersByTime(120);
-  expect(conversions()).toEqual({ bandToHz: 2, hzToBand: 0, octavesPerBand: 2 });
+  vi.advanceTimersByTime(220);
+  expect(conversions()).toEqual({ bandToHz: 3, hzToBand: 0, octavesPerBand: 3 });
   expect(centre.getAttribute("aria-valuetext")).toMatch(/kHz/);
   frame();
 });

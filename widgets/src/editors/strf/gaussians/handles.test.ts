@@ -91,12 +91,17 @@ describe("handles", () => {
     pointer(centre, "pointermove", 140, 62.5);
     frame();
     expect(root.querySelector(".db-tip")!.textContent).toContain("2.8 kHz · 15 ms");
-    // Spoken values follow ten times a second.
-    vi.advanceTimersByTime(120);
+    // Spoken values follow five times a second.
+    vi.advanceTimersByTime(220);
     // 40 px right is half a frame nearer to now (5 ms), 37.5 px up half a band (half an octave).
     expect(centre.getAttribute("aria-valuetext")).toBe("2.8 kHz, 15 ms, weight +0.500");
     expect(root.querySelector(".db-tip")!.textContent).toContain("2.8 kHz · 15 ms");
+    // So do the numbers beside the hand, also once it rests.
     pointer(centre, "pointermove", 180, 100);
+    frame();
+    expect(root.querySelector(".db-tip")!.textContent).toContain("2.8 kHz · 15 ms");
+    vi.advanceTimersByTime(220);
+    expect(root.querySelector(".db-tip")!.textContent).toContain("2.0 kHz · 10 ms");
     pointer(centre, "pointerup", 180, 100);
     fixture.answer({ seq: 1 });
     frame();
@@ -133,7 +138,7 @@ describe("handles", () => {
     pointer(centre, "pointermove", 80, 0);
     fixture.model.set("gaussians", bytes(GAUSSIANS));
     await settle();
-    vi.advanceTimersByTime(120);
+    vi.advanceTimersByTime(220);
     expect(centre.getAttribute("aria-valuetext")).toContain("10 ms");
   });
 
