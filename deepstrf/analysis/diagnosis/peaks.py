@@ -29,6 +29,11 @@ KEPT_VARIANCE = 0.999
 FAR_OCTAVES = 0.3
 """A peak that lies nearer is the same one: fits scatter."""
 
+LEAST_SD = 1.0
+"""By so many SD of its posterior one weight must be above the other. Without it 33 of 846 simulated neurons with
+the very field that they have were told of another band (5 to 60 s, 1 to 10 trials, SNR 0.05 to 1): in the fourteen that
+were looked at, by 0.02 to 0.6 SD. Where a test puts the peak elsewhere it is 15 SD."""
+
 LEAST_BINS_PER_WEIGHT = 2
 """Fewer recorded bins than this per function say nothing that is worth a warning."""
 
@@ -119,7 +124,7 @@ class SmoothPosterior:
 
     def preferred(self, field: Tensor, channel: int, rate: Tensor, response: Tensor, peak: float) -> float | None:
         """Place in octaves of the largest weight of the mean field, where it lies far from ``peak`` and above all near
-        it; else None.
+        it by `LEAST_SD`; else None.
 
         Parameters
         ----------
@@ -145,12 +150,25 @@ class SmoothPosterior:
         slope = (drive * (rate - rate.mean())).sum() / drive.square().sum()
         # What the fit explains and what it left, both as a smooth field would explain it.
         seen = self.turn.T @ (self.design.T @ drive / len(drive) * slope + self.design.T @ left / n)
-        weights = self.turn @ (seen * slope * n / noise / (slope.square() * n / noise * self.values + 1 / size))
-        mean = self._field(weights, channel)
-        mean = torch.where(self.audible[channel], mean, -torch.inf).amax(-1)
+        precision = slope.square() * n / noise * self.values + 1 / size
+        mean = self._field(self.turn @ (seen * slope * n / noise / precision), channel)
+        mean = torch.where(self.audible[channel], mean, -torch.inf)
         near = (self.octaves - peak).abs() <= FAR_OCTAVES
-        best = int(mean.argmax())
-        return None if bool(near[best]) or not bool((~near).any()) else float(self.octaves[best])
+        best, lag = divmod(int(mean.argmax()), self.n_lags)
+        if bool(near[best]) or not bool(near.any()):
+            return None
+        own, own_lag = divmod(int(torch.where(near[:, None], mean, -torch.inf).argmax()), self.n_lags)
+        between = self._weight(channel, best, lag) - self._weight(channel, own, own_lag)
+        sd = ((self.turn.T @ between).square() / precision).sum().sqrt()
+        sure = bool(mean[best, lag] - mean[own, own_lag] >= LEAST_SD * sd)
+        return float(self.octaves[best]) if sure else None
+
+    def _weight(self, channel: int, band: int, lag: int) -> Tensor:
+        """What each function of the prior adds to one weight, (rank,)."""
+        of_band, of_lag, size = self.functions[channel]
+        added = torch.outer(of_band[band], of_lag[lag]) * size
+        kept = [size > 0 for *_, size in self.functions]
+        return torch.cat([added[k] if c == channel else added.new_zeros(int(k.sum())) for c, k in enumerate(kept)])
 
     def _field(self, weights: Tensor, channel: int) -> Tensor:
         """Part (F, K) of a field in one channel."""

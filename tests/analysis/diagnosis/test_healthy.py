@@ -9,6 +9,7 @@ from deepstrf.analysis import diagnose
 from deepstrf.demo import load_demo
 from deepstrf.models import LinearNonlinear
 from deepstrf.models.layers import ParametricSTRF, SeparableSTRF
+from deepstrf.simulate import simulate_population
 from deepstrf.training import Fitter
 from tests.analysis.diagnosis.population import BANDS, LAGS, NEURONS, healthy, simulate
 from tests.models.audio.zoo import F, every_model, every_prefilter, make
@@ -28,6 +29,16 @@ def test_the_truth_about_its_own_recording(output, strf):
     train, test = population.split(0.5, 0.5)
     assert not diagnose(population.model, population)
     assert not diagnose(population.model, train, held_out=test)
+
+
+@pytest.mark.parametrize(("seed", "trials"), [(1081, 1), (1084, 3)])
+def test_the_truth_about_a_recording_that_tells_little(seed, trials):
+    """Without a margin the peaks of three and of five of the six fields were called misplaced."""
+    population = simulate_population(
+        6, seconds=5, trials=trials, snr=0.05, strf="gabor", seed=seed, n_bands=20, max_hz=16000.0,
+        sample_rate_hz=32000, dt_ms=5.0,
+    )  # fmt: skip
+    assert not diagnose(population.model, population)
 
 
 @pytest.mark.parametrize("kernel", ["free", "gaussians", "separable"])
