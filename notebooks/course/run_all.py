@@ -25,6 +25,8 @@ class WayBack(anywidget.AnyWidget):
     # back already) nothing is done, nor after the user has done something. A cell is selected by a click on its prompt.
     _esm = r"""
 const TAB = ".lm-TabBar-tab[data-id]";
+/** So long after Run All JupyterLab may still scroll to the last cell: it does once that cell is attached. */
+const SETTLES_MS = 3000;
 const attached = (root) => [...root.querySelectorAll(".jp-Cell")];
 const place = (cell, cells) => Number(cell.dataset.windowedListIndex ?? cells.indexOf(cell));
 
@@ -58,11 +60,13 @@ const select = (cell) => {
 
 /**
  * Bring the cell at this place into view and select it once; then hold it there while the page is laid out (cells above
- * it are drawn, outputs grow), until the user does something or scrolls, by whatever means.
+ * it are drawn, outputs grow, JupyterLab scrolls to the last cell), until the user does something or, once the page has
+ * settled, anything scrolls.
  */
 const lead = (root, goal, stop) =>
   new Promise((end) => {
     const outer = root.querySelector(".jp-WindowedPanel-outer") ?? root;
+    const begun = performance.now();
     let isSelected = false;
     let top = NaN;
     const hold = () => {
@@ -83,7 +87,7 @@ const lead = (root, goal, stop) =>
       end();
     };
     const onScroll = () => {
-      if (!isSelected) hold();
+      if (!isSelected || performance.now() - begun < SETTLES_MS) hold();
       else if (Math.abs(outer.scrollTop - top) > 1) stop.abort();
     };
     const watch = new ResizeObserver(hold);
@@ -134,6 +138,7 @@ export default {
 
     def _on_message(self, _widget: object, _content: Any, _buffers: object) -> None:
         """The page has led back, or there was nothing to do."""
+        self.layout.close()
         self.close()
         _waiting.clear()
 

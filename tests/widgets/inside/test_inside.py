@@ -84,6 +84,16 @@ def test_an_edit_another_neuron_and_another_sound_change_the_field():
     explorer.close()
 
 
+def test_filters_keep_the_neuron_that_they_were_looked_for_when_another_comes_on_screen(recurrent):
+    panel, sent = opened(recurrent)
+    asked = panel._stamp_of(recurrent.session.snapshot())
+    panel._received(panel, {"type": "subspace"}, [])
+    recurrent.neuron = 1
+    panel.wait()
+    assert panel.stamp != asked
+    assert [message["stamp"] for message, _ in sent if message["type"] == "subspace"] == [asked]
+
+
 def test_filters_their_shares_and_the_model_rebuilt_from_them_on_bins_that_were_not_used(recurrent):
     panel, sent = opened(recurrent)
     ask(panel, type="subspace")

@@ -575,6 +575,15 @@ def test_held_out_scores_are_looked_at_from_time_to_time_and_where_it_rests(play
     assert player.show_best() in scored()
 
 
+def test_the_best_step_is_none_whose_score_is_unknown(session, player, monkeypatch):
+    monkeypatch.setattr(player_module, "SCORES_S", 0.0)
+    player.step(6)
+    scored = [point for point in player.trail.points if point.scores is not None]
+    scored[0].scores.fill_(torch.nan)
+    best = max(scored[1:], key=lambda point: float(point.scores.nanmean()))
+    assert player.show_best() == best.step
+
+
 def test_twenty_runs_leave_no_tensors_behind(session, player):
     def bytes_after(runs):
         for _ in range(runs):

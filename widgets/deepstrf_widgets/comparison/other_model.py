@@ -148,7 +148,8 @@ def _model_and_names(session: LiveSession, other: object) -> tuple[NeuralModel, 
         names = list(other.neuron_names)
         return other.snapshot().copied_model(), names if _are_names(names) else []
     if isinstance(other, NeuralModel):
-        return other, [] if other.axes is None else list(other.axes.neuron_names)
+        names = [] if other.axes is None else list(other.axes.neuron_names)
+        return other, names if _are_names(names) else []
     raise TypeError(f'other must be a NeuralModel, a LiveSession or "{TRAINED}", got {type(other).__name__}')
 
 

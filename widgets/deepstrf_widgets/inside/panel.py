@@ -240,6 +240,7 @@ class InsidePanel(BrowserWidget):
 
     def _start_subspace(self, _fields: dict[str, Any]) -> None:
         now, neuron = self.session.snapshot(), self.neuron
+        stamp = self._stamp_of(now)  # of the neuron that it is for: another may be on screen when it ends
 
         def job(going: Callable[[], bool]) -> None:
             model = _model_of(now)
@@ -259,7 +260,7 @@ class InsidePanel(BrowserWidget):
             self.subspace, self._of_subspace = found, now
             message = {
                 "type": "subspace",
-                "stamp": self._stamp_of(now),
+                "stamp": stamp,
                 "shape": list(found.filters.shape[2:]),
                 "shares": found.shares.tolist(),
                 "moments": len(found.moments),

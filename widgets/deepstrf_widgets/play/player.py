@@ -57,8 +57,6 @@ HAND_REST, LONGEST_REST_S = 0.3, 0.1
 """Share of a step's time for which a fit rests after each while a hand drags, and at most so long: on two cores, of
 which it takes one, a drag was repainted three quarters as often as without it."""
 
-STATES = ("ready", "playing", "paused", "done", "failed")
-
 
 @keywords()
 class Player:
@@ -453,7 +451,7 @@ class Player:
         self._pause_played()
         try:
             point = self.trail.nearest(step)
-        except IndexError:  # undone meanwhile
+        except ValueError:  # undone meanwhile
             raise RuntimeError(NO_STEPS) from None
         values = point.values if self._examples is None else self._settled(point.values, self._examples)
         self._write(values, self._run_id)
@@ -472,11 +470,12 @@ class Player:
         points = [point for point in self.trail.points if point.loss is not None]
         if not points:
             raise RuntimeError(NO_STEPS)
-        if all(point.scores is None for point in points):
-            best = min(points, key=lambda point: float(point.loss.nanmean()))  # type: ignore[union-attr]
-        else:
-            best = max((p for p in points if p.scores is not None), key=lambda p: float(p.scores.nanmean()))  # type: ignore[union-attr]
-        return self.show(best.step)
+        scores = {p.step: float(p.scores.nanmean()) for p in points if p.scores is not None}
+        known = {step: score for step, score in scores.items() if math.isfinite(score)}
+        if not known:
+            losses = {p.step: -float(p.loss.nanmean()) for p in points if p.loss is not None}
+            known = {step: gain for step, gain in losses.items() if math.isfinite(gain)} or losses
+        return self.show(max(known, key=known.__getitem__))
 
     def reset(self) -> None:
         """Back to where the run began: one undo entry. What is pinned stays.

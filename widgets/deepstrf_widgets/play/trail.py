@@ -71,8 +71,8 @@ class Trail:
         return len(steps) < 2 or step - steps[-1] >= self._stride
 
     def nearest(self, step: float) -> Point:
-        """The point nearest to a step; IndexError where there is none at all."""
-        return min(self.points, key=lambda point: abs(point.step - step)) if self.points else self.points[0]
+        """The point nearest to a step; ValueError where there is none at all."""
+        return min(self.points, key=lambda point: abs(point.step - step))
 
     def cut(self, step: int) -> None:
         """Forget what came after a step."""
