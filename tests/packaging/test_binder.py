@@ -22,7 +22,7 @@ WORKSPACE = BINDER / "tour.jupyterlab-workspace"
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 TOUR = "notebooks/00_tour.ipynb"
 OURS = {"deepstrf", "deepstrf_widgets"}
-BY_JUPYTERLAB = {"IPython", "ipykernel", "nbclient", "nbformat"}
+BY_JUPYTERLAB = {"IPython", "ipykernel", "nbclient", "nbformat", "traitlets"}
 """Modules of packages without which there is no JupyterLab."""
 PACKAGES = {"huggingface_hub": "huggingface-hub"}
 """Packages whose module has another name."""
