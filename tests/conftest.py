@@ -23,6 +23,15 @@ def _same_random_numbers_every_time() -> None:
     torch.manual_seed(0)
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Torch computes on one thread: the same bits each time, and none whose waiting counts as processor time."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(autouse=True)
 def _what_is_slow_is_marked(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fails a test that takes long and is marked neither ``slow`` nor ``browser``, however busy the machine is."""

@@ -310,15 +310,6 @@ def test_trial_numbers_cannot_fill_the_memory(read):
         read(table(rows))
 
 
-@pytest.fixture
-def one_thread():
-    """The time of a process counts torch's second thread too, also while it waits for a core that others have."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_a_million_spikes_take_twice_the_time_of_the_reader_alone(tmp_path):

@@ -23,14 +23,6 @@ from tests.training import killed_fit
 from tests.training.conftest import BANDS, new_model, quick_fitter
 
 
-@pytest.fixture
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def assert_same_fit(a, b):
     for model in (a, b):
         model[0].eval()

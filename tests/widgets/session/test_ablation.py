@@ -160,3 +160,10 @@ def test_parts_that_there_are_not_are_refused(session):
         session.set("ablation.bands", 2.0, (3,))
     assert not session.can_undo
     assert session.ablated == ""
+
+
+def test_switches_are_reverted_where_nothing_was_ever_off(session):
+    before = session.rate(0).clone()
+    session.revert(["ablation.bands"])
+    assert session.value("ablation.bands").all()
+    torch.testing.assert_close(session.rate(0), before)

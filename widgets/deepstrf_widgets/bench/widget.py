@@ -521,7 +521,7 @@ class BenchWidget(BrowserWidget):
             return
         self._moved = False
         begun = time.perf_counter()
-        self._let_go(since=begun - GONE_S)
+        self._release_silent(since=begun - GONE_S)
         now = self.session.snapshot()
         parts = moved_arrays(now, self._sound_of(now), self.neuron, local=self.info["local"])
         message = {"type": "motion", "neuron": self.neuron, "version": now.version, "parts": list(parts)}
@@ -544,12 +544,12 @@ class BenchWidget(BrowserWidget):
             self._hands.pop(client, None)
 
     @locked
-    def _let_go(self, since: float) -> None:
+    def _release_silent(self, since: float) -> None:
         """Let a fit move what clients hold that have not answered its pictures since then; others begin to count."""
         for client, silent in list(self._hands.items()):
             if silent <= since:
                 del self._hands[client]
-                self.session.let_go(f"{client}/")
+                self.session.release(f"{client}/")
             else:
                 self._hands[client] = min(silent, time.perf_counter())
 
@@ -576,7 +576,7 @@ class BenchWidget(BrowserWidget):
     def _on_width(self, change: dict[str, Any]) -> None:
         self._hidden = change["new"] == 0
         if self._hidden:
-            self._let_go(since=math.inf)
+            self._release_silent(since=math.inf)
         now = self.session.snapshot()
         if change["old"] == 0 and now.version != self._saved:
             self._save_traits(now)

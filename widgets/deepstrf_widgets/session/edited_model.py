@@ -311,7 +311,7 @@ class EditedModel:
             while len(self._held) > MOST_HELD:
                 self._held.pop(next(iter(self._held)))
 
-    def let_go(self, gestures: str) -> None:
+    def release(self, gestures: str) -> None:
         """Let a fit move again what gestures hold whose names begin so."""
         self._held = {name: slots for name, slots in self._held.items() if not name.startswith(gestures)}
 

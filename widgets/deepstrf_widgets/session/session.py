@@ -390,7 +390,9 @@ class LiveSession(Reading):
         KeyError, IndexError, TypeError
             There is no such parameter, or the index does not fit a named one. Everything is then as before.
         """
-        self._edited.edit(self._revert, None if names is None else list(names), index, source)
+        chosen = None if names is None else list(names)
+        self.prepare(chosen or ())
+        self._edited.edit(self._revert, chosen, index, source)
 
     def _revert(self, names: list[str] | None, index: Index, source: object) -> None:
         self._edited.compare_values()
@@ -449,9 +451,9 @@ class LiveSession(Reading):
 
     # -- a fit that moves the model ------------------------------------------------------------------------------
 
-    def let_go(self, gestures: str) -> None:
+    def release(self, gestures: str) -> None:
         """Let a fit move again what open gestures hold whose names begin with ``gestures``: nobody will end them."""
-        self._edited.use(self._edited.let_go, gestures)
+        self._edited.use(self._edited.release, gestures)
 
     def open_run(self, run: str) -> None:
         """Make all changes from now on one undo entry, of the name ``run``, until it is closed or undone.
