@@ -129,9 +129,10 @@ class NotebookPage:
         raise TimeoutError(f"{condition} must become true within {KERNEL_SECONDS} s")
 
     def bring(self, selector: str) -> Locator:
-        """The first element of ``selector``, scrolled into view."""
+        """The first element of ``selector``, scrolled into view by a user, whom the course no longer leads back."""
         found = self.page.locator(selector).first
         found.wait_for(state="visible", timeout=RUN_SECONDS * SECOND)
+        self.page.evaluate("document.dispatchEvent(new WheelEvent('wheel'))")
         found.scroll_into_view_if_needed()
         return found
 
