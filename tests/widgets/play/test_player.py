@@ -296,6 +296,31 @@ def test_unpin_lets_go_of_what_lies_within(player):
     assert {name for name, _ in player.pins} == {"activation.b", "activation.beta"}
 
 
+def test_what_is_locked_on_a_bench_is_moved_neither_by_play_nor_by_a_new_start(session):
+    """The browser's pins, of a Gaussian or of what the panel shows, neither release it nor need it."""
+    bench = explore(session, figures=False, lock=["strf.sigma_oct", "activation", "prefilter"])
+    locked = [name for name in session.parameters if name.split(".")[0] != "strf"] + ["strf.sigma_oct"]
+    before = values(session)
+    pin = {"type": "pin", "client": "one", "seq": 1, "index": [0, 0, 1]}
+    for _ in range(2):
+        bench._received(None, pin, [])
+        pin["seq"] += 1
+    panel = bench.panel("play")
+    assert [panel._is_pinned(what) for what in ("curve", "prefilter")] == [None, None]
+    for what in ("gaussian", "field", "curve", "prefilter") * 2:
+        panel.toggle_pin(what)
+    bench.step(4)
+    bench.player.new_start(1)
+    bench.step(2)
+    after = values(session)
+    stayed = {name for name in before if np.array_equal(before[name], after[name])}
+    assert stayed - {"strf.bias"} == set(locked)  # a bias before a batch norm has no gradient
+    bench.unpin()
+    bench.step(4)
+    assert not np.array_equal(values(session)["activation.b"], after["activation.b"])
+    bench.close()
+
+
 def test_a_pin_of_nothing_is_refused(player):
     with pytest.raises(KeyError, match=r"strf\.colour"):
         player.pin("strf.colour")

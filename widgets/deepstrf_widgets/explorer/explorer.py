@@ -340,6 +340,7 @@ class Explorer(BenchWidget, PanelHost):
     def _take_player(self, player: Player) -> Player:
         self._player = self.own(player)
         self.own(player.observe(self._player_changed))
+        player.lock(self.locked_in(self.session.snapshot()))
         return player
 
     def _player_changed(self) -> None:
@@ -359,7 +360,8 @@ class Explorer(BenchWidget, PanelHost):
         elif request.kind == "pause":
             self.player.rest()
         else:
-            names = [name for name, parameter in self.session.parameters.items() if "gaussian" in parameter.axes]
+            table, locked = self.session.parameters, self.player.locked_names
+            names = [name for name, parameter in table.items() if "gaussian" in parameter.axes and name not in locked]
             pinned = all((name, request.index) in self.player.pins for name in names)
             for name in names:
                 (self.player.unpin if pinned else self.player.pin)(name, request.index)
@@ -423,7 +425,7 @@ class Explorer(BenchWidget, PanelHost):
         self.player.pin(what, **where)
 
     def unpin(self, what: str | Sequence[str] | None = None, **where: Any) -> None:
-        """Let go of what :meth:`pin` holds, of all when nothing is said."""
+        """Let go of what :meth:`pin` holds, or ``lock`` of :func:`explore`; of all when nothing is said."""
         self.player.unpin(what, **where)
 
     # -- in Python -----------------------------------------------------------------------------------------------
@@ -582,7 +584,8 @@ def explore(
         Whether the panel with all neurons as small pictures is open at first.
     lock : sequence of str
         Parameters, or whole stages ("prefilter", "strf", "activation"), that cannot be edited in the browser, for a
-        lesson about one of them. Python may still change them.
+        lesson about one of them. Play leaves them alone too, until :meth:`Explorer.unpin`. Python may still change
+        them.
     train, validation : Recording, or tuple of arrays (B, 1, F, T) and (B, N, R, T), optional
         What :meth:`Explorer.play` fits to, and what its score is held out on. When None, the sounds and responses on
         screen, of which the last fifth is held out.

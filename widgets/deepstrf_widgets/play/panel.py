@@ -119,9 +119,10 @@ class PlayPanel(BrowserWidget):
     # -- pins of what is on screen -------------------------------------------------------------------------------
 
     def _pinned(self, what: str) -> list[Pin]:
-        """Pins of a thing on screen; none where the model has no such thing."""
+        """Pins of a thing on screen; none where the model has no such thing, or where it is locked."""
         neuron, channel, gaussian = self._shown()
-        parameters = self.player.session.parameters
+        locked = self.player.locked_names
+        parameters = {name: p for name, p in self.player.session.parameters.items() if name not in locked}
         if what == "gaussian":
             names = [n for n, p in parameters.items() if "gaussian" in p.axes] if gaussian >= 0 else []
             return [(name, (neuron, channel, gaussian)) for name in names]

@@ -8,7 +8,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -95,6 +95,7 @@ class Player:
         self._fitter, self._checkpoint = fitter, checkpoint
         self._settings = PlaySettings()
         self._pins: dict[Pin, None] = {}
+        self._locked: frozenset[str] = frozenset()
         self._masks: dict[str, Tensor] = {}
         self._observers: list[Callable[[], None]] = []
         self._lock = threading.RLock()
@@ -379,6 +380,18 @@ class Player:
         more = dict.fromkeys(self._places(what, index, neuron, channel, gaussian))
         self._set_pins(lambda pins: {**pins, **more})
 
+    def lock(self, names: Iterable[str]) -> None:
+        """Pin whole parameters so that the browser cannot let go of them: only :meth:`unpin` does."""
+        names = frozenset(names)
+        with self._changed:
+            self._locked |= names
+        self._set_pins(lambda pins: {**pins, **dict.fromkeys((name, ()) for name in sorted(names))})
+
+    @property
+    def locked_names(self) -> frozenset[str]:
+        """Parameters that :meth:`lock` holds."""
+        return frozenset(name for name in self._locked if (name, ()) in self._pins)
+
     def unpin(
         self,
         what: str | Sequence[str] | None = None,
@@ -388,7 +401,7 @@ class Player:
         channel: int | str | None = None,
         gaussian: int | None = None,
     ) -> None:
-        """Let go of what :meth:`pin` holds at the same place or within it; of all when nothing is said."""
+        """Let go of what :meth:`pin` or :meth:`lock` holds at the same place or within it, of all without arguments."""
         if what is None:
             self._set_pins(lambda _pins: {})
             return
