@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-import operator
+import numbers
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Literal, Protocol
 
 __all__ = ["YOUR_TURN", "Question", "Verdict", "drawing"]
@@ -29,7 +30,7 @@ class Question:
     Parameters
     ----------
     answer : object
-        What the student wrote; None before that.
+        What the student wrote; None, ``...`` or a text without a letter before that. One thing in a list counts as that thing.
     truth : str, bool, int, float or callable
         What is right: a letter or word (capitals, and spaces or brackets around it, do not count), a truth value, a
         number, or a function that takes the answer and says whether it is right (None: there is no answer yet; a
@@ -75,7 +76,7 @@ class Question:
 
     def verdict(self, wrong_tries: int = 0) -> Verdict:
         """What is said of the answer after so many wrong tries before it."""
-        if self.answer is None:
+        if self.answer is None or self.answer is ... or (isinstance(self.answer, str) and not _word(self.answer)):
             return Verdict("open", YOUR_TURN)
         right = _judge(self.truth, self.within, self.unit)(self.answer)
         if right is None:
@@ -137,9 +138,12 @@ def _judge(truth: Any, within: float | None, unit: str) -> Callable[[Any], bool 
     if callable(truth):
         return lambda answer: _ask(truth, answer)
     if isinstance(truth, str):
-        return lambda answer: (
-            _same_word(answer, truth) if isinstance(answer, str) else wanted('a text in quotes, such as "a"', answer)
-        )
+
+        def judge_word(answer: Any) -> bool | str:
+            word = _only(answer)
+            return _word(word) == _word(truth) if isinstance(word, str) else wanted('a text in quotes, such as "a"', answer)
+
+        return judge_word
     if isinstance(truth, bool):
         return lambda answer: bool(answer) == truth if _is_truth_value(answer) else wanted("True or False", answer)
     target = _as_number(truth)
@@ -154,10 +158,10 @@ def _judge(truth: Any, within: float | None, unit: str) -> Callable[[Any], bool 
     allowed = within + 1e-9 * abs(target)
 
     def judge(answer: Any) -> bool | str:
-        number = _as_number(answer)
+        number = _as_number(_only(answer))
         if number is None or math.isnan(number):
             # In a cell 0,5 is two numbers.
-            comma = isinstance(answer, tuple) or (isinstance(answer, str) and re.fullmatch(r"\W*\d+,\d+\D*", answer))
+            comma = (isinstance(answer, tuple) and len(answer) == 2) or (isinstance(answer, str) and re.fullmatch(r"\W*\d+,\d+\D*", answer))
             point = " Decimals have a point, not a comma: 0.5." if comma else ""
             return wanted(f"one number in {unit}" if unit else "one number", answer) + point
         return abs(number - target) <= allowed
@@ -174,8 +178,18 @@ def _ask(truth: Callable[[Any], Any], answer: Any) -> bool | str | None:
         return f"This answer cannot be looked at ({_kind(answer)}). {type(error).__name__}: {error}"
 
 
-def _same_word(answer: str, truth: str) -> bool:
-    return answer.strip(" \t\n().").casefold() == truth.strip().casefold()
+def _word(text: str) -> str:
+    """The text as it is compared: without capitals, and without spaces, points and brackets around it."""
+    return text.strip(" \t\n().").casefold()
+
+
+def _only(answer: Any) -> Any:
+    """What a list, a tuple or an array of texts holds alone, as ``x.tolist()`` or a comma at the end gives it; else the answer."""
+    if isinstance(answer, (list, tuple)) and len(answer) == 1:
+        return answer[0]
+    if getattr(getattr(answer, "dtype", None), "kind", "") == "U" and math.prod(answer.shape) == 1:
+        return answer.item()
+    return answer
 
 
 def _is_truth_value(answer: Any) -> bool:
@@ -190,11 +204,11 @@ def _as_number(value: Any) -> float | None:
         if math.prod(getattr(value, "shape", (0,))) != 1:
             return None
         value = value.item()
-    if isinstance(value, float):
-        return value
+    if _is_truth_value(value) or not isinstance(value, (numbers.Real, Decimal)):
+        return None
     try:
-        return None if _is_truth_value(value) else float(operator.index(value))
-    except (OverflowError, TypeError):  # too large, or no number
+        return float(value)
+    except (OverflowError, ValueError):  # too large, or a signalling NaN
         return None
 
 

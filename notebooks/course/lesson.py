@@ -19,6 +19,7 @@ from IPython import get_ipython
 from IPython.display import display
 
 from deepstrf_widgets import BenchWidget, LiveSession
+from deepstrf_widgets.session.serialization import changed_values
 
 from . import record
 from .checking import YOUR_TURN, Question, Verdict, wanted
@@ -65,7 +66,7 @@ class _Attempt:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> bool:
         self.error = error
-        return isinstance(error, (Exception, SystemExit))
+        return error is not None and not isinstance(error, KeyboardInterrupt)
 
 
 class Lesson:
@@ -86,6 +87,7 @@ class Lesson:
         self._wrong_tries: Counter[str] = Counter()
         self._right: set[str] = set()
         self._benches: dict[str, BenchWidget] = {}
+        self._opened_by: dict[str, str] = {}
         self._opened = time.monotonic()
 
     def exercise(
@@ -134,7 +136,8 @@ class Lesson:
     def follow(self, name: str, bench: BenchWidget) -> BenchWidget:
         """The bench, with a line about exercise ``name`` that is ticked whenever it stands as the exercise asks.
 
-        Nothing is counted or handed in before `check` is run.
+        Nothing is counted or handed in before `check` is run. A cell that is run again as it was (Shift+Enter in its bench
+        does that) keeps what the bench stood at, what is locked aside.
 
         Raises
         ------
@@ -142,10 +145,23 @@ class Lesson:
             The lesson has no exercise of that name.
         """
         self._named(name)
-        self._benches[name] = bench
+        before, self._benches[name] = self._benches.get(name), bench
+        source = str((self._names().get("In") or [""])[-1])
+        if before is not None and source == self._opened_by.get(name):
+            self._put_back(before, bench)
+        self._opened_by[name] = source
         bench.observe(lambda _change: self._tick(name), "revision")
         self._tick(name)
         return bench
+
+    def _put_back(self, before: BenchWidget, bench: BenchWidget) -> None:
+        locked = bench.locked_in(bench.session.snapshot())
+        edits = [edit for edit in changed_values(before.session) if edit.name not in locked]
+        if edits and before.session is not bench.session:
+            with _Attempt() as putting:  # of another model they may not fit
+                bench.session.restore(edits)
+            if putting.error is None:
+                print("What you moved before is still there; Undo or Revert takes it back.")
 
     def _tick(self, name: str) -> None:
         if name in self._benches:
@@ -185,10 +201,10 @@ class Lesson:
         if missing:
             return Verdict("open", f"Run the cells from the top first: there is no {', '.join(missing)} yet."), None
         answer = notebook[exercise.answer]
-        if exercise.kind == "function" and not callable(answer):
-            sentence = YOUR_TURN if answer is None else wanted("a function", answer)
-            return Verdict("open" if answer is None else "unfit", sentence), None
         with _Attempt() as attempt:
+            if exercise.kind == "function" and not callable(answer):
+                sentence = YOUR_TURN if answer is None else wanted("a function", answer)
+                return Verdict("open" if answer is None else "unfit", sentence), None
             question = exercise.ask(**{need: notebook[need] for need in exercise.needs})
             return question.verdict(self._wrong_tries[name]), question.show
         return Verdict("unfit", self._what_stopped(attempt.error, exercise)), None
@@ -226,7 +242,9 @@ class Lesson:
         """Which line of the notebook raised what, and what usually helps."""
         if error is None:
             raise TypeError(f"the question of {exercise.name!r} must return a Question")
-        said = f"{type(error).__name__}: {error}".rstrip(": ")
+        said = type(error).__name__
+        with _Attempt():  # an exception of the student's own may have no text
+            said = f"{said}: {error}".rstrip(": ")
         notebook = self._names()
         lines = [
             (line, linecache.getline(frame.f_code.co_filename, line).strip())

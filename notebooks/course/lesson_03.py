@@ -21,7 +21,8 @@ def _(drive, fields, sound, truth):
     return Question(
         None if mine[0] is None else mine,
         lambda answer: all(
-            np.prod(np.shape(d)) == 1 and abs(d - truth[t]) < 1e-3 for d, t in zip(answer, bins, strict=True)
+            np.prod(np.shape(d)) == 1 and abs(torch.as_tensor(d).item() - truth[t].item()) < 1e-3
+            for d, t in zip(answer, bins, strict=True)
         ),
         hints=[
             "Cut out the piece of the sound that ends with bin t, multiply it with the kernel and add everything up.",

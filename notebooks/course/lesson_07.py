@@ -8,7 +8,7 @@ from deepstrf.analysis import diagnose
 from deepstrf.training import predict
 from deepstrf_widgets.pictures import bars_picture
 
-from .checking import Question
+from .checking import Question, wanted
 from .lesson import Lesson
 
 lesson = Lesson(7)
@@ -42,9 +42,10 @@ def _(my_list, planted):
     right = [kind for kind in planted if kind in answered and answered[kind] == planted[kind] + 1]
     from_0 = bool(answered) and all(answered[kind] == n for kind, n in planted.items() if kind in answered)
     counted = "Are these the numbers of the bench, from 1? " if from_0 else ""
+    counted += f"No fault is called {', '.join(map(repr, unknown))}. " if (unknown := answered.keys() - planted) else ""
     return Question(
         (answered or None) if is_list else my_list,
-        lambda answer: bool(answer.items()) and len(right) == len(planted) == len(answer),
+        lambda answer: len(right) == len(planted) == len(answer) if is_list else wanted("the dict of the cell above", answer),
         hints=(
             f"{counted}{len(right)} of 6 are right. Two responses never change: at which rate do they stay?",
             f"{counted}{len(right)} of 6 are right. Look for a negative gain, and for the largest weight.",

@@ -7,7 +7,7 @@ import torch
 
 from deepstrf.models.audio import LinearNonlinear
 
-from .checking import Question
+from .checking import Question, wanted
 from .lesson import Lesson
 
 lesson = Lesson(8)
@@ -99,6 +99,8 @@ def _(fingerprint, model, folder, wrong, again):
 @lesson.exercise("old format", "my_modules", kind="list", stumble="One input channel: ON and OFF are two.")
 def _(my_modules, old, sound, model):
     def brings_it_back(modules):
+        if not isinstance(modules, dict):
+            return wanted("the dict of the cell above", modules)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the modules that were given again, which is what is wanted here
             loaded = LinearNonlinear.from_pretrained(old, extra_kwargs=modules)

@@ -106,7 +106,7 @@ def _(moves_1, level_1, hidden_1, axes):
 def _(sta, sound, response_2, picture, BANDS, LAGS):
     return Question(
         sta(sound.values.clone(), response_2.clone(), LAGS),
-        lambda mine: tuple(mine.shape) == (BANDS, LAGS) and np.allclose(mine, picture, atol=1e-3),
+        lambda mine: np.shape(mine) == (BANDS, LAGS) and np.allclose(mine, picture, atol=1e-3),
         hints=(
             "For one lag: multiply x[:, : T - lag] with r[lag:] and sum over time.",
             "Column lags - 1 - lag holds the lag. Lag 0 is the last column.",

@@ -40,7 +40,7 @@ MINUTES_FOR = {"choice": 1.5, "word": 1.5, "number": 2.0, "function": 4.0, "list
 MINUTES_FOR_A_WIDGET = 1.0
 WIDGET = "application/vnd.jupyter.widget-view+json"
 HOW_TO_HAND_IN = """**Hand in**, if your lecturer asks for it: your name between the quotes, Shift+Enter, and send the file that it names. It holds the attempts of all
-lessons in this folder, and lies beside them in the file browser: right click, *Download*."""
+lessons in this folder, and lies beside them in the file browser (some seconds later): right click, *Download*, or open it and *File* ▸ *Download*."""
 HAND_IN = """from course.record import hand_in
 
 my_name = ""
@@ -166,14 +166,22 @@ def parts_of_minutes(notebook: NotebookNode, name: str) -> dict[str, float]:
     What it computes is measured (`measure`). Reading counts 120 words a minute, half of the speed of silent readers
     (Brysbaert 2019), as texts with formulas are read twice; an exercise 1.5 to 4 minutes by its kind, each
     widget in the stored outputs one.
+
+    Raises
+    ------
+    ValueError
+        The notebook has not been measured.
     """
+    measured = json.loads(measure.FILE.read_text())
+    if name not in measured:
+        raise ValueError(f"{measure.FILE} must have the seconds of {name}: run `python -m course.measure {name}` in {NOTEBOOKS}")
     texts = [re.sub(r"\*\*Sources?\.\*\*.*", "", c.source, flags=re.DOTALL) for c in notebook.cells if c.cell_type == "markdown"]
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     return {
         "reading": sum(len(text.split()) for text in texts) / WORDS_PER_MINUTE,
         "exercises": sum(MINUTES_FOR[exercise.kind] for exercise in lesson_of(int(name[:2])).exercises.values()),
         "widgets": MINUTES_FOR_A_WIDGET * sum(WIDGET in output.get("data", {}) for output in outputs),
-        "computing": json.loads(measure.FILE.read_text())[name] / 60,
+        "computing": measured[name] / 60,
     }
 
 
@@ -214,8 +222,8 @@ def _files(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
-def _made_before(folder: Path) -> dict[str, str]:
-    """The files that this program wrote to a folder and that are there as it wrote them; none where it is new or empty.
+def _made_before(folder: Path) -> tuple[list[str], dict[str, str]]:
+    """The files of a folder that are there as this program wrote them, and those, with digests, that were removed since.
 
     Raises
     ------
@@ -223,7 +231,7 @@ def _made_before(folder: Path) -> dict[str, str]:
         The folder was not made by this program, or one of the files was changed since.
     """
     if not folder.exists():
-        return {}
+        return [], {}
     if not (folder / MARKER).is_file():
         raise FileExistsError(f"{folder} exists and was not made by make_course: move it, or choose another folder (COURSE=)")
     made, now = json.loads((folder / MARKER).read_text()), _files(folder)
@@ -234,19 +242,58 @@ def _made_before(folder: Path) -> dict[str, str]:
             f"{folder / changed[0]}{more} was changed since make_course wrote it, and would be overwritten: move it, or "
             "choose another folder (COURSE=)"
         )
-    return {name: digest for name, digest in made.items() if now.get(name) == digest}
+    as_made = [name for name, digest in made.items() if now.get(name) == digest]
+    return as_made, {name: digest for name, digest in made.items() if name not in now}
 
 
-def make(target: Path) -> None:
-    """Nothing; ``target`` has ``student``, ``instructor`` and ``nbgrader``, made anew.
+@dataclass(frozen=True)
+class _Versions:
+    """What is handed out of one lesson, and its row of the table of all."""
+
+    name: str
+    student: NotebookNode
+    instructor: NotebookNode
+    assignment: NotebookNode
+    row: str
+
+
+def _versions(path: Path) -> _Versions:
+    """All versions of a lesson.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        Its solutions or its seconds are missing, or notebook, module and solutions differ in their exercises.
+    """
+    notebook, number = nbformat.read(path, as_version=4), int(path.name[:2])
+    try:
+        asked = lesson_of(number).exercises
+    except ModuleNotFoundError as error:
+        raise FileNotFoundError(f"{path.name} must have its module in {NOTEBOOKS / 'course'}: {error}") from error
+    checked = [name for place in exercises(notebook) for name in place.checks]
+    solutions_of = solutions(number)
+    if solutions_of is not None and not set(checked) == set(asked) == set(solutions_of):
+        raise ValueError(
+            f"{path.name} must have the same exercises in its checks ({', '.join(checked)}), its module "
+            f"({', '.join(asked)}) and its solutions ({', '.join(solutions_of)})"
+        )
+    points = sum(exercise.points for exercise in asked.values())
+    row = f"| {path.stem} | {minutes(notebook, path.stem)} | {len(asked)} | {points} |"
+    return _Versions(path.stem, student(notebook), instructor(notebook, number), assignment(notebook, number), row)
+
+
+def make(target: Path) -> list[str]:
+    """Make ``student``, ``instructor`` and ``nbgrader`` in ``target`` anew; the files that were left out.
 
     Of folders that it made before it replaces its own files alone: what students handed in, the gradebook and edited
-    settings of nbgrader stay.
+    settings of nbgrader stay, and what was removed since is left out.
 
     Raises
     ------
     FileExistsError
         One of the folders is there and was not made by this program, or a file in it was changed since.
+    FileNotFoundError, ValueError
+        A lesson is not whole; nothing is written then.
 
     Warns
     -----
@@ -254,9 +301,11 @@ def make(target: Path) -> None:
         A recording lies beside the lessons whose licence forbids to pass it on.
     """
     _warn_of_licences(NOTEBOOKS / "course")
+    versions = [_versions(path) for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))]
     folders = [target / name for name in ("student", "instructor", "nbgrader")]
-    for folder, made in [(folder, _made_before(folder)) for folder in folders]:
-        for name in made:
+    before = {folder: _made_before(folder) for folder in folders}
+    for folder, (as_made, _) in before.items():
+        for name in as_made:
             (folder / name).unlink()
         folder.mkdir(parents=True, exist_ok=True)
     kept = {folder: set(_files(folder)) for folder in folders}
@@ -267,26 +316,29 @@ def make(target: Path) -> None:
     if not config.exists():
         config.write_text(NBGRADER_CONFIG)
     rows = ["| lesson | minutes | exercises | points |", "|---|---|---|---|"]
-    for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")):
-        notebook, number = nbformat.read(path, as_version=4), int(path.name[:2])
-        source = target / "nbgrader" / "source" / path.stem
+    for lesson in versions:
+        source = target / "nbgrader" / "source" / lesson.name
         shutil.copytree(course, source / "course", ignore=ONLY_FOR_LECTURERS, dirs_exist_ok=True)
-        nbformat.write(student(notebook), target / "student" / path.name)
-        nbformat.write(instructor(notebook, number), target / "instructor" / path.name)
-        nbformat.write(assignment(notebook, number), source / path.name)
-        asked = lesson_of(number).exercises.values()
-        points = sum(exercise.points for exercise in asked)
-        rows.append(f"| {path.stem} | {minutes(notebook, path.stem)} | {len(asked)} | {points} |")
+        nbformat.write(lesson.student, target / "student" / f"{lesson.name}.ipynb")
+        nbformat.write(lesson.instructor, target / "instructor" / f"{lesson.name}.ipynb")
+        nbformat.write(lesson.assignment, source / f"{lesson.name}.ipynb")
+        rows.append(lesson.row)
     text = "# Lessons\n\nA solved copy gets all points, an untouched one none.\n\n" + "\n".join(rows) + "\n"
     (target / "instructor" / "README.md").write_text(text)
-    for folder in folders:
-        (folder / MARKER).write_text(json.dumps({name: digest for name, digest in _files(folder).items() if name not in kept[folder]}))
+    for folder, (_, removed) in before.items():
+        for name in removed:
+            (folder / name).unlink(missing_ok=True)
+        made = {name: digest for name, digest in _files(folder).items() if name not in kept[folder]}
+        (folder / MARKER).write_text(json.dumps(removed | made))
+    return [f"{folder.name}/{name}" for folder, (_, removed) in before.items() for name in removed]
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("one argument: the folder to write to")
     try:
-        make(Path(sys.argv[1]).resolve())
-    except FileExistsError as error:
+        left_out = make(Path(sys.argv[1]).resolve())
+    except (FileExistsError, FileNotFoundError, ValueError) as error:
         sys.exit(str(error))
+    if left_out:
+        print(f"Left out, since they were removed (move or remove their folder to have them back): {', '.join(left_out)}")

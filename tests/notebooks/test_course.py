@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -41,8 +43,9 @@ def said(check, capsys):
 
 
 @pytest.mark.parametrize("truth", ["a", True, 3, 3.5, lambda answer: True])
-def test_no_answer_is_an_invitation(said, truth):
-    assert said(None, truth, within=0.1, hints=["never shown"]) == YOUR_TURN + "\n"
+@pytest.mark.parametrize("empty", [None, ..., "", " ", "()"])
+def test_no_answer_is_an_invitation(said, truth, empty):
+    assert said(empty, truth, within=0.1, hints=["never shown"]) == YOUR_TURN + "\n"
 
 
 @pytest.mark.parametrize(
@@ -52,12 +55,19 @@ def test_no_answer_is_an_invitation(said, truth):
         (" B ", "b", None),
         ("(b)", "b", None),
         ("b.", "b", None),
+        (["b"], "b", None),
+        (np.array("b"), "b", None),
+        (np.array(["b"]), "b", None),
         (True, True, None),
         (np.True_, True, None),
         (3, 3, None),
         (3.0, 3, None),
         (np.int64(3), 3, None),
         (torch.tensor([3]), 3, None),
+        ([3], 3, None),
+        ((3,), 3, None),
+        (Fraction(7, 2), 3.5, 0.0),
+        (Decimal("3.5"), 3.5, 0.0),
         (3.4, 3.5, 0.1),
         (3, 3.5, 0.5),
         (torch.tensor(3.5), 3.5, 0.0),
@@ -110,7 +120,9 @@ def test_tries_are_counted_for_each_name_and_only_wrong_ones(said):
     ("answer", "truth", "sentence"),
     [
         (3, "a", 'Wanted: a text in quotes, such as "a"; this answer is 3.'),
-        (["a"], "a", 'Wanted: a text in quotes, such as "a"; this answer is of type list.'),
+        (["a", "b"], "a", 'Wanted: a text in quotes, such as "a"; this answer is of type list.'),
+        ((3, 4, 5), 3, "Wanted: one number in ms; this answer is of type tuple."),
+        (Decimal("sNaN"), 3, "Wanted: one number in ms; this answer is of type Decimal."),
         ("yes", True, "Wanted: True or False; this answer is the text 'yes'."),
         (1, True, "Wanted: True or False; this answer is 1."),
         ("3", 3, "Wanted: one number in ms; this answer is the text '3'."),

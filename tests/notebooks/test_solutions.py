@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -43,9 +47,16 @@ def answers_all(*_, **__): return 0
 def answers_none(*_, **__): return None
 def fails(*_, **__): return no_such_name
 def leaves(*_, **__): sys.exit(3)
+def no_arguments(): return 0
+def too_many(a, b, c, d, e, f, g, h): return 0
+def one_by_one(*_): yield 0
+def closes(*_): raise GeneratorExit
+def returns(value): return lambda *_, **__: value
 
-nonsense = [None, "", "z", "abc", "b or c", [], {}, (), [1], "1", -1, 10**30, -1e9, math.nan, math.inf, 1j, object(), Everything(), b"b",
-            np.zeros(0), np.zeros((3, 4)), torch.zeros(0), torch.zeros(2, 2), torch.tensor(math.nan), answers_all, answers_none, fails, leaves, len, print]
+nonsense = [None, "", "z", "abc", "b or c", [], {}, (), [1, 2], "1", -1, 10**30, -1e9, math.nan, math.inf, 1j, object(), Everything(), b"b",
+            np.zeros(0), np.zeros((3, 4)), torch.zeros(0), torch.zeros(2, 2), torch.tensor(math.nan), answers_all, answers_none, fails, leaves, len, print,
+            ..., " ", -math.inf, [math.nan], np.array("z"), np.array([None]), torch.zeros(1, device="meta"), no_arguments, too_many, one_by_one, closes,
+            *map(returns, (math.nan, math.inf, "", "z", [], {}, np.zeros(0), torch.zeros(2, 3, 4), np.array("z"), [[1, 2], [3]], True, object()))]
 
 def spoilt(value, factor):
     \"\"\"A result in another unit, upside down, or without its content.\"\"\"
@@ -55,24 +66,39 @@ def spoilt(value, factor):
     if isinstance(value, dict): return {name: spoilt(one, factor) for name, one in value.items()}
     return "" if isinstance(value, str) else None
 
+def the_same(right, kind):
+    \"\"\"The right answer in other clothes: as NumPy, torch or a list has it.\"\"\"
+    if isinstance(right, str): return [f" ({right.upper()}) ", [right], (right,), np.array(right), np.array([right]), np.str_(right)]
+    if kind == "number":
+        return [[right], (right,), float(right), np.float64(right), np.array([[right]]), torch.tensor(float(right)), torch.tensor([float(right)], requires_grad=True)]
+    if kind != "function": return []
+
+    def plain(result): return result.detach().numpy() if isinstance(result, torch.Tensor) else np.asarray(result)
+    def dressed(change):
+        def answer(*a, **k):
+            result = right(*a, **k)
+            return change(plain(result)) if isinstance(result, (bool, int, float, list, np.ndarray, np.generic, torch.Tensor)) else result
+        return answer
+    return [dressed(change) for change in (np.asarray, torch.as_tensor, lambda result: result.tolist())]
+
 def nearly(right, kind):
     \"\"\"Answers that look like the right one: other units and signs, texts of it, parts of it.\"\"\"
     if kind == "function":
         return [lambda *a, f=factor, **k: spoilt(right(*copy.deepcopy(a), **k), f) for factor in (1000, 0.001, -1, math.nan)]
     if isinstance(right, str):
-        return [letter for letter in "abcdefgh" if letter != right.lower()] + [right + right, right + " or z", [right], right.encode()]
+        return [letter for letter in "abcdefgh" if letter != right.lower()] + [right + right, right + " or z", [right, right], right.encode()]
     if isinstance(right, (list, dict)):
         return [spoilt(right, 1000), spoilt(right, -1.5), list(right), dict.fromkeys(right)]
     number = float(right)
     units = [number * factor for factor in (1000, 0.001, 100, 0.01, 60, 1 / 60, -1) if number]
-    return [*units, number + max(1.5, abs(number)), str(right), f"{right} ms", [right], complex(number), "about " + str(right)]
+    return [*units, number + max(1.5, abs(number)), str(right), f"{right} ms", [right, right], complex(number), "about " + str(right)]
 
 def as_found():
     for value in list(globals().values()):
         if isinstance(value, LiveSession): value.revert()
         if isinstance(value, DrawnPrediction): value.clear()
 
-passed, raised, slow = [], [], []
+passed, raised, slow, right_refused = [], [], [], []
 lesson = importlib.import_module("course.lesson_NUMBER").lesson
 
 def ask(name, what):
@@ -91,6 +117,10 @@ for name, exercise in lesson.exercises.items():
 for name, exercise in lesson.exercises.items():
     right = globals()[exercise.answer]
     by_hand = exercise.kind in ("gesture", "drawing")
+    for number, answer in enumerate([] if by_hand else the_same(right, exercise.kind)):
+        globals()[exercise.answer] = answer
+        verdict = lesson.verdict(name)[0]
+        if verdict.kind != "right": right_refused.append((name, number, verdict.sentence))
     if by_hand: as_found()
     for answer in nonsense + ([] if by_hand else nearly(right, exercise.kind) + WRONG.get(name, [])):
         globals()[exercise.answer] = answer
@@ -116,7 +146,7 @@ for name, gestures in FORBIDDEN.items():
         ask(name, gesture)
 as_found()
 print("open again", [name for name, one in lesson.exercises.items() if one.kind in ("gesture", "drawing") and lesson.verdict(name)[0].kind == "right"])
-print("passed", passed, "raised", raised, "slow", slow)
+print("passed", passed, "raised", raised, "slow", slow, "refused", right_refused)
 """
 # Plausible answers that are wrong, by lesson and exercise: the ones that students give.
 WRONG = {
@@ -365,11 +395,19 @@ def test_what_was_handed_in_and_set_stays_when_the_course_is_made_anew(tmp_path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("mine")
     settings.write_text("mine")
-    (tmp_path / "student" / "02_adaptation.ipynb").unlink()
-    make(tmp_path)
     make(tmp_path)
     assert {path.read_text() for path in [*added, settings]} == {"mine"}
-    assert (tmp_path / "student" / "02_adaptation.ipynb").exists()
+
+
+def test_a_lesson_that_the_lecturer_has_removed_is_not_handed_out_again(tmp_path: Path) -> None:
+    assert make(tmp_path) == []
+    lesson = tmp_path / "student" / "02_adaptation.ipynb"
+    lesson.unlink()
+    for _ in range(2):
+        assert make(tmp_path) == ["student/02_adaptation.ipynb"]
+        assert not lesson.exists() and (lesson.parent / "03_receptive_fields.ipynb").exists()
+    (tmp_path / "student").rename(tmp_path / "handed out")
+    assert make(tmp_path) == [] and lesson.exists()
 
 
 @pytest.mark.parametrize("name", ["student/02_adaptation.ipynb", "student/course/lesson_02.py", "instructor/README.md"])
@@ -381,6 +419,29 @@ def test_a_lesson_that_the_lecturer_has_changed_is_not_overwritten(course: Path,
         make(course)
     assert path.read_text() == "mine" and (course / "nbgrader" / "source" / "02_adaptation").is_dir()
     path.write_text(before)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda folder: (folder / "course" / "lesson_02.py").unlink(), r"02_adaptation.ipynb must have its module"),
+        (lambda folder: (folder / "course" / "solutions" / "02_adaptation.md").unlink(), "the solutions of lesson 2 are missing"),
+        (lambda folder: (folder / "course" / "run_seconds.json").write_text("{}"), r"run `python -m course\.measure 00_tour`"),
+        (
+            lambda folder: (folder / "course" / "solutions" / "02_adaptation.md").write_text("## other\n\n```python\nx = 1\n```\n"),
+            r"02_adaptation.ipynb must have the same exercises in its checks \(a at 1 kHz, .*\) and its solutions \(other\)",
+        ),
+    ],
+)
+def test_a_lesson_that_is_not_whole_is_named_before_anything_is_written(tmp_path: Path, spoil: Callable[[Path], object], said: str) -> None:
+    folder = tmp_path / "notebooks"
+    shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    spoil(folder)
+    made = subprocess.run(
+        [sys.executable, "-m", "course.make_course", str(tmp_path / "made")], cwd=folder, capture_output=True, text=True
+    )
+    assert made.returncode == 1 and re.search(said, made.stderr)
+    assert "Traceback" not in made.stderr and not (tmp_path / "made").exists()
 
 
 def test_student_s_version_ends_with_the_cell_that_hands_in(course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -431,4 +492,4 @@ def test_student_s_version_passes_with_the_instructor_s_answers_and_with_nothing
     for cell in [*(notebook.cells[index] for index in checks), *again]:
         assert printed(cell).startswith("Yes."), (cell.source, printed(cell))
     # `print`, of the nonsense, may have said something before.
-    assert printed(notebook.cells[-1]).splitlines()[-2:] == ["open again []", "passed [] raised [] slow []"]
+    assert printed(notebook.cells[-1]).splitlines()[-2:] == ["open again []", "passed [] raised [] slow [] refused []"]
