@@ -27,8 +27,12 @@ FILE = "DEEPSTRF_COURSE_RECORD"
 KINDS = {"time": str, "lesson": int, "exercise": str, "verdict": str, "open_s": int, "seal": str}
 VERDICTS = ("unfit", "wrong", "right")
 LONGEST_S = 10 * 365 * 86400
+MOST_BYTES = 10_000_000
+"""Of a file that is looked into though its name says nothing; an attempt takes 150."""
+
 CLOCK_S = 120
 """By how much a clock may go back, s: computers correct theirs."""
+MOST_NAMED = 10
 COLUMNS = ("student", "lesson", "exercise", "tries", "right", "minutes", "note")
 
 Attempt = dict[str, Any]
@@ -144,7 +148,8 @@ def hand_in(name: str, folder: str | Path = ".") -> Path:
 def collect(folder: str | Path) -> list[dict[str, Any]]:
     """One row for each student and exercise of the files that `hand_in` wrote in ``folder`` and the folders in it.
 
-    Files are known by ``attempts`` in their names, since browsers and course systems rename what is sent twice.
+    Files are known by ``attempts`` in their names, since browsers and course systems rename what is sent twice, or by what
+    is in them, since students rename them too.
 
     A row has the ``student``, ``lesson``, ``exercise``, the ``tries`` up to the first right one, whether it is ``right``, the
     ``minutes`` for which the lesson had been open by then ("" where it is not right), and a ``note`` on what the lecturer
@@ -157,30 +162,37 @@ def collect(folder: str | Path) -> list[dict[str, Any]]:
     FileNotFoundError
         There is no such file.
     """
-    found = [path for name in ("*attempts*.json", "course_attempts*.jsonl") for path in Path(folder).rglob(name)]
-    files = sorted(path for path in found if ".ipynb_checkpoints" not in path.parts and path.is_file())
+    files = [path for path in _below(folder) if _is_handed_in(path)]
     if not files:
         raise FileNotFoundError(f"folder must hold files *.attempts.json, as hand_in writes them, got {folder}")
-    read: list[tuple[str, list[Attempt], list[str]]] = []
+    read: list[tuple[str, list[Attempt], list[str], str]] = []
     rows = []
     for path in files:
+        place = path.relative_to(folder).as_posix()
         try:
-            student, attempts, notes = _read(path)
+            student, attempts, notes = _read(path, place)
         except (OSError, ValueError) as error:
-            rows.append({**dict.fromkeys(COLUMNS, ""), "student": path.name, "note": f"not read: {error}"})
+            rows.append({**dict.fromkeys(COLUMNS, ""), "student": place, "note": f"not read: {error}"})
             continue
-        of_the_same = [i for i, (name, _, _) in enumerate(read) if name == student]
+        of_the_same = [i for i, one in enumerate(read) if one[0] == student]
         known = next((i for i in of_the_same if _begins(read[i][1], attempts) or _begins(attempts, read[i][1])), None)
         if known is None:
-            notes += [f"{path.name}: another file has this name too"] * bool(of_the_same)
-            read.append((student, attempts, notes))
+            notes += [f"{place}: another file has this name too, {read[i][3]}" for i in of_the_same[:1]]
+            for i in of_the_same:
+                read[i][2].append(f"{read[i][3]}: another file has this name too, {place}")
+            read.append((student, attempts, notes, place))
         else:
-            before = read[known]
-            longer = max(attempts, before[1], key=len)
+            _, attempts_before, notes_before, place_before = read[known]
+            is_longer = len(attempts) > len(attempts_before)
             # An altered file does not become whole by a longer one.
-            read[known] = (student, longer, [*before[2], *notes])
-    for index, (student, attempts, notes) in enumerate(read):
-        others = [(name, listed) for i, (name, listed, _) in enumerate(read) if i != index]
+            read[known] = (
+                student,
+                attempts if is_longer else attempts_before,
+                [*notes_before, *notes],
+                place if is_longer else place_before,
+            )
+    for index, (student, attempts, notes, _) in enumerate(read):
+        others = [(name, listed) for i, (name, listed, _, _) in enumerate(read) if i != index]
         for name in dict.fromkeys(name for name, listed in others if _later_seals(attempts) & _later_seals(listed)):
             notes = [*notes, f"has attempts of {name} too" if name != student else "has the attempts of another file too"]
         back_s = _clock_back_s(attempts)
@@ -204,9 +216,29 @@ def _clock_back_s(attempts: Sequence[Attempt]) -> float:
     return max(((before - after).total_seconds() for before, after in pairwise(times)), default=0.0)
 
 
-def _read(path: Path) -> tuple[str, list[Attempt], list[str]]:
+def _below(folder: str | Path) -> list[Path]:
+    """All files in a folder and the folders in it, hidden ones aside."""
+    found = (path for path in Path(folder).rglob("*") if path.is_file())
+    return sorted(path for path in found if not any(part[:1] == "." for part in path.relative_to(folder).parts))
+
+
+def _is_handed_in(path: Path) -> bool:
+    """Whether the file's name says that `hand_in` wrote it (read or not, it has its rows), or else what is in it."""
+    name = path.name.lower()
+    if re.search(r"attempts.*\.json(\.txt)?$|course_attempts.*\.jsonl(\.txt)?$", name):
+        return True
+    if not name.endswith((".json", ".txt")) or path.stat().st_size > MOST_BYTES:
+        return False
     try:
-        if path.suffix == ".jsonl":
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and {"student", "attempts"} <= found.keys()
+
+
+def _read(path: Path, place: str) -> tuple[str, list[Attempt], list[str]]:
+    try:
+        if re.search(r"\.jsonl(\.txt)?$", path.name.lower()):
             raise ValueError("it is the file in which attempts are kept; hand_in makes the one to send")
         handed_in = json.loads(path.read_text(encoding="utf-8"))
         student, listed = handed_in["student"], handed_in["attempts"]
@@ -214,10 +246,10 @@ def _read(path: Path) -> tuple[str, list[Attempt], list[str]]:
         if not isinstance(student, str) or not isinstance(listed, list):
             raise ValueError("a name and a list of attempts are missing")
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise ValueError(f"{path.name} must be a file that hand_in wrote: {error}") from error
-    attempts = _attempts(lines, path.name)
+        raise ValueError(f"{place} must be a file that hand_in wrote: {error}") from error
+    attempts = _attempts(lines, place)
     whole = handed_in.get("seal") == _seal("", {"student": student, "attempts": attempts})
-    return student, attempts, [] if whole and _is_sealed(attempts) else [f"{path.name} was altered"]
+    return student, attempts, [] if whole and _is_sealed(attempts) else [f"{place} was altered"]
 
 
 def _begins(one: Sequence[Attempt], other: Sequence[Attempt]) -> bool:
@@ -251,6 +283,10 @@ if __name__ == "__main__":
         table = collect(sys.argv[1])
     except FileNotFoundError as error:
         sys.exit(str(error))
+    left_out = [path.relative_to(sys.argv[1]).as_posix() for path in _below(sys.argv[1]) if not _is_handed_in(path)]
+    if left_out:
+        more = f" and {len(left_out) - MOST_NAMED} more" if len(left_out) > MOST_NAMED else ""
+        print(f"Not looked at, since hand_in did not write them: {', '.join(left_out[:MOST_NAMED])}{more}", file=sys.stderr)
     # What begins like a formula would be one in a spreadsheet.
     plain = [{name: f"'{value}" if str(value)[:1] in "=+-@" and value != "" else value for name, value in row.items()} for row in table]
     # Names in any script, also where the console has another encoding.

@@ -1,4 +1,4 @@
-"""A student's version in JupyterLab at 1280 x 720: Run All leads to the first question, the keyboard solves all."""
+"""A student's version in JupyterLab at 1280 x 720: Run All leads to the first question, the keyboard is enough."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from tests.browser.notebook import READY, SECOND, NotebookPage
 sys.path.insert(0, str(ROOT / "notebooks"))
 from course.lesson import solutions
 from course.make_course import exercises, make
+from course.record import collect
 
 pytestmark = pytest.mark.browser
 
@@ -151,3 +152,66 @@ def test_the_keyboard_alone_solves_a_lesson(lesson: str, after_run_all: Opened, 
     assert len(said) >= len(answers)
     assert {check: text for check, text in said.items() if not text.startswith("Yes.")} == {}
     keep(notebook, "course-solved")
+
+
+BENCH = "__import__('course.lesson_03', fromlist=['lesson']).lesson._benches['downward']"
+LOCK = '["strf.sigma_oct", "activation"]'
+LOCKED = f"[{BENCH}.session.value(n, grid=True).tolist() for n in ('strf.sigma_oct', 'activation.b')]"
+TICK = ".db-exercise"
+# A folded cell that waits for its turn has no asterisk.
+HAS_SAID = f"(check) => (({SAID})()[check] ?? String()) !== String()"
+
+
+def test_a_gesture_by_keys_stays_after_shift_enter_is_handed_in_and_leaves_what_is_locked(
+    open_page: Callable[..., NotebookPage], keep: Callable[..., Path], tmp_path: Path
+) -> None:
+    """The lecturer has locked widths and output curve: neither keys nor Play move them."""
+    make(tmp_path)
+    lesson = nbformat.read(tmp_path / "student" / "03_receptive_fields.ipynb", as_version=4)
+    bench = next(cell for cell in lesson.cells if cell.source.startswith("session = LiveSession"))
+    bench.source = bench.source.replace("sounds=False", f"sounds=False, lock={LOCK}")
+    ends = [cell for cell in lesson.cells if cell.cell_type == "code"][-1]
+    set_up = next(cell for cell in lesson.cells if "setup" in cell.metadata.get("tags", []))
+    check = next(cell for cell in lesson.cells if cell.source == 'check("downward")')
+    lesson.cells = [set_up, bench, check, ends]
+    notebook = open_page(1280, 720)
+    page, folder = notebook.page, notebook.server.folder / "ada"
+    shutil.copytree(tmp_path / "student", folder)
+    nbformat.write(lesson, folder / "03_receptive_fields.ipynb")
+    notebook.open("ada/03_receptive_fields.ipynb")
+    page.keyboard.press("Escape")
+    for _ in range(2):
+        page.keyboard.press("Shift+Enter")
+        page.wait_for_function(IDLE, timeout=120 * SECOND)
+    before = notebook.kernel_eval(LOCKED)
+    page.keyboard.press("ArrowUp")
+    page.wait_for_selector(".deepstrf-bench .db-strf .db-picture")
+    tab_to(page, ".db-toolbar button[title^='Play: gradient']")
+    page.keyboard.press("Enter")
+    notebook.wait_for_kernel(f"{BENCH}.player.steps > 3")
+    page.keyboard.press("Enter")
+    notebook.wait_for_kernel(f"{BENCH}.player.state == 'paused'")
+    assert notebook.kernel_eval(LOCKED) == before
+    assert notebook.kernel_eval(f"{BENCH}.session.edited()")
+    page.keyboard.press("Control+z")
+    notebook.wait_for_kernel(f"not {BENCH}.session.edited()")
+    # Low frequencies last: the highest of the excitatory Gaussians to longer lags, the two others to shorter ones.
+    for gaussian, key, times in ((1, "ArrowRight", 5), (2, "ArrowRight", 3), (3, "ArrowLeft", 6)):
+        tab_to(page, f"[data-handle=center][data-gaussian='{gaussian}']")
+        press(page, *[f"Shift+{key}"] * times)
+    page.locator(TICK, has_text="done").wait_for()
+    keep(notebook, "course-gesture")
+    page.keyboard.press("Shift+Enter")  # in the bench: its cell runs once more, and the next one is selected
+    page.wait_for_function(IDLE, timeout=60 * SECOND)
+    page.get_by_text("What you moved before is still there").wait_for()
+    page.locator(TICK, has_text="done").wait_for()
+    page.keyboard.press("Shift+Enter")
+    page.wait_for_function(HAS_SAID, arg=check.source, timeout=60 * SECOND)
+    assert page.evaluate(SAID)[check.source].startswith("Yes.")
+    press(page, "Enter", "Control+a")
+    page.keyboard.insert_text(ends.source.replace('my_name = ""', 'my_name = "Ada Lovelace"'))
+    page.keyboard.press("Shift+Enter")
+    page.get_by_text("To be sent: Ada_Lovelace.attempts.json").wait_for()
+    keep(notebook, "course-handed-in")
+    rows = [row for row in collect(folder) if row["student"] == "Ada Lovelace"]
+    assert [(row["exercise"], row["right"], row["note"]) for row in rows] == [("downward", True, "")]

@@ -56,6 +56,8 @@ def test_edited_answer_is_judged_at_once(lesson, notebook, capsys):
         ("assert x < 0", "line 2, 'assert x < 0'. AssertionError."),
         ("raise SystemExit(3)", "line 2, 'raise SystemExit(3)'. SystemExit: 3."),
         ("return double(x)", "RecursionError"),
+        ("raise GeneratorExit", "line 2, 'raise GeneratorExit'. GeneratorExit."),
+        ("raise type('Mute', (Exception,), {'__str__': None})", "Mute."),
     ],
 )
 def test_exception_in_an_answer_is_a_hint(lesson, notebook, capsys, body, said):
@@ -64,6 +66,16 @@ def test_exception_in_an_answer_is_a_hint(lesson, notebook, capsys, body, said):
     out = capsys.readouterr().out
     assert out.startswith("Your code stopped in line 2")
     assert said in out
+
+
+def test_what_does_not_even_say_what_it_is_is_no_function(lesson, notebook, capsys):
+    class Closed:
+        def __getattr__(self, name):
+            raise RuntimeError(f"no {name}")
+
+    notebook |= {"double": Closed(), "three": 3}
+    lesson.check("double")
+    assert capsys.readouterr().out.startswith("This answer cannot be looked at. RuntimeError: no shape.")
 
 
 def test_interrupt_is_not_swallowed(lesson, notebook):
@@ -226,8 +238,37 @@ def test_two_students_of_one_name_are_both_in_the_table(handed_in, own_record, t
     own_record.unlink()
     handed_in("Ada", ["unfit", "right"])
     rows = record.collect(tmp_path)
-    assert [(row["tries"], row["right"]) for row in rows] == [(1, False), (2, True)]
-    assert rows[1]["note"] == "Ada.attempts.json: another file has this name too"
+    assert [(row["tries"], row["right"], row["note"]) for row in rows] == [
+        (1, False, "Ada (1).attempts.json: another file has this name too, Ada.attempts.json"),
+        (2, True, "Ada.attempts.json: another file has this name too, Ada (1).attempts.json"),
+    ]
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders(handed_in, own_record, tmp_path):
+    for folder, verdict in (("12_assign", "wrong"), ("13_assign", "right")):
+        own_record.unlink(missing_ok=True)
+        (tmp_path / folder).mkdir()
+        handed_in("Ada", [verdict, "right"]).rename(tmp_path / folder / "Ada.attempts.json")
+    rows = record.collect(tmp_path)
+    assert [row["note"] for row in rows] == [
+        "12_assign/Ada.attempts.json: another file has this name too, 13_assign/Ada.attempts.json",
+        "13_assign/Ada.attempts.json: another file has this name too, 12_assign/Ada.attempts.json",
+    ]
+
+
+def test_a_file_that_was_sent_without_its_name_is_read_and_any_other_file_is_named(handed_in, own_record, tmp_path):
+    handed_in("Ada", ["right"]).rename(tmp_path / "homework 3.json")
+    own_record.unlink()
+    handed_in("Grace", ["right"]).rename(tmp_path / "Grace.attempts.json.txt")
+    for name in ("03_receptive_fields.ipynb", "answers.docx", "settings.json", "notes.txt"):
+        (tmp_path / name).write_text('{"student": "me"}')
+    assert notes(tmp_path) == {"Ada": "", "Grace": ""}
+    said = subprocess.run(
+        [sys.executable, "-m", "course.record", str(tmp_path)],
+        cwd=Path(record.__file__).parents[1], capture_output=True, text=True, check=True,
+    ).stderr  # fmt: skip
+    named = "03_receptive_fields.ipynb, answers.docx, attempts.jsonl, notes.txt, settings.json"
+    assert said == f"Not looked at, since hand_in did not write them: {named}\n"
 
 
 @pytest.mark.parametrize(
@@ -381,11 +422,23 @@ class Moved:
 
 
 @pytest.fixture
-def bench():
-    demo = deepstrf.load_demo()
-    made = explore(LiveSession(demo.model, demo.stimulus, demo.responses), figures=False, sounds=False)
-    yield made
-    made.close()
+def make_bench():
+    """Function (lock) -> a bench of the demo on a session of its own."""
+    demo, made = deepstrf.load_demo(), []
+
+    def make(lock=()):
+        session = LiveSession(demo.model, demo.stimulus, demo.responses)
+        made.append(explore(session, figures=False, sounds=False, lock=lock))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def bench(make_bench):
+    return make_bench()
 
 
 def test_bench_is_ticked_while_it_stands_as_the_exercise_asks(notebook, bench, own_record):
@@ -420,6 +473,32 @@ def test_tick_repeats_no_moves_that_are_written_in_a_cell(notebook, bench):
     assert float(session.value("strf.bias", (0,))) == 0.5
     lesson.check("move")
     assert bench.exercise == {"name": "move", "done": True}
+
+
+def test_a_bench_whose_cell_is_run_again_stands_as_before_but_for_what_is_locked(notebook, make_bench, capsys):
+    lesson = Lesson(99, notebook)
+    lesson.exercise("move", "session", kind="gesture")(Moved.ask)
+
+    def run(source, *moves, lock=()):
+        notebook["In"] = ["", source]
+        bench = make_bench(lock=lock)
+        notebook["session"] = bench.session
+        lesson.follow("move", bench)
+        for move in moves:
+            bench.session.set(*move)
+        return bench
+
+    moves = ("strf.bias", 1.5, (0,)), ("activation.b", 0.2, (0,))
+    assert run("a cell", *moves).session.edited() and capsys.readouterr().out == ""
+    again = run("a cell", lock=["activation"])
+    assert again.exercise == {"name": "move", "done": True}
+    assert "is still there; Undo or Revert" in capsys.readouterr().out
+    assert float(again.session.value("strf.bias", (0,))) == 1.5
+    assert float(again.session.value("activation.b", (0,))) == float(again.session.trained_value("activation.b", (0,)))
+    again.session.undo()
+    assert not again.session.edited()
+    other = run("a cell that was changed")
+    assert not other.session.edited() and capsys.readouterr().out == ""
 
 
 def test_follow_names_the_exercises_that_there_are(lesson, bench):
