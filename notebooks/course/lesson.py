@@ -69,6 +69,13 @@ class _Attempt:
         return error is not None and not isinstance(error, KeyboardInterrupt)
 
 
+def _keep_no_outputs() -> None:
+    """Let IPython number no outputs: ``Out`` and ``_12`` keep each figure until the kernel ends; ``_`` has the last one."""
+    shell = get_ipython()  # type: ignore[no-untyped-call]
+    if shell is not None:
+        shell.displayhook.do_full_cache = False
+
+
 class Lesson:
     """The exercises of one notebook.
 
@@ -89,6 +96,8 @@ class Lesson:
         self._benches: dict[str, BenchWidget] = {}
         self._opened_by: dict[str, str] = {}
         self._opened = time.monotonic()
+        if namespace is None:
+            _keep_no_outputs()
 
     def exercise(
         self, name: str, answer: str, *, kind: str = "choice", stumble: str = "", points: int = 1

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ import torch
 from course.checking import Question
 from course.lesson import Lesson
 
+COURSE = Path(__file__).parents[2] / "notebooks"
 YOUR_TURN = "Your turn: write your answer in the cell above, run it, then run this one."
 
 
@@ -184,6 +188,27 @@ def test_truth_may_find_that_there_is_no_answer_yet(said):
 def test_author_s_faults_are_errors_before_anybody_answers(check, truth, options, error, message):
     with pytest.raises(error, match=message):
         check("it", None, truth, **options)
+
+
+KEPT = """
+import gc, weakref
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+def run(*cells):
+    for cell in cells:
+        shell.run_cell(cell, store_history=True).raise_error()
+run({imports!r}, "class Figure: pass", "figure = Figure(); figure", "shown = __import__('weakref').ref(figure); del figure")
+run("1000", "_ + 1", "last = _", "2000", "3000", "None")
+gc.collect()
+print(shell.user_ns["shown"]() is None, shell.user_ns["last"], len(shell.user_ns["Out"]))
+"""
+
+
+@pytest.mark.parametrize(("imports", "said"), [("from course.lesson_01 import check", "True 1001 0"), ("", "False 1001 5")])
+def test_a_lesson_keeps_no_figures_that_were_shown(imports: str, said: str) -> None:
+    run = [sys.executable, "-c", KEPT.replace("{imports!r}", repr(imports))]
+    ran = subprocess.run(run, cwd=COURSE, capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines()[-1] == said
 
 
 def test_fonts_are_looked_through_in_silence():

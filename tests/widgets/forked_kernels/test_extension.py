@@ -1,10 +1,9 @@
-"""The server extension makes forks the kernels of a server that asks for it, and of no other, ``make lab`` included."""
+"""The server extension makes forks the kernels of ``make lab``, and of no server that did not ask for it."""
 
 from __future__ import annotations
 
-import json
-import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -47,20 +46,16 @@ def test_the_extension_is_this_package() -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="forks are used on Linux alone")
 @pytest.mark.parametrize(
-    ("switched_on", "chosen", "forked"),
-    [(True, None, True), (False, None, False), (True, "deepstrf-of-nobody", None)],
+    ("environment", "forked"),
+    [
+        (OUR_JUPYTER, True),
+        ({}, False),
+        ({**OUR_JUPYTER, "JUPYTER_DEFAULT_PROVISIONER_NAME": "deepstrf-of-nobody"}, None),
+    ],
 )
-def test_kernels_are_forks_where_the_server_asks_for_it(
-    switched_on: bool, chosen: str | None, forked: bool | None, tmp_path: Path
+def test_kernels_are_forks_where_the_server_is_ours(
+    environment: Mapping[str, str], forked: bool | None, tmp_path: Path
 ) -> None:
-    settings = tmp_path / "config" / "jupyter_server_config.d" / "forked.json"
-    settings.parent.mkdir(parents=True)
-    extensions = {"deepstrf_widgets.forked_kernels": True} if switched_on else {}
-    settings.write_text(json.dumps({"ServerApp": {"jpserver_extensions": extensions}}))
-    paths = os.pathsep.join([str(tmp_path / "config"), OUR_JUPYTER["JUPYTER_CONFIG_PATH"]])
-    environment = {"JUPYTER_CONFIG_PATH": paths}
-    if chosen is not None:
-        environment["JUPYTER_DEFAULT_PROVISIONER_NAME"] = chosen
     with serve(tmp_path, app="server", environment=environment) as server:
         process = server_of(server.port)
         if forked is None:  # whoever has chosen a provisioner keeps it

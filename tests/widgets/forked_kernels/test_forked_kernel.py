@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.widgets.forked_kernels.kernels import MARKS, Kernel, is_forked, kernel
+from tests.widgets.forked_kernels.kernels import MARKS, Kernel, is_forked, kernel, until
 
 pytestmark = MARKS
 
@@ -144,6 +144,18 @@ def test_an_ended_kernel_runs_its_last_functions(tmp_path: Path) -> None:
         one.run(f"import atexit, pathlib; atexit.register(pathlib.Path({str(tmp_path / 'told')!r}).touch)")
         one.manager.shutdown_kernel()
         assert (tmp_path / "told").exists()
+
+
+def test_a_kernel_at_rest_frees_what_only_refers_to_itself(tmp_path: Path) -> None:
+    freed = tmp_path / "freed"
+    with kernel() as one:
+        one.run(
+            "import gc, pathlib, weakref; gc.disable()\nclass Figure: pass\n"
+            f"figure = Figure(); figure.canvas = figure; weakref.finalize(figure, pathlib.Path({str(freed)!r}).touch)\n"
+            "del figure"
+        )
+        assert not freed.exists()
+        assert until(freed.exists)
 
 
 def test_threads_of_a_kernel_are_those_it_asks_for() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import io
 import json
 import multiprocessing
@@ -19,11 +20,16 @@ import ipywidgets
 import numpy as np
 import torch
 
+from ..lifetime import Timer
+
 __all__ = ["Fresh", "Request", "become_kernel"]
 
 SERVER_ENDED = 1
 """Exit status of a kernel whose server has ended; that of ipykernel."""
 
+
+IDLE_S = 10.0
+"""So long after its last cell a kernel tidies up: by then a bench has computed what it does once it is open."""
 
 FIRST_SEED = 67280421310721
 """With which older versions of torch begin; newer ones take one by chance."""
@@ -98,6 +104,8 @@ def become_kernel(request: Request, fresh: Fresh) -> None:
     # ipywidgets does this where it is imported in a kernel, and it was imported before.
     ipywidgets.register_comm_target()
     assert app.shell is not None
+    idle = Timer(_tidy_up)
+    app.shell.events.register("post_run_cell", lambda _result: idle.start(IDLE_S))
     app.shell.events.register("post_run_cell", lambda _result: give_back_memory())
     app.start()
 
@@ -107,6 +115,12 @@ def give_back_memory() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
+
+
+def _tidy_up() -> None:
+    """Free what only refers to itself, as figures do, and give it back: long work where there are many objects."""
+    gc.collect()
+    give_back_memory()
 
 
 def _take_files(standard: tuple[int, int, int]) -> None:
