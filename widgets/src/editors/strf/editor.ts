@@ -86,7 +86,7 @@ export class StrfEditor extends StageEditor {
       "p.db-hidden",
       { id: helpId },
       "Arrows move, with Shift farther; plus and minus change the weight; Delete goes back to the trained values; " +
-        "Backspace removes, A adds, D duplicates; Shift with Enter selects several; Escape cancels.",
+        "Backspace removes, A adds, D duplicates; Shift with Space selects several; Escape cancels.",
     );
     this.#stage = element("div.db-stage", { tabindex: -1, role: "group" }, this.#canvas, this.#plot);
     const requestPaint = () => this.requestPaint();

@@ -53,6 +53,9 @@ describe("choosing several", () => {
     const { root, headTexts, chosen } = four();
     handle(root, 0).focus();
     expect(key(handle(root, 0), "Enter", { shiftKey: true })).toBe(true);
+    // As is spoken at each handle.
+    const spoken = root.querySelector(`#${handle(root, 0).getAttribute("aria-describedby")}`);
+    expect(spoken?.textContent).toContain("Shift with Space selects several");
     expect(key(handle(root, 0), " ", { shiftKey: true })).toBe(false);
     frame();
     expect(headTexts()).toEqual(["Gaussian 1 of 4", "", "Shift+Space adds others"]);
