@@ -174,12 +174,9 @@ def collect(folder: str | Path) -> list[dict[str, Any]]:
         except (OSError, ValueError) as error:
             rows.append({**dict.fromkeys(COLUMNS, ""), "student": place, "note": f"not read: {error}"})
             continue
-        of_the_same = [i for i, one in enumerate(read) if one[0] == student]
-        known = next((i for i in of_the_same if _begins(read[i][1], attempts) or _begins(attempts, read[i][1])), None)
+        same = (i for i, one in enumerate(read) if one[0] == student)
+        known = next((i for i in same if _begins(read[i][1], attempts) or _begins(attempts, read[i][1])), None)
         if known is None:
-            notes += [f"{place}: another file has this name too, {read[i][3]}" for i in of_the_same[:1]]
-            for i in of_the_same:
-                read[i][2].append(f"{read[i][3]}: another file has this name too, {place}")
             read.append((student, attempts, notes, place))
         else:
             _, attempts_before, notes_before, place_before = read[known]
@@ -191,7 +188,9 @@ def collect(folder: str | Path) -> list[dict[str, Any]]:
                 [*notes_before, *notes],
                 place if is_longer else place_before,
             )
-    for index, (student, attempts, notes, _) in enumerate(read):
+    for index, (student, attempts, notes, place) in enumerate(read):
+        namesakes = [other for i, (name, _, _, other) in enumerate(read) if i != index and name == student]
+        notes = [*notes, *(f"{place}: another file has this name too, {', '.join(namesakes)}" for _ in namesakes[:1])]
         others = [(name, listed) for i, (name, listed, _, _) in enumerate(read) if i != index]
         for name in dict.fromkeys(name for name, listed in others if _later_seals(attempts) & _later_seals(listed)):
             notes = [*notes, f"has attempts of {name} too" if name != student else "has the attempts of another file too"]
