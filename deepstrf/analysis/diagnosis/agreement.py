@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
+from statistics import NormalDist
 
 import torch
 from torch import Tensor
@@ -12,6 +13,9 @@ from deepstrf.analysis.diagnosis.finding import Finding
 from deepstrf.analysis.diagnosis.linear_baseline import baseline
 from deepstrf.analysis.diagnosis.sample import Sample
 from deepstrf.analysis.diagnosis.scores import (
+    BLOCKS,
+    FALSE_ALARM,
+    as_normal,
     beyond_chance,
     block_sums,
     explained_and_signal,
@@ -35,6 +39,13 @@ AS_WELL = 0.9
 
 LEVEL_SHARE = 0.5
 """Share of the explained variance that a wrong mean and a wrong gain may cost."""
+
+MEAN_SHARE = 0.25
+"""Of the recorded mean (of responses that go below zero, of their standard deviation): a predicted mean that is off by
+less is no matter, however sure that is. Neurons change their rate by as much from one sound or hour to the next."""
+
+BLOCK_BINS = 5
+"""In blocks of fewer bins a mean is not judged: neighbouring bins hear the same sound and are no independent news."""
 
 SHIFT_MS, SHIFT_BINS = 500.0, 100
 """How far apart sound and response may have come: half a second, or so many bins where their width is not known."""
@@ -216,6 +227,8 @@ def disagreements(sample: Sample, skip: Collection[int], where: str, *, fitted: 
     for finding in far_under_ceiling(sample, r, skip, where):
         found.setdefault(int(finding.neuron or 0), finding)
     for n, finding in off_level(p, y, skip, where).items():
+        found.setdefault(n, finding)
+    for n, finding in wrong_mean(p, y, skip, where).items():
         found.setdefault(n, finding)
     return [found[n] for n in sorted(found)]
 
@@ -524,4 +537,40 @@ def off_level(p: Tensor, y: Tensor, skip: Collection[int], where: str) -> dict[i
                 "`deepstrf.metrics.fve`."
             )
             found[i] = Finding("off_level", i, sentence, {"mean": predicted, "recorded_mean": recorded, "slope": k})
+    return found
+
+
+def wrong_mean(p: Tensor, y: Tensor, skip: Collection[int], where: str) -> dict[int, Finding]:
+    """A finding for each neuron whose predicted mean is off by more than chance and `MEAN_SHARE`, whatever its shape.
+
+    Chance is what the response does beside the prediction, whatever size that has: its error between blocks of time,
+    and at least that of independent bins; of rates, with as many more events as the prediction has more than came
+    (where few come, they scatter less than those that should have come).
+    """
+    _, n, m_p, m_y, pp, yy, py = block_sums(y, p, (torch.ones_like(p), p, y, p * p, y * y, p * y))
+    m_p, m_y = m_p / n, m_y / n
+    covariance, variance = (py / n - m_p * m_y)[:, :1], (pp / n - m_p.square())[:, :1]
+    slope = torch.where(variance > 0, covariance / variance.clamp(min=1e-300), 0.0)
+    left = ((yy / n - m_y.square())[:, :1] - slope * covariance).clamp(min=0)
+    blocks = standard_error((m_y - slope * m_p)[:, 1:])
+    limit = NormalDist().inv_cdf(1 - FALSE_ALARM / 2 / len(p))
+    found = {}
+    for i in (i for i in range(len(p)) if i not in skip and bool(m_p[i].isfinite().all())):
+        predicted, recorded, spread = float(m_p[i, 0]), float(m_y[i, 0]), float(left[i])
+        rates = bool((y[i].nan_to_num(0.0) >= 0).all())
+        scale = recorded if rates else math.sqrt(float(yy[i, 0] / n[i, 0]) - recorded**2)
+        if not scale > 0 or n[i, 0] < BLOCKS * BLOCK_BINS or abs(predicted - recorded) < MEAN_SHARE * scale:
+            continue
+        events = max(1.0, predicted / recorded) if rates else 1.0
+        error = max(float(blocks[i]), math.sqrt(spread * events / float(n[i, 0])))
+        if as_normal(abs(predicted - recorded) / max(error, 1e-300), BLOCKS - 1) < limit:
+            continue
+        by = f", {predicted / recorded - 1:+.0%}" if rates else ""
+        sentence = (
+            f"On {where} its prediction has the mean {predicted:.2g} where {recorded:.2g} was recorded{by}, and chance "
+            f"leaves an error of {error:.1g}: wrong in level, which no correlation sees. Look at the level of the "
+            "sound (dB, calibration), at the unit of the responses, and at the baseline of the output curve."
+        )
+        evidence = {"mean": predicted, "recorded_mean": recorded, "error": error}
+        found[i] = Finding("off_level", i, sentence, evidence)
     return found

@@ -55,7 +55,7 @@ def diagnose(
     not_counts       recorded responses: constant, negative, clipped, too many, copied       responses
     unsteady         recorded responses that end, or drift, over the sounds in their order   responses
     poor_score       a prediction far under the noise ceiling, or under a linear field       responses
-    off_level        a prediction of the right shape whose mean or size is wrong             responses
+    off_level        a prediction whose mean is wrong, or right in shape and wrong in size   responses
     above_ceiling    a prediction better than the noise of the trials allows                 two trials
     overfitting      most of the explained variance gone on sounds that were held out        ``held_out``
     uncertain_tuning a best frequency or latency that may lie nearly anywhere on its axis    ``confidence``

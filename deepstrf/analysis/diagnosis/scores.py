@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from statistics import NormalDist
 
@@ -139,3 +140,8 @@ def beyond_chance(value: Tensor, error: Tensor, tests: int, skip: Collection[int
     """Neurons whose ``value`` is above 0 by more than chance among so many tests makes it."""
     limit = NormalDist().inv_cdf(1 - FALSE_ALARM / tests)
     return [n for n in (value > limit * error).nonzero()[:, 0].tolist() if n not in skip]
+
+
+def as_normal(t: float, freedom: int) -> float:
+    """The normal deviate that is as rare as Student's t (Wallace 1959, Ann. Math. Statist. 30:1124)."""
+    return (8 * freedom + 1) / (8 * freedom + 3) * math.sqrt(freedom * math.log1p(t * t / freedom))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
 from statistics import NormalDist
 
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from deepstrf.analysis.diagnosis.finding import Finding
 from deepstrf.analysis.diagnosis.sample import Sample
-from deepstrf.analysis.diagnosis.scores import FALSE_ALARM
+from deepstrf.analysis.diagnosis.scores import FALSE_ALARM, as_normal
 
 LEAST_EXPECTED = 50
 """Responses other than the resting one that a silent stretch would have had, from which on it is no chance: of Poisson
@@ -109,7 +108,7 @@ def _drifting(n: int, total: Tensor, expected: Tensor, level: Tensor, tests: int
     gain, slope, error = float(weights[0]), float(weights[1]), float((left * inverse[1, 1]).sqrt())
     if not LEAST_DRIFT * gain <= abs(slope) <= 2 * gain:  # beyond that a rate would be negative at one end
         return None
-    if _as_normal(abs(slope) / max(error, 1e-300), B - len(terms)) < NormalDist().inv_cdf(1 - FALSE_ALARM / 2 / tests):
+    if as_normal(abs(slope) / max(error, 1e-300), B - len(terms)) < NormalDist().inv_cdf(1 - FALSE_ALARM / 2 / tests):
         return None
     first, last = (f"{(gain + sign * slope / 2) / gain:.0%}" for sign in (-1, 1))
     sentence = (
@@ -118,8 +117,3 @@ def _drifting(n: int, total: Tensor, expected: Tensor, level: Tensor, tests: int
         "not know. Look at the spikes' amplitudes over time, and mix the sounds before they are split."
     )
     return Finding("unsteady", n, sentence, {"change": slope / gain, "sounds": B})
-
-
-def _as_normal(t: float, freedom: int) -> float:
-    """The normal deviate that is as rare as Student's t (Wallace 1959, Ann. Math. Statist. 30:1124)."""
-    return (8 * freedom + 1) / (8 * freedom + 3) * math.sqrt(freedom * math.log1p(t * t / freedom))

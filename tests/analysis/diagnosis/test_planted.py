@@ -530,6 +530,66 @@ def test_a_prediction_of_the_right_shape_and_the_wrong_level(how):
     assert finding.evidence["recorded_mean"] == pytest.approx(float(responses[:, SICK].mean()), rel=1e-4)
 
 
+class Says(nn.Module):
+    """Rates (N, T) whatever is played."""
+
+    def __init__(self, rates: Tensor) -> None:
+        super().__init__()
+        self.rates = nn.Parameter(rates[None, :, None], requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.rates[..., : x.shape[-1]].expand(len(x), -1, -1, -1)
+
+
+def off_level_of(rates: Tensor, trials: Tensor) -> list[int]:
+    """Neurons whose rates (N, T) are off the level of their trials (N, R, T)."""
+    sound = torch.rand(1, 1, BANDS, rates.shape[1], generator=torch.Generator().manual_seed(0))
+    return of_neurons(diagnose(Says(rates), sound, trials[None], dt_ms=DT_MS), "off_level")
+
+
+@pytest.mark.parametrize("how", ["gain", "baseline"])
+def test_a_mean_twice_as_large_is_named_in_five_seconds_of_one_trial(how):
+    """So little that neither a wrong gain nor the shape of the prediction is sure."""
+    population = simulate(seconds=5, trials=1, snr=0.5)
+    rates = population.expected[0, :, 0].clone()
+    mean = float(rates[SICK].mean())
+    rates[SICK] = 2.06 * rates[SICK] if how == "gain" else rates[SICK] + 1.06 * mean
+    finding = only(diagnose(Says(rates), population), "off_level")
+    assert finding.evidence["mean"] == pytest.approx(2.06 * mean, rel=1e-4)
+    recorded_mean = float(population.responses[0, SICK].mean())
+    assert finding.evidence["recorded_mean"] == pytest.approx(recorded_mean, rel=1e-4)
+    # Of independent counts the mean over n bins has the error sqrt(mean / n); twice as many scatter by sqrt(2) more.
+    counted = math.sqrt(recorded_mean / rates.shape[1])
+    assert 0.8 * counted < finding.evidence["error"] < 2 * counted
+    assert f"{2.06 * mean / recorded_mean - 1:+.0%}" in finding.sentence
+    assert not diagnose(population.model, population)
+
+
+@pytest.mark.parametrize(("ratio", "named"), [(0.9, False), (1.1, False), (0.6, True), (1.6, True)])
+def test_a_mean_that_is_surely_off_but_by_little_is_no_finding(ratio, named):
+    """Of 40,000 bins the mean is known to 0.7 %."""
+    rates = 1.0 * torch.rand(1, 40_000, generator=torch.Generator().manual_seed(1))
+    trials = torch.poisson(rates[:, None], generator=torch.Generator().manual_seed(2))
+    assert off_level_of(ratio * rates, trials) == ([0] if named else [])
+
+
+def test_the_mean_of_responses_that_go_below_zero_is_held_against_their_standard_deviation():
+    random = torch.Generator().manual_seed(3)
+    signal = torch.randn(2, 2000, generator=random)
+    trials = signal[:, None] + torch.randn(2, 3, 2000, generator=random) - 60.0  # mV about the rest of a cell
+    assert off_level_of(signal - 60.0 + torch.tensor([[0.0], [0.6]]), trials) == [1]
+    assert off_level_of(signal - 60.0 + torch.tensor([[0.1], [-0.1]]), trials) == []
+
+
+@pytest.mark.parametrize(("due", "named"), [(5, False), (60, True)])
+def test_one_event_where_more_were_due(due, named):
+    """One instead of five comes by chance once in twenty-five times; blocks without any would say never."""
+    trials = torch.zeros(1, 1, 1000)
+    trials[..., 500] = 1.0
+    ripple = 1 + 0.5 * torch.sin(torch.arange(1000) / 3.0)
+    assert off_level_of(due / 1000 * ripple[None], trials) == ([0] if named else [])
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
