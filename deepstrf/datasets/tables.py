@@ -54,6 +54,7 @@ MOST_COLUMNS = 1000
 BYTES_PER_ROW = 100
 """What a row costs here and in who reads spikes from it: numbers of unit, stimulus, trial, bin, and copies of them."""
 SEPARATOR = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+ANY_ROW = re.compile(rb"[^\n]")
 WHOLE_NUMBER = re.compile(r"([+-]?\d+)\.0+")
 
 
@@ -239,10 +240,12 @@ def _parsed(file: Path, data: bytes, header: _Header, position: dict[str, int], 
 
     def read(names: Any, numbers: Any, empty_cells: bool, width: int) -> pd.DataFrame:
         types = {i: (names if places[i] in text else numbers) if i in places else object for i in range(width)}
-        if not data.rstrip(b"\n")[header.end :]:
+        if ANY_ROW.search(data, header.end) is None:
             return pd.DataFrame({i: pd.Series(dtype=kind) for i, kind in types.items()})
+        rows = io.BytesIO(data)  # shares the bytes, which may be a hundred megabytes
+        rows.seek(header.end)
         return pd.read_csv(
-            io.BytesIO(memoryview(data)[header.end :]),
+            rows,
             sep=header.delimiter,
             header=None,
             names=range(width),
