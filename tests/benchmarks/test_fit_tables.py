@@ -12,6 +12,7 @@ from deepstrf.simulate import simulate_population
 from deepstrf.training import Fitter, kernel_ridge, ridge
 from tests.benchmarks import gaussian_table, left_out_sounds, public_recordings, recipes_table, song_cells, which_model
 
+FITS = Path(__file__).resolve().parents[2] / "docs" / "fits.md"
 PARTS = ("recorded", "simulated, softplus")
 
 
@@ -71,18 +72,49 @@ def test_rows_of_saturating_neurons_are_printed(capsys, monkeypatch):
     assert float(row.split("|")[2]) > 0.6
 
 
+def rows_of_the_page(part: str) -> dict[str, list[str]]:
+    """Cells of each row between the markers of a part of docs/fits.md, by its first."""
+    text = FITS.read_text(encoding="utf-8")
+    lines = text.split(f"<!-- {part} -->")[1].split(f"<!-- end of {part} -->")[0].splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
+    return {row[0]: row[1:] for row in rows if row[0] != "model, adaptation"}
+
+
 def test_the_page_has_every_model_with_both_adaptations_and_says_which_stay_below_ridge():
-    page = Path(__file__).resolve().parents[2] / "docs" / "fits.md"
-    text = page.read_text(encoding="utf-8")
     small = recipes_table.simulated(2, 10)
     names = {f"{name}, {kind}" for kind in recipes_table.ADAPTATIONS for name in recipes_table.models(small, kind)}
     for part in PARTS:
-        lines = text.split(f"<!-- {part} -->")[1].split(f"<!-- end of {part} -->")[0].splitlines()
-        rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
-        by_name = {row[0]: row for row in rows}
-        assert names | {"ridge"} == by_name.keys() - {"model, adaptation"}, part
+        by_name = rows_of_the_page(part)
+        assert names | {"ridge"} == by_name.keys(), part
         for name in names:
-            assert (by_name[name][7] == "below ridge") == (float(by_name[name][2]) < -0.005), (part, name)
+            assert (by_name[name][6] == "below ridge") == (float(by_name[name][1]) < -0.005), (part, name)
+
+
+def test_what_the_page_says_of_its_tables_is_what_they_show():
+    page = " ".join(FITS.read_text(encoding="utf-8").split())
+    recorded, simulated = (rows_of_the_page(part) for part in PARTS)
+    spread = {name: max(float(one[name][2]) for one in (recorded, simulated)) for name in recorded}
+    of_transformer = max(value for name, value in spread.items() if name.startswith("Transformer"))
+    assert f"seeds of the Transformer differ by {of_transformer:.3f} at most in both tables" in page
+    assert f"those of every model by {max(spread.values()):.3f} at most" in page
+    plain = [
+        {name: float(row[0]) for name, row in one.items() if name.endswith(", none")} for one in (recorded, simulated)
+    ]
+    assert "it reaches more than every other model without adaptation on the two units" in page
+    assert max(plain[0], key=plain[0].__getitem__) == "StateNet, none"
+    assert "and less than the Gaussians on the simulated neurons" in page
+    assert plain[1]["StateNet, none"] < plain[1]["Gaussians, none"]
+    networks = {name: float(row[0]) for name, row in recorded.items() if row[6] == "below ridge"}
+    assert "several networks stay below ridge, the Transformer by far" in page
+    assert not [name for name in networks if name.startswith(("Linear", "Gaussians"))]
+    assert len(networks) >= 3
+    far = [value for name, value in networks.items() if name.startswith("Transformer")]
+    others = [value for name, value in networks.items() if not name.startswith("Transformer")]
+    assert float(recorded["ridge"][0]) - max(far) > 5 * (float(recorded["ridge"][0]) - min(others))
+    for one in (recorded, simulated):
+        ridge_score = float(one["ridge"][0])
+        for name, row in one.items():
+            assert float(row[1]) == pytest.approx(float(row[0]) - ridge_score, abs=0.0011), name  # each is rounded
 
 
 def test_the_page_is_written_between_its_markers_and_an_interrupted_run_goes_on(tmp_path, monkeypatch):
