@@ -7,8 +7,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent
 
-# Read where torch is loaded. Else a thread that waits for another one computes: on a busy machine with two cores a test of
-# seven seconds then took two minutes, and its processor time is measured.
+# Read where torch is loaded. Else a thread that waits for another computes: on two busy cores a test of seven seconds
+# took two minutes, and some tests measure processor time.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
