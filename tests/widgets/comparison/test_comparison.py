@@ -12,6 +12,7 @@ from traitlets import TraitError
 
 from deepstrf.demo import load_demo
 from deepstrf.models.audio import LinearNonlinear, StateNet
+from deepstrf.models.recorded_axes import RecordedAxes
 from deepstrf_widgets import LiveSession, explore, gallery
 from deepstrf_widgets.comparison.other_model import OtherModel, matched
 from deepstrf_widgets.comparison.panel import largest_differences
@@ -126,6 +127,22 @@ def test_neurons_in_another_order_are_matched_by_their_names_and_what_is_left_is
     partner, said = matched(["a", "a", "c"], ["c", "x"], named=True)
     assert partner == [0, 1, None]
     assert said == "matched by number, as a stands for several neurons; A has 3 neurons, B 2"
+
+
+@pytest.mark.parametrize("of", ["model", "session"])
+@pytest.mark.parametrize("names", [["1", "2", "3", "4", "5", "6"], ["neuron 6", "neuron 5", "4", "3", "2", "1"]])
+def test_numbered_names_are_none_and_neurons_then_go_by_number(demo, of, names):
+    """Numbers, as neurons without names get them, in whatever order: no two recordings mean the same by them."""
+    other = changed(demo.model)
+    bands = tuple(float(hz) for hz in demo.stimulus.cf_hz)
+    other.axes = RecordedAxes(demo.stimulus.dt_ms, bands, tuple(names), 0.0, "dB", "spikes")
+    if of == "session":
+        other = LiveSession(other, demo.stimulus, neuron_names=names)
+    named = [f"cell {name}" for name in "abcdef"]
+    for ours in (named, names, names[::-1]):
+        compared = OtherModel(LiveSession(demo.model, demo.stimulus, demo.responses, neuron_names=ours), other)
+        assert compared.partner == [0, 1, 2, 3, 4, 5]
+        assert compared.matching == "matched by number, as not both have names"
 
 
 def test_a_session_in_another_order_gives_the_right_neurons(demo):
