@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from deepstrf.models.activations import ParametricSigmoid
 from deepstrf.training import Fitter
 from deepstrf_widgets import BenchWidget, Gallery, LiveSession
 from deepstrf_widgets.session import edited_model, watch
@@ -335,6 +336,21 @@ def test_bench_and_gallery_follow(shared):
     assert bench.info["activation"]["label"] == "Tanh"
     bench.close()
     gallery.close()
+
+
+def test_a_bench_shows_no_trained_values_of_a_layer_that_has_replaced_another(shared):
+    """It has a column that the trained curve has not, of which there is no value to read."""
+    bench = BenchWidget(shared, neuron=1)
+    curve = shared.model.readout.activation = ParametricSigmoid(3)
+    shared.rate(1)
+    names = [name for name in shared.parameters if name.startswith("activation.")]
+    assert "activation.a" not in shared.trained_parameters
+    shown = dict(zip(names, np.frombuffer(bench.activation, "<f4"), strict=True))
+    trained = dict(zip(names, np.frombuffer(bench.trained_activation, "<f4"), strict=True))
+    assert shown["activation.a"] == pytest.approx(curve.a[1].item())
+    assert np.isnan(trained["activation.a"])
+    assert trained["activation.b"] == pytest.approx(shared.trained_value("activation.b", (1,)).item())
+    bench.close()
 
 
 class At:

@@ -117,9 +117,15 @@ def kernel_names(parameters: Iterable[Parameter], kind: str) -> list[str]:
 
 
 def _values(session: Snapshot, names: Iterable[str], index: Index, trained: bool) -> list[np.ndarray]:
-    """Values of some parameters in units of the grid."""
-    read = session.trained_value if trained else session.value
-    return [read(name, index, grid=True) for name in names]
+    """Values of some parameters in units of the grid; NaN for trained ones of a layer that has replaced another."""
+    now = {name: session.value(name, index, grid=True) for name in names}
+    if not trained:
+        return list(now.values())
+    known = session.trained_parameters
+    return [
+        session.trained_value(name, index, grid=True) if name in known else np.full_like(value, np.nan)
+        for name, value in now.items()
+    ]
 
 
 def _gaussians(session: Snapshot, neuron: int, *, trained: bool = False) -> bytes:
