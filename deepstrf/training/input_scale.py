@@ -57,9 +57,9 @@ class StandardisedLayer:
         # Of a convolution the second axis counts channels, of the others all inputs, channel after channel.
         shape = (1, inputs, *[1] * (self.of_weight.dim() - 2))
         self.mean, self.sd = (x.to(self.of_weight).repeat_interleave(inputs // len(x)).view(shape) for x in (mean, sd))
-        with torch.no_grad():
-            self.weight = nn.Parameter(self.of_weight * self.sd)
-            self.bias = None if bias is None else nn.Parameter(bias + self._at_mean(self.of_weight))
+        self.weight = nn.Parameter(torch.empty_like(self.of_weight))
+        self.bias = None if bias is None else nn.Parameter(torch.empty_like(bias))
+        self.read()
 
     def _at_mean(self, weight: Tensor) -> Tensor:
         """What the layer adds to its bias when its input is the mean."""
@@ -71,6 +71,18 @@ class StandardisedLayer:
         if parameter is self.of_weight:
             return self.weight
         return self.bias if parameter is self.of_bias and self.bias is not None else parameter
+
+    def is_of(self, tensor: Tensor) -> bool:
+        """Whether a tensor is the weight or the bias of the layer, or a view of all of it."""
+        own = (self.of_weight, self.of_bias)
+        return any(one is not None and one.data_ptr() == tensor.data_ptr() for one in own)
+
+    def read(self) -> None:
+        """Take these coordinates from the layer, as others have written it."""
+        with torch.no_grad():
+            self.weight.copy_(self.of_weight * self.sd)
+            if self.of_bias is not None and self.bias is not None:
+                self.bias.copy_(self.of_bias + self._at_mean(self.of_weight))
 
     def write(self) -> None:
         """Put these coordinates into the layer."""

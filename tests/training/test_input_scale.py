@@ -68,6 +68,26 @@ def test_a_layer_with_the_drawn_weights_answers_as_if_the_sound_were_standardise
 
 
 @pytest.mark.parametrize("name", MODELS)
+def test_what_others_write_to_the_layer_stands_once_it_is_read(parts, name):
+    """Of all that the layer holds; without reading, its coordinates bring the old weights back."""
+    model = made(name)
+    layer = standardised_layer(model, examples(parts))
+    own = [one for one in (layer.of_weight, layer.of_bias) if one is not None]
+    before, wanted = [one.detach().clone() for one in own], [torch.full_like(one, 0.25) for one in own]
+    assert all(layer.is_of(one.detach()) for one in own)
+    assert not layer.is_of(before[0])
+    for read, expected in ((False, before), (True, wanted)):
+        with torch.no_grad():
+            for one, value in zip(own, wanted, strict=True):
+                one.copy_(value)
+        if read:
+            layer.read()
+        layer.write()
+        for one, value in zip(own, expected, strict=True):
+            torch.testing.assert_close(one.detach(), value, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_the_gradient_is_that_by_the_coordinates(parts, name):
     """Reference: the layer's function written in the coordinates, by autograd."""
     model, train = made(name), examples(parts)

@@ -1,9 +1,11 @@
 """A fit that moves a session: from where it stands, beside the hand, with pins, and back in one step."""
 
 import gc
+import math
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deepstrf.models.activations import ParametricSigmoid
 from deepstrf.models.audio import ConvNet2D, StateNet
 from deepstrf.training import Fitter
 from deepstrf.training import run as run_module
@@ -547,19 +550,29 @@ def test_a_fit_of_the_users_own_on_the_same_model_is_said_so(make_session):
     player.close()
 
 
-def test_another_sound_without_responses_leaves_the_fit_at_the_recording(session, player):
-    player.step(1)
-    session.set_stimulus(session.first_stimulus[:1] * 0.5)
-    player.step(2)
-    assert player.state == "paused"
-    assert player.message == ""
+def test_a_speed_is_kept(player, monkeypatch):
+    """By a clock that only waiting moves on: steps take no time of it."""
+    now = [100.0]
+    clock = SimpleNamespace(perf_counter=lambda: now[0], monotonic=time.monotonic, monotonic_ns=time.monotonic_ns)
+    wait_for = player._changed.wait_for
 
+    def waited(predicate, timeout=None):
+        if timeout is None:
+            return wait_for(predicate)
+        now[0] += timeout
+        return predicate()
 
-def test_a_speed_is_kept(session, player):
-    player.step(1)
-    player.set(speed=50.0)
+    monkeypatch.setattr(player_module, "time", clock)
+    monkeypatch.setattr(player._changed, "wait_for", waited)
     player.step(6)
-    assert player.steps_per_s < 60
+    assert math.isnan(player.steps_per_s)
+    player.set(speed=50.0)
+    player.step(1)  # is due at once
+    player.step(6)
+    assert player.steps_per_s == pytest.approx(50.0)
+    player.set(speed=None)
+    player.step(6)
+    assert math.isnan(player.steps_per_s)
 
 
 def test_a_trail_thins_itself_and_keeps_both_ends():
@@ -670,6 +683,245 @@ def test_revert_state_and_code_hold_what_no_editor_shows(make_session, kernel):
             assert torch.equal(tensor, before[name]), name
     session.undo()
     assert session.edited(1)
+
+
+# -- what changes under a fit ------------------------------------------------------------------------------------------
+
+
+def play_beside(session, player, act):
+    """Do something between two steps, and let it play three more or end."""
+    steps = threading.Semaphore(0)
+    stop = player.observe(lambda: steps.release(1 if player.state == "playing" else 9))
+    player.play()
+    for _ in range(3):
+        assert steps.acquire(timeout=60)
+    act(session)
+    while steps.acquire(blocking=False):
+        pass
+    for _ in range(3):
+        assert steps.acquire(timeout=60)
+    stop()
+    player.pause()
+
+
+def play_another_recording(session):
+    generator = torch.Generator().manual_seed(5)
+    session.set_stimulus(
+        torch.rand(2, 1, 5, 40, generator=generator) * 5, torch.rand(2, 3, 2, 40, generator=generator) * 30
+    )
+
+
+def play_a_tone_after_it(session):
+    play_another_recording(session)
+    session.set_stimulus(torch.ones(1, 1, 5, 50))
+
+
+def replace_a_layer(session):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(7)
+        session.model.readout.activation = ParametricSigmoid(3)
+
+
+def double_the_response(session):
+    session.model.readout.register_forward_hook(lambda _module, _inputs, out: 2 * out)
+
+
+CHANGES = {
+    "recording": play_another_recording,
+    "tone": play_a_tone_after_it,
+    "first recording": lambda session: (play_another_recording(session), session.set_stimulus()),
+    "layer": replace_a_layer,
+    "type": lambda session: session.model.double(),
+    "hook": double_the_response,
+    "setting of a layer": lambda session: setattr(session.model.readout.bn, "eps", 0.5),
+    "bands off": lambda session: session.ablate("bands", [1, 2]),
+    "values": lambda session: session.model.readout.bn.weight.data.mul_(3.0),
+    "revert": lambda session: session.revert(),
+}
+
+
+def last_loss(player):
+    return next(point.loss for point in reversed(player.trail.points) if point.loss is not None)
+
+
+@pytest.mark.filterwarnings("ignore:.*its response is computed as a whole, without its drive")
+@pytest.mark.parametrize("playing", [True, False])
+@pytest.mark.parametrize("change", CHANGES)
+def test_whatever_changes_under_a_fit_is_what_it_goes_on_with(make_session, change, playing):
+    """With steps of size 0 its loss is that of a fit which has begun after the change."""
+    losses = []
+    for begun in (True, False):
+        session = make_session(sounds=3, dtype=torch.float32)
+        player = Player(session)
+        player.set(batch_size=3, rates=dict.fromkeys(player.rates(), 0.0))
+        if begun and playing:
+            play_beside(session, player, CHANGES[change])
+        elif begun:
+            player.step(3)
+            CHANGES[change](session)
+        else:
+            CHANGES[change](session)
+        player.step(3)
+        assert (player.state, player.message) == ("paused", "")
+        losses.append(last_loss(player))
+        player.close()
+    torch.testing.assert_close(*losses, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("playing", [True, False])
+def test_a_recording_that_nothing_can_be_fitted_to_ends_the_fit_with_a_word(session, player, playing):
+    def silence(session):
+        session.set_stimulus(session.first_stimulus, session.first_responses * torch.nan)
+
+    if playing:
+        play_beside(session, player, silence)
+    else:
+        player.step(1)
+        silence(session)
+        with pytest.raises(ValueError, match="NaN only"):
+            player.step(1)
+    assert player.state == "failed"
+    assert "train must hold responses, got NaN only" in player.message
+    session.set_stimulus()
+    player.step(1)
+    assert (player.state, player.message) == ("paused", "")
+
+
+def test_another_sound_without_responses_leaves_the_fit_at_the_recording(make_session):
+    """To the last bit, the momentum of the steps before it too."""
+    sessions = [make_session(sounds=3, dtype=torch.float32) for _ in range(2)]
+    for session in sessions:
+        player = Player(session)
+        player.step(3)
+        if session is sessions[0]:
+            session.set_stimulus(torch.ones(1, 1, 5, 50))
+        player.step(3)
+        assert (player.state, player.message) == ("paused", "")
+        player.close()
+    assert same(*map(values, sessions))
+
+
+def test_what_is_given_to_fit_to_stays_whatever_is_played(make_session):
+    given = (torch.rand(2, 1, 5, 40), torch.rand(2, 3, 1, 40))
+    sessions = [make_session(sounds=3, dtype=torch.float32) for _ in range(2)]
+    for session in sessions:
+        player = Player(session, given)
+        player.step(2)
+        if session is sessions[0]:
+            play_another_recording(session)
+        player.step(2)
+        player.close()
+    assert same(*map(values, sessions))
+
+
+@pytest.mark.parametrize("playing", [True, False])
+def test_what_is_frozen_meanwhile_stays_and_what_is_freed_moves(session, player, playing):
+    curve = session.model.readout.activation
+
+    def freeze(_session):
+        curve.requires_grad_(False)
+
+    assert "curve" in player.rates()
+    if playing:
+        play_beside(session, player, freeze)
+    else:
+        player.step(1)
+        freeze(session)
+    player.step(1)
+    assert "curve" not in player.rates()
+    before = values(session)
+    player.step(3)
+    assert np.array_equal(session.value("activation.b"), before["activation.b"])
+    assert not same(values(session), before)
+    curve.requires_grad_(True)
+    player.step(3)
+    assert not np.array_equal(session.value("activation.b"), before["activation.b"])
+    assert "curve" in player.rates()
+
+
+@pytest.mark.parametrize("playing", [True, False])
+def test_the_first_layer_of_a_network_is_edited_while_it_is_fitted(playing):
+    """The optimizer has it in coordinates of its own, which brought the old weights back."""
+    torch.manual_seed(0)
+    sound, responses = torch.rand(2, 1, 8, 60) + 70, torch.rand(2, 2, 3, 60)
+    model = ConvNet2D(8, (3, 9), out_neurons=2)
+    session = LiveSession(model, sound, responses, dt_ms=5.0, cf_hz=np.linspace(500, 8000, 8))
+    player = Player(session)
+    player.set(rates=dict.fromkeys(player.rates(), 0.0))
+    name = "tensors.core.1.weight"
+    assert not np.isclose(session.value(name), 5.0).any()
+
+    def edit(session):
+        session.set(name, np.full_like(session.value(name), 5.0))
+
+    if playing:
+        play_beside(session, player, edit)
+    else:
+        player.step(3)
+        edit(session)
+    player.step(3)
+    assert player._run.first_layer is not None
+    np.testing.assert_allclose(session.value(name), 5.0, rtol=1e-5)
+    player.close()
+
+
+def test_steps_of_a_model_with_other_parts_are_not_gone_back_to(session, player):
+    player.step(3)
+    replace_a_layer(session)
+    for go in (lambda: player.show(1), player.show_best, player.reset):
+        with pytest.raises(RuntimeError, match=r"other parts than those steps|no steps yet"):
+            go()
+    player.step(2)
+    assert [point.step for point in player.trail.points] == [0, 1, 2]
+    assert player.show(1) == 1
+
+
+def test_the_best_step_is_one_of_the_recording_that_is_fitted_now(session, player, monkeypatch):
+    monkeypatch.setattr(player_module, "SCORES_S", 0.0)
+    player.set(batch_size=3)
+    player.step(3)
+    for point in player.trail.points:
+        if point.scores is not None:
+            point.scores.fill_(1.0)
+    play_another_recording(session)
+    player.step(3)
+    assert player.show_best() > 3
+    player.step(2)
+    player.set(share=0.5)
+    player.step(2)
+    assert player.show_best() > 6
+
+
+@pytest.mark.parametrize("door", ["load", "new start", "restore"])
+def test_values_that_come_at_once_while_it_plays_are_not_called_undo(session, player, tmp_path, door):
+    """Weights of a checkpoint, a random start that another bench asks for, the state of another explorer."""
+    session.set("strf.weight", 0.7, (1, 0, 0))
+    saved, text, before = session.save_pretrained(tmp_path / "model"), state_text(session), values(session)
+    other = Player(session)
+    doors = {
+        "load": lambda: session.load_weights(saved),
+        "new start": lambda: other.new_start(3),
+        "restore": lambda: restore_state(session, text),
+    }
+    play_beside(session, player, lambda _session: doors[door]())
+    assert (player.state, player.message) == ("paused", "")
+    assert player.steps > 3
+    session.undo()
+    assert same(before, values(session))
+    other.close()
+
+
+def test_an_interrupt_of_a_cell_that_steps_lets_the_fit_rest(player, monkeypatch):
+    def interrupted(timeout=None):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(player, "wait", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            player.step(10**9)
+    player.wait(60)
+    assert player.state == "paused"
+    player.step(1)
 
 
 # -- what it computes with -------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from torch import nn
 
 import deepstrf_widgets
 from deepstrf.metrics import poisson_loss
+from deepstrf.models.activations import ParametricSigmoid
 from deepstrf.models.audio import NetworkReceptiveField
 from deepstrf.training import NonFiniteLossError
 from tests.training.conftest import BANDS, NEURONS, new_model, quick_fitter, simulate
@@ -136,6 +137,57 @@ def test_errors_are_shown_and_raised(train):
     with pytest.raises(OSError, match="<b>no</b>"):
         other.wait(WAIT_S)
     assert other.player.message == "<b>no</b>"
+
+
+def test_a_layer_that_is_replaced_under_a_fitters_fit_ends_it_with_a_word(train):
+    model = new_model()
+
+    def replace():
+        model.readout.activation = ParametricSigmoid(NEURONS)
+
+    bench = train(quick_fitter(callbacks=[At(2, 1, replace)]), model)
+    with pytest.raises(ValueError, match="model must keep its layers and types of numbers while it is fitted"):
+        bench.wait(WAIT_S)
+    assert bench.player.state == "failed"
+    assert "train(...) begins another" in bench.player.message
+
+
+def test_what_a_fitters_fit_goes_on_without_is_said(train, parts, same, state):
+    model, reference = new_model(), new_model()
+    seen, opened, benches = [], threading.Event(), []
+
+    def change():
+        assert opened.wait(WAIT_S)
+        model.readout.bn.eps = 0.25
+
+    def look():
+        seen.append(benches[0].player.message)
+
+    callbacks = [At(2, 1, change), At(3, 2, look)]
+    benches.append(train(quick_fitter(callbacks=callbacks), model))
+    opened.set()
+    benches[0].wait(WAIT_S)
+    quick_fitter().fit(reference, *parts)
+    assert same(state(model), state(reference))
+    assert seen == ["The model was changed while it is fitted: the fit goes on with its parts as they were."]
+
+
+def test_what_is_frozen_under_a_fitters_fit_stays_from_then_on(train):
+    model, frozen = new_model(), []
+    opened = threading.Event()
+
+    def freeze():
+        assert opened.wait(WAIT_S)
+        model.readout.activation.requires_grad_(False)
+
+    bench = train(quick_fitter(callbacks=[At(1, 1, freeze), At(2, 1, lambda: frozen.append(values(model)))]), model)
+    opened.set()
+    bench.wait(WAIT_S)
+    assert all(torch.equal(one, other) for one, other in zip(frozen[0], values(model), strict=True))
+
+
+def values(model):
+    return [parameter.detach().clone() for parameter in model.readout.activation.parameters()]
 
 
 def test_wrong_arguments_are_refused_at_once(parts):

@@ -395,7 +395,10 @@ class Explorer(BenchWidget, PanelHost):
         self.player.pause()
 
     def step(self, steps: int = 1) -> None:
-        """Take so many steps of the optimizer, and return when they are done; raises what goes wrong."""
+        """Take so many steps of the optimizer, and return when they are done; raises what goes wrong.
+
+        An interrupt of the cell lets the fit rest.
+        """
         self.player.step(steps)
 
     def wait(self, timeout: float | None = None) -> History:
@@ -588,7 +591,8 @@ def explore(
         them.
     train, validation : Recording, or tuple of arrays (B, 1, F, T) and (B, N, R, T), optional
         What :meth:`Explorer.play` fits to, and what its score is held out on. When None, the sounds and responses on
-        screen, of which the last fifth is held out.
+        screen, of which the last fifth is held out; it goes over to others that `set_stimulus` brings, and stays with
+        those that it has where nothing was recorded to what is played then.
 
     other : NeuralModel, LiveSession or "trained", optional
         A second model B of the same neurons, of any kind: its response is drawn over that of A, and the panel

@@ -29,13 +29,14 @@ from deepstrf.training.batches import Data, Examples, settle_batch_norms
 from deepstrf.training.run import Run, check_fits
 
 from ..session.argument_validation import named_index
-from ..session.edited_model import RunStep
+from ..session.edited_model import Basis, RunStep
 from ..session.model_copy import private_copy
 from ..session.opening import CompiledModel
-from ..session.parameters import Index
-from ..session.reading import Reading, parameter_of
+from ..session.parameters import Index, Parameter
+from ..session.reading import parameter_of
 from ..session.session import LiveSession
 from ..session.twin import Twin, tensors_of
+from ..session.watch import same_type
 from ..threads import one_thread, rest_threads, short_turns
 from .settings import PlaySettings, data_of, fitter_of, step_sizes
 from .trail import TRAIL_MB, Point, Trail
@@ -64,17 +65,20 @@ class Player:
 
     Each step of the optimizer is one change of the session, and the whole run is one undo entry. What a user holds in
     an open gesture stays where the user moves it, what is pinned stays as it is, and what is edited meanwhile is where
-    the fit goes on from. It never starts anew unless :meth:`new_start` is called.
+    the fit goes on from. So it does with another recording, with other layers, and with parameters that are frozen or
+    freed meanwhile. It never starts anew unless :meth:`new_start` is called.
 
     Parameters
     ----------
     session : LiveSession
     train : Recording, or tuple of arrays (B, 1, F, T) and (B, N, R, T), optional
-        What is fitted to; the session's own sounds and responses when None.
+        What is fitted to. When None, what the session plays, or where nothing was recorded to that, what it played last
+        of which something was.
     validation : the same, optional
         What the score is held out on; when None, the part of ``train`` that the setting ``share`` leaves.
     fitter : Fitter, optional
         A fit to carry out as it is, with its number of epochs and its patience; the model then has its best weights.
+        Layers that are replaced meanwhile end it; where it can go on without what is changed, ``message`` says so.
     checkpoint : str or path, optional
         Of that fit.
     megabytes : float
@@ -110,6 +114,9 @@ class Player:
         self._run_id = ""
         self._runs = 0
         self._fitted: nn.Module | None = None
+        self._basis: Basis | None = None
+        self._measure: tuple[Any, ...] = ()
+        self._measures = 0
         self._tensors: dict[str, Tensor] = {}
         self._known: dict[str, Tensor] = {}
         self._examples: Examples | None = None
@@ -119,10 +126,11 @@ class Player:
         self._ended: History | None = None
         self._error: BaseException | None = None
         self._seed: int | None = None
-        self._sizes: tuple[Mapping[str, float], dict[str, float]] | None = None
+        self._sizes: tuple[Mapping[str, float], Basis, dict[str, float]] | None = None
         self._times: list[float] = []
         self._due = self._went_on = 0.0
         self._beside_hand = False
+        self._exchanged = True
         self._turns = contextlib.ExitStack()
         self.trail = Trail(megabytes)
         self.steps = 0
@@ -140,7 +148,7 @@ class Player:
 
     @property
     def message(self) -> str:
-        """Why it does not play, in a sentence; empty where all is well."""
+        """Why it does not play, or what it plays without, in a sentence; empty where all is well."""
         return self._message
 
     @property
@@ -178,11 +186,16 @@ class Player:
 
     def rates(self) -> dict[str, float]:
         """Step size of each group of parameters that there is something of to fit."""
-        settings = self._settings
-        if self._sizes is None or self._sizes[0] != settings.rates:
+        settings, basis = self._settings, self.session.basis()
+        if self._sizes is None or self._sizes[0] != settings.rates or self._differs(self._sizes[1], basis):
             responses = Examples.of(self._train_data(), "train").responses
-            self._sizes = settings.rates, step_sizes(self.session.model, responses, settings.rates)
-        return dict(self._sizes[1])
+            self._sizes = settings.rates, basis, step_sizes(self.session.model, responses, settings.rates)
+        return dict(self._sizes[2])
+
+    def _differs(self, one: Basis, other: Basis) -> bool:
+        """Whether two bases call for two fits."""
+        alike = one.parts is other.parts and one.learnable == other.learnable
+        return not (alike and (self._train is not None or one.has_the_recording_of(other)))
 
     def observe(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call ``callback`` after every step and change of state; returns a function that ends this."""
@@ -281,9 +294,13 @@ class Player:
             self._changed.wait_for(lambda: self._thread is None or self._state != "playing")
 
     def step(self, steps: int = 1) -> None:
-        """Take so many steps of the optimizer, and return when they are done."""
+        """Take so many steps of the optimizer, and return when they are done; an interrupt lets the fit rest."""
         self.play(steps)
-        self.wait()
+        try:
+            self.wait()
+        except KeyboardInterrupt:
+            self.rest()
+            raise
         if self._error is not None:
             raise self._error
 
@@ -477,12 +494,20 @@ class Player:
         if not self.trail.points:
             raise RuntimeError(NO_STEPS)
         self.pause()
+        if not self._can_have(self.trail.points[0].values):
+            self._forget_run()
+            raise RuntimeError("the model has other parts than those steps were taken with: play again")
 
     def show_best(self) -> int:
-        """The same for the step with the highest mean held-out score, or the lowest loss where there is none."""
+        """The same for the step with the highest mean held-out score, or the lowest loss where there is none.
+
+        Of the steps since the sounds, their share, or without a held-out score the loss or the noise, were set last.
+        """
         points = [point for point in self.trail.points if point.loss is not None]
         if not points:
             raise RuntimeError(NO_STEPS)
+        # Of other sounds, or another share of them, a score says nothing about that of now.
+        points = [point for point in points if point.measure == points[-1].measure]
         scores = {p.step: float(p.scores.nanmean()) for p in points if p.scores is not None}
         known = {step: score for step, score in scores.items() if math.isfinite(score)}
         if not known:
@@ -547,10 +572,20 @@ class Player:
         if settle:
             values = self._settled(values, Examples.of(self._data(), "train"))
         self._write(values, f"play-start-{time.monotonic_ns()}")
-        self.trail.clear()
-        self.steps, self._run_id = 0, ""
+        self._forget_run()
         self._ask_to_renew()
         self._tell()
+
+    def _forget_run(self) -> None:
+        """What is played next is another run."""
+        self._close_run()
+        self.trail.clear()
+        self.steps, self._run_id = 0, ""
+
+    def _can_have(self, values: Mapping[str, Tensor]) -> bool:
+        """Whether the session's model has tensors of these names, shapes and types; it may have more."""
+        now = self.session._present().twin.tensors
+        return all(name in now and same_type(now[name], tensor) for name, tensor in values.items())
 
     def _settled(self, values: dict[str, Tensor], examples: Examples) -> dict[str, Tensor]:
         """The same values with the statistics that they give batch norms over some examples."""
@@ -571,11 +606,7 @@ class Player:
     def _write(self, values: dict[str, Tensor], run: str) -> None:
         """Put values into the session, pinned ones aside."""
         step = RunStep({name: v.clone() for name, v in values.items()}, {}, self._masks, settled=True, source=self)
-        try:
-            self.session.open_run(run)
-            self.session.exchange(run, step)
-        finally:
-            self.session.close_run(run)
+        self.session.put(run, step)
 
     # -- in the thread -------------------------------------------------------------------------------------------
 
@@ -627,15 +658,17 @@ class Player:
     def _prepared(self) -> Run:
         """A fit of a copy of the model as it is now."""
         session = self.session
-        if self._fitted is None or self._structure_is_new():
+        before, basis = self._basis, session.basis()
+        if self._fitted is None or before is None or basis.parts is not before.parts:
             model = private_copy(session.model)
-            flags = dict(session.model.named_parameters())
-            for name, parameter in model.named_parameters():
-                parameter.requires_grad_(flags[name].requires_grad)
             self._fitted, self._tensors, self._run = model, tensors_of(model), None
+        self._basis = basis
+        self._set_learnable(basis.learnable)
+        if self.trail.points and not self._can_have(self.trail.points[0].values):
+            self._forget_run()
         self._take_over()
         known = session.parameters
-        self._set_pins(lambda pins: {pin: None for pin in pins if pin[0] in known})
+        self._set_pins(lambda pins: {pin: None for pin in pins if pin[0] in known and _is_place(known[pin[0]], pin[1])})
         with self._changed:
             self._renewing = False
         settings = self._settings
@@ -647,6 +680,7 @@ class Player:
             session.model.axes = getattr(self._fitted, "axes", None)
         else:
             train, held_out = data_of(settings, self._train_data(), self._validation)
+            self._note_measure(basis, held_out is not None)
             responses = Examples.of(train, "train").responses
             inner = _inner(self._fitted)
             # Nothing ends this fit but the user, so it need not be judged after every step: see `_scores`.
@@ -679,19 +713,51 @@ class Player:
             settle_batch_norms(model, self._examples)
             model.eval()
 
-    def _structure_is_new(self) -> bool:
-        now = self.session._present().twin.tensors
-        mine = self._tensors
-        return now.keys() != mine.keys() or any(
-            now[name].shape != mine[name].shape or now[name].dtype != mine[name].dtype for name in now
-        )
+    def _note_measure(self, basis: Basis, is_held_out: bool) -> None:
+        """Count whatever makes scores, or where nothing is held out losses, others than those before."""
+        settings, data = self._settings, None if basis.recorded is None or self._train is not None else basis.recorded
+        about = settings.share, None if is_held_out else (settings.loss, settings.noise)
+        where = (None, None) if data is None else (data.batch, data.responses)
+        known = self._measure
+        if not known or known[0] != about or any(a is not b for a, b in zip(known[1], where, strict=True)):
+            self._measure, self._measures = (about, where), self._measures + 1
+
+    def _set_learnable(self, names: frozenset[str]) -> None:
+        if self._fitted is not None:
+            for name, parameter in self._fitted.named_parameters():
+                parameter.requires_grad_(name in names)
+
+    def _follow(self, basis: Basis) -> None:
+        """Go on with what the session has now: another recording, other parts, others that may learn."""
+        known = self._basis
+        if known is None or not self._differs(known, basis):
+            return
+        if self._fitter is None:
+            with self._changed:
+                self._renewing = True
+            return
+        if basis.parts is not known.parts:
+            if not self._can_have(self._tensors):
+                raise ValueError(
+                    "model must keep its layers and types of numbers while it is fitted, got others: the fit has "
+                    "ended, and train(...) begins another from here"
+                )
+            with self._changed:
+                self._message = "The model was changed while it is fitted: the fit goes on with its parts as they were."
+        if basis.learnable != known.learnable:
+            if not basis.learnable:
+                raise ValueError("model must have a parameter that requires a gradient, got none: the fit has ended")
+            self._set_learnable(basis.learnable)
+        self._basis = basis
 
     def _take_over(self) -> None:
         """Put the values of the session into the model that is fitted."""
         now = self.session._present()
         with torch.no_grad():
             for name, tensor in self._tensors.items():
-                tensor.copy_(now.twin.tensors[name])
+                # Replaced this moment: the first exchange notices it.
+                if name in now.twin.tensors and now.twin.tensors[name].shape == tensor.shape:
+                    tensor.copy_(now.twin.tensors[name])
         self._known = {name: tensor.clone() for name, tensor in self._tensors.items()}
 
     def __call__(self, progress: Progress) -> None:
@@ -723,14 +789,18 @@ class Player:
     def _after_step(self, progress: Progress, loss: Tensor | None, scores: Tensor | None) -> None:
         with self._changed:
             rests = self._budget is not None and self._budget <= 1
+            counts = bool(self._budget)
             if self._budget is not None:
                 self._budget = max(self._budget - 1, 0)
         self._check_finite(progress)
-        self.steps += 1
         if rests:
             self._settle(progress.model)
         if self._exchange(settled=rests):
-            self.trail.add(Point(self.steps, dict(self._known), loss, scores))
+            if self._exchanged:
+                self.steps += 1
+                self.trail.add(Point(self.steps, dict(self._known), loss, scores, self._measures))
+            elif counts:
+                self._take_one_more()
             now = time.perf_counter()
             self._times = [*self._times[-19:], now]
             self._tell()
@@ -738,6 +808,12 @@ class Player:
         else:
             self._taken_back()
         self._rest(progress)
+
+    @locked
+    def _take_one_more(self) -> None:
+        """A step of a model that the session has no more does not count."""
+        if self._budget is not None:
+            self._budget += 1
 
     def _check_finite(self, progress: Progress) -> None:
         for name, parameter in progress.model.named_parameters():
@@ -755,12 +831,19 @@ class Player:
                 self._run_id = f"play-{id(self):x}-{self._runs}"
             self.session.open_run(self._run_id)
             self._is_open = True
-        step = RunStep(self._tensors, self._known, self._masks, settled, self)
+        # A fitter's fit ends, or goes on with its parts as they were.
+        parts = None if self._fitter is not None or self._basis is None else self._basis.parts
+        if self._fitter is not None:
+            self._follow(self.session.basis())
+        step = RunStep(self._tensors, self._known, self._masks, settled, self, parts)
         with torch.no_grad():
             taken = self.session.exchange(self._run_id, step)
         self._beside_hand = step.beside_hand
         if taken and step.kept and self._run is not None:
             _stop_moving(self._run, self._tensors, step.kept)
+        self._exchanged = step.basis is not None and (parts is None or parts is step.basis.parts)
+        if taken and step.basis is not None and self._fitter is None:
+            self._follow(step.basis)
         if settled or not taken:
             self._close_run()
         return taken
@@ -770,17 +853,12 @@ class Player:
             self._is_open = False
             self.session.close_run(self._run_id)
 
-    def _has_other_coordinates(self) -> bool:
-        """Whether the fit has the first layer in coordinates of its own, which know nothing of what others write."""
-        return self._fitter is None and self._run is not None and self._run.first_layer is not None
-
     def _taken_back(self) -> None:
         """The user has undone the run: it rests, and goes on from what is there then."""
         with self._changed:
             self._budget, self._renewing = 0, True
             self._message = "Undo has taken the run back: Play begins another from here."
-        self.trail.clear()
-        self.steps, self._run_id = 0, ""
+        self._forget_run()
 
     def _rest(self, progress: Progress) -> None:
         """Wait while there is nothing to do; then end this fit if it must begin again."""
@@ -796,11 +874,8 @@ class Player:
             self._wait_until_wanted()
             self._turns.enter_context(short_turns())
             self._times = []
-            if not self._closing and not self._structure_is_new():
-                # Whatever has happened meanwhile is where it goes on from.
-                self._renewing |= self._exchange(settled=False) and self._has_other_coordinates()
-            elif self._fitter is None:
-                self._renewing = True
+            if not self._closing:
+                self._exchange(settled=False)  # whatever has happened meanwhile is where it goes on from
         if self._closing or self._stopping:
             progress.stop(STOPPED)
         elif self._renewing and self._fitter is None:
@@ -870,20 +945,19 @@ class NonFiniteStepError(FloatingPointError):
 
 
 def recording_of(session: LiveSession) -> Data:
-    """Sounds and responses of a session: those that it plays, or where nothing was recorded to them the first ones.
+    """Sounds and responses of a session: those that it plays, or where nothing was recorded to them the last that were.
 
     Raises
     ------
     ValueError
         It has no responses.
     """
-    now: Reading = session.snapshot()
-    stimulus, responses, sounds, bins = now.stimulus, now.responses, now.sound_names, now.sound_bins
-    if responses is None:
-        stimulus, responses = session.first_stimulus, session.first_responses
-        sounds, bins = [str(b) for b in range(len(stimulus))], [stimulus.shape[-1]] * len(stimulus)
-    if responses is None:
+    state = session._present()
+    recorded = state.recorded
+    if recorded is None or recorded.responses is None:
         raise ValueError("responses must be there to fit to: give explore(...) responses, or a recording as train=")
+    responses, sounds, bins = recorded.responses, recorded.sounds, recorded.bins
+    stimulus = recorded.batch.to(state.live.stimulus)
     axis = np.asarray(session.cf_hz)
     if not (np.diff(axis) > 0).all():
         return stimulus, responses
@@ -894,12 +968,20 @@ def recording_of(session: LiveSession) -> Data:
         dt_ms=session.dt_ms,
         cf_hz=torch.as_tensor(axis),
         neuron_names=names if len(set(names)) == len(names) else None,
-        stimulus_names=sounds if len(set(sounds)) == len(sounds) else None,
-        bins=bins,
+        stimulus_names=list(sounds) if len(set(sounds)) == len(sounds) else None,
+        bins=list(bins),
         delay_ms=session.delay_ms,
-        unit=now.stimulus_unit,
+        unit=recorded.unit,
         response_unit=session.response_unit,
     )
+
+
+def _is_place(parameter: Parameter, index: Index) -> bool:
+    try:
+        parameter.check_index(index)
+    except IndexError:
+        return False
+    return True
 
 
 def _inner(model: nn.Module) -> nn.Module:
@@ -925,7 +1007,10 @@ def _carry_over(old: Run | None, new: Run) -> None:
 
 
 def _stop_moving(run: Run, tensors: dict[str, Tensor], kept: dict[str, Tensor]) -> None:
-    """Let no momentum be left where values are the user's."""
+    """Let the optimizer go on from where values are the user's, without the momentum that it had there."""
+    first = run.first_layer
+    if first is not None and any(first.is_of(tensors[name]) for name in kept):
+        first.read()
     state_of = {parameter.data_ptr(): state for parameter, state in run.optimizer.state.items()}
     for name, where in kept.items():
         state = state_of.get(tensors[name].data_ptr(), {})

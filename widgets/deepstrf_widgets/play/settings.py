@@ -48,12 +48,21 @@ class PlaySettings:
     noise : float
         Noise that is added to the sounds of the fit, in standard deviations of their bins.
     share : float, optional
-        How much of each sound the fit sees, from its beginning: more than 0, at most 1. The rest gives the held-out
+        How much of each sound the fit sees, from its beginning, in [0.01, 1]. The rest gives the held-out
         score where there is no ``validation``. None: 0.8, or 1 with ``validation``.
     speed : float, optional
         Steps in a second, at most; None for no limit.
     seed : int
         Of the order of the sounds, the noise and random layers.
+
+    Raises
+    ------
+    TypeError
+        ``rates`` is no mapping, or a number is none; or there is no such setting.
+    ValueError
+        A group of ``rates`` or the ``loss`` is unknown; a number lies outside its range: a rate in [0, 100], ``noise``
+        in [0, 100], ``share`` in [0.01, 1], ``speed`` at least 0.01, ``smoothness`` and ``sparsity`` at least 0, all
+        finite; ``batch_size`` is no whole number of at least 1, or ``seed`` none of at least 0.
     """
 
     rates: Mapping[str, float] = field(default_factory=dict)

@@ -17,12 +17,16 @@ TRAIL_MB = 64.0
 
 @dataclass(frozen=True)
 class Point:
-    """Where a run was after a step. ``loss`` and ``scores`` are (N,), None where they are not known there."""
+    """Where a run was after a step.
+
+    ``loss`` and ``scores`` are (N,), None where they are not known there; those of one ``measure`` compare.
+    """
 
     step: int
     values: Values
     loss: Tensor | None = None
     scores: Tensor | None = None
+    measure: int = 0
 
     @property
     def size(self) -> int:

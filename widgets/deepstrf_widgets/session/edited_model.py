@@ -27,7 +27,7 @@ from .staged_forward import StagedForward
 from .twin import Twin, tensors_of
 from .watch import Marks, Watch, same_type, same_values
 
-__all__ = ["EditedModel", "FitUnderWayError", "RunStep"]
+__all__ = ["Basis", "EditedModel", "FitUnderWayError", "RunStep"]
 
 Result = TypeVar("Result")
 Stale = tuple[tuple[str, "Index | None"], ...]
@@ -70,6 +70,32 @@ class Plan:
     model: tuple[Watch, dict[str, Tensor]] | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Basis:
+    """What a fit is made for: where the session has another one, it goes on with that.
+
+    Attributes
+    ----------
+    parts : object
+        Of the twin: another one where modules, hooks, types or shapes are others.
+    learnable : frozenset of str
+        Parameters that require a gradient.
+    recorded : Played, optional
+        The sounds with their responses; None where there are none.
+    """
+
+    parts: object
+    learnable: frozenset[str]
+    recorded: Played | None
+
+    def has_the_recording_of(self, other: Basis) -> bool:
+        """Whether both have the same sounds and responses, as objects: what was computed of them is then kept."""
+        one, two = self.recorded, other.recorded
+        if one is None or two is None:
+            return one is two
+        return one.batch is two.batch and one.responses is two.responses
+
+
 @dataclass
 class RunStep:
     """What a fit exchanges with the session between two of its steps.
@@ -86,10 +112,14 @@ class RunStep:
         Whether the run pauses here.
     source : object
         Handed to the observers.
+    parts : object, optional
+        Of the model that is fitted, as of its :class:`Basis`: where the session's model has others, nothing happens.
     kept : dict of str to Tensor
         Result: where the session's values were kept, bool.
     beside_hand : bool
         Result: whether a gesture of a user is under way.
+    basis : Basis, optional
+        Result: what the session has now.
     """
 
     tensors: dict[str, Tensor]
@@ -97,8 +127,10 @@ class RunStep:
     pins: dict[str, Tensor]
     settled: bool
     source: object
+    parts: object = None
     kept: dict[str, Tensor] = field(default_factory=dict)
     beside_hand: bool = False
+    basis: Basis | None = None
 
 
 class FitUnderWayError(RuntimeError):
@@ -131,7 +163,7 @@ class EditedModel:
 
     def __init__(self, model: NeuralModel, twin: Twin, live: StagedForward, played: Played) -> None:
         self.model = model
-        self.state = State(twin, live, played)
+        self.state = State(twin, live, played, None if played.responses is None else played)
         self._lock = lock_of(model)
         self.observers = Observers(self._lock)
         self._watch = Watch(model)
@@ -265,7 +297,8 @@ class EditedModel:
     def play(self, live: StagedForward, played: Played, settled: bool, source: object) -> Change:
         """Make the stimulus another one."""
         change = Change(frozenset(), None, settled, source, stimulus=True, version=self.state.version + 1)
-        return self.commit(Plan(self.state.after(change, live=live, played=played), change))
+        recorded = self.state.recorded if played.responses is None else played
+        return self.commit(Plan(self.state.after(change, live=live, played=played, recorded=recorded), change))
 
     def commit(self, plan: Plan) -> Change:
         """Carry a plan out. Before the first line nothing has happened; after it all of it does, interrupts or not."""
@@ -328,6 +361,11 @@ class EditedModel:
         """The run is taken back: whatever it still brings is refused."""
         self._run = None
 
+    def basis(self) -> Basis:
+        """What a fit of the model as it is now is made for."""
+        learnable = frozenset(name for name, parameter in self.model.named_parameters() if parameter.requires_grad)
+        return Basis(self.state.twin.parts, learnable, self.state.recorded)
+
     def take_step(self, run: str, step: RunStep) -> bool:
         """Exchange parameters with a fit; False where its run is not open (any more), and nothing has happened.
 
@@ -336,6 +374,9 @@ class EditedModel:
         """
         if self._run != run:
             return False
+        step.basis = self.basis()
+        if step.parts is not None and step.parts is not step.basis.parts:
+            return True
         now = self.state.twin.tensors
         step.beside_hand = bool(self._held)
         for name, ours in step.tensors.items():
@@ -364,6 +405,14 @@ class EditedModel:
             stale: Stale = (("prefilter", None), ("drive", None))
             self.commit(Plan(self.state.after(change, history=history), change, tuple(self._tried), stale))
         return True
+
+    def put(self, run: str, step: RunStep) -> bool:
+        """Take values that come at once: as a part of the run that is open, or else of the undo entry ``run``."""
+        open_run, self._run = self._run, self._run or run
+        try:
+            return self.take_step(self._run, step)
+        finally:
+            self._run = open_run
 
     # -- taking over what others do to the model -----------------------------------------------------------------
 

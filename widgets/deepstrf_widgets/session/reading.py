@@ -61,11 +61,16 @@ class Played:
 
 @dataclass(frozen=True)
 class State:
-    """All of a session at one moment. With a ``lease`` it stays as it is; ``recent`` are the last changes."""
+    """All of a session at one moment.
+
+    With a ``lease`` it stays as it is; ``recent`` are the last changes; ``recorded`` is what is played, or where
+    nothing was recorded to it what was played last of which something is: None where there was none.
+    """
 
     twin: Twin
     live: StagedForward
     played: Played
+    recorded: Played | None = None
     history: History = field(default_factory=History)
     version: int = 0
     recent: tuple[Change, ...] = ()

@@ -18,7 +18,7 @@ from deepstrf.models.switches import has_switches
 from deepstrf.user_warning import warn_user
 
 from .argument_validation import Sound, checked_edits, checked_inputs, checked_sound, named_index
-from .edited_model import EditedModel, RunStep
+from .edited_model import Basis, EditedModel, RunStep
 from .events import Change, Edit
 from .history import Slot
 from .model_copy import private_copy
@@ -182,12 +182,7 @@ class LiveSession(Reading):
             odd = sorted(found.keys() ^ like.keys()) or [n for n in like if found[n].shape != like[n].shape]
             raise ValueError(f"save_dir must hold a model with the parts of this one, {save_dir} differs in {odd[0]}")
         step = RunStep({name: found[name].to(like[name]).clone() for name in like}, {}, {}, settled=True, source=None)
-        run = f"load-{time.monotonic_ns()}"
-        try:
-            self.open_run(run)
-            self.exchange(run, step)
-        finally:
-            self.close_run(run)
+        self.put(f"load-{time.monotonic_ns()}", step)
 
     # -- another stimulus ----------------------------------------------------------------------------------------
 
@@ -466,6 +461,10 @@ class LiveSession(Reading):
         """Make changes undo entries of their own again."""
         self._edited.use(self._edited.close_run, run)
 
+    def basis(self) -> Basis:
+        """What a fit of the model as it is now is made for: its parts, what of them may learn, and the recording."""
+        return self._edited.use(self._edited.basis)
+
     def exchange(self, run: str, step: RunStep) -> bool:
         """Move the model to where a fit has come, but for what the user holds, has pinned or has changed meanwhile.
 
@@ -480,6 +479,10 @@ class LiveSession(Reading):
             Another fit trains the model itself.
         """
         return self._edited.edit(self._edited.take_step, run, step)
+
+    def put(self, run: str, step: RunStep) -> bool:
+        """The same for values that come at once: a part of a run that is open, or else of the undo entry ``run``."""
+        return self._edited.edit(self._edited.put, run, step)
 
     # -- steps under the lock ------------------------------------------------------------------------------------
 

@@ -63,10 +63,13 @@ class Twin:
         ``cf_hz``, ``dt_ms`` and ``delay_ms``, as :func:`parameters.parameter_table` takes them.
     form : Form
         How it may be computed.
+    parts : object, optional
+        What this twin has in common with those that share its modules, hooks and types of numbers; its own when None.
     """
 
-    def __init__(self, model: NeuralModel, axes: dict[str, Any], form: Form) -> None:
+    def __init__(self, model: NeuralModel, axes: dict[str, Any], form: Form, parts: object = None) -> None:
         self.model, self.form = model, form
+        self.parts = object() if parts is None else parts
         self._axes = axes
         self.tensors = tensors_of(model)
         self._lease: weakref.ref[Lease] | None = None
@@ -89,7 +92,7 @@ class Twin:
 
     def fork(self) -> Twin:
         """An equal twin without readers."""
-        return Twin(own_tensors(self.model), self._axes, self.form)
+        return Twin(own_tensors(self.model), self._axes, self.form, self.parts)
 
     def with_switches(self) -> Twin:
         """An equal twin whose parts can be switched off; all are on."""
