@@ -299,6 +299,22 @@ def test_unpin_lets_go_of_what_lies_within(player):
     assert {name for name, _ in player.pins} == {"activation.b", "activation.beta"}
 
 
+def test_a_run_that_is_asked_to_rest_after_its_step_ends_with_the_point_that_the_session_has(make_session, monkeypatch):
+    """Its batch norms are settled then, and whoever compares the two must not find that somebody moved the bench."""
+    session = make_session(dtype=torch.float32)
+    player = Player(session)
+    monkeypatch.setattr(player_module, "SCORES_S", float("inf"))  # the first score alone settles them too
+    monkeypatch.setattr(player, "_keep_pace", lambda: player.rest() if player.steps == 2 else None)
+    rests, wait = threading.Event(), player._wait_until_wanted
+    monkeypatch.setattr(player, "_wait_until_wanted", lambda: (player.steps == 2 and rests.set(), wait()))
+    player.play()
+    assert rests.wait(20)
+    now, last = session.model.state_dict(), player.trail.points[-1]
+    assert (len(player.trail.points), last.step, player.steps) == (3, 2, 2)
+    assert [name for name, value in last.values.items() if name in now and not torch.equal(now[name], value)] == []
+    player.close()
+
+
 def test_what_is_locked_on_a_bench_is_moved_neither_by_play_nor_by_a_new_start(session):
     """The browser's pins, of a Gaussian or of what the panel shows, neither release it nor need it."""
     bench = explore(session, figures=False, lock=["strf.sigma_oct", "activation", "prefilter"])

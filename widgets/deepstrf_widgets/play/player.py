@@ -868,7 +868,8 @@ class Player:
         if self._state == "paused":
             if self._is_open:  # asked to rest after the step was taken
                 self._settle(progress.model)
-                self._exchange(settled=True)
+                if self._exchange(settled=True) and (points := self.trail.points):
+                    self.trail.add(Point(self.steps, dict(self._known), points[-1].loss, points[-1].scores))
             self._tell()
             self._turns.close()
             self._wait_until_wanted()
