@@ -214,6 +214,7 @@ def test_the_bench_has_what_its_figure_has(session, bands):
         assert np.frombuffer(explorer.unsure, "<f4").any() == explorer._confidence.unsure(0).any()
         explorer.confidence = {"latency": bands["latency"]}
         assert (explorer.unsure, explorer.certainty["pale"]) == (b"", "")
+        assert explorer.certainty["edited"] == "edited: intervals as trained"
         assert explorer.certainty["readouts"] == [["latency 15 ms [8, 22]"]] * 2
         explorer.confidence = None
         assert (explorer.unsure, explorer.certainty) == (b"", {})

@@ -122,7 +122,8 @@ class BenchWidget(BrowserWidget):
         Which weights (C, F, T) of the trained field on screen a fit is not sure of, as float32 that are not 0; empty
         where nothing is known. They are pale.
     certainty : dict
-        ``readouts``, the tuning of each channel with its intervals, and ``pale``, what it means that a weight is pale.
+        ``readouts``, the tuning of each channel with its intervals; ``pale``, what it means that a weight is pale; and
+        ``edited``, what is said in its place once the field was edited.
     playing : bool or None
         Whether a fit moves the model; None where nothing can be fitted from here.
     pins : list of list

@@ -26,7 +26,7 @@ from ..bench.widget import BenchWidget
 from ..browser_widget import BrowserWidget
 from ..comparison.other_model import OtherModel
 from ..comparison.panel import ComparisonPanel
-from ..figures.confidence import Confidence
+from ..figures.confidence import EDITED, Confidence
 from ..figures.figure_widget import figure_widget
 from ..figures.following import FollowingFigure
 from ..figures.neuron_figure import neuron_figure
@@ -285,6 +285,7 @@ class Explorer(BenchWidget, PanelHost):
                 else {
                     "readouts": [known.readouts(self.neuron, c) for c in range(self.info["n_channels"])],
                     "pale": "" if unsure is None else known.meaning,
+                    "edited": EDITED,
                 }
             )
 
@@ -295,7 +296,7 @@ class Explorer(BenchWidget, PanelHost):
             return {}
         # It stays true where the field has been edited since.
         text = f"the recording would rather have the trained peak about {preferred / 1000:.2g} kHz: see findings"
-        return {"readouts": [[text]] * self.info["n_channels"], "pale": ""}
+        return {"readouts": [[text]] * self.info["n_channels"], "pale": "", "edited": ""}
 
     def _look_for_doubts(self) -> None:
         """Compare the peaks of the fields with the recording, in a thread beside the kernel's."""

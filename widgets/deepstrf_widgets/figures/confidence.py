@@ -18,6 +18,7 @@ from ..session.reading import Reading
 __all__ = ["Confidence"]
 
 LEVEL = 0.95
+EDITED = "edited: intervals as trained"
 MISTAKES = 0.05
 """Share of the weights in full colour that may be zero."""
 

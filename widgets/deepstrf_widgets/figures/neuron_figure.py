@@ -15,7 +15,7 @@ from deepstrf.deprecation import keywords
 from ..session.argument_validation import neuron_index
 from ..session.evidence import heard_by, silence_text
 from ..session.reading import Reading, Snapshot
-from .confidence import Confidence
+from .confidence import EDITED, Confidence
 from .style import CLEAR, DIGITS, DIVERGING, FAINT, GREY, TICKS_KHZ, rounded
 
 __all__ = [
@@ -129,7 +129,7 @@ def tuning_lines(
     """Text below each field, by its name: tuning with intervals, and what they belong to."""
     note = ""
     if confidence.edited(session, neuron):
-        note = "edited: intervals as trained"
+        note = EDITED
     elif confidence.unsure(neuron) is not None:
         note = confidence.faded
     lines = {}

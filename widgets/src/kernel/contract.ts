@@ -273,10 +273,11 @@ export interface ExplanationMessage {
 }
 export type Message = Answer | Failure | ExplanationMessage | Motion;
 
-/** How sure a fit is of the field of a neuron, as trained: what is written below each channel, and what pale means. */
+/** How sure a fit is of the trained field: what is written below each channel, what pale means, and what an edit changes. */
 export interface Certainty {
   readouts: string[][];
   pale: string;
+  edited: string;
 }
 
 /** An exercise of a lesson that this bench answers; the trait is empty where there is none. */

@@ -200,7 +200,7 @@ export class ViewState {
 /** Name of a parameter, and the beginning of an index. */
 export type Pin = readonly [string, readonly number[]];
 
-const NOTHING_KNOWN: Certainty = { readouts: [], pale: "" };
+const NOTHING_KNOWN: Certainty = { readouts: [], pale: "", edited: "" };
 const NO_FIT: Fit = { explained: null, normalized_explained: null, rate_bias: null, mismatch: "" };
 
 /** The trait behind a field, and how it is read. */

@@ -10,6 +10,7 @@ onEveryPage();
 const certainty = {
   readouts: [["best frequency 4.1 kHz [3.8, 4.4]"], ["latency 9 ms [8, 10]"]],
   pale: "faded: may be zero",
+  edited: "edited: intervals as trained",
 };
 const line = (root: HTMLElement) => root.querySelector(".db-certainty") as HTMLElement;
 
@@ -29,6 +30,19 @@ describe("how sure a fit is of a field", () => {
     await settle();
     await settle();
     expect(line(root).textContent).toBe("best frequency 4.1 kHz [3.8, 4.4] · edited: intervals as trained");
+  });
+
+  it.each([
+    ["edited: intervals as trained", " · edited: intervals as trained"],
+    ["", ""],
+  ])("is told of tuning alone too, where it says what an edit changes (%j)", async (edited, told) => {
+    const { root } = mount({ certainty: { readouts: [["latency 9 ms"], []], pale: "", edited } });
+    await settle();
+    expect(line(root).textContent).toBe("latency 9 ms");
+    key(handle(root, 0), "ArrowUp");
+    await settle();
+    await settle();
+    expect(line(root).textContent).toBe(`latency 9 ms${told}`);
   });
 
   it("is seen by the colours of its weights", () => {

@@ -38,7 +38,6 @@ const KEYS: Record<string, Act | "all" | undefined> = {
   backspace: "remove",
   delete: "revert",
 };
-const EDITED = "edited: intervals as trained";
 
 const COMMANDS: typeof KEYS = { a: "all", d: "duplicate" };
 
@@ -348,11 +347,8 @@ export class StrfEditor extends StageEditor {
 
   #paintCertainty(): void {
     const { certainty, channel, fieldEdited } = this.state;
-    const lines = [
-      ...(certainty.readouts[channel] ?? []),
-      certainty.pale && fieldEdited ? EDITED : certainty.pale,
-    ];
-    const text = lines.filter(Boolean).join(" · ");
+    const { readouts, pale, edited } = certainty;
+    const text = [...(readouts[channel] ?? []), fieldEdited ? edited : pale].filter(Boolean).join(" · ");
     setHidden(this.#certainty, text === "");
     setText(this.#certainty, text);
   }
