@@ -37,6 +37,17 @@ def test_the_mask_and_its_description(half_silent):
     assert silence_text(half_silent) == silence_text(half_silent.snapshot()) == "2 of 6 bands without sound"
 
 
+@pytest.mark.parametrize(("recorded", "text"), [(True, ""), (False, "2 of 6 bands without sound")])
+def test_of_several_sounds_those_count_to_which_something_was_recorded(half_silent, recorded, text):
+    """The second has sound in all bands; where no response to it is there, the fit has never met it."""
+    sounds = torch.cat([half_silent.first_stimulus, torch.rand(1, 1, F, FRAMES)])
+    responses = half_silent.first_responses.repeat(2, 1, 1, 1)
+    if not recorded:
+        responses[1] = torch.nan
+    several = LiveSession(half_silent.model, sounds, responses, dt_ms=5.0, cf_hz=half_silent.cf_hz)
+    assert silence_text(several) == text
+
+
 def test_without_a_recording_the_sound_says_nothing_about_the_fit(half_silent):
     plain = LiveSession(half_silent.model, half_silent.stimulus, dt_ms=5.0, cf_hz=half_silent.cf_hz)
     assert heard_by(plain) is None

@@ -60,5 +60,9 @@ def _heard(session: LiveSession) -> Tensor | None:
         return None
     recorded = (~responses.isnan()).flatten(1, 2).any(1)
     last = (recorded * torch.arange(1, recorded.shape[-1] + 1)).amax(-1).tolist()
-    found = heard_weights(heard.cpu(), kernel.shape[-1], [bins or stimuli.shape[-1] for bins in last])
+    # A sound to which nothing was recorded says nothing about a field.
+    there = [b for b, bins in enumerate(last) if bins]
+    if not there:
+        return None
+    found = heard_weights(heard[there].cpu(), kernel.shape[-1], [last[b] for b in there])
     return None if bool(found.all()) or not bool(found.any()) else found
