@@ -59,6 +59,9 @@ Six simulated neurons, computed in this page; in a notebook the model in PyTorch
 </html>
 """
 
+# Run before it: a lesson keeps no outputs.
+KEEP = "get_ipython().displayhook.do_full_cache = True"
+
 # Run after a cell whose result is shown: `Out` has it, where `_` may be a variable of the lesson. Figures, tables and
 # whatever else is no bench are left.
 SAVE = """
@@ -118,12 +121,11 @@ def notebook_page(path: Path, out: Path) -> Path:
     modules: dict[int, str] = {}
     cells: list[NotebookNode] = []
     for number, cell in enumerate(notebook.cells):
-        cells.append(cell)
+        around = [cell]
         if any(WIDGET in output.get("data", {}) for output in cell.get("outputs", [])):
             modules[number] = f"{path.stem}_{len(modules) + 1}.mjs"
-            save = nbformat.v4.new_code_cell(SAVE.format(path=str((out / modules[number]).resolve())))
-            save.metadata["tags"] = ["saves-bench"]
-            cells.append(save)
+            around = [_hidden(KEEP), cell, _hidden(SAVE.format(path=str((out / modules[number]).resolve())))]
+        cells += around
     notebook.cells = cells
     NotebookClient(
         notebook,
@@ -141,6 +143,11 @@ def notebook_page(path: Path, out: Path) -> Path:
     page = out / f"{path.stem}.html"
     page.write_text(body.replace(".ipynb", ".html").replace("<main>", f"{BACK}\n<main>", 1), "utf-8")
     return page
+
+
+def _hidden(source: str) -> NotebookNode:
+    """A cell that is run and not shown."""
+    return nbformat.v4.new_code_cell(source, metadata={"tags": ["saves-bench"]})
 
 
 def _put(output: Any, module: str, out: Path) -> None:

@@ -18,6 +18,7 @@ from tests.browser.notebook import SECOND
 pytestmark = pytest.mark.browser
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "make_site.py"
+SET_UP = "get_ipython().displayhook.do_full_cache = False"  # as a lesson does
 CELL = """
 from deepstrf.demo import load_demo
 from deepstrf_widgets import LiveSession, STRFEditor
@@ -42,7 +43,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         nbformat.v4.new_output("display_data", {site.WIDGET: {"model_id": "x"}, "text/plain": "the editor"})
     ]
     title = nbformat.v4.new_markdown_cell("# What a <neuron> hears")
-    nbformat.write(nbformat.v4.new_notebook(cells=[title, cell]), lesson)
+    nbformat.write(nbformat.v4.new_notebook(cells=[title, nbformat.v4.new_code_cell(SET_UP), cell]), lesson)
     out = folder / "out"
     out.mkdir()
     site.first_page(out, [lesson])

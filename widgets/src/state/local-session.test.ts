@@ -164,6 +164,21 @@ describe("the numbers on screen", () => {
   });
 });
 
+describe("the field of a neuron is edited", () => {
+  it("by an edit of that neuron's own, and not by that of another stage", () => {
+    const { session } = made();
+    const weight = { name: "strf.weight", index: [0, 1, 2] };
+    const before = session.read(weight);
+    session.apply([{ name: "activation.b", index: [0], value: 3 }]);
+    expect(session.edited).toBe(true);
+    expect(session.fieldEdited(0)).toBe(false);
+    session.apply([{ ...weight, value: before + 1 }]);
+    expect([0, 1].map((neuron) => session.fieldEdited(neuron))).toEqual([true, false]);
+    session.apply([{ ...weight, value: before }]);
+    expect(session.fieldEdited(0)).toBe(false);
+  });
+});
+
 describe("the history", () => {
   const weight = (value: number, k = 0) => ({ name: "strf.weight", index: [0, 0, k], value });
   const read = (session: LocalSession, k = 0) => session.read({ name: "strf.weight", index: [0, 0, k] });

@@ -371,11 +371,11 @@ export class LocalSession {
     );
   }
 
-  /** The same of the receptive fields alone. */
-  get fieldEdited(): boolean {
-    const pairs = [...this.neurons.values()];
+  /** The same of the receptive field of one neuron. */
+  fieldEdited(neuron: number): boolean {
+    const pair = this.neurons.get(neuron);
     return [...this.#parameters].some(
-      ([name, parameter]) => name.startsWith("strf.") && pairs.some((pair) => differs(pair, parameter, [])),
+      ([name, parameter]) => name.startsWith("strf.") && pair !== undefined && differs(pair, parameter, []),
     );
   }
 

@@ -189,7 +189,7 @@ export class ViewState {
 
   /** The field on screen is not the trained one, of which alone a fit can be sure. */
   get fieldEdited(): boolean {
-    return !this.peek && this.session.fieldEdited;
+    return !this.peek && this.session.fieldEdited(this.neuron);
   }
 
   gaussian(k: number, of: Numbers = this.gaussians): Gaussian {
