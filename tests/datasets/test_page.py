@@ -1,9 +1,8 @@
-"""The page docs/recordings.md: its examples run, and every name that it imports or calls is there."""
+"""The page docs/recordings.md: every name that it imports or calls is there."""
 
 from __future__ import annotations
 
 import ast
-import doctest
 import importlib
 import re
 from pathlib import Path
@@ -13,12 +12,6 @@ import pytest
 import deepstrf.datasets
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "recordings.md"
-
-
-def test_the_examples_of_the_page_run() -> None:
-    found = doctest.testfile(str(PAGE), module_relative=False)
-    assert found.attempted > 3
-    assert found.failed == 0
 
 
 def test_the_blocks_of_the_page_import_what_there_is() -> None:

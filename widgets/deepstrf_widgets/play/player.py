@@ -489,14 +489,18 @@ class Player:
         self._tell()
         return point.step
 
-    def _pause_played(self) -> None:
-        """Rest, where there is a run to go back through."""
+    def _pause_played(self) -> Point:
+        """Rest, where there is a run to go back through; its first point."""
         if not self.trail.points:
             raise RuntimeError(NO_STEPS)
         self.pause()
-        if not self._can_have(self.trail.points[0].values):
+        points = self.trail.points
+        if not points:  # undone meanwhile
+            raise RuntimeError(NO_STEPS)
+        if not self._can_have(points[0].values):
             self._forget_run()
             raise RuntimeError("the model has other parts than those steps were taken with: play again")
+        return points[0]
 
     def show_best(self) -> int:
         """The same for the step with the highest mean held-out score, or the lowest loss where there is none.
@@ -523,11 +527,7 @@ class Player:
         RuntimeError
             Nothing has been played yet.
         """
-        self._pause_played()
-        points = self.trail.points
-        if not points:  # undone meanwhile
-            raise RuntimeError(NO_STEPS)
-        self._begin_at(points[0].values)
+        self._begin_at(self._pause_played().values)
 
     def new_start(self, seed: int | None = None) -> int:
         """Random values as the model's constructor draws them: one undo entry. Returns the seed of them.
@@ -664,7 +664,7 @@ class Player:
             self._fitted, self._tensors, self._run = model, tensors_of(model), None
         self._basis = basis
         self._set_learnable(basis.learnable)
-        if self.trail.points and not self._can_have(self.trail.points[0].values):
+        if (points := self.trail.points) and not self._can_have(points[0].values):
             self._forget_run()
         self._take_over()
         known = session.parameters
