@@ -93,11 +93,11 @@ def test_an_interrupt_and_a_long_cell_leave_the_bench_live(bench: BenchPage) -> 
     bench.page.wait_for_timeout(500)
     bench.page.keyboard.press("ArrowUp")
     expect(bench.page.locator(BADGE)).to_contain_text("kernel busy since")
-    assert bench.page.locator(f"{ROOT} .db-score").get_attribute("data-old") == ""
+    score = bench.page.locator(f"{ROOT} .db-score").first
+    expect(score).to_have_attribute("data-old", "")
     says(bench, "live")
     bench.settle()
-    score = bench.page.locator(f"{ROOT} .db-score")
-    assert score.get_attribute("data-old") is None
+    expect(score).not_to_have_attribute("data-old", "")
     # The score is that of the neuron before, until the kernel has answered for the chosen one.
     bench.page.evaluate(CALL, "import ctypes; ctypes.PyDLL(None).sleep(4)")
     bench.page.wait_for_timeout(500)

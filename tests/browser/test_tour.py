@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.browser.bench_page import PLOT, BenchPage
 from tests.browser.bench_page import ROOT as BENCH
@@ -73,7 +73,7 @@ def look(notebook: NotebookPage, name: str, keep: Callable[..., Path]) -> None:
     spoken = bench.handle().get_attribute("aria-valuetext")
     bench.handle().scroll_into_view_if_needed()
     bench.drag(-30, 15)
-    assert bench.handle().get_attribute("aria-valuetext") != spoken, name
+    expect(bench.handle(), name).not_to_have_attribute("aria-valuetext", str(spoken))  # a few times a second
     bench.button("Undo").click()
     bench.page.wait_for_function(
         "([handle, spoken]) => document.querySelector(handle).getAttribute('aria-valuetext') === spoken",
