@@ -3,7 +3,8 @@
 Every notebook runs once and its kernel stays; the kernels are those of ``make lab``, with ``--plain`` Jupyter's own.
 What is printed is the proportional set size (PSS) of all of them and of the process that they were forked from: it
 counts a page that several processes share once; then the same after each kernel has given back what its
-allocator keeps, and what of it is private to a kernel. Linux only.
+allocator keeps, and what of it is private to a kernel. Run it with nothing else running: a page of a library that any
+other process uses too counts as shared, and 0.1 GB less was measured so. Linux only.
 """
 
 from __future__ import annotations
