@@ -165,17 +165,22 @@ describe("the numbers on screen", () => {
 });
 
 describe("the field of a neuron is edited", () => {
-  it("by an edit of that neuron's own, and not by that of another stage", () => {
-    const { session } = made();
-    const weight = { name: "strf.weight", index: [0, 1, 2] };
-    const before = session.read(weight);
+  it("by an edit of that neuron's own, and not by that of another one or of another stage", () => {
+    const { session, now } = made();
+    const { gaussians, kernel, prefilter, activation, affine } = now;
+    const other = session.add(1);
+    for (const pair of [other.now, other.trained])
+      pair.adopt({ ...NO_ARRAYS(), gaussians, kernel, prefilter, activation, affine, rate: GIVEN });
+    const edited = () => [0, 1].map((neuron) => session.fieldEdited(neuron));
     session.apply([{ name: "activation.b", index: [0], value: 3 }]);
     expect(session.edited).toBe(true);
-    expect(session.fieldEdited(0)).toBe(false);
+    expect(edited()).toEqual([false, false]);
+    const weight = { name: "strf.weight", index: [1, 1, 2] };
+    const before = session.read(weight);
     session.apply([{ ...weight, value: before + 1 }]);
-    expect([0, 1].map((neuron) => session.fieldEdited(neuron))).toEqual([true, false]);
+    expect(edited()).toEqual([false, true]);
     session.apply([{ ...weight, value: before }]);
-    expect(session.fieldEdited(0)).toBe(false);
+    expect(edited()).toEqual([false, false]);
   });
 });
 
