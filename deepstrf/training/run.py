@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import cached_property
 from math import isnan
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,9 @@ LONGEST_ANSWER = 256
 """Bins."""
 ROUNDING = 0.01
 """Of the largest response: half precision has no more."""
+
+DRAWING = nn.RReLU, nn.FractionalMaxPool2d, nn.FractionalMaxPool3d
+"""Layers of torch's that draw random numbers, beside those with a share to drop."""
 
 
 class _NotFinite(Exception):  # noqa: N818 - only ever travels out of an optimizer's step
@@ -139,6 +143,8 @@ class Run:
         self.schedule = None if schedule is None else schedule(self.optimizer)
         self.history = History()
         self.settles = True
+        parts = (*model.modules(), self.loss, self.optimizer, *settings.callbacks)
+        self.draws = not all(_draws_nothing(part) for part in parts)
         self.checkpoint = checkpoint
         self.identity = {} if checkpoint is None else self._identity()
         if checkpoint is not None and os.path.lexists(checkpoint):
@@ -236,8 +242,9 @@ class Run:
         bins = torch.zeros_like(total)
         progress.batches = -(-len(self.train) // self.settings.batch_size)
         device = next(self.model.parameters()).device
-        with _seeded(self.settings.seed, progress.epoch, device) as generator:
-            batches = self.train.batches(self.settings.batch_size, generator)
+        number = _seed_of(self.settings.seed, progress.epoch)
+        batches = self.train.batches(self.settings.batch_size, torch.Generator().manual_seed(number))
+        with _seeded(number, device) if self.draws else nullcontext():
             for progress.batch, (stimuli, target) in enumerate(batches, start=1):
                 self.model.train()  # again: a callback may have switched to evaluation mode
                 losses = self._step(as_model_takes(self.model, stimuli), as_model_takes(self.model, target))
@@ -247,7 +254,7 @@ class Run:
                 bins += recorded
                 for callback in self.settings.callbacks:
                     if hasattr(callback, "on_batch"):
-                        with _own_random_numbers(device):
+                        with _own_random_numbers(device) if self.draws else nullcontext():
                             callback.on_batch(progress)
                 if progress.stopping:
                     break
@@ -556,17 +563,31 @@ def _seed_of(seed: int, epoch: int) -> int:
     return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0]) >> 1
 
 
+def _draws_nothing(part: object) -> bool:
+    """Whether a part of a fit is known to draw no random numbers of torch's; True is right, False may be too careful.
+
+    All threads share these numbers: where nothing draws they are left alone, since a fit that goes on in a thread of
+    its own would change what a cell draws meanwhile.
+    """
+    if isinstance(part, nn.Module):
+        drops = vars(part).get("p") or vars(part).get("dropout")
+        is_changed = "forward" in vars(part) or part._forward_hooks or part._forward_pre_hooks
+        if drops or is_changed or isinstance(part, DRAWING):
+            return False
+    home = part.__module__ if isinstance(part, FunctionType) else type(part).__module__
+    return home.split(".")[0] in ("torch", "deepstrf", "deepstrf_widgets")
+
+
 @contextmanager
-def _seeded(seed: int, epoch: int, device: torch.device) -> Iterator[torch.Generator]:
-    """torch's random numbers as this epoch alone determines them; those of the caller come back afterwards.
+def _seeded(number: int, device: torch.device) -> Iterator[None]:
+    """torch's random numbers as a number alone determines them; those of the caller come back afterwards.
 
     No state has to be kept between epochs, and what callbacks draw changes nothing.
     """
-    number = _seed_of(seed, epoch)
     with _own_random_numbers(device):
         # Of the processor's numbers alone: torch.manual_seed also notes a traceback for devices that are not there yet.
         (torch.default_generator if device.type == "cpu" else torch).manual_seed(number)
-        yield torch.Generator().manual_seed(number)
+        yield
 
 
 def _state_of(model: nn.Module) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What a fit does with its settings, its data, and whoever watches it."""
 
 import math
+from contextlib import nullcontext
 from functools import partial
 
 import pytest
@@ -165,6 +166,39 @@ class Careless:
 
     def on_batch(self, progress):
         self(progress)
+
+
+class Noisy(nn.Conv2d):
+    """A layer that is not of this library, and draws random numbers."""
+
+    def forward(self, x):
+        return super().forward(x + torch.rand_like(x))
+
+
+def squared_error(pred, target, reduction="none"):
+    return mse_loss(pred, target, reduction=reduction)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "options", "draws"),
+    [
+        (lambda: nn.Conv2d(1, NEURONS, (BANDS, LAGS)), {}, False),
+        (lambda: nn.Sequential(nn.Dropout(0.0), nn.Conv2d(1, NEURONS, (BANDS, LAGS))), {}, False),
+        (lambda: nn.Sequential(nn.Dropout(0.2), nn.Conv2d(1, NEURONS, (BANDS, LAGS))), {}, True),
+        (lambda: nn.Sequential(nn.Dropout2d(1), nn.Conv2d(1, NEURONS, (BANDS, LAGS))), {}, True),
+        (lambda: nn.Sequential(nn.RReLU(), nn.Conv2d(1, NEURONS, (BANDS, LAGS))), {}, True),
+        (lambda: Noisy(1, NEURONS, (BANDS, LAGS)), {}, True),
+        (lambda: nn.Conv2d(1, NEURONS, (BANDS, LAGS)), {"loss": squared_error}, True),
+        (lambda: nn.Conv2d(1, NEURONS, (BANDS, LAGS)), {"callbacks": [Careless()]}, True),
+    ],
+)
+def test_random_numbers_that_all_threads_share_are_seeded_only_where_a_fit_draws_some(
+    parts, monkeypatch, kernel, options, draws
+):
+    seen = []
+    monkeypatch.setattr("deepstrf.training.run._seeded", lambda *_: (seen.append(1), nullcontext())[1])
+    quick_fitter(smoothness=0.0, epochs=1, **options).fit(new_model(kernel=kernel()), parts[0])
+    assert bool(seen) is draws
 
 
 def test_callbacks_may_draw_random_numbers_and_look_at_predictions(parts):

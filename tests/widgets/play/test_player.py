@@ -720,6 +720,22 @@ def play_beside(session, player, act):
     player.pause()
 
 
+def test_random_numbers_of_a_cell_are_its_own_beside_a_fit(session, player):
+    drawn = set()
+
+    def draw(_session):
+        stepped = threading.Event()
+        player.observe(stepped.set)
+        for _ in range(10):
+            torch.manual_seed(3)
+            stepped.clear()
+            assert stepped.wait(60)
+            drawn.add(tuple(torch.rand(2).tolist()))
+
+    play_beside(session, player, draw)
+    assert len(drawn) == 1
+
+
 def play_another_recording(session):
     generator = torch.Generator().manual_seed(5)
     session.set_stimulus(
