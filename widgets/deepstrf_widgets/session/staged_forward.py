@@ -19,6 +19,7 @@ from deepstrf.models.readouts import STRFReadout, batch_norm_affine
 from deepstrf.models.registry import KERNELS, is_pointwise, kernel_entry, neuron_axes_of
 from deepstrf.models.switches import has_switches
 
+from .by_band import Known, core_by_band, steps_of
 from .inference import ordinary_tensors
 from .model_copy import shareable, with_tensors
 
@@ -67,6 +68,8 @@ class Form:
         Whether threads may call the modules of the model as they are; otherwise each call has a copy.
     varies : bool
         Whether two passes of one sound gave two answers.
+    by_band : bool
+        Whether the core is run for those bands alone that an edit has reached.
     """
 
     whole: str = ""
@@ -75,6 +78,7 @@ class Form:
     rate_by_neuron: bool = False
     shareable: bool = False
     varies: bool = False
+    by_band: bool = False
 
     @classmethod
     def of(cls, model: NeuralModel) -> Form:
@@ -85,7 +89,7 @@ class Form:
             field = "" if kernel is None else FORMULA if kernel_entry(kernel).columns else COMPOSED
             return cls(SWITCHED, field, shareable=can_share)
         if not isinstance(readout, STRFReadout):
-            return cls("its readout is not an STRFReadout", shareable=can_share)
+            return cls("its readout is not an STRFReadout", shareable=can_share, by_band=can_share and _is_chain(model))
         sliced = bool(kernel_entry(readout.strf.kernel).columns)
         field = FORMULA if sliced else COMPOSED
         if type(model).forward is not NeuralModel.forward:
@@ -96,6 +100,15 @@ class Form:
             return cls(f"{type(readout).__name__} has a forward pass of its own", field, shareable=can_share)
         by_neuron = sliced and type(readout.bn) in (nn.BatchNorm1d, nn.Identity)
         return cls("", field, by_neuron, is_pointwise(readout.activation), can_share)
+
+
+def _is_chain(model: NeuralModel) -> bool:
+    """Whether the forward pass is readout(core(prefiltered(x))), with a core that knows bands."""
+    return (
+        type(model).forward is NeuralModel.forward
+        and type(model).prefiltered in (NeuralModel.prefiltered, AudioEncodingModel.prefiltered)
+        and bool(steps_of(model.core)[0])
+    )
 
 
 @dataclass
@@ -109,6 +122,8 @@ class Memo:
     kernel: dict[int, Tensor] = field(default_factory=dict)
     gradient_map: dict[int, Tensor | None] = field(default_factory=dict)
     alone: dict[tuple[str, int], nn.Module] = field(default_factory=dict)
+    core: Known | None = None
+    """It knows what it is of, so no edit makes it stale."""
 
     def copy(self) -> Memo:
         """The same of an equal model, to go on from; modules of one neuron are views of one model's tensors."""
@@ -330,7 +345,7 @@ class StagedForward:
         rates, neuron = self._memo.rate, self._number(neuron)
         if neuron not in rates:
             if self.form.whole:
-                rates.update(enumerate(self.respond(self.stimulus)[:, :, 0].unbind(1)))
+                rates.update(enumerate(self._whole()[:, :, 0].unbind(1)))
                 return rates[neuron]
             curve = self._readout.activation
             if self.form.rate_by_neuron:
@@ -342,6 +357,13 @@ class StagedForward:
                 every = self._usable(curve)(torch.stack([self.drive(n) for n in range(int(self.model.O))], dim=-1))
                 rates.update(enumerate(every.detach().unbind(-1)))
         return rates[neuron]
+
+    def _whole(self) -> Tensor:
+        if not self.form.by_band:
+            return self.respond(self.stimulus)
+        model = self.model
+        out, self._memo.core = core_by_band(model.core, model.prefiltered(self.stimulus), self._memo.core)
+        return model.readout(out).detach()
 
     @ordinary_tensors
     def respond(self, stimulus: Tensor) -> Tensor:

@@ -1,0 +1,278 @@
+"""A core that runs only the bands that an edit reaches: its values are those of the model's own forward pass."""
+
+import copy
+import threading
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from deepstrf.models import ConvNet2D
+from deepstrf.models.layers import CausalLayerNorm
+from deepstrf.models.prefiltering import make_prefiltering
+from deepstrf_widgets import Edit, LiveSession
+from deepstrf_widgets.session import by_band
+from deepstrf_widgets.session.by_band import Step, core_by_band, steps_of
+
+F, N, T = 12, 3, 50
+TOLERANCE = {"rtol": 1e-4, "atol": 1e-5}  # float32: another shape of the input may have torch sum in another order
+
+
+@pytest.fixture(autouse=True)
+def no_gradients():
+    with torch.no_grad():
+        yield
+
+
+def network(**kwargs):
+    torch.manual_seed(0)
+    ears = make_prefiltering("adaptrans", F, 5.0)
+    return ConvNet2D(F, (3, 4), c_hidden=4, n_hidden=5, out_neurons=N, prefiltering=ears, **kwargs).eval()
+
+
+def session_of(model=None, *, sounds=1):
+    stimulus = 3 * torch.rand(sounds, 1, F, T, generator=torch.Generator().manual_seed(1))
+    session = LiveSession(network() if model is None else model, stimulus, dt_ms=5.0, cf_hz=np.geomspace(500, 20000, F))
+    rate_after(session, 0.5, 0)
+    rate_after(session, 0.6, 0)  # from now on the outputs are known
+    return session
+
+
+def rate_after(session, value, *bands):
+    session.apply([Edit("prefilter.w", value, (band,)) for band in bands], "gesture")
+    return session.live.rates()
+
+
+def whole(session):
+    """Response of the model as it is now, by its own forward pass."""
+    return copy.deepcopy(session.model)(session.stimulus)
+
+
+@pytest.fixture
+def bands_run(monkeypatch):
+    """Bands of the output of each step that has run."""
+    run, call = [], Step.__call__
+
+    def counting(step, x):
+        out = call(step, x)
+        run.append(out.shape[2])
+        return out
+
+    monkeypatch.setattr(Step, "__call__", counting)
+    return run
+
+
+# -- a session ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("bands", "wanted"),
+    [((0,), [1, 1, 1]), ((5,), [3, 5, 6]), ((11,), [1, 1, 1]), ((5, 6), [4, 6, 6]), ((0, 11), [10, 8, 6])],
+)
+def test_an_edit_runs_the_bands_that_it_reaches(bands_run, bands, wanted):
+    session = session_of()
+    bands_run.clear()
+    rates = rate_after(session, 0.9, *bands)
+    assert bands_run == wanted  # each of three layers of three bands reaches two more, of the 10, 8 and 6 there are
+    torch.testing.assert_close(rates, whole(session), **TOLERANCE)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(st.tuples(st.integers(0, F - 1), st.floats(0.01, 1.0), st.booleans()), min_size=1, max_size=8))
+def test_after_any_edits_the_response_is_that_of_the_model(edits):
+    session = session_of(sounds=2)
+    for band, value, back in edits:
+        rate_after(session, value, band)
+        if back:
+            session.undo()
+        torch.testing.assert_close(session.live.rates(), whole(session), **TOLERANCE)
+
+
+@pytest.mark.parametrize("name", ["core.1.weight", "core.5.ln.bias", "core.7.bias", "readout.fc.0.weight"])
+def test_a_weight_that_others_change_is_noticed(name):
+    session = session_of()
+    before = session.live.rates()
+    session.model.state_dict()[name][0].add_(0.5)  # of one channel: what all have in common a layer norm takes away
+    torch.testing.assert_close(session.live.rates(), whole(session), **TOLERANCE)
+    assert not torch.allclose(session.live.rates(), before, **TOLERANCE)
+    torch.testing.assert_close(rate_after(session, 0.2, 3), whole(session), **TOLERANCE)
+
+
+def test_a_snapshot_in_a_drag_stays_as_it_was():
+    session = session_of()
+    rate_after(session, 0.3, 4)
+    snapshot, wanted = session.snapshot(), whole(session)
+    rate_after(session, 0.9, 5)
+    torch.testing.assert_close(snapshot.live.rates(), wanted, **TOLERANCE)
+    torch.testing.assert_close(session.live.rates(), whole(session), **TOLERANCE)
+
+
+def test_an_unread_snapshot_in_a_drag_is_read_by_threads_at_once():
+    session = session_of()
+    moments, wanted = [], []
+    for band in range(F):
+        session.set("prefilter.w", 0.1 + 0.05 * band, (band,))
+        moments.append(session.snapshot())
+        wanted.append(whole(session))
+    found = {}
+
+    def read(first):
+        for at in range(first, F, 2):
+            found[at] = moments[at].live.rates()
+
+    threads = [threading.Thread(target=read, args=(first,)) for first in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for at in range(F):
+        torch.testing.assert_close(found[at], wanted[at], **TOLERANCE)
+
+
+def test_another_stimulus_is_computed_anew():
+    session = session_of()
+    session.set_stimulus(torch.rand(F, 2 * T))
+    torch.testing.assert_close(session.live.rates(), whole(session), **TOLERANCE)
+    torch.testing.assert_close(rate_after(session, 0.2, 3), whole(session), **TOLERANCE)
+
+
+def test_a_model_asked_once_keeps_no_outputs():
+    session = session_of()
+    session.trained.rate(0)
+    assert session.trained._memo.core.x is None
+    assert session.trained._memo.core.outputs == ()
+    assert [len(bands) for bands in session.live._memo.core.outputs] == [10, 8, 6]
+
+
+def test_a_hooked_model_runs_its_own_forward_pass(bands_run):
+    model = network()
+    model.core[3].register_forward_hook(lambda _module, _inputs, output: 2 * output)
+    session = session_of(model)
+    torch.testing.assert_close(rate_after(session, 0.2, 3), whole(session), **TOLERANCE)
+    assert bands_run == []
+
+
+def test_a_model_with_a_part_switched_off_runs_its_own_forward_pass(bands_run):
+    session = session_of()
+    session.ablate("bands", [2])
+    bands_run.clear()
+    torch.testing.assert_close(rate_after(session, 0.2, 3), whole(session), **TOLERANCE)
+    assert bands_run == []
+
+
+# -- a core -------------------------------------------------------------------------------------------------------
+
+
+def drag_through(core, x, edits):
+    """Outputs of `core_by_band` and of the core along edits: a band each, and what is added to it."""
+    known = None
+    for band, value in [(0, 0.0), (0, 0.0), *edits]:
+        x = x.clone()
+        x[:, :, band] += value
+        out, known = core_by_band(core, x, known)
+        yield out, core(x)
+
+
+def convolution(reach=2, **kwargs):
+    return nn.Conv2d(4, 4, (reach, 3), **kwargs)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(st.integers(1, 3), min_size=1, max_size=4),
+    st.sampled_from([1, 2, 4]),
+    st.lists(st.tuples(st.integers(0, 9), st.floats(-2, 2, width=32)), min_size=1, max_size=5),
+    st.integers(0, 99),
+)
+def test_any_core_of_convolutions_gives_its_own_values(reaches, groups, edits, seed):
+    torch.manual_seed(seed)
+    modules = [nn.ZeroPad2d((12, 0, 0, 0))]
+    for reach in reaches:
+        modules += [convolution(reach, groups=groups), CausalLayerNorm(4), nn.LeakyReLU(0.1), nn.Dropout()]
+    core = nn.Sequential(*modules, nn.Flatten(1, 2)).eval()
+    assert len(steps_of(core)[0]) == len(reaches)
+    for out, wanted in drag_through(core.double(), torch.rand(2, 4, 10, 20, dtype=torch.float64), edits):
+        torch.testing.assert_close(out, wanted, rtol=1e-10, atol=1e-10)
+
+
+MIXES_BANDS = {
+    "stride": lambda: convolution(stride=(2, 1)),
+    "dilation": lambda: convolution(dilation=(2, 1)),
+    "padding": lambda: convolution(padding=(1, 0)),
+    "same": lambda: convolution(3, padding="same"),
+    "pad": lambda: nn.ZeroPad2d((0, 0, 1, 0)),
+    "norm over bands": lambda: CausalLayerNorm(9, dim=-2),
+    "norm over time": lambda: CausalLayerNorm(18, dim=3),
+    "pooling": lambda: nn.AvgPool2d((2, 1)),
+    "softmax": lambda: nn.Softmax(dim=2),
+}
+
+
+@pytest.mark.parametrize("name", MIXES_BANDS)
+def test_what_mixes_bands_is_run_whole_behind_the_steps(name):
+    torch.manual_seed(0)
+    core = nn.Sequential(convolution(), MIXES_BANDS[name](), nn.Tanh()).eval()
+    steps, behind = steps_of(core)
+    assert (len(steps), len(behind)) == (1, 2)
+    for out, wanted in drag_through(core, torch.rand(2, 4, 10, 20), [(4, 1.0), (9, -1.0), (0, 1.0)]):
+        torch.testing.assert_close(out, wanted, **TOLERANCE)
+
+
+@pytest.mark.parametrize("core", [nn.Identity(), nn.Sequential(nn.Tanh()), nn.Sequential(nn.Flatten(1, 2))])
+def test_a_core_without_convolutions_has_no_steps(core):
+    assert steps_of(core)[0] == ()
+
+
+def test_a_core_is_computed_whole_again_where_its_outputs_take_too_much(monkeypatch, bands_run):
+    core, x = nn.Sequential(convolution()), torch.rand(1, 4, 10, 20)
+    bytes_kept = 4 * 4 * 9 * 20
+    monkeypatch.setattr(by_band, "MOST_BYTES", bytes_kept)
+    list(drag_through(core, x, [(4, 1.0)]))
+    assert bands_run == [9, 2]
+    bands_run.clear()
+    monkeypatch.setattr(by_band, "MOST_BYTES", bytes_kept - 1)
+    for out, wanted in drag_through(core, x, [(4, 1.0)]):
+        assert torch.equal(out, wanted)
+    assert bands_run == []
+
+
+def test_nan_comes_where_the_core_has_it():
+    core, x = nn.Sequential(convolution(), convolution()), torch.rand(1, 4, 10, 20)
+    x[:, 0, 4, 7] = torch.nan
+    for out, wanted in drag_through(core, x, [(8, 1.0), (4, torch.nan), (0, 1.0)]):
+        torch.testing.assert_close(out, wanted, equal_nan=True, **TOLERANCE)
+        assert 0 < out.isnan().sum() < out.numel()
+
+
+def test_nothing_is_run_where_nothing_has_changed(bands_run):
+    core, x = nn.Sequential(convolution()), torch.rand(1, 4, 10, 20)
+    for out, wanted in drag_through(core, x, [(4, 0.0)]):
+        torch.testing.assert_close(out, wanted, **TOLERANCE)
+    assert bands_run == [9]
+
+
+def test_outputs_known_are_never_written():
+    core, x = nn.Sequential(convolution(), nn.Tanh()), torch.rand(1, 4, 10, 20)
+    known = core_by_band(core, x, core_by_band(core, x, None)[1])[1]
+    before = [band.clone() for band in known.outputs[0]]
+    other = x + 1
+    for _ in range(2):
+        core_by_band(core, other, known)
+    assert all(torch.equal(one, two) for one, two in zip(before, known.outputs[0], strict=True))
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 10, 30), (1, 4, 6, 20), (1, 4, 14, 20)])
+def test_an_input_of_another_shape_is_computed_anew(shape):
+    core, x = nn.Sequential(convolution()), torch.rand(1, 4, 10, 20)
+    known = core_by_band(core, x, core_by_band(core, x, None)[1])[1]
+    other = torch.rand(shape)
+    torch.testing.assert_close(core_by_band(core, other, known)[0], core(other), **TOLERANCE)
+
+
+def test_a_core_that_is_given_other_types_of_numbers_is_computed_anew():
+    core, x = nn.Sequential(convolution()).double(), torch.rand(1, 4, 10, 20, dtype=torch.float64)
+    known = core_by_band(core, x, core_by_band(core, x, None)[1])[1]
+    assert torch.equal(core_by_band(core.float(), x.float(), known)[0], core(x.float()))

@@ -1,0 +1,127 @@
+"""A convolutional core band by band: an edit of some bands of its input runs only what is made from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from deepstrf.models.activations import ELEMENTWISE
+from deepstrf.models.layers import CausalLayerNorm
+
+from .watch import same_type, same_values
+
+__all__ = ["Known", "Step", "core_by_band", "steps_of"]
+
+MOST_BYTES = 64 * 2**20
+"""Of the steps' outputs that are kept for one sound batch; of a longer one all is computed at every edit."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """Modules that make band f of their output from bands f to f + reach - 1 of their input (B, C, F, T) alone."""
+
+    modules: tuple[nn.Module, ...]
+    reach: int
+    channels: int
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Output, (B, channels, F - reach + 1, T')."""
+        for module in self.modules:
+            x = module(x)
+        return x
+
+
+@dataclass(frozen=True)
+class Known:
+    """What was computed of a core: copies of its tensors, its input, and each step's output, a (B, C, T) for each band.
+
+    It is never written, so any number of threads may go on from it. Without ``x`` only the tensors are known.
+    """
+
+    tensors: dict[str, Tensor]
+    x: Tensor | None = None
+    outputs: tuple[tuple[Tensor, ...], ...] = ()
+
+    def is_of(self, core: nn.Module) -> bool:
+        """Whether it was computed with the tensors that the core has now."""
+        now = _tensors_of(core)
+        return now.keys() == self.tensors.keys() and all(
+            same_type(t, now[n]) and same_values(t, now[n]) for n, t in self.tensors.items()
+        )
+
+
+def _tensors_of(core: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach() for name, tensor in (*core.named_parameters(), *core.named_buffers())}
+
+
+def steps_of(core: nn.Module) -> tuple[tuple[Step, ...], tuple[nn.Module, ...]]:
+    """The first modules of a core as steps of one convolution each, and the modules behind them."""
+    if type(core) is not nn.Sequential:
+        return (), (core,)
+    modules = list(core)
+    end = next((at for at, module in enumerate(modules) if not _keeps_bands_apart(module)), len(modules))
+    convolutions = [(at, module) for at, module in enumerate(modules[:end]) if isinstance(module, nn.Conv2d)]
+    if not convolutions:
+        return (), tuple(modules)
+    begins = [0, *(at for at, _ in convolutions[1:]), end]
+    steps = [
+        Step(tuple(modules[begin:after]), module.kernel_size[0], module.out_channels)
+        for (begin, after), (_, module) in zip(pairwise(begins), convolutions, strict=True)
+    ]
+    return tuple(steps), tuple(modules[end:])
+
+
+def _keeps_bands_apart(module: nn.Module) -> bool:
+    """Whether a band of the output needs of the input only that band or, of a convolution, those that follow it."""
+    if type(module) is nn.Conv2d:
+        padding = (0, 0) if module.padding == "valid" else module.padding
+        return not isinstance(padding, str) and padding[0] == 0 and module.stride[0] == module.dilation[0] == 1
+    if type(module) is nn.ZeroPad2d:
+        return module.padding[2:] == (0, 0)
+    if type(module) is CausalLayerNorm:
+        return module.dim in (1, -3)
+    return type(module) in (*ELEMENTWISE, nn.Dropout)
+
+
+def core_by_band(core: nn.Module, x: Tensor, known: Known | None) -> tuple[Tensor, Known]:
+    """Output of the core to ``x`` (B, C, F, T), up to rounding, and what is then known.
+
+    Outputs are kept from the second time on that the core is asked with the same tensors: a core that is asked once, or
+    that a fit moves, takes no more memory and time than its own forward pass.
+    """
+    steps, behind = steps_of(core)
+    if known is None or not known.is_of(core):
+        return core(x), Known({name: tensor.clone() for name, tensor in _tensors_of(core).items()})
+    if _bytes_of(steps, x) > MOST_BYTES:
+        return core(x), known
+    bands, outputs, changed = x.unbind(2), known.outputs, list(range(x.shape[2]))
+    if known.x is None or not same_type(x, known.x):
+        outputs = ((),) * len(steps)
+    else:
+        changed = (x != known.x).any(3).any(1).any(0).nonzero()[:, 0].tolist()
+    if changed:
+        made, low, high = [], changed[0], changed[-1]
+        for step, before in zip(steps, outputs, strict=True):
+            low, high = max(low - step.reach + 1, 0), min(high, len(bands) - step.reach)
+            now = step(torch.stack(bands[low : high + step.reach], 2)).unbind(2)
+            # Clones: a view of a band would keep those beside it in memory when they are known no more.
+            bands = (*before[:low], *(band.clone() for band in now), *before[high + 1 :])
+            made.append(bands)
+        outputs = tuple(made)
+    out = torch.stack(outputs[-1], 2)
+    for module in behind:
+        out = module(out)
+    return out.detach(), Known(known.tensors, x, outputs)
+
+
+def _bytes_of(steps: tuple[Step, ...], x: Tensor) -> int:
+    """About how much the outputs of the steps take."""
+    B, _C, F, T = x.shape
+    values = 0
+    for step in steps:
+        F -= step.reach - 1
+        values += B * step.channels * F * T
+    return values * x.element_size()
