@@ -1,10 +1,11 @@
 """Memory of all lessons left open, one kernel each: ``python tests/benchmarks/bench_open_lessons.py``.
 
 Every notebook runs once and its kernel stays; the kernels are those of ``make lab``, with ``--plain`` Jupyter's own.
-What is printed is the proportional set size (PSS) of all of them and of the process that they were forked from: it
-counts a page that several processes share once; then the same after each kernel has given back what its
-allocator keeps, and what of it is private to a kernel. Run it with nothing else running: a page of a library that any
-other process uses too counts as shared, and 0.1 GB less was measured so. Linux only.
+What is printed is the proportional set size (PSS) of all of them and of the process that they were forked from, after
+the last one too has been idle for so long that it has tidied up: it counts a page that several processes share once.
+Then the same after each kernel has given back what its allocator keeps, and what of it is private to a kernel. Run it
+with nothing else running: a page of a library that any other process uses too counts as shared, and 0.1 GB less was
+measured so. Linux only.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import os
 import re
 import sys
+import time
 from pathlib import Path
 
 import nbformat
@@ -20,11 +22,13 @@ from jupyter_client.provisioning import KernelProvisionerFactory
 from nbclient import NotebookClient
 
 from deepstrf_widgets import forked_kernels
+from deepstrf_widgets.forked_kernels.forked_kernel import IDLE_S
 
 ROOT = Path(__file__).resolve().parents[2]
 CELL_SECONDS = 300
 KIB, MB = 1024, 1e6
 BAR_GB = 1.4
+SECONDS_TO_TIDY = 2
 TRIM = "import ctypes, gc; gc.collect(); ctypes.CDLL('libc.so.6').malloc_trim(0)"
 PID = "import os; os.getpid()"
 
@@ -59,6 +63,7 @@ def main(paths: list[Path], *, plain: bool) -> int:
         forked_kernels.register(factory)
         factory.default_provisioner_name = forked_kernels.NAME
     clients = {path.stem: left_open(path) for path in paths}
+    time.sleep(IDLE_S + SECONDS_TO_TIDY)
     for when in ("as they are", "after malloc_trim"):
         held = {name: memory(pid) for name, (_, pid) in clients.items()}
         if not plain:
