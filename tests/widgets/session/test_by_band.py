@@ -144,7 +144,7 @@ def test_a_model_asked_once_keeps_no_outputs():
     session.trained.rate(0)
     assert session.trained._memo.core.x is None
     assert session.trained._memo.core.outputs == ()
-    assert [len(bands) for bands in session.live._memo.core.outputs] == [10, 8, 6]
+    assert [out.shape[2] for out in session.live._memo.core.outputs] == [10, 8, 6]
 
 
 def test_a_hooked_model_runs_its_own_forward_pass(bands_run):

@@ -36,14 +36,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Known:
-    """What was computed of a core: copies of its tensors, its input, and each step's output, a (B, C, T) for each band.
+    """What was computed of a core: copies of its tensors, its input, and each step's output (B, C, F, T).
 
     It is never written, so any number of threads may go on from it. Without ``x`` only the tensors are known.
     """
 
     tensors: dict[str, Tensor]
     x: Tensor | None = None
-    outputs: tuple[tuple[Tensor, ...], ...] = ()
+    outputs: tuple[Tensor, ...] = ()
 
     def is_of(self, core: nn.Module) -> bool:
         """Whether it was computed with the tensors that the core has now."""
@@ -97,21 +97,21 @@ def core_by_band(core: nn.Module, x: Tensor, known: Known | None) -> tuple[Tenso
         return core(x), Known({name: tensor.clone() for name, tensor in _tensors_of(core).items()})
     if _bytes_of(steps, x) > MOST_BYTES:
         return core(x), known
-    bands, outputs, changed = x.unbind(2), known.outputs, list(range(x.shape[2]))
-    if known.x is None or not same_type(x, known.x):
-        outputs = ((),) * len(steps)
-    else:
-        changed = (x != known.x).any(3).any(1).any(0).nonzero()[:, 0].tolist()
+    outputs = known.outputs
+    # None where nothing was computed that it could go on from.
+    last = known.x if known.x is not None and same_type(x, known.x) else None
+    changed = range(x.shape[2]) if last is None else (x != last).any(3).any(1).any(0).nonzero()[:, 0].tolist()
     if changed:
-        made, low, high = [], changed[0], changed[-1]
-        for step, before in zip(steps, outputs, strict=True):
-            low, high = max(low - step.reach + 1, 0), min(high, len(bands) - step.reach)
-            now = step(torch.stack(bands[low : high + step.reach], 2)).unbind(2)
-            # Clones: a view of a band would keep those beside it in memory when they are known no more.
-            bands = (*before[:low], *(band.clone() for band in now), *before[high + 1 :])
-            made.append(bands)
+        out, made, low, high = x, [], changed[0], changed[-1]
+        for at, step in enumerate(steps):
+            low, high = max(low - step.reach + 1, 0), min(high, out.shape[2] - step.reach)
+            now = step(out[:, :, low : high + step.reach])
+            # One block for all bands: a block for each leaves holes of its size among what undo keeps.
+            places = torch.arange(low, high + 1, device=x.device)
+            out = outputs[at].index_copy(2, places, now) if last is not None else now
+            made.append(out)
         outputs = tuple(made)
-    out = torch.stack(outputs[-1], 2)
+    out = outputs[-1]
     for module in behind:
         out = module(out)
     return out.detach(), Known(known.tensors, x, outputs)
