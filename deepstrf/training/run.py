@@ -432,8 +432,7 @@ class Run:
     def _answer(self) -> Tensor:
         """Response to the beginning of the first sound, by which one sees that the model's code is still the same."""
         sound = self.train.stimuli[:1, ..., : min(self.train.bins[0], LONGEST_ANSWER)]
-        with _own_random_numbers(sound.device):
-            torch.manual_seed(0)
+        with _seeded(0, sound.device) if self.draws else nullcontext():
             return predict(self.model, sound).float().cpu()
 
     def _resume(self, state: dict[str, Any], path: Path) -> None:
@@ -571,7 +570,8 @@ def _draws_nothing(part: object) -> bool:
     """
     if isinstance(part, nn.Module):
         drops = vars(part).get("p") or vars(part).get("dropout")
-        is_changed = "forward" in vars(part) or part._forward_hooks or part._forward_pre_hooks
+        hooks = part._forward_pre_hooks, part._forward_hooks, part._backward_pre_hooks, part._backward_hooks
+        is_changed = "forward" in vars(part) or any(hooks)
         if drops or is_changed or isinstance(part, DRAWING):
             return False
     home = part.__module__ if isinstance(part, FunctionType) else type(part).__module__

@@ -29,6 +29,7 @@ CELL_SECONDS = 300
 KIB, MB = 1024, 1e6
 BAR_GB = 1.4
 SECONDS_TO_TIDY = 2
+"""For the collection itself, which is a fraction of a second."""
 TRIM = "import ctypes, gc; gc.collect(); ctypes.CDLL('libc.so.6').malloc_trim(0)"
 PID = "import os; os.getpid()"
 

@@ -193,12 +193,18 @@ def squared_error(pred, target, reduction="none"):
     ],
 )
 def test_random_numbers_that_all_threads_share_are_seeded_only_where_a_fit_draws_some(
-    parts, monkeypatch, kernel, options, draws
+    parts, monkeypatch, tmp_path, kernel, options, draws
 ):
-    seen = []
-    monkeypatch.setattr("deepstrf.training.run._seeded", lambda *_: (seen.append(1), nullcontext())[1])
-    quick_fitter(smoothness=0.0, epochs=1, **options).fit(new_model(kernel=kernel()), parts[0])
-    assert bool(seen) is draws
+    taken = []
+
+    def take(device):
+        taken.append(device)
+        return nullcontext()
+
+    monkeypatch.setattr("deepstrf.training.run._own_random_numbers", take)
+    fitter = quick_fitter(smoothness=0.0, epochs=1, **options)
+    fitter.fit(new_model(kernel=kernel()), parts[0], checkpoint=tmp_path / "fit.ckpt")
+    assert bool(taken) is draws
 
 
 def test_callbacks_may_draw_random_numbers_and_look_at_predictions(parts):

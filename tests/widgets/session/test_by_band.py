@@ -101,6 +101,34 @@ def test_a_weight_that_others_change_is_noticed(name):
     torch.testing.assert_close(rate_after(session, 0.2, 3), whole(session), **TOLERANCE)
 
 
+def replace_a_layer(core):
+    core[3] = nn.Tanh()
+
+
+def replace_forward(core):
+    own = core[3].forward
+    core[3].forward = lambda x: 2 * own(x)
+
+
+CHANGES = {
+    "layer": replace_a_layer,
+    "setting of a layer": lambda core: setattr(core[2].ln, "eps", 5.0),
+    "forward": replace_forward,
+    "hook": lambda core: core[3].register_forward_hook(lambda _module, _inputs, output: 2 * output),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_others_change_of_a_core_beside_its_tensors_is_noticed(change):
+    session = session_of()
+    before = session.live.rates()
+    CHANGES[change](session.model.core)
+    after = session.snapshot().live.rates()
+    torch.testing.assert_close(after, whole(session), **TOLERANCE)
+    assert not torch.allclose(after, before, **TOLERANCE)
+    torch.testing.assert_close(rate_after(session, 0.2, 3), whole(session), **TOLERANCE)
+
+
 def test_a_snapshot_in_a_drag_stays_as_it_was():
     session = session_of()
     rate_after(session, 0.3, 4)
