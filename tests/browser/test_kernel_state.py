@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from tests.browser.bench_page import ROOT, BenchPage, open_panel
+from tests.browser.bench_page import PAINTED, ROOT, BenchPage, open_panel
 from tests.browser.conftest import fresh_page
 from tests.browser.lab import OUR_JUPYTER, Server, serve
 from tests.browser.notebook import READY, SECOND, NotebookPage, write_notebook
@@ -29,8 +29,8 @@ FIRST = (0, 0, 0)
 
 
 @pytest.fixture
-def bench(open_page: Callable[..., NotebookPage], server: Server) -> Iterator[BenchPage]:
-    """The demo's bench, a Gaussian of which has been moved; at the end nothing has been thrown."""
+def untouched(open_page: Callable[..., NotebookPage], server: Server) -> Iterator[BenchPage]:
+    """The demo's bench; at the end nothing has been thrown."""
     write_notebook(server.folder / "state.ipynb", CELL)
     notebook = open_page(1280, 900)
     notebook.open("state.ipynb")
@@ -38,12 +38,18 @@ def bench(open_page: Callable[..., NotebookPage], server: Server) -> Iterator[Be
     notebook.bring(ROOT)
     bench = BenchPage(notebook)
     bench.page.set_default_timeout(60 * SECOND)
-    bench.drag(-40, 20)
-    expect(bench.page.locator(BADGE)).to_have_text("live")
     thrown: list[str] = []
     bench.page.on("pageerror", lambda error: thrown.append(str(error)))
     yield bench
     assert thrown == []
+
+
+@pytest.fixture
+def bench(untouched: BenchPage) -> BenchPage:
+    """The same, a Gaussian of which has been moved."""
+    untouched.drag(-40, 20)
+    expect(untouched.page.locator(BADGE)).to_have_text("live")
+    return untouched
 
 
 def says(bench: BenchPage, state: str) -> None:
@@ -80,6 +86,44 @@ def test_the_end_of_a_kernel_is_reported_and_its_edits_come_back(bench: BenchPag
     expect(bench.page.locator(f"{ROOT} .db-offer")).to_be_hidden()
     bench.button("Undo").click()
     bench.notebook.wait_for_kernel("not bench.session.edited()")
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_a_drag_under_which_the_kernel_ends_comes_back_with_what_was_before(
+    untouched: BenchPage, earlier: bool
+) -> None:
+    bench, page = untouched, untouched.page
+    if earlier:
+        bench.drag(-30, -20, gaussian=1)
+    other = bench.handle(1).get_attribute("style")
+    box = bench.handle().bounding_box()
+    assert box
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x - 40, y + 20, steps=8)
+    bench.notebook.wait_for_kernel("bench.session.edited()")
+    page.evaluate(PAINTED)
+    moved = bench.handle().get_attribute("style")
+    page.evaluate(f"() => {KERNEL}.restart()")
+    says(bench, "gone")
+    page.mouse.move(x - 80, y + 60, steps=8)
+    page.mouse.up()
+    assert bench.handle().get_attribute("style") == moved
+    expect(page.locator(f"{ROOT} .db-message")).to_contain_text("offers to put your edits back")
+    page.wait_for_function(f"() => {KERNEL}.status === 'idle'")
+    page.evaluate(READY)
+    bench.notebook.run_all()
+    says(bench, "live")
+    page.get_by_role("button", name="Put them back").click()
+    expect(bench.handle()).to_have_attribute("style", moved)
+    bench.settle()
+    assert [bench.handle(gaussian).get_attribute("style") for gaussian in (0, 1)] == [moved, other]
+    # One step for what the kernel had saved, and one for what was set since.
+    while bench.notebook.kernel_eval("bench.session.can_undo"):
+        bench.button("Undo").click()
+        bench.settle()
+    assert not bench.notebook.kernel_eval("bench.session.edited()")
 
 
 def test_an_interrupt_and_a_long_cell_leave_the_bench_live(bench: BenchPage) -> None:

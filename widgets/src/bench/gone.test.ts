@@ -1,5 +1,6 @@
 // @vitest-environment happy-dom
 import { describe, expect, it, vi } from "vitest";
+import { GAUSSIANS } from "../testing/bench.fixture";
 import {
   edits,
   frame,
@@ -84,6 +85,30 @@ describe("a bench whose kernel is gone", () => {
     expect(next.fixture.last.request).toMatchObject({ type: "restore", state: "deepstrf1:text" });
     expect(offer(next.root).hidden).toBe(true);
     expect(offer(mount().root).hidden).toBe(true);
+  });
+
+  it("leaves too what was set since the kernel saved its edits, but not what was taken back", async () => {
+    const mounted = mount({ edited: true, edits: "deepstrf1:text", selected: 0 });
+    pointer(handle(mounted.root, 1), "pointerdown", 214, 207);
+    pointer(handle(mounted.root, 1), "pointermove", 254, 169);
+    key(handle(mounted.root, 1), "Escape");
+    pointer(handle(mounted.root, 0), "pointerdown", 214, 207);
+    pointer(handle(mounted.root, 0), "pointermove", 254, 169);
+    mounted.el.classList.add(CUT_OFF);
+    await vi.waitFor(() => expect(badge(mounted.root).dataset.link).toBe("gone"));
+    frame();
+    const held = mounted.fixture.last.values;
+    const next = mount();
+    offer(next.root).querySelector("button")?.click();
+    expect(next.fixture.last.request).toMatchObject({ type: "restore", state: "deepstrf1:text" });
+    next.fixture.answer({});
+    const { request, values } = next.fixture.last;
+    expect(request).toMatchObject({
+      phase: "end",
+      edits: [1, 1, 0, 0].map((k, i) => ({ name: ["strf.band", "strf.frame"][i % 2], index: [0, 0, k] })),
+    });
+    expect(held).not.toEqual(GAUSSIANS.slice(0, 2));
+    expect(values).toEqual([...GAUSSIANS.slice(5, 7), ...held]);
   });
 
   it("forgets them where the user wants that", async () => {

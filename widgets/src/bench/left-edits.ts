@@ -2,14 +2,14 @@
 
 import { type Cleanup, element, setHidden } from "../base/dom";
 import type { Info } from "../kernel/contract";
-import type { BenchState } from "../state/bench-state";
+import type { BenchState, LeftEdits } from "../state/bench-state";
 import { button } from "../ui/button";
 
 /** Every widget of a page has a module of its own: what they share is kept under this name. */
-const KEPT = Symbol.for("deepstrf.left-edits");
+const KEPT = Symbol.for("deepstrf.left");
 
-function kept(): Map<string, string> {
-  const page = globalThis as { [KEPT]?: Map<string, string> };
+function kept(): Map<string, LeftEdits> {
+  const page = globalThis as { [KEPT]?: Map<string, LeftEdits> };
   page[KEPT] ??= new Map();
   return page[KEPT];
 }
@@ -18,15 +18,22 @@ function kept(): Map<string, string> {
 function fingerprint(info: Info): string {
   const { model, n_neurons, n_bands, n_lags, n_channels, n_gaussians, kind, prefilter, activation } = info;
   return JSON.stringify([
-    ...[model, n_neurons, n_bands, n_lags, n_channels, n_gaussians, kind],
-    ...[prefilter.kind, activation.kind],
+    model,
+    n_neurons,
+    n_bands,
+    n_lags,
+    n_channels,
+    n_gaussians,
+    kind,
+    prefilter.kind,
+    activation.kind,
   ]);
 }
 
 /** A line that offers the edits which a view of the same model has left. */
 export function offerLeftEdits(state: BenchState, cleanup: Cleanup): HTMLElement {
-  const text = element("span", {}, "Edits made before the kernel was restarted are still here.");
-  const back = button("Make the same edits in this bench; undo takes them back", "Put them back");
+  const text = element("span", {}, "Edits from before the kernel's restart are still here.");
+  const back = button("Make them here; undo takes them back", "Put them back");
   const forget = button("Leave this model as it is", "Forget them");
   const line = element("p.db-offer", { role: "status", hidden: true }, text, back, forget);
   const name = () => fingerprint(state.info);
@@ -41,8 +48,8 @@ export function offerLeftEdits(state: BenchState, cleanup: Cleanup): HTMLElement
     paint();
   });
   const paint = () => {
-    const gone = state.connection === "gone";
-    if (gone && state.edits) kept().set(name(), state.edits);
+    const { gone, left } = state;
+    if (gone && left) kept().set(name(), left);
     setHidden(line, gone || state.edited || !kept().has(name()));
   };
   state.watch(cleanup, ["connection", "history", "info"], paint);

@@ -86,7 +86,7 @@ export class FiltersView {
     setAttribute(this.element, "data-old", old);
     const busy = this.#model.get("busy") === "subspace";
     this.#find.disabled = busy;
-    const told = old ? "Of another state of the model, neuron or sound: find the filters again." : this.#told;
+    const told = old ? "Of another model state, neuron or sound: find them again." : this.#told;
     // Something else that is asked for, or an error, ends the search without an answer.
     setText(this.#caption, busy ? LOOKING : told);
   }

@@ -18,7 +18,7 @@ const TITLES: [name: string, title: string][] = [
   ["drive", "Input of the output curve"],
   ["trials", "Recorded trials, one a row"],
   ["residual", "Recorded minus predicted response"],
-  ["why", "Why the response is as high as it is at one moment: sound times receptive field, and the sum"],
+  ["why", "Why the response is as high as it is at one moment: sound times receptive field, summed"],
 ];
 
 /** One signal with its own value axis. */

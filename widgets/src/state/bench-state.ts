@@ -46,6 +46,12 @@ const views = new WeakMap<object, Set<BenchState>>();
 /** Told later: in a drag it would be true and untrue in every frame, and each change lays the page out anew. */
 const OLD_AFTER_MS = 400;
 
+/** Edits without their kernel: those it had saved, and what has been set since. */
+export interface LeftEdits {
+  saved: string;
+  since: Slot[];
+}
+
 export class BenchState extends ViewState {
   readonly client = Math.random().toString(36).slice(2, 12);
   readonly queue: RequestQueue;
@@ -189,11 +195,15 @@ export class BenchState extends ViewState {
   /** Begin a gesture, on a Gaussian of the channel on screen or on other parameters. An open one is ended first. */
   beginGesture(k = -1): void {
     this.endGesture();
-    this.#gestures += 1;
-    const id = `${this.client}-${this.#gestures}`;
+    const id = this.#newGesture();
     this.#gesture = { id, gaussian: k };
     if (this.playing && k >= 0 && this.editable) this.#fix(id, k);
     this.#notify("gesture");
+  }
+
+  #newGesture(): string {
+    this.#gestures += 1;
+    return `${this.client}-${this.#gestures}`;
   }
 
   /** Keep a Gaussian from a fit from the moment on that it is grabbed. */
@@ -202,7 +212,7 @@ export class BenchState extends ViewState {
     const index = [this.neuron, this.channel, k];
     const slots = COLUMNS.map((column) => ({ name: `strf.${column}`, index, value: gaussian[column] }));
     const free = slots.filter(({ name }) => !this.info.locked.includes(name));
-    for (const slot of free) this.#userEdits.set(slotKey(slot), slot);
+    this.#keep(free);
     this.queue.push(id, free, "move");
     this.#fixed = true;
   }
@@ -230,9 +240,13 @@ export class BenchState extends ViewState {
     const { locked } = this.info;
     const free = slots.filter(({ name, value }) => Number.isFinite(value) && !locked.includes(name));
     const moved = this.session.apply(free, gesture.id);
-    for (const slot of moved) this.#userEdits.set(slotKey(slot), slot);
+    this.#keep(moved);
     if (moved.length > 0) this.queue.push(gesture.id, moved, "move");
     this.#show(moved);
+  }
+
+  #keep(slots: Slot[]): void {
+    for (const slot of slots) this.#userEdits.set(slotKey(slot), slot);
   }
 
   /** What is put off until the page has dealt with an edit waits for as long as it takes to show it. */
@@ -285,11 +299,18 @@ export class BenchState extends ViewState {
     this.queue.command({ type: "redo" });
   }
 
-  /** Make the edits that another view of the model had, in place of those that there are. */
-  restore(edits: string): void {
+  /** What a kernel that ends now leaves of the user's edits; null where there are none. */
+  get left(): LeftEdits | null {
+    const since = [...this.#views].flatMap((view) => [...view.#userEdits.values()]);
+    return this.edits || since.length > 0 ? { saved: this.edits, since } : null;
+  }
+
+  /** Make the edits that another view of the model has left, in place of those that there are. */
+  restore({ saved, since }: LeftEdits): void {
     this.endGesture();
     this.#userEdits.clear();
-    this.queue.command({ type: "restore", state: edits });
+    if (saved) this.queue.command({ type: "restore", state: saved });
+    if (since.length > 0) this.queue.push(this.#newGesture(), since, "end");
   }
 
   /** Back to the trained values: one Gaussian of the channel on screen, or all of the neuron. */
@@ -509,7 +530,10 @@ export class BenchState extends ViewState {
     const before = this.session.end(id, cancel);
     if (before.length > 0 || this.#fixed) this.queue.push(id, cancel ? before : [], "end");
     this.#fixed = false;
-    if (cancel) this.#show(before);
+    if (cancel) {
+      this.#keep(before);
+      this.#show(before);
+    }
     return before;
   }
 

@@ -80,7 +80,7 @@ export class PrefilterEditor extends StageEditor {
       "p.db-hidden",
       { id: helpId },
       "Left and right choose the band, up and down change it, with Shift farther; 1 to 4 choose the curve; D, C, B " +
-        "and S the tool, Enter uses it at the band; Delete goes back to the trained value; Escape cancels.",
+        "and S the tool, Enter uses it there; Delete goes back to the trained value; Escape cancels.",
     );
     this.#stage = element("div.db-stage", {}, this.#canvas, this.#marks.element, this.#caption);
     this.tools = new PrefilterTools(state, () => this.requestPaint(), cleanup);

@@ -9,10 +9,10 @@ import type { BenchState } from "../../state/bench-state";
 import { inUse } from "./gaussians/group";
 
 const PLAIN: Record<string, string> = {
-  full: "Every weight of this receptive field is free: it is shown here, and edited from Python.",
+  full: "Every weight of this receptive field is free: shown here, edited from Python.",
   painted: "Paint with the brush: one stroke is one step to undo, and Escape takes it back.",
-  covered: "This is the gradient map, taken at the mean sound: switch it off to paint the weights.",
-  drawn: "Draw the frequency profile beside the picture and the time profile below it.",
+  covered: "Switch the gradient map off to paint the weights.",
+  drawn: "Frequency profile beside the picture, time profile below it.",
   separable:
     "This receptive field is a product of a frequency and a time profile: shown here, edited from Python.",
   gradient: "A gradient map, taken at the mean sound: this model has no single receptive field.",
@@ -21,8 +21,7 @@ const PLAIN: Record<string, string> = {
 
 /** What may be done to a field of this kind, or with these tools; undefined for one of Gaussians. */
 export function plainText(kind: string): string | undefined {
-  const made =
-    "This receptive field is made from a few numbers: it is shown here, and they are edited from Python.";
+  const made = "This receptive field is made from a few numbers: shown here, edited from Python.";
   return kind === "gaussians" ? undefined : (PLAIN[kind] ?? made);
 }
 
