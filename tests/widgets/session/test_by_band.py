@@ -12,10 +12,11 @@ from torch import nn
 
 from deepstrf.models import ConvNet2D
 from deepstrf.models.layers import CausalLayerNorm
-from deepstrf.models.prefiltering import make_prefiltering
+from deepstrf.models.prefiltering import AdapTrans, ShortTermPlasticity, make_prefiltering
+from deepstrf.models.readouts import LinearReadout
 from deepstrf_widgets import Edit, LiveSession
 from deepstrf_widgets.session import by_band
-from deepstrf_widgets.session.by_band import Step, core_by_band, steps_of
+from deepstrf_widgets.session.by_band import Step, core_by_band, normalized, prefiltered_by_band, steps_of
 
 F, N, T = 12, 3, 50
 TOLERANCE = {"rtol": 1e-4, "atol": 1e-5}  # float32: another shape of the input may have torch sum in another order
@@ -29,8 +30,8 @@ def no_gradients():
 
 def network(**kwargs):
     torch.manual_seed(0)
-    ears = make_prefiltering("adaptrans", F, 5.0)
-    return ConvNet2D(F, (3, 4), c_hidden=4, n_hidden=5, out_neurons=N, prefiltering=ears, **kwargs).eval()
+    kwargs = {"prefiltering": make_prefiltering("adaptrans", F, 5.0)} | kwargs
+    return ConvNet2D(F, (3, 4), c_hidden=4, n_hidden=5, out_neurons=N, **kwargs).eval()
 
 
 def session_of(model=None, *, sounds=1):
@@ -191,6 +192,131 @@ def test_a_model_with_a_part_switched_off_runs_its_own_forward_pass(bands_run):
     assert bands_run == []
 
 
+# -- the prefilter ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def bands_filtered(monkeypatch):
+    """Bands that AdapTrans is run for, at each call."""
+    run, forward = [], AdapTrans.forward
+
+    def counting(ears, x):
+        run.append(x.shape[2])
+        return forward(ears, x)
+
+    monkeypatch.setattr(AdapTrans, "forward", counting)
+    return run
+
+
+@pytest.mark.parametrize(("bands", "wanted"), [((0,), [1]), ((5, 6), [2]), ((0, 11), [F]), ((), [])])
+def test_an_edit_runs_the_prefilter_of_the_bands_that_it_changes(bands_filtered, bands, wanted):
+    session = session_of()
+    bands_filtered.clear()
+    rates = rate_after(session, 0.9, *bands)
+    assert bands_filtered == wanted
+    torch.testing.assert_close(rates, whole(session), **TOLERANCE)
+
+
+EARS = {
+    "none": lambda: (None, None),
+    "adaptrans": lambda: (make_prefiltering("adaptrans", F, 5.0), "prefilter.w"),
+    "plasticity": lambda: (ShortTermPlasticity(torch.full((F,), 0.8), torch.full((F,), 0.3)), "prefilter.u"),
+}
+
+
+@pytest.mark.parametrize("kind", EARS)
+def test_every_prefilter_gives_its_own_values_and_what_others_change_of_it_is_noticed(kind):
+    ears, name = EARS[kind]()
+    session = session_of_ears(ears)
+    for band, value in ((3, 0.2), (3, 0.9), (8, 0.1)):
+        if name:
+            session.set(name, value, (band,))
+        torch.testing.assert_close(session.live.rates(), whole(session), **TOLERANCE)
+    if name:
+        before = session.live.rates()
+        next(session.model.prefiltering.parameters()).data[5] += 2.0
+        session.set(name, 0.15, (8,))
+        torch.testing.assert_close(session.live.rates(), whole(session), **TOLERANCE)
+        assert not torch.allclose(session.live.rates(), before, **TOLERANCE)
+
+
+def session_of_ears(ears):
+    stimulus = 3 * torch.rand(1, 1, F, T, generator=torch.Generator().manual_seed(1))
+    session = LiveSession(network(prefiltering=ears), stimulus, dt_ms=5.0, cf_hz=np.geomspace(500, 20000, F))
+    for _ in range(2):
+        session.live.invalidate("prefilter")
+        session.live.rates()
+    return session
+
+
+def test_a_prefilter_is_run_anew_for_a_stimulus_that_was_written_to_and_for_other_types_of_numbers(bands_filtered):
+    model, stimulus = network(), torch.rand(1, 1, F, T)
+    _, heard = prefiltered_by_band(model, stimulus, None)
+    stimulus[:, :, 7] += 1
+    bands_filtered.clear()
+    x, heard = prefiltered_by_band(model, stimulus, heard)
+    assert bands_filtered == [F]
+    torch.testing.assert_close(x, model.prefiltered(stimulus))
+    bands_filtered.clear()
+    prefiltered_by_band(model, stimulus.clone(), heard)
+    prefiltered_by_band(model.double(), stimulus.double(), heard)
+    assert bands_filtered == [F, F]
+
+
+def test_what_is_known_of_a_prefilter_is_never_written():
+    model, stimulus = network(), torch.rand(1, 1, F, T)
+    x, heard = prefiltered_by_band(model, stimulus, None)
+    before = x.clone()
+    model.prefiltering.p[4] += 1.0
+    other, _ = prefiltered_by_band(model, stimulus, heard)
+    assert torch.equal(x, before)
+    assert not torch.equal(other, before)
+
+
+# -- the readout --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def neurons_read(monkeypatch):
+    """Neurons that the readout gives, at each call."""
+    run, forward = [], LinearReadout.forward
+
+    def counting(readout, x):
+        out = forward(readout, x)
+        run.append(out.shape[1])
+        return out
+
+    monkeypatch.setattr(LinearReadout, "forward", counting)
+    return run
+
+
+@pytest.mark.parametrize("hidden", [True, False])
+def test_the_first_neuron_that_is_asked_for_is_read_alone_and_then_all(neurons_read, hidden):
+    model = network()
+    if not hidden:
+        model.readout = LinearReadout(model.readout.in_features, N, activation=nn.Tanh()).eval()
+    session = session_of(model)
+    session.set("prefilter.w", 0.9, (3,))
+    live, wanted = session.snapshot().live, whole(session)
+    neurons_read.clear()
+    first = live.rate(1)
+    assert neurons_read == [1]
+    torch.testing.assert_close(first, wanted[:, 1, 0], **TOLERANCE)
+    torch.testing.assert_close(live.rates(), wanted, **TOLERANCE)
+    assert neurons_read == [1, N]
+    assert live.rate(1) is first  # one moment has one answer
+
+
+def test_neurons_that_are_not_read_one_by_one_are_read_together(neurons_read):
+    model = network()
+    model.readout.activation = nn.Softmax(-1)
+    session = session_of(model)
+    session.set("prefilter.w", 0.9, (3,))
+    neurons_read.clear()
+    torch.testing.assert_close(session.live.rate(1), whole(session)[:, 1, 0], **TOLERANCE)
+    assert neurons_read[0] == N
+
+
 # -- a core -------------------------------------------------------------------------------------------------------
 
 
@@ -224,6 +350,19 @@ def test_any_core_of_convolutions_gives_its_own_values(reaches, groups, edits, s
     assert len(steps_of(core)[0]) == len(reaches)
     for out, wanted in drag_through(core.double(), torch.rand(2, 4, 10, 20, dtype=torch.float64), edits):
         torch.testing.assert_close(out, wanted, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("affine", [True, False])
+def test_a_layer_norm_by_rows_of_time_is_that_of_torch(affine):
+    torch.manual_seed(3)
+    norm = CausalLayerNorm(4, elementwise_affine=affine).eval().double()
+    if affine:
+        norm.ln.weight.copy_(torch.rand(4))
+        norm.ln.bias.copy_(torch.rand(4))
+    x = 5 + torch.rand(2, 6, 4, 30, dtype=torch.float64).transpose(1, 2)
+    before = x.clone()
+    torch.testing.assert_close(normalized(norm.ln, x), norm(x), rtol=1e-10, atol=1e-10)
+    assert torch.equal(x, before)
 
 
 MIXES_BANDS = {

@@ -15,11 +15,11 @@ from deepstrf.models import NeuralModel
 from deepstrf.models.audio.audio_model import AudioEncodingModel
 from deepstrf.models.audio.gradient_maps import run_up, spectrogram_gradients
 from deepstrf.models.layers.composition import receptive_field
-from deepstrf.models.readouts import STRFReadout, batch_norm_affine
+from deepstrf.models.readouts import LinearReadout, STRFReadout, batch_norm_affine
 from deepstrf.models.registry import KERNELS, is_pointwise, kernel_entry, neuron_axes_of
 from deepstrf.models.switches import has_switches
 
-from .by_band import Known, core_by_band, steps_of
+from .by_band import Heard, Known, core_by_band, prefiltered_by_band, steps_of
 from .inference import ordinary_tensors
 from .model_copy import shareable, with_tensors
 
@@ -122,6 +122,8 @@ class Memo:
     kernel: dict[int, Tensor] = field(default_factory=dict)
     gradient_map: dict[int, Tensor | None] = field(default_factory=dict)
     alone: dict[tuple[str, int], nn.Module] = field(default_factory=dict)
+    features: Tensor | None = None
+    heard: Heard | None = None
     core: Known | None = None
     """It knows what it is of, so no edit makes it stale."""
 
@@ -198,6 +200,7 @@ class StagedForward:
         """
         memo = self._memo
         memo.gradient_map.clear()
+        memo.features = None
         if stage == "prefilter":
             memo.prefiltered = memo.padded = None
         form = self.form
@@ -345,7 +348,9 @@ class StagedForward:
         rates, neuron = self._memo.rate, self._number(neuron)
         if neuron not in rates:
             if self.form.whole:
-                rates.update(enumerate(self._whole()[:, :, 0].unbind(1)))
+                first, answer = self._answer(neuron)
+                for number, one in enumerate(answer[:, :, 0].unbind(1), first):
+                    rates.setdefault(number, one)
                 return rates[neuron]
             curve = self._readout.activation
             if self.form.rate_by_neuron:
@@ -358,12 +363,27 @@ class StagedForward:
                 rates.update(enumerate(every.detach().unbind(-1)))
         return rates[neuron]
 
-    def _whole(self) -> Tensor:
+    def _answer(self, neuron: int) -> tuple[int, Tensor]:
+        """Response of some neurons (B, n, 1, T), this one among them, and the number of the first."""
         if not self.form.by_band:
-            return self.respond(self.stimulus)
-        model = self.model
-        out, self._memo.core = core_by_band(model.core, model.prefiltered(self.stimulus), self._memo.core)
-        return model.readout(out).detach()
+            return 0, self.respond(self.stimulus)
+        features = self._features()
+        # Who asks for a second one may ask for all.
+        first_asked = self._memo.features is not None and not self._memo.rate
+        alone = readout_alone(self.model, neuron) if first_asked else None
+        return (0, self.model.readout(features).detach()) if alone is None else (neuron, alone(features).detach())
+
+    def _features(self) -> Tensor:
+        """What the core gives to the readout, of a model that is run by band."""
+        memo = self._memo
+        features = memo.features
+        if features is None:
+            x, heard = prefiltered_by_band(self.model, self.stimulus, memo.heard)
+            features, core = core_by_band(self.model.core, x, memo.core)
+            memo.core = core
+            # Kept along with the outputs of the core: of a model that is asked once, or of a long sound, nothing is.
+            memo.features, memo.heard = (features, heard) if core.outputs else (None, None)
+        return features
 
     @ordinary_tensors
     def respond(self, stimulus: Tensor) -> Tensor:
@@ -386,6 +406,22 @@ class StagedForward:
     def rates(self) -> Tensor:
         """Predicted response of every neuron, shape (B, N, 1, T)."""
         return torch.stack([self.rate(n) for n in range(self.model.O)], dim=1)[:, :, None]
+
+
+def readout_alone(model: NeuralModel, neuron: int) -> LinearReadout | None:
+    """The readout for one neuron alone; None where it is not known to treat each by itself."""
+    readout = model.readout
+    if type(readout) is not LinearReadout or not is_pointwise(readout.activation):
+        return None
+    *hidden, last = readout.fc if isinstance(readout.fc, nn.Sequential) else (readout.fc,)
+    if type(last) is not nn.Linear:
+        return None
+    alone = with_tensors(readout, lambda _name, x: x)
+    vars(alone)["_modules"] = {
+        "fc": nn.Sequential(*hidden, with_tensors(last, lambda _name, x: x[neuron : neuron + 1])),
+        "activation": of_neuron(readout.activation, neuron, int(model.O)),
+    }
+    return alone
 
 
 def gain_and_offset(model: NeuralModel) -> tuple[Tensor, Tensor] | None:
