@@ -1,5 +1,6 @@
 """The live session against fresh forward passes and a plain list of states; its errors."""
 
+import contextlib
 import itertools
 import threading
 
@@ -9,8 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepstrf_widgets import Edit
+from deepstrf_widgets import BenchWidget, Edit, LiveSession
 from deepstrf_widgets.session import history, notifications
+from deepstrf_widgets.session import session as session_module
 from deepstrf_widgets.session.history import MAX_UNDO
 
 CF_HZ = np.array([500.0, 900.0, 2000.0, 7000.0, 16000.0])
@@ -460,3 +462,50 @@ def test_undo_is_bounded_by_bytes_and_always_has_the_last_step(make_session, mon
     assert len(session._edited.state.history.done) == 1
     session.undo()
     assert session.value("strf.weight", (0, 0, 0)) == 16.0
+
+
+# -- opening ------------------------------------------------------------------------------------------------------
+
+
+class Counting(torch.nn.Module):
+    """A core that notes whether it is run ``inside`` a block, each time that it meets the whole sound."""
+
+    def __init__(self, frames, inside, seen):
+        super().__init__()
+        self.frames, self.inside, self.seen = frames, inside, seen
+
+    def __deepcopy__(self, _memo):
+        return Counting(self.frames, self.inside, self.seen)
+
+    def forward(self, x):
+        if x.shape[-1] == self.frames:
+            self.seen.append(bool(self.inside))
+        return x
+
+
+@pytest.mark.parametrize(("few", "alone"), [(1000, True), (999, False)])
+def test_a_bench_opens_with_one_run_of_its_model_on_one_thread(make_model, make_stimulus, monkeypatch, few, alone):
+    inside, seen = [], []
+
+    @contextlib.contextmanager
+    def one_thread():
+        inside.append(None)
+        yield
+        inside.pop()
+
+    monkeypatch.setattr(session_module, "one_thread", one_thread)
+    monkeypatch.setattr(session_module, "FEW_NUMBERS", few)
+    model = make_model()
+    model.core = Counting(200, inside, seen)
+    session = LiveSession(model, make_stimulus(frames=200), cf_hz=CF_HZ)
+    BenchWidget(session, neuron=1).close()
+    assert seen == [alone]
+
+
+def test_what_was_computed_at_opening_is_of_the_trained_model_until_it_has_its_own(make_session):
+    session = make_session()
+    expected = session.live.rate(0).clone()
+    assert torch.equal(session.trained.rate(0), expected)
+    session.set("strf.bias", session.value("strf.bias", (0,)) + 1, (0,))
+    assert not torch.equal(session.live.rate(0), expected)
+    assert torch.equal(session.trained.rate(0), expected)

@@ -199,6 +199,7 @@ class BenchWidget(BrowserWidget):
     playing = traitlets.Bool(None, allow_none=True).tag(sync=True)
     pins: Any = traitlets.List().tag(sync=True)
 
+    @one_thread()
     def __init__(
         self,
         session: LiveSession,
@@ -250,6 +251,7 @@ class BenchWidget(BrowserWidget):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.session!r}, neuron={self.neuron})"
 
+    @one_thread()
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         bundle = super()._repr_mimebundle_(**kwargs)
         return bundle and (with_still(bundle[0], self.session, self.neuron, self.sound), *bundle[1:])

@@ -49,11 +49,12 @@ class Played:
 
     @classmethod
     def of(cls, inputs: SessionInputs, trained: StagedForward, source: Source | None = None) -> Played:
-        """A stimulus that nothing has been computed on; ``trained`` is the trained model on any."""
+        """A stimulus; ``trained`` is the trained model on any: what it has computed of this very batch stays known."""
         batch, responses = inputs.stimulus, inputs.responses
         live_scores = None if responses is None else Scores(responses)
         trained_scores = live_scores and live_scores.of_another()
-        trained = StagedForward(trained.model, batch, trained.form)
+        if trained.stimulus is not batch:
+            trained = StagedForward(trained.model, batch, trained.form)
         return cls(
             batch, responses, inputs.unit, inputs.sounds, inputs.bins, trained, live_scores, trained_scores, source
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from deepstrf.models import NeuralModel
 from deepstrf.models.switches import has_switches
 from deepstrf.user_warning import warn_user
 
+from ..threads import one_thread
 from .argument_validation import Sound, checked_edits, checked_inputs, checked_sound, named_index
 from .edited_model import Basis, EditedModel, RunStep
 from .events import Change, Edit
@@ -30,6 +32,9 @@ from .twin import Twin, digest_of, weights_of
 from .watch import same_values
 
 __all__ = ["LiveSession"]
+
+FEW_NUMBERS = 1_000_000
+"""In a stimulus: a model answers to so many faster than torch's threads find a free core beside a browser."""
 
 
 @keywords()
@@ -92,7 +97,8 @@ class LiveSession(Reading):
         neuron_names: Sequence[str] | None = None,
         copy_model: bool = True,
     ) -> None:
-        with torch.inference_mode(False):  # tensors made in it could not be edited outside it
+        # Tensors made in inference mode could not be edited outside it.
+        with torch.inference_mode(False), one_thread():
             model, self._opened = opened(model, stimulus)
             self._inputs = first = checked_inputs(
                 model, stimulus, responses, dt_ms=dt_ms, cf_hz=cf_hz, neuron_names=neuron_names
@@ -111,8 +117,11 @@ class LiveSession(Reading):
             twin = Twin.of(edited, axes)
             twin.prove(first.stimulus)
             self._trained = twin.fork()
-            live, trained = (StagedForward(one.model, first.stimulus, one.form) for one in (twin, self._trained))
+            live = StagedForward(twin.model, first.stimulus, twin.form)
+        with torch.inference_mode(False), one_thread() if first.stimulus.numel() <= FEW_NUMBERS else nullcontext():
             live.check_answer()
+            # Both models are equal as yet, and so is what has been computed of them.
+            trained = live.over(self._trained.model)
             self._first = Played.of(first, trained, getattr(stimulus, "source", None))
             self._saved: tuple[Path, str] | None = None
             self._edited = EditedModel(edited, twin, live, self._first)
