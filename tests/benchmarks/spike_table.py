@@ -3,8 +3,8 @@
     python tests/benchmarks/spike_table.py [--spikes 1000000] [--rounds 9]
 
 Both read the same file in turn on one thread; the line shows the median of each and the smallest and median ratio of
-paired rounds. The bar: twice. Ratios depend on the machine's memory: on one whose two cores were both busy they were
-2.0 to 2.4 where an idle one gave 1.4.
+paired rounds. The bar: twice. Needs a machine with nothing else running: beside other programs it was 2.0 to 2.4, on
+another machine at rest 1.4.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def test_more_neurons_than_fit_into_memory_are_refused_within_seconds(name: str,
     started = time.process_time()
     with pytest.raises(ValueError, match=rf"the sizes of {name} \(.*{n}.*\) must leave it room in .* fewer neurons"):
         NEURONS[name](n)
-    assert time.process_time() - started < 15  # of which torch takes 2 to load its meta device, once
+    assert time.process_time() - started < 5.0  # of which torch takes 2 to load its meta device, once
 
 
 @pytest.mark.parametrize("sizes", [(HUGE, 20), (34, HUGE), (10**30, 20), (34, 10**30)])

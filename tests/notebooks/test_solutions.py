@@ -25,8 +25,8 @@ from safetensors.torch import save_file
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 CELL_SECONDS = 120
-SLOWEST_S = 10.0
-"""Processor time of a check: it reads what the notebook has computed, which takes a fraction of a second."""
+SLOWEST_S = 3.0
+"""Processor time of a check: it reads what the notebook has computed."""
 
 # What is no answer to any exercise, what is nearly one, and what a hand may do to a bench instead of the exercise. It runs in
 # the lesson's own kernel, behind the solutions.

@@ -52,18 +52,23 @@ def whole(session):
     return copy.deepcopy(session.model)(session.stimulus)
 
 
+def sizes_of(outputs_of, axis, monkeypatch):
+    """List that gets the length of this axis of the output at each call of a method, (class, name)."""
+    sizes, call = [], getattr(*outputs_of)
+
+    def noting(self, x):
+        out = call(self, x)
+        sizes.append(out.shape[axis])
+        return out
+
+    monkeypatch.setattr(*outputs_of, noting)
+    return sizes
+
+
 @pytest.fixture
 def bands_run(monkeypatch):
     """Bands of the output of each step that has run."""
-    run, call = [], Step.__call__
-
-    def counting(step, x):
-        out = call(step, x)
-        run.append(out.shape[2])
-        return out
-
-    monkeypatch.setattr(Step, "__call__", counting)
-    return run
+    return sizes_of((Step, "__call__"), 2, monkeypatch)
 
 
 # -- a session ----------------------------------------------------------------------------------------------------
@@ -198,14 +203,7 @@ def test_a_model_with_a_part_switched_off_runs_its_own_forward_pass(bands_run):
 @pytest.fixture
 def bands_filtered(monkeypatch):
     """Bands that AdapTrans is run for, at each call."""
-    run, forward = [], AdapTrans.forward
-
-    def counting(ears, x):
-        run.append(x.shape[2])
-        return forward(ears, x)
-
-    monkeypatch.setattr(AdapTrans, "forward", counting)
-    return run
+    return sizes_of((AdapTrans, "forward"), 2, monkeypatch)
 
 
 @pytest.mark.parametrize(("bands", "wanted"), [((0,), [1]), ((5, 6), [2]), ((0, 11), [F]), ((), [])])
@@ -279,15 +277,7 @@ def test_what_is_known_of_a_prefilter_is_never_written():
 @pytest.fixture
 def neurons_read(monkeypatch):
     """Neurons that the readout gives, at each call."""
-    run, forward = [], LinearReadout.forward
-
-    def counting(readout, x):
-        out = forward(readout, x)
-        run.append(out.shape[1])
-        return out
-
-    monkeypatch.setattr(LinearReadout, "forward", counting)
-    return run
+    return sizes_of((LinearReadout, "forward"), 1, monkeypatch)
 
 
 @pytest.mark.parametrize("hidden", [True, False])
@@ -363,6 +353,20 @@ def test_a_layer_norm_by_rows_of_time_is_that_of_torch(affine):
     before = x.clone()
     torch.testing.assert_close(normalized(norm.ln, x), norm(x), rtol=1e-10, atol=1e-10)
     assert torch.equal(x, before)
+
+
+class DoublingNorm(nn.LayerNorm):
+    def forward(self, x):
+        return 2 * super().forward(x)
+
+
+@pytest.mark.parametrize("inner", [nn.RMSNorm(4), DoublingNorm(4)])
+def test_another_norm_in_the_place_of_torch_s_is_run_as_it_is(inner):
+    torch.manual_seed(0)
+    core = nn.Sequential(convolution(), CausalLayerNorm(4), nn.Tanh()).eval()
+    core[1].ln = inner
+    for out, wanted in drag_through(core, torch.rand(2, 4, 10, 20), [(4, 1.0), (9, -1.0)]):
+        torch.testing.assert_close(out, wanted, **TOLERANCE)
 
 
 MIXES_BANDS = {

@@ -163,7 +163,7 @@ def test_a_small_text_that_holds_a_lot_is_refused_at_once(session, edits, messag
     started = time.process_time()
     with pytest.raises(ValueError, match=message) as refused:
         restore_state(session, text)
-    assert time.process_time() - started < 15
+    assert time.process_time() - started < 5
     assert len(str(refused.value)) < 500
     assert session.value("strf.weight", (0, 0, 0)) == 2.0
 

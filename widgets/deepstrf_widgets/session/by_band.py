@@ -102,7 +102,7 @@ def _keeps_bands_apart(module: nn.Module) -> bool:
     if type(module) is nn.ZeroPad2d:
         return module.padding[2:] == (0, 0)
     if type(module) is CausalLayerNorm:
-        return module.dim in (1, -3)
+        return module.dim in (1, -3) and type(module.ln) is nn.LayerNorm
     return type(module) in (*ELEMENTWISE, nn.Dropout)
 
 

@@ -33,8 +33,8 @@ function fingerprint(info: Info): string {
 /** A line that offers the edits which a view of the same model has left. */
 export function offerLeftEdits(state: BenchState, cleanup: Cleanup): HTMLElement {
   const text = element("span", {}, "Edits from before the kernel's restart are still here.");
-  const back = button("Make them here; undo takes them back", "Put them back");
-  const forget = button("Leave this model as it is", "Forget them");
+  const back = button("Make the same edits; undo takes them back", "Put them back");
+  const forget = button("Leave it as it is", "Forget them");
   const line = element("p.db-offer", { role: "status", hidden: true }, text, back, forget);
   const name = () => fingerprint(state.info);
   cleanup.listen(back, "click", () => {
@@ -49,7 +49,7 @@ export function offerLeftEdits(state: BenchState, cleanup: Cleanup): HTMLElement
   });
   const paint = () => {
     const { gone, left } = state;
-    if (gone && left) kept().set(name(), left);
+    if (left) kept().set(name(), left);
     setHidden(line, gone || state.edited || !kept().has(name()));
   };
   state.watch(cleanup, ["connection", "history", "info"], paint);

@@ -62,8 +62,8 @@ export class MessageLine {
 
   /** What has gone wrong; empty when all is well. */
   #about(): string {
-    const { connection, error, gone, left } = this.#state;
-    if (gone && left) return `${LOST}; the new bench offers to put your edits back`;
+    const { connection, error, left } = this.#state;
+    if (left) return `${LOST}; the new bench offers to put your edits back`;
     return SENTENCES[connection] || error;
   }
 

@@ -14,7 +14,7 @@ import { StaticModel } from "./static-model";
 /** Id of the element that carries the data of a saved page. */
 export const DATA_ID = "deepstrf-bench-data";
 
-const NO_KERNEL = "Only a kernel could tell, and this page has none.";
+const NO_KERNEL = "Only a kernel could tell; this page has none.";
 
 type Base64 = string;
 

@@ -299,8 +299,9 @@ export class BenchState extends ViewState {
     this.queue.command({ type: "redo" });
   }
 
-  /** What a kernel that ends now leaves of the user's edits; null where there are none. */
+  /** What a kernel that is gone has left of the user's edits; null where there are none, or it is not gone. */
   get left(): LeftEdits | null {
+    if (!this.gone) return null;
     const since = [...this.#views].flatMap((view) => [...view.#userEdits.values()]);
     return this.edits || since.length > 0 ? { saved: this.edits, since } : null;
   }

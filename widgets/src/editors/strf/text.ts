@@ -11,10 +11,9 @@ import { inUse } from "./gaussians/group";
 const PLAIN: Record<string, string> = {
   full: "Every weight of this receptive field is free: shown here, edited from Python.",
   painted: "Paint with the brush: one stroke is one step to undo, and Escape takes it back.",
-  covered: "Switch the gradient map off to paint the weights.",
-  drawn: "Frequency profile beside the picture, time profile below it.",
-  separable:
-    "This receptive field is a product of a frequency and a time profile: shown here, edited from Python.",
+  covered: "Switch the gradient map off to paint weights.",
+  drawn: "Draw the frequency profile beside the picture, the time profile below.",
+  separable: "This receptive field is a frequency times a time profile: shown here, edited from Python.",
   gradient: "A gradient map, taken at the mean sound: this model has no single receptive field.",
   none: "This model has no receptive field.",
 };
