@@ -43,7 +43,8 @@ async def _start(target: int, seconds: float) -> asyncio.Server:
     async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", target)
         try:
-            await asyncio.gather(_pump(reader, far_writer, seconds), _pump(far_reader, writer, seconds))
+            with contextlib.suppress(asyncio.CancelledError):  # the end of `delayed`: no page is told any more
+                await asyncio.gather(_pump(reader, far_writer, seconds), _pump(far_reader, writer, seconds))
         finally:
             writer.close()
             far_writer.close()

@@ -1,4 +1,4 @@
-"""Jupyter server extension which lets a kernel's answers leave at once.
+"""Jupyter server extension which lets a kernel's answers leave at once, and alone.
 
 It is off unless a user switches it on: ``jupyter server extension enable deepstrf_widgets.server``.
 
@@ -6,12 +6,18 @@ A kernel answers a drag with many small messages. On the websocket between serve
 each of them back until the browser has acknowledged the one before, and the browser delays its acknowledgements: that
 costs some 30 ms per round trip. The extension sets ``TCP_NODELAY`` on every kernel websocket as it opens.
 
+Around each answer the kernel says that it is busy and that it is idle again, a few milliseconds later. JupyterLab draws
+its circle and its status line anew for both, and with them lays out and paints the page: on a slow computer that takes
+a fifth of a drag's repaints. So "busy" on account of a widget's message is held back, and is sent only if the kernel is
+still at that message after ``QUICK_SECONDS``. "busy" on account of a cell is sent at once, and no "idle" is held.
+
 It is a convenience: when Jupyter's websocket handler is missing or has another shape, the extension says so once in
-the server's log and leaves everything as it was.
+the server's log and leaves everything as it was; a connection of another kind (a gateway's) says what its kernel says.
 """
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import importlib
 import inspect
@@ -19,7 +25,11 @@ from typing import Any
 
 HANDLER_MODULE = "jupyter_server.services.kernels.websocket"
 HANDLER_NAME = "KernelWebsocketHandler"
+CONNECTION_MODULE = "jupyter_server.services.kernels.connection.channels"
+CONNECTION_NAME = "ZMQChannelsWebsocketConnection"
+QUICK_SECONDS = 0.1  # what answers within it seems immediate
 _MARK = "_deepstrf_no_delay"
+_HELD = "_deepstrf_held"
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
@@ -28,20 +38,23 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 
 def _load_jupyter_server_extension(server_app: Any) -> None:
-    """Make kernel websockets which open from now on send without delay, or log one warning.
+    """Make kernel websockets which open from now on send without delay and hold "busy" back, or log a warning for each.
 
     Parameters
     ----------
     server_app : jupyter_server.serverapp.ServerApp
         The running server; its ``log`` is used.
     """
-    try:
-        handler = getattr(importlib.import_module(HANDLER_MODULE), HANDLER_NAME)
-        send_without_delay(handler, server_app.log)
-    except (ImportError, AttributeError, TypeError) as error:
-        server_app.log.warning("deepstrf_widgets: kernel websockets keep their delay (%s)", error)
-    else:
-        server_app.log.info("deepstrf_widgets: kernel websockets send without delay")
+    for change, module, name, done, otherwise in (
+        (send_without_delay, HANDLER_MODULE, HANDLER_NAME, "send without delay", "keep their delay"),
+        (hold_busy, CONNECTION_MODULE, CONNECTION_NAME, "leave short work unsaid", "tell of all short work"),
+    ):
+        try:
+            change(getattr(importlib.import_module(module), name), server_app.log)
+        except (ImportError, AttributeError, TypeError) as error:
+            server_app.log.warning("deepstrf_widgets: kernel websockets %s (%s)", otherwise, error)
+        else:
+            server_app.log.info("deepstrf_widgets: kernel websockets %s", done)
 
 
 def send_without_delay(handler: type, log: Any) -> None:
@@ -89,3 +102,77 @@ def send_without_delay(handler: type, log: Any) -> None:
 
     setattr(open_without_delay, _MARK, True)
     handler.open = open_without_delay  # type: ignore[attr-defined]
+
+
+def hold_busy(connection: type, log: Any) -> None:
+    """Send "busy" on account of a widget's message only where the kernel is at it for more than ``QUICK_SECONDS``.
+
+    ``connection.handle_outgoing_message`` is replaced by a method which keeps such a status back and passes all else on
+    at once, and ``connection.disconnect`` by one which first forgets what is kept. A second call changes nothing. A
+    status that cannot be read is passed on, and the first one is logged as a warning.
+
+    Parameters
+    ----------
+    connection : type
+        A class with the methods ``handle_outgoing_message(stream, message)`` and ``disconnect()`` and the attribute
+        ``session`` of Jupyter's connection between the sockets of a kernel and a websocket.
+    log : logging.Logger
+        Where a failure is logged.
+
+    Raises
+    ------
+    TypeError
+        ``connection`` has no callable ``handle_outgoing_message`` or ``disconnect``.
+    """
+    for method in ("handle_outgoing_message", "disconnect"):
+        if not callable(getattr(connection, method, None)):
+            raise TypeError(f"connection must have a method {method}, got {connection.__name__} without it")
+    send, disconnect = connection.handle_outgoing_message, connection.disconnect  # type: ignore[attr-defined]
+    if getattr(send, _MARK, False):
+        return
+    warned = False
+
+    @functools.wraps(send)
+    def send_or_hold(self: Any, stream: Any, message: list[Any]) -> None:
+        nonlocal warned
+        held: dict[str, asyncio.TimerHandle] = vars(self).setdefault(_HELD, {})
+        try:
+            state, parent = status_of_widget(self.session, message)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            state, parent = None, ""
+            if not warned:
+                warned = True
+                log.warning("deepstrf_widgets: a message of a kernel could not be read (%s)", error)
+        if state == "busy" and parent not in held:
+            loop = asyncio.get_running_loop()
+            held[parent] = loop.call_later(QUICK_SECONDS, send_late, self, parent, stream, message)
+            return
+        if state == "idle" and parent in held:
+            held.pop(parent).cancel()
+        send(self, stream, message)
+
+    def send_late(self: Any, parent: str, stream: Any, message: list[Any]) -> None:
+        del vars(self)[_HELD][parent]
+        if not stream.closed():  # the kernel that said so may have been restarted
+            send(self, stream, message)
+
+    @functools.wraps(disconnect)
+    def forget_and_disconnect(self: Any) -> Any:
+        for timer in vars(self).pop(_HELD, {}).values():
+            timer.cancel()
+        return disconnect(self)
+
+    setattr(send_or_hold, _MARK, True)
+    connection.handle_outgoing_message = send_or_hold  # type: ignore[attr-defined]
+    connection.disconnect = forget_and_disconnect  # type: ignore[attr-defined]
+
+
+def status_of_widget(session: Any, message: list[Any]) -> tuple[str | None, str]:
+    """Kernel's state, and the id of the widget's message that it is about; (None, "") of every other message."""
+    _, (_, header, parent, _, content, *_) = session.feed_identities(message)
+    if session.unpack(header)["msg_type"] != "status":
+        return None, ""
+    asked = session.unpack(parent)
+    if asked.get("msg_type") != "comm_msg":
+        return None, ""
+    return session.unpack(content)["execution_state"], asked["msg_id"]

@@ -132,17 +132,18 @@ describe("RequestQueue", () => {
   });
 
   it("opens the window to the round trip over the work time, and not for a busy kernel", () => {
-    // A quick kernel: the work counts as 50 ms, so 30, 150 and 400 ms of line open 1, 3 and 4 (at most).
+    // A quick kernel: the work counts as a frame, 16.7 ms, so 12, 30, 50 and 400 ms of line open 1, 2, 3 and 4 (at most).
     for (const [line, open] of [
-      [30, 1],
-      [150, 3],
+      [12, 1],
+      [30, 2],
+      [50, 3],
       [400, MAX_IN_FLIGHT],
     ]) {
       const far = made();
       for (let i = 1; i <= 30; i++) {
         far.queue.push("g", [slot(i)], "move");
         far.clock.to(far.clock.time + line);
-        far.queue.answer(far.queue.seq, 20);
+        far.queue.answer(far.queue.seq, 2);
       }
       expect(far.queue.window()).toBe(open);
     }

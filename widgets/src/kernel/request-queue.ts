@@ -10,7 +10,8 @@ import { clamp } from "../base/clamp";
 import type { Edit, EditName, EditRequest, Request, RestoreRequest, RevertRequest } from "./contract";
 
 export const MAX_IN_FLIGHT = 4;
-export const LEAST_WORK_MS = 50;
+/** A frame: more answers than frames cannot be seen. */
+export const LEAST_WORK_MS = 1000 / 60;
 /** Silence after which a request is sent again, doubled each time. */
 export const PATIENCE_MS = 4000;
 const LONGEST_PATIENCE_MS = 60_000;
@@ -144,9 +145,9 @@ export class RequestQueue {
 
   /**
    * How many requests may be in flight: round trip over work time, 1 to 4. Work counts as {@link LEAST_WORK_MS} at least:
-   * an answer also costs the browser, the server and the kernel's messages, and on a near machine these share its cores
-   * with the drag. One in flight already gives thirty answers a second there; four only made each of them late. On a slow
-   * page the round trip is long because answers wait for the page, where more of them only take its time.
+   * on a near machine browser, server and kernel share its cores with the drag, and more than an answer for each frame
+   * only makes all of them late. On a slow page the round trip is long because answers wait for the page, where more of
+   * them only take its time.
    */
   window(): number {
     if (this.#rtt === null || this.#work === null) return 1;
