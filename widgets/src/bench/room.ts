@@ -10,12 +10,18 @@ const TWO_PX = 750;
 /** Columns have little room up to the one width in one column, and up to the other in two. */
 const [SMALL_PX, WIDE_PX] = [560, 1000];
 
-/** What scrolls the element: its nearest ancestor that does, or the window. Its height in CSS pixels. */
+const fillsScreen = (root: HTMLElement) => document.fullscreenElement === root;
+
+/** Height of what scrolls the element, in CSS pixels: of its nearest ancestor that does, or of the window. */
 function heightInView(root: HTMLElement): number {
-  for (let at = root.parentElement; at; at = at.parentElement) {
-    const { overflowY } = getComputedStyle(at);
-    if (/auto|scroll/.test(overflowY) && at.clientHeight < at.scrollHeight && at.clientHeight > 0) {
-      return Math.min(at.clientHeight, innerHeight);
+  for (let at = fillsScreen(root) ? null : root.parentElement; at; at = at.parentElement) {
+    const { clientHeight, scrollHeight } = at;
+    if (
+      clientHeight > 0 &&
+      clientHeight < scrollHeight &&
+      /auto|scroll/.test(getComputedStyle(at).overflowY)
+    ) {
+      return Math.min(clientHeight, innerHeight);
     }
   }
   return innerHeight;
@@ -26,24 +32,29 @@ const LEAST_NAME_PX = 40;
 
 /** Tell the style sheet of the view how wide it is, how high what is around it, and whether the name of the model has room. */
 export function followRoom(root: HTMLElement, name: HTMLElement, cleanup: Cleanup): void {
+  let shown = -1;
   const fitName = () => {
+    if (name.clientWidth === shown) return;
     setAttribute(root, "data-nameless", false);
-    setAttribute(root, "data-nameless", name.clientWidth < Math.min(name.scrollWidth, LEAST_NAME_PX));
+    shown = name.clientWidth;
+    if (shown < Math.min(name.scrollWidth, LEAST_NAME_PX)) {
+      setAttribute(root, "data-nameless", true);
+      shown = 0;
+    }
   };
   let measured = 0;
   const measure = () => {
     const width = root.clientWidth;
     if (width === 0) return;
+    // Read before anything is written: each reading after that makes the browser lay out the bench once more.
+    const room = heightInView(root);
     setAttribute(root, "data-narrow", width < TWO_PX);
-    setAttribute(root, "data-compact", width < SMALL_PX || (width >= TWO_PX && width < WIDE_PX));
-    setStyle(
-      root,
-      "--db-room",
-      `${document.fullscreenElement === root ? innerHeight : heightInView(root)}px`,
-    );
-    // It makes the browser lay out the bench twice, and the height changes in a drag.
-    if (width !== measured) fitName();
+    setAttribute(root, "data-compact", width < (width < TWO_PX ? SMALL_PX : WIDE_PX));
+    setStyle(root, "--db-room", `${room}px`);
+    if (width === measured) return; // heights change in a drag
     measured = width;
+    shown = -1;
+    fitName();
   };
   const observer = new ResizeObserver(measure);
   observer.observe(root);
@@ -56,7 +67,6 @@ export function followRoom(root: HTMLElement, name: HTMLElement, cleanup: Cleanu
   cleanup.listen(window, "beforeprint", () => setStyle(root, "width", `${root.offsetWidth}px`));
   cleanup.listen(window, "afterprint", () => root.style.removeProperty("width"));
   measureFirst(measure, cleanup);
-  measure();
 }
 
 /** A button that shows the view on the whole screen, and back; hidden where the host does not allow it. */
@@ -67,18 +77,17 @@ export function fullScreenButton(
 ): HTMLElement {
   const made = button("Full screen", icon("enlarge"), "icon");
   setHidden(made, !document.fullscreenEnabled);
-  const isOn = () => document.fullscreenElement === root;
   cleanup.listen(made, "click", async () => {
     try {
-      await (isOn() ? document.exitFullscreen() : root.requestFullscreen());
+      await (fillsScreen(root) ? document.exitFullscreen() : root.requestFullscreen());
     } catch {
       fail("The page around the bench does not let it fill the screen");
     }
   });
   cleanup.listen(document, "fullscreenchange", () => {
-    made.title = isOn() ? "Leave full screen (Escape)" : "Full screen";
+    made.title = fillsScreen(root) ? "Leave full screen (Escape)" : "Full screen";
     setAttribute(made, "aria-label", made.title);
-    setAttribute(made, "aria-pressed", String(isOn()));
+    setAttribute(made, "aria-pressed", String(fillsScreen(root)));
   });
   return made;
 }
