@@ -132,11 +132,11 @@ describe("RequestQueue", () => {
   });
 
   it("opens the window to the round trip over the work time, and not for a busy kernel", () => {
-    // A quick kernel: the work counts as a frame, 16.7 ms, so 12, 30, 50 and 400 ms of line open 1, 2, 3 and 4 (at most).
+    // A quick kernel: a line of less than a frame, 16.7 ms, opens 1, of two frames 3, and of many 4 (at most).
     for (const [line, open] of [
-      [12, 1],
-      [30, 2],
-      [50, 3],
+      [15, 1],
+      [18, 2],
+      [33, 3],
       [400, MAX_IN_FLIGHT],
     ]) {
       const far = made();

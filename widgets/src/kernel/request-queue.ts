@@ -10,8 +10,8 @@ import { clamp } from "../base/clamp";
 import type { Edit, EditName, EditRequest, Request, RestoreRequest, RevertRequest } from "./contract";
 
 export const MAX_IN_FLIGHT = 4;
-/** A frame: more answers than frames cannot be seen. */
-export const LEAST_WORK_MS = 1000 / 60;
+/** Two thirds of a frame: a second request leaves, rounded, where the first takes longer than the frame it was sent in. */
+export const LEAST_WORK_MS = 11;
 /** Silence after which a request is sent again, doubled each time. */
 export const PATIENCE_MS = 4000;
 const LONGEST_PATIENCE_MS = 60_000;
