@@ -387,6 +387,20 @@ def test_a_status_that_cannot_be_read_is_passed_on(log: logging.Logger, caplog: 
     in_loop(test)
 
 
+@pytest.mark.parametrize("parent", [b"null", b"[]", b"{}"])
+def test_a_status_about_no_message_is_passed_on_without_a_warning(
+    parent: bytes, log: logging.Logger, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test() -> None:
+        connection = holding(log)
+        message = [b"<IDS|MSG>", b"", b'{"msg_type": "status"}', parent, b"{}", b'{"execution_state": "busy"}']
+        connection.handle_outgoing_message(connection.stream, message)
+        assert connection.sent == [message]
+        assert warnings_of(caplog) == []
+
+    in_loop(test)
+
+
 def test_busy_is_held_once_however_often_the_extension_is_loaded(log: logging.Logger) -> None:
     connection = holding(log)
     once = type(connection).handle_outgoing_message

@@ -172,7 +172,7 @@ def status_of_widget(session: Any, message: list[Any]) -> tuple[str | None, str]
     _, (_, header, parent, _, content, *_) = session.feed_identities(message)
     if session.unpack(header)["msg_type"] != "status":
         return None, ""
-    asked = session.unpack(parent)
+    asked = session.unpack(parent) or {}  # null of a kernel that starts: Jupyter's server takes it too
     if asked.get("msg_type") != "comm_msg":
         return None, ""
     return session.unpack(content)["execution_state"], asked["msg_id"]
