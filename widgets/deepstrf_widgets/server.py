@@ -28,7 +28,7 @@ HANDLER_NAME = "KernelWebsocketHandler"
 CONNECTION_MODULE = "jupyter_server.services.kernels.connection.channels"
 CONNECTION_NAME = "ZMQChannelsWebsocketConnection"
 QUICK_SECONDS = 0.1  # what answers within it seems immediate
-_MARK = "_deepstrf_no_delay"
+_MARK = "_deepstrf_changed"
 _HELD = "_deepstrf_held"
 
 
