@@ -349,6 +349,24 @@ def test_all_else_is_told_at_once(asked: str | None, log: logging.Logger) -> Non
     in_loop(test)
 
 
+@pytest.mark.parametrize("ends_by", ["its end", "a new kernel"])
+def test_nothing_is_held_while_a_cell_runs(ends_by: str, log: logging.Logger) -> None:
+    async def test() -> None:
+        connection = holding(log)
+        sent = [state(connection, "execute_request", "busy")]
+        sent += [state(connection, "comm_msg", now, 1) for now in ("busy", "idle")]
+        sent += [
+            state(connection, "execute_request", "idle")
+            if ends_by == "its end"
+            else state(connection, None, "starting")
+        ]
+        state(connection, "comm_msg", "busy", 2)
+        sent += [state(connection, "comm_msg", "idle", 2)]
+        assert connection.sent == sent
+
+    in_loop(test)
+
+
 @pytest.mark.parametrize("end", ["browser", "kernel"])
 def test_what_is_held_is_not_told_when_browser_or_kernel_are_gone(
     end: str, monkeypatch: pytest.MonkeyPatch, log: logging.Logger
@@ -401,6 +419,19 @@ def test_a_status_about_no_message_is_passed_on_without_a_warning(
     in_loop(test)
 
 
+def test_a_number_of_a_message_that_is_no_text_keeps_no_status_from_leaving(log: logging.Logger) -> None:
+    async def test() -> None:
+        connection = holding(log)
+        parent = {"msg_type": "comm_msg", "msg_id": [1]}
+        for now in ("busy", "idle"):
+            status = connection.session.msg("status", {"execution_state": now}, parent={**parent, "session": "s"})
+            message = connection.session.serialize(status)
+            connection.handle_outgoing_message(connection.stream, message)
+        assert connection.sent == [message]
+
+    in_loop(test)
+
+
 def test_busy_is_held_once_however_often_the_extension_is_loaded(log: logging.Logger) -> None:
     connection = holding(log)
     once = type(connection).handle_outgoing_message
@@ -424,7 +455,7 @@ def test_connection_of_another_shape_logs_one_warning_and_stays_as_it_was(
     assert dict(vars(other)) == before
 
 
-# A widget's message and what a cell prints, each with its own busy time.
+# The kernel's end of a widget that answers each message.
 CELL = """
 from comm import get_comm_manager
 get_comm_manager().register_target("echo", lambda comm, opened: comm.on_msg(lambda message: comm.send("answer")))

@@ -8,8 +8,10 @@ costs some 30 ms per round trip. The extension sets ``TCP_NODELAY`` on every ker
 
 Around each answer the kernel says that it is busy and that it is idle again, a few milliseconds later. JupyterLab draws
 its circle and its status line anew for both, and with them lays out and paints the page: on a slow computer that takes
-a fifth of a drag's repaints. So "busy" on account of a widget's message is held back, and is sent only if the kernel is
-still at that message after ``QUICK_SECONDS``. "busy" on account of a cell is sent at once, and no "idle" is held.
+a quarter of a drag's repaints. So "busy" on account of a widget's message is held back, and is sent only if the kernel
+is still at that message after ``QUICK_SECONDS``. "busy" on account of a cell is sent at once, and no "idle" is held.
+While a cell runs nothing is held: JupyterLab takes the "idle" of a widget's message for the cell's, and only the next
+"busy" puts that right.
 
 It is a convenience: when Jupyter's websocket handler is missing or has another shape, the extension says so once in
 the server's log and leaves everything as it was; a connection of another kind (a gateway's) says what its kernel says.
@@ -30,6 +32,7 @@ CONNECTION_NAME = "ZMQChannelsWebsocketConnection"
 QUICK_SECONDS = 0.1  # what answers within it seems immediate
 _MARK = "_deepstrf_changed"
 _HELD = "_deepstrf_held"
+_CELLS = "_deepstrf_cells"
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
@@ -76,9 +79,7 @@ def send_without_delay(handler: type, log: Any) -> None:
     TypeError
         ``handler`` has no callable ``open`` or ``set_nodelay``.
     """
-    for method in ("open", "set_nodelay"):
-        if not callable(getattr(handler, method, None)):
-            raise TypeError(f"handler must have a method {method}, got {handler.__name__} without it")
+    _require(handler, "handler", "open", "set_nodelay")
     original = handler.open  # type: ignore[attr-defined]
     if getattr(original, _MARK, False):
         return
@@ -124,9 +125,7 @@ def hold_busy(connection: type, log: Any) -> None:
     TypeError
         ``connection`` has no callable ``handle_outgoing_message`` or ``disconnect``.
     """
-    for method in ("handle_outgoing_message", "disconnect"):
-        if not callable(getattr(connection, method, None)):
-            raise TypeError(f"connection must have a method {method}, got {connection.__name__} without it")
+    _require(connection, "connection", "handle_outgoing_message", "disconnect")
     send, disconnect = connection.handle_outgoing_message, connection.disconnect  # type: ignore[attr-defined]
     if getattr(send, _MARK, False):
         return
@@ -136,14 +135,19 @@ def hold_busy(connection: type, log: Any) -> None:
     def send_or_hold(self: Any, stream: Any, message: list[Any]) -> None:
         nonlocal warned
         held: dict[str, asyncio.TimerHandle] = vars(self).setdefault(_HELD, {})
+        cells: set[str] = vars(self).setdefault(_CELLS, set())
         try:
-            state, parent = status_of_widget(self.session, message)
+            state, kind, parent = status_in(self.session, message)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            state, parent = None, ""
+            state, kind, parent = "", "", ""
             if not warned:
                 warned = True
                 log.warning("deepstrf_widgets: a message of a kernel could not be read (%s)", error)
-        if state == "busy" and parent not in held:
+        if state == "starting":  # a new kernel runs none of the old one's cells
+            cells.clear()
+        if kind == "execute_request":
+            (cells.add if state == "busy" else cells.discard)(parent)
+        if kind == "comm_msg" and state == "busy" and not cells and parent not in held:
             loop = asyncio.get_running_loop()
             held[parent] = loop.call_later(QUICK_SECONDS, send_late, self, parent, stream, message)
             return
@@ -167,12 +171,17 @@ def hold_busy(connection: type, log: Any) -> None:
     connection.disconnect = forget_and_disconnect  # type: ignore[attr-defined]
 
 
-def status_of_widget(session: Any, message: list[Any]) -> tuple[str | None, str]:
-    """Kernel's state, and the id of the widget's message that it is about; (None, "") of every other message."""
+def status_in(session: Any, message: list[Any]) -> tuple[str, str, str]:
+    """Kernel's state, and type and id of the message that it is about; empty texts where there are none."""
     _, (_, header, parent, _, content, *_) = session.feed_identities(message)
     if session.unpack(header)["msg_type"] != "status":
-        return None, ""
+        return "", "", ""
     asked = session.unpack(parent) or {}  # null of a kernel that starts: Jupyter's server takes it too
-    if asked.get("msg_type") != "comm_msg":
-        return None, ""
-    return session.unpack(content)["execution_state"], asked["msg_id"]
+    return session.unpack(content)["execution_state"], str(asked.get("msg_type", "")), str(asked.get("msg_id", ""))
+
+
+def _require(kind: type, argument: str, *methods: str) -> None:
+    """Raise TypeError unless the class has these methods."""
+    for method in methods:
+        if not callable(getattr(kind, method, None)):
+            raise TypeError(f"{argument} must have a method {method}, got {kind.__name__} without it")
