@@ -1,5 +1,5 @@
 // Builds what the widgets load into deepstrf_widgets/static, one file for each in src/entry: the bench, each kind of panel, and bench.css.
-// The kernel sends each widget its own module, so what it has no use for is not in it.
+// The kernel sends the module of each kind that is shown, so what it has no use for is not in it.
 //   node build.mjs            write the bundle
 //   node build.mjs --out DIR  write it somewhere else (the test that compares it with the committed one)
 //   node build.mjs --watch    write it, and again after every change in src

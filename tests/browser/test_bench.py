@@ -147,7 +147,7 @@ def test_benches_far_down_a_notebook_come_up_whole(open_page: Callable[..., Note
         assert notebook.page.evaluate(SHOWN_THOUGH_HIDDEN) == []
 
 
-LIVE_FIGURES = "sum(type(w).__name__ == 'FiguresPanel' for w in __import__('ipywidgets').Widget.widgets.values())"
+LIVE_FIGURES = "sum(type(w).__name__ == 'FiguresPanel' and w.comm is not None for w in __import__('gc').get_objects())"
 
 
 def test_a_cell_that_is_run_again_and_again_leaves_no_figures_behind(bench: BenchPage) -> None:

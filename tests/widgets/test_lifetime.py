@@ -242,7 +242,7 @@ class Shell:
 @pytest.fixture
 def shell(monkeypatch):
     shell = Shell()
-    monkeypatch.setattr(lifetime, "_ipython", lambda: shell)
+    monkeypatch.setattr(lifetime, "ipython_shell", lambda: shell)
     monkeypatch.setattr(lifetime, "_MADE", {})
     return shell
 

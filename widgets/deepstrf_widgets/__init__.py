@@ -38,6 +38,8 @@ _NAMES = {
     "stimulus": ("SpectrogramPainter", "StimulusPanel"),
     "training": ("train",),
 }
+_BENCHES = ("ActivationEditor", "AdapTransEditor", "BenchWidget", "Explorer", "ResponseView", "STRFEditor", "explore")
+"""Names with which a cell that imports them also sends the code of the bench: the cell that shows one need not wait."""
 _HOMES = {name: room for room, names in _NAMES.items() for name in names}
 
 __all__ = ["pictures", *_HOMES]
@@ -71,7 +73,10 @@ def __getattr__(name: str) -> Any:
     if name in _NAMES:
         return importlib.import_module(f"{__name__}.{name}")
     if name in _HOMES:
-        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+        found = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+        if name in _BENCHES:
+            importlib.import_module(f"{__name__}.bench").BenchWidget.send_code()
+        return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

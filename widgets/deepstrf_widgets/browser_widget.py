@@ -10,14 +10,16 @@ from typing import Any, ClassVar
 
 import anywidget
 import traitlets
+from ipywidgets.widgets.widget import _instances
 
 from deepstrf.deprecation import did_you_mean
 from deepstrf.locking import locked_by
 
-from .bundle import bundle_source
+from .bundle import bundle_source, pack
 from .lifetime import Owner
 from .message_parsing import MessageError, check_protocol
 from .session.argument_validation import neuron_index
+from .shared_code import shared_code
 
 __all__ = ["BrowserWidget", "NeuronNumber", "TraitValueError"]
 
@@ -39,6 +41,11 @@ class NeuronNumber(traitlets.Int):
             return neuron_index(obj.session.neuron_names, value, str(self.name))
         except (IndexError, TypeError, ValueError) as error:
             raise NeuronError(str(error)) from None
+
+
+def _reference(code: anywidget.AnyWidget | None, _widget: Any) -> str | None:
+    """The code for the browser, as ipywidgets refers to a widget, whose own way raises once that is closed."""
+    return None if code is None or code.comm is None else f"IPY_MODEL_{code.model_id}"
 
 
 class BrowserWidget(Owner, anywidget.AnyWidget):
@@ -64,6 +71,8 @@ class BrowserWidget(Owner, anywidget.AnyWidget):
     _css = bundle_source("bench.css")
     module = ""
 
+    _code = traitlets.Instance(anywidget.AnyWidget, allow_none=True).tag(sync=True, to_json=_reference)
+    _code_key = traitlets.Unicode().tag(sync=True)
     view = traitlets.Unicode().tag(sync=True)
     info = traitlets.Dict().tag(sync=True)
     error = traitlets.Unicode("").tag(sync=True)
@@ -79,13 +88,24 @@ class BrowserWidget(Owner, anywidget.AnyWidget):
             # The code of a panel is sent by the widget around it.
             self.module = str(self._esm)
             kwargs["_esm"] = ""
+        elif (code := self.send_code()) is not None:
+            kwargs |= {"_esm": code._esm, "_css": "", "_code": code, "_code_key": code.key}
         super().__init__(**kwargs)
         own: Any = self.comm
-        if channel is not None and own is not channel:
-            # marimo gives every new widget a comm of its own.
-            own.close()
-            self.comm = channel
-        self.on_msg(self._received)
+        if channel is not None:
+            if own is not channel:
+                # marimo gives every new widget a comm of its own.
+                own.close()
+                self.comm = channel
+            # Who asks for all widgets, as JupyterLab does when it is loaded again, cannot show a panel by itself.
+            for comm in (own, channel):
+                _instances.pop(comm.comm_id, None)
+        self.on_msg(self._on_message)
+
+    @classmethod
+    def send_code(cls) -> anywidget.AnyWidget | None:
+        """Send the code of this class, if it was not sent: the widget with it, or None where each brings its own."""
+        return shared_code(cls._esm, cls._css)
 
     def _handle_msg(self, msg: dict[str, Any]) -> None:
         try:
@@ -141,6 +161,13 @@ class BrowserWidget(Owner, anywidget.AnyWidget):
         if show_alone is not None:
             show_alone(self)
         return super()._repr_mimebundle_(**kwargs)
+
+    def _on_message(self, _widget: Any, content: Any, buffers: Any) -> None:
+        if self._code is not None and isinstance(content, dict) and content.get("type") == "code":
+            # The host did not find that widget.
+            self.send({"type": "code", "css": self._code._css}, buffers=[pack(self._code.source)])
+        else:
+            self._received(_widget, content, buffers)
 
     def _received(self, _widget: Any, content: Any, buffers: Any) -> None:
         raise NotImplementedError

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import ipywidgets
 
-__all__ = ["Owner", "Timer", "running_loop"]
+__all__ = ["Owner", "Timer", "ipython_shell", "running_loop"]
 
 Part = TypeVar("Part")
 
@@ -126,7 +126,7 @@ def _closed_on_failure(init: Callable[..., None]) -> Callable[..., None]:
     return init_or_close
 
 
-def _ipython() -> Any:
+def ipython_shell() -> Any:
     """The shell of IPython that runs here, or None."""
     ipython = sys.modules.get("IPython")
     return None if ipython is None else ipython.get_ipython()
@@ -134,7 +134,7 @@ def _ipython() -> Any:
 
 def running_cell() -> tuple[str, str] | None:
     """Id of the cell that this thread runs, and of this run of it; None where the front end tells no cell."""
-    request = getattr(_ipython(), "parent_header", None)
+    request = getattr(ipython_shell(), "parent_header", None)
     if not isinstance(request, dict):
         return None
     cell, run = request.get("metadata", {}).get("cellId"), request.get("header", {}).get("msg_id")
@@ -161,7 +161,7 @@ def _replace_in_cell(owner: Owner) -> None:
 
 def _forget_output(owner: Owner) -> None:
     """Take an owner out of the outputs that IPython keeps: ``Out``, ``_12``, ``_``."""
-    shell = _ipython()
+    shell = ipython_shell()
     if shell is None:
         return
     tables, outputs = (shell.user_ns, shell.user_ns_hidden), shell.user_ns.get("_oh", {})

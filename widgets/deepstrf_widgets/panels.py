@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import functools
-import gzip
-import hashlib
 import uuid
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import comm as jupyter_comm
-from ipywidgets.widgets.widget import __protocol_version__, _remove_buffers
+from ipywidgets.widgets.widget import __protocol_version__, _instances, _remove_buffers
 
 from .browser_widget import BrowserWidget
+from .bundle import module_key, pack
 from .message_parsing import MessageError, brief, is_name
 
-__all__ = ["PanelChannel", "PanelHost", "packed_text"]
+__all__ = ["PanelChannel", "PanelHost"]
 
 METHODS = ("open", "module", "update", "custom")
 
@@ -70,6 +68,7 @@ class PanelChannel:
                 metadata={"version": __protocol_version__},
                 comm_id=self.comm_id,
             )
+            _instances[self.comm_id] = widget
             self._own.on_msg(lambda message: self._handle and self._handle(message))
 
     def close(self, *_args: Any, **_kwargs: Any) -> None:
@@ -114,19 +113,10 @@ class PanelHost(BrowserWidget):
         if method == "open":
             state, paths, parts = _remove_buffers(panel.get_state())
             state = {key: value for key, value in state.items() if key[:1] != "_"}
-            module, _ = packed_text(panel.module)
-            reply = {"method": "opened", "module": module, "state": state, "buffer_paths": paths}
+            reply = {"method": "opened", "module": module_key(panel.module), "state": state, "buffer_paths": paths}
             self.send({"type": "panel", "panel": name, "to": client, "data": reply}, buffers=parts)
         elif method == "module":
-            key, packed = packed_text(panel.module)
-            message = {"type": "panel", "panel": name, "to": client, "data": {"method": "module", "module": key}}
-            self.send(message, buffers=[packed])
+            reply = {"method": "module", "module": module_key(panel.module)}
+            self.send({"type": "panel", "panel": name, "to": client, "data": reply}, buffers=[pack(panel.module)])
         else:
             panel.comm.receive(client, data, list(buffers or []))
-
-
-@functools.cache
-def packed_text(text: str) -> tuple[str, bytes]:
-    """Digest of the code of a module, and the code compressed."""
-    data = text.encode()
-    return hashlib.sha256(data).hexdigest(), gzip.compress(data, 6, mtime=0)

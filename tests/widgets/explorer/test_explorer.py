@@ -19,7 +19,6 @@ from deepstrf.models import LinearNonlinear, StateNet
 from deepstrf_widgets import BenchWidget, Edit, Explorer, Gallery, LiveSession, explore
 from deepstrf_widgets.bundle import bundle_text
 from deepstrf_widgets.figures import neuron_figure
-from deepstrf_widgets.panels import PanelChannel
 from deepstrf_widgets.session.serialization import state_text
 
 CF_HZ = np.array([500.0, 900.0, 2000.0, 7000.0, 16000.0])
@@ -200,14 +199,22 @@ def test_an_explorer_is_one_widget_for_the_browser(session):
         browser.tell(name, {"method": "open"})
         ((opened, _),) = browser.got(name, "opened")
         assert not [key for key in opened["state"] if key.startswith("_")]
-    new = [
-        type(one)
-        for key, one in ipywidgets.widgets.widget._instances.items()
-        if key not in before and not isinstance(one.comm, PanelChannel)
-    ]
+    new = [type(one) for key, one in ipywidgets.widgets.widget._instances.items() if key not in before]
     # Each object has a class of its own, to which anywidget adds traits.
     assert [issubclass(kind, Explorer) for kind in new if kind is not ipywidgets.Layout] == [True]
     explorer.close()
+
+
+def test_a_page_that_is_loaded_again_is_told_of_no_panel_but_of_those_shown_alone(session):
+    explorer = explore(session, gallery=True)
+    panels = {explorer.gallery.model_id, explorer.panel("findings").model_id}
+    told = lambda: {*ipywidgets.Widget.get_manager_state()["state"]}  # noqa: E731
+    assert explorer.model_id in told()
+    assert not panels & told()
+    explorer.gallery._repr_mimebundle_()
+    assert panels & told() == {explorer.gallery.model_id}
+    explorer.close()
+    assert not panels & told()
 
 
 def test_a_panel_gets_its_state_and_its_code_and_is_told_of_changes(session):

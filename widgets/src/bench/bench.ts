@@ -18,6 +18,7 @@ import { Tabs } from "../ui/tabs";
 import { channelChooser } from "./channel-chooser";
 import { Chooser } from "./chooser";
 import { exerciseLine } from "./exercise-line";
+import { KEYS } from "./keys";
 import { offerLeftEdits } from "./left-edits";
 import { linkButton } from "./link-button";
 import { MessageLine } from "./message-line";
@@ -85,7 +86,7 @@ export function mount(
     colours ??= readTheme(root);
     return colours;
   };
-  const shortcuts = new Shortcuts(cleanup);
+  const shortcuts = new Shortcuts(cleanup, KEYS);
   const editing = state.view !== "response";
   const toolbar = new Toolbar(state, editing, () => shortcuts.open(), cleanup);
   const chooser = new Chooser(state, "neuron", cleanup);

@@ -1,10 +1,10 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { fixed, frequency, gainText, milliseconds, number, scoreText } from "../base/format";
 import { hzToBand } from "../math/units";
 import { frequencyTicks, linearTicks, niceStep } from "./axes";
 import { css, diverging, sequential } from "./colormap";
 import { Grid } from "./grid";
-import { fillImage } from "./heatmap";
+import { fillImage, LongImage } from "./heatmap";
 import { extent, fillSteps, traceLine } from "./line";
 import { Eased } from "./surface";
 
@@ -233,5 +233,43 @@ describe("pictures", () => {
     values.fill(0);
     paint(kept, image, () => false);
     expect(kept.shown).toEqual(fresh.shown);
+  });
+
+  it("of long sounds are halved as they are shown smaller, and not before", () => {
+    const made: ReturnType<typeof fakeCanvas>[] = [];
+    const createElement = () => {
+      made.push(fakeCanvas());
+      return made.at(-1);
+    };
+    vi.stubGlobal("document", { createElement });
+    try {
+      const [rows, columns] = [1, 5000];
+      const values = Float32Array.from({ length: columns }, (_, i) => i % 4);
+      const image = new LongImage(values, rows, columns, [0, 3], sequential());
+      const box = { x: 0, y: 0, width: 100, height: 10 };
+      /** Columns of the tiles that are painted for frames on so many pixels. */
+      const shown = (from: number, to: number, pixels: number) => {
+        const tiles: number[] = [];
+        const drawImage = (tile: { width: number }) => tiles.push(tile.width);
+        const ctx = { save() {}, restore() {}, beginPath() {}, rect() {}, clip() {}, drawImage };
+        image.draw(ctx as unknown as CanvasRenderingContext2D, box, from, to, pixels);
+        return tiles;
+      };
+      expect(shown(0, columns, 5000)).toEqual([4096, 904]);
+      expect(made).toHaveLength(2);
+      expect(shown(0, columns, 2500)).toEqual([2500]);
+      expect(shown(0, columns, 1000)).toEqual([1250]);
+      expect(shown(0, columns, 10)).toEqual([312]); // 512 or fewer are not halved
+      expect(shown(0, 500, 200)).toEqual([2500]); // half as many would be 125
+      expect(made).toHaveLength(2 + 4);
+      // Means of 0 1 2 3 by two are .5 and 2.5, and by four 1.5.
+      const level = (value: number) => [
+        ...new Uint8Array(sequential().buffer, 4 * Math.round((255 * value) / 3), 4),
+      ];
+      expect(made[2].shown.slice(0, 8)).toEqual([...level(0.5), ...level(2.5)]);
+      expect(made[3].shown.slice(0, 8)).toEqual([...level(1.5), ...level(1.5)]);
+    } finally {
+      vi.unstubAllGlobals();
+    }
   });
 });

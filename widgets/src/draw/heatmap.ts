@@ -110,32 +110,53 @@ export function drawColourBar(
 
 const TILE = 4096;
 
-/** A long spectrogram, rendered once; halved again and again in time so that a wide view stays true and quick. */
-export class LongImage {
-  #levels: { columns: number; tiles: HTMLCanvasElement[] }[] = [];
+/** A level this wide or less is not halved. */
+const COARSEST = 512;
 
-  constructor(values: Float32Array, rows: number, columns: number, range: [number, number], colours: Table) {
-    let data: Float32Array = values;
-    let width = columns;
-    while (width > 0) {
-      const tiles: HTMLCanvasElement[] = [];
-      for (let start = 0; start < width; start += TILE) {
-        const tile = document.createElement("canvas");
-        fillImage(tile, data, rows, Math.min(TILE, width - start), range, colours, start, width);
-        tiles.push(tile);
-      }
-      this.#levels.push({ columns: width, tiles });
-      if (width <= 512) break;
-      const half = Math.floor(width / 2);
-      const coarse = new Float32Array(rows * half);
-      for (let r = 0; r < rows; r++) {
-        for (let c = 0; c < half; c++) {
-          coarse[r * half + c] = (data[r * width + 2 * c] + data[r * width + 2 * c + 1]) / 2;
-        }
-      }
-      data = coarse;
-      width = half;
+interface Level {
+  columns: number;
+  values: Float32Array;
+  tiles: HTMLCanvasElement[];
+}
+
+/**
+ * A long spectrogram, rendered once; halved again and again in time, where it is shown so small, that a wide view stays
+ * true and quick.
+ */
+export class LongImage {
+  readonly #levels: Level[];
+
+  constructor(
+    values: Float32Array,
+    readonly rows: number,
+    columns: number,
+    readonly range: [number, number],
+    readonly colours: Table,
+  ) {
+    this.#levels = columns > 0 ? [this.#level(values, columns)] : [];
+  }
+
+  #level(values: Float32Array, columns: number): Level {
+    const tiles: HTMLCanvasElement[] = [];
+    for (let start = 0; start < columns; start += TILE) {
+      const tile = document.createElement("canvas");
+      const width = Math.min(TILE, columns - start);
+      fillImage(tile, values, this.rows, width, this.range, this.colours, start, columns);
+      tiles.push(tile);
     }
+    return { columns, values, tiles };
+  }
+
+  /** Half as many columns, each the mean of two. */
+  #halved({ values, columns }: Level): Level {
+    const half = Math.floor(columns / 2);
+    const coarse = new Float32Array(this.rows * half);
+    for (let r = 0; r < this.rows; r++) {
+      for (let c = 0; c < half; c++) {
+        coarse[r * half + c] = (values[r * columns + 2 * c] + values[r * columns + 2 * c + 1]) / 2;
+      }
+    }
+    return this.#level(coarse, half);
   }
 
   /** Paint frames [from, to) of the whole into a box; `pixels` is the box's width on the screen. */
@@ -143,9 +164,10 @@ export class LongImage {
     const finest = this.#levels[0];
     if (!finest || to <= from) return;
     let level = finest;
-    for (const coarser of this.#levels) {
-      const shown = ((to - from) * coarser.columns) / finest.columns;
-      if (shown >= pixels) level = coarser;
+    for (let i = 1; level.columns > COARSEST; i++) {
+      if (((to - from) * Math.floor(level.columns / 2)) / finest.columns < pixels) break;
+      this.#levels[i] ??= this.#halved(level);
+      level = this.#levels[i];
     }
     const scale = level.columns / finest.columns;
     const perColumn = box.width / ((to - from) * scale);

@@ -10,7 +10,7 @@ import type { BenchModel, Bytes } from "../kernel/contract";
 import { delivering, LOST } from "../kernel/delivery";
 import { bringEditors } from "../ui/bring-editors";
 import { keepKeys } from "../ui/host-keys";
-import { Shortcuts } from "../ui/shortcuts";
+import { type Listed, Shortcuts } from "../ui/shortcuts";
 import { GalleryControls } from "./controls";
 import {
   GALLERY_TRAITS,
@@ -25,7 +25,7 @@ import {
 import { columnsFor, GalleryGrid, pictureIn } from "./grid";
 import { byteColours, Thumbnails } from "./thumbnails";
 
-const SHORTCUTS: [string, string][] = [
+const SHORTCUTS: Listed = [
   ["Arrows", "to the next neuron"],
   ["Page up, page down", "up or down by what is in view"],
   ["Home, End", "to the first or the last neuron"],

@@ -6,7 +6,8 @@ const KEPT = Symbol.for("deepstrf.modules");
 const PATIENCE_MS = 60_000;
 
 type Exports = Record<string, unknown>;
-type Bytes = ArrayBuffer | ArrayBufferView<ArrayBuffer>;
+/** Code as text, or compressed. */
+type Code = string | ArrayBuffer | ArrayBufferView<ArrayBuffer>;
 
 function kept(): Map<string, Promise<Exports>> {
   const page = globalThis as { [KEPT]?: Map<string, Promise<Exports>> };
@@ -14,30 +15,33 @@ function kept(): Map<string, Promise<Exports>> {
   return page[KEPT];
 }
 
+/** Whether the page has the module of this name, or has asked for it. */
+export const isKept = (name: string): boolean => kept().has(name);
+
 /** The module of this name; `ask` asks the kernel for it, and is not called where the page has it. Rejects after a time. */
-export function pageModule(name: string, ask: () => Promise<Bytes>, wrap?: Wrap): Promise<Exports> {
+export function pageModule(name: string, ask: () => Promise<Code>, wrap?: Wrap): Promise<Exports> {
   const modules = kept();
   let found = modules.get(name);
   if (!found) {
-    found = Promise.race([ask(), late()]).then((bytes) => evaluated(bytes, wrap));
+    found = Promise.race([ask(), late()]).then((code) => evaluated(code, wrap));
     modules.set(name, found);
     found.catch(() => modules.delete(name));
   }
   return found;
 }
 
-const late = () =>
+/** Rejects after a time. */
+export const late = () =>
   new Promise<never>((_, reject) => {
-    setTimeout(() => reject(new Error("the kernel has not sent the code of the panel")), PATIENCE_MS);
+    setTimeout(() => reject(new Error("the kernel has not sent its code")), PATIENCE_MS);
   });
 
 /** Text before and after the code. */
 export type Wrap = readonly [string, string];
 
-async function evaluated(bytes: Bytes, [head, tail]: Wrap = ["", ""]): Promise<Exports> {
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  const code = await new Response(stream).blob();
-  const url = URL.createObjectURL(new Blob([head, code, tail], { type: "text/javascript" }));
+async function evaluated(code: Code, [head, tail]: Wrap = ["", ""]): Promise<Exports> {
+  const text = typeof code === "string" ? code : await unpacked(new Blob([code]));
+  const url = URL.createObjectURL(new Blob([head, text, tail], { type: "text/javascript" }));
   try {
     // As anywidget itself loads the module of a widget.
     return await import(url);
@@ -45,3 +49,6 @@ async function evaluated(bytes: Bytes, [head, tail]: Wrap = ["", ""]): Promise<E
     URL.revokeObjectURL(url);
   }
 }
+
+const unpacked = (packed: Blob) =>
+  new Response(packed.stream().pipeThrough(new DecompressionStream("gzip"))).blob();

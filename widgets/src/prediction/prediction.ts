@@ -16,7 +16,7 @@ import { delivering, LOST } from "../kernel/delivery";
 import { button } from "../ui/button";
 import { keepKeys } from "../ui/host-keys";
 import { legend } from "../ui/legend";
-import { Shortcuts } from "../ui/shortcuts";
+import { type Listed, Shortcuts } from "../ui/shortcuts";
 import { moveTo, setAria } from "../ui/slider-handle";
 import { Drawing, type Place } from "./drawing";
 
@@ -42,7 +42,7 @@ const NEAR_PX = 12;
 /** Steps of the pen over the whole plot; with Shift ten of them at once. */
 const STEPS = { bin: 200, value: 40 };
 const FAR = 10;
-const SHORTCUTS: [string, string][] = [
+const SHORTCUTS: Listed = [
   ["Drag", "draw"],
   ["← → ↑ ↓", "move the pen; with Shift farther"],
   ["Home, End", "to the beginning, to the end"],

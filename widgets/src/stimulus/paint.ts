@@ -12,14 +12,14 @@ import { PatchQueue } from "../kernel/patch-queue";
 import { bandToHz } from "../math/units";
 import type { Around } from "../panels/mount-panel";
 import { keepKeys } from "../ui/host-keys";
-import { Shortcuts } from "../ui/shortcuts";
+import { type Listed, Shortcuts } from "../ui/shortcuts";
 import { setAria } from "../ui/slider-handle";
 import { ThrottledAnnouncer } from "../ui/throttled-announcer";
 import { type Cell, Painting } from "./painting";
 import { PaintPlot } from "./plot";
 import { type PaintInfo, PaintTools } from "./tools";
 
-const SHORTCUTS: [string, string][] = [
+const SHORTCUTS: Listed = [
   ["Drag", "paint; with Shift a straight line"],
   ["Arrows", "to the next cell; with Shift farther"],
   ["Space, Enter", "paint a dab; of a sweep or a burst of noise its beginning, then its end"],

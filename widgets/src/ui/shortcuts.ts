@@ -3,51 +3,23 @@
 import { type Cleanup, element } from "../base/dom";
 import { keepKeys } from "./host-keys";
 
-const SHORTCUTS: [string, string][] = [
-  ["Left, Right on a tab", "adaptation, receptive field, output curve"],
-  ["Arrows", "move the centre of the focused Gaussian, or change the focused width"],
-  ["Shift + arrows", "the same in big steps"],
-  ["+ / −, wheel", "weight of the selected Gaussian"],
-  ["Tab", "next handle: centre, width in frequency, width in time"],
-  ["A, Insert", "add a Gaussian; double-click the picture to add one there"],
-  ["D", "duplicate the selected Gaussians"],
-  ["Backspace", "remove the selected Gaussians"],
-  ["Delete, double-click on it", "back to the trained values"],
-  ["Shift + click or space", "select one more or one less; drag a box around several, Ctrl + A for all"],
-  ["P", "pin the selected Gaussian: Play leaves it alone; again lets go of it"],
-  ["Escape", "cancel the running drag, then select nothing"],
-  [
-    "Adaptation",
-    "1 to 4 which curve, D C B S drag, shift, brush, smooth, [ ] width of the brush, arrows band and value",
-  ],
-  [
-    "Free receptive field",
-    "A D S E add, subtract, smooth, erase, [ ] width of the brush, arrows the cell, + − 0 Delete its weight",
-  ],
-  ["Profiles", "arrows along the curve choose a place, across it change the value, [ ] width of the brush"],
-  ["Space (on the sound)", "play what is on screen, stop"],
-  [
-    "Click or Enter (on the response)",
-    "pin a moment and show what it is made of; arrows move it, with Shift farther, Escape lets go",
-  ],
-  ["Ctrl + Z", "undo"],
-  ["Ctrl + Shift + Z, Ctrl + Y", "redo"],
-  ["T (hold)", "show the trained values"],
-  ["Ctrl + wheel", "zoom in time; drag to pan; 0 shows the whole sound"],
-  ["?", "this list"],
-];
+/** Keys or gestures, and what they do. */
+export type Listed = [keys: string, what: string][];
 
 export class Shortcuts {
   readonly element: HTMLDialogElement;
+  readonly #list = element("dl");
 
-  constructor(cleanup: Cleanup, listed = SHORTCUTS) {
-    const rows = listed.flatMap(([keys, what]) => [element("dt", {}, keys), element("dd", {}, what)]);
+  constructor(
+    cleanup: Cleanup,
+    readonly listed: Listed,
+  ) {
     const close = element("button.db-button", {}, "Close");
     this.element = element(
       "dialog.db-dialog",
       { "aria-label": "Keys and gestures" },
       element("h3.db-title", {}, "Keys and gestures"),
-      element("dl", {}, ...rows),
+      this.#list,
       close,
     );
     cleanup.listen(close, "click", () => this.element.close());
@@ -59,6 +31,12 @@ export class Shortcuts {
 
   open(): void {
     if (this.element.open) return;
+    // Not with the view: most users never open it.
+    if (!this.#list.firstChild) {
+      for (const [keys, what] of this.listed) {
+        this.#list.append(element("dt", {}, keys), element("dd", {}, what));
+      }
+    }
     this.element.showModal();
     // The button that gets the focus stands at its end.
     this.element.scrollTop = 0;
