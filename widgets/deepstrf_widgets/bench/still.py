@@ -80,7 +80,8 @@ def still(session: Reading, neuron: int, *, sound: int = 0) -> bytes:
     seconds = spectrogram.shape[1] * now.dt_ms / 1e3
     draw.text((left, TOP + PLOT_PX + 6), f"0 to {seconds:.3g} s: recorded, trained (thin) and model", MUTED, font)
     data = io.BytesIO()
-    picture.quantize(palette=_palette(), dither=Image.Dither.NONE).save(data, "PNG")
+    # A third of the time of the usual level, for a fifth more bytes.
+    picture.quantize(palette=_palette(), dither=Image.Dither.NONE).save(data, "PNG", compress_level=3)
     return data.getvalue()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -47,6 +46,7 @@ from ..session.newest import of_newest
 from ..session.reading import Snapshot
 from ..session.serialization import VIEW, restore_state, state_text, to_code, view_of_state
 from ..session.session import LiveSession
+from ..stimulus.catalogue import is_spaced
 from ..stimulus.panel import StimulusPanel
 from ..threads import one_thread
 from .diagnosis import DiagnosisView
@@ -127,16 +127,17 @@ class Explorer(BenchWidget, PanelHost):
         self._state_told = ""
         self._has_sounds = sounds
         super().__init__(session, neuron=neuron, sound=sound, lock=lock)
-        # Without a recording there is nothing to fit to.
-        self.playing = None if train is None and player is None and session.first_responses is None else False
-        if player is not None:
-            self._take_player(player)
-        self._state_told = self.state
-        if gallery:
-            self.panel("gallery")
-        self.can_open = [name for name in self.PANELS if self._is_possible(name)]
-        open_first = (("play", player is not None), ("figures", figures), ("gallery", gallery))
-        self.panels = [name for name, on in open_first if on]
+        with self.hold_sync():
+            # Without a recording there is nothing to fit to.
+            self.playing = None if train is None and player is None and session.first_responses is None else False
+            if player is not None:
+                self._take_player(player)
+            self._state_told = self.state
+            if gallery:
+                self.panel("gallery")
+            self.can_open = [name for name in self.PANELS if self._is_possible(name)]
+            open_first = (("play", player is not None), ("figures", figures), ("gallery", gallery))
+            self.panels = [name for name, on in open_first if on]
         self._tell_certainty()
         self._doubts = self.own(Background())
         self._doubts_timer = self.own(Timer(self._look_for_doubts))
@@ -207,7 +208,7 @@ class Explorer(BenchWidget, PanelHost):
 
     def _is_possible(self, name: str) -> bool:
         if name == "sounds":
-            return self.sounds is not None
+            return self._has_sounds and is_spaced(self.session.cf_hz)
         if name == "comparison":
             return self.other is not None
         if name == "inside":
@@ -219,12 +220,10 @@ class Explorer(BenchWidget, PanelHost):
     @property
     def sounds(self) -> StimulusPanel | None:
         """The choice of another stimulus, or None where there is none."""
-        if self._has_sounds:
-            # No sound can be turned into bands that no scale of the library spaces so.
-            with contextlib.suppress(ValueError):
-                made = self.panel("sounds")
-                return made if isinstance(made, StimulusPanel) else None
-        return None
+        made = self._made.get("sounds")
+        if made is None and self.comm is not None and self._is_possible("sounds"):
+            made = self.panel("sounds")
+        return made if isinstance(made, StimulusPanel) else None
 
     @property
     def gallery(self) -> Gallery | None:

@@ -31,6 +31,7 @@ __all__ = [
     "Knob",
     "Sound",
     "bands_of",
+    "is_spaced",
     "sound_from_bytes",
     "synthetic_sound",
     "too_large",
@@ -139,13 +140,27 @@ def bands_of(cf_hz: NDArray[np.float64]) -> dict[str, Any]:
         No scale of the library spaces bands like this.
     """
     low, high, n = float(cf_hz[0]), float(cf_hz[-1]), len(cf_hz)
-    for scale in WARPS:
-        if n > 1 and np.allclose(get_CFs(low, high, n, scale).double().numpy(), cf_hz, rtol=SAME_BAND, atol=0):
-            return {"n_bands": n, "min_hz": low, "max_hz": high, "scale": scale}
+    scale = _scale_of(cf_hz)
+    if scale is not None:
+        return {"n_bands": n, "min_hz": low, "max_hz": high, "scale": scale}
     raise ValueError(
         f"cf_hz must be equally spaced on one of the scales {', '.join(WARPS)} for a sound to be made for them, "
         f"got {n} bands from {low:g} to {high:g} Hz that are not"
     )
+
+
+def is_spaced(cf_hz: NDArray[np.float64]) -> bool:
+    """Whether a sound can be made for these centre frequencies."""
+    return _scale_of(cf_hz) is not None
+
+
+def _scale_of(cf_hz: NDArray[np.float64]) -> str | None:
+    """The scale on which centre frequencies are equally spaced."""
+    low, high, n = float(cf_hz[0]), float(cf_hz[-1]), len(cf_hz)
+    for scale in WARPS:
+        if n > 1 and np.allclose(get_CFs(low, high, n, scale).double().numpy(), cf_hz, rtol=SAME_BAND, atol=0):
+            return scale
+    return None
 
 
 def synthetic_sound(name: str, values: Mapping[str, float], cf_hz: NDArray[np.float64], dt_ms: float) -> Spectrogram:
