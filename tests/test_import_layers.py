@@ -41,7 +41,7 @@ LAYERS = (
     ("deepstrf.__init__",),
     ("deepstrf_widgets.bundle", "deepstrf_widgets.lifetime", "deepstrf_widgets.server", "deepstrf_widgets.threads"),
     ("deepstrf_widgets.session",),
-    ("deepstrf_widgets.message_parsing",),
+    ("deepstrf_widgets.message_parsing", "deepstrf_widgets.shared_code"),
     ("deepstrf_widgets.browser_widget",),
     ("deepstrf_widgets.figures", "deepstrf_widgets.pictures", "deepstrf_widgets.play"),
     ("deepstrf_widgets.bench", "deepstrf_widgets.panels"),
