@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -11,6 +14,7 @@ from deepstrf.demo import load_demo
 from deepstrf_widgets import Explorer, Gallery, LiveSession, STRFEditor, explore
 from deepstrf_widgets.browser_widget import BrowserWidget
 from deepstrf_widgets.bundle import bundle_text, module_key
+from deepstrf_widgets.shared_code import SharedCode
 from tests.widgets.forked_kernels.kernels import MARKS, SECONDS, Kernel, kernel
 
 IMPORT = "from deepstrf.demo import load_demo\nfrom deepstrf_widgets import explore, gallery\ndemo = load_demo()"
@@ -60,9 +64,7 @@ class TestInAKernel:
 
     def test_what_shows_no_bench_sends_none(self):
         with kernel(forked=False) as one:
-            assert (
-                opened(one, "import deepstrf_widgets\nfrom deepstrf_widgets import save_html, FitTable, pictures") == []
-            )
+            assert opened(one, "from deepstrf_widgets import save_html, FitTable, pictures") == []
 
     def test_another_kind_of_widget_brings_its_own_before_itself(self, running):
         code, neurons = opened(running, "gallery(demo.model)")
@@ -92,14 +94,6 @@ class TestInAKernel:
     def test_a_bench_whose_code_was_closed_still_tells_its_state(self, running):
         running.run(f"bench = {BENCH}; bench._code.close()")
         assert running.value("bench.get_state('_code')") == {"_code": None}
-
-    def test_threads_share_one(self, running):
-        running.run("import ipywidgets; ipywidgets.Widget.close_all()")
-        running.run(
-            f"from concurrent.futures import ThreadPoolExecutor\n"
-            f"with ThreadPoolExecutor(4) as pool: made = list(pool.map(lambda _: {BENCH}, range(4)))"
-        )
-        assert running.value("len({bench._code.comm.comm_id for bench in made})") == 1
 
     def test_a_module_that_was_loaded_again_shares_its_own(self, running):
         running.run("import importlib; importlib.reload(importlib.import_module('deepstrf_widgets.shared_code'))")
@@ -143,6 +137,22 @@ def test_widgets_of_one_module_share_it_and_others_do_not(in_kernel):
     assert Explorer.send_code() is STRFEditor.send_code()
     assert Explorer.send_code() is not Gallery.send_code()
     assert Explorer.send_code().key == module_key(bundle_text("bench.js"))
+
+
+def test_threads_that_come_together_share_one(in_kernel, monkeypatch):
+    both_inside = threading.Barrier(2)
+    make = SharedCode.__init__
+
+    def wait_and_make(self, **kwargs):
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both_inside.wait(0.2)
+        make(self, **kwargs)
+
+    monkeypatch.setattr(SharedCode, "__init__", wait_and_make)
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(lambda _: Explorer.send_code(), range(2))
+    assert one is other
+    assert both_inside.broken, "two threads made one each"
 
 
 class Own(Explorer):

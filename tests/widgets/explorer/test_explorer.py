@@ -208,13 +208,30 @@ def test_an_explorer_is_one_widget_for_the_browser(session):
 def test_a_page_that_is_loaded_again_is_told_of_no_panel_but_of_those_shown_alone(session):
     explorer = explore(session, gallery=True)
     panels = {explorer.gallery.model_id, explorer.panel("findings").model_id}
-    told = lambda: {*ipywidgets.Widget.get_manager_state()["state"]}  # noqa: E731
+
+    def told():
+        return {*ipywidgets.Widget.get_manager_state()["state"]}
+
     assert explorer.model_id in told()
     assert not panels & told()
     explorer.gallery._repr_mimebundle_()
     assert panels & told() == {explorer.gallery.model_id}
     explorer.close()
     assert not panels & told()
+
+
+def test_a_closed_explorer_opens_no_panels():
+    demo = load_demo()
+    explorer = explore(demo.model, demo.stimulus, demo.responses, gallery=True)
+    assert "sounds" in explorer.can_open
+    explorer.close()
+    before = set(ipywidgets.widgets.widget._instances)
+    assert explorer.sounds is None
+    for name in set(explorer.can_open) - {"gallery"}:
+        with pytest.raises(ValueError, match=rf"the explorer is closed, so {name} cannot be opened: open another"):
+            explorer.panel(name)
+    assert explorer.panel("gallery").comm is None
+    assert set(ipywidgets.widgets.widget._instances) == before
 
 
 def test_a_panel_gets_its_state_and_its_code_and_is_told_of_changes(session):

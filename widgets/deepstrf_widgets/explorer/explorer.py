@@ -169,7 +169,7 @@ class Explorer(BenchWidget, PanelHost):
         Raises
         ------
         ValueError
-            There is no such panel, or the model has nothing to show in it.
+            There is no such panel, the model has nothing to show in it, or the explorer was closed before.
         """
         if name not in self.PANELS:
             raise ValueError(f"name must be one of {', '.join(self.PANELS)}, got {name!r}")
@@ -178,6 +178,8 @@ class Explorer(BenchWidget, PanelHost):
     @locked_by("_making")
     def _made_once(self, name: str) -> BrowserWidget:
         if name not in self._made:
+            if self.comm is None:
+                raise ValueError(f"the explorer is closed, so {name} cannot be opened: open another with explore(...)")
             self._made[name] = self.own(self._make(name, PanelChannel(self, name)))
         return self._made[name]
 
