@@ -90,6 +90,7 @@ def test_a_page_that_is_loaded_again_asks_once_for_all_widgets(
     notebook.run_all()
     notebook.page.wait_for_selector(HANDLE)
     notebook.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+    notebook.kernel_eval("bench.sounds.status")  # a panel that no browser has opened has no layout yet
     before = with_text(frames.received, STATES)
     notebook.page.reload()
     notebook.page.wait_for_selector(HANDLE)
