@@ -26,6 +26,7 @@ from deepstrf_widgets import (
 )
 from deepstrf_widgets.bench import widget as bench
 from deepstrf_widgets.session import parameters
+from deepstrf_widgets.session.reading import MAX_RECENT
 
 CF_HZ = np.array([500.0, 900.0, 2000.0, 7000.0, 16000.0])
 GAUSSIANS = [f"strf.{name}" for name in ("center_hz", "center_ms", "sigma_oct", "sigma_ms", "weight")]
@@ -426,6 +427,16 @@ def test_traits_wait_for_the_end_of_a_gesture(widget, page):
     assert page.got[-1][0]["settled"]
     assert_shows(widget, 0)
     assert widget.rate != before
+
+
+def test_a_gesture_longer_than_the_session_remembers_sends_nothing_anew(widget, page):
+    page.edit(0.5)
+    before = widget.revision
+
+    for step in range(MAX_RECENT + 1):
+        page.edit(step / MAX_RECENT)
+
+    assert widget.revision == before
 
 
 def test_undo_redo_and_revert_from_the_browser(widget, page):

@@ -178,7 +178,7 @@ def test_a_model_asked_once_keeps_no_outputs():
     session.trained.rate(0)
     assert session.trained._memo.core.x is None
     assert session.trained._memo.core.outputs == ()
-    assert [out.shape[2] for out in session.live._memo.core.outputs] == [10, 8, 6]
+    assert [out.whole().shape[2] for out in session.live._memo.core.outputs] == [10, 8, 6]
 
 
 def test_a_hooked_model_runs_its_own_forward_pass(bands_run):
@@ -320,6 +320,13 @@ def drag_through(core, x, edits):
         yield out, core(x)
 
 
+def with_band(x, band):
+    """``x`` with other values in one band."""
+    x = x.clone()
+    x[:, :, band] += 1
+    return x
+
+
 def convolution(reach=2, **kwargs):
     return nn.Conv2d(4, 4, (reach, 3), **kwargs)
 
@@ -426,13 +433,25 @@ def test_nothing_is_run_where_nothing_has_changed(bands_run):
 
 
 def test_outputs_known_are_never_written():
-    core, x = nn.Sequential(convolution(), nn.Tanh()), torch.rand(1, 4, 10, 20)
+    core, x = nn.Sequential(convolution(), nn.Tanh(), convolution()), torch.rand(1, 4, 10, 20)
     known = core_by_band(core, x, core_by_band(core, x, None)[1])[1]
-    before = [band.clone() for band in known.outputs[0]]
-    other = x + 1
-    for _ in range(2):
-        core_by_band(core, other, known)
-    assert all(torch.equal(one, two) for one, two in zip(before, known.outputs[0], strict=True))
+    x = with_band(x, 4)
+    known = core_by_band(core, x, known)[1]
+    before = [output.whole().clone() for output in known.outputs]
+    for band in (4, 4, 5, 9, 0):
+        core_by_band(core, with_band(x, band), known)
+    core_by_band(core, x + 1, known)
+    assert all(torch.equal(one, two.whole()) for one, two in zip(before, known.outputs, strict=True))
+
+
+def test_a_drag_copies_what_it_does_not_change_once():
+    core, x = nn.Sequential(convolution(), nn.Tanh(), convolution()), torch.rand(1, 4, 10, 20)
+    known = core_by_band(core, x, core_by_band(core, x, None)[1])[1]
+    for band, copied in ((4, False), (4, False), (5, True), (5, False), (4, True)):
+        before, x = known.outputs, with_band(x, band)
+        out, known = core_by_band(core, x, known)
+        torch.testing.assert_close(out, core(x), **TOLERANCE)
+        assert [new.base is not old.base for new, old in zip(known.outputs, before, strict=True)] == [copied, copied]
 
 
 @pytest.mark.parametrize("shape", [(2, 4, 10, 30), (1, 4, 6, 20), (1, 4, 14, 20)])

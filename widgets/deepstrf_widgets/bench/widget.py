@@ -229,8 +229,9 @@ class BenchWidget(BrowserWidget):
         self._loop: asyncio.AbstractEventLoop | None = None
         heard_by(session)  # which its snapshots then know
         now = session.snapshot()
-        # Versions of the session of which the traits hold all, and the browser has been sent all arrays.
-        self._saved = self._sent = now.version
+        # Versions of the session of which the traits hold all, the browser has been sent all arrays, and the stimulus
+        # and the model's form are known to be those of the traits.
+        self._saved = self._sent = self._same_until = now.version
         super().__init__(
             info=model_info(now, self._locked, sound),
             cf_hz=as_bytes(session.cf_hz),
@@ -304,7 +305,7 @@ class BenchWidget(BrowserWidget):
             for name, value in self.neuron_state(self.neuron, now).items():
                 setattr(self, name, value)
             self.edits = self._edits_text()
-            self._saved = now.version
+            self._saved = self._same_until = now.version
             self._update_gradient()
             # Set last: with it the browser has all of the state that an answer may name.
             self.revision += 1
@@ -316,11 +317,15 @@ class BenchWidget(BrowserWidget):
 
     def _is_renewed(self, now: Snapshot) -> bool:
         """Whether the traits are of another sound, or of a model that others have changed since."""
-        changes = now.changes_since(self._saved)
-        return changes is None or any(
+        changes = now.changes_since(self._same_until)
+        renewed = changes is None or any(
             change.stimulus or change.unnamed or any(name.startswith(f"{ABLATION}.") for name in change.names)
             for change in changes
         )
+        if not renewed:
+            # The session remembers so many changes; a long gesture has more.
+            self._same_until = now.version
+        return renewed
 
     def _unsent(self, now: Snapshot) -> set[str]:
         """Parameters of which the browser has not been sent the arrays."""

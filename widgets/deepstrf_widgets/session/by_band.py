@@ -55,15 +55,48 @@ def normalized(norm: nn.LayerNorm, x: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
+class Bands:
+    """Values (B, C, F, T): those of ``base``, but for the bands from ``low`` on, which are those of ``edited``.
+
+    A drag edits the same bands again and again: they take each other's place, and nothing of the rest is copied.
+    """
+
+    base: Tensor
+    low: int = 0
+    edited: Tensor | None = None
+
+    @property
+    def after(self) -> int:
+        """The first band behind the edited ones."""
+        return self.low + (0 if self.edited is None else self.edited.shape[2])
+
+    def between(self, low: int, after: int) -> Tensor:
+        """Bands from ``low`` to ``after - 1``, (B, C, after - low, T)."""
+        if self.edited is None or after <= self.low or self.after <= low:
+            return self.base[:, :, low:after]
+        edited = self.edited[:, :, max(low - self.low, 0) : after - self.low]
+        return torch.cat([self.base[:, :, low : self.low], edited, self.base[:, :, self.after : after]], 2)
+
+    def whole(self) -> Tensor:
+        """All bands as one tensor."""
+        return self.base if self.edited is None else _with_bands(self.base, self.low, self.edited)
+
+    def edit(self, low: int, bands: Tensor) -> Bands:
+        """The same with other bands from ``low`` on."""
+        again = low <= self.low and self.after <= low + bands.shape[2]
+        return Bands(self.base if again else self.whole(), low, bands)
+
+
+@dataclass(frozen=True)
 class Known:
-    """What was computed of a core: copies of its tensors, its input, and each step's output (B, C, F, T).
+    """What was computed of a core: copies of its tensors, its input, and each step's output.
 
     It is never written, so any number of threads may go on from it. Without ``x`` only the tensors are known.
     """
 
     tensors: dict[str, Tensor]
     x: Tensor | None = None
-    outputs: tuple[Tensor, ...] = ()
+    outputs: tuple[Bands, ...] = ()
 
     def is_of(self, core: nn.Module) -> bool:
         """Whether it was computed with the tensors that the core has now."""
@@ -122,15 +155,14 @@ def core_by_band(core: nn.Module, x: Tensor, known: Known | None) -> tuple[Tenso
     last = known.x if known.x is not None and same_type(x, known.x) else None
     changed = range(x.shape[2]) if last is None else (x != last).any(3).any(1).any(0).nonzero()[:, 0].tolist()
     if changed:
-        out, made, low, high = x, [], changed[0], changed[-1]
+        source, made, low, high = Bands(x), [], changed[0], changed[-1]
         for at, step in enumerate(steps):
-            low, high = max(low - step.reach + 1, 0), min(high, out.shape[2] - step.reach)
-            now = step(out[:, :, low : high + step.reach])
-            # One block for all bands: a block for each leaves holes of its size among what undo keeps.
-            out = now if last is None else _with_bands(outputs[at], low, now)
-            made.append(out)
+            low, high = max(low - step.reach + 1, 0), min(high, source.base.shape[2] - step.reach)
+            now = step(source.between(low, high + step.reach))
+            source = Bands(now) if last is None else outputs[at].edit(low, now)
+            made.append(source)
         outputs = tuple(made)
-    out = outputs[-1]
+    out = outputs[-1].whole()
     for module in behind:
         out = module(out)
     return out.detach(), Known(known.tensors, x, outputs)
@@ -168,13 +200,15 @@ def prefiltered_by_band(model: NeuralModel, stimulus: Tensor, heard: Heard | Non
     by_band = type(ears) in PREFILTERS and bool(tensors) and all(t.shape == (F,) for t in tensors.values())
     if not by_band or type(model.wav2spec) is not nn.Identity or stimulus.is_inference():
         return model.prefiltered(stimulus), None
-    if heard is None or not heard.is_of(stimulus, tensors):
-        x = model.prefiltered(stimulus)
-    else:
+    low, after = 0, F
+    if heard is not None and heard.is_of(stimulus, tensors):
         changed = torch.stack([heard.tensors[name] != tensor for name, tensor in tensors.items()]).any(0).nonzero()
         if not len(changed):
             return heard.x, heard
         low, after = int(changed[0]), int(changed[-1]) + 1
+    if heard is None or (low, after) == (0, F):
+        x = model.prefiltered(stimulus)
+    else:
         part = with_tensors(ears, lambda _name, tensor: tensor[low:after])
         x = _with_bands(heard.x, low, part(stimulus[:, :, low:after]))
     return x, Heard(stimulus, stimulus._version, tensors, x)

@@ -244,10 +244,14 @@ class StagedForward:
     @ordinary_tensors
     def prefiltered(self) -> Tensor:
         """Spectrogram after the prefilter, shape (B, C, F, T)."""
-        found = self._memo.prefiltered
+        memo = self._memo
+        found = memo.prefiltered
         if found is None:
-            found = self._usable(self.model).prefiltered(self._input(self.stimulus)).detach()
-            self._memo.prefiltered = found
+            if self.form.shareable and self.staged:
+                x, memo.heard = prefiltered_by_band(self.model, self.stimulus, memo.heard)
+            else:
+                x = self._usable(self.model).prefiltered(self._input(self.stimulus))
+            found = memo.prefiltered = x.detach()
         return found
 
     @ordinary_tensors

@@ -4,9 +4,12 @@ import type { Frames } from "../draw/surface";
 import type { Theme } from "../draw/theme";
 import type { BenchState } from "../state/bench-state";
 import { ThrottledAnnouncer } from "../ui/throttled-announcer";
+import { Tip } from "../ui/tip";
 
 export abstract class StageEditor {
   protected readonly announcer: ThrottledAnnouncer;
+  /** Numbers beside the hand. */
+  protected readonly tip = new Tip();
 
   constructor(
     protected readonly state: BenchState,
@@ -16,7 +19,10 @@ export abstract class StageEditor {
     this.announcer = new ThrottledAnnouncer(
       frames,
       () => this.dragging,
-      () => this.describe(),
+      () => {
+        this.tip.renew();
+        this.describe();
+      },
     );
   }
 

@@ -18,7 +18,6 @@ import { sharesBeyond } from "../../math/drive-summary";
 import type { BenchState } from "../../state/bench-state";
 import type { Numbers } from "../../state/local-session";
 import { legend } from "../../ui/legend";
-import { Tip } from "../../ui/tip";
 import { StageEditor } from "../stage-editor";
 import { DriveSummary } from "./drive";
 import { explanation, parametersOf } from "./features";
@@ -54,7 +53,6 @@ export class ActivationEditor extends StageEditor {
   readonly #overlay = element("div.db-plot");
   readonly #stage: HTMLElement;
   readonly #legend = element("div.db-legend", { "aria-hidden": "true" });
-  readonly #tip = new Tip();
   readonly #readout = element("p.db-readout");
   readonly #title = element("h3.db-title");
   readonly #numbers: CurveNumbers;
@@ -82,7 +80,7 @@ export class ActivationEditor extends StageEditor {
       this.#overlay,
       this.#legend,
       this.handles.element,
-      this.#tip.element,
+      this.tip.element,
     ];
     this.#stage = element("div.db-stage", {}, ...layers);
     const head = element("div.db-head", {}, this.#title, this.#readout);
@@ -234,8 +232,8 @@ export class ActivationEditor extends StageEditor {
   #paintTip(plot: Plot): void {
     const { moving } = this.handles;
     const at = moving && this.handles.at(moving);
-    if (moving && at) this.#tip.show(this.handles.summary(moving), at, plot.box);
-    else this.#tip.hide();
+    if (moving && at) this.tip.show(() => this.handles.summary(moving), at, plot.box);
+    else this.tip.hide();
   }
 
   protected get dragging(): boolean {

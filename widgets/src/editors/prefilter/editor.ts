@@ -10,7 +10,6 @@ import { reducedMotion, type Theme } from "../../draw/theme";
 import { type BandFilter, depletionOf, filtersOf, steadyDepletion, valuesOf } from "../../math/prefilters";
 import type { BenchState } from "../../state/bench-state";
 import { Segments } from "../../ui/segments";
-import { Tip } from "../../ui/tip";
 import { StageEditor } from "../stage-editor";
 import { type Curve, isTau, levelOf, ROUNDER, rounded, tauRange } from "./curves";
 import { ACTIVE_KEYS, PrefilterGestures } from "./gestures";
@@ -56,7 +55,6 @@ export class PrefilterEditor extends StageEditor {
   readonly #canvas = element("canvas.db-canvas", { role: "img" });
   readonly #marks = new PrefilterMarks();
   readonly #stage: HTMLElement;
-  readonly #tip = new Tip();
   readonly #caption = element("p.db-adapt-caption", { "aria-hidden": "true" });
   readonly #title = element("h3.db-title");
   readonly #scope = element("span.db-readout");
@@ -85,7 +83,7 @@ export class PrefilterEditor extends StageEditor {
     this.#stage = element("div.db-stage", {}, this.#canvas, this.#marks.element, this.#caption);
     this.tools = new PrefilterTools(state, () => this.requestPaint(), cleanup);
     this.gestures = new PrefilterGestures(this.tools, this.#stage, helpId, cleanup);
-    this.#stage.append(this.gestures.element, this.#tip.element);
+    this.#stage.append(this.gestures.element, this.tip.element);
     this.#chooser = new Segments("Curve", (curve) => this.tools.choose(curve), cleanup);
     this.#inspector = new PrefilterInspector(state, this.tools, cleanup);
     const head = element("div.db-head", {}, this.#title, this.#scope, this.#chooser.element, this.#back);
@@ -338,14 +336,10 @@ export class PrefilterEditor extends StageEditor {
     const active = tools.activeCurves;
     const [first] = active;
     if (!tools.busy || !first) {
-      this.#tip.hide();
+      this.tip.hide();
       return;
     }
     const { axes, prefilter } = state;
-    const lines = active.map((curve) => {
-      const text = valueText(curve, prefilter[curve.row * axes.F + band], axes.dtMs);
-      return `${curve.label}${isTau(curve) ? " τ" : ""} ${text}`.trim();
-    });
     const plot = plotOf(layout, first);
     const x = plot.x(band);
     const y = plot.y(levelOf(first, prefilter[first.row * axes.F + band]));
@@ -353,7 +347,11 @@ export class PrefilterEditor extends StageEditor {
     const left = `clamp(${box.x}px, ${x.toFixed(0)}px - 50%, ${box.x + box.width}px - 100%)`;
     const above = y > layout.tau.box.y + TIP.height;
     const top = above ? `calc(${(y - TIP.gap).toFixed(0)}px - 100%)` : `${(y + TIP.gap).toFixed(0)}px`;
-    this.#tip.put([frequency(axes.cfHz[band]), ...lines].join("\n"), left, top);
+    const line = (curve: Curve) => {
+      const text = valueText(curve, prefilter[curve.row * axes.F + band], axes.dtMs);
+      return `${curve.label}${isTau(curve) ? " τ" : ""} ${text}`.trim();
+    };
+    this.tip.put(() => [frequency(axes.cfHz[band]), ...active.map(line)].join("\n"), left, top);
   }
 
   /** Numbers of the band whose kernels are shown. */

@@ -10,7 +10,6 @@ import type { Theme } from "../../draw/theme";
 import { type Gaussian, gaussianAt } from "../../math/field";
 import { bandToHz, frameToLagMs } from "../../math/units";
 import type { BenchState } from "../../state/bench-state";
-import { Tip } from "../../ui/tip";
 import { StageEditor } from "../stage-editor";
 import { type Around, drawAround } from "./axes";
 import { FieldBrush } from "./brush";
@@ -51,9 +50,6 @@ export class StrfEditor extends StageEditor {
   readonly #marks = new Marks();
   readonly #plot = element("div.db-plot", {}, this.#picture.element, this.#marks.element);
   readonly #stage: HTMLElement;
-  readonly #tip = new Tip();
-  /** What it says of a handle that moves, until the numbers are brought up to date: text is laid out anew. */
-  #tipText = "";
   readonly #readout = element("p.db-readout");
   readonly #title = element("h3.db-title");
   readonly #inspector: Inspector;
@@ -102,7 +98,7 @@ export class StrfEditor extends StageEditor {
     this.#view = new ViewOptions(state, requestPaint, cleanup);
     this.#plot.append(this.#brush.ring);
     this.#stage.append(this.#slope.element, this.#profiles.marks, this.#overlay, this.handles.element);
-    this.#stage.append(this.#brush.element, this.#profiles.element, this.#tip.element);
+    this.#stage.append(this.#brush.element, this.#profiles.element, this.tip.element);
     this.#inspector = new Inspector(
       state,
       this.handles,
@@ -149,8 +145,6 @@ export class StrfEditor extends StageEditor {
   }
 
   protected describe(): void {
-    this.#tipText = "";
-    if (this.#grid) this.#paintTip(this.#grid);
     this.#describeField();
     this.#inspector.paint();
     this.handles.updateAria();
@@ -316,16 +310,16 @@ export class StrfEditor extends StageEditor {
     const k = state.selected;
     const drawn = this.#brush.tip ?? this.#profiles.tip;
     if (drawn) {
-      this.#tip.show(...drawn, grid.box);
+      const [text, at] = drawn;
+      this.tip.show(() => text, at, grid.box);
       return;
     }
     if (!this.handles.busy || k < 0) {
-      this.#tip.hide();
+      this.tip.hide();
       return;
     }
     const g = state.gaussian(k);
-    this.#tipText ||= gaussianText(g, state.axes);
-    this.#tip.show(this.#tipText, grid.centre(g), grid.box);
+    this.tip.show(() => gaussianText(g, state.axes), grid.centre(g), grid.box);
   }
 
   #paintReadout(kernel: ArrayLike<number>): void {
