@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from deepstrf.models import ConvNet2D
+from deepstrf.models import ConvNet2D, LinearNonlinear
 from deepstrf.models.layers import CausalLayerNorm
 from deepstrf.models.prefiltering import AdapTrans, ShortTermPlasticity, make_prefiltering
 from deepstrf.models.readouts import LinearReadout
@@ -32,6 +32,16 @@ def network(**kwargs):
     torch.manual_seed(0)
     kwargs = {"prefiltering": make_prefiltering("adaptrans", F, 5.0)} | kwargs
     return ConvNet2D(F, (3, 4), c_hidden=4, n_hidden=5, out_neurons=N, **kwargs).eval()
+
+
+def with_fields(**kwargs):
+    """A model with receptive fields, which the session computes stage by stage."""
+    torch.manual_seed(0)
+    kwargs = {"prefiltering": make_prefiltering("adaptrans", F, 5.0)} | kwargs
+    return LinearNonlinear(F, 6, out_neurons=N, **kwargs).eval()
+
+
+MODELS = {"convolutions": network, "fields": with_fields}
 
 
 def session_of(model=None, *, sounds=1):
@@ -86,10 +96,11 @@ def test_an_edit_runs_the_bands_that_it_reaches(bands_run, bands, wanted):
     torch.testing.assert_close(rates, whole(session), **TOLERANCE)
 
 
+@pytest.mark.parametrize("model", MODELS)
 @settings(deadline=None, max_examples=25)
 @given(st.lists(st.tuples(st.integers(0, F - 1), st.floats(0.01, 1.0), st.booleans()), min_size=1, max_size=8))
-def test_after_any_edits_the_response_is_that_of_the_model(edits):
-    session = session_of(sounds=2)
+def test_after_any_edits_the_response_is_that_of_the_model(model, edits):
+    session = session_of(MODELS[model](), sounds=2)
     for band, value, back in edits:
         rate_after(session, value, band)
         if back:
@@ -206,9 +217,10 @@ def bands_filtered(monkeypatch):
     return sizes_of((AdapTrans, "forward"), 2, monkeypatch)
 
 
+@pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize(("bands", "wanted"), [((0,), [1]), ((5, 6), [2]), ((0, 11), [F]), ((), [])])
-def test_an_edit_runs_the_prefilter_of_the_bands_that_it_changes(bands_filtered, bands, wanted):
-    session = session_of()
+def test_an_edit_runs_the_prefilter_of_the_bands_that_it_changes(bands_filtered, model, bands, wanted):
+    session = session_of(MODELS[model]())
     bands_filtered.clear()
     rates = rate_after(session, 0.9, *bands)
     assert bands_filtered == wanted
@@ -222,10 +234,11 @@ EARS = {
 }
 
 
+@pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("kind", EARS)
-def test_every_prefilter_gives_its_own_values_and_what_others_change_of_it_is_noticed(kind):
+def test_every_prefilter_gives_its_own_values_and_what_others_change_of_it_is_noticed(model, kind):
     ears, name = EARS[kind]()
-    session = session_of_ears(ears)
+    session = session_of_ears(MODELS[model](prefiltering=ears))
     for band, value in ((3, 0.2), (3, 0.9), (8, 0.1)):
         if name:
             session.set(name, value, (band,))
@@ -238,9 +251,9 @@ def test_every_prefilter_gives_its_own_values_and_what_others_change_of_it_is_no
         assert not torch.allclose(session.live.rates(), before, **TOLERANCE)
 
 
-def session_of_ears(ears):
+def session_of_ears(model):
     stimulus = 3 * torch.rand(1, 1, F, T, generator=torch.Generator().manual_seed(1))
-    session = LiveSession(network(prefiltering=ears), stimulus, dt_ms=5.0, cf_hz=np.geomspace(500, 20000, F))
+    session = LiveSession(model, stimulus, dt_ms=5.0, cf_hz=np.geomspace(500, 20000, F))
     for _ in range(2):
         session.live.invalidate("prefilter")
         session.live.rates()
