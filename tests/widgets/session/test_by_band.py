@@ -284,6 +284,46 @@ def test_what_is_known_of_a_prefilter_is_never_written():
     assert not torch.equal(other, before)
 
 
+def test_where_all_bands_change_nothing_is_copied():
+    before, after = torch.rand(1, 2, F, T), torch.rand(1, 2, F, T)
+    assert by_band._with_bands(before, 0, after) is after
+
+
+class Louder(LinearNonlinear):
+    """A model with a front end of its own, which the library may come to have as well."""
+
+    __module__ = "deepstrf.models.louder"
+
+    def prefiltered(self, stimulus):
+        return 2 * super().prefiltered(stimulus)
+
+
+class Doubling(nn.Module):
+    """A prefilter that writes to its input."""
+
+    out_channels = 1
+
+    def forward(self, x):
+        return x.mul_(2)
+
+
+def test_a_front_end_of_its_own_is_run_for_all_bands():
+    session = session_of(Louder(F, 6, out_neurons=N, prefiltering=make_prefiltering("adaptrans", F, 5.0)).eval())
+    session.live.prefiltered()
+    session.set("prefilter.w", 0.3, (4,))
+    wanted = copy.deepcopy(session.model).prefiltered(session.stimulus)
+    torch.testing.assert_close(session.live.prefiltered(), wanted, **TOLERANCE)
+
+
+def test_a_prefilter_that_writes_to_its_input_is_given_a_copy():
+    stimulus = torch.rand(1, 1, F, T)
+    session = LiveSession(with_fields(prefiltering=Doubling()), stimulus, dt_ms=5.0, cf_hz=np.geomspace(500, 20000, F))
+    for _ in range(2):
+        session.live.invalidate("prefilter")
+        torch.testing.assert_close(session.live.prefiltered(), 2 * stimulus)
+    torch.testing.assert_close(session.stimulus, stimulus)
+
+
 # -- the readout --------------------------------------------------------------------------------------------------
 
 

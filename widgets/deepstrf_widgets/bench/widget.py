@@ -323,7 +323,7 @@ class BenchWidget(BrowserWidget):
             for change in changes
         )
         if not renewed:
-            # The session remembers so many changes; a long gesture has more.
+            # Looked at once: the session remembers only the last changes, and a long gesture has more.
             self._same_until = now.version
         return renewed
 

@@ -71,11 +71,10 @@ class Bands:
         return self.low + (0 if self.edited is None else self.edited.shape[2])
 
     def between(self, low: int, after: int) -> Tensor:
-        """Bands from ``low`` to ``after - 1``, (B, C, after - low, T)."""
-        if self.edited is None or after <= self.low or self.after <= low:
+        """Bands from ``low`` to ``after - 1``, all edited ones among them, (B, C, after - low, T)."""
+        if self.edited is None:
             return self.base[:, :, low:after]
-        edited = self.edited[:, :, max(low - self.low, 0) : after - self.low]
-        return torch.cat([self.base[:, :, low : self.low], edited, self.base[:, :, self.after : after]], 2)
+        return torch.cat([self.base[:, :, low : self.low], self.edited, self.base[:, :, self.after : after]], 2)
 
     def whole(self) -> Tensor:
         """All bands as one tensor."""
@@ -200,22 +199,25 @@ def prefiltered_by_band(model: NeuralModel, stimulus: Tensor, heard: Heard | Non
     by_band = type(ears) in PREFILTERS and bool(tensors) and all(t.shape == (F,) for t in tensors.values())
     if not by_band or type(model.wav2spec) is not nn.Identity or stimulus.is_inference():
         return model.prefiltered(stimulus), None
-    low, after = 0, F
-    if heard is not None and heard.is_of(stimulus, tensors):
+    if heard is None or not heard.is_of(stimulus, tensors):
+        x = model.prefiltered(stimulus)
+    else:
         changed = torch.stack([heard.tensors[name] != tensor for name, tensor in tensors.items()]).any(0).nonzero()
         if not len(changed):
             return heard.x, heard
         low, after = int(changed[0]), int(changed[-1]) + 1
-    if heard is None or (low, after) == (0, F):
-        x = model.prefiltered(stimulus)
-    else:
         part = with_tensors(ears, lambda _name, tensor: tensor[low:after])
         x = _with_bands(heard.x, low, part(stimulus[:, :, low:after]))
     return x, Heard(stimulus, stimulus._version, tensors, x)
 
 
 def _with_bands(out: Tensor, low: int, bands: Tensor) -> Tensor:
-    """Copy of ``out`` (B, C, F, T) with other bands from ``low`` on, in a third of the time of torch's index_copy."""
+    """``out`` (B, C, F, T) with other bands from ``low`` on, in a third of the time of torch's index_copy.
+
+    It is a copy, or where all bands are others, these themselves.
+    """
+    if bands.shape[2] == out.shape[2]:
+        return bands
     out = out.clone()
     out[:, :, low : low + bands.shape[2]] = bands
     return out
